@@ -1,0 +1,1 @@
+"""Bulk changes to a union catalogue: declared, proved, reviewed, resumable, undoable."""
