@@ -1,0 +1,32 @@
+"""Canonical JSON and digests: the same meaning gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return JSON with sorted keys and no blanks, as UTF-8.
+
+    Args:
+        value: plain JSON data. Numbers keep their kind: ``1`` and ``1.0`` differ.
+
+    Raises:
+        ValueError: NaN or infinity inside.
+    """
+    text = json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest(value: Any) -> str:
+    """Return ``sha256:<64 hex digits>`` over the canonical JSON of the value."""
+    return digest_of_bytes(canonical_bytes(value))
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """Return ``sha256:<64 hex digits>`` over the bytes as they are."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -1,0 +1,88 @@
+"""Gates: the conditions under which a plan may run (design: all of them, each with its reason)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+GATE_NAMES = (
+    "plan",
+    "environment",
+    "rights",
+    "ceilings",
+    "refusals",
+    "staging",
+    "approval",
+    "ledger",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """One gate and why it is open or closed."""
+
+    name: str
+    open: bool
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the contract's ``{"name", "open", "reason"}``."""
+        return {"name": self.name, "open": self.open, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A recorded answer to one plan digest.
+
+    Attributes:
+        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded,
+            with the statements of loosened policy it agrees to.
+        recorded_by: account@host that typed it in; an unsigned answer is shown as such.
+    """
+
+    plan: str
+    plan_digest: str
+    approved: bool
+    by: str
+    reference: str
+    text: str
+    recorded_by: str
+    recorded_at: datetime
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedBy:
+    """A test run that took part in the evidence."""
+
+    run: str
+    environment: str
+    base_url: str
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What test runs say of a production plan's changes, counted in the ledger.
+
+    Attributes:
+        total: the plan's create, update and delete changes, by action.
+        tried: of those, the ones with an applied twin in a test run that counts, by action.
+        untried: records of the first 100 changes without a twin.
+        patterns: pattern key → (changes, tried).
+        newest_test_plan: id of the newest test plan of the same effect digest, None without one.
+        bad_outcomes: outcomes of that plan's newest run that close the gate, by word; ``pending``
+            includes a plan never run. refused_codes: of its refused outcomes, by code.
+        runs: the test runs that gave a twin.
+    """
+
+    total: Mapping[str, int] = field(default_factory=dict)
+    tried: Mapping[str, int] = field(default_factory=dict)
+    untried: tuple[str, ...] = ()
+    patterns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    newest_test_plan: str | None = None
+    bad_outcomes: Mapping[str, int] = field(default_factory=dict)
+    refused_codes: Mapping[str, int] = field(default_factory=dict)
+    runs: tuple[TriedBy, ...] = ()

@@ -1,0 +1,177 @@
+"""Plans and planned changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.records import Document
+
+
+class Action(StrEnum):
+    """What the plan says of a record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    NOT_FOUND = "not_found"
+
+
+WRITING = (Action.CREATE, Action.UPDATE, Action.DELETE)
+"""Actions that a run carries out."""
+
+
+class PlanState(StrEnum):
+    """Whether planning reached its end."""
+
+    PLANNING = "planning"
+    INTERRUPTED = "interrupted"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BibSummary:
+    """How a bib is named to people; every part may be empty."""
+
+    id: str
+    title: str = ""
+    author: str = ""
+    year: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedChange:
+    """One operation resolved against one environment.
+
+    Attributes:
+        number: place in the plan, from 1; the change id shown to people is ``<plan>.<number>``.
+        record: short id; for a create the bib's; unresolved input as written.
+        kind: ``holding``, ``bib`` or None where the record was never read.
+        operation: the resolved operation in neutral form (short ids, ``libris:`` IRIs), equal in
+            every environment.
+        etag: plain ETag of the record as read, without quotes.
+        before: document as read. after: document to be sent. predicted: what the server will store.
+        cleanups: what the server will also change, outside the declared places, as readable text.
+        code, message: of a refusal, or the reason why nothing changes.
+        target_key: what two changes of one plan may not share.
+        pattern: what the change does, values left out; staging must have tried every pattern.
+        notes: other findings that do not refuse the change, as (code, message).
+    """
+
+    number: int
+    action: Action
+    record: str
+    given: str
+    source: Source
+    operation: Mapping[str, Any]
+    kind: str | None = None
+    declared: str | None = None
+    sigel: str | None = None
+    bib: BibSummary | None = None
+    etag: str | None = None
+    before: Document | None = None
+    after: Document | None = None
+    predicted: Document | None = None
+    before_fingerprint: str | None = None
+    after_fingerprint: str | None = None
+    target_key: str | None = None
+    pattern: str = ""
+    cleanups: tuple[str, ...] = ()
+    code: str = ""
+    message: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def operation_digest(self) -> str:
+        """Return the digest that staging and production changes are matched by."""
+        return digest(self.operation)
+
+    def digest(self) -> str:
+        """Return the digest of what a run would do for this change."""
+        return digest(
+            [
+                self.number,
+                self.action.value,
+                self.record,
+                self.operation,
+                self.etag,
+                self.before,
+                self.after,
+                self.code,
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A line of ``findings`` in the plan's JSON document."""
+
+    code: str
+    record: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The head of a plan; its changes are streamed from the ledger.
+
+    Attributes:
+        environment: name. addresses: kind, base_url, token_url, base_uri at planning.
+        policy: effective policy as plain data. manifest: the job's head as plain data.
+        counts: by action, once complete. cursor: operations planned so far.
+        folder: job folder as an absolute path, for ``resume``.
+    """
+
+    id: str
+    job: str
+    environment: str
+    addresses: Mapping[str, str]
+    manifest_digest: str
+    effect_digest: str
+    policy: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    program_version: str
+    created_at: datetime
+    state: PlanState
+    folder: str
+    finished_at: datetime | None = None
+    plan_digest: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    cursor: int = 0
+    requests: int = 0
+    rights: tuple[Mapping[str, Any], ...] = ()
+
+    def digest_head(self) -> dict[str, Any]:
+        """Return what the plan digest covers besides the changes."""
+        return {
+            "plan": self.id,
+            "created_at": self.created_at.isoformat(),
+            "job": self.job,
+            "environment": self.environment,
+            "addresses": dict(self.addresses),
+            "manifest_digest": self.manifest_digest,
+            "effect_digest": self.effect_digest,
+            "policy": dict(self.policy),
+            "program_version": self.program_version,
+        }
+
+
+def plan_digest(head: Mapping[str, Any], change_digests: Iterable[str]) -> str:
+    """Return the digest over the head and every change, in plan order, in constant memory."""
+    state = hashlib.sha256(canonical_bytes(head))
+    for item in change_digests:
+        state.update(b"\n")
+        state.update(item.encode())
+    return "sha256:" + state.hexdigest()
+
+
+def empty_counts() -> dict[str, int]:
+    """Return the contract's counts, all 0."""
+    return {action.value: 0 for action in Action}

@@ -1,0 +1,326 @@
+"""What services ask of the world outside. Adapters implement these; services know nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
+from bulkrunner.domain.environment import Rights
+from bulkrunner.domain.gates import Approval, Evidence
+from bulkrunner.domain.plan import Action, Finding, Plan, PlannedChange
+from bulkrunner.domain.records import Document
+from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+
+
+class Clock(Protocol):
+    """Time, so that tests can set it."""
+
+    def now(self) -> datetime:
+        """Return the wall clock in UTC, aware."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that also runs while the machine is suspended."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class CatalogueReader(Protocol):
+    """Reads of one environment. Has no method that could write; planning is given only this."""
+
+    def read(self, record: str, *, if_none_match: str | None = None) -> ReadAnswer:
+        """Read the newest version.
+
+        Args:
+            record: short id, or a legacy IRI (answered with ``Moved`` where known).
+            if_none_match: plain ETag; ``NotModified`` when the record still has it.
+
+        Raises:
+            CatalogueUnreachable: no usable answer after every retry.
+        """
+
+    def read_version(self, record: str, version: int) -> ReadAnswer:
+        """Read an older version; negative numbers count from the newest (-1)."""
+
+    def holdings_of(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
+        """Return short ids of the library's live holdings on the bib, straight from the database.
+
+        Args:
+            bib_iri: the bib's main thing IRI in this environment.
+            sigel: of the library.
+        """
+
+    def links_to(self, iri: str) -> tuple[str, ...]:
+        """Return short ids of records that link directly to the record's thing (any relation)."""
+
+    def library_exists(self, sigel: str) -> bool:
+        """Tell whether the library's record resolves in this environment."""
+
+    def rights(self) -> Rights:
+        """Ask the login what the client may do, now.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far through this object, login included."""
+
+
+class CatalogueWriter(CatalogueReader, Protocol):
+    """Reads and writes of one environment. One call sends one request, never more."""
+
+    def put(self, record: str, document: Document, *, etag: str, active_sigel: str) -> WriteAnswer:
+        """Replace a record."""
+
+    def post(self, document: Document, *, active_sigel: str) -> WriteAnswer:
+        """Create a record; ``document`` carries the TEMPID."""
+
+    def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
+        """Delete a record."""
+
+    def renew_token(self) -> None:
+        """Get a new token now, dropping the old one.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+
+
+class Progress(Protocol):
+    """Where services say how far they are."""
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Start a phase; total is None where nobody knows."""
+
+    def advance(self, done: int, counts: Mapping[str, int]) -> None:
+        """Tell how many are done in all, and what became of them."""
+
+    def waiting(self, reason: str, seconds: float | None) -> None:
+        """Tell why nothing happens just now, and for how long; empty reason: goes on."""
+
+    def note(self, message: str, *, action: str, **extra: Any) -> None:
+        """Tell one event; ``action`` is its stable name."""
+
+    def end(self) -> None:
+        """Finish the phase."""
+
+
+class NullProgress:
+    """Says nothing."""
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Do nothing."""
+
+    def advance(self, done: int, counts: Mapping[str, int]) -> None:
+        """Do nothing."""
+
+    def waiting(self, reason: str, seconds: float | None) -> None:
+        """Do nothing."""
+
+    def note(self, message: str, *, action: str, **extra: Any) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkItem:
+    """A change of a run with all that was already done for it."""
+
+    change: PlannedChange
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A change of a run with its result (``pending`` where it has none) and its attempts."""
+
+    change: PlannedChange
+    result: Result
+    attempts: tuple[Attempt, ...] = ()
+
+
+class PlanLedger(Protocol):
+    """Plans and their changes."""
+
+    def begin_plan(self, plan: Plan) -> None:
+        """Store the head of a plan that is being made (state ``planning``)."""
+
+    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+        """Store changes and the cursor in one transaction."""
+
+    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
+        """Return for each target key that a stored change of the plan has: that change's number."""
+
+    def interrupt_plan(self, plan: str, *, requests: int) -> None:
+        """Mark a plan as interrupted and add to its count of requests."""
+
+    def reopen_plan(self, plan: str) -> Plan:
+        """Mark an interrupted plan as being made again; also one whose process died."""
+
+    def finish_plan(
+        self, plan: str, *, plan_digest: str, counts: Mapping[str, int], requests: int, at: datetime
+    ) -> Plan:
+        """Mark a plan as complete; immutable from now on."""
+
+    def plan(self, prefix: str) -> Plan:
+        """Return the plan with this id or unique prefix.
+
+        Raises:
+            UsageError: none, or several.
+        """
+
+    def plans(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
+        """Return plans, newest first."""
+
+    def changes(
+        self,
+        plan: str,
+        *,
+        actions: Sequence[Action] | None = None,
+        after: int = 0,
+        documents: bool = True,
+    ) -> Iterator[PlannedChange]:
+        """Stream changes in plan order; without documents before/after/predicted are None."""
+
+    def change_digests(self, plan: str) -> Iterator[str]:
+        """Stream each stored change's digest, computed anew from what is stored."""
+
+    def count_actions(self, plan: str) -> dict[str, int]:
+        """Count stored changes by action."""
+
+    def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
+        """Return refusals first, then what was not found, then notes."""
+
+    def count_refusals(self, plan: str) -> dict[str, int]:
+        """Count refused changes by code."""
+
+    def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
+        """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
+
+
+class RunLedger(Protocol):
+    """Runs, attempts and outcomes."""
+
+    def start_run(self, run: Run, *, lease: Lease) -> None:
+        """Store a new run and its lease, unless one of the job and environment is running.
+
+        Raises:
+            UsageError: another run of the job and environment is running.
+        """
+
+    def run(self, prefix: str) -> Run:
+        """Return the run with this id or unique prefix.
+
+        Raises:
+            UsageError: none, or several.
+        """
+
+    def runs(self, *, plan: str | None = None, job: str | None = None) -> list[Run]:
+        """Return runs, newest first."""
+
+    def move_run(
+        self, run: str, new: RunState, *, at: datetime, reason: str = "", requests: int = 0
+    ) -> Run:
+        """Change a run's state, by the transition table, and add to its count of requests."""
+
+    def lease(self, run: str) -> Lease | None:
+        """Return who holds the run."""
+
+    def take_lease(
+        self, run: str, owner: Owner, *, expires_at: datetime, replaces: int | None
+    ) -> Lease | None:
+        """Take the lease if its token is still ``replaces`` (None: nobody holds it).
+
+        Returns:
+            The lease with a new, higher token, or None where somebody was quicker.
+        """
+
+    def renew_lease(self, lease: Lease, *, expires_at: datetime) -> bool:
+        """Extend the lease; False where it is no longer this token's."""
+
+    def drop_lease(self, lease: Lease) -> None:
+        """Give the lease back; does nothing where it is no longer this token's."""
+
+    def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
+        """Return changes to be carried out without an outcome yet, in plan order."""
+
+    def intend(self, run: str, attempt: Attempt) -> Future[None]:
+        """Store an attempt's intent; done once it is on disk. Grouped with others by one writer."""
+
+    def answered(self, run: str, attempt: Attempt) -> Future[None]:
+        """Store what an attempt's request was answered."""
+
+    def conclude(self, run: str, change: int, result: Result) -> Future[None]:
+        """Store a change's outcome; done once it is on disk."""
+
+    def outcomes(self, run: str) -> dict[str, int]:
+        """Count outcomes, ``pending`` included."""
+
+    def ended(
+        self,
+        run: str,
+        *,
+        outcomes: Sequence[Outcome] | None = None,
+        after: int = 0,
+        documents: bool = True,
+    ) -> Iterator[Ended]:
+        """Stream changes of the run with their results and attempts, in plan order."""
+
+    def request_stop(self, run: str, *, reason: str) -> None:
+        """Ask whoever drives the run to stop."""
+
+    def stop_requested(self, run: str) -> str | None:
+        """Return the reason of a stop that was asked for and not yet obeyed."""
+
+
+class ApprovalLedger(Protocol):
+    """Approvals, and the evidence that gates weigh."""
+
+    def add_approval(self, approval: Approval) -> None:
+        """Store a yes or a no."""
+
+    def approvals(self, plan: str) -> list[Approval]:
+        """Return answers to a plan, oldest first."""
+
+    def evidence(
+        self, plan: Plan, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Evidence:
+        """Return what test runs of the plan's job say of its changes.
+
+        Args:
+            plan: a plan for production.
+            not_before: older outcomes do not count.
+            counts: tells from a test plan's addresses whether its environment counts.
+        """
+
+    def verify_chain(self) -> str | None:
+        """Walk the chain of events; None where it is whole, else what does not fit."""
+
+    def head(self) -> str:
+        """Return the chain's newest hash."""
+
+    def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
+        """Append an event of its own, outside any state change."""
+
+
+class Ledger(PlanLedger, RunLedger, ApprovalLedger, Protocol):
+    """The whole ledger."""
+
+    def close(self) -> None:
+        """Write what is waiting and close the database."""
+
+
+class WriteGate(Protocol):
+    """Politeness: decides when the next write may be sent."""
+
+    def __call__(self) -> AbstractContextManager[None]:
+        """Wait until a write may be sent; hold a place among the concurrent requests."""

@@ -1,0 +1,158 @@
+"""Runs, attempts and outcomes: states, and the moves between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bulkrunner.domain.records import Document
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+
+
+ALLOWED: dict[RunState, frozenset[RunState]] = {
+    RunState.RUNNING: frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.COMPLETED}),
+    RunState.INTERRUPTED: frozenset({RunState.RUNNING, RunState.STOPPED}),
+    RunState.STOPPED: frozenset({RunState.RUNNING}),
+    RunState.COMPLETED: frozenset(),
+}
+
+
+class IllegalTransition(Exception):
+    """A move between states that the table does not allow."""
+
+
+def transition(old: RunState, new: RunState) -> RunState:
+    """Return the new state.
+
+    Raises:
+        IllegalTransition: the table ``ALLOWED`` has no such move.
+    """
+    if new not in ALLOWED[old]:
+        raise IllegalTransition(f"a run cannot go from {old} to {new}")
+    return new
+
+
+class Outcome(StrEnum):
+    """How one planned change ended; ``pending`` until then."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+
+
+FINAL = frozenset(Outcome) - {Outcome.PENDING}
+
+MAX_SENDS = 3
+"""Sends of one change, counted in the ledger over every interruption."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One send. Without ``answer`` nobody knows how it ended.
+
+    Attributes:
+        number: from 1. etag: sent in If-Match, None for POST and DELETE.
+        answer: what came back, in a word of ``AnswerKind``; None: no answer was recorded.
+        known_ids: for a create, ids of holdings found just before the POST.
+    """
+
+    change: int
+    number: int
+    intent_at: datetime
+    method: str
+    etag: str | None = None
+    answer: str | None = None
+    status: int | None = None
+    answered_at: datetime | None = None
+    words: str = ""
+    error_id: str = ""
+    server_date: datetime | None = None
+    known_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The outcome of one planned change, as stored.
+
+    Attributes:
+        record: short id of the record written; for a create the new one.
+        etag, stored_modified: of the version that is ours, where known.
+        detail: plain JSON data, e.g. ``changed_since`` or ``deleted_over_edit`` {by, when}.
+        stored: the document read back, kept only where it is not what was predicted.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+    record: str | None = None
+    etag: str | None = None
+    stored_modified: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    stored: Document | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Who drives a run: enough to tell a live process from a dead one.
+
+    Attributes:
+        host: host name and machine id. boot: the kernel's boot id.
+        started: the process's start time in clock ticks since boot, as text.
+    """
+
+    host: str
+    boot: str
+    pid: int
+    started: str
+
+    def describe(self) -> str:
+        """Return host and process for messages."""
+        return f"process {self.pid} on {self.host.partition('/')[0]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to drive a run until a time; ``token`` fences off an earlier owner."""
+
+    run: str
+    owner: Owner
+    token: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One application of one plan; keeps its id over interruptions."""
+
+    id: str
+    plan: str
+    job: str
+    environment: str
+    state: RunState
+    started_at: datetime
+    active_at: datetime
+    finished_at: datetime | None = None
+    stop_reason: str = ""
+    requests: int = 0
+    paused: bool = False
+
+
+def empty_outcomes() -> dict[str, int]:
+    """Return the contract's outcomes, all 0."""
+    return {outcome.value: 0 for outcome in Outcome}

@@ -1,0 +1,142 @@
+"""The exception tree, sorted by what the operator can do.
+
+::
+
+    BulkRunnerError                 1  a fault of the program itself, where nothing more precise is known
+    ├── UsageError                  2  wrong arguments, unknown plan or run
+    │   ├── ConfigError             2  bulkrunner.toml or the environment
+    │   ├── ManifestError           2  the job folder; carries every finding
+    │   └── NothingToResume         2
+    ├── PlanRefused                 3  the plan is stored but holds refusals nobody accepted
+    ├── GateClosed                  4  carries the gates
+    ├── ChainBroken                 4  the ledger does not fit its own chain
+    ├── IncompleteOutcome           5  a finished run with anything but applied and unchanged
+    ├── Interrupted                 6  resumable
+    │   ├── CatalogueUnreachable    6  reads failed after every retry
+    │   └── LedgerUnavailable       6  locked, full disk
+    └── AccessLost                  7  no token, or rights lost
+        ├── LoginRefused            7  the login said no
+        └── LoginDown               7  the login could not be reached
+
+Exit codes are the contract of ``docs/reference/exit-codes.md``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BulkRunnerError(Exception):
+    """Root of everything the program raises on purpose.
+
+    Attributes:
+        code: stable machine-readable name, for the ``error`` object of ``--json``.
+        hint: what the operator can do about it; may be empty.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(BulkRunnerError):
+    """The command cannot be carried out as it was given."""
+
+    exit_code = 2
+    default_code = "usage"
+
+
+class ConfigError(UsageError):
+    """The configuration file or the environment variables are wrong."""
+
+    default_code = "configuration"
+
+
+class ManifestError(UsageError):
+    """The manifest or its input files are wrong; ``problems`` holds every fault found."""
+
+    default_code = "manifest"
+
+    def __init__(self, message: str, *, problems: tuple[object, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
+
+
+class NothingToResume(UsageError):
+    """No plan or run is waiting to be continued."""
+
+    default_code = "nothing_to_resume"
+
+
+class PlanRefused(BulkRunnerError):
+    """The plan holds refusals that the manifest does not accept."""
+
+    exit_code = 3
+    default_code = "refusals"
+
+
+class GateClosed(BulkRunnerError):
+    """A condition for running is not met; nothing was sent."""
+
+    exit_code = 4
+    default_code = "gate_closed"
+
+
+class ChainBroken(BulkRunnerError):
+    """A row of the ledger does not fit the chain of events."""
+
+    exit_code = 4
+    default_code = "chain_broken"
+
+
+class IncompleteOutcome(BulkRunnerError):
+    """The run is complete, but not every change was applied."""
+
+    exit_code = 5
+    default_code = "incomplete"
+
+
+class Interrupted(BulkRunnerError):
+    """Stopped before the end; can be resumed."""
+
+    exit_code = 6
+    default_code = "interrupted"
+
+
+class CatalogueUnreachable(Interrupted):
+    """A read failed after every retry, or the answer could not be read."""
+
+    default_code = "catalogue_unreachable"
+
+
+class LedgerUnavailable(Interrupted):
+    """The ledger is locked, or its disk is full; nothing was sent that it does not know of."""
+
+    default_code = "ledger_unavailable"
+
+
+class AccessLost(BulkRunnerError):
+    """No token can be had, or the client's rights shrank."""
+
+    exit_code = 7
+    default_code = "access_lost"
+
+
+class LoginRefused(AccessLost):
+    """The login does not accept the client."""
+
+    default_code = "login_refused"
+
+
+class LoginDown(AccessLost):
+    """The login cannot be reached."""
+
+    default_code = "login_down"
