@@ -89,6 +89,10 @@ class GateClosed(BulkRunnerError):
     exit_code = 4
     default_code = "gate_closed"
 
+    def __init__(self, message: str, *, gates: tuple[object, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.gates = gates
+
 
 class ChainBroken(BulkRunnerError):
     """A row of the ledger does not fit the chain of events."""

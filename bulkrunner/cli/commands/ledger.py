@@ -1,0 +1,43 @@
+"""``ledger``: the account itself."""
+
+from __future__ import annotations
+
+import click
+
+from bulkrunner.cli.options import Invocation, global_options
+
+
+@click.group()
+@global_options
+def ledger(invocation: Invocation) -> None:
+    """Migrate the ledger, or verify its chain."""
+
+
+@ledger.command()
+@global_options
+def upgrade(invocation: Invocation) -> None:
+    """Bring the ledger's tables to this version of the program."""
+    from bulkrunner.bootstrap import Program
+
+    program = Program(invocation.config, invocation.ledger)
+    program.upgrade_ledger()
+    invocation.document.update(ledger=program.ledger_place(), state="upgraded")
+    invocation.say(f"{program.ledger_place()} is up to date")
+
+
+@ledger.command()
+@global_options
+def check(invocation: Invocation) -> None:
+    """Walk the chain of events and name the first row that does not fit."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.errors import ChainBroken
+
+    with Program(invocation.config, invocation.ledger) as program:
+        invocation.document.update(ledger=program.ledger_place())
+        fault = program.ledger.verify_chain()
+        invocation.document["state"] = "broken" if fault else "intact"
+        if fault:
+            raise ChainBroken(
+                fault, hint="restore the ledger from a backup; do not run from this one"
+            )
+        invocation.say(f"{program.ledger_place()}: chain intact, head {program.ledger.head()}")

@@ -1,0 +1,105 @@
+"""``run``, ``resume``, ``stop`` and ``verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bulkrunner.cli.options import Invocation, global_options
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--env", "environment", required=True, metavar="ENV", help="Environment to run in.")
+@click.option("--plan", "plan_id", metavar="ID", help="This plan instead of the newest.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the next N changes in plan order, then stop.",
+)
+@global_options
+def run(
+    invocation: Invocation, job: Path, environment: str, plan_id: str | None, limit: int | None
+) -> None:
+    """Execute the newest plan of the job in the environment, if every gate is open."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.cli.conclude import run_concluded
+
+    with Program(invocation.config, invocation.ledger) as program:
+        invocation.document.update(environment=environment)
+        loaded = program.load_job(job)
+        chosen = program.starting().choose(loaded.job, environment, plan_id)
+        run_concluded(invocation, program, chosen, limit=limit)
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the next N changes in plan order, then stop.",
+)
+@global_options
+def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  # noqa: A002
+    """Continue an interrupted plan or run; without ID the newest one."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.cli.conclude import plan_concluded, run_concluded
+    from bulkrunner.cli.console import ConsoleProgress
+    from bulkrunner.cli.documents import blank
+    from bulkrunner.domain.plan import Plan
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.starting().to_resume(id)
+        if not isinstance(found, Plan):
+            run_concluded(invocation, program, found, limit=limit)
+            return
+        invocation.document = {**blank("plan"), "plan": found.id}
+        loaded = program.load_job(Path(found.folder))
+        progress = ConsoleProgress()
+        with program.planning(found.environment, progress) as planning:
+            plan_concluded(invocation, program, planning, lambda: planning.resume(found, loaded))
+
+
+@click.command()
+@click.argument("id")
+@global_options
+def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
+    """Ask a running run, in whatever terminal, to stop; it can be resumed."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.starting().ask_to_stop(id, program.account())
+        invocation.document.update(run=found.id, state=found.state.value)
+        invocation.say(f"run {found.id} was asked to stop")
+
+
+@click.command()
+@click.argument("run")
+@global_options
+def verify(invocation: Invocation, run: str) -> None:
+    """Read every record of a run again and compare it with what was written."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.cli.console import ConsoleProgress
+    from bulkrunner.errors import IncompleteOutcome
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.ledger.run(run)
+        invocation.document.update(run=found.id, environment=found.environment)
+        with program.verifying(found, ConsoleProgress()) as verifying:
+            result = verifying.verify()
+        invocation.document.update(
+            checked=result.checked, differences=result.differences, requests=result.requests
+        )
+        invocation.say(f"run {found.id}: {result.checked:,} records read again")
+        for difference in result.differences[:20]:
+            invocation.say(f"  {difference['record']}: {difference['message']}")
+        if result.differences:
+            raise IncompleteOutcome(
+                f"{len(result.differences)} records differ from what the run wrote",
+                hint="see the differences; somebody may have edited them since",
+                code="differences",
+            )
+        invocation.say("every one is as the run left it")

@@ -1,0 +1,64 @@
+"""``sandbox``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bulkrunner.cli.options import Invocation, global_options
+
+
+@click.command()
+@click.option(
+    "--test-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default="a free one",
+    help="Port of the test environment.",
+)
+@click.option(
+    "--production-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default="a free one",
+    help="Port of the production environment.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep records in this folder (default: in memory).",
+)
+@click.option(
+    "--load",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Records to start with instead of the built-in ones.",
+)
+@click.option(
+    "--write-config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a bulkrunner.toml for it, and the credentials beside it (.env).",
+)
+@global_options
+def sandbox(
+    invocation: Invocation,
+    test_port: int,
+    production_port: int,
+    data: Path | None,
+    load: Path | None,
+    write_config: Path | None,
+) -> None:
+    """Serve the embedded Libris, a test and a production environment, on loopback until stopped."""
+    from bulkrunner.bootstrap import serve_sandbox
+
+    serve_sandbox(
+        test_port=test_port,
+        production_port=production_port,
+        data=data,
+        load=load,
+        write_config=write_config,
+    )
+    invocation.document["state"] = "stopped"

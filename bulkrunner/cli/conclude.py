@@ -1,0 +1,183 @@
+"""How ``plan``, ``run`` and ``resume`` answer: document, text and exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bulkrunner.cli.options import Invocation
+from bulkrunner.domain.environment import Kind
+from bulkrunner.domain.plan import Action, Plan, PlanState
+from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.errors import (
+    AccessLost,
+    GateClosed,
+    IncompleteOutcome,
+    Interrupted,
+    PlanRefused,
+)
+
+if TYPE_CHECKING:
+    from bulkrunner.bootstrap import PlanningSession, Program
+
+SHOWN = 10
+"""Findings shown to people; the document has the first 100."""
+
+
+def plan_concluded(
+    invocation: Invocation, program: Program, session: PlanningSession, make: Callable[[], Plan]
+) -> None:
+    """Make or resume a plan and answer with the contract's document.
+
+    Raises:
+        PlanRefused: refusals that the manifest does not accept (exit code 3).
+    """
+    from bulkrunner.cli.signals import stoppable
+
+    try:
+        with stoppable(session.request_stop):
+            plan = make()
+    except (Interrupted, AccessLost):
+        _tell_half_plan(invocation, program, session)
+        raise
+    _describe_plan(invocation, program, plan)
+    invocation.document["requests"] = session.requests
+    closed = program.plan_faults(plan)
+    if closed:
+        raise PlanRefused(
+            f"plan {plan.id} cannot be run: {'; '.join(closed)}",
+            hint="mend the manifest or its input and plan again, "
+            "or accept the refusals in the manifest",
+        )
+    invocation.say(f"next: {program.next_command(plan)}")
+
+
+def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningSession) -> None:
+    plan = program.stored_plan(session.plan_id)
+    if plan is not None:
+        _describe_plan(invocation, program, plan)
+    invocation.document["requests"] = session.requests
+
+
+def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None:
+    complete = plan.state is PlanState.COMPLETE
+    counts = program.plan_counts(plan)
+    findings = program.plan_findings(plan)
+    invocation.document.update(
+        plan=plan.id,
+        job=plan.job,
+        environment=plan.environment,
+        manifest_digest=plan.manifest_digest,
+        effect_digest=plan.effect_digest,
+        plan_digest=plan.plan_digest,
+        state="complete" if complete else "interrupted",
+        counts=counts,
+        findings=[
+            {"code": found.code, "record": found.record, "message": found.message}
+            for found in findings
+        ],
+    )
+    invocation.say(
+        f"plan {plan.id}: {plan.job} for {plan.environment}"
+        + ("" if complete else " (interrupted)")
+    )
+    order = (
+        Action.DELETE,
+        Action.CREATE,
+        Action.UPDATE,
+        Action.UNCHANGED,
+        Action.REFUSED,
+        Action.NOT_FOUND,
+    )
+    invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
+    for found in findings[:SHOWN]:
+        invocation.say(f"  {found.code}: {found.record} {found.message}".rstrip())
+    if len(findings) > SHOWN:
+        invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
+    if plan.plan_digest:
+        invocation.say(f"  plan digest {plan.plan_digest}")
+
+
+def run_concluded(
+    invocation: Invocation, program: Program, chosen: Plan | Run, *, limit: int | None
+) -> None:
+    """Run, resume or merely show a run, and answer with the contract's document.
+
+    Raises:
+        GateClosed: nothing was sent (4).
+        IncompleteOutcome: complete with anything but applied and unchanged (5).
+        Interrupted: stopped or interrupted (6).
+        AccessLost: no token, or rights lost (7).
+    """
+    plan = program.ledger.plan(chosen.plan) if isinstance(chosen, Run) else chosen
+    invocation.document.update(plan=plan.id, environment=plan.environment)
+    if isinstance(chosen, Run) and chosen.state is RunState.COMPLETED:
+        invocation.document["requests"] = 0
+        _finished(invocation, program, chosen)
+        return
+    try:
+        run = _drive(invocation, program, plan, chosen, limit)
+    except GateClosed as error:
+        invocation.document["gates"] = _gates(error)
+        if isinstance(chosen, Run):
+            _describe_run(invocation, program, program.ledger.run(chosen.id))
+        raise
+    _finished(invocation, program, run)
+
+
+def _drive(
+    invocation: Invocation, program: Program, plan: Plan, chosen: Plan | Run, limit: int | None
+) -> Run:
+    from bulkrunner.cli.console import ConsoleProgress
+    from bulkrunner.cli.signals import stoppable
+
+    earlier = chosen if isinstance(chosen, Run) else None
+    with program.running(plan, earlier, ConsoleProgress()) as session:
+        try:
+            gates = session.open_gates()
+            invocation.document["gates"] = [gate.as_dict() for gate in gates]
+            with stoppable(session.request_stop):
+                return session.execute(limit=limit)
+        finally:
+            invocation.document["requests"] = session.requests
+            if session.run_id is not None:
+                _describe_run(invocation, program, program.ledger.run(session.run_id))
+
+
+def _gates(error: GateClosed) -> list[dict[str, Any]]:
+    return [gate.as_dict() for gate in error.gates if hasattr(gate, "as_dict")]
+
+
+def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:
+    outcomes = program.ledger.outcomes(run.id)
+    state = RunState.INTERRUPTED if run.state is RunState.RUNNING else run.state
+    invocation.document.update(
+        run=run.id, plan=run.plan, environment=run.environment, state=state.value, outcomes=outcomes
+    )
+    return outcomes
+
+
+def _finished(invocation: Invocation, program: Program, run: Run) -> None:
+    outcomes = _describe_run(invocation, program, run)
+    plan = program.ledger.plan(run.plan)
+    if invocation.document.get("gates") is None:
+        invocation.document["gates"] = []
+    text = ", ".join(f"{count:,} {name}" for name, count in outcomes.items() if count)
+    invocation.say(
+        f"run {run.id}: {plan.job} in {run.environment} is {run.state}: {text or 'nothing to do'}"
+    )
+    if run.state is not RunState.COMPLETED:
+        raise Interrupted(
+            f"run {run.id} is {run.state}" + (f": {run.stop_reason}" if run.stop_reason else ""),
+            hint=f"bulkrunner resume {run.id}",
+            code=run.state.value,
+        )
+    bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN]
+    found = {name: outcomes[name] for name in bad if outcomes[name]}
+    if found:
+        text = ", ".join(f"{count} {name}" for name, count in found.items())
+        raise IncompleteOutcome(
+            f"run {run.id} is complete, but {text}", hint=f"bulkrunner report {run.id}"
+        )
+    if plan.addresses.get("kind") == Kind.PRODUCTION:
+        invocation.say(f"next: bulkrunner verify {run.id}")

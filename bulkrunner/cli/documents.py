@@ -1,0 +1,42 @@
+"""The ``--json`` document of each command, null where nothing is known yet (docs/reference/cli.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PLAN = (
+    "plan",
+    "job",
+    "environment",
+    "manifest_digest",
+    "effect_digest",
+    "plan_digest",
+    "state",
+    "counts",
+    "findings",
+    "requests",
+)
+_RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "approve": ("plan", "plan_digest", "answer", "by", "reference", "statements"),
+    "check": ("job", "manifest_digest", "effect_digest", "operations", "problems"),
+    "demo": ("report", "folder", "steps"),
+    "doctor": ("environments", "ledger", "hosts"),
+    "ledger": ("ledger", "state"),
+    "new": ("job", "folder", "manifest"),
+    "plan": _PLAN,
+    "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping"),
+    "report": ("plan", "run", "format", "path"),
+    "resume": _RUN,
+    "run": _RUN,
+    "sandbox": ("state",),
+    "status": ("jobs", "plans", "runs", "next"),
+    "stop": ("run", "state"),
+    "verify": ("run", "environment", "checked", "differences", "requests"),
+}
+
+
+def blank(command: str | None) -> dict[str, Any]:
+    """Return the command's document with every key null."""
+    return dict.fromkeys(KEYS.get(command or "", ()))

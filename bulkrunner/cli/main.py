@@ -1,0 +1,148 @@
+"""The command group, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bulkrunner.cli.documents import KEYS, blank
+from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.errors import BulkRunnerError, ManifestError
+
+COMMANDS = {
+    "approve": "answering",
+    "check": "jobs",
+    "demo": "demo",
+    "doctor": "doctor",
+    "ledger": "ledger",
+    "new": "jobs",
+    "plan": "planning",
+    "reject": "answering",
+    "report": "reporting",
+    "resume": "running",
+    "run": "running",
+    "sandbox": "sandbox",
+    "status": "status",
+    "stop": "running",
+    "verify": "running",
+}
+"""Command → module of ``bulkrunner.cli.commands``; imported only when needed."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return every command in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Return the command, None where there is none of that name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found = importlib.import_module(f"bulkrunner.cli.commands.{module}")
+        command = getattr(found, cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@global_options
+def cli(invocation: Invocation) -> None:
+    """Bulk changes to Libris: declared, proved, reviewed, resumable."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=invocation.as_json)
+        if invocation.as_json:
+            raise click.UsageError("no command given")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; prints every error, raises none."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(as_json="--json" in given)
+    invocation.document = blank(next((word for word in given if word in KEYS), None))
+    logging.basicConfig(
+        level=_level(given), stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
+    )
+    error, code = _run(given, invocation)
+    if invocation.as_json and not _asks_for_help(given):
+        document = invocation.document
+        if error is not None:
+            document = {**document, "error": error}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+    return code
+
+
+def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | None, int]:
+    try:
+        result = cli.main(given, prog_name="bulkrunner", standalone_mode=False, obj=invocation)
+    except click.exceptions.Abort:
+        return _failed("interrupted", "stopped by the user", "", 6)
+    except click.ClickException as error:
+        return _failed("usage", error.format_message(), _usage_hint(error), 2)
+    except BulkRunnerError as error:
+        _say_problems(error)
+        return _failed(error.code, error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        return None, 0
+    except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
+        return _bug(error, verbose=_level(given) < logging.WARNING)
+    return None, result if isinstance(result, int) else 0
+
+
+def _say_problems(error: BulkRunnerError) -> None:
+    if isinstance(error, ManifestError):
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+
+
+def _bug(error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:
+    if verbose:
+        traceback.print_exc()
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+    return _failed(
+        "internal_error",
+        f"a fault of bulkrunner itself: {type(error).__name__} at {where}",
+        "nothing is lost: the ledger knows what was sent. Run again with -v for the trace "
+        "and report it",
+        1,
+    )
+
+
+def _failed(code: str, message: str, hint: str, exit_code: int) -> tuple[dict[str, str], int]:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint:  {hint}", err=True)
+    return {"code": code, "message": message, "hint": hint}, exit_code
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context: Any = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context is not None else "bulkrunner --help"
+
+
+def _level(given: list[str]) -> int:
+    count = sum(word.count("v") for word in given if word in ("-v", "-vv", "-vvv"))
+    count += given.count("--verbose")
+    return (logging.WARNING, logging.INFO, logging.DEBUG)[min(count, 2)]
+
+
+def _asks_for_help(given: list[str]) -> bool:
+    return any(word in ("-h", "--help", "--version") for word in given)

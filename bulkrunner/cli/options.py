@@ -1,0 +1,71 @@
+"""Global options, taken before and after the command."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bulkrunner import __version__
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Invocation:
+    """What one call of the program was asked, and the document it answers with.
+
+    Attributes:
+        document: the ``--json`` document so far; printed whole at the end, also on errors.
+    """
+
+    config: Path | None = None
+    ledger: str | None = None
+    as_json: bool = False
+    verbose: int = 0
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def merge(self, given: dict[str, Any]) -> None:
+        """Take what was given after the command; it wins over what stood before it."""
+        self.config = given["config"] or self.config
+        self.ledger = given["ledger"] or self.ledger
+        self.as_json = given["as_json"] or self.as_json
+        self.verbose = max(given["verbose"], self.verbose)
+
+    def say(self, text: str = "", *, err: bool = False) -> None:
+        """Print for people: to stdout, but to stderr with ``--json``."""
+        click.echo(text, err=err or self.as_json)
+
+
+_GLOBAL = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file (default ./bulkrunner.toml).",
+    ),
+    click.option("--ledger", metavar="URL", help="Ledger, e.g. sqlite:///bulkrunner.db."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    click.option("-v", "--verbose", count=True, help="Say more; -vv says everything."),
+    click.version_option(__version__, prog_name="bulkrunner"),
+)
+
+
+def global_options(command: F) -> F:
+    """Add the global options; the command gets an ``Invocation`` as its first argument."""
+
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(context: click.Context, /, **given: Any) -> Any:
+        invocation = context.find_object(Invocation) or Invocation()
+        context.obj = invocation
+        names = ("config", "ledger", "as_json", "verbose")
+        invocation.merge({name: given.pop(name) for name in names})
+        return command(invocation, **given)
+
+    for option in reversed(_GLOBAL):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]

@@ -1,0 +1,305 @@
+"""Evaluates the gates of a plan: at the start of a run, at each resume, hourly, and for status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bulkrunner.domain.environment import (
+    KB_TEST_HOSTS,
+    Environment,
+    Kind,
+    Policy,
+    Rights,
+    host_of,
+    is_loopback,
+)
+from bulkrunner.domain.gates import Evidence, GateResult
+from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
+from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.run import Run
+from bulkrunner.errors import AccessLost
+from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What the gates are asked about.
+
+    Attributes:
+        environment: as configured now; None where the configuration has no such environment.
+        manifest_digest: of the job folder as it is now; None where it cannot be read.
+        rights: asks the login now; None where the caller may not ask it (offline status).
+        run: the run to be resumed, None at its start.
+    """
+
+    plan: Plan
+    environment: Environment | None
+    manifest_digest: str | None
+    rights: Callable[[], Rights] | None
+    run: Run | None = None
+
+
+class Gates:
+    """All gates of design §6, each with its reason."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def evaluate(self, situation: Situation) -> list[GateResult]:
+        """Return every gate that applies, in the order of the contract; no gate hides another.
+
+        Raises:
+            AccessLost: the login gives no rights at all (exit code 7).
+        """
+        plan = situation.plan
+        gates = [
+            self._plan(situation),
+            self._environment(situation),
+            self._rights(situation),
+            self._ceilings(plan),
+            self._refusals(plan),
+        ]
+        if plan.addresses.get("kind") == Kind.PRODUCTION:
+            gates += [self._staging(plan), self._approval(plan)]
+        gates.append(self._chain())
+        return gates
+
+    def _plan(self, situation: Situation) -> GateResult:
+        plan = situation.plan
+        closed = (
+            self._incomplete(plan)
+            or _changed_manifest(situation)
+            or self._too_old(situation)
+            or self._miscounted(plan)
+        )
+        reason = closed or f"complete, made {plan.created_at:%Y-%m-%d %H:%M} UTC, digest agrees"
+        return GateResult(name="plan", open=not closed, reason=reason)
+
+    def _incomplete(self, plan: Plan) -> str:
+        if plan.state is PlanState.COMPLETE:
+            return ""
+        return (
+            f"the newest plan {plan.id} is not complete ({plan.cursor} operations planned); "
+            f"continue it: bulkrunner resume {plan.id}"
+        )
+
+    def _too_old(self, situation: Situation) -> str:
+        plan, now = situation.plan, self._clock.now()
+        policy = Policy.from_dict(dict(plan.policy))
+        if situation.run is not None:
+            idle = now - situation.run.active_at
+            if idle > timedelta(days=policy.resume_max_idle_days):
+                return (
+                    f"the run has been idle for {idle.days} days, "
+                    f"policy allows {policy.resume_max_idle_days:g}; make a new plan"
+                )
+            return ""
+        age = now - (plan.finished_at or plan.created_at)
+        if age > timedelta(hours=policy.plan_max_age_hours):
+            return (
+                f"the plan is {age.total_seconds() / 3600:.0f} hours old, "
+                f"policy allows {policy.plan_max_age_hours:g}; make a new plan"
+            )
+        return ""
+
+    def _miscounted(self, plan: Plan) -> str:
+        counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
+        if counts != {**empty_counts(), **plan.counts}:
+            return "the stored changes are not as many as the plan says; make a new plan"
+        again = plan_digest(plan.digest_head(), self._ledger.change_digests(plan.id))
+        if again != plan.plan_digest:
+            return "the stored changes do not give the plan's digest; make a new plan"
+        return ""
+
+    def _environment(self, situation: Situation) -> GateResult:
+        plan, environment = situation.plan, situation.environment
+        if environment is None:
+            reason = f"the configuration has no environment {plan.environment}"
+            return GateResult(name="environment", open=False, reason=reason)
+        now, then = environment.addresses(), plan.addresses
+        changed = [
+            f"{key}: {then.get(key)} → {now[key]}" for key in now if now[key] != then.get(key)
+        ]
+        reason = (
+            "addresses changed since the plan (" + "; ".join(changed) + "); make a new plan"
+            if changed
+            else f"{environment.name} is {environment.base_url}, as planned"
+        )
+        return GateResult(name="environment", open=not changed, reason=reason)
+
+    def _rights(self, situation: Situation) -> GateResult:
+        if situation.rights is None:
+            return GateResult(
+                name="rights",
+                open=False,
+                reason="not asked; the login is asked when the run starts",
+            )
+        try:
+            closed = self._missing_rights(situation.plan, situation.rights())
+        except AccessLost as error:
+            if situation.run is None and error.code == "no_credentials":
+                return GateResult(name="rights", open=False, reason=error.message)
+            raise
+        reason = closed or "the login grants what the plan needs"
+        return GateResult(name="rights", open=not closed, reason=reason)
+
+    def _missing_rights(self, plan: Plan, rights: Rights) -> str:
+        allowed = set(_texts(plan.manifest.get("sigels")))
+        active = str(plan.manifest.get("active_sigel") or plan.manifest.get("on_behalf_of"))
+        if not rights.may_act_as(active):
+            return f"the client may not act as {active}"
+        for sigel, by_action in self._ledger.count_sigels(plan.id).items():
+            if not any(by_action.get(action.value) for action in WRITING):
+                continue
+            if sigel and sigel not in allowed:
+                return f"the plan writes holdings of {sigel}, which is not the job's"
+            if sigel and not rights.may_write_holding(sigel, active=active):
+                return f"the client may not write holdings of {sigel}"
+        if self._writes_bibs(plan):
+            covers = (plan.manifest.get("agreement") or {}).get("covers", ["holdings"])
+            if "bibs" not in covers:
+                return "the plan writes bibs, which the agreement does not cover"
+            if not rights.may_write_bibs():
+                return "the plan writes bibs, which needs a client of level 2"
+        return ""
+
+    def _writes_bibs(self, plan: Plan) -> bool:
+        changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
+        return any(change.kind == "bib" for change in changes)
+
+    def _ceilings(self, plan: Plan) -> GateResult:
+        exceeded = plan_ceilings(plan)
+        return GateResult(
+            name="ceilings", open=not exceeded, reason="; ".join(exceeded) or "within every ceiling"
+        )
+
+    def _refusals(self, plan: Plan) -> GateResult:
+        left = unaccepted(self._ledger.count_refusals(plan.id), accepts_of(plan.manifest))
+        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
+        reason = (
+            f"refused and not accepted by the manifest: {text}"
+            if left
+            else "none that the manifest does not accept"
+        )
+        return GateResult(name="refusals", open=not left, reason=reason)
+
+    def _staging(self, plan: Plan) -> GateResult:
+        policy = Policy.from_dict(dict(plan.policy))
+        evidence = self._ledger.evidence(
+            plan,
+            not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
+            counts=counting_hosts(plan.addresses, policy),
+        )
+        closed = untried(evidence, policy, accepts_of(plan.manifest))
+        tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
+        runs = ", ".join(run.run for run in evidence.runs)
+        reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
+        return GateResult(name="staging", open=not closed, reason=reason)
+
+    def _approval(self, plan: Plan) -> GateResult:
+        answers = self._ledger.approvals(plan.id)
+        closed = missing_approval(plan, answers[-1] if answers else None)
+        answer = answers[-1] if answers else None
+        reason = closed or (
+            f"{answer.by if answer else ''} said yes ({answer.reference if answer else ''}); "
+            "recorded by the operator, not signed"
+        )
+        return GateResult(name="approval", open=not closed, reason=reason)
+
+    def _chain(self) -> GateResult:
+        fault = self._ledger.verify_chain()
+        return GateResult(name="ledger", open=fault is None, reason=fault or "chain intact")
+
+
+def _changed_manifest(situation: Situation) -> str:
+    if situation.manifest_digest is None:
+        return f"the manifest in {situation.plan.folder} cannot be read; mend it or plan again"
+    if situation.manifest_digest != situation.plan.manifest_digest:
+        return "the manifest or an input file has changed since the plan; make a new plan"
+    return ""
+
+
+def counting_hosts(
+    production: Mapping[str, str], policy: Policy
+) -> Callable[[Mapping[str, str]], bool]:
+    """Return the test of whether a test environment's runs count for this production.
+
+    For a production on loopback those on loopback count besides KB's own; for any other only runs
+    over https on KB's test hosts or a host of ``test_hosts``.
+    """
+    on_loopback = is_loopback(production["base_url"])
+    hosts = {*KB_TEST_HOSTS, *(host.lower() for host in policy.test_hosts)}
+
+    def counts(addresses: Mapping[str, str]) -> bool:
+        url = addresses["base_url"]
+        if addresses.get("kind") != Kind.TEST:
+            return False
+        if is_loopback(url):
+            return on_loopback
+        return url.startswith("https://") and host_of(url) in hosts
+
+    return counts
+
+
+def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> str:
+    """Return why staging does not prove the plan, or an empty text where it does."""
+    if evidence.newest_test_plan is None:
+        return "this job, as it is now, has never been planned in a test environment"
+    plan = evidence.newest_test_plan
+    if bad := {word: count for word, count in evidence.bad_outcomes.items() if count}:
+        text = ", ".join(f"{count} {word}" for word, count in sorted(bad.items()))
+        return f"the newest test plan {plan} ended with {text}; it must end clean"
+    if left := unaccepted(evidence.refused_codes, accept):
+        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
+        return f"the newest test plan {plan} ended with refused changes: {text}"
+    return _thin_coverage(evidence, policy.min_staging_coverage)
+
+
+def _thin_coverage(evidence: Evidence, least: float) -> str:
+    tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
+    missing = ", ".join(evidence.untried[:5])
+    if total and tried < least * total:
+        return (
+            f"{tried} of {total} changes were tried in a test environment, "
+            f"policy asks for {least:.0%}; untried: {missing}"
+        )
+    for action, count in evidence.total.items():
+        done = evidence.tried.get(action, 0)
+        if count and done < least * count:
+            return f"{done} of {count} {action}s were tried in a test environment, policy asks for {least:.0%}; untried: {missing}"
+    for pattern, (count, done) in evidence.patterns.items():
+        if count and not done and least > 0:
+            return f"no change of this kind was tried in a test environment: {pattern}"
+    return ""
+
+
+def missing_approval(plan: Plan, answer: Any) -> str:
+    """Return why the newest answer does not allow the plan, or an empty text where it does."""
+    if answer is None:
+        return (
+            "nobody has approved this plan; send its report and record the answer: "
+            f"bulkrunner approve {plan.id} --by NAME --reference REF"
+        )
+    if answer.plan_digest != plan.plan_digest:
+        return "the recorded answer is to another plan digest"
+    if not answer.approved:
+        return f"{answer.by} said no ({answer.reference})"
+    absent = [text for text in required_statements(plan) if text not in answer.statements]
+    if absent:
+        return "the approval does not name what is looser than the built-in policy: " + "; ".join(
+            absent
+        )
+    return ""
+
+
+def required_statements(plan: Plan) -> tuple[str, ...]:
+    """Return what an approval of this plan must contain, word for word."""
+    return tuple(item.statement() for item in Policy.from_dict(dict(plan.policy)).loosened())
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

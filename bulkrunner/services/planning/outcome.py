@@ -1,0 +1,60 @@
+"""What a finished plan says: findings, ceilings, and refusals nobody accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.job import Accept
+from bulkrunner.domain.plan import WRITING, Finding, Plan
+from bulkrunner.domain.ports import PlanLedger
+
+
+def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each ceiling that the counts exceed.
+
+    Args:
+        counts: by action.
+        ceilings: of the manifest and of the policy; the lower one counts.
+    """
+    writes = {action.value: counts.get(action.value, 0) for action in WRITING}
+    writes = {"records": sum(writes.values()), **writes}
+    found = []
+    for name, count in writes.items():
+        limits = [ceiling[name] for ceiling in ceilings if name in ceiling]
+        if limits and count > min(limits):
+            what = "changes" if name == "records" else f"{name}s"
+            found.append(f"{count} {what}, but the ceiling {name} is {min(limits)}")
+    return found
+
+
+def plan_ceilings(plan: Plan) -> list[str]:
+    """Return a sentence for each ceiling that a complete plan exceeds."""
+    return exceeded_ceilings(
+        plan.counts,
+        plan.manifest.get("ceilings") or {},
+        Policy.from_dict(dict(plan.policy)).ceilings,
+    )
+
+
+def plan_findings(ledger: PlanLedger, plan: Plan, *, limit: int = 100) -> list[Finding]:
+    """Return the plan's first findings: ceilings, refusals, what was not found, notes."""
+    ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
+    return [*ceilings, *ledger.findings(plan.id, limit=limit)][:limit]
+
+
+def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:
+    """Return the refusals by code that the manifest does not live with, with their counts."""
+    limits: dict[str, int] = {}
+    for item in accept:
+        limits[item.code] = max(limits.get(item.code, 0), item.at_most)
+    return {code: count for code, count in refused.items() if count > limits.get(code, 0)}
+
+
+def accepts_of(manifest: Mapping[str, object]) -> tuple[Accept, ...]:
+    """Read ``accept`` back from a stored plan's manifest head."""
+    items = manifest.get("accept")
+    return tuple(
+        Accept(code=item["code"], at_most=item["at_most"], reason=item.get("reason", ""))
+        for item in (items if isinstance(items, list) else [])
+    )

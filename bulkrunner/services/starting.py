@@ -1,0 +1,157 @@
+"""Decides what a ``run`` or ``resume`` is about: which plan, which run, and whether it may start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.job import Job
+from bulkrunner.domain.plan import Plan, PlanState
+from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.errors import GateClosed, NothingToResume, UsageError
+
+
+class Starting:
+    """Finds the plan or run a command means; never falls back to an older one."""
+
+    def __init__(self, ledger: Ledger, *, alive: Callable[[Owner], bool | None]) -> None:
+        self._ledger = ledger
+        self._alive = alive
+
+    def choose(self, job: Job, environment: str, plan_id: str | None) -> Plan | Run:
+        """Return the plan to run, or the run it already has.
+
+        Args:
+            job: as its manifest is now.
+            environment: name.
+            plan_id: an id given by the operator, None for the newest plan.
+
+        Raises:
+            GateClosed: there is no plan.
+            UsageError: the given plan is of another job or environment.
+        """
+        plan = self._given(job, environment, plan_id) if plan_id else self._newest(job, environment)
+        runs = self._ledger.runs(plan=plan.id)
+        return runs[0] if runs else plan
+
+    def _given(self, job: Job, environment: str, plan_id: str) -> Plan:
+        plan = self._ledger.plan(plan_id)
+        if plan.job != job.id or plan.environment != environment:
+            raise UsageError(
+                f"plan {plan.id} is of job {plan.job} for {plan.environment}, "
+                f"not of {job.id} for {environment}",
+                hint="bulkrunner status lists the plans",
+            )
+        return plan
+
+    def _newest(self, job: Job, environment: str) -> Plan:
+        plans = self._ledger.plans(job=job.id, environment=environment)
+        if plans:
+            return plans[0]
+        reason = f"job {job.id} has no plan for {environment}"
+        raise GateClosed(
+            reason,
+            gates=(GateResult(name="plan", open=False, reason=reason),),
+            hint=f"bulkrunner plan JOB --env {environment}",
+        )
+
+    def to_resume(self, prefix: str | None) -> Plan | Run:
+        """Return what ``resume`` continues.
+
+        Raises:
+            NothingToResume: nothing is interrupted, stopped or ownerless.
+            UsageError: no such id.
+        """
+        if prefix is None:
+            return self._newest_open()
+        found = self.find(prefix)
+        if isinstance(found, Plan):
+            if found.state is not PlanState.COMPLETE:
+                return found
+            runs = self._ledger.runs(plan=found.id)
+            if not runs:
+                raise NothingToResume(
+                    f"plan {found.id} is complete and has no run",
+                    hint=f"bulkrunner run {found.folder} --env {found.environment}",
+                )
+            found = runs[0]
+        return found
+
+    def _newest_open(self) -> Plan | Run:
+        plans = [plan for plan in self._ledger.plans() if plan.state is not PlanState.COMPLETE]
+        runs = [run for run in self._ledger.runs() if self._is_open(run)]
+        newest_plan = plans[0] if plans and self._is_newest(plans[0]) else None
+        newest_run = runs[0] if runs else None
+        if newest_plan and (newest_run is None or newest_plan.created_at > newest_run.active_at):
+            return newest_plan
+        if newest_run is None:
+            raise NothingToResume(
+                "nothing is interrupted, stopped or ownerless", hint="bulkrunner status"
+            )
+        return newest_run
+
+    def _is_newest(self, plan: Plan) -> bool:
+        return self._ledger.plans(job=plan.job, environment=plan.environment)[0].id == plan.id
+
+    def _is_open(self, run: Run) -> bool:
+        if run.state in (RunState.INTERRUPTED, RunState.STOPPED):
+            return True
+        if run.state is RunState.COMPLETED:
+            return False
+        lease = self._ledger.lease(run.id)
+        return lease is None or self._alive(lease.owner) is not True
+
+    def find(self, prefix: str) -> Plan | Run:
+        """Return the plan or run of an id or unique prefix.
+
+        Raises:
+            UsageError: none or several.
+        """
+        found: list[Plan | Run] = []
+        errors: list[UsageError] = []
+        for look in (self._ledger.plan, self._ledger.run):
+            try:
+                found.append(look(prefix))
+            except UsageError as error:
+                errors.append(error)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(
+                f"{prefix} is the beginning of a plan's and of a run's id",
+                hint=f"say more of it: {found[0].id} or {found[1].id}",
+            )
+        ambiguous = next((e for e in errors if e.code == "ambiguous"), None)
+        raise ambiguous or UsageError(
+            f"there is no plan or run {prefix}", hint="bulkrunner status lists them"
+        )
+
+    def ask_to_stop(self, prefix: str, who: str) -> Run:
+        """Ask whoever drives the run to stop.
+
+        Raises:
+            UsageError: the run is not running.
+        """
+        run = self._ledger.run(prefix)
+        if run.state is not RunState.RUNNING:
+            raise UsageError(f"run {run.id} is {run.state}; there is nothing to stop")
+        self._ledger.request_stop(run.id, reason=f"stopped by {who}")
+        return run
+
+
+def open_gates(gates: list[GateResult]) -> None:
+    """Do nothing where every gate is open.
+
+    Raises:
+        GateClosed: names every closed gate with its reason.
+    """
+    closed = [gate for gate in gates if not gate.open]
+    if closed:
+        text = "; ".join(f"{gate.name}: {gate.reason}" for gate in closed)
+        what = "gate" if len(closed) == 1 else "gates"
+        raise GateClosed(
+            f"closed {what} — {text}",
+            gates=tuple(gates),
+            hint="nothing was sent; bulkrunner status shows every gate",
+        )

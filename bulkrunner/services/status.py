@@ -1,0 +1,133 @@
+"""What stands where: jobs, plans, runs, gates, and the next command to give."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkrunner.domain.environment import Kind
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.plan import WRITING, Plan, PlanState
+from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.run import Run, RunState
+
+NEWEST = 20
+"""Plans and runs listed in the overview."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Plain data for the terminal and ``--json``."""
+
+    jobs: list[dict[str, Any]]
+    plans: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    gates: list[GateResult] = field(default_factory=list)
+    next: str = ""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the command's JSON document."""
+        return {
+            "jobs": self.jobs,
+            "plans": self.plans,
+            "runs": self.runs,
+            "gates": [gate.as_dict() for gate in self.gates],
+            "next": self.next,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield what people read."""
+        if not self.plans:
+            yield "the ledger holds no plan yet"
+        for plan in self.plans:
+            counts = ", ".join(
+                f"{count:,} {name}" for name, count in plan["counts"].items() if count
+            )
+            yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
+            for run in self.runs:
+                if run["plan"] == plan["plan"]:
+                    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
+                    why = f" ({run['reason']})" if run["reason"] else ""
+                    yield f"  run {run['run']}: {run['state']}{why}; {text}"
+        for gate in self.gates:
+            yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
+        if self.next:
+            yield f"next: {self.next}"
+
+
+class StatusService:
+    """Reads the ledger; asks the gates only of the plan in question."""
+
+    def __init__(self, ledger: Ledger, *, gates: Callable[[Plan], list[GateResult]]) -> None:
+        self._ledger = ledger
+        self._gates = gates
+
+    def overview(self) -> Status:
+        """Return every job with its newest plans and runs, and the next command."""
+        plans = self._ledger.plans()[:NEWEST]
+        runs = self._ledger.runs()[:NEWEST]
+        jobs = [{"job": name} for name in sorted({plan.job for plan in plans})]
+        return Status(
+            jobs=jobs,
+            plans=[self._plan(plan) for plan in plans],
+            runs=[self._run(run) for run in runs],
+            next=self.next_command(plans[0]) if plans else "bulkrunner new NAME",
+        )
+
+    def one(self, plan: Plan) -> Status:
+        """Return one plan, its runs and its gates."""
+        runs = self._ledger.runs(plan=plan.id)
+        return Status(
+            jobs=[{"job": plan.job}],
+            plans=[self._plan(plan)],
+            runs=[self._run(run) for run in runs],
+            gates=self._gates(plan),
+            next=self.next_command(plan),
+        )
+
+    def _plan(self, plan: Plan) -> dict[str, Any]:
+        return {
+            "plan": plan.id,
+            "job": plan.job,
+            "environment": plan.environment,
+            "state": plan.state.value,
+            "created_at": plan.created_at.isoformat(),
+            "plan_digest": plan.plan_digest,
+            "counts": dict(plan.counts) or self._ledger.count_actions(plan.id),
+        }
+
+    def _run(self, run: Run) -> dict[str, Any]:
+        return {
+            "run": run.id,
+            "plan": run.plan,
+            "environment": run.environment,
+            "state": run.state.value,
+            "reason": run.stop_reason,
+            "started_at": run.started_at.isoformat(),
+            "outcomes": self._ledger.outcomes(run.id),
+        }
+
+    def next_command(self, plan: Plan) -> str:
+        """Return the command that takes the plan's job one step further on its road."""
+        folder = shlex.quote(plan.folder)
+        if plan.state is not PlanState.COMPLETE:
+            return f"bulkrunner resume {plan.id}"
+        runs = self._ledger.runs(plan=plan.id)
+        if runs and runs[0].state is not RunState.COMPLETED:
+            return f"bulkrunner resume {runs[0].id}"
+        production = plan.addresses.get("kind") == Kind.PRODUCTION
+        if runs:
+            if production:
+                return f"bulkrunner verify {runs[0].id}"
+            return f"bulkrunner plan {folder} --env production"
+        if not any(plan.counts.get(action.value) for action in WRITING):
+            return f"bulkrunner report {plan.id}"
+        if production and not self._approved(plan):
+            return f"bulkrunner report {plan.id}"
+        return f"bulkrunner run {folder} --env {plan.environment}"
+
+    def _approved(self, plan: Plan) -> bool:
+        answers = self._ledger.approvals(plan.id)
+        return bool(answers) and answers[-1].approved
