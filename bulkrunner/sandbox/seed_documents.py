@@ -182,7 +182,9 @@ class Writer:
         """Return a record of a read-only dataset."""
         base = "https://libris.kb.se/" if kind == "library" else TERMS_BASE
         extra = {"inDataset": [_link(f"{base}dataset/{dataset}")]}
-        return self._record(kind, key, "auth", thing, Dice("dataset", kind, key), extra=extra)
+        sigel = key if kind == "library" else "SEK"
+        dice = Dice("dataset", kind, key)
+        return self._record(kind, key, "auth", thing, dice, extra=extra, sigel=sigel)
 
     def _record(
         self,
