@@ -198,9 +198,8 @@ class Writer:
         sigel: str | None = None,
         outdated: bool = False,
     ) -> SeedRecord:
-        identifier = thing["@id"].rpartition("#")[0].removeprefix(self._base)
-        if not thing["@id"].startswith(self._base):
-            identifier = short_id(kind, key)
+        is_own = thing["@id"].endswith("#it")
+        identifier = thing["@id"][len(self._base) : -len("#it")] if is_own else short_id(kind, key)
         legacy = kind in {"bib", "holding", "person"} and dice.chance(_LEGACY_PERCENT)
         number = _legacy_number(kind, key)
         created, modified = _times(dice, legacy=legacy, outdated=outdated)

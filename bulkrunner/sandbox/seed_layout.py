@@ -111,6 +111,7 @@ LABELLED = frozenset(
 FAULTY = (Shape.UNKNOWN_TERM, Shape.BAD_IRI, Shape.PLAIN_FOR_OBJECT)
 # The server cannot tell whose holding it is.
 HEADLESS = frozenset({Shape.NO_HELD_BY, Shape.HELD_BY_IN_COMPONENT})
+_UNCHANGING = frozenset({Shape.BARE, Shape.SEQUENCE_LINK, *FAULTY})
 
 _RARE: tuple[Shape, ...] = (
     Shape.FOREIGN_COMPONENT,
@@ -281,7 +282,7 @@ def _spot(
         shape=shape,
         mark=dice.pick(SHELF_MARKS_YLM if sigel == LIBRARIES[0].sigel else SHELF_MARKS),
         presence=presence,
-        differs=differs and shape is not Shape.BARE and shape not in FAULTY,
+        differs=differs and shape not in _UNCHANGING,
     )
 
 
