@@ -1,0 +1,155 @@
+"""Answers in the server's own forms: API errors as JSON, and the container's error pages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from bulkrunner.sandbox.messages import Request, Response
+
+_PAGE_METHODS = frozenset({"GET", "POST", "HEAD"})
+
+
+class MalformedAcceptError(ValueError):
+    """The Accept header cannot be read."""
+
+
+class ApiError(Exception):
+    """A request the API refuses, answered with its JSON error body."""
+
+    def __init__(
+        self, status: int, message: str, *, errors: list[dict[str, Any]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.errors = errors
+
+    def response(self) -> Response:
+        """Return the answer; the reason of a server error stays hidden."""
+        body: dict[str, Any] = {
+            "status_code": self.status,
+            "status": reason(self.status),
+            "message": self.message,
+        }
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            body["message"] = "Internal server error"
+            body["error_id"] = str(uuid4())
+        if self.errors is not None:
+            body["errors"] = self.errors
+        return json_response(self.status, body)
+
+
+class PageError(Exception):
+    """A request refused outside the API, answered with the container's error page."""
+
+    def __init__(self, status: int, message: str | None = None) -> None:
+        super().__init__(message or reason(status))
+        self.status = status
+        self.message = message
+
+
+def reason(status: int) -> str:
+    """Return the standard phrase of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def json_response(
+    status: int, body: Any, *headers: tuple[str, str], content_type: str = "application/json"
+) -> Response:
+    """Return an answer with a JSON body."""
+    return Response(
+        status=status,
+        headers=(("Content-Type", content_type), *headers),
+        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+    )
+
+
+@dataclass(frozen=True, order=True)
+class _Preference:
+    rank: tuple[float, int]
+    media_type: str
+
+
+def media_types(accept: str | None) -> list[str]:
+    """Return the media types of an Accept header, the most wanted first."""
+    if not accept or not accept.strip():
+        return ["*/*"]
+    wanted: list[_Preference] = []
+    for place, part in enumerate(accept.split(",")):
+        name, _, parameters = part.strip().partition(";")
+        kind, slash, sub = name.strip().partition("/")
+        if not (kind and slash and sub) and name.strip() != "*":
+            raise MalformedAcceptError(accept)
+        quality = _quality(parameters)
+        if quality > 0:
+            wanted.append(_Preference((-quality, place), name.strip().lower()))
+    return [preference.media_type for preference in sorted(wanted)]
+
+
+def _quality(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(value)
+            except ValueError as error:
+                raise MalformedAcceptError(parameters) from error
+            if not 0 <= quality <= 1:
+                raise MalformedAcceptError(parameters)
+            return quality
+    return 1.0
+
+
+def error_page(request: Request, error: PageError) -> Response:
+    """Return the container's page: HTML, JSON, text or nothing, by Accept and method."""
+    headers = (("Cache-Control", "must-revalidate,no-cache,no-store"),)
+    if request.method not in _PAGE_METHODS:
+        return Response(status=error.status)
+    try:
+        wanted = media_types(request.header("accept"))
+    except MalformedAcceptError:
+        wanted = ["*/*"]
+    message = error.message or reason(error.status)
+    for media_type in wanted:
+        match media_type:
+            case "*/*" | "*" | "text/*" | "text/html":
+                page = _html(error.status, message, request.path)
+                body = page.encode("iso-8859-1", "xmlcharrefreplace")
+                kind = "text/html;charset=iso-8859-1"
+            case "application/json" | "text/json":
+                facts = {
+                    "url": request.path,
+                    "status": str(error.status),
+                    "message": message,
+                    "servlet": "rest",
+                }
+                body, kind = json.dumps(facts).encode(), "application/json"
+            case "text/plain":
+                body = f"HTTP ERROR {error.status} {message}\nURI: {request.path}\n".encode()
+                kind = "text/plain;charset=utf-8"
+            case _:
+                continue
+        return Response(status=error.status, headers=(("Content-Type", kind), *headers), body=body)
+    return Response(status=error.status, headers=headers)
+
+
+def _html(status: int, message: str, path: str) -> str:
+    text, where = escape(message), escape(path)
+    return (
+        "<html>\n<head>\n"
+        '<meta http-equiv="Content-Type" content="text/html;charset=ISO-8859-1"/>\n'
+        f"<title>Error {status} {text}</title>\n</head>\n<body>"
+        f"<h2>HTTP ERROR {status} {text}</h2>\n<table>\n"
+        f"<tr><th>URI:</th><td>{where}</td></tr>\n"
+        f"<tr><th>STATUS:</th><td>{status}</td></tr>\n"
+        f"<tr><th>MESSAGE:</th><td>{text}</td></tr>\n"
+        "</table>\n</body>\n</html>\n"
+    )

@@ -1,0 +1,237 @@
+"""EMM: full dumps of a library's holdings, and the feed of changes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from bulkrunner import vocabulary
+from bulkrunner.sandbox import documents
+from bulkrunner.sandbox.answers import PageError, json_response
+from bulkrunner.sandbox.catalogue import Catalogue, Entry
+from bulkrunner.sandbox.clock import Clock, server_time
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.settings import Settings
+
+_PAGE = 100
+_KEPT_FOR = timedelta(days=5)
+_AS_CONTEXT = "https://www.w3.org/ns/activitystreams"
+_CONTEXT = [_AS_CONTEXT, "https://emm-spec.org/1.0/context.json"]
+_JSON = "application/activity+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dump:
+    started: datetime
+    short_ids: tuple[str, ...]
+
+
+class Emm:
+    """Answers under ``/api/emm/``."""
+
+    def __init__(self, catalogue: Catalogue, clock: Clock, settings: Settings) -> None:
+        self._catalogue = catalogue
+        self._clock = clock
+        self._settings = settings
+        self._dumps: dict[str, _Dump] = {}
+        self._base = settings.base_uri + "api/emm/"
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request."""
+        match request.path.removeprefix("/api/emm/"):
+            case "full":
+                return self._full(request)
+            case "":
+                return self._feed(request)
+        raise PageError(404)
+
+    # Dumps
+
+    def _full(self, request: Request) -> Response:
+        selection = request.param("selection")
+        if not selection:
+            raise PageError(400, "selection is missing")
+        download = request.param("download")
+        if download is not None:
+            return self._download(self._dump(selection), download)
+        offset = request.param("offset")
+        if offset is None:
+            return self._entry_point(selection)
+        if not re.fullmatch(r"\d{1,9}", offset):
+            raise PageError(400, "offset is no number")
+        return self._dump_page(selection, int(offset))
+
+    def _dump(self, selection: str) -> _Dump:
+        now = self._clock.now()
+        dump = self._dumps.get(selection)
+        if dump is None or now - dump.started > _KEPT_FOR:
+            dump = _Dump(started=now, short_ids=tuple(self._select(selection)))
+            self._dumps[selection] = dump
+        return dump
+
+    def _select(self, selection: str) -> list[str]:
+        kind, _, value = selection.partition(":")
+        live = (entry for entry in self._catalogue.entries() if not entry.deleted)
+        match kind:
+            case "all":
+                return sorted(entry.short_id for entry in live)
+            case "type":
+                return sorted(entry.short_id for entry in live if _has_type(entry, value))
+            case "itemAndInstance":
+                library = documents.library_iri(value)
+                return sorted(entry.short_id for entry in live if _held_by(entry, library))
+        # The real server waits a minute before it gives up; the outcome is the same.
+        raise PageError(500)
+
+    def _address(self, selection: str, **extra: str) -> str:
+        return self._base + "full?" + urlencode({"selection": selection, **extra})
+
+    def _entry_point(self, selection: str) -> Response:
+        return json_response(
+            200,
+            {
+                "@context": _CONTEXT,
+                "type": "Collection",
+                "id": self._address(selection),
+                "url": self._address(selection, download=".ndjsonld.gz"),
+                "first": {"id": self._address(selection, offset="0")},
+            },
+            content_type=_JSON,
+        )
+
+    def _dump_page(self, selection: str, offset: int) -> Response:
+        dump = self._dump(selection)
+        age = self._clock.now() - dump.started
+        done = age >= timedelta(milliseconds=self._settings.emm_generating_ms)
+        items = list(self._items(dump.short_ids[offset : offset + _PAGE]))
+        page: dict[str, Any] = {
+            "@context": _CONTEXT,
+            "@id": self._address(selection, offset=str(offset)),
+            "type": "CollectionPage",
+            "startTime": server_time(dump.started),
+            "_status": "done" if done else "generating",
+            "partOf": self._address(selection),
+            "items": [*([_context_document()] if offset == 0 else []), *items],
+        }
+        if done:
+            page["totalItems"] = len(dump.short_ids)
+        if offset + _PAGE < len(dump.short_ids):
+            page["next"] = self._address(selection, offset=str(offset + _PAGE))
+        return json_response(200, page, content_type=_JSON)
+
+    def _download(self, dump: _Dump, kind: str) -> Response:
+        if kind not in (".ndjsonld.gz", ".ndjsonld"):
+            raise PageError(400, "unknown download")
+        lines = [_context_document(), *self._items(dump.short_ids)]
+        body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+        if kind.endswith(".gz"):
+            return Response(
+                status=200,
+                headers=(("Content-Type", "application/gzip"),),
+                body=gzip.compress(body, 1, mtime=0),
+            )
+        return Response(status=200, headers=(("Content-Type", "application/x-ndjson"),), body=body)
+
+    def _items(self, short_ids: Iterable[str]) -> Iterator[Document]:
+        for short_id in short_ids:
+            entry = self._catalogue.entry(short_id)
+            if entry is None or entry.deleted:
+                continue
+            document = entry.document()
+            if entry.collection == "hold" and not self._inline_instance(document):
+                continue
+            yield {"@id": entry.record_iri, "@context": ["/context.jsonld"], **document}
+
+    def _inline_instance(self, document: Document) -> bool:
+        """Put the whole instance in the place of the link; False where it cannot be found."""
+        thing = documents.node(document, 1)
+        item_of = documents.link(thing, "itemOf")
+        bib = self._catalogue.owner(item_of) if item_of else None
+        if bib is None:
+            return False
+        instance = bib.document()
+        thing["itemOf"] = {
+            **documents.node(instance, 1),
+            "meta": documents.node(instance, 0),
+        }
+        return True
+
+    # Changes
+
+    def _feed(self, request: Request) -> Response:
+        until = request.param("until")
+        if until is None:
+            now = int(self._clock.now().timestamp() * 1000) + 1
+            return json_response(
+                200,
+                {
+                    "@context": _CONTEXT,
+                    "type": "OrderedCollection",
+                    "id": self._base,
+                    "url": self._base + "full?selection=all",
+                    "first": {"type": "OrderedCollectionPage", "id": f"{self._base}?until={now}"},
+                },
+                content_type=_JSON,
+            )
+        if not re.fullmatch(r"\d{1,15}", until):
+            raise PageError(400, "until is no number")
+        activities, oldest = self._activities(int(until))
+        return json_response(
+            200,
+            {
+                "@context": _CONTEXT,
+                "type": "OrderedCollectionPage",
+                "id": f"{self._base}?until={until}",
+                "partOf": self._base,
+                "next": f"{self._base}?until={oldest}",
+                "orderedItems": activities,
+            },
+            content_type=_JSON,
+        )
+
+    def _activities(self, until: int) -> tuple[list[Document], int]:
+        found = [
+            (int(version.modified.timestamp() * 1000), entry, version.number)
+            for entry in self._catalogue.entries()
+            for version in entry.versions
+        ]
+        newest = sorted(
+            (item for item in found if item[0] < until), key=lambda item: item[0], reverse=True
+        )[:_PAGE]
+        oldest = newest[-1][0] if newest else until
+        return [_activity(entry, number) for _, entry, number in newest], oldest
+
+
+def _activity(entry: Entry, number: int) -> Document:
+    version = entry.versions[number]
+    document = entry.document(version)
+    thing = documents.node(document, 1)
+    subject: Document = {
+        "id": thing.get("@id"),
+        "type": f"kbv:{thing.get('@type')}",
+        "updated": server_time(version.modified),
+    }
+    held_by = documents.link(thing, "heldBy")
+    if held_by is not None:
+        subject["kbv:heldBy"] = {"@id": held_by}
+    kind = "Delete" if version.deleted else "Create" if number == 0 else "Update"
+    return {"type": kind, "published": server_time(version.modified), "object": subject}
+
+
+def _has_type(entry: Entry, kind: str) -> bool:
+    return vocabulary.is_subclass_of(documents.thing_type(entry.document()), kind)
+
+
+def _held_by(entry: Entry, library: str) -> bool:
+    return entry.pair is not None and entry.pair[0] == library
+
+
+def _context_document() -> Document:
+    return {"@id": "/context.jsonld", "@context": {"@vocab": "https://id.kb.se/vocab/"}}

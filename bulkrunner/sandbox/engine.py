@@ -1,0 +1,272 @@
+"""One environment of the embedded Libris: every request goes in here and gets its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
+from threading import RLock
+
+from bulkrunner.sandbox import access, emm, lookups, reading
+from bulkrunner.sandbox.answers import ApiError, PageError, error_page, json_response
+from bulkrunner.sandbox.catalogue import Catalogue
+from bulkrunner.sandbox.clock import Clock, ShiftedClock, SystemClock, http_date
+from bulkrunner.sandbox.control import Control
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.faults import FaultKind, FaultRule, Faults
+from bulkrunner.sandbox.find import Finder
+from bulkrunner.sandbox.foreign import ForeignEditor
+from bulkrunner.sandbox.ids import IdGenerator
+from bulkrunner.sandbox.index import SearchIndex
+from bulkrunner.sandbox.journal import Journal, LogEntry
+from bulkrunner.sandbox.login import Client, Login
+from bulkrunner.sandbox.messages import Cut, Request, Response
+from bulkrunner.sandbox.names_index import NamesIndex
+from bulkrunner.sandbox.settings import Settings
+from bulkrunner.sandbox.store import MemoryStore, Store
+from bulkrunner.sandbox.writing import Writing
+
+_WRITES = frozenset({"POST", "PUT", "DELETE"})
+_OPEN_POSTS = frozenset({"/_convert", "/_transliterate"})
+_CONTROL = "/_sandbox"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """A request let in, with the faults that strike it."""
+
+    request: Request
+    seq: int
+    struck: tuple[FaultRule, ...] = ()
+
+    @property
+    def delay_ms(self) -> float:
+        """How long the answer is to be held back."""
+        return sum(float(rule.params["ms"]) for rule in self._of(FaultKind.LATENCY))
+
+    def _of(self, kind: FaultKind) -> list[FaultRule]:
+        return [rule for rule in self.struck if rule.kind is kind]
+
+    def first(self, *kinds: FaultKind) -> FaultRule | None:
+        """Return the first rule of one of these kinds."""
+        return next((rule for rule in self.struck if rule.kind in kinds), None)
+
+
+class Environment:
+    """A catalogue with its login, on its own base URI; safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clients: Iterable[Client] = (),
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = ShiftedClock(clock or SystemClock())
+        self.faults = Faults()
+        self.journal = Journal()
+        self.login = Login(clients, clock=self.clock, token_lifetime=settings.token_lifetime)
+        self._lock = RLock()
+        self._changed: list[str] = []
+        self.index: SearchIndex | None = None
+        self._labelled: NamesIndex | None = None
+        self.store = store or MemoryStore()
+        self.catalogue = Catalogue(self.store, on_change=self._note_change)
+        self.index = SearchIndex(self.catalogue, clock=self.clock, lag_ms=settings.index_lag_ms)
+        self._labelled = NamesIndex(self.catalogue)
+        self._started = int(self.clock.now().timestamp() * 1000)
+        self._writing = Writing(
+            catalogue=self.catalogue,
+            settings=settings,
+            clock=self.clock,
+            ids=IdGenerator(seed),
+            labelled=self._labelled,
+        )
+        self.editor = ForeignEditor(self._writing)
+        self._finder = Finder(self.catalogue, self.index, settings)
+        self._emm = emm.Emm(self.catalogue, self.clock, settings)
+        self._control = Control(self)
+        self._reads: dict[str, Callable[[Request], Response]] = {
+            "/find": self._finder.find,
+            "/_findhold": lambda request: lookups.find_holdings(self.catalogue, request),
+            "/_dependencies": lambda request: lookups.dependencies(self.catalogue, request),
+            "/context.jsonld": lambda _: json_response(
+                200, {"@context": {"@vocab": "https://id.kb.se/vocab/"}}
+            ),
+            "/": lambda _: json_response(200, {"@id": settings.base_uri, "@type": "DataCatalog"}),
+        }
+
+    def load(self, records: Iterable[tuple[Document, datetime, datetime]]) -> int:
+        """Put records in as they are, visible to searches at once; returns how many."""
+        with self._lock:
+            count = self.catalogue.load(records)
+            self.refresh_index()
+            return count
+
+    def refresh_index(self) -> None:
+        """Let every write show in searches."""
+        with self._lock:
+            if self.index is not None:
+                self.index.refresh()
+
+    @property
+    def lock(self) -> RLock:
+        """Held while a request is worked on."""
+        return self._lock
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request without waiting for any delay."""
+        return self.answer(self.admit(request))
+
+    def admit(self, request: Request) -> Ticket:
+        """Let a request in and decide which faults strike it."""
+        if request.path.startswith(_CONTROL):
+            return Ticket(request=request, seq=0)
+        with self._lock:
+            return Ticket(
+                request=request, seq=self.journal.next_seq(), struck=self.faults.take(request)
+            )
+
+    def answer(self, ticket: Ticket) -> Response:
+        """Work on an admitted request and log it."""
+        request = ticket.request
+        with self._lock:
+            if ticket.seq == 0:
+                return self._guarded(self._control.answer, request)
+            client = self.login.client_of(access.bearer(request))
+            self._strike_before(ticket)
+            self._changed.clear()
+            response = self._answer_or_fail(ticket)
+            stored = tuple(dict.fromkeys(self._changed))
+            self.journal.add(
+                LogEntry(
+                    seq=ticket.seq,
+                    time=self.clock.now(),
+                    method=request.method,
+                    path=request.path,
+                    query=request.query_string,
+                    status=0 if response.cut is Cut.NOTHING_SENT else response.status,
+                    client=client,
+                    sigel=request.header("xl-active-sigel"),
+                    stored=stored,
+                    faults=tuple(rule.kind.value for rule in ticket.struck),
+                )
+            )
+            return response.with_headers(("Date", http_date(self.clock.now())))
+
+    # Faults
+
+    def _strike_before(self, ticket: Ticket) -> None:
+        request = ticket.request
+        for rule in ticket.struck:
+            match rule.kind:
+                case FaultKind.EXPIRE_TOKEN:
+                    self.login.expire_tokens(access.bearer(request))
+                case FaultKind.REVOKE_CLIENT:
+                    self.login.revoke(self._struck_client(rule, request))
+                case FaultKind.DROP_PERMISSION:
+                    self._drop_permission(self._struck_client(rule, request), rule)
+                case FaultKind.FOREIGN_EDIT:
+                    self.editor.before(request, rule.params)
+
+    def _struck_client(self, rule: FaultRule, request: Request) -> str:
+        return str(rule.params.get("client") or self.login.client_of(access.bearer(request)) or "")
+
+    def _drop_permission(self, client_id: str, rule: FaultRule) -> None:
+        sigel = rule.params.get("sigel")
+        for client in self.login.clients():
+            if client.client_id == client_id:
+                kept = [p for p in client.permissions if sigel is not None and p.code != sigel]
+                self.login.set_permissions(client_id, kept)
+
+    def _answer_or_fail(self, ticket: Ticket) -> Response:
+        if ticket.first(FaultKind.CLOSE_BEFORE):
+            return Response(status=0, cut=Cut.NOTHING_SENT)
+        forced = ticket.first(FaultKind.STATUS)
+        if forced is not None and not forced.params.get("after"):
+            return _forced(forced)
+        response = self._guarded(lambda request: self._route(request, ticket), ticket.request)
+        if ticket.first(FaultKind.CLOSE_AFTER):
+            return replace(response, cut=Cut.NOTHING_SENT)
+        if ticket.first(FaultKind.TRUNCATE):
+            return replace(response, cut=Cut.HALF_SENT)
+        return response if forced is None else _forced(forced)
+
+    # Routing
+
+    def _guarded(self, work: Callable[[Request], Response], request: Request) -> Response:
+        try:
+            return work(request)
+        except ApiError as error:
+            return error.response()
+        except PageError as error:
+            return error_page(request, error)
+        except RecursionError:
+            return error_page(request, PageError(500))
+
+    def _route(self, request: Request, ticket: Ticket) -> Response:
+        down = ticket.first(FaultKind.LOGIN_DOWN)
+        if request.path.startswith("/oauth/"):
+            return self._at_login(request, down)
+        if request.method in _WRITES:
+            return self._write(request, login_down=down is not None)
+        if request.method not in ("GET", "HEAD"):
+            raise PageError(405)
+        if request.path.startswith("/api/emm/"):
+            return self._emm.answer(request)
+        read = self._reads.get(request.path)
+        if read is not None:
+            return read(request)
+        return reading.get(self.catalogue, request, started=self._started)
+
+    def _at_login(self, request: Request, down: FaultRule | None) -> Response:
+        if down is not None:
+            raise PageError(int(down.params.get("status", HTTPStatus.SERVICE_UNAVAILABLE)))
+        match request.path, request.method:
+            case "/oauth/token", "POST" | "GET":
+                return self.login.token_request(request)
+            case "/oauth/verify", "GET":
+                return self.login.verify_request(request)
+            case "/oauth/token" | "/oauth/verify", _:
+                raise PageError(405)
+        raise PageError(404)
+
+    def _write(self, request: Request, *, login_down: bool) -> Response:
+        if request.method == "POST" and request.path in _OPEN_POSTS:
+            raise PageError(404)
+        writer = access.authenticate(request, self.login, login_down=login_down)
+        if request.path in self._reads and request.path != "/":
+            raise PageError(405)
+        match request.method:
+            case "POST":
+                return self._writing.post(request, writer)
+            case "PUT":
+                return self._writing.put(request, writer)
+        return self._writing.delete(request, writer)
+
+    def _note_change(self, short_id: str) -> None:
+        self._changed.append(short_id)
+        if self.index is not None:
+            self.index.changed(short_id)
+        if self._labelled is not None:
+            self._labelled.changed(short_id)
+
+
+def _forced(rule: FaultRule) -> Response:
+    status = int(rule.params["status"])
+    body = rule.params.get("body")
+    if body is None:
+        response = ApiError(status, "").response()
+    else:
+        kind = str(rule.params.get("content_type", "text/html;charset=utf-8"))
+        response = Response(
+            status=status, headers=(("Content-Type", kind),), body=str(body).encode()
+        )
+    retry_after = rule.params.get("retry_after")
+    if retry_after is not None:
+        response = response.with_headers(("Retry-After", str(retry_after)))
+    return response

@@ -1,0 +1,165 @@
+"""Faults on request: rules that make some requests go wrong."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from bulkrunner.sandbox.messages import Request
+
+_SELECTORS = frozenset({"kind", "method", "path", "nth", "every", "probability", "seed", "times"})
+
+
+class FaultKind(Enum):
+    """What a fault does."""
+
+    LATENCY = "latency"
+    STATUS = "status"
+    CLOSE_BEFORE = "close_before"
+    CLOSE_AFTER = "close_after"
+    TRUNCATE = "truncate"
+    EXPIRE_TOKEN = "expire_token"  # noqa: S105 (no secret)
+    REVOKE_CLIENT = "revoke_client"
+    DROP_PERMISSION = "drop_permission"
+    LOGIN_DOWN = "login_down"
+    FOREIGN_EDIT = "foreign_edit"
+
+
+_KNOWN: dict[FaultKind, frozenset[str]] = {
+    FaultKind.LATENCY: frozenset({"ms"}),
+    FaultKind.STATUS: frozenset({"status", "body", "content_type", "retry_after", "after"}),
+    FaultKind.CLOSE_BEFORE: frozenset(),
+    FaultKind.CLOSE_AFTER: frozenset(),
+    FaultKind.TRUNCATE: frozenset(),
+    FaultKind.EXPIRE_TOKEN: frozenset(),
+    FaultKind.REVOKE_CLIENT: frozenset({"client"}),
+    FaultKind.DROP_PERMISSION: frozenset({"client", "sigel"}),
+    FaultKind.LOGIN_DOWN: frozenset({"status"}),
+    FaultKind.FOREIGN_EDIT: frozenset({"sigel", "set", "doc", "delete"}),
+}
+_REQUIRED: dict[FaultKind, frozenset[str]] = {
+    FaultKind.LATENCY: frozenset({"ms"}),
+    FaultKind.STATUS: frozenset({"status"}),
+}
+
+
+class FaultRuleError(ValueError):
+    """A rule that cannot be understood."""
+
+
+@dataclass
+class FaultRule:
+    """One rule: which requests it strikes, how often, and what it does to them."""
+
+    kind: FaultKind
+    method: str | None = None
+    path: re.Pattern[str] | None = None
+    nth: frozenset[int] = frozenset()
+    every: int | None = None
+    probability: float | None = None
+    times: int | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    chance: random.Random = field(default_factory=random.Random)
+    seen: int = 0
+    fired: int = 0
+
+    @classmethod
+    def parse(cls, rule: dict[str, Any]) -> FaultRule:
+        """Read a rule as it comes in JSON."""
+        try:
+            kind = FaultKind(rule.get("kind"))
+        except ValueError as error:
+            known = ", ".join(item.value for item in FaultKind)
+            raise FaultRuleError(f"Unknown kind {rule.get('kind')!r}; known: {known}") from error
+        params = {key: value for key, value in rule.items() if key not in _SELECTORS}
+        unknown = params.keys() - _KNOWN[kind]
+        missing = _REQUIRED.get(kind, frozenset()) - params.keys()
+        if unknown or missing:
+            wrong = ", ".join(sorted(unknown | missing))
+            raise FaultRuleError(f"A {kind.value} rule has unknown or missing keys: {wrong}")
+        nth = rule.get("nth", [])
+        return cls(
+            kind=kind,
+            method=rule.get("method"),
+            path=re.compile(rule["path"]) if "path" in rule else None,
+            nth=frozenset(nth if isinstance(nth, list) else [nth]),
+            every=rule.get("every"),
+            probability=rule.get("probability"),
+            times=rule.get("times"),
+            params=params,
+            chance=random.Random(rule.get("seed", 0)),  # noqa: S311 (repeatable on purpose)
+        )
+
+    def strikes(self, request: Request) -> bool:
+        """Whether the rule strikes this request; counts it."""
+        if not self._concerns(request):
+            return False
+        self.seen += 1
+        if self.times is not None and self.fired >= self.times:
+            return False
+        if not self._chosen():
+            return False
+        self.fired += 1
+        return True
+
+    def _concerns(self, request: Request) -> bool:
+        if self.method is not None and request.method != self.method:
+            return False
+        at_login = request.path.startswith("/oauth/")
+        if self.path is None:
+            return not at_login or self.kind is FaultKind.LOGIN_DOWN
+        where = f"{request.path}?{request.query_string}" if request.query_string else request.path
+        return self.path.search(where) is not None
+
+    def _chosen(self) -> bool:
+        if self.nth and self.seen not in self.nth:
+            return False
+        if self.every is not None and self.seen % self.every:
+            return False
+        return self.probability is None or self.chance.random() < self.probability
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule with its counts."""
+        selectors = {
+            "method": self.method,
+            "path": self.path.pattern if self.path else None,
+            "nth": sorted(self.nth) or None,
+            "every": self.every,
+            "probability": self.probability,
+            "times": self.times,
+        }
+        chosen = {name: value for name, value in selectors.items() if value is not None}
+        counts = {"seen": self.seen, "fired": self.fired}
+        return {"kind": self.kind.value, **self.params, **chosen, **counts}
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        self._rules: list[FaultRule] = []
+
+    def add(self, *rules: dict[str, Any]) -> None:
+        """Put rules in force, all or none."""
+        try:
+            parsed = [FaultRule.parse(rule) for rule in rules]
+        except (re.error, TypeError, AttributeError) as error:
+            raise FaultRuleError(str(error)) from error
+        self._rules.extend(parsed)
+
+    def clear(self) -> None:
+        """Take every rule away."""
+        self._rules.clear()
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return the rules with how often each struck."""
+        return [rule.as_json() for rule in self._rules]
+
+    def take(self, request: Request) -> tuple[FaultRule, ...]:
+        """Return the rules that strike this request."""
+        if not self._rules:
+            return ()
+        return tuple(rule for rule in self._rules if rule.strikes(request))

@@ -1,0 +1,251 @@
+"""``GET /find``: search with its limits, its window and its lag."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from bulkrunner.sandbox import documents, text_query
+from bulkrunner.sandbox.answers import ApiError, json_response
+from bulkrunner.sandbox.catalogue import Catalogue
+from bulkrunner.sandbox.index import SearchIndex
+from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.settings import Settings
+
+_DEFAULT_LIMIT, _MOST = 200, 4000
+_NEW_DEFAULT_LIMIT, _NEW_MOST = 20, 210
+_EXACT_SETS = frozenset({"@type", "@id", "heldBy.@id", "itemOf.@id", "meta.@id"})
+_PREFIX = re.compile(r"(not|or|and|exists|minEx|maxEx|min|max|matches)-(.+)")
+_SYSTEM_FIELDS = re.compile(r"_.*")
+_Test = Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    limit: int
+    offset: int
+    sort: str | None
+
+
+class Finder:
+    """Answers searches from the index."""
+
+    def __init__(self, catalogue: Catalogue, index: SearchIndex, settings: Settings) -> None:
+        self._catalogue = catalogue
+        self._index = index
+        self._settings = settings
+        self._kept: dict[tuple[Any, ...], list[str]] = {}
+        self._kept_generation = -1
+
+    def find(self, request: Request) -> Response:
+        """Answer ``/find``."""
+        self._index.catch_up()
+        page = _read_page(request)
+        if page.offset + page.limit > self._settings.max_items:
+            raise ApiError(400, "Result window is too large")
+        hits = self._hits(request, page.sort)
+        shown = hits[page.offset : page.offset + page.limit] if page.limit else []
+        return json_response(
+            200, self._view(request, page, hits, shown), content_type="application/json"
+        )
+
+    def _view(
+        self, request: Request, page: _Page, hits: list[str], shown: list[str]
+    ) -> dict[str, Any]:
+        window = min(len(hits), self._settings.max_items)
+        view: dict[str, Any] = {
+            "@type": "PartialCollectionView",
+            "@id": _address(request, page.offset, page.limit),
+            "itemOffset": page.offset,
+            "itemsPerPage": page.limit,
+            "totalItems": len(hits),
+            "maxItems": str(self._settings.max_items),
+            "search": {"mapping": [{"variable": key, "value": v} for key, v in request.query]},
+            "first": {"@id": _address(request, 0, page.limit)},
+            "items": [self._item(short_id) for short_id in shown],
+        }
+        if page.limit:
+            last = max(0, (window - 1) // page.limit * page.limit)
+            view["last"] = {"@id": _address(request, last, page.limit)}
+            if page.offset + page.limit < window:
+                following = page.offset + page.limit
+                view["next"] = {"@id": _address(request, following, page.limit)}
+            if page.offset > 0:
+                before = max(0, page.offset - page.limit)
+                view["previous"] = {"@id": _address(request, before, page.limit)}
+        if hits:
+            view["stats"] = {"@id": "#stats", "sliceByDimension": {}}
+        return view
+
+    def _item(self, short_id: str) -> dict[str, Any]:
+        document = self._index.document(short_id)
+        record, thing = documents.node(document, 0), documents.node(document, 1)
+        shown = {key: value for key, value in thing.items() if not _SYSTEM_FIELDS.fullmatch(key)}
+        meta = {key: value for key, value in record.items() if key in ("@id", "@type", "modified")}
+        return {**shown, "meta": meta}
+
+    # Matching
+
+    def _hits(self, request: Request, sort: str | None) -> list[str]:
+        if self._kept_generation != self._index.generation:
+            self._kept, self._kept_generation = {}, self._index.generation
+        key = (tuple(p for p in request.query if p[0] not in ("_limit", "_offset")), sort)
+        if key not in self._kept:
+            if len(self._kept) > 64:
+                self._kept.clear()
+            self._kept[key] = self._ordered(self._matching(request), sort)
+        return self._kept[key]
+
+    def _matching(self, request: Request) -> set[str]:
+        found = self._index.short_ids()
+        tests: list[_Test] = []
+        for name, values in _conditions(request).items():
+            if name in _EXACT_SETS:
+                sets = [self._index.with_term(name, value) for value in values]
+                found &= set().union(*sets)
+            else:
+                tests.append(self._test(name, values))
+        either = _conditions(request, of="or")
+        if either:
+            branches = [self._test(name, values) for name, values in either.items()]
+            tests.append(lambda short_id: any(branch(short_id) for branch in branches))
+        return {short_id for short_id in found if all(test(short_id) for test in tests)}
+
+    def _test(self, name: str, values: list[str]) -> _Test:
+        match = _PREFIX.fullmatch(name)
+        kind, field = match.groups() if match else ("", name)
+        path = field.split(".")
+
+        def at(short_id: str) -> list[Any]:
+            if field == "q":
+                return list(_strings(documents.node(self._index.document(short_id), 1)))
+            return self._index.values(short_id, path)
+
+        match kind:
+            case "exists":
+                wanted = values[-1].lower() != "false"
+                return lambda short_id: bool(at(short_id)) == wanted
+            case "not":
+                return lambda short_id: not _any_equal(field, at(short_id), values)
+            case "and":
+                return lambda short_id: all(_any_equal(field, at(short_id), [v]) for v in values)
+            case "min" | "max" | "minEx" | "maxEx":
+                return lambda short_id: any(
+                    _in_range(kind, found, values[-1]) for found in at(short_id)
+                )
+            case "matches":
+                return lambda short_id: any(
+                    str(found).startswith(values[-1]) for found in at(short_id)
+                )
+        return lambda short_id: _any_equal(field, at(short_id), values)
+
+    def _ordered(self, found: set[str], sort: str | None) -> list[str]:
+        if sort in (None, ""):
+            # Relevance is no total order: it changes as the index does.
+            return sorted(found, key=self._relevance)
+        backwards = str(sort).startswith("-")
+        path = str(sort).removeprefix("-").split(".")
+        if path == ["_es_id"]:
+            return sorted(found, reverse=backwards)
+
+        def key(short_id: str) -> tuple[bool, str]:
+            values = self._index.values(short_id, path)
+            return (not values, str(values[0]) if values else "")
+
+        return sorted(sorted(found), key=key, reverse=backwards)
+
+    def _relevance(self, short_id: str) -> bytes:
+        text = f"{self._index.generation}:{short_id}"
+        return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+def _read_page(request: Request) -> _Page:
+    newer = any(request.param(name) is not None for name in ("_q", "_r", "_o"))
+    default, most = (_NEW_DEFAULT_LIMIT, _NEW_MOST) if newer else (_DEFAULT_LIMIT, _MOST)
+    limit = _whole(request, "_limit", default)
+    offset = _whole(request, "_offset", 0)
+    if limit > most:
+        limit = default
+    return _Page(limit=limit, offset=offset, sort=request.param("_sort"))
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.param(name)
+    if text is None or text == "":
+        return default
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        return default
+    value = int(text)
+    if value < 0:
+        raise ApiError(400, f"Expected {name} to be a positive number.")
+    return value
+
+
+def _conditions(request: Request, *, of: str = "") -> dict[str, list[str]]:
+    """Gather values by field: the ``or-`` group, or everything else."""
+    found: dict[str, list[str]] = {}
+    for name, value in request.query:
+        if name.startswith("_") and name != "_q":
+            continue
+        name = "q" if name == "_q" else name  # noqa: PLW2901 (one word for both languages)
+        in_or = name.startswith("or-")
+        if in_or == (of == "or"):
+            found.setdefault(name.removeprefix("or-"), []).append(value)
+    return found
+
+
+def _any_equal(field: str, found: list[Any], wanted: list[str]) -> bool:
+    last = field.rsplit(".", 1)[-1]
+    texts = [_as_text(value) for value in found]
+    if last in ("@id", "@type"):
+        return any(text in wanted for text in texts)
+    return any(text_query.matches(query, texts) for query in wanted)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return str(value.get("@id", ""))
+    return str(value)
+
+
+def _in_range(kind: str, found: Any, limit: str) -> bool:
+    left: Any = found
+    right: Any = limit
+    try:
+        left, right = float(left), float(right)
+    except (TypeError, ValueError):
+        left, right = str(found), limit
+    match kind:
+        case "min":
+            return bool(left >= right)
+        case "minEx":
+            return bool(left > right)
+        case "max":
+            return bool(left <= right)
+    return bool(left < right)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not key.startswith("@"):
+                yield from _strings(inner)
+
+
+def _address(request: Request, offset: int, limit: int) -> str:
+    kept = [(key, value) for key, value in request.query if key not in ("_offset", "_limit")]
+    kept.append(("_limit", str(limit)))
+    if offset:
+        kept.append(("_offset", str(offset)))
+    return "/find?" + urlencode(kept)

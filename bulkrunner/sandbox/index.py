@@ -1,0 +1,141 @@
+"""The search index: a view of the records that lags behind the database."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from bulkrunner import vocabulary
+from bulkrunner.sandbox import documents
+from bulkrunner.sandbox.catalogue import Catalogue
+from bulkrunner.sandbox.clock import Clock
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.store import Version
+
+_LINK_FIELDS = ("heldBy", "itemOf")
+_MANUAL = -1
+_MOST_HOPS = 4
+
+
+class SearchIndex:
+    """What ``/find`` sees: every record as it was when it was last indexed."""
+
+    def __init__(self, catalogue: Catalogue, *, clock: Clock, lag_ms: int) -> None:
+        self._catalogue = catalogue
+        self._clock = clock
+        self._lag_ms = lag_ms
+        self._pending: deque[tuple[datetime | None, str]] = deque()
+        self._shown: dict[str, Version] = {}
+        self._terms: dict[tuple[str, str], set[str]] = {}
+        self._own_terms: dict[str, list[tuple[str, str]]] = {}
+        self.generation = 0
+        self._show_everything()
+
+    def changed(self, short_id: str) -> None:
+        """Note that a record was written; it shows when the lag is over."""
+        due = None
+        if self._lag_ms != _MANUAL:
+            due = self._clock.now() + timedelta(milliseconds=self._lag_ms)
+        self._pending.append((due, short_id))
+
+    def refresh(self) -> None:
+        """Show every write now."""
+        while self._pending:
+            self._show(self._pending.popleft()[1])
+
+    def catch_up(self) -> None:
+        """Show the writes whose lag is over."""
+        now = self._clock.now()
+        while self._pending and (due := self._pending[0][0]) is not None and due <= now:
+            self._show(self._pending.popleft()[1])
+
+    def short_ids(self) -> set[str]:
+        """Return every record in the index."""
+        return set(self._shown)
+
+    def with_term(self, field: str, value: str) -> set[str]:
+        """Return records by an exact field: ``@type`` (subclasses too), ``heldBy.@id`` and so on."""
+        self._fill_terms()
+        if field == "@type":
+            kinds = vocabulary.classes_under(value)
+            return set().union(*(self._terms.get((field, kind), set()) for kind in kinds))
+        return set(self._terms.get((field, value), ()))
+
+    def document(self, short_id: str) -> Document:
+        """Return a record as indexed."""
+        entry = self._catalogue.entry(short_id)
+        version = self._shown.get(short_id)
+        return entry.document(version) if entry is not None and version is not None else {}
+
+    def values(self, short_id: str, path: list[str]) -> list[Any]:
+        """Return the values at a path of a record, links followed as embellishing does."""
+        document = self.document(short_id)
+        if path and path[0] == "meta":
+            return list(self._walk(documents.node(document, 0), path[1:], short_id, 0))
+        return list(self._walk(documents.node(document, 1), path, short_id, 0))
+
+    def _walk(self, value: Any, path: list[str], short_id: str, hops: int) -> Iterator[Any]:
+        if isinstance(value, list):
+            for item in value:
+                yield from self._walk(item, path, short_id, hops)
+        elif not path:
+            yield value
+        elif path[0] == "@reverse" and len(path) > 1:
+            for source in self._reverse(short_id, path[1]):
+                yield from self.values(source, path[2:])
+        elif isinstance(value, dict):
+            yield from self._walk_node(value, path, short_id, hops)
+
+    def _walk_node(
+        self, value: Document, path: list[str], short_id: str, hops: int
+    ) -> Iterator[Any]:
+        if path[0] in value:
+            yield from self._walk(value[path[0]], path[1:], short_id, hops)
+        elif len(value) == 1 and isinstance(value.get("@id"), str) and hops < _MOST_HOPS:
+            owner = self._catalogue.owner(value["@id"])
+            if owner is not None:
+                thing = documents.node(self.document(owner.short_id), 1)
+                yield from self._walk(thing, path, owner.short_id, hops + 1)
+
+    def _reverse(self, short_id: str, relation: str) -> list[str]:
+        return [
+            source
+            for source, name in self._catalogue.linked_from(short_id)
+            if name == relation and source in self._shown
+        ]
+
+    def _show_everything(self) -> None:
+        self._shown = {
+            entry.short_id: entry.newest for entry in self._catalogue.entries() if not entry.deleted
+        }
+
+    def _show(self, short_id: str) -> None:
+        self.generation += 1
+        for term in self._own_terms.pop(short_id, ()):
+            self._terms[term].discard(short_id)
+        entry = self._catalogue.entry(short_id)
+        if entry is None or entry.deleted:
+            self._shown.pop(short_id, None)
+        else:
+            self._shown[short_id] = entry.newest
+
+    def _fill_terms(self) -> None:
+        for short_id in self._shown.keys() - self._own_terms.keys():
+            own = list(_exact_terms(self.document(short_id)))
+            self._own_terms[short_id] = own
+            for term in own:
+                self._terms.setdefault(term, set()).add(short_id)
+
+
+def _exact_terms(document: Document) -> Iterator[tuple[str, str]]:
+    thing = documents.node(document, 1)
+    for field, value in (
+        ("@type", documents.text(thing, "@type")),
+        ("@id", documents.text(thing, "@id")),
+        ("meta.@id", documents.text(documents.node(document, 0), "@id")),
+        *((f"{name}.@id", documents.link(thing, name)) for name in _LINK_FIELDS),
+    ):
+        if value is not None:
+            yield field, value

@@ -1,0 +1,254 @@
+"""GET of one record in all its forms."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from bulkrunner.sandbox import documents, embellish, history
+from bulkrunner.sandbox.answers import (
+    ApiError,
+    MalformedAcceptError,
+    json_response,
+    media_types,
+)
+from bulkrunner.sandbox.catalogue import Catalogue, Entry, Name, NameKind
+from bulkrunner.sandbox.checksum import checksum
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.store import Version
+
+CONTEXT = "/context.jsonld"
+JSON_LD = "application/ld+json"
+_PATH = re.compile(r"/(.+?)(?:/(data|data-view|_changesets)(?:\.(\w+))?)?", re.DOTALL)
+_EXTENSIONS = {
+    "jsonld": JSON_LD,
+    "json": "application/json",
+    "ttl": "text/turtle",
+    "trig": "application/trig",
+    "rdf": "application/rdf+xml",
+    "xml": "application/rdf+xml",
+    "n3": "text/n3",
+    "atom": "application/atom+xml",
+}
+_BY_TYPE = {kind: extension for extension, kind in reversed(_EXTENSIONS.items())}
+_ALIASES = (NameKind.RECORD_ALIAS, NameKind.THING_ALIAS)
+
+
+class View(Enum):
+    """Which resource of a record is asked for."""
+
+    RECORD = ""
+    DATA = "data"
+    DATA_VIEW = "data-view"
+    CHANGE_SETS = "_changesets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a GET asks for, read from path, query and headers."""
+
+    iri: str
+    view: View
+    extension: str
+    media_type: str
+    version: int | None
+    embellished: bool
+    framed: bool
+    lens: str
+
+
+def get(catalogue: Catalogue, request: Request, *, started: int) -> Response:
+    """Answer a GET of a record."""
+    wanted = _read_request(request)
+    entry = _find(catalogue, wanted.iri)
+    if isinstance(entry, Name):
+        return _redirect(catalogue, entry, wanted, request)
+    if entry is None:
+        raise ApiError(404, "Document not found.")
+    version = _pick_version(entry, wanted)
+    if version.deleted:
+        raise ApiError(410, "Document has been deleted.")
+    if wanted.view is View.CHANGE_SETS:
+        return json_response(200, history.change_sets(entry), ("Cache-Control", "no-cache"))
+    return _represent(catalogue, entry, version, wanted, request, started)
+
+
+def find_for_write(catalogue: Catalogue, path: str) -> Entry | Name | None:
+    """Return the record that a write's path names; a Name where the path is an alias."""
+    return _find(catalogue, path.removeprefix("/"))
+
+
+def _find(catalogue: Catalogue, iri: str) -> Entry | Name | None:
+    entry = catalogue.entry(iri)
+    if entry is not None:
+        return entry
+    name = catalogue.name(iri)
+    if name is None:
+        return None
+    return name if name.kind in _ALIASES else catalogue.entry(name.short_id)
+
+
+def _read_request(request: Request) -> Wanted:
+    match = _PATH.fullmatch(request.path)
+    if match is None:
+        raise ApiError(404, "Document not found.")
+    iri, view, extension = match.group(1), View(match.group(2) or ""), match.group(3)
+    media_type = _media_type(request, extension)
+    lens = request.param("lens") or "none"
+    if lens not in ("chip", "card", "none"):
+        raise ApiError(400, "Unknown lens: " + lens)
+    version = _version_number(request.param("version"))
+    embellished = _flag(request, "embellished", default=version is None)
+    framed = lens != "none" or _flag(request, "framed", default=media_type == "application/json")
+    if _flag(request, "computedLabel", default=False) and embellished and not framed:
+        raise ApiError(400, "computedLabel requires framed=true")
+    return Wanted(
+        iri=iri,
+        view=view,
+        extension=extension or "",
+        media_type=media_type,
+        version=version,
+        embellished=embellished,
+        framed=framed,
+        lens=lens,
+    )
+
+
+def _media_type(request: Request, extension: str | None) -> str:
+    if extension is not None:
+        if extension not in _EXTENSIONS:
+            raise ApiError(404, "Document not found.")
+        return _EXTENSIONS[extension]
+    try:
+        wanted = media_types(request.header("accept"))
+    except MalformedAcceptError as error:
+        raise ApiError(400, "Invalid Accept header") from error
+    return next((kind for kind in wanted if kind in _BY_TYPE), JSON_LD)
+
+
+def _version_number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        # The query that looks a version up by checksum fails on the real server too.
+        raise ApiError(500, "version by checksum")
+    return int(text)
+
+
+def _flag(request: Request, name: str, *, default: bool) -> bool:
+    value = request.param(name)
+    return default if value is None else value.strip().lower() == "true"
+
+
+def _pick_version(entry: Entry, wanted: Wanted) -> Version:
+    if wanted.version is None:
+        return entry.newest
+    try:
+        return entry.versions[wanted.version]
+    except IndexError as error:
+        raise ApiError(404, "Document not found.") from error
+
+
+def _redirect(catalogue: Catalogue, name: Name, wanted: Wanted, request: Request) -> Response:
+    if wanted.view is View.RECORD:
+        location = catalogue.main_iri(name) or ""
+    else:
+        owner = catalogue.entry(name.short_id)
+        suffix = f".{wanted.extension}" if wanted.extension else ""
+        record_iri = owner.record_iri if owner is not None else ""
+        location = f"{record_iri}/{wanted.view.value}{suffix}"
+    # The query goes to the very end, behind a thing's fragment.
+    if request.query_string:
+        location += "?" + request.query_string
+    return Response(status=302, headers=(("Location", location),))
+
+
+def _represent(
+    catalogue: Catalogue,
+    entry: Entry,
+    version: Version,
+    wanted: Wanted,
+    request: Request,
+    started: int,
+) -> Response:
+    if wanted.media_type not in (JSON_LD, "application/json"):
+        raise ApiError(501, "the sandbox serves JSON-LD and JSON only")
+    extra: list[Document] = []
+    etag = catalogue.etag(entry, version)
+    document: Document | None = None
+    if wanted.embellished:
+        document = entry.document(version)
+        extra = embellish.embellish(catalogue, entry, document)
+        etag += ":" + checksum({"@graph": extra, "thing": documents.node(document, 1)})
+    common = (
+        ("ETag", f'"{etag}"'),
+        ("Vary", "Accept, Accept-Profile"),
+        ("Server-Start-Time", str(started)),
+    )
+    if _unchanged(request.header("if-none-match"), etag, embellished=wanted.embellished):
+        return Response(status=304, headers=common)
+    body = _body(entry, version, document, extra, wanted)
+    return Response(status=200, headers=(*common, *_headers(entry, wanted)), body=body)
+
+
+def _body(
+    entry: Entry,
+    version: Version,
+    document: Document | None,
+    extra: list[Document],
+    wanted: Wanted,
+) -> bytes:
+    if document is None and not wanted.framed:
+        return _with_context(version.body)
+    document = document or entry.document(version)
+    if wanted.framed:
+        document = _framed(document, extra, wanted)
+    else:
+        document["@graph"] += extra
+    return _with_context(json.dumps(document, ensure_ascii=False).encode())
+
+
+def _framed(document: Document, extra: list[Document], wanted: Wanted) -> Document:
+    if wanted.lens != "none":
+        thing = embellish.lens(documents.node(document, 1), wanted.lens)
+        return embellish.frame({"@graph": [documents.node(document, 0), thing]}, [])
+    return embellish.frame(document, extra)
+
+
+def _with_context(body: bytes) -> bytes:
+    if b'"@context"' in body and "@context" in json.loads(body):
+        return body
+    return b'{"@context":"' + CONTEXT.encode() + b'",' + body[1:]
+
+
+def _headers(entry: Entry, wanted: Wanted) -> tuple[tuple[str, str], ...]:
+    extension = _BY_TYPE[wanted.media_type]
+    location = f"{entry.record_iri}/data.{extension}"
+    described = f'<{location}>; rel="describedby"; type="{wanted.media_type}"'
+    if wanted.media_type == "application/json":
+        described = f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="{JSON_LD}"'
+    return (
+        ("Content-Type", wanted.media_type),
+        ("Content-Location", location),
+        ("Document", entry.record_iri),
+        ("Link", described),
+        ("Cache-Control", "no-cache"),
+    )
+
+
+def clean_etag(value: str) -> str:
+    """Return an ETag as the server reads it: without quotes, W/ and -gzip."""
+    value = value.strip().removeprefix("W/").strip('"')
+    return value.replace("-gzip", "")
+
+
+def _unchanged(header: str | None, etag: str, *, embellished: bool) -> bool:
+    if not header:
+        return False
+    given = clean_etag(header)
+    if embellished:
+        return given == etag
+    return given.partition(":")[0] == etag

@@ -1,0 +1,336 @@
+"""Serving a sandbox over HTTP, on this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response as WebResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bulkrunner.sandbox.engine import Environment
+from bulkrunner.sandbox.messages import Cut, Request, Response
+from bulkrunner.sandbox.pair import KINDS, SandboxOptions, build_environment, open_store
+
+LOOPBACK = "127.0.0.1"
+_MOST_BODY = 64 * 1024 * 1024
+_STOP_PATIENCE = 2
+_START_PATIENCE = 60.0
+
+_Transports = dict[tuple[str, int], asyncio.Transport]
+
+
+class NotLoopbackError(ValueError):
+    """The sandbox serves this machine only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One environment and where it is served."""
+
+    kind: str
+    environment: Environment
+    socket: socket.socket
+
+    @property
+    def base_url(self) -> str:
+        """Address of the catalogue, without a slash at its end."""
+        return address(self.socket)
+
+    @property
+    def token_url(self) -> str:
+        """Address that gives out tokens."""
+        return self.base_url + "/oauth/token"
+
+
+def address(bound: socket.socket) -> str:
+    """Return the base address of a bound socket."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port; 0 takes any free one."""
+    if not _is_loopback(host):
+        raise NotLoopbackError(f"The sandbox does not serve {host}: loopback addresses only.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class _Endpoint:
+    """Hands each request of a port to its environment."""
+
+    def __init__(self, environment: Environment, transports: _Transports) -> None:
+        self._environment = environment
+        self._transports = transports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        web = WebRequest(scope, receive)
+        if not _is_loopback(_host_of(web.headers.get("host", ""))):
+            await WebResponse(b"Only this machine.", status_code=421)(scope, receive, send)
+            return
+        body = await _read(web)
+        if body is None:
+            await WebResponse(b"Too large.", status_code=413)(scope, receive, send)
+            return
+        request = _request(scope, web, body)
+        ticket = self._environment.admit(request)
+        if ticket.delay_ms:
+            await asyncio.sleep(ticket.delay_ms / 1000)
+        response = self._environment.answer(ticket)
+        await self._send(response, request.method, scope, receive, send)
+
+    async def _send(
+        self, response: Response, method: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        transport = self._transports.get(tuple(scope["client"]))
+        if response.cut is Cut.NOTHING_SENT:
+            if transport is not None:
+                transport.abort()
+            return
+        if response.cut is Cut.HALF_SENT and transport is not None and response.body:
+            await _send_half(response, send)
+            transport.close()
+            return
+        headers = dict(response.headers)
+        body = b"" if method == "HEAD" else response.body
+        await WebResponse(body, status_code=response.status, headers=headers)(scope, receive, send)
+
+
+async def _send_half(response: Response, send: Send) -> None:
+    headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in response.headers]
+    headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    half = response.body[: len(response.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+async def _read(web: WebRequest) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in web.stream():
+        size += len(chunk)
+        if size > _MOST_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _host_of(header: str) -> str:
+    host, _, port = header.rpartition(":")
+    return (host if port.isdigit() and host else header).strip("[]")
+
+
+def _request(scope: Scope, web: WebRequest, body: bytes) -> Request:
+    query_string = scope["query_string"].decode("latin-1")
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=tuple(parse_qsl(query_string, keep_blank_values=True)),
+        query_string=query_string,
+        headers=dict(web.headers),
+        body=body,
+    )
+
+
+def make_app(environment: Environment, transports: _Transports) -> Starlette:
+    """Return the web application of one environment."""
+    return Starlette(routes=[Route("/{path:path}", _Endpoint(environment, transports))])
+
+
+def _protocol(transports: _Transports) -> type[H11Protocol]:
+    class TrackedProtocol(H11Protocol):
+        """Remembers each connection's transport, so that a fault can cut it."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if self.client is not None:
+                transports[self.client] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self.client is not None:
+                transports.pop(self.client, None)
+            super().connection_lost(exc)
+
+    return TrackedProtocol
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are handled for all servers at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(served: Served) -> _Server:
+    transports: _Transports = {}
+    return _Server(
+        uvicorn.Config(
+            make_app(served.environment, transports),
+            http=_protocol(transports),
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=_STOP_PATIENCE,
+        )
+    )
+
+
+def open_pair(
+    options: SandboxOptions, *, ports: dict[str, int] | None = None, host: str = LOOPBACK
+) -> tuple[Served, Served]:
+    """Take the ports and fill the test and the production environment."""
+    opened: list[Served] = []
+    for kind in KINDS:
+        bound = bind(host, (ports or {}).get(kind, 0))
+        environment = build_environment(
+            options, kind, served_at=address(bound) + "/", store=open_store(options, kind)
+        )
+        opened.append(Served(kind=kind, environment=environment, socket=bound))
+    return opened[0], opened[1]
+
+
+async def _serve_all(
+    pair: tuple[Served, ...],
+    *,
+    ready: Callable[[], None],
+    arrange_stop: Callable[[Callable[[], None]], None],
+) -> None:
+    servers = [_server(served) for served in pair]
+
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    arrange_stop(stop)
+    running: list[Awaitable[None]] = [
+        asyncio.ensure_future(server.serve(sockets=[served.socket]))
+        for server, served in zip(servers, pair, strict=True)
+    ]
+    while not all(server.started for server in servers):
+        await asyncio.sleep(0.005)
+    ready()
+    await asyncio.gather(*running)
+
+
+def serve(pair: tuple[Served, ...], *, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` is called once answers are given."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_signals(stop: Callable[[], None]) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop)
+
+        await _serve_all(pair, ready=ready, arrange_stop=on_signals)
+
+    try:
+        asyncio.run(main())
+    finally:
+        close(pair)
+
+
+def close(pair: tuple[Served, ...]) -> None:
+    """Let go of ports and files."""
+    for served in pair:
+        served.socket.close()
+        served.environment.store.close()
+
+
+class RunningSandbox:
+    """A sandbox served from a thread of this process, for as long as the context lasts."""
+
+    def __init__(
+        self, options: SandboxOptions | None = None, *, ports: dict[str, int] | None = None
+    ) -> None:
+        self._options = options or SandboxOptions()
+        self._ports = ports
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: Callable[[], None] = lambda: None
+        self._thread: threading.Thread | None = None
+        self._pair: tuple[Served, Served] | None = None
+
+    @property
+    def test(self) -> Served:
+        """The test environment."""
+        return self._served[0]
+
+    @property
+    def production(self) -> Served:
+        """The production environment."""
+        return self._served[1]
+
+    @property
+    def _served(self) -> tuple[Served, Served]:
+        if self._pair is None:
+            raise RuntimeError("The sandbox is not running.")
+        return self._pair
+
+    def __enter__(self) -> Self:
+        self._pair = open_pair(self._options, ports=self._ports)
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START_PATIENCE):
+            raise RuntimeError("The sandbox did not start.")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop)
+            self._thread.join()
+        close(self._served)
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            await _serve_all(self._served, ready=self._ready.set, arrange_stop=self._keep_stop)
+
+        asyncio.run(main())
+
+    def _keep_stop(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
