@@ -68,7 +68,8 @@ def bind(host: str, port: int) -> socket.socket:
     if not _is_loopback(host):
         raise NotLoopbackError(f"The sandbox does not serve {host}: loopback addresses only.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, so that asyncio turns Nagle's algorithm off for its connections.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
