@@ -1,0 +1,83 @@
+"""The full dump of a library's holdings (libris-api §12, EMM)."""
+
+import gzip
+import json
+
+import pytest
+
+
+@pytest.fixture
+def emm(api):
+    def ask(**query):
+        answer = api.http.get(api.target.emm_url + "full", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def done(api, emm):
+    """Pages of the client's library, once the dump has been made."""
+    selection = f"itemAndInstance:{api.target.sigel}"
+
+    def page(offset):
+        return emm(selection=selection, offset=offset).json()
+
+    api.wait_for(lambda: page(0)["_status"] == "done")
+    return page
+
+
+def test_the_entry(api, emm):
+    """§12: a Collection with the download's address and its first page."""
+    entry = emm(selection=f"itemAndInstance:{api.target.sigel}").json()
+    assert entry["type"] == "Collection"
+    assert entry["url"]
+    assert entry["first"]["id"]
+
+
+def test_a_page(done):
+    """§12: context first, then records; next is plain text."""
+    page = done(0)
+    assert page["type"] == "CollectionPage"
+    assert isinstance(page["totalItems"], int)
+    assert "@graph" not in page["items"][0]
+    assert page["startTime"]
+    if "next" in page:
+        assert isinstance(page["next"], str)
+
+
+def test_items_are_not_records(api, done):
+    """§12: the instance stands inside itemOf: take ids, never PUT it (trap 7)."""
+    items = done(0)["items"][1:]
+    assert items
+    for item in items[:5]:
+        record, thing = item["@graph"]
+        assert item["@id"] == record["@id"]
+        assert thing["heldBy"]["@id"] == api.target.library()
+        assert {"@id", "@type", "meta"} <= set(thing["itemOf"])
+
+
+def test_pages_hold_a_hundred(done):
+    """§12: offset counts ids; the context is not one of them."""
+    first = done(0)
+    assert len(first["items"]) - 1 <= 100
+    if first["totalItems"] > 100:
+        assert len(done(100)["items"]) <= 100
+
+
+def test_an_unknown_sigel_gives_nothing(api, emm):
+    """§12: an empty dump, no error."""
+    ask = {"selection": "itemAndInstance:Nosuchlibrary", "offset": 0}
+    api.wait_for(lambda: emm(**ask).json()["_status"] == "done")
+    assert [item for item in emm(**ask).json()["items"] if "@graph" in item] == []
+
+
+def test_the_download(api, done, emm):
+    """§12: gzipped JSON lines, the first is the context."""
+    total = done(0)["totalItems"]
+    answer = emm(selection=f"itemAndInstance:{api.target.sigel}", download=".ndjsonld.gz")
+    lines = gzip.decompress(answer.content).decode().splitlines()
+    assert "@graph" not in json.loads(lines[0])
+    assert len(lines) - 1 <= total
+    assert all("@graph" in json.loads(line) for line in lines[1:])
