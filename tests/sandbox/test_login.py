@@ -58,9 +58,7 @@ def test_a_client_without_a_user_gets_an_html_page(lab: Lab) -> None:
 
 def test_basic_authentication_of_the_client(lab: Lab) -> None:
     basic = base64.b64encode(b"level1:s1").decode()
-    answer = lab.ask(
-        "POST", "/oauth/token", GRANT.encode(), {"Authorization": f"Basic {basic}"}
-    )
+    answer = lab.ask("POST", "/oauth/token", GRANT.encode(), {"Authorization": f"Basic {basic}"})
     assert answer.status == 200
 
 
