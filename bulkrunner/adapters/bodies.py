@@ -1,0 +1,77 @@
+"""Bodies of the catalogue's answers and requests, to and from plain data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from bulkrunner.domain.records import Document
+
+JSON_TYPES = frozenset({"application/ld+json", "application/json"})
+
+
+class Unreadable(Exception):
+    """The body is not what was asked for; the text says what it is instead."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def read_json(media_type: str, body: bytes) -> Any:
+    """Return the data of a JSON body.
+
+    Raises:
+        Unreadable: another type, not JSON, not UTF-8, or text that could not be written back.
+    """
+    if media_type not in JSON_TYPES:
+        raise Unreadable(f"the answer is of type {media_type[:80] or 'unknown'}, not JSON")
+    try:
+        text = body.decode("utf-8")
+        data = _DECODER.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            _ENCODER.encode(data).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"the answer is not JSON: {str(error)[:120]}") from None
+    return data
+
+
+def read_document(data: Any) -> Document:
+    """Return a flat, unembellished document without its ``@context``.
+
+    Raises:
+        Unreadable: it has another shape; nothing is guessed.
+    """
+    if not isinstance(data, dict):
+        raise Unreadable("the answer is no record")
+    graph = data.get("@graph")
+    if not isinstance(graph, list) or len(graph) < 2 or data.keys() - {"@graph", "@context"}:
+        raise Unreadable("the answer is no flat record with a @graph")
+    for node in graph:
+        if not isinstance(node, dict):
+            raise Unreadable("the record's @graph holds something that is no object")
+        if "@graph" in node:
+            raise Unreadable("the record is embellished, which was not asked for")
+    record, thing = graph[0], graph[1]
+    entity = record.get("mainEntity")
+    if not isinstance(record.get("@id"), str) or not isinstance(thing.get("@id"), str):
+        raise Unreadable("the record or its thing has no @id")
+    if not isinstance(entity, dict) or entity.get("@id") != thing["@id"]:
+        raise Unreadable("the record's mainEntity is not its thing")
+    data.pop("@context", None)
+    return data
+
+
+def write_document(document: Document) -> bytes:
+    """Return the body of a write: compact UTF-8 JSON, never with ``@context``.
+
+    Raises:
+        ValueError: a value that JSON cannot hold.
+    """
+    if "@context" in document:
+        document = {key: value for key, value in document.items() if key != "@context"}
+    return _ENCODER.encode(document).encode("utf-8")

@@ -1,0 +1,429 @@
+"""The catalogue of one environment over HTTP: every answer becomes one of a few typed results.
+
+Reads are asked again where no usable answer came; a write is one request, whatever happens to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import quote, urlencode, urljoin
+
+from bulkrunner.adapters.bodies import Unreadable, read_document, read_json, write_document
+from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
+from bulkrunner.adapters.login import Login, Token
+from bulkrunner.adapters.pace import Pace, Tell, tell_nobody
+from bulkrunner.adapters.replies import (
+    normal_etag,
+    retry_after,
+    sigel_header,
+    write_answer,
+)
+from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.secrets import Credentials
+from bulkrunner.adapters.words import plain, words_of
+from bulkrunner.domain.answers import (
+    AnswerKind,
+    Found,
+    Gone,
+    Missing,
+    Moved,
+    NotModified,
+    ReadAnswer,
+    WriteAnswer,
+)
+from bulkrunner.domain.environment import Environment, Rights
+from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids
+from bulkrunner.domain.ports import Clock
+from bulkrunner.domain.records import Document, held_by, library_iri, record_part, thing_part
+from bulkrunner.errors import CatalogueUnreachable
+
+T = TypeVar("T")
+
+_RECORD_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/ld+json"),)
+_LIST_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
+_WRITE_HEADERS: tuple[Header, ...] = (
+    (b"Content-Type", b"application/ld+json"),
+    # Errors of the container are empty for application/ld+json alone, and HTML for */*.
+    (b"Accept", b"application/json"),
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BAD_REQUEST = 400
+
+
+class ReadOnlyCatalogue:
+    """Reads of one environment; has no way to write, not even by mistake. Thread safe."""
+
+    _methods: ClassVar[frozenset[str]] = frozenset({"GET"})
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        login: Login,
+        http: Http,
+        pace: Pace,
+        clock: Clock,
+        count: RequestCount,
+    ) -> None:
+        """Take parts that are connected to the environment and its login; see ``open``."""
+        self._environment = environment
+        self._login = login
+        self._http = http
+        self._pace = pace
+        self._count = count
+        self._clock = clock
+        self._patience = Patience(clock, tell=self._say_why)
+        self._iris = IriMap(bases=(environment.base_uri,), target=environment.base_uri)
+        self._libraries: dict[str, bool] = {}
+
+    @classmethod
+    def open(
+        cls,
+        environment: Environment,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        tell: Tell = tell_nobody,
+        rate: float | None = None,
+    ) -> Self:
+        """Return a catalogue with connections of its own; nothing is sent before the first call.
+
+        Args:
+            environment: which one.
+            credentials: of a client of its login.
+            clock: for pauses and for the ends of tokens.
+            tell: told why nothing happens, and for how long.
+            rate: writes per second, where a job agreed on another than the environment's.
+        """
+        count = RequestCount()
+        connections = environment.concurrency + 1
+        http = Http(
+            environment.base_url, connections=connections, methods=cls._methods, count=count
+        )
+        login_http = Http(
+            origin(environment.token_url), connections=2, methods=("GET", "POST"), count=count
+        )
+        return cls(
+            environment,
+            login=Login(environment, credentials, http=login_http, clock=clock),
+            http=http,
+            pace=Pace(environment, clock=clock, tell=tell, write_rate=rate),
+            clock=clock,
+            count=count,
+        )
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far through this object, login included."""
+        return self._count.value
+
+    def read(self, record: str, *, if_none_match: str | None = None) -> ReadAnswer:
+        """Read the newest version; see ``CatalogueReader``."""
+        headers = _RECORD_HEADERS
+        if if_none_match is not None:
+            headers = (*headers, (b"If-None-Match", f'"{if_none_match}"'.encode()))
+        path = f"{_path(record)}?embellished=false"
+        return self._ask(path, headers, lambda reply: self._record(record, reply), what=record)
+
+    def read_version(self, record: str, version: int) -> ReadAnswer:
+        """Read an older version; see ``CatalogueReader``."""
+        path = f"{_path(record)}?embellished=false&version={version}"
+        return self._ask(
+            path, _RECORD_HEADERS, lambda reply: self._record(record, reply, old=True), what=record
+        )
+
+    def holdings_of(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
+        """Return short ids of the library's live holdings on the bib."""
+        query = urlencode({"id": bib_iri, "library": library_iri(sigel)})
+        found = self._ask(f"/_findhold?{query}", _LIST_HEADERS, self._held, what=bib_iri)
+        if found is not None:
+            return found
+        # One holding without heldBy makes the server's own look-up fail for the whole bib.
+        query = urlencode(
+            {"id": bib_iri, "relation": "itemOf", "reverse": "true", "return": "bare_record"}
+        )
+        documents = self._ask(
+            f"/_dependencies?{query}", _LIST_HEADERS, self._documents, what=bib_iri
+        )
+        return tuple(self._own_id(doc) for doc in documents if held_by(doc) == sigel)
+
+    def links_to(self, iri: str) -> tuple[str, ...]:
+        """Return short ids of records that link directly to the record's thing."""
+        query = urlencode({"id": iri, "reverse": "true", "return": "bare_record"})
+        documents = self._ask(f"/_dependencies?{query}", _LIST_HEADERS, self._documents, what=iri)
+        names = {iri, iri.removesuffix("#it")}
+        return tuple(self._own_id(doc) for doc in documents if not names.isdisjoint(iter_ids(doc)))
+
+    def library_exists(self, sigel: str) -> bool:
+        """Tell whether the library's record resolves in this environment; asked once a sigel."""
+        known = self._libraries.get(sigel)
+        if known is None:
+            iri = library_iri(sigel)
+            path = f"{_path(iri)}?embellished=false"
+            known = self._ask(path, _RECORD_HEADERS, _exists, what=iri)
+            self._libraries[sigel] = known
+        return known
+
+    def rights(self) -> Rights:
+        """Ask the login what the client may do, now."""
+        return self._login.rights()
+
+    def ensure_token(self) -> None:
+        """Get a token now unless there is one, so that a write need not ask for it first.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+        self._login.token()
+
+    def close(self) -> None:
+        """Close the connections and forget the token."""
+        self._http.close()
+        self._login.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # One question
+
+    def _ask(
+        self, path: str, headers: tuple[Header, ...], understand: Callable[[Reply], T], *, what: str
+    ) -> T:
+        """Ask until an answer can be understood."""
+
+        def once() -> T:
+            try:
+                with self._pace.read():
+                    reply = self._http.send("GET", path, headers)
+            except NoAnswer as error:
+                raise TryAgain(error.reason) from None
+            self._mind(reply)
+            try:
+                return understand(reply)
+            except Unreadable as error:
+                raise TryAgain(str(error)) from None
+
+        try:
+            return self._patience(once)
+        except TryAgain as last:
+            raise CatalogueUnreachable(
+                f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
+                hint="Nothing is lost; resume when the environment answers again.",
+            ) from None
+
+    def _mind(self, reply: Reply) -> None:
+        """Obey a request to wait, for the whole environment."""
+        if reply.status in (429, 503):
+            seconds = retry_after(reply, self._clock.now())
+            if seconds:
+                self._pace.pause(
+                    seconds, f"{self._environment.name} asked for {seconds:g} s of rest"
+                )
+            raise TryAgain(self._status_and_words(reply))
+
+    def _record(self, record: str, reply: Reply, *, old: bool = False) -> ReadAnswer:
+        name = self._environment.name
+        match reply.status:
+            case 200:
+                return self._found(record, reply, old=old)
+            case 304:
+                return NotModified(
+                    environment=name, record=record, etag=normal_etag(reply.header("etag"))
+                )
+            case 404:
+                return Missing(environment=name, record=record)
+            case 410:
+                return Gone(environment=name, record=record)
+            case status if status in _REDIRECTS:
+                return Moved(environment=name, record=record, target=self._target(reply))
+            case _:
+                raise TryAgain(self._status_and_words(reply))
+
+    def _found(self, record: str, reply: Reply, *, old: bool) -> Found:
+        document = read_document(read_json(reply.media_type, reply.body))
+        iri = str(record_part(document)["@id"])
+        etag = normal_etag(reply.header("etag"))
+        if not etag and not old:
+            raise Unreadable("the record came without an ETag")
+        short_id = self._iris.short_id(iri)
+        if SHORT_ID.fullmatch(record):
+            if iri != self._environment.base_uri + record:
+                raise Unreadable(
+                    f"asked for {self._environment.base_uri}{record}, got {plain(iri)}; "
+                    "is base_uri right for this environment?"
+                )
+        elif record not in (iri, thing_part(document)["@id"]):
+            raise Unreadable(f"asked for {plain(record)}, got {plain(iri)}")
+        return Found(
+            environment=self._environment.name,
+            record=short_id or record,
+            iri=iri,
+            document=document,
+            etag=etag,
+        )
+
+    def _target(self, reply: Reply) -> str:
+        """Return the IRI of a redirect; the query behind it is our own and taken off."""
+        location = reply.header("location")
+        if not location:
+            raise Unreadable("the redirect does not say where to")
+        target = urljoin(self._environment.base_uri, location)
+        return target.partition("?")[0]
+
+    def _held(self, reply: Reply) -> tuple[str, ...] | None:
+        """Return what ``_findhold`` found; None where it cannot say."""
+        match reply.status:
+            case 200:
+                iris = read_json(reply.media_type, reply.body)
+                if not isinstance(iris, list):
+                    raise Unreadable("the list of holdings is no list")
+                return tuple(self._short(iri) for iri in iris)
+            case 400:
+                return ()  # the bib is unknown here, so nothing is held on it
+            case status if status >= 500:
+                return None
+            case _:
+                raise TryAgain(self._status_and_words(reply))
+
+    def _documents(self, reply: Reply) -> list[Document]:
+        if reply.status == _BAD_REQUEST:
+            return []
+        if reply.status != 200:
+            raise TryAgain(self._status_and_words(reply))
+        data = read_json(reply.media_type, reply.body)
+        if not isinstance(data, list):
+            raise Unreadable("the list of records is no list")
+        return [read_document(item) for item in data]
+
+    def _own_id(self, document: Document) -> str:
+        return self._short(record_part(document)["@id"])
+
+    def _short(self, iri: Any) -> str:
+        short_id = self._iris.short_id(iri) if isinstance(iri, str) else None
+        if short_id is None:
+            raise Unreadable(
+                f"{plain(str(iri))} is no record of {self._environment.base_uri}; "
+                "is base_uri right for this environment?"
+            )
+        return short_id
+
+    def _status_and_words(self, reply: Reply) -> str:
+        return f"{reply.status} {words_of(reply.media_type, reply.body)}".rstrip()
+
+    def _say_why(self, problem: str, seconds: float) -> None:
+        self._pace.tell(f"{self._environment.name}: {problem}", seconds)
+
+
+class Catalogue(ReadOnlyCatalogue):
+    """Reads and writes of one environment. One call sends one write, never more.
+
+    A write does not wait for its turn: whoever calls has waited at ``write_gate``, so that the
+    last look before sending (is the run still ours?) comes after the wait and not before it.
+    """
+
+    _methods = frozenset({"GET", "PUT", "POST", "DELETE"})
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        login: Login,
+        http: Http,
+        pace: Pace,
+        clock: Clock,
+        count: RequestCount,
+    ) -> None:
+        """Take parts that are connected to the environment and its login; see ``open``."""
+        super().__init__(environment, login=login, http=http, pace=pace, clock=clock, count=count)
+        self._used = threading.local()
+
+    def write_gate(self) -> AbstractContextManager[None]:
+        """Wait until a write may be sent; hold a place among the concurrent requests."""
+        return self._pace.write()
+
+    def put(self, record: str, document: Document, *, etag: str, active_sigel: str) -> WriteAnswer:
+        """Replace a record."""
+        match_header: Header = (b"If-Match", f'"{etag}"'.encode())
+        return self._write("PUT", f"/{record}", record, active_sigel, document, match_header)
+
+    def post(self, document: Document, *, active_sigel: str) -> WriteAnswer:
+        """Create a record; ``document`` carries the TEMPID."""
+        return self._write("POST", "/data", "", active_sigel, document)
+
+    def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
+        """Delete a record."""
+        return self._write("DELETE", f"/{record}", record, active_sigel)
+
+    def renew_token(self) -> None:
+        """Get a new token instead of the one that this thread's last write carried."""
+        self._login.renew(self._last_token)
+
+    @property
+    def _last_token(self) -> Token | None:
+        token: Token | None = getattr(self._used, "token", None)
+        return token
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        record: str,
+        active_sigel: str,
+        document: Document | None = None,
+        *more: Header,
+    ) -> WriteAnswer:
+        if record and not SHORT_ID.fullmatch(record):
+            raise ValueError(f"{plain(record)} is no short id")
+        content = None if document is None else write_document(document)
+        token = self._login.token()
+        self._used.token = token
+        headers = (*_WRITE_HEADERS, token.header, sigel_header(active_sigel), *more)
+        try:
+            reply = self._http.send(method, path, headers, content)
+        except NoAnswer as error:
+            return WriteAnswer(
+                kind=AnswerKind.LOST,
+                environment=self._environment.name,
+                record=record,
+                words=error.reason,
+                sent=error.sent,
+            )
+        answer = write_answer(
+            reply,
+            environment=self._environment.name,
+            record=record,
+            iris=self._iris,
+            now=self._clock.now(),
+            secrets=(token.value,),
+        )
+        if answer.kind is AnswerKind.BUSY and answer.retry_after:
+            self._pace.pause(
+                answer.retry_after,
+                f"{self._environment.name} asked for {answer.retry_after:g} s of rest",
+            )
+        return answer
+
+
+def _path(record: str) -> str:
+    """Return the path of a short id, or of an IRI written as the server expects it."""
+    return "/" + (record if SHORT_ID.fullmatch(record) else quote(record, safe=":/"))
+
+
+def _exists(reply: Reply) -> bool:
+    if reply.status in (404, 410):
+        return False
+    if reply.status == 200 or reply.status in _REDIRECTS:
+        return True
+    raise TryAgain(f"{reply.status} {words_of(reply.media_type, reply.body)}".rstrip())

@@ -1,0 +1,237 @@
+"""HTTP to one origin: the only module that knows the HTTP library.
+
+One call sends one request: nothing is retried, no redirect is followed, no cookie kept, and
+proxy settings, ``.netrc`` and other surprises of the surroundings are not looked at. TLS is always
+verified, against the system's certificates (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` count, as they
+do for every program that uses OpenSSL).
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from bulkrunner import __version__
+
+USER_AGENT = f"bulkrunner/{__version__}"
+
+Header = tuple[bytes, bytes]
+
+_OWN_HEADERS: tuple[Header, ...] = (
+    (b"User-Agent", USER_AGENT.encode()),
+    (b"Accept-Encoding", b"identity"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long to wait and how much to read.
+
+    Attributes:
+        connect: seconds to connect. silence: seconds without a byte. total: seconds for all of an
+            answer's body. body: most bytes of an answer's body.
+    """
+
+    connect: float = 10.0
+    silence: float = 60.0
+    total: float = 180.0
+    body: int = 20 * 1024 * 1024
+
+    def as_timeouts(self) -> dict[str, float]:
+        """Return the limits as the HTTP library takes them."""
+        return {
+            "connect": self.connect,
+            "read": self.silence,
+            "write": self.silence,
+            "pool": self.silence,
+        }
+
+
+class NoAnswer(Exception):
+    """No complete answer came; never leaves the adapters.
+
+    Attributes:
+        sent: False where it is certain that no byte of the request left this machine.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A complete answer. Headers are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def header(self, name: str) -> str:
+        """Return a header's value, empty where it is absent."""
+        return self.headers.get(name, "")
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type in lower case, without parameters."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+
+class RequestCount:
+    """Counts requests; shared by all connections of one command."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value = 0
+
+    def add(self) -> None:
+        """Count one."""
+        with self._lock:
+            self._value += 1
+
+    @property
+    def value(self) -> int:
+        """How many were counted."""
+        return self._value
+
+
+class Http:
+    """Sends requests to one origin; thread safe."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int,
+        methods: Iterable[str],
+        count: RequestCount,
+        limits: Limits | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: scheme, host, port and perhaps a path that stands before every path asked for.
+            connections: most at a time.
+            methods: those that may be sent; any other is a fault of the program.
+            count: counts every request.
+            limits: of waiting and reading.
+            transport: stands in for the network in tests.
+        """
+        self._base = url.rstrip("/")
+        self._methods = frozenset(methods)
+        self._count = count
+        self._limits = limits or Limits()
+        self._extensions = {"timeout": self._limits.as_timeouts()}
+        self._transport = transport or _transport(url, connections)
+
+    def send(
+        self, method: str, path: str, headers: Sequence[Header], content: bytes | None = None
+    ) -> Reply:
+        """Send one request and read the whole answer.
+
+        Raises:
+            NoAnswer: none came, or it broke off, or was too long or too slow.
+        """
+        if method not in self._methods:
+            raise RuntimeError(f"{method} is not allowed on this connection")
+        request = httpx.Request(
+            method,
+            self._base + path,
+            headers=[*headers, *_OWN_HEADERS],
+            content=content,
+            extensions=self._extensions,
+        )
+        self._count.add()
+        try:
+            response = self._transport.handle_request(request)
+            try:
+                body = self._read(response)
+            finally:
+                response.close()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NoAnswer(_describe(error), sent=False) from None
+        except httpx.HTTPError as error:
+            raise NoAnswer(_describe(error), sent=True) from None
+        return Reply(status=response.status_code, headers=response.headers, body=body)
+
+    def _read(self, response: httpx.Response) -> bytes:
+        deadline = time.monotonic() + self._limits.total
+        chunks: list[bytes] = []
+        size = 0
+        if not isinstance(response.stream, httpx.SyncByteStream):
+            raise TypeError("an answer that can be read is needed")
+        for chunk in response.stream:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._limits.body:
+                raise NoAnswer(f"the answer is longer than {self._limits.body} bytes", sent=True)
+            if time.monotonic() > deadline:
+                raise NoAnswer(f"the answer took more than {self._limits.total:g} s", sent=True)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise NoAnswer("the answer is compressed, which was not asked for", sent=True)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _transport(url: str, connections: int) -> httpx.HTTPTransport:
+    return httpx.HTTPTransport(
+        verify=_tls(url),
+        trust_env=False,
+        retries=0,
+        http2=False,
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=5.0
+        ),
+    )
+
+
+def _tls(url: str) -> ssl.SSLContext:
+    """Return a context that verifies; without any certificates where none are needed."""
+    if urlsplit(url).scheme != "https":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"] and not ssl.get_default_verify_paths().capath:
+        context = httpx.create_ssl_context(trust_env=False)
+    return context
+
+
+def _describe(error: httpx.HTTPError) -> str:
+    match error:
+        case httpx.ConnectTimeout() | httpx.ConnectError():
+            return f"no connection: {error}" if str(error) else "no connection in time"
+        case httpx.TimeoutException():
+            return "no answer in time"
+        case httpx.RemoteProtocolError():
+            return f"the answer broke off: {error}"
+        case _:
+            return f"the connection broke: {error}" if str(error) else "the connection broke"

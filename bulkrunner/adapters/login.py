@@ -1,0 +1,283 @@
+"""The login of one environment: tokens, and what the client may do.
+
+A token is kept in memory only, goes only to the environment whose login issued it, and is
+renewed by one thread at a time: ahead of its end, or when the catalogue answers 401.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import urlencode, urlsplit
+
+from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply
+from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.secrets import Credentials
+from bulkrunner.adapters.words import scrub, words_of
+from bulkrunner.domain.environment import Environment, Permission, Rights
+from bulkrunner.domain.ports import Clock
+from bulkrunner.errors import LoginDown, LoginRefused
+
+TRIES = 4
+"""Requests to a login that does not answer, before it counts as down."""
+
+AHEAD = 300.0
+"""Seconds before its end when a token is renewed, or at nine tenths of a short life."""
+
+AGAIN_AFTER = 30.0
+"""Seconds until the next try, where renewing ahead failed and the old token still lives."""
+
+LONGEST_LIFE = 7 * 24 * 3600.0
+
+_FORM_HEADERS: tuple[Header, ...] = (
+    (b"Content-Type", b"application/x-www-form-urlencoded"),
+    (b"Accept", b"application/json"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A bearer token. Times are of the monotonic clock; ``repr`` hides the value."""
+
+    value: str = field(repr=False)
+    renew_at: float
+    ends_at: float
+
+    @property
+    def header(self) -> Header:
+        """The Authorization header, exactly as the catalogue reads it."""
+        return (b"Authorization", b"Bearer " + self.value.encode("ascii"))
+
+
+class Login:
+    """Gets, keeps and renews the token of one environment; thread safe."""
+
+    def __init__(
+        self, environment: Environment, credentials: Credentials, *, http: Http, clock: Clock
+    ) -> None:
+        """Ask nothing yet; ``http`` is connected to the origin of ``token_url`` and no other."""
+        self._environment = environment
+        self._credentials = credentials
+        self._http = http
+        self._clock = clock
+        self._token_path = _path(environment.token_url)
+        self._patience = Patience(clock, tries=TRIES)
+        self._token: Token | None = None
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._failure: LoginDown | LoginRefused | None = None
+
+    def token(self) -> Token:
+        """Return a token that should be good, getting or renewing one where needed.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+        token = self._token
+        if token is None:
+            return self.renew(None)
+        if self._clock.monotonic() >= token.renew_at and self._lock.acquire(blocking=False):
+            try:
+                return self._renew_ahead(token)
+            finally:
+                self._lock.release()
+        return token
+
+    def renew(self, dead: Token | None) -> Token:
+        """Return a new token instead of one that was refused.
+
+        Many threads with the same dead token cause one request: the first gets the new one, the
+        others are given it, or the failure that they waited for.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+        failures = self._failures
+        with self._lock:
+            if self._token is not None and self._token is not dead:
+                return self._token
+            if self._failure is not None and self._failures != failures:
+                failure = self._failure
+                raise type(failure)(failure.message, hint=failure.hint, code=failure.code)
+            self._token = None
+            try:
+                self._token = self._fetch()
+            except (LoginDown, LoginRefused) as error:
+                self._failure = error
+                self._failures += 1
+                raise
+            return self._token
+
+    def rights(self) -> Rights:
+        """Ask what the client may do, now; a token that ended meanwhile is renewed once.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+        token = self.token()
+        reply = self._verify(token)
+        if reply.status == 401:
+            reply = self._verify(self.renew(token))
+        if reply.status != 200:
+            self._refuse(reply, "the login does not vouch for its own token")
+        return self._read_rights(reply)
+
+    def close(self) -> None:
+        """Forget the token and close the connection."""
+        self._token = None
+        self._http.close()
+
+    # Tokens
+
+    def _renew_ahead(self, token: Token) -> Token:
+        if self._token is not token and self._token is not None:
+            return self._token
+        try:
+            self._token = self._fetch()
+        except LoginDown:
+            now = self._clock.monotonic()
+            if now >= token.ends_at:
+                raise
+            self._token = Token(
+                value=token.value, renew_at=now + AGAIN_AFTER, ends_at=token.ends_at
+            )
+        return self._token
+
+    def _fetch(self) -> Token:
+        asked_at = self._clock.monotonic()
+        reply = self._ask("POST", self._token_path, _FORM_HEADERS, self._form())
+        if reply.status != 200:
+            self._refuse(reply, "the login refused the client")
+        answer = self._json(reply)
+        value, life = answer.get("access_token"), answer.get("expires_in")
+        if not _is_token(value) or str(answer.get("token_type", "Bearer")).lower() != "bearer":
+            self._unreadable("the login's answer holds no bearer token")
+        if isinstance(life, bool) or not isinstance(life, (int, float)) or not life > 0:
+            self._unreadable("the login's answer does not say how long the token lives")
+        life = min(float(life), LONGEST_LIFE)
+        return Token(
+            value=str(value),
+            renew_at=asked_at + max(life * 0.9, life - AHEAD),
+            ends_at=asked_at + life,
+        )
+
+    def _form(self) -> bytes:
+        return urlencode(
+            {
+                "client_id": self._credentials.client_id,
+                "client_secret": self._credentials.client_secret,
+                "grant_type": "client_credentials",
+            }
+        ).encode("ascii")
+
+    # Rights
+
+    def _verify(self, token: Token) -> Reply:
+        path = self._token_path.rpartition("/")[0] + "/verify"
+        return self._ask("GET", path, (token.header, (b"Accept", b"application/json")))
+
+    def _read_rights(self, reply: Reply) -> Rights:
+        user = self._json(reply).get("user")
+        rows = user.get("permissions") if isinstance(user, dict) else None
+        if not isinstance(rows, list):
+            self._unreadable("the login's answer to verify holds no permissions")
+        return Rights(permissions=tuple(_permissions(rows)))
+
+    # One question to the login
+
+    def _ask(
+        self, method: str, path: str, headers: tuple[Header, ...], content: bytes | None = None
+    ) -> Reply:
+        """Ask until the login answers; a question to it changes nothing that could be doubled."""
+
+        def once() -> Reply:
+            try:
+                reply = self._http.send(method, path, headers, content)
+            except NoAnswer as error:
+                raise TryAgain(self._scrub(error.reason)) from None
+            if reply.status >= 500 or reply.status == 429:
+                raise TryAgain(f"{reply.status} {self._words(reply)}".rstrip())
+            return reply
+
+        try:
+            return self._patience(once)
+        except TryAgain as last:
+            raise LoginDown(
+                f"The login of {self._environment.name} ({self._host}) cannot be reached: "
+                f"{last.problem}",
+                hint="Try again later; what was begun can be resumed.",
+            ) from None
+
+    def _refuse(self, reply: Reply, what: str) -> NoReturn:
+        words = self._words(reply)
+        message = f"{self._environment.name}: {what} ({self._host} answered {reply.status}"
+        message += f": {words})" if words else ")"
+        if 300 <= reply.status < 400:
+            raise LoginRefused(
+                message,
+                hint="token_url must be the login's own address; redirects are not followed.",
+            )
+        raise LoginRefused(
+            message,
+            hint=(
+                f"Check the client id ({self._scrub(self._credentials.client_id)}) and its secret, "
+                "and that they are for this environment."
+            ),
+        )
+
+    def _json(self, reply: Reply) -> dict[str, Any]:
+        try:
+            answer = json.loads(reply.body) if reply.media_type.endswith("json") else None
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            self._unreadable("the login's answer cannot be read")
+        return answer
+
+    def _unreadable(self, what: str) -> NoReturn:
+        raise LoginDown(
+            f"{self._environment.name}: {what} ({self._host})",
+            hint="Is token_url the address of the login?",
+        )
+
+    def _words(self, reply: Reply) -> str:
+        return words_of(reply.media_type, reply.body, *self._secrets())
+
+    def _scrub(self, text: str) -> str:
+        return scrub(text, *self._secrets())
+
+    def _secrets(self) -> tuple[str, ...]:
+        token = self._token
+        return (self._credentials.client_secret, token.value if token else "")
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._environment.token_url).netloc
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _is_token(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 4096
+        and value.isascii()
+        and value.isprintable()
+    ) and " " not in value
+
+
+def _permissions(rows: list[Any]) -> Iterator[Permission]:
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("code"), str):
+            yield Permission(
+                sigel=row["code"],
+                registrant=row.get("registrant") is True,
+                cataloger=row.get("cataloger") is True,
+                global_registrant=row.get("global_registrant") is True,
+            )

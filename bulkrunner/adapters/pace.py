@@ -1,0 +1,153 @@
+"""Politeness towards one environment: requests per second, at a time, and pauses it asks for.
+
+Three limits, each fair in the order of asking:
+
+- writes and reads per second: every request is given its own moment, ``1/rate`` after the one
+  before it; a limiter that was late by at most ``SLACK`` may catch up, so that a coarse timer
+  does not lower the rate;
+- requests at a time;
+- a pause of the whole environment, from ``Retry-After``, 429 or 503.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.ports import Clock
+
+SLACK = 0.05
+"""Seconds by which a limiter may lag behind and still catch up."""
+
+STEP = 0.5
+"""Longest single sleep, so that a waiting thread soon sees that the pause grew or ended."""
+
+TELL_AFTER = 1.0
+"""Waits shorter than this are not worth a word."""
+
+LONGEST_PAUSE = 3600.0
+"""A longer Retry-After is cut to this; the server can ask again."""
+
+Tell = Callable[[str, float | None], None]
+"""Told why nothing happens and for how long; an empty reason says that it goes on."""
+
+
+def tell_nobody(reason: str, seconds: float | None) -> None:
+    """Say nothing."""
+
+
+class Waits(Protocol):
+    """Gives each request of one kind the moment when it may be sent."""
+
+    def reserve(self, now: float) -> float:
+        """Take the next free moment, on the same clock as ``now``."""
+
+
+class Spacing:
+    """Moments ``1/rate`` apart; keeps its own lock."""
+
+    def __init__(self, rate: float) -> None:
+        self._gap = 1.0 / rate
+        self._next = float("-inf")
+        self._lock = threading.Lock()
+
+    def reserve(self, now: float) -> float:
+        """Take the next free moment."""
+        with self._lock:
+            moment = max(self._next, now - SLACK)
+            self._next = moment + self._gap
+        return max(moment, now)
+
+
+class Pace:
+    """Decides when the next request may be sent; shared by all threads, reading or writing.
+
+    A place among the concurrent requests belongs to the thread: asking again while holding one
+    (a read inside a write's place) does not take a second.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        clock: Clock,
+        tell: Tell = tell_nobody,
+        write_rate: float | None = None,
+        writes: Waits | None = None,
+        reads: Waits | None = None,
+    ) -> None:
+        """Start with everything free.
+
+        ``write_rate`` stands instead of the environment's where a job agreed on another. ``tell``
+        is told of every wait longer than a second. ``writes`` and ``reads`` may be other limiters,
+        for instance ones that several processes share.
+        """
+        self._clock = clock
+        self._tell = tell
+        self._writes = writes or Spacing(write_rate or environment.rate)
+        self._reads = reads or Spacing(environment.read_rate)
+        self._places = threading.Semaphore(environment.concurrency)
+        self._held = threading.local()
+        self._pause_lock = threading.Lock()
+        self._paused_until = float("-inf")
+        self._pause_reason = ""
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Wait until a write may be sent and hold a place for it."""
+        self._wait(self._writes, "write rate")
+        with self._place():
+            yield
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Wait until a read may be sent and hold a place for it."""
+        self._wait(self._reads, "read rate")
+        with self._place():
+            yield
+
+    def tell(self, reason: str, seconds: float | None) -> None:
+        """Pass on why nothing happens just now."""
+        self._tell(reason, seconds)
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Let nobody send anything for a while; a longer pause already asked for stands."""
+        until = self._clock.monotonic() + min(max(0.0, seconds), LONGEST_PAUSE)
+        with self._pause_lock:
+            if until > self._paused_until:
+                self._paused_until = until
+                self._pause_reason = reason
+
+    def _wait(self, waits: Waits, why: str) -> None:
+        moment = waits.reserve(self._clock.monotonic())
+        told = False
+        while True:
+            now = self._clock.monotonic()
+            until, reason = moment, why
+            if self._paused_until > now and self._paused_until > moment:
+                until, reason = self._paused_until, self._pause_reason
+            left = until - now
+            if left <= 0:
+                break
+            if left > TELL_AFTER and not told:
+                self._tell(reason, left)
+                told = True
+            self._clock.sleep(min(left, STEP))
+        if told:
+            self._tell("", None)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        depth: int = getattr(self._held, "depth", 0)
+        if not depth:
+            self._places.acquire()
+        self._held.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._held.depth = depth
+            if not depth:
+                self._places.release()

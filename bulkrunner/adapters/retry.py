@@ -1,0 +1,66 @@
+"""Trying again, for questions only: nothing that writes ever comes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from bulkrunner.domain.ports import Clock
+
+T = TypeVar("T")
+
+TRIES = 6
+"""Requests for one question, before whoever should answer counts as unreachable."""
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 20.0
+
+
+class TryAgain(Exception):
+    """No usable answer this time; ``problem`` says why, in words that may be shown."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Patience:
+    """Asks again with growing, scattered pauses; thread safe."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tries: int = TRIES,
+        tell: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._tell = tell
+        self._retrying = Retrying(
+            sleep=clock.sleep,
+            stop=stop_after_attempt(tries),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
+            retry=retry_if_exception_type(TryAgain),
+            before_sleep=self._before_sleep,
+            reraise=True,
+        )
+
+    def __call__(self, question: Callable[[], T]) -> T:
+        """Return the answer.
+
+        Raises:
+            TryAgain: the last problem, after as many tries as there are.
+        """
+        return self._retrying(question)
+
+    def _before_sleep(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self._tell is not None and isinstance(error, TryAgain) and state.next_action:
+            self._tell(error.problem, state.next_action.sleep)
