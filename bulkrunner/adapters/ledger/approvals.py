@@ -1,0 +1,101 @@
+"""Approvals, clients and events of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.chain import append_main, read_head, row_digest
+from bulkrunner.adapters.ledger.rows import APPROVAL, pick
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, clients
+from bulkrunner.domain.gates import Approval
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientUse:
+    """An API client and when it was used."""
+
+    environment: str
+    client: str
+    first_used_at: datetime
+    last_used_at: datetime
+    last_use: str
+
+
+class Approvals(Part):
+    """Part of the store: see ``domain.ports.ApprovalLedger``."""
+
+    def add_approval(self, approval: Approval) -> None:
+        """Store a yes or a no."""
+        row = {
+            "plan": approval.plan,
+            "plan_digest": approval.plan_digest,
+            "approved": approval.approved,
+            "given_by": approval.by,
+            "reference": approval.reference,
+            "answer": approval.text,
+            "statements": list(approval.statements),
+            "recorded_by": approval.recorded_by,
+            "recorded_at": approval.recorded_at,
+        }
+        kind = "approved" if approval.approved else "rejected"
+        with self._database.write() as connection:
+            data = {"plan": approval.plan, "row": row_digest(pick(row, APPROVAL))}
+            event = append_main(connection, kind, data, at=self._clock.now())
+            connection.execute(insert(approvals).values(**row, event=event))
+
+    def approvals(self, plan: str) -> list[Approval]:
+        """Return answers to a plan, oldest first."""
+        query = select(approvals).where(approvals.c.plan == plan).order_by(approvals.c.seq)
+        with self._database.read() as connection:
+            return [
+                Approval(
+                    plan=row.plan,
+                    plan_digest=row.plan_digest,
+                    approved=row.approved,
+                    by=row.given_by,
+                    reference=row.reference,
+                    text=row.answer,
+                    statements=tuple(row.statements),
+                    recorded_by=row.recorded_by,
+                    recorded_at=row.recorded_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def head(self) -> str:
+        """Return the chain's newest hash."""
+        with self._database.read() as connection:
+            return read_head(connection, MAIN_CHAIN).text
+
+    def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
+        """Append an event of its own, outside any state change."""
+        with self._database.write() as connection:
+            append_main(connection, kind, data, at=at)
+
+    def note_client(self, environment: str, client: str, *, use: str, at: datetime) -> None:
+        """Note that an API client was used; ``use`` says for what, e.g. a plan's or run's id."""
+        key = (clients.c.environment == environment) & (clients.c.client == client)
+        with self._database.write() as connection:
+            first = connection.scalar(select(clients.c.first_used_at).where(key))
+            connection.execute(
+                self._database.upsert(clients),
+                {
+                    "environment": environment,
+                    "client": client,
+                    "first_used_at": first or at,
+                    "last_used_at": at,
+                    "last_use": use,
+                },
+            )
+
+    def clients(self) -> list[ClientUse]:
+        """Return the API clients that were used, the latest first."""
+        query = select(clients).order_by(clients.c.last_used_at.desc())
+        with self._database.read() as connection:
+            return [ClientUse(**row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,128 @@
+"""Chains of events: each event's hash covers the one before it.
+
+One chain per run, and the ledger's own. A run's head is entered in the ledger's chain when the run
+starts, at checkpoints and whenever its state changes, so that the ledger's head stands for all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from bulkrunner.adapters.ledger.columns import digest_text, instant_text, json_text
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
+from bulkrunner.domain.canonical import canonical_bytes
+
+CHECKPOINT = 1000
+"""Events of a run after which its head is entered in the ledger's chain again."""
+
+ORIGIN = bytes(32)
+
+
+def event_hash(
+    previous: bytes, *, chain: str, position: int, at: str, kind: str, data: str
+) -> bytes:
+    """Return the hash that ties an event to everything before it in its chain."""
+    content = canonical_bytes([chain, position, at, kind, data])
+    return hashlib.sha256(previous + content).digest()
+
+
+def row_digest(values: Mapping[str, Any]) -> str:
+    """Return the digest by which an event knows the row that it wrote."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=instant_text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Where a chain ends; ``entered`` is the position last entered in the ledger's chain."""
+
+    chain: str
+    position: int
+    hash: bytes
+    entered: int
+
+    @property
+    def text(self) -> str:
+        """Hash for people and for JSON."""
+        return digest_text(self.hash)
+
+
+class Appender:
+    """Appends events to one chain within one write transaction; ``flush`` writes them."""
+
+    def __init__(self, connection: Connection, chain: str) -> None:
+        self._connection = connection
+        self._start = read_head(connection, chain)
+        self.chain = chain
+        self.position = self._start.position
+        self.hash = self._start.hash
+        self.entered = self._start.entered
+        self._rows: list[dict[str, Any]] = []
+
+    def append(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> int:
+        """Add an event and return its position."""
+        self.position += 1
+        when, text = instant_text(at), json_text(data)
+        self.hash = event_hash(
+            self.hash, chain=self.chain, position=self.position, at=when, kind=kind, data=text
+        )
+        self._rows.append(
+            {
+                "chain": self.chain,
+                "position": self.position,
+                "at": when,
+                "kind": kind,
+                "data": text,
+                "hash": self.hash,
+            }
+        )
+        return self.position
+
+    def flush(self) -> None:
+        """Write the events and the new head."""
+        if not self._rows:
+            return
+        self._connection.execute(insert(events), self._rows)
+        values = {"position": self.position, "head": self.hash, "entered": self.entered}
+        if self._start.position:
+            self._connection.execute(
+                update(chains).where(chains.c.chain == self.chain).values(values)
+            )
+        else:
+            self._connection.execute(insert(chains).values(chain=self.chain, **values))
+        self._rows.clear()
+
+
+def read_head(connection: Connection, chain: str) -> Head:
+    """Return a chain's head; of a chain without events, its origin."""
+    row = connection.execute(
+        select(chains.c.position, chains.c.head, chains.c.entered)
+        .where(chains.c.chain == chain)
+        .with_for_update()
+    ).first()
+    if row is None:
+        return Head(chain=chain, position=0, hash=ORIGIN, entered=0)
+    return Head(chain=chain, position=row.position, hash=row.head, entered=row.entered)
+
+
+def append_main(connection: Connection, kind: str, data: Mapping[str, Any], *, at: datetime) -> int:
+    """Append one event to the ledger's own chain and return its position."""
+    appender = Appender(connection, MAIN_CHAIN)
+    position = appender.append(kind, data, at=at)
+    appender.flush()
+    return position
+
+
+def enter_head(run: Appender, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
+    """Write the run's events, and enter its head in the ledger's chain."""
+    run.entered = run.position
+    run.flush()
+    head = {"run": run.chain, "position": run.position, "head": digest_text(run.hash)}
+    append_main(run._connection, kind, {**data, **head}, at=at)

@@ -1,0 +1,163 @@
+"""The database itself: connections, transactions, and its errors in the program's own words.
+
+The one place that knows which database it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerUnavailable
+
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process to finish its own."""
+
+_WRITES = "ledger_writes"
+
+
+class Database:
+    """One ledger's engine. A write transaction excludes every other from its beginning."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._engine = _engine(url)
+        self._writing = threading.RLock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the ledger is a file."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the ledger."""
+        with translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that is committed at the end, or rolled back on any error."""
+        with self._writing, translated(), self._engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
+
+    def insert_new(self, table: Table) -> Insert:
+        """Return an insert that leaves rows that are already there as they are."""
+        if self.is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table) -> Insert:
+        """Return an insert that replaces all but the key of a row that is already there."""
+        keys = list(table.primary_key.columns)
+        names = [column.name for column in table.columns if column not in keys]
+        statement = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return statement.on_conflict_do_update(
+            index_elements=keys, set_={name: statement.excluded[name] for name in names}
+        )
+
+    def damages(self, connection: Connection) -> list[str]:
+        """Return what the database itself finds wrong with its file and its references."""
+        if not self.is_sqlite:
+            return []
+        found = [
+            f"the file is damaged: {row[0]}"
+            for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")
+            if row[0] != "ok"
+        ]
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
+        return found + [f"table {row[0]}: row {row[1]} refers to nothing" for row in orphans]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Read a ledger's URL.
+
+    Raises:
+        ConfigError: not a URL, or of a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "the ledger's URL cannot be read",
+            hint="write it like sqlite:///bulkrunner.db",
+        ) from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(f"a ledger cannot be kept in {parsed.get_backend_name()}")
+    if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
+        raise ConfigError(
+            "a ledger must be a file", hint="write its URL like sqlite:///bulkrunner.db"
+        )
+    return parsed
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's errors into the program's; a broken constraint is left to the caller."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: DBAPIError) -> BulkRunnerError:
+    """Return the program's own error for a database's."""
+    words = str(error.orig)
+    for part, message, hint in _FAULTS:
+        if part in words:
+            return LedgerUnavailable(f"{message} ({words})", hint=hint)
+    return LedgerUnavailable(f"the ledger cannot be used ({words})")
+
+
+_FAULTS = (
+    ("full", "the ledger's disk is full", "make room, then resume"),
+    ("locked", "the ledger is locked by another process", "wait for it or end it, then resume"),
+    ("readonly", "the ledger cannot be written", "check its owner and mode, then resume"),
+    ("malformed", "the ledger's file is damaged", "run: bulkrunner ledger check"),
+    ("not a database", "the file is not a ledger", "check the ledger's URL"),
+    ("unable to open", "the ledger's file cannot be opened", "check its path, owner and mode"),
+)
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        if url.get_backend_name() != "sqlite":
+            return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(
+            url,
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            pool_size=8,
+            max_overflow=64,
+        )
+    except (ImportError, NoSuchModuleError):
+        raise ConfigError(f"the driver for {url.drivername} is not installed") from None
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    # A writer that began as a reader could not wait for another one: it would fail at once.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

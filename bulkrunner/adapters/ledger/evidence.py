@@ -1,0 +1,172 @@
+"""Evidence: what test runs of a job say of the changes of a plan for production."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+
+from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.runs import count_outcomes
+from bulkrunner.adapters.ledger.schema import planned_changes, plans, results, runs
+from bulkrunner.domain.environment import Kind
+from bulkrunner.domain.gates import Evidence, TriedBy
+from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
+from bulkrunner.domain.run import Outcome
+
+EARLIER_CODES = ("applied_earlier",)
+"""Codes of the outcome ``unchanged`` where an earlier run of the job made the change."""
+
+MAX_UNTRIED = 100
+
+_WRITING = [action.value for action in WRITING]
+
+
+class Evidences(Part):
+    """Part of the store: the evidence of ``domain.ports.ApprovalLedger``."""
+
+    def evidence(
+        self, plan: Plan, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Evidence:
+        """Return what test runs of the plan's job say of its changes."""
+        with self._database.read() as connection:
+            test_plans = [row for row in _test_plans(connection, plan.job) if counts(row.addresses)]
+            tally = _Tally()
+            for row in connection.execute(
+                _with_twins(plan.id, [row.id for row in test_plans], not_before)
+            ):
+                tally.add(row)
+            newest = next(
+                (row for row in test_plans if row.effect_digest == plan.effect_digest), None
+            )
+            bad, refused = _of_newest(connection, newest) if newest is not None else ({}, {})
+            return Evidence(
+                total=dict(tally.total),
+                tried=dict(tally.tried),
+                untried=tuple(tally.untried),
+                patterns={
+                    pattern: (count, tally.patterns_tried[pattern])
+                    for pattern, count in tally.patterns.items()
+                },
+                newest_test_plan=None if newest is None else newest.id,
+                bad_outcomes=bad,
+                refused_codes=refused,
+                runs=_tried_by(connection, tally.runs, test_plans),
+            )
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    total: Counter[str] = field(default_factory=Counter)
+    tried: Counter[str] = field(default_factory=Counter)
+    patterns: Counter[str] = field(default_factory=Counter)
+    patterns_tried: Counter[str] = field(default_factory=Counter)
+    untried: list[str] = field(default_factory=list)
+    runs: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row[Any]) -> None:
+        self.total[row.action] += 1
+        self.patterns[row.pattern] += 1
+        if row.run is not None:
+            self.tried[row.action] += 1
+            self.patterns_tried[row.pattern] += 1
+            self.runs[row.run] += 1
+        elif len(self.untried) < MAX_UNTRIED:
+            self.untried.append(row.record)
+
+
+def _test_plans(connection: Connection, job: str) -> Sequence[Row[Any]]:
+    """Return the job's plans for test environments, newest first."""
+    query = (
+        select(plans)
+        .where(plans.c.job == job, plans.c.kind == Kind.TEST.value)
+        .order_by(plans.c.seq.desc())
+    )
+    return connection.execute(query).all()
+
+
+def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Select[Any]:
+    """Select the plan's changes, each with the newest run that did the same to the same record."""
+    mine, twin = planned_changes, planned_changes.alias("twin")
+    run = (
+        select(runs.c.id)
+        .select_from(twin)
+        .join(runs, runs.c.plan == twin.c.plan)
+        .join(results, and_(results.c.run == runs.c.id, results.c.change == twin.c.number))
+        .where(
+            twin.c.operation_digest == mine.c.operation_digest,
+            twin.c.plan.in_(test_plans),
+            twin.c.action == mine.c.action,
+            twin.c.record == mine.c.record,
+            or_(
+                mine.c.action != Action.CREATE.value,
+                twin.c.sigel.is_not_distinct_from(mine.c.sigel),
+            ),
+            _made(),
+            results.c.decided_at >= not_before,
+        )
+        .order_by(results.c.decided_at.desc())
+        .limit(1)
+        .correlate(mine)
+        .scalar_subquery()
+    )
+    return (
+        select(mine.c.action, mine.c.record, mine.c.pattern, run.label("run"))
+        .where(mine.c.plan == plan, mine.c.action.in_(_WRITING))
+        .order_by(mine.c.number)
+    )
+
+
+def _made() -> ColumnElement[bool]:
+    return or_(
+        results.c.outcome == Outcome.APPLIED.value,
+        and_(results.c.outcome == Outcome.UNCHANGED.value, results.c.code.in_(EARLIER_CODES)),
+    )
+
+
+def _of_newest(connection: Connection, plan: Row[Any]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the outcomes of a test plan's newest run that close the gate, and its refusals."""
+    run = connection.execute(
+        select(runs).where(runs.c.plan == plan.id).order_by(runs.c.seq.desc()).limit(1)
+    ).first()
+    if run is None or plan.state != PlanState.COMPLETE:
+        left = connection.scalar(
+            select(func.count())
+            .select_from(planned_changes)
+            .where(planned_changes.c.plan == plan.id, planned_changes.c.action.in_(_WRITING))
+        )
+        least = 0 if plan.state == PlanState.COMPLETE else 1
+        return _only_bad({Outcome.PENDING.value: max(left or 0, least)}), {}
+    codes = (
+        select(results.c.code, func.count())
+        .where(results.c.run == run.id, results.c.outcome == Outcome.REFUSED.value)
+        .group_by(results.c.code)
+        .order_by(results.c.code)
+    )
+    refused = {str(code): int(count) for code, count in connection.execute(codes)}
+    return _only_bad(count_outcomes(connection, run)), refused
+
+
+def _only_bad(counts: Mapping[str, int]) -> dict[str, int]:
+    bad = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING)
+    return {word.value: counts[word.value] for word in bad if counts.get(word.value)}
+
+
+def _tried_by(
+    connection: Connection, found: Mapping[str, int], test_plans: Sequence[Row[Any]]
+) -> tuple[TriedBy, ...]:
+    addresses = {row.id: row.addresses for row in test_plans}
+    query = select(runs).where(runs.c.id.in_(list(found))).order_by(runs.c.seq)
+    return tuple(
+        TriedBy(
+            run=row.id,
+            environment=row.environment,
+            base_url=addresses[row.plan].get("base_url", ""),
+            finished_at=row.finished_at,
+        )
+        for row in connection.execute(query)
+    )

@@ -1,0 +1,282 @@
+"""Plans and their changes in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
+from bulkrunner.adapters.ledger.chain import append_main, row_digest
+from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
+from bulkrunner.adapters.ledger.rows import PLAN, change_of, change_row, pick, plan_of, plan_row
+from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans
+from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
+from bulkrunner.domain.plan import Action, Finding, Plan, PlannedChange, PlanState
+from bulkrunner.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Plans(Part):
+    """Part of the store: see ``domain.ports.PlanLedger``."""
+
+    def begin_plan(self, plan: Plan) -> None:
+        """Store the head of a plan that is being made."""
+        row = plan_row(plan)
+        with self._database.write() as connection:
+            connection.execute(
+                self._database.insert_new(jobs),
+                {
+                    "id": plan.job,
+                    "title": str(plan.manifest.get("title", "")),
+                    "first_planned_at": plan.created_at,
+                },
+            )
+            data = {"plan": plan.id, "row": row_digest(pick(row, PLAN))}
+            event = append_main(connection, "plan_begun", data, at=self._clock.now())
+            connection.execute(insert(plans).values(**row, event=event))
+
+    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+        """Store changes and the cursor in one transaction."""
+        parcel = Parcel()
+        rows = [change_row(plan, change, parcel) for change in changes]
+        with self._database.write() as connection:
+            head = _head(connection, plan)
+            if head.state != PlanState.PLANNING:
+                raise UsageError(f"plan {plan} is {head.state}; nothing can be added to it")
+            if rows:
+                parcel.store(connection, self._database)
+                connection.execute(insert(planned_changes), rows)
+                data = {
+                    "plan": plan,
+                    "first": rows[0]["number"],
+                    "last": rows[-1]["number"],
+                    "rows": changes_digest(rows),
+                }
+                append_main(connection, "changes_added", data, at=self._clock.now())
+            connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
+
+    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
+        """Return for each target key that a stored change of the plan has: its number."""
+        taken: dict[str, int] = {}
+        columns = (planned_changes.c.target_key, planned_changes.c.number)
+        with self._database.read() as connection:
+            for start in range(0, len(keys), PAGE):
+                query = select(*columns).where(
+                    planned_changes.c.plan == plan,
+                    planned_changes.c.target_key.in_(keys[start : start + PAGE]),
+                )
+                taken.update((key, number) for key, number in connection.execute(query))
+        return taken
+
+    def interrupt_plan(self, plan: str, *, requests: int) -> None:
+        """Mark a plan as interrupted and add to its count of requests."""
+        with self._database.write() as connection:
+            head = _head(connection, plan)
+            if head.state == PlanState.COMPLETE:
+                raise UsageError(f"plan {plan} is complete")
+            self._move_plan(
+                connection, head, "plan_interrupted", state=PlanState.INTERRUPTED, requests=requests
+            )
+
+    def reopen_plan(self, plan: str) -> Plan:
+        """Mark an interrupted plan as being made again; also one whose process died."""
+        with self._database.write() as connection:
+            head = _head(connection, plan)
+            if head.state == PlanState.COMPLETE:
+                raise UsageError(
+                    f"plan {plan} is complete", hint="make a new one: bulkrunner plan JOB --env ENV"
+                )
+            return self._move_plan(connection, head, "plan_reopened", state=PlanState.PLANNING)
+
+    def finish_plan(
+        self, plan: str, *, plan_digest: str, counts: Mapping[str, int], requests: int, at: datetime
+    ) -> Plan:
+        """Mark a plan as complete; immutable from now on."""
+        with self._database.write() as connection:
+            head = _head(connection, plan)
+            if head.state != PlanState.PLANNING:
+                raise UsageError(f"plan {plan} is {head.state}; it cannot be finished")
+            return self._move_plan(
+                connection,
+                head,
+                "plan_finished",
+                state=PlanState.COMPLETE,
+                requests=requests,
+                plan_digest=plan_digest,
+                counts=dict(counts),
+                finished_at=at,
+            )
+
+    def plan(self, prefix: str) -> Plan:
+        """Return the plan with this id or unique prefix."""
+        with self._database.read() as connection:
+            return plan_of(find_by_prefix(connection, plans, prefix, "plan"))
+
+    def plans(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
+        """Return plans, newest first."""
+        query = select(plans).order_by(plans.c.seq.desc())
+        if job is not None:
+            query = query.where(plans.c.job == job)
+        if environment is not None:
+            query = query.where(plans.c.environment == environment)
+        with self._database.read() as connection:
+            return [plan_of(row) for row in connection.execute(query)]
+
+    def changes(
+        self,
+        plan: str,
+        *,
+        actions: Sequence[Action] | None = None,
+        after: int = 0,
+        documents: bool = True,
+    ) -> Iterator[PlannedChange]:
+        """Stream changes in plan order."""
+        query = select(planned_changes).where(planned_changes.c.plan == plan)
+        if actions is not None:
+            query = query.where(planned_changes.c.action.in_([item.value for item in actions]))
+
+        def read(connection: Connection, page: Sequence[Row[Any]]) -> list[PlannedChange]:
+            found = fetch(connection, document_digests(page)) if documents else {}
+            return [change_of(row, found) for row in page]
+
+        return self._stream(query, after, read)
+
+    def change_digests(self, plan: str) -> Iterator[str]:
+        """Stream each stored change's digest, computed anew from what is stored.
+
+        The documents' canonical bytes are put in place unread, so damage shows as another digest.
+        """
+        query = select(planned_changes).where(planned_changes.c.plan == plan)
+
+        def read(connection: Connection, page: Sequence[Row[Any]]) -> list[str]:
+            digests = [digest for row in page for digest in (row.before, row.after)]
+            content = fetch_content(connection, digests)
+            return [_digest_of(row, content) for row in page]
+
+        return self._stream(query, 0, read)
+
+    def count_actions(self, plan: str) -> dict[str, int]:
+        """Count stored changes by action."""
+        column = planned_changes.c.action
+        return self._count(select(column, func.count()), plan, column)
+
+    def count_refusals(self, plan: str) -> dict[str, int]:
+        """Count refused changes by code."""
+        column = planned_changes.c.code
+        query = select(column, func.count()).where(planned_changes.c.action == Action.REFUSED.value)
+        return self._count(query, plan, column)
+
+    def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
+        """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
+        sigel, action = planned_changes.c.sigel, planned_changes.c.action
+        query = (
+            select(sigel, action, func.count())
+            .where(planned_changes.c.plan == plan)
+            .group_by(sigel, action)
+            .order_by(sigel, action)
+        )
+        counts: dict[str, dict[str, int]] = {}
+        with self._database.read() as connection:
+            for name, word, count in connection.execute(query):
+                by_action = counts.setdefault(name or "", {})
+                by_action[word] = by_action.get(word, 0) + count
+        return counts
+
+    def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
+        """Return refusals first, then what was not found, then notes."""
+        found: list[Finding] = []
+        with self._database.read() as connection:
+            for action, code in ((Action.REFUSED, ""), (Action.NOT_FOUND, "not_found")):
+                query = _lines(plan, limit).where(planned_changes.c.action == action.value)
+                found += [
+                    Finding(code=row.code or code, record=row.record, message=row.message)
+                    for row in connection.execute(query)
+                ]
+            query = _lines(plan, limit).where(planned_changes.c.notes.is_not(None))
+            found += [
+                Finding(code=code, record=row.record, message=message)
+                for row in connection.execute(query)
+                for code, message in row.notes
+            ]
+        return found[:limit]
+
+    def _count(self, query: Select[Any], plan: str, column: Any) -> dict[str, int]:
+        query = query.where(planned_changes.c.plan == plan).group_by(column).order_by(column)
+        with self._database.read() as connection:
+            return {str(word): int(count) for word, count in connection.execute(query)}
+
+    def _stream(
+        self,
+        query: Select[Any],
+        after: int,
+        read: Callable[[Connection, Sequence[Row[Any]]], list[T]],
+    ) -> Iterator[T]:
+        """Read page by page; no transaction is open while the caller works on what it got."""
+        query = query.order_by(planned_changes.c.number).limit(PAGE)
+        while True:
+            with self._database.read() as connection:
+                page = connection.execute(query.where(planned_changes.c.number > after)).all()
+                items = read(connection, page)
+            yield from items
+            if len(page) < PAGE:
+                return
+            after = page[-1].number
+
+    def _move_plan(
+        self, connection: Connection, head: Row[Any], kind: str, *, requests: int = 0, **values: Any
+    ) -> Plan:
+        row = {**pick(dict(head._mapping), PLAN), **values}
+        data = {"plan": head.id, "row": row_digest(row)}
+        event = append_main(connection, kind, data, at=self._clock.now())
+        connection.execute(
+            update(plans)
+            .where(plans.c.id == head.id)
+            .values(**values, requests=head.requests + requests, event=event)
+        )
+        return plan_of(_head(connection, head.id))
+
+
+def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the digest by which an event knows the changes that were added with it."""
+    return row_digest({str(row["number"]): dict(row) for row in rows})
+
+
+def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
+    """Return the digests of every document that the rows of changes refer to."""
+    return [digest for row in rows for digest in (row.before, row.after, row.predicted)]
+
+
+def _head(connection: Connection, plan: str) -> Row[Any]:
+    row = connection.execute(select(plans).where(plans.c.id == plan).with_for_update()).first()
+    if row is None:
+        raise UsageError(f"there is no plan {plan!r} in the ledger", code="unknown_plan")
+    return row
+
+
+def _lines(plan: str, limit: int | None) -> Select[Any]:
+    c = planned_changes.c
+    query = select(c.code, c.record, c.message, c.notes).where(c.plan == plan).order_by(c.number)
+    return query if limit is None else query.limit(limit)
+
+
+def _digest_of(row: Row[Any], content: Mapping[str, bytes]) -> str:
+    """Return ``PlannedChange.digest`` of a row, from the canonical bytes of its parts."""
+    parts = [
+        canonical_bytes(row.number),
+        canonical_bytes(row.action),
+        canonical_bytes(row.record),
+        canonical_bytes(row.operation),
+        canonical_bytes(row.etag),
+        _content(row.before, content),
+        _content(row.after, content),
+        canonical_bytes(row.code),
+    ]
+    return digest_of_bytes(b"[" + b",".join(parts) + b"]")
+
+
+def _content(digest: str | None, content: Mapping[str, bytes]) -> bytes:
+    return b"null" if digest is None else content.get(digest, b"")

@@ -1,0 +1,299 @@
+"""Runs, attempts and outcomes in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
+from bulkrunner.adapters.ledger.chain import Appender, enter_head, row_digest
+from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.plans import document_digests
+from bulkrunner.adapters.ledger.rows import (
+    RUN,
+    attempt_of,
+    change_of,
+    lease_row,
+    pick,
+    result_of,
+    run_of,
+    run_row,
+)
+from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
+from bulkrunner.domain.plan import WRITING
+from bulkrunner.domain.ports import Ended, WorkItem
+from bulkrunner.domain.run import (
+    Attempt,
+    Lease,
+    Outcome,
+    Result,
+    Run,
+    RunState,
+    empty_outcomes,
+    transition,
+)
+from bulkrunner.errors import UsageError
+
+_WRITING = [action.value for action in WRITING]
+_RESULT_COLUMNS = [column.label(f"result_{column.name}") for column in results.c]
+
+
+class Runs(Part):
+    """Part of the store: see ``domain.ports.RunLedger``."""
+
+    def start_run(self, run: Run, *, lease: Lease) -> None:
+        """Store a new run and its lease, unless one of the job and environment is running."""
+        row = run_row(run)
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(runs).values(**row, event=1))
+                connection.execute(insert(leases).values(lease_row(lease)))
+                chain = Appender(connection, run.id)
+                data = {"run": run.id, "plan": run.plan, "row": row_digest(pick(row, RUN))}
+                now = self._clock.now()
+                chain.append("started", data, at=now)
+                enter_head(chain, "run_started", {"plan": run.plan}, at=now)
+        except IntegrityError as error:
+            self._refuse_second(run.job, run.environment)
+            raise UsageError(f"run {run.id} cannot be stored ({error.orig})") from error
+
+    def run(self, prefix: str) -> Run:
+        """Return the run with this id or unique prefix."""
+        with self._database.read() as connection:
+            return run_of(find_by_prefix(connection, runs, prefix, "run"))
+
+    def runs(self, *, plan: str | None = None, job: str | None = None) -> list[Run]:
+        """Return runs, newest first."""
+        query = select(runs).order_by(runs.c.seq.desc())
+        if plan is not None:
+            query = query.where(runs.c.plan == plan)
+        if job is not None:
+            query = query.where(runs.c.job == job)
+        with self._database.read() as connection:
+            return [run_of(row) for row in connection.execute(query)]
+
+    def move_run(
+        self, run: str, new: RunState, *, at: datetime, reason: str = "", requests: int = 0
+    ) -> Run:
+        """Change a run's state, by the transition table, and add to its count of requests."""
+        self._writer.require_sound()
+        try:
+            with self._database.write() as connection:
+                return self._move_run(connection, run, new, at=at, reason=reason, requests=requests)
+        except IntegrityError as error:
+            found = self.run(run)
+            self._refuse_second(found.job, found.environment)
+            raise UsageError(f"run {run} cannot be moved ({error.orig})") from error
+
+    def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
+        """Return changes to be carried out without an outcome yet, in plan order."""
+        with self._database.read() as connection:
+            query = (
+                _changes_of(_row(connection, run), after)
+                .where(results.c.change.is_(None))
+                .limit(limit)
+            )
+            page = connection.execute(query).all()
+            found = fetch(connection, document_digests(page))
+            sent = _attempts(connection, run, page)
+        return [
+            WorkItem(change=change_of(row, found), attempts=tuple(sent.get(row.number, ())))
+            for row in page
+        ]
+
+    def intend(self, run: str, attempt: Attempt) -> Future[None]:
+        """Store an attempt's intent; done once it is on disk."""
+        return self._writer.submit("intent", run, attempt.change, attempt)
+
+    def answered(self, run: str, attempt: Attempt) -> Future[None]:
+        """Store what an attempt's request was answered."""
+        return self._writer.submit("answer", run, attempt.change, attempt)
+
+    def conclude(self, run: str, change: int, result: Result) -> Future[None]:
+        """Store a change's outcome; done once it is on disk."""
+        return self._writer.submit("outcome", run, change, result)
+
+    def outcomes(self, run: str) -> dict[str, int]:
+        """Count outcomes, ``pending`` included."""
+        with self._database.read() as connection:
+            return count_outcomes(connection, _row(connection, run))
+
+    def ended(
+        self,
+        run: str,
+        *,
+        outcomes: Sequence[Outcome] | None = None,
+        after: int = 0,
+        documents: bool = True,
+    ) -> Iterator[Ended]:
+        """Stream changes of the run with their results and attempts, in plan order."""
+        while True:
+            page = self._ended_page(run, outcomes, after, documents=documents)
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].change.number
+
+    def request_stop(self, run: str, *, reason: str) -> None:
+        """Ask whoever drives the run to stop; nothing where nobody does."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == run, runs.c.state == RunState.RUNNING.value)
+                .values(stop_request=reason)
+            )
+
+    def stop_requested(self, run: str) -> str | None:
+        """Return the reason of a stop that was asked for and not yet obeyed."""
+        with self._database.read() as connection:
+            return connection.scalar(select(runs.c.stop_request).where(runs.c.id == run))
+
+    def _move_run(
+        self,
+        connection: Connection,
+        run: str,
+        new: RunState,
+        *,
+        at: datetime,
+        reason: str,
+        requests: int,
+    ) -> Run:
+        old = _row(connection, run)
+        transition(RunState(old.state), new)
+        values = {
+            "state": new.value,
+            "stop_reason": reason,
+            "finished_at": at if new is RunState.COMPLETED else None,
+        }
+        row = {**pick(dict(old._mapping), RUN), **values}
+        chain = Appender(connection, run)
+        now = self._clock.now()
+        event = chain.append("moved", {"to": new.value, "row": row_digest(row)}, at=now)
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run)
+            .values(
+                **values,
+                active_at=at,
+                requests=old.requests + requests,
+                stop_request=None,
+                event=event,
+            )
+        )
+        enter_head(chain, "run_moved", {"from": old.state, "to": new.value}, at=now)
+        return run_of(_row(connection, run))
+
+    def _refuse_second(self, job: str, environment: str) -> None:
+        query = select(runs.c.id).where(
+            runs.c.job == job,
+            runs.c.environment == environment,
+            runs.c.state == RunState.RUNNING.value,
+        )
+        with self._database.read() as connection:
+            other = connection.scalar(query)
+        if other is not None:
+            raise UsageError(
+                f"run {other} of job {job} is already running in {environment}",
+                hint=f"see it: bulkrunner status {other}; take it up: bulkrunner resume {other}",
+                code="already_running",
+            )
+
+    def _ended_page(
+        self, run: str, outcomes: Sequence[Outcome] | None, after: int, *, documents: bool
+    ) -> list[Ended]:
+        with self._database.read() as connection:
+            query = _changes_of(_row(connection, run), after).limit(PAGE)
+            if outcomes is not None:
+                query = query.where(_is_one_of(outcomes))
+            page = connection.execute(query).all()
+            found: Mapping[str, Any] = {}
+            if documents:
+                stored = [row.result_stored for row in page]
+                found = fetch(connection, [*document_digests(page), *stored])
+            sent = _attempts(connection, run, page)
+        return [
+            Ended(
+                change=change_of(row, found),
+                result=result_of(_Prefixed(row) if row.result_run is not None else None, found),
+                attempts=tuple(sent.get(row.number, ())),
+            )
+            for row in page
+        ]
+
+
+class _Prefixed:
+    """The result's columns of a joined row, by their own names."""
+
+    def __init__(self, row: Row[Any]) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, f"result_{name}")
+
+
+def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
+    """Count a run's outcomes; what has none is ``pending``."""
+    counts = empty_outcomes()
+    query = (
+        select(results.c.outcome, func.count())
+        .where(results.c.run == run.id)
+        .group_by(results.c.outcome)
+    )
+    ended = {str(word): int(count) for word, count in connection.execute(query)}
+    total = connection.scalar(
+        select(func.count())
+        .select_from(planned_changes)
+        .where(planned_changes.c.plan == run.plan, planned_changes.c.action.in_(_WRITING))
+    )
+    counts.update(ended)
+    counts[Outcome.PENDING.value] = (total or 0) - sum(ended.values())
+    return counts
+
+
+def _row(connection: Connection, run: str) -> Row[Any]:
+    row = connection.execute(select(runs).where(runs.c.id == run)).first()
+    if row is None:
+        raise UsageError(f"there is no run {run!r} in the ledger", code="unknown_run")
+    return row
+
+
+def _changes_of(run: Row[Any], after: int) -> Select[Any]:
+    joined = and_(results.c.run == run.id, results.c.change == planned_changes.c.number)
+    return (
+        select(planned_changes, *_RESULT_COLUMNS)
+        .outerjoin_from(planned_changes, results, joined)
+        .where(
+            planned_changes.c.plan == run.plan,
+            planned_changes.c.action.in_(_WRITING),
+            planned_changes.c.number > after,
+        )
+        .order_by(planned_changes.c.number)
+    )
+
+
+def _is_one_of(outcomes: Sequence[Outcome]) -> Any:
+    ended = results.c.outcome.in_([item.value for item in outcomes])
+    return ended | results.c.change.is_(None) if Outcome.PENDING in outcomes else ended
+
+
+def _attempts(
+    connection: Connection, run: str, page: Sequence[Row[Any]]
+) -> dict[int, list[Attempt]]:
+    sent: dict[int, list[Attempt]] = {}
+    if not page:
+        return sent
+    numbers = {row.number for row in page}
+    query = (
+        select(attempts)
+        .where(attempts.c.run == run, attempts.c.change.between(page[0].number, page[-1].number))
+        .order_by(attempts.c.change, attempts.c.number)
+    )
+    for row in connection.execute(query):
+        if row.change in numbers:
+            sent.setdefault(row.change, []).append(attempt_of(row))
+    return sent

@@ -1,0 +1,284 @@
+"""The ledger's tables. ``docs/reference/ledger.md`` says what each column means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
+
+SCHEMA_REVISION = "0001"
+"""Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
+
+MAIN_CHAIN = ""
+"""Name of the ledger's own chain of events; every other chain bears its run's id."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, String(64), nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Words, nullable=False, server_default="")
+
+
+def _document(name: str) -> Column[str]:
+    return Column(name, Digest, ForeignKey("documents.digest"))
+
+
+def _event() -> Column[int]:
+    return Column("event", Integer, nullable=False)
+
+
+def _json(name: str) -> Column[Any]:
+    return Column(name, Json, nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _text("title"),
+    Column("first_planned_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    _id(),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    _id("environment"),
+    Column("kind", String(16), nullable=False),
+    _json("addresses"),
+    Column("manifest_digest", Words, nullable=False),
+    Column("effect_digest", Words, nullable=False),
+    _json("policy"),
+    _json("manifest"),
+    _json("rights"),
+    _text("program_version"),
+    _text("folder"),
+    Column("created_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("finished_at", Instant),
+    Column("plan_digest", Words),
+    _json("counts"),
+    Column("cursor", Integer, nullable=False, server_default="0"),
+    Column("requests", Integer, nullable=False, server_default="0"),
+    _event(),
+    UniqueConstraint("id"),
+    CheckConstraint("state in ('planning', 'interrupted', 'complete')", name="state"),
+    CheckConstraint("(state = 'complete') = (plan_digest is not null)", name="digest"),
+    Index(None, "job", "environment"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("digest", Digest, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest"),
+)
+
+planned_changes = Table(
+    "planned_changes",
+    metadata,
+    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    _text("record"),
+    _text("given"),
+    _text("source_file"),
+    Column("source_line", Integer, nullable=False),
+    Column("source_column", Integer, nullable=False),
+    _json("operation"),
+    Column("operation_digest", Digest, nullable=False),
+    Column("kind", String(16)),
+    Column("declared", Words),
+    Column("sigel", Words),
+    Column("bib", Json),
+    Column("etag", Words),
+    _document("before"),
+    _document("after"),
+    _document("predicted"),
+    Column("before_fingerprint", Words),
+    Column("after_fingerprint", Words),
+    Column("target_key", Words),
+    _text("pattern"),
+    Column("cleanups", Json),
+    _text("code"),
+    _text("message"),
+    Column("notes", Json),
+    PrimaryKeyConstraint("plan", "number"),
+    UniqueConstraint("plan", "target_key"),
+    Index(None, "operation_digest", "plan"),
+    CheckConstraint(
+        "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
+        name="action",
+    ),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    _id(),
+    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    _id("environment"),
+    Column("state", String(16), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("active_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    _text("stop_reason"),
+    Column("stop_request", Words),
+    Column("requests", Integer, nullable=False, server_default="0"),
+    Column(
+        "paused", Boolean(create_constraint=False), nullable=False, server_default=text("false")
+    ),
+    _event(),
+    UniqueConstraint("id"),
+    CheckConstraint("state in ('running', 'interrupted', 'stopped', 'completed')", name="state"),
+    Index(None, "plan"),
+    Index(
+        "uq_runs_running",
+        "job",
+        "environment",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("intent_at", Instant, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("etag", Words),
+    Column("known_ids", Json),
+    Column("answer", String(32)),
+    Column("status", Integer),
+    Column("answered_at", Instant),
+    _text("words"),
+    _text("error_id"),
+    Column("server_date", Instant),
+    _event(),
+    Column("answer_event", Integer),
+    PrimaryKeyConstraint("run", "change", "number"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    _text("code"),
+    _text("message"),
+    Column("record", Words),
+    Column("etag", Words),
+    Column("stored_modified", Words),
+    Column("detail", Json),
+    _document("stored"),
+    Column("decided_at", Instant, nullable=False),
+    _event(),
+    PrimaryKeyConstraint("run", "change"),
+    CheckConstraint(
+        "outcome in ('applied', 'unchanged', 'conflict', 'refused', 'failed', 'unknown')",
+        name="outcome",
+    ),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("plan_digest", Words, nullable=False),
+    Column("approved", Boolean(create_constraint=False), nullable=False),
+    _text("given_by"),
+    _text("reference"),
+    _text("answer"),
+    _json("statements"),
+    _text("recorded_by"),
+    Column("recorded_at", Instant, nullable=False),
+    _event(),
+    Index(None, "plan"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("host", Words),
+    Column("boot", Words),
+    Column("pid", Integer),
+    Column("started", Words),
+    Column("expires_at", Instant),
+    PrimaryKeyConstraint("run"),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    _id("environment"),
+    Column("client", Words, nullable=False),
+    Column("first_used_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    _text("last_use"),
+    PrimaryKeyConstraint("environment", "client"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("chain", String(64), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("chain", "position"),
+)
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("chain", String(64), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("head", LargeBinary(32), nullable=False),
+    Column("entered", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("chain"),
+)

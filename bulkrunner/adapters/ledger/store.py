@@ -1,0 +1,33 @@
+"""The ledger as services see it, put together from its parts."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from bulkrunner.adapters.ledger.approvals import Approvals
+from bulkrunner.adapters.ledger.checking import Checks
+from bulkrunner.adapters.ledger.evidence import Evidences
+from bulkrunner.adapters.ledger.leases import Leases
+from bulkrunner.adapters.ledger.plans import Plans
+from bulkrunner.adapters.ledger.runs import Runs
+
+
+class LedgerStore(Plans, Runs, Leases, Approvals, Evidences, Checks):
+    """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
+
+    def close(self) -> None:
+        """Write what is waiting and close the database."""
+        self._writer.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,233 @@
+"""The group writer: gathers what many threads store at the same time into one transaction.
+
+A commit costs the same for one row as for hundreds, so whatever arrives while one is under way goes
+together in the next. A caller's future is done only after its commit.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, row_digest
+from bulkrunner.adapters.ledger.database import Database
+from bulkrunner.adapters.ledger.documents import Parcel
+from bulkrunner.adapters.ledger.rows import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
+from bulkrunner.adapters.ledger.schema import attempts, results, runs
+from bulkrunner.domain.ports import Clock
+from bulkrunner.domain.run import Attempt, Result
+from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
+
+GROUP = 500
+"""Entries of one transaction at most."""
+
+Kind: TypeAlias = Literal["intent", "answer", "outcome"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Something to be stored about one change of a run."""
+
+    kind: Kind
+    run: str
+    change: int
+    what: Attempt | Result
+    done: Future[None]
+
+
+class GroupWriter:
+    """One thread that writes intents, answers and outcomes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._broken: LedgerUnavailable | None = None
+
+    def submit(self, kind: Kind, run: str, change: int, what: Attempt | Result) -> Future[None]:
+        """Hand in an entry; the future is done once it is on disk."""
+        done: Future[None] = Future()
+        entry = Entry(kind=kind, run=run, change=change, what=what, done=done)
+        with self._lock:
+            if self._broken is not None or self._closed:
+                done.set_exception(self._broken or LedgerUnavailable("the ledger is closed"))
+                return done
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+                self._thread.start()
+            self._queue.put(entry)
+        return done
+
+    def require_sound(self) -> None:
+        """Refuse to go on after a write that failed.
+
+        Raises:
+            LedgerUnavailable: the failure.
+        """
+        if self._broken is not None:
+            raise self._broken
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            self._queue.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        last = False
+        while not last:
+            group, last = self._take()
+            if group:
+                self._write(group)
+
+    def _take(self) -> tuple[list[Entry], bool]:
+        """Wait for an entry, then take along all that wait already."""
+        group: list[Entry] = []
+        entry = self._queue.get()
+        while entry is not None:
+            group.append(entry)
+            if len(group) == GROUP:
+                return group, False
+            try:
+                entry = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _write(self, group: Sequence[Entry]) -> None:
+        if self._broken is not None:
+            _fail(group, self._broken)
+            return
+        try:
+            with self._database.write() as connection:
+                self._store(connection, group)
+        except (IntegrityError, ValueError, TypeError, BulkRunnerError) as error:
+            self._sort_out(group, error)
+        except BaseException as error:
+            self._break(group, LedgerUnavailable(f"the ledger cannot be written ({error!r})"))
+            raise
+        else:
+            for entry in group:
+                entry.done.set_result(None)
+
+    def _sort_out(self, group: Sequence[Entry], error: Exception) -> None:
+        """Fail everything where the ledger is at fault, else only the entry that is."""
+        if isinstance(error, LedgerUnavailable):
+            self._break(group, error)
+        elif len(group) == 1:
+            _fail(group, error)
+        else:
+            for entry in group:
+                self._write([entry])
+
+    def _break(self, group: Sequence[Entry], error: LedgerUnavailable) -> None:
+        with self._lock:
+            self._broken = error
+        _fail(group, error)
+        while not self._queue.empty():
+            entry = self._queue.get()
+            if entry is None:
+                self._queue.put(None)
+                return
+            _fail([entry], error)
+
+    def _store(self, connection: Connection, group: Sequence[Entry]) -> None:
+        by_run: dict[str, list[Entry]] = {}
+        for entry in group:
+            by_run.setdefault(entry.run, []).append(entry)
+        now = self._clock.now()
+        for run, entries in by_run.items():
+            batch = _Batch(run, Appender(connection, run), now)
+            for entry in entries:
+                batch.add(entry)
+            batch.store(connection, self._database)
+
+
+class _Batch:
+    """Rows of one run on their way into one transaction."""
+
+    def __init__(self, run: str, chain: Appender, now: datetime) -> None:
+        self._run = run
+        self._chain = chain
+        self._now = now
+        self._parcel = Parcel()
+        self._intents: list[dict[str, Any]] = []
+        self._answers: list[dict[str, Any]] = []
+        self._outcomes: list[dict[str, Any]] = []
+
+    def add(self, entry: Entry) -> None:
+        match entry.kind, entry.what:
+            case "intent", Attempt() as attempt:
+                self._intent(attempt)
+            case "answer", Attempt() as attempt:
+                self._answer(attempt)
+            case "outcome", Result() as result:
+                self._outcome(entry.change, result)
+
+    def store(self, connection: Connection, database: Database) -> None:
+        if self._intents:
+            connection.execute(insert(attempts), self._intents)
+        if self._answers:
+            done = connection.execute(_ANSWERED, self._answers)
+            if done.rowcount != len(self._answers):
+                raise ValueError(f"an answer in run {self._run} belongs to no attempt")
+        if self._outcomes:
+            self._parcel.store(connection, database)
+            connection.execute(database.upsert(results), self._outcomes)
+        connection.execute(update(runs).where(runs.c.id == self._run).values(active_at=self._now))
+        if self._chain.position - self._chain.entered >= CHECKPOINT:
+            enter_head(self._chain, "run_checkpoint", {}, at=self._now)
+        else:
+            self._chain.flush()
+
+    def _intent(self, attempt: Attempt) -> None:
+        row = pick(attempt_row(attempt), INTENT)
+        event = self._event("intent", {"change": attempt.change, "attempt": attempt.number}, row)
+        self._intents.append({**row, "run": self._run, "event": event})
+
+    def _answer(self, attempt: Attempt) -> None:
+        row = pick(attempt_row(attempt), ANSWER)
+        subject = {"change": attempt.change, "attempt": attempt.number, "answer": attempt.answer}
+        event = self._event("answer", subject, row)
+        names = {f"new_{name}": value for name, value in row.items()}
+        self._answers.append({**names, "of_run": self._run, "new_answer_event": event})
+
+    def _outcome(self, change: int, result: Result) -> None:
+        row = result_row(change, result, self._parcel)
+        row["decided_at"] = row["decided_at"] or self._now
+        subject = {"change": change, "outcome": row["outcome"], "code": row["code"]}
+        event = self._event("outcome", subject, pick(row, RESULT))
+        self._outcomes.append({**row, "run": self._run, "event": event})
+
+    def _event(self, kind: Kind, data: dict[str, Any], row: dict[str, Any]) -> int:
+        return self._chain.append(kind, {**data, "row": row_digest(row)}, at=self._now)
+
+
+_ANSWERED = (
+    update(attempts)
+    .where(
+        attempts.c.run == bindparam("of_run"),
+        attempts.c.change == bindparam("new_change"),
+        attempts.c.number == bindparam("new_number"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in (*ANSWER[2:], "answer_event")})
+)
+
+
+def _fail(group: Sequence[Entry], error: Exception) -> None:
+    for entry in group:
+        entry.done.set_exception(error)

@@ -1,0 +1,215 @@
+"""Plans and their changes."""
+
+from dataclasses import replace
+
+import pytest
+
+from bulkrunner.domain.plan import Action, Finding, PlanState
+from bulkrunner.errors import UsageError
+from tests.support.ledgers import (
+    START,
+    a_change,
+    a_plan,
+    finish_plan,
+    new_ledger,
+    store_plan,
+)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with new_ledger(tmp_path) as store:
+        yield store
+
+
+def test_a_plan_comes_back_as_it_was_stored(ledger):
+    ledger.begin_plan(a_plan())
+    assert ledger.plan("p1") == a_plan()
+    assert ledger.plans() == [a_plan()]
+
+
+def test_a_finished_plan_keeps_its_digest_counts_and_requests(ledger):
+    plan = store_plan(ledger, a_plan(), [a_change(1), a_change(2, Action.DELETE)])
+    assert plan.state is PlanState.COMPLETE
+    assert plan.counts == {"update": 1, "delete": 1}
+    assert plan.requests == 3
+    assert plan.cursor == 2
+    assert ledger.plan("p1") == plan
+
+
+def test_changes_come_back_as_they_were_stored(ledger):
+    changes = [
+        a_change(1, notes=(("code", "text"),), cleanups=("a", "b")),
+        a_change(
+            2, Action.REFUSED, code="foreign_sigel", message="not yours", after=None, bib=None
+        ),
+        a_change(3, Action.CREATE, before=None, etag=None, target_key=None),
+    ]
+    store_plan(ledger, a_plan(), changes)
+    assert list(ledger.changes("p1")) == changes
+    assert list(ledger.changes("p1", after=2)) == changes[2:]
+    assert list(ledger.changes("p1", actions=[Action.CREATE, Action.REFUSED])) == changes[1:]
+
+
+def test_without_documents_the_rest_is_there(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)])
+    (change,) = ledger.changes("p1", documents=False)
+    assert change == replace(a_change(1), before=None, after=None, predicted=None)
+
+
+def test_more_changes_than_a_page_are_streamed_in_order(ledger):
+    ledger.begin_plan(a_plan())
+    changes = [a_change(number) for number in range(1, 1202)]
+    ledger.add_changes("p1", changes, cursor=1201)
+    assert [change.number for change in ledger.changes("p1")] == list(range(1, 1202))
+    assert len(list(ledger.change_digests("p1"))) == 1201
+
+
+def test_a_stream_holds_no_transaction_open(ledger):
+    store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 3)])
+    stream = ledger.changes("p1")
+    next(stream)
+    assert ledger._database._engine.pool.checkedout() == 0
+    assert next(stream).number == 2
+
+
+def test_change_digests_are_those_of_the_changes(ledger):
+    changes = [
+        a_change(1),
+        a_change(2, Action.CREATE, before=None, etag=None),
+        a_change(3, Action.REFUSED, code="x", record="ünreadable \ud800", before=None, after=None),
+    ]
+    store_plan(ledger, a_plan(), changes)
+    assert list(ledger.change_digests("p1")) == [change.digest() for change in changes]
+
+
+def test_taken_targets_name_the_change(ledger):
+    store_plan(ledger, a_plan(), [a_change(1, target_key="a"), a_change(2, target_key="b")])
+    assert ledger.taken_targets("p1", ["b", "c"]) == {"b": 2}
+    assert ledger.taken_targets("other", ["b"]) == {}
+
+
+def test_findings_begin_with_refusals(ledger):
+    note = (("cleanup", "trimmed"),)
+    changes = [
+        a_change(1, notes=note),
+        a_change(2, Action.NOT_FOUND, message="gone"),
+        a_change(3, Action.REFUSED, code="foreign_sigel", message="not yours"),
+    ]
+    store_plan(ledger, a_plan(), changes)
+    expected = [
+        Finding(code="foreign_sigel", record="rec000003", message="not yours"),
+        Finding(code="not_found", record="rec000002", message="gone"),
+        Finding(code="cleanup", record="rec000001", message="trimmed"),
+    ]
+    assert ledger.findings("p1") == expected
+    assert ledger.findings("p1", limit=1) == expected[:1]
+    assert ledger.findings("p1", limit=None) == expected
+
+
+def test_counts(ledger):
+    changes = [
+        a_change(1),
+        a_change(2, sigel="S"),
+        a_change(3, Action.REFUSED, code="x", sigel=None),
+        a_change(4, Action.REFUSED, code="y"),
+        a_change(5, Action.REFUSED, code="y"),
+    ]
+    store_plan(ledger, a_plan(), changes)
+    assert ledger.count_actions("p1") == {"update": 2, "refused": 3}
+    assert ledger.count_refusals("p1") == {"x": 1, "y": 2}
+    assert ledger.count_sigels("p1") == {
+        "": {"refused": 1},
+        "S": {"update": 1},
+        "Ylm": {"refused": 2, "update": 1},
+    }
+
+
+def test_plans_are_listed_newest_first_also_at_the_same_second(ledger):
+    for name, environment in (("p1", "staging"), ("p3", "production"), ("p2", "staging")):
+        ledger.begin_plan(a_plan(name, environment=environment))
+    ledger.begin_plan(a_plan("p9", job="other"))
+    assert [plan.id for plan in ledger.plans(job="marks")] == ["p2", "p3", "p1"]
+    assert [plan.id for plan in ledger.plans(environment="staging")] == ["p9", "p2", "p1"]
+
+
+def test_an_interrupted_plan_goes_on_where_it_was(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)], finish=False)
+    ledger.interrupt_plan("p1", requests=5)
+    assert ledger.plan("p1").state is PlanState.INTERRUPTED
+    with pytest.raises(UsageError):
+        ledger.add_changes("p1", [a_change(2)], cursor=2)
+    again = ledger.reopen_plan("p1")
+    assert (again.state, again.cursor, again.requests) == (PlanState.PLANNING, 1, 5)
+    ledger.add_changes("p1", [a_change(2)], cursor=2)
+    assert finish_plan(ledger, a_plan()).requests == 8
+
+
+def test_a_plan_whose_process_died_can_be_reopened(ledger):
+    ledger.begin_plan(a_plan())
+    assert ledger.reopen_plan("p1").state is PlanState.PLANNING
+
+
+def test_changes_and_cursor_are_stored_together(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)], finish=False)
+    twice = [a_change(2), a_change(3, target_key="rec000001")]
+    with pytest.raises(Exception, match="UNIQUE"):
+        ledger.add_changes("p1", twice, cursor=3)
+    assert ledger.plan("p1").cursor == 1
+    assert [change.number for change in ledger.changes("p1")] == [1]
+
+
+def test_a_complete_plan_is_closed(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)])
+    for attempt in (
+        lambda: ledger.add_changes("p1", [a_change(2)], cursor=2),
+        lambda: ledger.interrupt_plan("p1", requests=0),
+        lambda: ledger.reopen_plan("p1"),
+        lambda: finish_plan(ledger, a_plan()),
+    ):
+        with pytest.raises(UsageError):
+            attempt()
+    assert ledger.plan("p1").counts == {"update": 1}
+
+
+def test_equal_documents_are_stored_once(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)])
+    store_plan(ledger, a_plan("p2"), [a_change(1)])
+    with ledger._database.read() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM documents").scalar()
+    assert count == 2
+
+
+class TestPrefixes:
+    def test_a_beginning_is_enough(self, ledger):
+        ledger.begin_plan(a_plan("p-abc"))
+        ledger.begin_plan(a_plan("p-abd"))
+        assert ledger.plan("p-abc").id == "p-abc"
+        assert ledger.plan("p-abd").id == "p-abd"
+
+    def test_an_id_that_begins_another_is_itself(self, ledger):
+        ledger.begin_plan(a_plan("p-1"))
+        ledger.begin_plan(a_plan("p-12"))
+        assert ledger.plan("p-1").id == "p-1"
+
+    def test_several_are_listed_but_not_all_of_many(self, ledger):
+        for number in range(30):
+            ledger.begin_plan(a_plan(f"p-{number:02}"))
+        with pytest.raises(UsageError, match="p-29, p-28") as raised:
+            ledger.plan("p-")
+        assert raised.value.code == "ambiguous_id"
+        assert "p-00" not in raised.value.message
+
+    @pytest.mark.parametrize("given", ["", "%", "p_1", "P1", "p1x", "nothing"])
+    def test_what_is_not_there(self, ledger, given):
+        ledger.begin_plan(a_plan("p1"))
+        with pytest.raises(UsageError) as raised:
+            ledger.plan(given)
+        assert raised.value.code == "unknown_plan"
+
+
+def test_times_keep_their_microseconds(ledger):
+    moment = START.replace(microsecond=123456)
+    ledger.begin_plan(a_plan(created_at=moment))
+    assert ledger.plan("p1").created_at == moment
+    assert ledger.plan("p1").created_at.isoformat() == moment.isoformat()

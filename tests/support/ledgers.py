@@ -1,0 +1,168 @@
+"""Ledgers, plans and runs for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.plan import (
+    Action,
+    BibSummary,
+    Plan,
+    PlannedChange,
+    PlanState,
+    plan_digest,
+)
+from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+OWNER = Owner(host="desk/1", boot="b1", pid=4711, started="100")
+TEST_ADDRESSES = {
+    "kind": "test",
+    "base_url": "http://127.0.0.1:5001",
+    "token_url": "http://127.0.0.1:5001/oauth/token",
+    "base_uri": "http://127.0.0.1:5001/",
+}
+PRODUCTION_ADDRESSES = {**TEST_ADDRESSES, "kind": "production"}
+
+
+class SetClock:
+    """A clock that goes on by a second each time it is asked."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        self.time += timedelta(seconds=1)
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+def ledger_url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def new_ledger(folder: Path, clock: SetClock | None = None) -> LedgerStore:
+    return open_ledger(ledger_url(folder / "ledger.db"), clock=clock or SetClock())
+
+
+def a_plan(plan: str = "p1", **values: Any) -> Plan:
+    defaults: dict[str, Any] = {
+        "id": plan,
+        "job": "marks",
+        "environment": "staging",
+        "addresses": TEST_ADDRESSES,
+        "manifest_digest": "sha256:" + "1" * 64,
+        "effect_digest": "sha256:" + "2" * 64,
+        "policy": {"min_staging_coverage": 0.95},
+        "manifest": {"title": "Shelf marks", "sigels": ["Ylm"]},
+        "program_version": "0.1.0",
+        "created_at": START,
+        "state": PlanState.PLANNING,
+        "folder": "/jobs/marks",
+        "rights": ({"sigel": "Ylm", "registrant": True},),
+    }
+    return Plan(**{**defaults, **values})
+
+
+def a_document(record: str, mark: str) -> dict[str, Any]:
+    return {
+        "@graph": [
+            {"@id": f"http://127.0.0.1:5001/{record}", "mainEntity": {"@id": f"#{record}"}},
+            {"@id": f"#{record}", "@type": "Item", "shelfMark": {"label": mark}},
+        ]
+    }
+
+
+def a_change(number: int, action: Action = Action.UPDATE, **values: Any) -> PlannedChange:
+    record = f"rec{number:06}"
+    defaults: dict[str, Any] = {
+        "number": number,
+        "action": action,
+        "record": record,
+        "given": record,
+        "source": Source(file="ids.txt", line=number, column=1),
+        "operation": {"update": record, "changes": [{"set": {"at": "shelfMark", "to": "Hce"}}]},
+        "kind": "holding",
+        "sigel": "Ylm",
+        "bib": BibSummary(id="bib1", title="Röda rummet", author="Strindberg", year="1879"),
+        "etag": "123",
+        "before": a_document(record, "Hc"),
+        "after": a_document(record, "Hce"),
+        "predicted": a_document(record, "Hce"),
+        "before_fingerprint": "f1",
+        "after_fingerprint": "f2",
+        "target_key": record,
+        "pattern": "set shelfMark",
+    }
+    return PlannedChange(**{**defaults, **values})
+
+
+def store_plan(
+    ledger: LedgerStore, plan: Plan, changes: list[PlannedChange], *, finish: bool = True
+) -> Plan:
+    ledger.begin_plan(plan)
+    ledger.add_changes(plan.id, changes, cursor=len(changes))
+    return finish_plan(ledger, plan) if finish else plan
+
+
+def finish_plan(ledger: LedgerStore, plan: Plan) -> Plan:
+    return ledger.finish_plan(
+        plan.id,
+        plan_digest=plan_digest(plan.digest_head(), ledger.change_digests(plan.id)),
+        counts=ledger.count_actions(plan.id),
+        requests=3,
+        at=START + timedelta(minutes=1),
+    )
+
+
+def a_run(plan: Plan, run: str = "r1", **values: Any) -> Run:
+    defaults: dict[str, Any] = {
+        "id": run,
+        "plan": plan.id,
+        "job": plan.job,
+        "environment": plan.environment,
+        "state": RunState.RUNNING,
+        "started_at": START,
+        "active_at": START,
+    }
+    return Run(**{**defaults, **values})
+
+
+def start_run(ledger: LedgerStore, plan: Plan, run: str = "r1") -> Run:
+    started = a_run(plan, run)
+    lease = Lease(run=run, owner=OWNER, token=1, expires_at=START + timedelta(minutes=5))
+    ledger.start_run(started, lease=lease)
+    return started
+
+
+def an_attempt(change: int, number: int = 1, **values: Any) -> Attempt:
+    return Attempt(
+        **{"change": change, "number": number, "intent_at": START, "method": "PUT", **values}
+    )
+
+
+def send(
+    ledger: LedgerStore,
+    run: str,
+    change: int,
+    *,
+    outcome: Outcome = Outcome.APPLIED,
+    number: int = 1,
+    **values: Any,
+) -> None:
+    """Store one change's intent, answer and outcome."""
+    attempt = an_attempt(change, number, etag="123")
+    ledger.intend(run, attempt).result()
+    answered = replace(attempt, answer="stored", status=204, answered_at=START)
+    ledger.answered(run, answered).result()
+    ledger.conclude(run, change, Result(outcome=outcome, **values)).result()
