@@ -1,0 +1,137 @@
+"""Checks a manifest's tree and finds the parts that declare operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.messages import Told, tell
+from bulkrunner.adapters.manifests.parts import (
+    FileOperations,
+    IdFile,
+    IdList,
+    InlineIds,
+    InlineOperations,
+    Part,
+    Step,
+    action_of,
+)
+from bulkrunner.adapters.manifests.problems import PathKey, Problems
+from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
+from bulkrunner.adapters.manifests.schema import Validator
+from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Source
+
+Path = tuple[PathKey, ...]
+
+_SOME_OPERATION = {"delete": "x"}
+"""Stands for a list of operations while the rest is checked; they are checked one by one."""
+
+
+def checked_parts(
+    tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems
+) -> list[tuple[Part, Source]]:
+    """Note every fault of the manifest; return the parts that have none, each with its place."""
+    return _Checking(tree, folder, iris, problems).parts()
+
+
+class _Checking:
+    def __init__(self, tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems) -> None:
+        self._tree = tree
+        self._data: Mapping[str, Any] = tree.data
+        self._folder = folder
+        self._iris = iris
+        self._problems = problems
+        self._operation = Validator("operation")
+        self._bad: set[Path] = set()
+
+    def parts(self) -> list[tuple[Part, Source]]:
+        """Check everything; return what declares operations."""
+        self._check_head()
+        found: list[tuple[Part, Source]] = []
+        if "operations" in self._data and ("operations",) not in self._bad:
+            found.append((self._operations(), self._tree.source(("operations",))))
+        steps = self._data.get("steps")
+        for number, step in enumerate(steps if isinstance(steps, list) else []):
+            path = ("steps", number)
+            if path not in self._bad and ("steps",) not in self._bad:
+                self._note(change_faults(step, prefix=path), path)
+                if isinstance(step.get("update"), dict):
+                    inner = (*path, "update")
+                    self._note(change_faults(step["update"], prefix=inner), inner)
+                if isinstance(step.get("delete"), dict):
+                    inner = (*path, "delete")
+                    self._note(change_faults(step["delete"], prefix=inner), inner)
+                found.append((self._step(step, path), self._tree.source((*path, "ids"))))
+        return found
+
+    def _check_head(self) -> None:
+        value = dict(self._data)
+        if isinstance(value.get("operations"), list) and value["operations"]:
+            value["operations"] = [_SOME_OPERATION]
+        violations, more = Validator().violations(value)
+        for violation in violations:
+            # The longest path that a part can be blamed by: operations, or one step.
+            self._bad.add(
+                violation.path[:2] if violation.path[:1] == ("steps",) else violation.path[:1]
+            )
+            self._note(tell(violation, value), ())
+        self._problems.uncounted(more)
+        self._note(head_faults(self._data), ())
+
+    def _operations(self) -> Part:
+        declared = self._data["operations"]
+        if isinstance(declared, dict):
+            return FileOperations(
+                folder=self._folder,
+                name=declared["file"],
+                at=self._tree.source(("operations", "file")),
+                iris=self._iris,
+                validator=self._operation,
+                covers_bibs=self._covers_bibs(),
+            )
+        good = [
+            (data, self._tree.source(("operations", number)))
+            for number, data in enumerate(declared)
+            if self._is_good(data, number)
+        ]
+        return InlineOperations(operations=good, iris=self._iris)
+
+    def _is_good(self, data: Any, number: int) -> bool:
+        path = ("operations", number)
+        before = self._problems.total
+        if self._operation.fits(data):
+            faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
+            self._note(faults, path)
+            return self._problems.total == before
+        violations, more = self._operation.violations(data)
+        for violation in violations:
+            self._note(tell(violation, data, path), path)
+        self._problems.uncounted(more)
+        return False
+
+    def _step(self, step: Mapping[str, Any], path: Path) -> Part:
+        return Step(
+            ids=self._ids(step["ids"], (*path, "ids")), action=action_of(step), iris=self._iris
+        )
+
+    def _ids(self, declared: Any, path: Path) -> IdList:
+        if isinstance(declared, list):
+            return InlineIds(
+                ids=[(text, self._tree.source((*path, n))) for n, text in enumerate(declared)]
+            )
+        name = declared["file"] if isinstance(declared, dict) else declared
+        at = self._tree.source((*path, "file") if isinstance(declared, dict) else path)
+        return IdFile(folder=self._folder, name=name, at=at)
+
+    def _covers_bibs(self) -> bool:
+        agreement = self._data.get("agreement")
+        covers: Sequence[Any] = agreement.get("covers") or () if isinstance(agreement, dict) else ()
+        return isinstance(covers, list) and "bibs" in covers
+
+    def _note(self, told: Iterable[Told], prefix: Path) -> None:
+        for one in told:
+            source = self._tree.source((*prefix, *one.path), key=one.key)
+            self._problems.add(source, one.code, one.message, one.hint)

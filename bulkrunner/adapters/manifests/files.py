@@ -1,0 +1,154 @@
+"""Opens files of a job folder, and only those."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from bulkrunner.adapters.manifests.problems import meant, shown
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK opening a named pipe would wait for a writer.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+BOM = b"\xef\xbb\xbf"
+
+
+class FileRefused(Exception):
+    """An input file that is not read."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFolder:
+    """A folder whose files can be opened by their names in it.
+
+    Every part of a name is opened without following links, so that nothing outside the folder is
+    read even where somebody exchanges a file or folder meanwhile.
+    """
+
+    path: Path
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading.
+
+        Raises:
+            FileRefused: it is missing, outside the folder, a link, or no regular file.
+        """
+        parts = _parts(name)
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in parts[:-1]:
+                inner = _open(part, _FOLDER, folder, name)
+                os.close(folder)
+                folder = inner
+            descriptor = _open(parts[-1], _FILE, folder, name)
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        return os.fdopen(descriptor, "rb")
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        raise FileRefused(
+            "outside_folder",
+            f"{shown(name)} is an absolute path",
+            "input files lie in the job folder and are named relative to it",
+        )
+    if ".." in path.parts:
+        raise FileRefused(
+            "outside_folder",
+            f"{shown(name)} leads out of the job folder",
+            "move or copy the file into the job folder",
+        )
+    if not path.parts or "\0" in name:
+        raise FileRefused("missing_file", f"{shown(name)} names no file")
+    return path.parts
+
+
+def _open(part: str, flags: int, folder: int, name: str) -> int:
+    try:
+        return os.open(part, flags, dir_fd=folder)
+    except OSError as error:
+        raise _refusal(error, part, folder, name) from None
+
+
+def _refusal(error: OSError, part: str, folder: int, name: str) -> FileRefused:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(part, folder):
+        return FileRefused(
+            "symbolic_link",
+            f"{shown(name)} is or passes through a symbolic link",
+            "put the file itself into the job folder",
+        )
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
+            near = meant(part, _names(folder))
+            return FileRefused(
+                "missing_file",
+                f"the file {shown(name)} does not exist in the job folder",
+                f"did you mean {shown(near)}?" if near else "",
+            )
+        case errno.ENXIO:
+            return FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        case _:
+            return FileRefused(
+                "unreadable_file", f"{shown(name)} cannot be opened: {error.strerror}"
+            )
+
+
+def _is_link(part: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _names(folder: int) -> list[str]:
+    return sorted(os.listdir(folder))[:1000]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end; ``whole`` is False where it was longer than the limit and cut."""
+
+    number: int
+    data: bytes
+    whole: bool
+
+
+def lines_of(file: BinaryIO, limit: int) -> Iterator[Line]:
+    """Yield the lines of a file, each read up to a limit; a byte order mark is dropped."""
+    number = 0
+    while data := file.readline(limit + 2):
+        number += 1
+        if number == 1:
+            data = data.removeprefix(BOM)
+        whole = data.endswith(b"\n") or len(data) < limit + 2
+        if not whole:
+            whole = _skip_rest(file)
+        text = data.removesuffix(b"\n").removesuffix(b"\r")
+        yield Line(number, text, whole and len(text) <= limit)
+
+
+def _skip_rest(file: BinaryIO) -> bool:
+    """Read on to the end of the line; True where nothing but the line's end was left."""
+    nothing = True
+    while data := file.readline(1 << 16):
+        nothing = nothing and data in (b"\n", b"\r\n")
+        if data.endswith(b"\n"):
+            break
+    return nothing

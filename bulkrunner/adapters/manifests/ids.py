@@ -1,0 +1,83 @@
+"""Reads lists of ids as they come: byte order marks, CRLF, blanks, IRIs of any environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bulkrunner.adapters.manifests.files import FileRefused, Line, lines_of
+from bulkrunner.adapters.manifests.problems import harmless
+from bulkrunner.domain.iris import IriMap
+
+MAX_LINE = 1_000
+"""Bytes of one line; a longer one names no record."""
+
+_GIVEN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class IdEntry:
+    """One id of a list.
+
+    Attributes:
+        line: from 1; in a list in the manifest, the place in the list.
+        ref: short id or legacy IRI; None where the text names no record.
+    """
+
+    line: int
+    given: str
+    ref: str | None
+
+
+class BadLine(FileRefused):
+    """A line that shows that the file is no list of ids in UTF-8."""
+
+    def __init__(self, line: int, column: int, message: str, hint: str) -> None:
+        super().__init__("not_utf8", message, hint)
+        self.line = line
+        self.column = column
+
+
+def read_ids(file: BinaryIO, iris: IriMap) -> Iterator[IdEntry]:
+    """Yield every id of a file; empty lines and lines that begin with ``#`` are left out.
+
+    Raises:
+        BadLine: the file is not UTF-8.
+    """
+    for line in lines_of(file, MAX_LINE):
+        if line.data.startswith(b"#"):
+            continue
+        text = _text(line).strip()
+        if text:
+            yield entry(line.number, text, iris)
+
+
+def entry(line: int, text: str, iris: IriMap) -> IdEntry:
+    """Return what a text of a list names."""
+    if ref := normal_ref(text, iris):
+        return IdEntry(line, text, ref)
+    given = harmless(text[: _GIVEN + 1])
+    return IdEntry(line, given if len(text) <= _GIVEN else given[:_GIVEN] + "…", None)
+
+
+def normal_ref(text: str, iris: IriMap) -> str | None:
+    """Return the short id or legacy IRI that a text stands for; None where it is no id."""
+    ref = iris.parse(text.strip())
+    return ref.value if ref else None
+
+
+def _text(line: Line) -> str:
+    if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise BadLine(1, 1, "the file is UTF-16", "save it as UTF-8")
+    try:
+        return line.data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if not line.whole:
+            return line.data.decode("utf-8", "replace")
+        raise BadLine(
+            line.number,
+            error.start + 1,
+            f"the line is not UTF-8 (byte 0x{line.data[error.start]:02X})",
+            "save the file as UTF-8",
+        ) from None

@@ -1,0 +1,164 @@
+"""Loads a job: reads, checks and digests a manifest and its input files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bulkrunner.adapters.manifests.checking import checked_parts
+from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head
+from bulkrunner.adapters.manifests.manifest_file import Found, find, read_tree
+from bulkrunner.adapters.manifests.operations import kind_of
+from bulkrunner.adapters.manifests.parts import Entry, Part
+from bulkrunner.adapters.manifests.problems import Problems
+from bulkrunner.adapters.manifests.seen import Seen
+from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Declared, Job, Problem, Source, Unreadable
+from bulkrunner.errors import ManifestError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A part after its first reading; ``dropped`` is the number of repeated ids left out."""
+
+    part: Part
+    at: Source
+    digest: str
+    dropped: int
+
+
+class LoadedJob:
+    """A checked manifest; its operations are streamed from its files each time they are asked for.
+
+    Attributes:
+        job: the head and the digests.
+        head: the head as plain JSON data.
+        folder: absolute path that loads the same job again: the job folder, or the manifest file
+            where it is not called ``job.yaml``, ``job.yml`` or ``job.json``.
+        counts: operations by kind (``update``, ``delete``, ``create``), ``unreadable`` ids, and
+            ``duplicates``: repeated ids that were dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: Job,
+        head: dict[str, Any],
+        found: Found,
+        reads: list[_Read],
+        counts: dict[str, int],
+    ) -> None:
+        self.job = job
+        self.head = head
+        self.folder = str(found.again)
+        self.counts = counts
+        self._prefix = found.prefix
+        self._reads = reads
+
+    def operations(self) -> Iterator[Declared]:
+        """Yield every declared operation in order; the same sequence each time.
+
+        Raises:
+            ManifestError: an input file has changed since the job was loaded.
+        """
+        for read in self._reads:
+            yield from self._again(read)
+
+    def _again(self, read: _Read) -> Iterator[Declared]:
+        def changed(problem: Problem) -> NoReturn:
+            raise self._changed(problem.source)
+
+        state = hashlib.sha256()
+        with ExitStack() as stack:
+            seen = stack.enter_context(Seen()) if read.dropped else None
+            for entry in read.part.entries(changed):
+                if seen and entry.key and seen.take(entry.key, 0, entry.source):
+                    continue
+                state.update(entry.meaning + b"\n")
+                yield entry.declared
+        if state.hexdigest() != read.digest:
+            raise self._changed(read.at)
+
+    def _changed(self, source: Source) -> ManifestError:
+        problems = Problems(self._prefix)
+        problems.add(
+            source,
+            "file_changed",
+            "an input file was changed while the job was carried out",
+            "leave the job folder alone, and give the command again",
+        )
+        return problems.as_error()
+
+
+def load_job(path: Path, *, bases: tuple[str, ...]) -> LoadedJob:
+    """Read and check a job folder or a manifest file with all its input files.
+
+    Args:
+        path: of the folder or file.
+        bases: base URIs of every known environment, each ending in ``/``.
+
+    Raises:
+        ManifestError: it has faults; all of them are in ``problems``.
+    """
+    found = find(path)
+    problems = Problems(found.prefix)
+    tree = read_tree(found, problems)
+    parts = checked_parts(tree, found.folder, IriMap(bases=bases, target=""), problems)
+    with Seen() as seen:
+        reading = _Reading(problems, seen)
+        reads = [reading.read(number, part, at) for number, (part, at) in enumerate(parts)]
+    problems.raise_if_any()
+    head = normal_head(tree.data)
+    operations = [{"does": read.part.head, "entries": read.digest} for read in reads]
+    job = job_from_head(
+        head,
+        manifest_digest=digest({"head": head, "operations": operations}),
+        effect_digest=digest({"head": effect_of(head), "operations": operations}),
+    )
+    return LoadedJob(job=job, head=head, found=found, reads=reads, counts=reading.counts)
+
+
+class _Reading:
+    """The first reading of every part: counts, digests, and one record at most once."""
+
+    def __init__(self, problems: Problems, seen: Seen) -> None:
+        self._problems = problems
+        self._seen = seen
+        self.counts = {"update": 0, "delete": 0, "create": 0, "unreadable": 0, "duplicates": 0}
+
+    def read(self, number: int, part: Part, at: Source) -> _Read:
+        """Read one part to its end."""
+        state = hashlib.sha256()
+        total = readable = dropped = 0
+        before = self._problems.total
+        for entry in part.entries(self._problems.note):
+            total += 1
+            readable += not isinstance(entry.declared, Unreadable)
+            if self._is_repeated(entry, number, part):
+                dropped += 1
+                continue
+            self.counts[kind_of(entry.declared)] += 1
+            state.update(entry.meaning + b"\n")
+        if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
+            self._problems.add(at, *fault)
+        self.counts["duplicates"] += dropped
+        return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
+
+    def _is_repeated(self, entry: Entry, number: int, part: Part) -> bool:
+        taken = self._seen.take(entry.key, number, entry.source) if entry.key else None
+        if taken is None:
+            return False
+        first_part, first = taken
+        if not (part.drops_repeats and first_part == number):
+            self._problems.add(
+                entry.source,
+                "duplicate_operation",
+                f"the same record has an operation already, at {first}",
+                "say everything about a record in one operation",
+            )
+        return True

@@ -1,0 +1,202 @@
+"""Says in plain words what is wrong with a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
+from bulkrunner.adapters.manifests.schema import Violation
+
+_TYPES = {
+    "string": "text",
+    "object": "an object",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A violation in words; ``key`` is the key of the object at ``path`` that is meant, if any."""
+
+    path: tuple[PathKey, ...]
+    key: str | None = None
+    code: str
+    message: str
+    hint: str = ""
+
+
+def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Told]:
+    """Yield what is wrong.
+
+    Args:
+        found: a violation somewhere in the value.
+        root: the value that was validated.
+        prefix: path of ``root`` in the file, for the words.
+    """
+    value = _at(root, found.path)
+    full = (*prefix, *found.path)
+    match found.keyword:
+        case "additionalProperties":
+            for name in found.names:
+                yield _unknown(found, name, full)
+        case "required":
+            name = found.names[0]
+            yield Told(
+                path=found.path,
+                code="missing_key",
+                message=f"the key `{name}` is missing{_within(full)}",
+                hint=_misspelt(value, name, found.rule),
+            )
+        case "propertyNames":
+            yield from _names(found, value, full)
+        case "oneOf" | "anyOf":
+            yield _choice(found, value, full)
+        case _:
+            message, hint = _value(found, value)
+            code = "wrong_type" if found.keyword == "type" else "wrong_value"
+            where = path_text(full)
+            yield Told(
+                path=found.path,
+                code=code,
+                message=f"{where}: {message}" if where else message,
+                hint=hint,
+            )
+
+
+def _unknown(found: Violation, name: str, full: Sequence[PathKey]) -> Told:
+    known = list(found.rule.get("properties", {}))
+    word = meant(name, known)
+    return Told(
+        path=found.path,
+        key=name,
+        code="unknown_key",
+        message=f"unknown key {shown(name)}{_within(full)}",
+        hint=f"did you mean `{word}`?" if word else f"known here: {', '.join(known)}",
+    )
+
+
+def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
+    known = rule.get("properties", {})
+    strange = [key for key in value if key not in known] if isinstance(value, dict) else []
+    near = meant(name, strange) if known else ""
+    return f"is {shown(near)} meant to be `{name}`?" if near else ""
+
+
+def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Told]:
+    rule = found.rule["propertyNames"]
+    forbidden = rule.get("not", {}).get("enum", [])
+    for name in value:
+        if name in forbidden:
+            yield Told(
+                path=found.path,
+                key=name,
+                code="forbidden_key",
+                message=f"`{name}` cannot be given{_within(full)}: it is set by the program",
+                hint="leave it out",
+            )
+    if not forbidden:
+        text = rule.get("errorMessage", "a name here is empty or too long")
+        yield Told(path=found.path, code="wrong_value", message=f"{path_text(full)}: {text}")
+
+
+def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
+    options = [name for rule in found.rule[found.keyword] for name in rule["required"]]
+    given = [name for name in options if name in value]
+    message = found.rule.get("errorMessage", f"exactly one of {', '.join(options)} is needed")
+    hint = f"given: {', '.join(given)}" if given else ""
+    for name in value:
+        if not given and name not in options and (word := meant(name, options)):
+            hint = f"is {shown(name)} meant to be `{word}`?"
+    where = path_text(full)
+    return Told(
+        path=found.path,
+        code="wrong_choice" if given else "missing_key",
+        message=f"{where}: {message}" if where else message,
+        hint=hint,
+    )
+
+
+def _value(found: Violation, value: Any) -> tuple[str, str]:
+    rule = found.rule
+    match found.keyword:
+        case "type":
+            return _type(rule["type"], value)
+        case "enum" | "const":
+            return _allowed(rule.get("enum", [rule.get("const")]), value)
+        case "minLength" | "minItems" | "minProperties":
+            return "must not be empty", ""
+        case "maxLength":
+            return f"is longer than {rule['maxLength']:,} characters", ""
+        case "maxItems":
+            return f"has more than {rule['maxItems']:,} items", ""
+        case "minimum":
+            return f"is {shown(value)}, must be at least {rule['minimum']}", ""
+        case "exclusiveMinimum":
+            return f"is {shown(value)}, must be more than {rule['exclusiveMinimum']}", ""
+        case "maximum":
+            return f"is {shown(value)}, must be at most {rule['maximum']:,}", ""
+        case "uniqueItems":
+            return f"names {shown(_repeated(value))} more than once", ""
+        case _:
+            text = rule.get("errorMessage", "must not be blank")
+            return (f"{shown(value)}: {text}" if isinstance(value, str) else text), ""
+
+
+def _type(wanted: str | list[str], value: Any) -> tuple[str, str]:
+    types = [wanted] if isinstance(wanted, str) else wanted
+    message = f"must be {' or '.join(_TYPES[name] for name in types)}, not {_kind(value)}"
+    if "string" in types and isinstance(value, (bool, int, float)):
+        return message, "put it in quotes"
+    if isinstance(value, str) and ("integer" in types or "number" in types):
+        return message, "write a plain number, without quotes, blanks and leading zeros"
+    if isinstance(value, str) and "boolean" in types:
+        return message, "write true or false in small letters, without quotes"
+    if types == ["array"] and isinstance(value, str):
+        return message, f"write a list: [{value[:40]}]" if value.isprintable() else ""
+    return message, ""
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, str):
+        return f"the text {shown(value)}"
+    if isinstance(value, (bool, int, float)):
+        return shown(value)
+    return shown(value)
+
+
+def _allowed(options: list[Any], value: Any) -> tuple[str, str]:
+    texts = [shown(option) for option in options]
+    message = f"is {_kind(value)}, must be {' or '.join(texts)}"
+    word = (
+        meant(value, [text for text in options if isinstance(text, str)])
+        if isinstance(value, str)
+        else ""
+    )
+    return message, f"did you mean `{word}`?" if word else ""
+
+
+def _repeated(value: list[Any]) -> Any:
+    seen: list[Any] = []
+    for item in value:
+        if item in seen:
+            return item
+        seen.append(item)
+    return value
+
+
+def _within(path: Sequence[PathKey]) -> str:
+    return f" in {path_text(path)}" if path else ""
+
+
+def _at(value: Any, path: Sequence[PathKey]) -> Any:
+    for part in path:
+        value = value[part]
+    return value

@@ -1,0 +1,158 @@
+"""Turns declared operations into the domain's, and names what they must not share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bulkrunner.adapters.manifests.ids import IdEntry, entry, normal_ref
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import (
+    AppendChange,
+    Change,
+    Create,
+    Creates,
+    Declared,
+    Delete,
+    RemoveChange,
+    SetChange,
+    Source,
+    Unreadable,
+    Update,
+)
+
+
+def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Declared:
+    """Return an explicit operation that fits the schema."""
+    if data.get("create") == "bib":
+        return Create(
+            source=source,
+            creates=Creates.BIB,
+            sigel=data["sigel"],
+            of=None,
+            body=data["body"],
+            record=data.get("record", {}),
+        )
+    given = _named(data)
+    ref = normal_ref(given, iris)
+    if ref is None:
+        return unreadable(entry(0, given, iris), source)
+    if "update" in data:
+        return update_of(data, ref, source)
+    if "delete" in data:
+        return Delete(source=source, target=ref, expect=data.get("expect", {}))
+    return create_on(data, ref, source)
+
+
+def update_of(data: Mapping[str, Any], target: str, source: Source) -> Update:
+    """Return the update of a record from changes, replace or resave."""
+    return Update(
+        source=source,
+        target=target,
+        changes=tuple(_change(change) for change in data.get("changes", ())),
+        replace=data.get("replace"),
+        resave=data.get("resave", False),
+        expect=data.get("expect", {}),
+    )
+
+
+def create_on(data: Mapping[str, Any], bib: str, source: Source) -> Create:
+    """Return the creation of a holding on a bib."""
+    return Create(
+        source=source,
+        creates=Creates.HOLDING,
+        sigel=data["sigel"],
+        of=bib,
+        body=data.get("body", {}),
+        record=data.get("record", {}),
+    )
+
+
+def unreadable(found: IdEntry, source: Source) -> Unreadable:
+    """Return what becomes of a text that names no record."""
+    return Unreadable(
+        source=source,
+        given=found.given,
+        code="unreadable_id",
+        message=f"`{found.given}` is no id that is known here",
+    )
+
+
+def kind_of(declared: Declared) -> str:
+    """Return the word that the operation is counted under."""
+    match declared:
+        case Update():
+            return "update"
+        case Delete():
+            return "delete"
+        case Create():
+            return "create"
+        case Unreadable():
+            return "unreadable"
+
+
+def key_of(declared: Declared) -> str | None:
+    """Return what no two operations of a job may share; None where nothing is shared."""
+    match declared:
+        case Update(target=target) | Delete(target=target):
+            return f"record:{target}"
+        case Create(of=str(bib), sigel=sigel):
+            return f"holding:{bib}:{sigel}"
+        case _:
+            return None
+
+
+def meaning_of(declared: Declared) -> bytes:
+    """Return canonical bytes of what the operation means, without its place."""
+    return canonical_bytes(_plain(declared))
+
+
+def _plain(declared: Declared) -> dict[str, Any]:
+    match declared:
+        case Update():
+            return {
+                "update": declared.target,
+                "changes": [change_as_plain(change) for change in declared.changes],
+                "replace": declared.replace,
+                "resave": declared.resave,
+                "expect": declared.expect,
+            }
+        case Delete():
+            return {"delete": declared.target, "expect": declared.expect}
+        case Create():
+            return {
+                "create": declared.creates.value,
+                "of": declared.of,
+                "sigel": declared.sigel,
+                "body": declared.body,
+                "record": declared.record,
+            }
+        case Unreadable():
+            return {"unreadable": declared.given}
+
+
+def change_as_plain(change: Change) -> dict[str, Any]:
+    """Return a change as it is written in a manifest."""
+    match change:
+        case SetChange(at=at, to=to):
+            return {"set": {"at": at, "to": to}}
+        case RemoveChange(at=at):
+            return {"remove": {"at": at}}
+        case AppendChange(at=at, value=value):
+            return {"append": {"at": at, "value": value}}
+
+
+def _change(data: Mapping[str, Any]) -> Change:
+    if "set" in data:
+        return SetChange(at=data["set"]["at"], to=data["set"]["to"])
+    if "remove" in data:
+        return RemoveChange(at=data["remove"]["at"])
+    return AppendChange(at=data["append"]["at"], value=data["append"]["value"])
+
+
+def _named(data: Mapping[str, Any]) -> str:
+    for key in ("update", "delete", "of"):
+        if key in data:
+            return str(data[key])
+    raise ValueError("an operation that names no record")

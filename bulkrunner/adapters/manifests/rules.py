@@ -1,0 +1,92 @@
+"""What a manifest must keep to beyond its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from bulkrunner.adapters.manifests.messages import Told
+from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+
+
+def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+    """Yield what the keys of a manifest's head demand of each other."""
+    sigels = data.get("sigels")
+    owner = data.get("on_behalf_of")
+    if isinstance(sigels, list) and isinstance(owner, str) and owner and owner not in sigels:
+        yield Told(
+            path=("on_behalf_of",),
+            code="sigel_not_in_job",
+            message=f"on_behalf_of: {shown(owner)} is not among `sigels`",
+            hint="name every library that the job may touch in `sigels`",
+        )
+    agreement = data.get("agreement")
+    agreed_on = agreement.get("agreed_on") if isinstance(agreement, dict) else None
+    if isinstance(agreed_on, str) and not _is_date(agreed_on):
+        yield Told(
+            path=("agreement", "agreed_on"),
+            code="wrong_value",
+            message=f"agreement.agreed_on: {shown(agreed_on)} is no day of the calendar",
+        )
+
+
+def _is_date(text: str) -> bool:
+    # Another form than YYYY-MM-DD is the schema's to tell.
+    if len(text) != len("2026-11-02"):
+        return True
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def operation_faults(
+    data: Mapping[str, Any], *, covers_bibs: bool, prefix: tuple[PathKey, ...] = ()
+) -> Iterator[Told]:
+    """Yield what is wrong with an explicit operation that fits the schema."""
+    if data.get("create") == "bib" and not covers_bibs:
+        yield Told(
+            path=("create",),
+            code="bibs_not_covered",
+            message="a bib is created, but the agreement does not cover bibs",
+            hint="agree it with KB, then write agreement.covers: [holdings, bibs]",
+        )
+    yield from change_faults(data, prefix=prefix)
+
+
+def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) -> Iterator[Told]:
+    """Yield every place in ``changes``, ``set``, ``remove``, ``append`` and ``expect`` that is none."""
+    for path, place in _places(data):
+        if reason := _place_fault(place):
+            yield Told(
+                path=path,
+                code="bad_place",
+                message=f"{path_text((*prefix, *path))}: {shown(place)} is no place: {reason}",
+            )
+
+
+def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str]]:
+    for number, change in enumerate(data.get("changes", ())):
+        for kind, arguments in change.items():
+            yield ("changes", number, kind, "at"), arguments["at"]
+    for kind in ("set", "remove", "append"):
+        if kind in data:
+            yield (kind, "at"), data[kind]["at"]
+    for place in data.get("expect", {}):
+        yield ("expect", place), place
+
+
+@lru_cache(maxsize=4096)
+def _place_fault(place: str) -> str:
+    try:
+        from bulkrunner.domain.places import parse_place  # noqa: PLC0415
+    except ImportError:
+        return ""
+    try:
+        parse_place(place)
+    except ValueError as error:
+        return str(error)
+    return ""

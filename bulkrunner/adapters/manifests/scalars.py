@@ -1,0 +1,53 @@
+"""What an unquoted word of a manifest means: text, unless it is plainly something else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<power>[eE][-+]?[0-9]+)?")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_LARGEST = 2**63 - 1
+
+
+class BadNumber(ValueError):
+    """A number that cannot be kept as it is written."""
+
+
+def plain(text: str) -> Any:
+    """Return the meaning of an unquoted YAML scalar.
+
+    ``NO``, ``yes``, ``0123``, ``1_000`` and dates are text.
+
+    Raises:
+        BadNumber: a number beyond 64 bits.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "-0123456789" and _NUMBER.fullmatch(text):
+        return number(text)
+    return text
+
+
+def number(text: str) -> int | float:
+    """Return a JSON number.
+
+    Raises:
+        BadNumber: beyond 64 bits.
+    """
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise BadNumber(f"`{text[:30]}` is no number")
+    if found["real"] is None and found["power"] is None:
+        whole = int(text) if len(text) <= 20 else _LARGEST + 1
+        if not -_LARGEST - 1 <= whole <= _LARGEST:
+            raise BadNumber(
+                f"the number {text[:30]}… is too large"
+                if len(text) > 30
+                else f"the number {text} is too large"
+            )
+        return whole
+    real = float(text)
+    if real in (float("inf"), float("-inf")):
+        raise BadNumber(f"the number {text[:30]} is too large")
+    return real

@@ -1,0 +1,132 @@
+"""Reads YAML text: the subset that means the same to everybody, with places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
+from bulkrunner.adapters.manifests.scalars import BadNumber, plain
+from bulkrunner.adapters.manifests.tree import Builder, Tree, position
+
+_QUOTE_HINT = "put the text in quotes to keep it as it is"
+_PLAIN_WORDS = {
+    "mapping values are not allowed in this context": (
+        "a colon stands where none can be: a text with `: ` inside needs quotes, or a line is indented wrongly"
+    ),
+    "could not find expected ':'": "a key without its colon, or a line that is indented wrongly",
+    "found unexpected end of stream": "the text ends inside quotes",
+    "found duplicate anchor": "an anchor is given twice",
+}
+
+
+def read_yaml(text: str, file: str, problems: Problems) -> Tree | None:
+    """Return the tree of a YAML text; None where it holds no value.
+
+    Raises:
+        Stop: it cannot be read; the reason is among the problems.
+    """
+    builder = Builder(file, problems)
+    reader = _Reader(builder)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            reader.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, text, builder) from None
+    except yaml.YAMLError as error:
+        reason = harmless(str(error).splitlines()[0][:200])
+        raise builder.stop(0, "not_yaml", f"this is not YAML: {reason}") from None
+    return builder.tree()
+
+
+class _Reader:
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """Pass one event on."""
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.AliasEvent():
+                self._builder.alias(event.anchor or "", _at(event))
+            case yaml.MappingStartEvent():
+                self._tag(event)
+                self._builder.begin({}, _at(event), event.anchor)
+            case yaml.SequenceStartEvent():
+                self._tag(event)
+                self._builder.begin([], _at(event), event.anchor)
+            case yaml.CollectionEndEvent():
+                self._builder.end()
+            case yaml.DocumentStartEvent():
+                self._document(event)
+            case _:
+                pass
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._tag(event)
+        unquoted = event.implicit[0] and not event.tag
+        if self._builder.awaits_key:
+            self._key(event, unquoted=unquoted)
+            return
+        value: Any = event.value
+        if unquoted:
+            try:
+                value = plain(event.value)
+            except BadNumber as error:
+                self._builder.problem(_at(event), "bad_number", str(error), _QUOTE_HINT)
+        self._builder.scalar(value, _at(event), event.anchor)
+
+    def _key(self, event: yaml.ScalarEvent, *, unquoted: bool) -> None:
+        if unquoted and event.value == "<<":
+            raise self._builder.stop(
+                _at(event), "merge_key", "merge keys (`<<`) are not used here", "write the keys out"
+            )
+        self._builder.key(event.value, _at(event))
+
+    def _tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag:
+            self._builder.problem(
+                _at(event),
+                "tag",
+                f"tags such as {shown(event.tag)} are not used here",
+                "leave it out; quotes make a text of anything",
+            )
+
+    def _document(self, event: yaml.DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise self._builder.stop(
+                _at(event),
+                "several_documents",
+                "a second document begins here (`---`)",
+                "one manifest, one document",
+            )
+
+
+def _at(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return position(mark.line, mark.column) if mark else 0
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Stop:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    reason = str(error.problem or error.context)
+    message, hint = f"this is not YAML: {_PLAIN_WORDS.get(reason, reason)}", ""
+    if reason == "found character that cannot start any token":
+        letter = _letter(text, line, column)
+        if letter == "\t":
+            message, hint = "a tab stands in the indentation", "indent with blanks"
+        else:
+            message, hint = f"a value cannot begin with {shown(letter)}", "put the text in quotes"
+    return builder.stop(position(line, column), "not_yaml", message, hint)
+
+
+def _letter(text: str, line: int, column: int) -> str:
+    for number, found in enumerate(text.split("\n", line + 1)):
+        if number == line:
+            return found[column : column + 1]
+    return ""
