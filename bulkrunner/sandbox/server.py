@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route
@@ -100,7 +101,10 @@ class _Endpoint:
         if not _is_loopback(_host_of(web.headers.get("host", ""))):
             await WebResponse(b"Only this machine.", status_code=421)(scope, receive, send)
             return
-        body = await _read(web)
+        try:
+            body = await _read(web)
+        except ClientDisconnect:
+            return
         if body is None:
             await WebResponse(b"Too large.", status_code=413)(scope, receive, send)
             return
@@ -118,14 +122,22 @@ class _Endpoint:
         if response.cut is Cut.NOTHING_SENT:
             if transport is not None:
                 transport.abort()
+            await _gone(receive)
             return
         if response.cut is Cut.HALF_SENT and transport is not None and response.body:
             await _send_half(response, send)
             transport.close()
+            await _gone(receive)
             return
         headers = dict(response.headers)
         body = b"" if method == "HEAD" else response.body
         await WebResponse(body, status_code=response.status, headers=headers)(scope, receive, send)
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the connection has ended, so that the server does not miss an answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _send_half(response: Response, send: Send) -> None:
@@ -204,7 +216,7 @@ def _server(served: Served) -> _Server:
             loop="asyncio",
             lifespan="off",
             log_config=None,
-            log_level="critical",
+            log_level="error",
             access_log=False,
             server_header=False,
             date_header=False,
