@@ -1,0 +1,250 @@
+"""What the HTML page works out from the report's data: sentences, the state at the top, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.wording import Language, Worded
+from bulkrunner.domain.plan import WRITING, Action, PlanState
+from bulkrunner.domain.report import ORDER, ReasonGroup, ReportData, ReportedChange
+from bulkrunner.domain.run import Outcome, RunState
+
+LISTED = 20
+"""Sigels, records or patterns named in a line or table before the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The line at the top; ``tone`` is calm, wait or stop."""
+
+    tone: str
+    text: str
+    more: Worded | None = None
+
+
+class Page:
+    """Sentences and tables of one report in one language."""
+
+    def __init__(self, data: ReportData, words: Language) -> None:
+        self._data = data
+        self._words = words
+
+    # --- the head ----------------------------------------------------------------------------
+
+    @property
+    def kind_name(self) -> str:
+        """What the environment is for, with its name."""
+        kind = self._words.text("production" if self._data.production else "test")
+        return f"{kind} {one_line(self._data.plan.environment, 60)}"
+
+    def status(self) -> Status:
+        """How things stand."""
+        if self._data.run is not None:
+            return self._run_status()
+        if self._data.plan.state is not PlanState.COMPLETE:
+            return Status(tone="stop", text=self._words.text("status_incomplete"))
+        return self._plan_status()
+
+    def _run_status(self) -> Status:
+        run, outcomes = self._data.run, self._data.outcomes or {}
+        state = run.state if run else RunState.COMPLETED
+        reason = self._words.reason(run.stop_reason) if run and run.stop_reason else None
+        bad = sum(outcomes.get(word, 0) for word in ("conflict", "refused", "failed", "unknown"))
+        if state is RunState.COMPLETED and bad:
+            count = self._words.count("change_not", bad)
+            text = self._words.text("status_run_problems", n=count)
+            return Status(tone="stop", text=text, more=reason)
+        tone = "calm" if state is RunState.COMPLETED else "wait"
+        return Status(tone=tone, text=self._words.text(f"status_run_{state.value}"), more=reason)
+
+    def _plan_status(self) -> Status:
+        closed = [gate.name for gate in self._data.gates if not gate.open]
+        names = self._words.listed(
+            [f"”{self._words.name_of('gate', name)}”" for name in closed if name != "approval"]
+        )
+        answer = self._data.approvals[-1] if self._data.approvals else None
+        if answer is not None and not answer.approved:
+            text = self._words.text(
+                "status_rejected", by=one_line(answer.by), reference=one_line(answer.reference)
+            )
+            return Status(tone="stop", text=text)
+        if "approval" in closed and answer is None:
+            key = "status_waiting_more" if names else "status_waiting"
+            return Status(tone="wait", text=self._words.text(key, names=names))
+        if closed:
+            names = names or f"”{self._words.name_of('gate', 'approval')}”"
+            return Status(tone="stop", text=self._words.text("status_closed", names=names))
+        if not self._data.gates:
+            return Status(tone="wait", text=self._words.text("gates_none"))
+        return Status(tone="calm", text=self._words.text("status_open"))
+
+    def manifest_list(self, *keys: str) -> list[str]:
+        """Return a list of texts from the manifest's head, empty where it has none."""
+        value: Any = self._data.plan.manifest
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
+
+    def ceilings(self) -> list[tuple[str, int]]:
+        """Return the manifest's ceilings by the name of what they limit."""
+        value = self._data.plan.manifest.get("ceilings")
+        items = value.items() if isinstance(value, Mapping) else ()
+        return [
+            (self._words.name_of("action_count", str(name)), limit)
+            for name, limit in items
+            if isinstance(limit, int)
+        ]
+
+    # --- what will happen --------------------------------------------------------------------
+
+    def paragraph(self) -> list[str]:
+        """Return in plain sentences what the plan does."""
+        verbs = [verb for action in ORDER if (verb := self._verb(action))]
+        if not verbs:
+            return [self._words.text("what_nothing", environment=self.kind_name), *self._left_out()]
+        intro = "what_intro_run" if self._data.run else "what_intro"
+        sentences = [
+            self._words.text(intro, verbs=self._words.listed(verbs), environment=self.kind_name),
+            self._sigels_sentence(),
+        ]
+        if not self._data.run:
+            sentences.append(self._words.text("what_read_first"))
+        if self._count(Action.DELETE, "holding"):
+            sentences.append(self._words.text("what_deleted"))
+        return [*sentences, *self._left_out()]
+
+    def _count(self, action: Action, kind: str) -> int:
+        return self._data.grouped.kinds.get((action, kind), 0)
+
+    def _verb(self, action: Action) -> str:
+        if action not in WRITING:
+            return ""
+        known = [
+            self._words.count(kind, count)
+            for kind in ("holding", "bib")
+            if (count := self._count(action, kind))
+        ]
+        if other := self._count(action, ""):
+            known.append(self._words.count("record", other))
+        return (
+            self._words.text(f"what_{action.value}", what=self._words.listed(known))
+            if known
+            else ""
+        )
+
+    def _sigels_sentence(self) -> str:
+        written = [
+            one_line(sigel, 60)
+            for sigel, counts in sorted(self._data.sigels.items())
+            if sigel and any(counts.get(action.value) for action in WRITING)
+        ]
+        if len(written) > LISTED:
+            rest = self._words.text("more", n=self._words.number(len(written) - LISTED))
+            listed = f"{', '.join(written[:LISTED])} {rest}"
+        else:
+            listed = self._words.listed(written) or self._words.text("none")
+        key = "what_sigels_one" if len(written) == 1 else "what_sigels_many"
+        active = self._data.head_text("active_sigel") or self._data.head_text("on_behalf_of")
+        return self._words.text(
+            "what_sigel", active=one_line(active, 60), sigels=self._words.text(key, sigels=listed)
+        )
+
+    def _left_out(self) -> Iterator[str]:
+        count = sum(
+            self._data.counts.get(action.value, 0) for action in ORDER if action not in WRITING
+        )
+        if count:
+            what = self._words.count("line", count)
+            yield self._words.text("what_left_out", what=what[:1].upper() + what[1:])
+
+    def tiles(self) -> list[tuple[str, int, str]]:
+        """Return (name, count, label) of every action, deletions first."""
+        return [
+            (
+                action.value,
+                self._data.counts.get(action.value, 0),
+                self._words.name_of("action_count", action.value),
+            )
+            for action in ORDER
+        ]
+
+    def outcome_tiles(self) -> list[tuple[str, int, str]]:
+        """Return (name, count, label) of every outcome of the run."""
+        outcomes = self._data.outcomes or {}
+        return [
+            (
+                outcome.value,
+                outcomes.get(outcome.value, 0),
+                self._words.name_of("outcome", outcome.value),
+            )
+            for outcome in Outcome
+        ]
+
+    def sigel_rows(self) -> list[tuple[str, list[int]]]:
+        """Return (sigel, counts in the order of the tiles), most deletions first."""
+        rows = [
+            (sigel, [counts.get(action.value, 0) for action in ORDER])
+            for sigel, counts in self._data.sigels.items()
+        ]
+        return sorted(rows, key=lambda row: ([-count for count in row[1]], row[0]))
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The actions in the order of the columns."""
+        return [action.value for action in ORDER]
+
+    # --- reasons -----------------------------------------------------------------------------
+
+    def accepted_text(self, group: ReasonGroup) -> str:
+        """Return whether the manifest lives with the refusals, empty where it need not."""
+        if group.action is not Action.REFUSED:
+            return ""
+        if group.at_most is None:
+            return self._words.text("not_accepted")
+        if not group.accepted:
+            return self._words.text("accepted_too_many", n=self._words.number(group.at_most))
+        return self._words.text(
+            "accepted",
+            n=self._words.number(group.at_most),
+            reason=one_line(group.accepted_because) or self._words.text("none"),
+        )
+
+    def tried_rows(self) -> list[tuple[str, int, int]]:
+        """Return (action, tried, in the plan) of what staging must have tried."""
+        evidence = self._data.evidence
+        if evidence is None:
+            return []
+        return [
+            (action.value, evidence.tried.get(action.value, 0), count)
+            for action in ORDER
+            if (count := evidence.total.get(action.value, 0))
+        ]
+
+    def bad_staging(self) -> str:
+        """Return the newest test plan's outcomes that close the gate, in words."""
+        evidence = self._data.evidence
+        bad = {k: v for k, v in (evidence.bad_outcomes if evidence else {}).items() if v}
+        return ", ".join(
+            f"{self._words.number(count)} {self._words.name_of('outcome', word)}"
+            for word, count in sorted(bad.items())
+        )
+
+    # --- one change --------------------------------------------------------------------------
+
+    def remark_codes(self, item: ReportedChange) -> list[str]:
+        """Return the codes of a result, its own first, then those of its details."""
+        result = item.result
+        if result is None:
+            return []
+        codes = [result.code] if result.code else []
+        return [*codes, *(key for key in result.detail if key not in codes)]
+
+    def new_record(self, item: ReportedChange) -> str:
+        """Return the id that a create was given, empty for anything else."""
+        result = item.result
+        if item.change.action is not Action.CREATE or result is None:
+            return ""
+        return (result.record or "") if result.outcome is Outcome.APPLIED else ""

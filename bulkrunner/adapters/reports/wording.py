@@ -1,0 +1,140 @@
+"""The languages of the report: texts as data, numbers and times, and the program's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+MAX_REASON = 2000
+"""Characters of a reason that are looked at; longer ones are not translated."""
+
+
+class Worded(NamedTuple):
+    """A text and the language it turned out in."""
+
+    text: str
+    lang: str
+
+
+class Language:
+    """One language of the report."""
+
+    def __init__(self, name: str, data: Mapping[str, Any]) -> None:
+        self.name = name
+        self._data = data
+        self._reasons = _compiled(data["rewrite"]["reason"])
+        self._patterns = _compiled(data["rewrite"]["pattern"])
+        self._words = _compiled(data["rewrite"]["pattern_words"])
+
+    def text(self, key: str, **values: Any) -> str:
+        """Return a text with its values filled in."""
+        template: str = self._data["text"][key]
+        return template.format(**values) if values else template
+
+    def number(self, value: int) -> str:
+        """Return a whole number with its thousands apart."""
+        return f"{value:,}".replace(",", self._data["format"]["thousands"])
+
+    def count(self, what: str, value: int) -> str:
+        """Return a number with its noun, ``1 beståndspost`` or ``12 beståndsposter``."""
+        one, many = self._data["plural"][what]
+        return str(one if value == 1 else many).format(n=self.number(value))
+
+    def percent(self, share: float) -> str:
+        """Return a share in whole per cent, rounded down so that 100 means all."""
+        return f"{int(share * 100 + 1e-9)}\u00a0%"
+
+    def time(self, value: datetime | None) -> str:
+        """Return a point in time by the Swedish clock."""
+        if value is None:
+            return self.text("none")
+        local = value.astimezone(STOCKHOLM)
+        return f"{local:{self._data['format']['time']}} ({self._data['format']['timezone']})"
+
+    def day(self, value: Any) -> str:
+        """Return a day; what is no day as it is written."""
+        return f"{value:{self._data['format']['date']}}" if isinstance(value, date) else str(value)
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Return ``a, b och c``."""
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {self._data['format']['and']} {items[-1]}"
+
+    def name_of(self, table: str, key: str) -> str:
+        """Return the name of an action, outcome, gate … or the key where it has none."""
+        return str(self._data[table].get(key, key))
+
+    def explained(self, code: str) -> tuple[str, str]:
+        """Return what a code means and what to do about it; empty texts where it is not known."""
+        meaning, todo = self._data["code"].get(code, ("", ""))
+        return meaning, todo
+
+    def property_of(self, place: str) -> str:
+        """Return the everyday name of the property that a place begins with, or an empty text."""
+        names: Mapping[str, str] = self._data["property"]
+        return next((names[key] for key in place.split(".") if key in names), "")
+
+    def reason(self, text: str) -> Worded:
+        """Return the program's own English sentence in this language, where it is known."""
+        if self.name == "en":
+            return Worded(text, "en")
+        found = self._rewritten(text)
+        if found is None and "; " in text:
+            parts = [self._rewritten(part) for part in text.split("; ")]
+            found = " ".join(p for p in parts if p is not None) if all(parts) else None
+        return Worded(text, "en") if found is None else Worded(found, self.name)
+
+    def _rewritten(self, text: str) -> str | None:
+        if len(text) > MAX_REASON:
+            return None
+        for regex, template in self._reasons:
+            if found := regex.fullmatch(text):
+                return template.format(*(self._word(part) for part in found.groups()))
+        return None
+
+    def _word(self, text: str) -> str:
+        """Put outcomes and actions that stand inside a reason into this language."""
+        known = {**self._data["outcome"], **self._data["action_count"]}
+        return ", ".join(_counted(part, known) for part in text.split(", "))
+
+    def pattern(self, text: str) -> str:
+        """Return a pattern in this language."""
+        kinds: Mapping[str, str] = self._data["rewrite"]["pattern_kind"]
+        for regex, template in self._patterns:
+            if found := regex.fullmatch(text):
+                kind, rest = found.groups()
+                return template.format(kind=kinds.get(kind, kind), rest=self._put(rest))
+        return text
+
+    def _put(self, text: str) -> str:
+        for regex, word in self._words:
+            text = regex.sub(word, text)
+        return text
+
+
+def _counted(text: str, words: Mapping[str, str]) -> str:
+    count, _, word = text.partition(" ")
+    return f"{count} {words[word]}" if count.isdigit() and word in words else text
+
+
+def _compiled(pairs: Sequence[Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern, re.DOTALL), template) for pattern, template in pairs]
+
+
+@cache
+def language(name: str) -> Language:
+    """Return a language of the report.
+
+    Raises:
+        FileNotFoundError: the report is not written in that language.
+    """
+    source = files("bulkrunner.adapters.reports").joinpath("texts", f"{name}.json")
+    return Language(name, json.loads(source.read_text(encoding="utf-8")))

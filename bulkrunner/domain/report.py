@@ -1,0 +1,199 @@
+"""What a report says of a plan or a run: plain data, before any language or file format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.environment import Kind, LooserValue, is_loopback
+from bulkrunner.domain.gates import Approval, Evidence, GateResult
+from bulkrunner.domain.iris import SHORT_ID
+from bulkrunner.domain.plan import Action, Plan, PlannedChange
+from bulkrunner.domain.run import Attempt, Outcome, Result, Run
+
+REPORT_VERSION = 1
+"""Of the JSON document; rises when a field changes its meaning or goes away."""
+
+ORDER = (
+    Action.DELETE,
+    Action.UPDATE,
+    Action.CREATE,
+    Action.REFUSED,
+    Action.NOT_FOUND,
+    Action.UNCHANGED,
+)
+"""What cannot be taken back comes first."""
+
+PROBLEMS = (Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED)
+"""Outcomes that a person should look at, in the order they are shown."""
+
+SAMPLES = 3
+"""Changes shown for each pattern or reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedChange:
+    """One planned change as the report shows it.
+
+    Attributes:
+        differences: between the document as read and the one to be sent; of a record to be
+            deleted its content, as removed; of one to be created its content, as added.
+        result: None in the report of a plan.
+        link: address of the record in the environment, None where it has none that is safe.
+    """
+
+    change: PlannedChange
+    differences: tuple[Difference, ...] = ()
+    result: Result | None = None
+    attempts: tuple[Attempt, ...] = ()
+    link: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What the server said, at the last attempt that it said anything to."""
+        return next((a.words for a in reversed(self.attempts) if a.words), "")
+
+    @property
+    def error_id(self) -> str:
+        """The server's own number for its error, for a question to KB."""
+        return next((a.error_id for a in reversed(self.attempts) if a.error_id), "")
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status of the last attempt that was answered."""
+        return next((a.status for a in reversed(self.attempts) if a.status is not None), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The same differences, values included, in ``count`` changes."""
+
+    differences: tuple[Difference, ...]
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternGroup:
+    """Changes that do the same to different records.
+
+    Attributes:
+        variants: the commonest values. rarer: changes with any other values.
+    """
+
+    action: Action
+    pattern: str
+    count: int
+    samples: tuple[ReportedChange, ...]
+    variants: tuple[Variant, ...] = ()
+    rarer: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasonGroup:
+    """Operations that come to nothing for one reason.
+
+    Attributes:
+        at_most: refusals of this code that the manifest accepts, None where it names none.
+    """
+
+    action: Action
+    code: str
+    count: int
+    samples: tuple[ReportedChange, ...]
+    at_most: int | None = None
+    accepted_because: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the manifest lives with all of them."""
+        return self.at_most is not None and self.count <= self.at_most
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextGroup:
+    """A remark on several changes: a clean-up by the server, or a note of the planner."""
+
+    text: str
+    count: int
+    numbers: tuple[int, ...]
+    code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouped:
+    """What the changes of a plan have in common; ``beyond_*`` counts what did not get a group."""
+
+    patterns: tuple[PatternGroup, ...] = ()
+    reasons: tuple[ReasonGroup, ...] = ()
+    cleanups: tuple[TextGroup, ...] = ()
+    notes: tuple[TextGroup, ...] = ()
+    kinds: Mapping[tuple[Action, str], int] = field(default_factory=dict)
+    beyond_patterns: int = 0
+    beyond_cleanups: int = 0
+
+
+Stream = Callable[[], Iterator[ReportedChange]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything a report shows. Long lists are functions that start a new stream.
+
+    Attributes:
+        counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
+        problems: changes of the run that a person should look at. changes: every change.
+        head: the ledger's newest hash when the report was made.
+    """
+
+    plan: Plan
+    run: Run | None
+    generated_at: datetime
+    gates: tuple[GateResult, ...]
+    loosened: tuple[LooserValue, ...]
+    counts: Mapping[str, int]
+    sigels: Mapping[str, Mapping[str, int]]
+    outcomes: Mapping[str, int] | None
+    approvals: tuple[Approval, ...]
+    evidence: Evidence | None
+    grouped: Grouped
+    problems: Stream
+    changes: Stream
+    head: str
+
+    @property
+    def production(self) -> bool:
+        """Whether the plan is for a production environment."""
+        return self.plan.addresses.get("kind") == Kind.PRODUCTION
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What an approval must contain, word for word."""
+        return tuple(item.statement() for item in self.loosened)
+
+    @property
+    def answerable(self) -> bool:
+        """Whether there is something to say yes or no to."""
+        return self.production and self.plan.plan_digest is not None
+
+    def head_text(self, *keys: str) -> str:
+        """Return a text of the manifest's head, empty where it has none."""
+        value: Any = self.plan.manifest
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return "" if value is None else str(value)
+
+
+def record_link(base_url: str, record: str | None) -> str | None:
+    """Return the record's address where it is safe to click: https, or http on this machine."""
+    if record is None or not SHORT_ID.fullmatch(record):
+        return None
+    try:
+        scheme = urlsplit(base_url).scheme
+        safe = scheme == "https" or (scheme == "http" and is_loopback(base_url))
+    except ValueError:
+        return None
+    return f"{base_url.rstrip('/')}/{record}" if safe else None
