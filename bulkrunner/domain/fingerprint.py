@@ -1,0 +1,141 @@
+"""Fingerprints: what must be equal for two documents to say the same, as a digest.
+
+The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary compare
+without order; a single value and a list of one do not compare equal, since both are stored as sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.records import (
+    Document,
+    component_holders,
+    held_by,
+    is_holding,
+    record_part,
+    thing_part,
+)
+from bulkrunner.vocabulary import is_set
+
+UNCOMPARED = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
+"""Fields of the record part that the server writes at every save."""
+
+UNCOMPARED_IN_NEW = UNCOMPARED | {"controlNumber", "descriptionCreator"}
+"""Fields of the record part that the server writes when it creates a record."""
+
+SELF = "self:"
+"""Stands for a new record's own IRI, which nobody knows beforehand."""
+
+
+class NotSendable(ValueError):
+    """The document must not be sent; ``code`` says why in a word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def before_fingerprint(document: Document) -> str:
+    """Return the fingerprint of a document as it stands."""
+    return digest(_comparable(document, UNCOMPARED))
+
+
+def after_fingerprint(document: Document) -> str:
+    """Return the fingerprint that a document to be sent will have once it is stored."""
+    return before_fingerprint(predict_stored(document).document)
+
+
+def create_fingerprint(document: Document) -> str:
+    """Return the fingerprint of a new record, the same before and after it gets its ids."""
+    own = record_part(document).get("@id")
+    comparable = _comparable(document, UNCOMPARED_IN_NEW)
+    return digest(_without_own_id(comparable, own) if isinstance(own, str) and own else comparable)
+
+
+def equal_content(one: Document, other: Document) -> bool:
+    """Tell whether two documents have the same fingerprint."""
+    return before_fingerprint(one) == before_fingerprint(other)
+
+
+def _comparable(document: Document, dropped: Collection[str]) -> Any:
+    whole = {key: value for key, value in document.items() if key != "@context"}
+    graph = whole.get("@graph")
+    if isinstance(graph, list) and graph and isinstance(graph[0], dict):
+        record = {key: value for key, value in graph[0].items() if key not in dropped}
+        whole["@graph"] = [record, *graph[1:]]
+    return _ordered(whole)
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _member(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value
+
+
+def _member(key: str, value: Any) -> Any:
+    ordered = _ordered(value)
+    if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
+        return sorted(ordered, key=canonical_bytes)
+    return ordered
+
+
+def _without_own_id(value: Any, own: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _own_iri(inner, own) if key == "@id" else _without_own_id(inner, own)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_own_id(item, own) for item in value]
+    return value
+
+
+def _own_iri(iri: Any, own: str) -> Any:
+    if isinstance(iri, str) and (iri == own or iri.startswith(f"{own}#")):
+        return SELF + iri[len(own) :]
+    return iri
+
+
+def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:
+    """Look once more at the very document about to be sent.
+
+    Args:
+        document: the request's body.
+        iris: of the environment written to.
+        sigels: libraries that the job may touch.
+
+    Raises:
+        NotSendable: it carries ``@context`` or the status of a deleted record, is not flat, names a
+            record of another environment, or is a holding that is not wholly the job's.
+    """
+    if "@context" in document:
+        raise NotSendable("context", "the document carries @context, which would be stored")
+    if not record_part(document) or not thing_part(document):
+        raise NotSendable("not_flat", "the document is not a record and its thing")
+    status = canonical_bytes(record_part(document).get("recordStatus"))
+    if b"marc:Deleted" in status or b"marc/Deleted" in status:
+        raise NotSendable("deleted_status", "recordStatus marc:Deleted would delete the record")
+    foreign = next(iris.foreign(document), None)
+    if foreign is not None:
+        raise NotSendable("foreign_base", f"{foreign} is a record of another environment")
+    if is_holding(document):
+        _check_owner(document, sigels)
+
+
+def _check_owner(document: Document, sigels: Collection[str]) -> None:
+    owner = held_by(document)
+    if owner not in sigels:
+        raise NotSendable("foreign_sigel", f"the holding belongs to {owner or 'no library'}")
+    for holder in component_holders(document):
+        if holder not in sigels:
+            raise NotSendable(
+                "foreign_component", f"a component belongs to {holder or 'no library'}"
+            )

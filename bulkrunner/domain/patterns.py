@@ -1,0 +1,78 @@
+"""Patterns: what a change does, values left out, so that changes of a kind can be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.job import (
+    AppendChange,
+    Change,
+    Create,
+    Delete,
+    Operation,
+    RemoveChange,
+    SetChange,
+    Update,
+)
+
+MAX_LENGTH = 300
+
+_VERBS = {"added": "add", "removed": "remove", "changed": "change"}
+
+
+def pattern_of(what: Operation | Sequence[Difference], *, kind: str | None = None) -> str:
+    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``.
+
+    Args:
+        what: an operation, or the differences that a change makes.
+        kind: ``holding`` or ``bib``; None where nobody knows.
+    """
+    name = kind or "record"
+    match what:
+        case Update():
+            head, parts = f"update {name}", _update_parts(what)
+        case Delete():
+            head, parts = f"delete {name}", []
+        case Create():
+            head, parts = f"create {what.creates.value}", _create_parts(what)
+        case _:
+            head = f"update {name}"
+            parts = [f"{_VERBS[item.kind]} {item.place}" for item in what]
+    separator = ", " if isinstance(what, Create) else "; "
+    return _bounded(head, separator.join(_once(parts)))
+
+
+def _update_parts(op: Update) -> list[str]:
+    if op.resave:
+        return ["resave"]
+    if op.replace is not None:
+        return [f"replace {part}" for part in ("record", "item") if part in op.replace]
+    return [_change_part(change) for change in op.changes]
+
+
+def _change_part(change: Change) -> str:
+    match change:
+        case SetChange(at=at):
+            return f"set {at}"
+        case RemoveChange(at=at):
+            return f"remove {at}"
+        case AppendChange(at=at):
+            return f"append {at}"
+
+
+def _create_parts(op: Create) -> list[str]:
+    return [*sorted(op.body), *(f"@record.{key}" for key in sorted(op.record))]
+
+
+def _once(parts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(parts))
+
+
+def _bounded(head: str, rest: str) -> str:
+    text = f"{head}: {rest}" if rest else head
+    if len(text) <= MAX_LENGTH:
+        return text
+    # Two long patterns that differ only behind the cut stay two patterns.
+    return f"{text[:MAX_LENGTH]}… {digest(text)[7:15]}"

@@ -1,0 +1,235 @@
+"""Places: dotted paths of keys and list indexes inside a record, as manifests write them.
+
+A place begins at the thing (graph[1]), with ``@record.`` at the record part (graph[0]). On the way
+a list of one is walked through; a longer list needs an index.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from bulkrunner.domain.records import Document, components, record_part, thing_part
+
+RECORD_PREFIX = "@record."
+MAX_LENGTH = 500
+MAX_STEPS = 20
+
+Step: TypeAlias = str | int
+Path: TypeAlias = tuple[Step, ...]
+"""Steps from the top of a document, list indexes included."""
+
+RECORD_PATH: Final[Path] = ("@graph", 0)
+THING_PATH: Final[Path] = ("@graph", 1)
+
+THING_KEPT = frozenset({"@id", "@type", "heldBy", "itemOf", "sameAs"})
+"""Keys of the thing that no change reaches: they say which record it is and whose."""
+
+RECORD_KEPT = frozenset(
+    {
+        "@id",
+        "@type",
+        "mainEntity",
+        "controlNumber",
+        "sameAs",
+        "created",
+        "modified",
+        "recordStatus",
+        "descriptionCreator",
+        "descriptionLastModifier",
+    }
+)
+"""Keys of the record part that no change reaches: identity, and what the server writes itself."""
+
+_FORBIDDEN_ON_THING = THING_KEPT | RECORD_KEPT
+_JSON_LD_KEYS = frozenset({"@id", "@type", "@value", "@language"})
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
+_KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
+
+
+class PlaceError(ValueError):
+    """The text is no place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a change is not made: stable code, reason, what to do."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+class PlaceRefused(Exception):
+    """The place cannot be used in this document; carries the refusal."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.refusal = Refusal(code=code, message=message, hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A parsed place.
+
+    Attributes:
+        text: as written. in_record: begins at the record part. steps: keys and list indexes.
+    """
+
+    text: str
+    in_record: bool
+    steps: Path
+
+    @property
+    def root(self) -> Path:
+        """Return where the place begins."""
+        return RECORD_PATH if self.in_record else THING_PATH
+
+
+class Absent:
+    """The type of ``ABSENT``."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT: Final = Absent()
+"""Stands for the value of a place that is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """Where a place leads in one document.
+
+    Attributes:
+        path: of the value; as far as it leads where the place is absent.
+        value: ``ABSENT`` where the place is absent.
+        creatable: only the last key is missing.
+    """
+
+    path: Path
+    value: Any
+    creatable: bool = False
+
+
+@lru_cache(maxsize=4096)
+def parse_place(text: str) -> Place:
+    """Read a place as written in a manifest.
+
+    Raises:
+        PlaceError: malformed; the message says why.
+    """
+    if not text:
+        raise PlaceError("it is empty")
+    if len(text) > MAX_LENGTH:
+        raise PlaceError(f"it is longer than {MAX_LENGTH} characters")
+    in_record = text.startswith(RECORD_PREFIX)
+    words = text.removeprefix(RECORD_PREFIX).split(".")
+    if len(words) > MAX_STEPS:
+        raise PlaceError(f"it has more than {MAX_STEPS} steps")
+    steps = tuple(_step(word) for word in words)
+    if isinstance(steps[0], int):
+        raise PlaceError("it begins with a list index, not with a key")
+    return Place(text=text, in_record=in_record, steps=steps)
+
+
+def _step(word: str) -> Step:
+    if _INDEX.fullmatch(word):
+        return int(word)
+    if not word:
+        raise PlaceError("a step between the dots is empty")
+    if word.isdecimal() or re.fullmatch(r"-[0-9]+", word):
+        raise PlaceError(f"{word} is no list index; they count from 0, without leading zeros")
+    if word == "@record":
+        raise PlaceError("@record stands first and is followed by a key: @record.cataloguersNote")
+    if word.startswith("@") and word not in _JSON_LD_KEYS:
+        raise PlaceError(f"{word} is no key of a record")
+    if not _KEY.fullmatch(word):
+        raise PlaceError(f"{word!r} is no key; keys and list indexes are joined by dots")
+    return word
+
+
+def writable_place(text: str) -> Place:
+    """Read a place that a change is to be made at.
+
+    Raises:
+        PlaceRefused: ``forbidden_place``.
+        PlaceError: malformed.
+    """
+    place = parse_place(text)
+    if place.steps[0] in (RECORD_KEPT if place.in_record else _FORBIDDEN_ON_THING):
+        raise PlaceRefused(
+            "forbidden_place",
+            f"{text} is kept by the server or by bulkrunner and cannot be changed",
+            "take the change out of the job",
+        )
+    return place
+
+
+def locate(document: Document, place: Place) -> Spot:
+    """Follow a place into a document.
+
+    Raises:
+        PlaceRefused: ``ambiguous_place`` or ``in_component``.
+    """
+    node: Any = record_part(document) if place.in_record else thing_part(document)
+    _refuse_component(document, place, node)
+    path = place.root
+    last = len(place.steps) - 1
+    for number, step in enumerate(place.steps):
+        if isinstance(step, str):
+            node, path = _into_list_of_one(node, path, place, step)
+        if not _has(node, step):
+            creatable = number == last and isinstance(step, str) and isinstance(node, dict)
+            return Spot(path=(*path, step), value=ABSENT, creatable=creatable)
+        node = node[step]
+        path = (*path, step)
+    return Spot(path=path, value=node)
+
+
+def _has(node: Any, step: Step) -> bool:
+    if isinstance(step, int):
+        return isinstance(node, list) and step < len(node)
+    return isinstance(node, dict) and step in node
+
+
+def _into_list_of_one(node: Any, path: Path, place: Place, step: Step) -> tuple[Any, Path]:
+    while isinstance(node, list) and node:
+        if len(node) > 1:
+            raise ambiguous(place, len(node), before=str(step))
+        node = node[0]
+        path = (*path, 0)
+    return node, path
+
+
+def ambiguous(place: Place, length: int, *, before: str = "") -> PlaceRefused:
+    """Return the refusal of a place that does not say which element of a list it means."""
+    where = f" before {before}" if before else ""
+    return PlaceRefused(
+        "ambiguous_place",
+        f"{place.text} meets a list of {length}{where} and does not say which element is meant",
+        "give the index, counted from 0",
+    )
+
+
+def _refuse_component(document: Document, place: Place, thing: Any) -> None:
+    first = place.steps[0]
+    if place.in_record or first in thing:
+        return
+    if any(first in component for component in components(document)):
+        raise PlaceRefused(
+            "in_component",
+            f"{first} is absent from the item itself but present in one of its components",
+            f"name the component, for instance hasComponent.0.{place.text}",
+        )
+
+
+def path_text(path: Path) -> str:
+    """Write a path of a document as a place."""
+    for root, prefix in ((THING_PATH, ""), (RECORD_PATH, RECORD_PREFIX)):
+        if path[:2] == root:
+            rest = ".".join(map(str, path[2:]))
+            return f"{prefix}{rest}" if rest else (RECORD_PREFIX[:-1] if prefix else "@item")
+    return ".".join(map(str, path))

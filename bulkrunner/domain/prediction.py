@@ -1,0 +1,257 @@
+"""What the server will store of a document it is sent, as far as that is certain.
+
+Left out, since it takes the server's own data: blank nodes that it links by label or code, aliases
+that it replaces by main IRIs, categories that others imply, old bib types that it converts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.domain.iris import SHORT_ID
+from bulkrunner.domain.places import ABSENT, Path, path_text
+from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri, thing_part
+from bulkrunner.vocabulary import category
+
+MAX_CLEANUPS = 50
+
+NEVER_STORED = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
+_LIGATURES = {
+    "\ufb00": "ff",
+    "\ufb01": "fi",
+    "\ufb02": "fl",
+    "\ufb03": "ffi",
+    "\ufb04": "ffl",
+    "\ufb05": "st",
+    "\ufb06": "st",
+}
+_SPELLED_OUT = str.maketrans(_LIGATURES)
+_BOM = "\ufeff"
+_BLANKS = "\t \u00a0\u1680\u202f\u205f\u3000\u2060" + "".join(map(chr, range(0x2000, 0x200B)))
+_IDENTIFIERS = ("identifiedBy", "indirectlyIdentifiedBy")
+_SPACELESS = frozenset({"ISNI", "ORCID"})
+_TERMS = "https://id.kb.se/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The document as it will be stored.
+
+    Attributes:
+        cleanups: what the server changes by itself, as ``place: what``.
+    """
+
+    document: Document
+    cleanups: tuple[str, ...] = ()
+
+
+def predict_stored(document: Document, *, declared: Iterable[Path] = ()) -> Prediction:
+    """Return what the server will store of a document; the argument is left as it is.
+
+    Args:
+        document: as it will be sent.
+        declared: paths that the operation names; what the server changes there is no clean-up.
+    """
+    work = _Work()
+    sent = {key: value for key, value in document.items() if key != "@context"}
+    stored = work.clean(sent, ())
+    if not isinstance(stored, dict):
+        stored = {}
+    work.move_work_part(stored)
+    work.type_identifiers(thing_part(stored))
+    work.standard_numbers(thing_part(stored))
+    work.tidy_parts(stored)
+    work.point_to_thing(stored)
+    work.announce_old_type(stored)
+    return Prediction(document=stored, cleanups=work.cleanups(frozenset(declared)))
+
+
+class _Work:
+    """One prediction: takes steps in the server's order and notes what they changed."""
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[Path, str]] = []
+
+    def cleanups(self, declared: frozenset[Path]) -> tuple[str, ...]:
+        """Return the notes outside the declared paths as text."""
+        lines = [
+            f"{path_text(path)}: {what}"
+            for path, what in self._notes
+            if not any(path[:length] in declared for length in range(len(path) + 1))
+        ]
+        lines = list(dict.fromkeys(lines))
+        if len(lines) > MAX_CLEANUPS:
+            lines[MAX_CLEANUPS:] = [f"and {len(lines) - MAX_CLEANUPS} more"]
+        return tuple(lines)
+
+    def _note(self, path: Path, what: str) -> None:
+        self._notes.append((path, what))
+
+    # --- strings, nulls, what is never stored ---
+
+    def clean(self, value: Any, path: Path) -> Any:
+        """Return a copy of the value with clean strings and without nulls; may be ``ABSENT``."""
+        match value:
+            case str():
+                return self._clean_text(value, path)
+            case None:
+                self._note(path, "null removed")
+                return ABSENT
+            case dict():
+                return self._clean_object(value, path)
+            case list():
+                items = [self.clean(item, (*path, index)) for index, item in enumerate(value)]
+                kept = [item for item in items if item is not ABSENT]
+                return ABSENT if value and not kept else kept
+        return value
+
+    def _clean_object(self, value: dict[str, Any], path: Path) -> Any:
+        kept: dict[str, Any] = {}
+        emptied = False
+        for key, inner in value.items():
+            if key in NEVER_STORED:
+                self._note((*path, key), "removed, the server never stores it")
+                continue
+            cleaned = self.clean(inner, (*path, key))
+            if cleaned is ABSENT:
+                emptied = True
+            else:
+                kept[key] = cleaned
+        return ABSENT if emptied and not kept else kept
+
+    def _clean_text(self, text: str, path: Path) -> str:
+        if text.isascii():
+            composed = text
+        else:
+            composed = unicodedata.normalize("NFC", text)
+            if composed != text:
+                self._note(path, "composed (Unicode NFC)")
+            spelled = composed.translate(_SPELLED_OUT)
+            if spelled != composed:
+                self._note(path, "ligatures spelled out")
+            composed = spelled.replace(_BOM, "")
+            if composed != spelled:
+                self._note(path, "invisible U+FEFF removed")
+        if composed == " ":
+            return composed
+        trimmed = composed.lstrip(_BLANKS).rstrip(_BLANKS + "\r\n")
+        if trimmed != composed:
+            self._note(path, "trimmed")
+        return trimmed
+
+    # --- the thing's parts ---
+
+    def move_work_part(self, document: Document) -> None:
+        """Put a work that stands as graph[2] into the instance."""
+        graph = document.get("@graph")
+        thing = thing_part(document)
+        if not isinstance(graph, list) or len(graph) < 3 or not isinstance(graph[2], dict):
+            return
+        work = graph[2]
+        if "@id" in work and thing.get("instanceOf") == {"@id": work["@id"]}:
+            thing["instanceOf"] = {key: value for key, value in work.items() if key != "@id"}
+            del graph[2]
+            self._note(("@graph", 1, "instanceOf"), "takes in the work of @graph.2")
+
+    def type_identifiers(self, thing: dict[str, Any]) -> None:
+        """Make ISNI and ORCID notes types, and take the blanks out of their values."""
+        for identifier, path in _nodes(thing, "identifiedBy"):
+            note = identifier.get("typeNote")
+            if isinstance(note, str) and note.upper() in _SPACELESS:
+                identifier["@type"] = note.upper()
+                del identifier["typeNote"]
+                self._note(path, "typeNote becomes @type")
+            if identifier.get("@type") in _SPACELESS:
+                self._rewrite(identifier, path, lambda value: value.replace(" ", ""))
+
+    def standard_numbers(self, thing: dict[str, Any]) -> None:
+        """Take hyphens out of ISBNs; ISBN and ISSN in upper case."""
+        for name in _IDENTIFIERS:
+            for identifier, path in _nodes(thing, name):
+                match identifier.get("@type"):
+                    case "ISBN":
+                        self._rewrite(identifier, path, _isbn)
+                    case "ISSN":
+                        self._rewrite(identifier, path, str.upper)
+
+    def _rewrite(self, node: dict[str, Any], path: Path, rewrite: Any) -> None:
+        value = node.get("value")
+        if isinstance(value, str) and (new := rewrite(value)) != value:
+            node["value"] = new
+            self._note((*path, "value"), "written the standard way")
+
+    # --- links ---
+
+    def tidy_parts(self, document: Document) -> None:
+        """Reduce nodes with an id and other data to what the server keeps of them."""
+        # A new record's own id is a stand-in; its bib then tells the environment's base.
+        names = (record_part(document).get("@id"), item_of(document))
+        bases = tuple(iri[: iri.rfind("/") + 1] for iri in names if isinstance(iri, str))
+        for index, part in ((0, record_part(document)), (1, thing_part(document))):
+            for key, value in part.items():
+                if key not in {"sameAs", "mainEntity"}:
+                    part[key] = self._tidy(value, ("@graph", index, key), bases)
+
+    def _tidy(self, value: Any, path: Path, bases: tuple[str, ...]) -> Any:
+        if isinstance(value, list):
+            return [self._tidy(item, (*path, index), bases) for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        iri = value.get("@id")
+        if isinstance(iri, str) and len(value) > 1:
+            if _is_known(iri, bases):
+                self._note(path, "reduced to a link")
+                return {"@id": iri}
+            self._note(path, "its @id, unknown to the server, moved to sameAs")
+            value = _with_alias({key: item for key, item in value.items() if key != "@id"}, iri)
+        return {
+            key: inner if key == "sameAs" else self._tidy(inner, (*path, key), bases)
+            for key, inner in value.items()
+        }
+
+    def point_to_thing(self, document: Document) -> None:
+        """Make mainEntity a link to the thing."""
+        record, iri = record_part(document), thing_part(document).get("@id")
+        if record and isinstance(iri, str) and record.get("mainEntity") != {"@id": iri}:
+            record["mainEntity"] = {"@id": iri}
+            self._note(("@graph", 0, "mainEntity"), "made to point to the main thing")
+
+    def announce_old_type(self, document: Document) -> None:
+        """Note a bib type that the server converts in a way not foretold here."""
+        name = thing_part(document).get("@type")
+        if isinstance(name, str) and "pending" in category(name):
+            self._note(("@graph", 1, "@type"), f"{name} converted to the newer types by the server")
+
+
+def _isbn(value: str) -> str:
+    return value.replace("-", "").upper()
+
+
+def _nodes(thing: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], Path]]:
+    value = thing.get(name)
+    path: Path = ("@graph", 1, name)
+    if isinstance(value, dict):
+        yield value, path
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield item, (*path, index)
+
+
+def _is_known(iri: str, bases: tuple[str, ...]) -> bool:
+    """Tell whether the server surely, or almost surely, has a record of the IRI."""
+    if sigel_of_iri(iri) is not None or iri.startswith(_TERMS):
+        return True
+    short = iri.removesuffix("#it")
+    return any(
+        short.startswith(base) and SHORT_ID.fullmatch(short, len(base)) is not None
+        for base in bases
+    )
+
+
+def _with_alias(node: dict[str, Any], iri: str) -> dict[str, Any]:
+    same = node.get("sameAs", [])
+    return {**node, "sameAs": [*(same if isinstance(same, list) else [same]), {"@id": iri}]}
