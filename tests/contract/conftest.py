@@ -3,13 +3,16 @@
 import httpx
 import pytest
 
-from tests.contract.target import FIXED_URL, Api, open_target
+from tests.contract.target import FIXED_URL, Api, minimal_bib, open_target
 
 
 @pytest.fixture(scope="session")
-def target():
+def target(pytestconfig):
     """The environment under test; the sandbox has the address that cassettes show."""
     with open_target(base_uris={"test": FIXED_URL + "/"}) as found:
+        recorder = pytestconfig.pluginmanager.get_plugin("contract-recorder")
+        if recorder is not None:
+            recorder.know(found)
         yield found
 
 
@@ -56,21 +59,3 @@ def holding(api, bib):
 def new_bib(cataloguer):
     """A minimal bib, as it is POSTed."""
     return minimal_bib()
-
-
-def minimal_bib():
-    base = "https://id.kb.se/TEMPID"
-    return {
-        "@graph": [
-            {"@id": base, "@type": "Record", "mainEntity": {"@id": base + "#it"}},
-            {
-                "@id": base + "#it",
-                "@type": "PhysicalResource",
-                "hasTitle": [{"@type": "Title", "mainTitle": "Contract suite, may be deleted"}],
-                "instanceOf": {
-                    "@type": "Monograph",
-                    "language": [{"@id": "https://id.kb.se/language/swe"}],
-                },
-            },
-        ]
-    }

@@ -144,6 +144,24 @@ def open_target(**options: Any) -> Iterator[Target]:
         )
 
 
+def minimal_bib() -> dict[str, Any]:
+    """A bib as it is POSTed, with no more than it needs."""
+    return {
+        "@graph": [
+            {"@id": TEMPID, "@type": "Record", "mainEntity": {"@id": TEMPID + "#it"}},
+            {
+                "@id": TEMPID + "#it",
+                "@type": "PhysicalResource",
+                "hasTitle": [{"@type": "Title", "mainTitle": "Contract suite, may be deleted"}],
+                "instanceOf": {
+                    "@type": "Monograph",
+                    "language": [{"@id": "https://id.kb.se/language/swe"}],
+                },
+            },
+        ]
+    }
+
+
 class Api:
     """Raw requests to a target; remembers what it created, to take it away again."""
 
@@ -171,6 +189,10 @@ class Api:
             assert answer.status_code == 200, answer
             self._tokens[role] = answer.json()["access_token"]
         return self._tokens[role]
+
+    def forget_tokens(self) -> None:
+        """Let the next write ask for a new token."""
+        self._tokens.clear()
 
     def credentials(self, role: str) -> Credentials:
         found = self.target.client if role == "client" else self.target.cataloguer

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.contract.conftest import minimal_bib
-from tests.contract.target import TEMPID
+from tests.contract.target import TEMPID, minimal_bib
 
 NOT_FOUND = "Document not found."
 

@@ -1,6 +1,6 @@
 """DELETE (libris-api §7)."""
 
-from tests.contract.conftest import minimal_bib
+from tests.contract.target import minimal_bib
 
 
 def test_a_deletion(api, holding):

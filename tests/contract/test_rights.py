@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.contract.conftest import minimal_bib
-from tests.contract.target import LIBRARY
+from tests.contract.target import LIBRARY, minimal_bib
 
 REFUSED = "You are not authorized to perform this operation"
 

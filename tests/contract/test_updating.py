@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.contract.conftest import minimal_bib
+from tests.contract.target import minimal_bib
 
 STALE = "The resource has been updated by someone else. Please refetch."
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.conftest import minimal_bib
+from tests.contract.target import minimal_bib
 
 REFUSED = {
     "a second graph": ({"hasNote": [{"@graph": []}]}, "NESTED_GRAPH", "@graph"),
