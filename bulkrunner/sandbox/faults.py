@@ -1,4 +1,27 @@
-"""Faults on request: rules that make some requests go wrong."""
+"""Faults on request: rules that make some requests go wrong.
+
+A rule is a JSON object with a ``kind`` and, to choose the requests it strikes: ``method``; ``path``
+(a regular expression searched in path and query; without it every request but logins);
+``nth`` (a number or a list, counted among the matching requests, from 1); ``every``;
+``probability`` with ``seed``; ``times`` (at most). Without a choice it strikes every one.
+
+=================  ==========================================  =====================================
+kind               own keys                                    what happens
+=================  ==========================================  =====================================
+latency            ms                                          waits before the work
+status             status, body, content_type, retry_after,    that answer instead of the work, or
+                   after                                       (``after: true``) once it is done
+close_before       –                                           connection cut, nothing written
+close_after        –                                           work done, connection cut
+truncate           –                                           work done, half the body sent
+expire_token       –                                           the request's token has ended
+revoke_client      client (default: the token's)               client and tokens gone
+drop_permission    client, sigel (default: all)                rights gone, token stays
+login_down         status (default 503)                        login fails; writes are answered 401
+foreign_edit       sigel, set, doc, delete                     somebody else gets in first; before a
+                                                               POST: creates the same record
+=================  ==========================================  =====================================
+"""
 
 from __future__ import annotations
 
