@@ -88,16 +88,14 @@ class ReadOnlyCatalogue:
         *,
         clock: Clock,
         tell: Tell = tell_nobody,
-        rate: float | None = None,
     ) -> Self:
         """Return a catalogue with connections of its own; nothing is sent before the first call.
 
         Args:
-            environment: which one.
+            environment: which one, with no more speed than is allowed.
             credentials: of a client of its login.
             clock: for pauses and for the ends of tokens.
             tell: told why nothing happens, and for how long.
-            rate: writes per second, where a job agreed on another than the environment's.
         """
         count = RequestCount()
         connections = environment.concurrency + 1
@@ -111,7 +109,7 @@ class ReadOnlyCatalogue:
             environment,
             login=Login(environment, credentials, http=login_http, clock=clock),
             http=http,
-            pace=Pace(environment, clock=clock, tell=tell, write_rate=rate),
+            pace=Pace(environment, clock=clock, tell=tell),
             clock=clock,
             count=count,
         )

@@ -75,19 +75,17 @@ class Pace:
         *,
         clock: Clock,
         tell: Tell = tell_nobody,
-        write_rate: float | None = None,
         writes: Waits | None = None,
         reads: Waits | None = None,
     ) -> None:
         """Start with everything free.
 
-        ``write_rate`` stands instead of the environment's where a job agreed on another. ``tell``
-        is told of every wait longer than a second. ``writes`` and ``reads`` may be other limiters,
-        for instance ones that several processes share.
+        ``tell`` is told of every wait longer than a second. ``writes`` and ``reads`` may be other
+        limiters, for instance ones that several processes share.
         """
         self._clock = clock
         self._tell = tell
-        self._writes = writes or Spacing(write_rate or environment.rate)
+        self._writes = writes or Spacing(environment.rate)
         self._reads = reads or Spacing(environment.read_rate)
         self._places = threading.Semaphore(environment.concurrency)
         self._held = threading.local()

@@ -1,8 +1,24 @@
-"""Where an environment's client id and secret come from."""
+"""Where an environment's client id and secret come from: variables, a command, the keyring.
+
+Nothing here is logged, and no message repeats what was found.
+"""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulkrunner.errors import AccessLost
+
+COMMAND_PATIENCE = 60.0
+"""Seconds that a command may take; a person may have to unlock something."""
+
+MOST_BYTES = 4096
+
+KeyringLookup = Callable[[str, str | None], tuple[str, str] | None]
+"""From service and client id (None where unknown) to client id and secret, if they are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,3 +27,108 @@ class Credentials:
 
     client_id: str
     client_secret: str = field(repr=False)
+
+
+class _Nothing(Exception):
+    """A place holds no secret; says why."""
+
+
+def variable_names(environment: str) -> tuple[str, str]:
+    """Return the names of the variables with the client id and the secret."""
+    stem = "BULKRUNNER_" + environment.upper().replace("-", "_")
+    return f"{stem}_CLIENT_ID", f"{stem}_CLIENT_SECRET"
+
+
+def find_credentials(
+    environment: str,
+    variables: Mapping[str, str],
+    *,
+    client_id: str | None = None,
+    command: Sequence[str] | None = None,
+    folder: Path | None = None,
+    keyring: KeyringLookup | None = None,
+) -> Credentials:
+    """Look for an environment's credentials; the first place that has them counts.
+
+    Args:
+        environment: its name.
+        variables: the process' environment variables.
+        client_id: as the configuration says it; the variable comes first.
+        command: prints the secret; never through a shell.
+        folder: where the command runs.
+        keyring: instead of the system's.
+
+    Raises:
+        AccessLost: no place has them; the message names every place.
+    """
+    id_name, secret_name = variable_names(environment)
+    client_id = variables.get(id_name, "").strip() or client_id
+    looked: list[str] = []
+    secret = variables.get(secret_name, "").strip()
+    if secret and client_id:
+        return Credentials(client_id=client_id, client_secret=secret)
+    missing = [] if client_id else [id_name]
+    missing += [] if secret else [secret_name]
+    looked.append(f"{' and '.join(missing)} not set")
+    if command and client_id and not secret:
+        try:
+            return Credentials(client_id=client_id, client_secret=_run(command, variables, folder))
+        except _Nothing as nothing:
+            looked.append(f"client_secret_command {nothing}")
+    try:
+        found = (keyring or system_keyring)(f"bulkrunner/{environment}", client_id)
+    except _Nothing as nothing:
+        looked.append(str(nothing))
+    else:
+        if found is not None and found[0]:
+            return Credentials(client_id=found[0], client_secret=secret or found[1])
+        looked.append(f"the keyring has no entry bulkrunner/{environment}")
+    raise AccessLost(
+        f"No credentials for {environment}: {'; '.join(looked)}.",
+        hint=f"Set {id_name} and {secret_name}; see docs/reference/configuration.md.",
+        code="no_credentials",
+    )
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path | None) -> str:
+    """Return the first line that the command prints; what it says of errors may hold the secret."""
+    try:
+        done = subprocess.run(  # noqa: S603 (a list of arguments from a file of the user's own)
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env=dict(variables),
+            timeout=COMMAND_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _Nothing(f"took more than {COMMAND_PATIENCE:g} s") from None
+    except OSError as error:
+        raise _Nothing(f"cannot be started: {error.strerror}") from None
+    if done.returncode:
+        raise _Nothing(f"ended with {done.returncode}")
+    try:
+        line = done.stdout[:MOST_BYTES].decode("utf-8").partition("\n")[0].strip()
+    except UnicodeDecodeError:
+        raise _Nothing("printed something that is no text") from None
+    if not line:
+        raise _Nothing("printed nothing")
+    return line
+
+
+def system_keyring(service: str, client_id: str | None) -> tuple[str, str] | None:
+    """Ask the system's keyring."""
+    try:
+        import keyring  # noqa: PLC0415 (optional, and slow to import)
+        from keyring.errors import KeyringError  # noqa: PLC0415
+    except ImportError:
+        raise _Nothing("no keyring (install bulkrunner[keyring])") from None
+    try:
+        found = keyring.get_credential(service, client_id)
+    except KeyringError as error:
+        raise _Nothing(f"the keyring failed ({type(error).__name__})") from None
+    if found is None or not found.password:
+        return None
+    return (found.username or client_id or "", found.password)

@@ -1,0 +1,92 @@
+"""Hours in which writes may be sent, by the wall clock of the environment's time zone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+_WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", re.ASCII)
+_DAY = 24 * 60
+_HORIZON = 3 * _DAY
+"""Minutes looked ahead: a window may be missing on the day when the clock is put forward."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """From the start until just before the end, in minutes of the day; may pass midnight."""
+
+    start: int
+    end: int
+
+    def holds(self, minute: int) -> bool:
+        """Tell whether a minute of the day is inside."""
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
+
+
+def parse_window(text: str) -> Window:
+    """Read ``HH:MM-HH:MM``.
+
+    Raises:
+        ValueError: another form, or a window that is empty.
+    """
+    match = _WINDOW.fullmatch(text)
+    if match is None:
+        raise ValueError("must look like 22:00-06:00")
+    hours, minutes, end_hours, end_minutes = match.groups()
+    start = int(hours) * 60 + int(minutes)
+    end = _DAY if end_hours is None else int(end_hours) * 60 + int(end_minutes)
+    if start == end:
+        raise ValueError("begins when it ends; leave windows out to allow every hour")
+    return Window(start=start, end=end)
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return the time zone of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is no known time zone, such as Europe/Stockholm") from None
+
+
+def is_open(windows: Sequence[str], timezone: str, now: datetime) -> bool:
+    """Tell whether writes may be sent at this moment; without windows always."""
+    return _inside([parse_window(text) for text in windows], time_zone(timezone), now)
+
+
+def next_opening(windows: Sequence[str], timezone: str, now: datetime) -> datetime | None:
+    """Return when writes may be sent: now where a window is open; None if never."""
+    return _next(windows, timezone, now, wanted=True)
+
+
+def next_closing(windows: Sequence[str], timezone: str, now: datetime) -> datetime | None:
+    """Return when writes may no longer be sent: now where none is open; None if always."""
+    return _next(windows, timezone, now, wanted=False)
+
+
+def _next(windows: Sequence[str], timezone: str, now: datetime, *, wanted: bool) -> datetime | None:
+    parsed, zone = [parse_window(text) for text in windows], time_zone(timezone)
+    if _inside(parsed, zone, now) is wanted:
+        return now
+    minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+    for _ in range(_HORIZON if parsed else 0):
+        minute += timedelta(minutes=1)
+        if _inside(parsed, zone, minute) is wanted:
+            return minute
+    return None
+
+
+def _inside(windows: list[Window], zone: ZoneInfo, now: datetime) -> bool:
+    if not windows:
+        return True
+    local = now.astimezone(zone)
+    minute = local.hour * 60 + local.minute
+    return any(window.holds(minute) for window in windows)
