@@ -6,11 +6,15 @@ Nothing here is logged, and no message repeats what was found.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkrunner.errors import AccessLost
+
+if TYPE_CHECKING:
+    from bulkrunner.config import SecretCommand, Settings
+    from bulkrunner.domain.environment import Environment
 
 COMMAND_PATIENCE = 60.0
 """Seconds that a command may take; a person may have to unlock something."""
@@ -40,29 +44,27 @@ def variable_names(environment: str) -> tuple[str, str]:
 
 
 def find_credentials(
-    environment: str,
+    settings: Settings,
+    environment: Environment,
     variables: Mapping[str, str],
     *,
-    client_id: str | None = None,
-    command: Sequence[str] | None = None,
-    folder: Path | None = None,
     keyring: KeyringLookup | None = None,
 ) -> Credentials:
     """Look for an environment's credentials; the first place that has them counts.
 
     Args:
-        environment: its name.
+        settings: say what files know of the client.
+        environment: whose client it is.
         variables: the process' environment variables.
-        client_id: as the configuration says it; the variable comes first.
-        command: prints the secret; never through a shell.
-        folder: where the command runs.
         keyring: instead of the system's.
 
     Raises:
         AccessLost: no place has them; the message names every place.
     """
-    id_name, secret_name = variable_names(environment)
-    client_id = variables.get(id_name, "").strip() or client_id
+    name = environment.name
+    place = settings.clients[name]
+    id_name, secret_name = variable_names(name)
+    client_id = variables.get(id_name, "").strip() or place.client_id
     looked: list[str] = []
     secret = variables.get(secret_name, "").strip()
     if secret and client_id:
@@ -70,35 +72,35 @@ def find_credentials(
     missing = [] if client_id else [id_name]
     missing += [] if secret else [secret_name]
     looked.append(f"{' and '.join(missing)} not set")
-    if command and client_id and not secret:
+    if place.command and client_id and not secret:
         try:
-            return Credentials(client_id=client_id, client_secret=_run(command, variables, folder))
+            return Credentials(client_id=client_id, client_secret=_run(place.command, variables))
         except _Nothing as nothing:
             looked.append(f"client_secret_command {nothing}")
     try:
-        found = (keyring or system_keyring)(f"bulkrunner/{environment}", client_id)
+        found = (keyring or system_keyring)(f"bulkrunner/{name}", client_id)
     except _Nothing as nothing:
         looked.append(str(nothing))
     else:
         if found is not None and found[0]:
             return Credentials(client_id=found[0], client_secret=secret or found[1])
-        looked.append(f"the keyring has no entry bulkrunner/{environment}")
+        looked.append(f"the keyring has no entry bulkrunner/{name}")
     raise AccessLost(
-        f"No credentials for {environment}: {'; '.join(looked)}.",
+        f"No credentials for {name}: {'; '.join(looked)}.",
         hint=f"Set {id_name} and {secret_name}; see docs/reference/configuration.md.",
         code="no_credentials",
     )
 
 
-def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path | None) -> str:
+def _run(command: SecretCommand, variables: Mapping[str, str]) -> str:
     """Return the first line that the command prints; what it says of errors may hold the secret."""
     try:
         done = subprocess.run(  # noqa: S603 (a list of arguments from a file of the user's own)
-            list(command),
+            list(command.arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=folder,
+            cwd=command.folder,
             env=dict(variables),
             timeout=COMMAND_PATIENCE,
             check=False,
