@@ -83,6 +83,7 @@ class AnswerKind(StrEnum):
     SERVER_ERROR = "server_error"
     LOST = "lost"
     UNREADABLE = "unreadable"
+    NOT_SENT = "not_sent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,7 @@ class WriteAnswer:
 
     Attributes:
         kind: DONE is 200, 201 or 204; LOST no complete answer; UNREADABLE a status nobody expects.
+            NOT_SENT is only recorded, of a LOST request with ``sent`` False.
         status: HTTP status, None where lost. words: the server's message, bounded to 500 characters.
         etag: plain. location: short id of ``Location`` where it is a record of this environment.
         retry_after: seconds. server_date: the ``Date`` header. errors: of a failed validation.
