@@ -103,7 +103,9 @@ class Filter:
         return body
 
     def _text(self, content: bytes) -> bytes:
-        """Put the fixed address where the one of the moment stands, plain or percent-encoded."""
+        """Put the fixed address where the one of the moment stands, in every wrapping."""
+        if content[:2] == b"\x1f\x8b":
+            return gzip.compress(self._text(gzip.decompress(content)), mtime=0)
         for address in {self._target.base_uri, self._target.base_url + "/"}:
             for form in (str, quote_plus, lambda text: quote(text, safe="")):
                 content = content.replace(form(address).encode(), form(FIXED_URL + "/").encode())

@@ -129,7 +129,7 @@ def _answers(path: Path) -> list[str]:
 def check(folder: Path, secrets: set[str]) -> list[str]:
     """Say what keeps the cassettes from being kept."""
     files = sorted(folder.rglob("*.yaml"))
-    faults = [fault for file in files for fault in suspicions(file)]
+    faults = sorted({fault for file in files for fault in suspicions(file)})
     faults += [f"{file.name}: a secret" for file in files if leaks(file, secrets)]
     size = sum(file.stat().st_size for file in files)
     if size > LARGEST:

@@ -65,6 +65,11 @@ class Target:
     pause: float = 0.0
     patience: float = 10.0
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine that answers."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
+
     def library(self, sigel: str | None = None) -> str:
         """IRI of a library: on the production host in every environment."""
         return LIBRARY + quote_plus(sigel or self.sigel)

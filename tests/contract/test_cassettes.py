@@ -175,6 +175,16 @@ def test_the_filter_cleans_the_login(filters):
     assert filters.secrets == {SECRET, "tU77KXI"}
 
 
+def test_the_filter_looks_into_compressed_answers(filters):
+    answer = {
+        "status": {"code": 200, "message": "OK"},
+        "headers": {"Content-Type": ["application/gzip"]},
+        "body": {"string": gzip.compress(b'{"@id": "http://127.0.0.1:40123/x"}')},
+    }
+    body = gzip.decompress(filters.response(answer)["body"]["string"])
+    assert body == b'{"@id": "https://libris.sandbox.test/x"}'
+
+
 def test_the_filter_takes_the_person_out_of_verify(filters):
     user = {"email": "eva@bibliotek.se", "full_name": "Eva Ek", "id": 7, "permissions": []}
     answer = {

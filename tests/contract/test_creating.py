@@ -1,5 +1,8 @@
 """POST, check by check (libris-api §5)."""
 
+import json
+from uuid import uuid4
+
 import pytest
 
 from tests.contract.target import TEMPID, minimal_bib
@@ -185,12 +188,14 @@ def test_any_string_serves_as_temporary_id(api, bib, temporary):
 
 def test_an_inherited_same_as_on_the_base_is_taken_for_the_old_id(api, bib):
     """§5: then the TEMPID stays in the stored record (trap 15)."""
-    document = api.holding_on(bib)
-    old = api.target.record("0123456789bcdfgh")
-    document["@graph"][0]["sameAs"] = [{"@id": old}]
+    if not api.target.is_loopback:
+        pytest.skip("what it leaves behind can hardly be taken away")
+    temporary = f"https://example.org/{uuid4()}"
+    document = json.loads(json.dumps(api.holding_on(bib)).replace(TEMPID, temporary))
+    document["@graph"][0]["sameAs"] = [{"@id": api.target.record("0123456789bcdfgh")}]
     answer = api.post(document)
     assert answer.status_code == 201
-    assert TEMPID in api.read(api.short_id(answer)).text
+    assert temporary in api.read(api.short_id(answer)).text
 
 
 def test_the_server_sets_the_records_own_fields(api, bib):
