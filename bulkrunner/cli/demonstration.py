@@ -91,7 +91,9 @@ class Demonstration:
         """
         folder = self._told.folder
         shutil.copytree(share_folder("jobs") / JOB, folder / "jobs" / JOB)
-        self._say(f"Everything happens in {folder}, on an embedded Libris; nothing leaves this machine.")
+        self._say(
+            f"Everything happens in {folder}, on an embedded Libris; nothing leaves this machine."
+        )
         with self._sandbox() as environments:
             self._prepare(environments)
             self._staging()

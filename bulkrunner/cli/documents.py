@@ -30,7 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "report": ("plan", "run", "format", "path"),
     "resume": _RUN,
     "run": _RUN,
-    "sandbox": ("state",),
+    "sandbox": ("test", "production", "pid", "config", "credentials"),
     "status": ("jobs", "plans", "runs", "next"),
     "stop": ("run", "state"),
     "verify": ("run", "environment", "checked", "differences", "requests"),

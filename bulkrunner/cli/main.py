@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=_level(given), stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
     )
     error, code = _run(given, invocation)
-    if invocation.as_json and not _asks_for_help(given):
+    if invocation.as_json and not invocation.printed and not _asks_for_help(given):
         document = invocation.document
         if error is not None:
             document = {**document, "error": error}

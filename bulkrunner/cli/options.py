@@ -28,6 +28,8 @@ class Invocation:
     as_json: bool = False
     verbose: int = 0
     document: dict[str, Any] = field(default_factory=dict)
+    printed: bool = False
+    """Whether the command has already printed its document itself."""
 
     def merge(self, given: dict[str, Any]) -> None:
         """Take what was given after the command; it wins over what stood before it."""

@@ -8,8 +8,14 @@ from bulkrunner.cli.options import Invocation, global_options
 
 
 @click.command()
-@click.option("--lang", "language", type=click.Choice(["sv", "en"]), default="sv", show_default=True,
-              help="Language of the report.")
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["sv", "en"]),
+    default="sv",
+    show_default=True,
+    help="Language of the report.",
+)
 @global_options
 def demo(invocation: Invocation, language: str) -> None:
     """Take a real job the whole road on the embedded sandbox, in a temporary folder."""

@@ -62,8 +62,8 @@ def check(invocation: Invocation, job: Path) -> None:
 @global_options
 def new(invocation: Invocation, name: str, parent: Path) -> None:
     """Make a new job folder with a commented manifest."""
-    from bulkrunner.services.starting import new_job
+    from bulkrunner.bootstrap import new_job_folder
 
-    folder = new_job(name, parent)
+    folder = new_job_folder(name, parent)
     invocation.document.update(job=name, folder=str(folder), manifest=str(folder / "job.yaml"))
     invocation.say(f"{folder}/ is ready: fill in job.yaml, then: bulkrunner check {folder}")

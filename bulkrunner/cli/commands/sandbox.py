@@ -61,4 +61,4 @@ def sandbox(
         load=load,
         write_config=write_config,
     )
-    invocation.document["state"] = "stopped"
+    invocation.printed = True

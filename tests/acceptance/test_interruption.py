@@ -1,0 +1,162 @@
+"""kill -9 at ten moments of a 500-change run; each change is made exactly once."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bulkrunner.sandbox import seed
+from bulkrunner.sandbox.seed_layout import Shape
+from tests.support.cli import Workplace
+from tests.support.sandbox import running_sandbox, wait_until
+
+UPDATES, DELETES, CREATES = 300, 100, 100
+
+
+@pytest.fixture(scope="module")
+def big():
+    with running_sandbox(bibs=seed.BIBS, holdings=seed.HOLDINGS) as control:
+        yield control
+
+
+def mixed_operations():
+    labelled = [
+        record
+        for mark in ("Hc", "Hce", "Hcf")
+        for record in seed.example_ids(kind="holding", sigel="Ylm", shelf_mark=mark)
+    ]
+    updated = labelled[:UPDATES]
+    deleted = seed.example_ids(kind="holding", sigel="Ylm", shape=Shape.BARE, n=DELETES)
+    bibs = seed.example_ids(kind="bib", without="Ylm", n=CREATES)
+    operations = [
+        *(
+            {"update": record, "changes": [{"append": {"at": "cataloguersNote", "value": "inv"}}]}
+            for record in updated
+        ),
+        *({"delete": record} for record in deleted),
+        *(
+            {"create": "holding", "of": bib, "sigel": "Ylm", "body": {"physicalLocation": ["M"]}}
+            for bib in bibs
+        ),
+    ]
+    random.Random(7).shuffle(operations)
+    return operations, updated, deleted, bibs
+
+
+def kill_after(place, arguments, writes):
+    staging = place.sandbox.staging
+    before = len(staging.writes())
+    process = place.start(*arguments)
+    wait_until(lambda: len(staging.writes()) - before >= writes or process.poll() is not None)
+    process.send_signal(signal.SIGKILL)
+    out, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, (out, err)
+
+
+def test_kill_at_ten_moments_then_every_change_is_made_exactly_once(big, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=big)
+    place.configure(staging={"rate": 400, "concurrency": 4})
+    operations, updated, deleted, bibs = mixed_operations()
+    lines = "\n".join(json.dumps(operation) for operation in operations)
+    job = place.job("killed", operations={"file": "ops.jsonl"}, files={"ops.jsonl": lines})
+    place("plan", job, "--env", "staging")
+    staging = place.sandbox.staging
+    before = {record: len(staging.history(record)) for record in [*updated, *deleted]}
+    staging.clear_log()
+
+    kill_after(place, ("run", job, "--env", "staging"), 5)
+    run = place("status").document["runs"][0]["run"]
+    for moment in (1, 17, 30, 2, 44, 60, 25, 80, 3):
+        kill_after(place, ("resume", run), moment)
+    done = place("resume", run)
+
+    outcomes = done.document["outcomes"]
+    assert done.document["state"] == "completed"
+    assert outcomes["applied"] == UPDATES + DELETES + CREATES
+    assert sum(outcomes.values()) == UPDATES + DELETES + CREATES
+    for record in [*updated, *deleted]:
+        assert len(staging.history(record)) == before[record] + 1, record
+    held = {}
+    for record in staging.records("hold", "Ylm"):
+        bib = staging.document(record)["@graph"][1]["itemOf"]["@id"]
+        held.setdefault(bib, []).append(record)
+    assert [len(held[staging.thing_iri(bib)]) for bib in bibs] == [1] * CREATES
+
+
+def test_a_killed_planner_goes_on_where_it_was(big, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=big)
+    place.configure(staging={"read_rate": 600})
+    ids = seed.example_ids(kind="holding", sigel="Ylm", n=900)
+    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "inventerad"}}]
+    job = place.job("half", steps=steps, files={"ids.txt": "\n".join(ids)})
+    staging = place.sandbox.staging
+    staging.clear_log()
+    process = place.start("plan", job, "--env", "staging")
+    wait_until(lambda: len(staging.log()) > 800)
+    process.kill()
+    process.communicate()
+    done = place("resume")
+    assert done.document["state"] == "complete"
+    assert sum(done.document["counts"].values()) == 900
+    whole = place("plan", job, "--env", "staging")
+    assert whole.document["counts"] == done.document["counts"]
+    assert staging.writes() == []
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_can_be_resumed(big, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=big)
+    place.configure(staging={"rate": 50})
+    ids = seed.example_ids(kind="holding", sigel="Ylm", shelf_mark="Hce", n=40)
+    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "ctrl-c"}}]
+    job = place.job("polite", steps=steps, files={"ids.txt": "\n".join(ids)})
+    place("plan", job, "--env", "staging")
+    staging = place.sandbox.staging
+    staging.clear_log()
+    process = place.start("run", job, "--env", "staging")
+    wait_until(lambda: len(staging.writes()) >= 3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 6, err
+    document = json.loads(out)
+    assert document["state"] == "interrupted"
+    assert document["error"]["code"] == "interrupted"
+    sent = len(staging.writes())
+    assert document["outcomes"]["applied"] == sent
+    done = place("resume")
+    assert done.document["outcomes"]["applied"] == 40
+    assert len(staging.writes()) == 40
+
+
+def test_a_second_process_is_told_who_holds_the_run(big, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=big)
+    place.configure(staging={"rate": 20})
+    ids = seed.example_ids(kind="holding", sigel="Ylm", shelf_mark="Hcf", n=30)
+    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "owner"}}]
+    job = place.job("owned", steps=steps, files={"ids.txt": "\n".join(ids)})
+    place("plan", job, "--env", "staging")
+    staging = place.sandbox.staging
+    staging.clear_log()
+    process = place.start("run", job, "--env", "staging")
+    wait_until(lambda: len(staging.writes()) >= 1)
+    second = place("run", job, "--env", "staging", expect=None)
+    process.communicate(timeout=60)
+    assert second.exit_code != 0
+    assert str(process.pid) in second.document["error"]["message"]
+    assert process.returncode == 0
+    assert len(staging.writes()) == 30
+
+
+def test_resume_with_nothing_to_resume(place):
+    done = place("resume", expect=2)
+    assert done.document["error"]["code"] == "nothing_to_resume"
+
+
+def test_help_is_there_for_every_command():
+    listed = subprocess.run(
+        [sys.executable, "-m", "bulkrunner", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for command in ("check", "plan", "run", "resume", "report", "approve", "verify", "sandbox"):
+        assert command in listed
