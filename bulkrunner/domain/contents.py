@@ -30,7 +30,7 @@ def contents(document: Document) -> list[tuple[str, Any]]:
     """Return (place, value) of what the document says, at most ``MAX_LEAVES``.
 
     Places are written as in a manifest: from the thing, or ``@record.`` from the record part; the
-    index of a list of one is left out.
+    index of a list of one is left out, and so are types beside other content.
     """
     found: list[tuple[str, Any]] = []
     for prefix, part, hidden in (
@@ -56,6 +56,8 @@ def _leaves(place: str, value: Any, *, depth: int) -> Iterator[tuple[str, Any]]:
             yield place, iri
         case dict() if value:
             for key, item in value.items():
+                if key == "@type" and len(value) > 1:
+                    continue
                 yield from _leaves(f"{place}.{key}", item, depth=depth + 1)
         case [only]:
             yield from _leaves(place, only, depth=depth + 1)

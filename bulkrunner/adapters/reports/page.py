@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Language, Worded
 from bulkrunner.domain.plan import WRITING, Action, PlanState
 from bulkrunner.domain.report import ORDER, ReasonGroup, ReportData, ReportedChange
-from bulkrunner.domain.run import Outcome, RunState
+from bulkrunner.domain.run import Outcome, Result, RunState
+
+PLAIN = frozenset({"gone", "not_found", "no_change"})
+"""Codes whose message adds nothing."""
+
+DETAILED = frozenset({"duplicate", "linked", "prerequisite"})
+"""Codes whose message names what the explanation leaves out."""
 
 LISTED = 20
 """Sigels, records or patterns named in a line or table before the rest is counted."""
@@ -23,6 +30,15 @@ class Status:
     tone: str
     text: str
     more: Worded | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """Something to say of a result; ``who`` names by whom and when, where that is known."""
+
+    text: str
+    todo: str
+    who: str
 
 
 class Page:
@@ -38,7 +54,7 @@ class Page:
     def kind_name(self) -> str:
         """What the environment is for, with its name."""
         kind = self._words.text("production" if self._data.production else "test")
-        return f"{kind} {one_line(self._data.plan.environment, 60)}"
+        return f"{kind} ({one_line(self._data.plan.environment, 60)})"
 
     def status(self) -> Status:
         """How things stand."""
@@ -212,6 +228,10 @@ class Page:
             reason=one_line(group.accepted_because) or self._words.text("none"),
         )
 
+    def plain(self, code: str) -> bool:
+        """Tell whether a code says all that its message would say again."""
+        return code in PLAIN
+
     def tried_rows(self) -> list[tuple[str, int, int]]:
         """Return (action, tried, in the plan) of what staging must have tried."""
         evidence = self._data.evidence
@@ -234,13 +254,44 @@ class Page:
 
     # --- one change --------------------------------------------------------------------------
 
-    def remark_codes(self, item: ReportedChange) -> list[str]:
-        """Return the codes of a result, its own first, then those of its details."""
+    def remarks(self, item: ReportedChange) -> list[Remark]:
+        """Return what there is to say of a result: by its code, then by its details."""
         result = item.result
         if result is None:
             return []
-        codes = [result.code] if result.code else []
-        return [*codes, *(key for key in result.detail if key not in codes)]
+        found = [self._remark(result.code, result.detail)] if result.code else []
+        for key, value in result.detail.items():
+            if key != result.code and any(self._words.explained(key)):
+                found.append(self._remark(key, value))
+        return found
+
+    def told(self, result: Result) -> bool:
+        """Tell whether the remarks already say what the result's message says."""
+        return result.code not in DETAILED and any(self._words.explained(result.code))
+
+    def _remark(self, code: str, detail: Any) -> Remark:
+        meaning, todo = self._words.explained(code)
+        return Remark(
+            text=meaning or one_line(code, 80), todo=todo, who=self._who(code, detail) or ""
+        )
+
+    def _who(self, code: str, detail: Any) -> str | None:
+        """Return by whom and when, where the details say so."""
+        if not isinstance(detail, Mapping):
+            return None
+        inner = detail.get(code, detail)
+        if not isinstance(inner, Mapping) or not inner.get("by"):
+            return None
+        by, when = one_line(str(inner["by"]), 60), inner.get("when")
+        if not when:
+            return self._words.text("by", by=by)
+        return self._words.text("by_when", by=by, when=self._when(str(when)))
+
+    def _when(self, text: str) -> str:
+        try:
+            return self._words.time(datetime.fromisoformat(text))
+        except ValueError:
+            return one_line(text, 60)
 
     def new_record(self, item: ReportedChange) -> str:
         """Return the id that a create was given, empty for anything else."""
