@@ -74,10 +74,10 @@ def upgrade() -> None:
         sa.Column("requests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "(state = 'complete') = (plan_digest is not null)", name="ck_plans_digest"
+            "(state = 'complete') = (plan_digest is not null)", name=op.f("ck_plans_digest")
         ),
         sa.CheckConstraint(
-            "state in ('planning', 'interrupted', 'complete')", name="ck_plans_state"
+            "state in ('planning', 'interrupted', 'complete')", name=op.f("ck_plans_state")
         ),
         sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_plans_job_jobs"),
         sa.PrimaryKeyConstraint("seq", name="pk_plans"),
@@ -133,7 +133,7 @@ def upgrade() -> None:
         sa.Column("notes", sa.Text()),
         sa.CheckConstraint(
             "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
-            name="ck_planned_changes_action",
+            name=op.f("ck_planned_changes_action"),
         ),
         sa.ForeignKeyConstraint(
             ["after"], ["documents.digest"], name="fk_planned_changes_after_documents"
@@ -169,7 +169,8 @@ def upgrade() -> None:
         sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "state in ('running', 'interrupted', 'stopped', 'completed')", name="ck_runs_state"
+            "state in ('running', 'interrupted', 'stopped', 'completed')",
+            name=op.f("ck_runs_state"),
         ),
         sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_runs_job_jobs"),
         sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_runs_plan_plans"),
@@ -234,7 +235,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "outcome in ('applied', 'unchanged', 'conflict', 'refused', 'failed', 'unknown')",
-            name="ck_results_outcome",
+            name=op.f("ck_results_outcome"),
         ),
         sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_results_run_runs"),
         sa.ForeignKeyConstraint(

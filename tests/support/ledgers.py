@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import (
     Action,
@@ -166,3 +167,34 @@ def send(
     answered = replace(attempt, answer="stored", status=204, answered_at=START)
     ledger.answered(run, answered).result()
     ledger.conclude(run, change, Result(outcome=outcome, **values)).result()
+
+
+def an_approval(plan: Plan, **values: Any) -> Approval:
+    defaults: dict[str, Any] = {
+        "plan": plan.id,
+        "plan_digest": plan.plan_digest,
+        "approved": True,
+        "by": "Ulla Ek",
+        "reference": "KB 2026-17",
+        "text": "Ja",
+        "recorded_by": "me@desk",
+        "recorded_at": START,
+        "statements": ("plan_max_age_hours = 400",),
+    }
+    return Approval(**{**defaults, **values})
+
+
+def fill(ledger: LedgerStore) -> None:
+    """Store something in every table."""
+    plan = store_plan(
+        ledger, a_plan(), [a_change(1), a_change(2, Action.DELETE), a_change(3), a_change(4)]
+    )
+    ledger.begin_plan(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
+    ledger.add_approval(an_approval(plan))
+    ledger.note_client("staging", "client-1", use="r1", at=START)
+    start_run(ledger, plan)
+    send(ledger, "r1", 1)
+    send(ledger, "r1", 2, outcome=Outcome.UNKNOWN)
+    ledger.conclude("r1", 2, Result(outcome=Outcome.REFUSED, code="gone")).result()
+    ledger.intend("r1", an_attempt(3)).result()
+    ledger.move_run("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=9))

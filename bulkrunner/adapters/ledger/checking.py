@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Select, Table, and_, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.base import Part
@@ -42,9 +42,11 @@ class Checks(Part):
     def check(self) -> list[str]:
         """Look at everything: the file, the chain, every change and document that is stored."""
         damages = self._first(lambda c: iter(self._database.damages(c)))
-        looks = (_chain_faults, _change_faults, _document_faults)
-        found = [damages, *(self._first(look) for look in looks)]
-        return [fault for fault in found if fault is not None]
+        # What was added with an event can be judged only where the events can be believed.
+        chain = self.verify_chain()
+        changes = None if chain else self._first(_change_faults)
+        documents = self._first(_document_faults)
+        return [fault for fault in (damages, chain, changes, documents) if fault is not None]
 
     def _first(self, look: Callable[[Connection], Iterator[str]]) -> str | None:
         try:
@@ -52,6 +54,8 @@ class Checks(Part):
                 return next(look(connection), None)
         except BulkRunnerError as error:
             return f"the ledger cannot be read: {error}"
+        except (KeyError, ValueError, TypeError) as error:
+            return f"an event of the ledger cannot be understood ({error!r})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,8 @@ _RUN = _Subject(table=runs, columns=RUN, keys={"id": "chain"})
 _PLAN = _Subject(table=plans, columns=PLAN, keys={"id": "plan"})
 _APPROVAL = _Subject(table=approvals, columns=APPROVAL, keys={"event": "position"})
 
+_Told: TypeAlias = tuple[Row[Any], dict[str, Any]]
+
 _SUBJECTS = {
     "intent": _INTENT,
     "answer": _ANSWER,
@@ -94,38 +100,103 @@ _SUBJECTS = {
 
 
 def _chain_faults(connection: Connection) -> Iterator[str]:
-    heads = {row.chain: row for row in connection.execute(select(chains))}
-    names = {MAIN_CHAIN, *connection.scalars(select(events.c.chain).distinct()), *heads}
-    for name in sorted(names):
-        yield from _walk(connection, name, heads.get(name))
-    yield from _strangers(connection)
-    yield from _unentered(connection)
+    return _Walk(connection).faults()
 
 
-def _walk(connection: Connection, chain: str, head: Row[Any] | None) -> Iterator[str]:
-    """Follow one chain from its origin to its head."""
-    position, previous = 0, ORIGIN
-    while True:
-        page, fault = _page(connection, chain, position)
+class _Walk:
+    """Follows every chain, and compares what its events stored with what is there."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._matched = dict.fromkeys(map(id, _SUBJECTS.values()), 0)
+
+    def faults(self) -> Iterator[str]:
+        """Yield what does not fit; the first is the one that counts."""
+        heads = {row.chain: row for row in self._connection.execute(select(chains))}
+        begun = self._connection.scalars(select(events.c.chain).distinct())
+        for name in sorted({MAIN_CHAIN, *begun, *heads}):
+            yield from self._chain(name, heads.get(name))
+        yield from self._strangers()
+
+    def _chain(self, chain: str, head: Row[Any] | None) -> Iterator[str]:
+        """Follow one chain from its origin to its head."""
+        position, previous = 0, ORIGIN
+        while True:
+            page, fault = _page(self._connection, chain, position)
+            for row in page:
+                position += 1
+                if row.position != position:
+                    yield f"event {position} of {_name(chain)} is missing"
+                    return
+                if _hash_of(previous, row) != row.hash:
+                    yield f"event {position} of {_name(chain)} does not fit the one before it"
+                    return
+                previous = row.hash
+            if fault:
+                yield fault
+                return
+            yield from self._misfits(page)
+            if len(page) < _PAGE:
+                break
+        ends = (0, ORIGIN) if head is None else (head.position, head.head)
+        if ends != (position, previous):
+            yield f"{_name(chain)} does not end where the ledger says (event {ends[0]})"
+
+    def _misfits(self, page: Sequence[Row[Any]]) -> Iterator[str]:
+        """Compare rows with the events that wrote them."""
+        by_subject: dict[int, list[_Told]] = {}
         for row in page:
-            position += 1
-            expected = _hash_of(previous, row)
-            if row.position != position:
-                yield f"event {position} of {_name(chain)} is missing"
+            data = {"chain": row.chain, "position": row.position} | json.loads(row.data)
+            subject = _SUBJECTS.get(row.kind)
+            if subject is not None:
+                by_subject.setdefault(id(subject), []).append((row, data))
+            if row.kind.startswith("run_") and "head" in data:
+                yield from self._wrong_entry(row, data)
+        for told in by_subject.values():
+            yield from self._compare(_SUBJECTS[told[0][0].kind], told)
+
+    def _compare(self, subject: _Subject, told: list[_Told]) -> Iterator[str]:
+        """Compare the rows that these events wrote; one that a later event wrote is left to it."""
+        rows = _rows_of(self._connection, subject, told)
+        for event, data in told:
+            row = rows.get(tuple(data[name] for name in subject.keys.values()))
+            what = f"what event {event.position} of {_name(event.chain)} stored"
+            what += f" ({event.kind}, change {data['change']})" if "change" in data else ""
+            mark = None if row is None else getattr(row, subject.mark)
+            if mark is None or mark < event.position:
+                yield f"{what} is gone"
                 return
-            if expected != row.hash:
-                yield f"event {position} of {_name(chain)} does not fit the one before it"
-                return
-            previous = row.hash
-        if fault:
-            yield fault
-            return
-        yield from _misfits(connection, chain, page)
-        if len(page) < _PAGE:
-            break
-    ends = (0, ORIGIN) if head is None else (head.position, head.head)
-    if ends != (position, previous):
-        yield f"{_name(chain)} does not end where the ledger says (event {ends[0]})"
+            if mark == event.position:
+                self._matched[id(subject)] += 1
+                if _digest(subject, row) != data["row"]:
+                    yield f"{what} was changed afterwards"
+                    return
+
+    def _wrong_entry(self, row: Row[Any], data: dict[str, Any]) -> Iterator[str]:
+        found = self._connection.scalar(
+            select(events.c.hash).where(
+                events.c.chain == data["run"], events.c.position == data["position"]
+            )
+        )
+        if found is None or digest_text(found) != data["head"]:
+            yield (
+                f"event {data['position']} of {_name(data['run'])} is not the one that event "
+                f"{row.position} of the ledger's chain entered"
+            )
+
+    def _strangers(self) -> Iterator[str]:
+        """Find rows that no event stored."""
+        for subject in (_INTENT, _ANSWER, _RESULT, _RUN, _PLAN, _APPROVAL):
+            mark = subject.table.c[subject.mark]
+            count = select(func.count()).select_from(subject.table).where(mark.is_not(None))
+            stored = (self._connection.scalar(count) or 0) - self._matched[id(subject)]
+            if stored:
+                yield f"{stored} rows of {subject.table.name} were stored by no event"
+        empty = [attempts.c[name] == "" for name in ("words", "error_id")]
+        empty += [attempts.c[name].is_(None) for name in ANSWER[2:] if attempts.c[name].nullable]
+        unanswered = select(func.count()).where(attempts.c.answer_event.is_(None), ~and_(*empty))
+        if count := self._connection.scalar(unanswered):
+            yield f"{count} rows of attempts have an answer that no event stored"
 
 
 def _page(connection: Connection, chain: str, after: int) -> tuple[Sequence[Row[Any]], str | None]:
@@ -138,17 +209,23 @@ def _page(connection: Connection, chain: str, after: int) -> tuple[Sequence[Row[
     try:
         return connection.execute(query.limit(_PAGE)).all(), None
     except DBAPIError:
-        rows: list[Row[Any]] = []
-        while len(rows) < _PAGE:
-            try:
-                row = connection.execute(query.offset(len(rows)).limit(1)).first()
-            except DBAPIError as error:
-                place = after + len(rows) + 1
-                return rows, f"event {place} of {_name(chain)} cannot be read ({error.orig})"
-            if row is None:
-                break
-            rows.append(row)
-        return rows, None
+        return _readable(connection, query, after)
+
+
+def _readable(
+    connection: Connection, query: Select[Any], after: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    rows: list[Row[Any]] = []
+    while len(rows) < _PAGE:
+        try:
+            row = connection.execute(query.offset(len(rows)).limit(1)).first()
+        except DBAPIError as error:
+            place = after + len(rows) + 1
+            return rows, f"event {place} of a chain cannot be read ({error.orig})"
+        if row is None:
+            break
+        rows.append(row)
+    return rows, None
 
 
 def _hash_of(previous: bytes, row: Row[Any]) -> bytes | None:
@@ -159,39 +236,8 @@ def _hash_of(previous: bytes, row: Row[Any]) -> bytes | None:
     )
 
 
-def _misfits(connection: Connection, chain: str, page: Sequence[Row[Any]]) -> Iterator[str]:
-    """Compare rows with the events that wrote them."""
-    by_subject: dict[int, tuple[_Subject, list[tuple[Row[Any], dict[str, Any]]]]] = {}
-    for row in page:
-        data = {"chain": chain, "position": row.position} | json.loads(row.data)
-        subject = _SUBJECTS.get(row.kind)
-        if subject is not None:
-            by_subject.setdefault(id(subject), (subject, []))[1].append((row, data))
-        if row.kind.startswith("run_") and "head" in data:
-            yield from _wrong_entry(connection, row, data)
-    for subject, told in by_subject.values():
-        yield from _compare(connection, subject, told)
-
-
-def _compare(
-    connection: Connection, subject: _Subject, told: list[tuple[Row[Any], dict[str, Any]]]
-) -> Iterator[str]:
-    """Compare the rows that these events wrote; one that a later event wrote is left to it."""
-    rows = _rows_of(connection, subject, told)
-    for event, data in told:
-        row = rows.get(tuple(data[name] for name in subject.keys.values()))
-        place = f"event {event.position} of {_name(event.chain)}"
-        mark = None if row is None else getattr(row, subject.mark)
-        if mark is None or mark < event.position:
-            yield f"what {place} stored ({event.kind}{_shown(data)}) is gone"
-            return
-        if mark == event.position and _digest(subject, row) != data["row"]:
-            yield f"what {place} stored ({event.kind}{_shown(data)}) was changed afterwards"
-            return
-
-
 def _rows_of(
-    connection: Connection, subject: _Subject, told: list[tuple[Row[Any], dict[str, Any]]]
+    connection: Connection, subject: _Subject, told: list[_Told]
 ) -> dict[tuple[Any, ...], Row[Any]]:
     columns = [subject.table.c[name] for name in subject.keys]
     first = next(iter(subject.keys.values()))
@@ -205,51 +251,6 @@ def _rows_of(
 
 def _digest(subject: _Subject, row: Any) -> str:
     return row_digest({name: getattr(row, name) for name in subject.columns})
-
-
-def _wrong_entry(connection: Connection, row: Row[Any], data: dict[str, Any]) -> Iterator[str]:
-    found = connection.scalar(
-        select(events.c.hash).where(
-            events.c.chain == data["run"], events.c.position == data["position"]
-        )
-    )
-    if found is None or digest_text(found) != data["head"]:
-        yield (
-            f"event {data['position']} of {_name(data['run'])} is not the one that event "
-            f"{row.position} of the ledger's chain entered"
-        )
-
-
-def _strangers(connection: Connection) -> Iterator[str]:
-    """Find rows that name an event which is not there or is not of their kind."""
-    for subject in (_INTENT, _ANSWER, _RESULT, _RUN, _PLAN, _APPROVAL):
-        kinds = [kind for kind, other in _SUBJECTS.items() if other is subject]
-        table, mark = subject.table, subject.table.c[subject.mark]
-        chain: Any = table.c.run if "run" in table.c else MAIN_CHAIN
-        if subject is _RUN:
-            chain = table.c.id
-        wrote = (
-            select(events.c.position)
-            .where(events.c.chain == chain, events.c.position == mark, events.c.kind.in_(kinds))
-            .correlate(table)
-            .exists()
-        )
-        rows = select(func.count(), func.min(mark)).where(mark.is_not(None), ~wrote)
-        count, first = connection.execute(rows.select_from(table)).one()
-        if count:
-            yield f"{count} rows of {table.name} were stored by no event (the first names {first})"
-    unanswered = select(func.count()).where(
-        attempts.c.answer_event.is_(None), attempts.c.answer.is_not(None)
-    )
-    if count := connection.scalar(unanswered):
-        yield f"{count} rows of attempts have an answer that no event stored"
-
-
-def _unentered(connection: Connection) -> Iterator[str]:
-    """Find runs whose chain is not there at all."""
-    known = select(chains.c.chain).where(chains.c.chain == runs.c.id).correlate(runs).exists()
-    for run in connection.scalars(select(runs.c.id).where(~known).limit(1)):
-        yield f"the chain of run {run} is missing"
 
 
 def _change_faults(connection: Connection) -> Iterator[str]:
@@ -290,7 +291,3 @@ def _document_faults(connection: Connection) -> Iterator[str]:
 
 def _name(chain: str) -> str:
     return "the ledger's chain" if chain == MAIN_CHAIN else f"the chain of run {chain}"
-
-
-def _shown(data: dict[str, Any]) -> str:
-    return f", change {data['change']}" if "change" in data else ""

@@ -52,7 +52,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
         """Read."""
-        return None if value is None else _read(datetime.fromisoformat, value)
+        return None if value is None else _read(_instant, value)
 
 
 class Digest(TypeDecorator[str]):
@@ -116,6 +116,13 @@ def _encodable(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _instant(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    if instant_text(found) != value:
+        raise ValueError(f"{value!r} is not how a time is written")
+    return found
 
 
 def _read(parse: Callable[[Any], T], value: object) -> T:

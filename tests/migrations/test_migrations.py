@@ -1,0 +1,151 @@
+"""Migrations give what the tables in the code say, and ledgers of other versions are left alone."""
+
+import re
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bulkrunner.adapters.ledger import open_ledger, upgrade
+from bulkrunner.adapters.ledger.database import Database, parse_url
+from bulkrunner.adapters.ledger.opening import migrations_folder
+from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
+from bulkrunner.errors import ConfigError, UsageError
+from tests.support.ledgers import SetClock, a_plan, ledger_url, new_ledger
+
+
+def _shapes(path):
+    """Return the words of every table and index, whatever their order."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL "
+        "AND name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
+    ).fetchall()
+    connection.close()
+    return {name: sorted(re.findall(r"'[^']*'|\w+|[=()]", sql)) for name, sql in rows}
+
+
+def test_an_empty_database_becomes_what_the_code_says(tmp_path):
+    new_ledger(tmp_path).close()
+    database = Database(parse_url(ledger_url(tmp_path / "ledger.db")))
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
+    new_ledger(tmp_path).close()
+    database = Database(parse_url(ledger_url(tmp_path / "created.db")))
+    with database.write() as connection:
+        metadata.create_all(connection)
+    database.close()
+    assert _shapes(tmp_path / "ledger.db") == _shapes(tmp_path / "created.db")
+
+
+def test_the_code_knows_the_newest_revision():
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_heads() == [SCHEMA_REVISION]
+    revisions = [item.revision for item in script.walk_revisions()]
+    assert revisions == sorted(revisions, reverse=True), "revisions are compared as text"
+
+
+def test_upgrading_again_changes_nothing(tmp_path):
+    url = ledger_url(tmp_path / "ledger.db")
+    assert upgrade(url) == (None, SCHEMA_REVISION)
+    before = _shapes(tmp_path / "ledger.db")
+    assert upgrade(url) == (SCHEMA_REVISION, SCHEMA_REVISION)
+    assert _shapes(tmp_path / "ledger.db") == before
+
+
+def test_what_is_stored_survives_an_upgrade(tmp_path):
+    with new_ledger(tmp_path) as ledger:
+        ledger.begin_plan(a_plan())
+    upgrade(ledger_url(tmp_path / "ledger.db"))
+    with new_ledger(tmp_path) as ledger:
+        assert ledger.plan("p1") == a_plan()
+        assert ledger.check() == []
+
+
+def _set_revision(path, revision):
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    connection.commit()
+    connection.close()
+
+
+def test_an_older_ledger_is_not_opened(tmp_path):
+    new_ledger(tmp_path).close()
+    _set_revision(tmp_path / "ledger.db", "0000")
+    with pytest.raises(UsageError, match="older") as raised:
+        new_ledger(tmp_path)
+    assert raised.value.code == "ledger_outdated"
+    assert "bulkrunner ledger upgrade" in raised.value.hint
+
+
+def test_a_newer_ledger_is_neither_opened_nor_touched(tmp_path):
+    new_ledger(tmp_path).close()
+    _set_revision(tmp_path / "ledger.db", "9999")
+    for attempt in (
+        lambda: new_ledger(tmp_path),
+        lambda: upgrade(ledger_url(tmp_path / "ledger.db")),
+    ):
+        with pytest.raises(UsageError, match="newer") as raised:
+            attempt()
+        assert raised.value.code == "ledger_newer"
+
+
+def test_another_program_s_database_is_left_alone(tmp_path):
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+    for attempt in (
+        lambda: open_ledger(ledger_url(path), clock=SetClock()),
+        lambda: upgrade(ledger_url(path)),
+    ):
+        with pytest.raises(ConfigError, match="something else"):
+            attempt()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    connection.close()
+
+
+@pytest.mark.parametrize("table", ["events", "documents", "planned_changes", "approvals"])
+@pytest.mark.parametrize("verb", ["UPDATE", "DELETE"])
+def test_what_is_written_cannot_be_rewritten(full_ledger, table, verb):
+    column = {
+        "events": "kind",
+        "documents": "content",
+        "planned_changes": "code",
+        "approvals": "answer",
+    }
+    text = (
+        f"UPDATE {table} SET {column[table]} = ''" if verb == "UPDATE" else f"DELETE FROM {table}"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="never"):
+        full_ledger.execute(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE plans SET folder = '' WHERE id = 'p1'",
+        "INSERT INTO planned_changes SELECT * FROM planned_changes WHERE plan = 'p1'",
+        "DELETE FROM plans",
+        "DELETE FROM runs",
+        "DELETE FROM attempts",
+        "DELETE FROM results",
+        "DELETE FROM chains",
+        "DELETE FROM jobs",
+    ],
+)
+def test_a_complete_plan_and_what_was_done_stay(full_ledger, text):
+    with pytest.raises(sqlite3.IntegrityError, match=r"never|takes no change"):
+        full_ledger.execute(text)
