@@ -52,7 +52,7 @@ class _Checking:
         self._check_head()
         found: list[tuple[Part, Source]] = []
         if "operations" in self._data and ("operations",) not in self._bad:
-            found.append((self._operations(), self._tree.source(("operations",))))
+            found.append((self._operations(), self._named_at(("operations",))))
         steps = self._data.get("steps")
         for number, step in enumerate(steps if isinstance(steps, list) else []):
             path = ("steps", number)
@@ -64,7 +64,7 @@ class _Checking:
                 if isinstance(step.get("delete"), dict):
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
-                found.append((self._step(step, path), self._tree.source((*path, "ids"))))
+                found.append((self._step(step, path), self._named_at((*path, "ids"))))
         return found
 
     def _check_head(self) -> None:
@@ -87,7 +87,7 @@ class _Checking:
             return FileOperations(
                 folder=self._folder,
                 name=declared["file"],
-                at=self._tree.source(("operations", "file")),
+                at=self._named_at(("operations",)),
                 iris=self._iris,
                 validator=self._operation,
                 covers_bibs=self._covers_bibs(),
@@ -123,8 +123,11 @@ class _Checking:
                 ids=[(text, self._tree.source((*path, n))) for n, text in enumerate(declared)]
             )
         name = declared["file"] if isinstance(declared, dict) else declared
-        at = self._tree.source((*path, "file") if isinstance(declared, dict) else path)
-        return IdFile(folder=self._folder, name=name, at=at)
+        return IdFile(folder=self._folder, name=name, at=self._named_at(path))
+
+    def _named_at(self, path: Path) -> Source:
+        """Return where a list, or the file that holds it, is named."""
+        return self._tree.source((*path, "file"))
 
     def _covers_bibs(self) -> bool:
         agreement = self._data.get("agreement")

@@ -122,10 +122,10 @@ def _text(found: Found, problems: Problems) -> str:
         with found.folder.open(found.name) as file:
             size = os.fstat(file.fileno()).st_size
             # The size is looked at first: a huge manifest is not read at all.
-            data = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
+            data = file.read(size + 1) if size <= MAX_BYTES else b""
     except FileRefused as refused:
         raise problems.stop(source, refused.code, refused.message, refused.hint) from None
-    if max(size, len(data)) > MAX_BYTES:
+    if size > MAX_BYTES:
         raise problems.stop(
             source,
             "too_large",
@@ -133,6 +133,8 @@ def _text(found: Found, problems: Problems) -> str:
             "put the operations into a JSON Lines file, which may be of any size: "
             "operations: {file: ops.jsonl}",
         )
+    if len(data) > size:
+        raise problems.stop(source, "file_changed", "the manifest was changed while it was read")
     text = _decode(data, found.name, problems)
     _check_characters(text, found.name, problems)
     return text

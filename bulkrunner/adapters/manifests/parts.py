@@ -224,7 +224,7 @@ class Step:
         if total:
             return (
                 "no_readable_id",
-                f"none of the {total:,} lines of {self.ids.called} names a record",
+                f"no line of {self.ids.called} ({total:,} in all) names a record",
             )
         return "empty", f"{self.ids.called} holds no id"
 

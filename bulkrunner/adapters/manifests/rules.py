@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.domain.places import parse_place
 
 
 def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -81,10 +82,6 @@ def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str]
 
 @lru_cache(maxsize=4096)
 def _place_fault(place: str) -> str:
-    try:
-        from bulkrunner.domain.places import parse_place  # noqa: PLC0415
-    except ImportError:
-        return ""
     try:
         parse_place(place)
     except ValueError as error:

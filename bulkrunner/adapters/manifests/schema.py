@@ -90,20 +90,10 @@ class Validator:
 def _telling(violations: list[Violation]) -> Iterator[Violation]:
     """Drop violations that only follow from another one of the same value."""
     wrong_type = {found.path for found in violations if found.keyword == "type"}
-    undecided = {found.path for found in violations if found.keyword in ("oneOf", "maxProperties")}
     seen = set()
     for found in violations:
         mark = (found.path, found.keyword, found.names, found.rule.get("title", ""))
-        follows = (found.path in wrong_type and found.keyword != "type") or (
-            found.path in undecided
-            and found.keyword == "additionalProperties"
-            and _is_choice(found)
-        )
+        follows = found.path in wrong_type and found.keyword != "type"
         if mark not in seen and not follows:
             seen.add(mark)
             yield found
-
-
-def _is_choice(found: Violation) -> bool:
-    """Tell whether the unknown keys only belong to another kind of operation."""
-    return set(found.names) <= {"update", "delete", "create"}

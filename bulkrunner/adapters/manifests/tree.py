@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, TypeAlias
 
 from bulkrunner.adapters.manifests.problems import FORBIDDEN, PathKey, Problems, Stop, shown
@@ -111,7 +112,7 @@ class Builder:
     def key(self, text: str, at: int) -> None:
         """Take a key of the innermost object."""
         top = self._stack[-1]
-        self._check_text(text, at)
+        text = intern(self._checked(text, at))
         top.key, top.key_at, top.dropped = text, at, text in top.value
         top.weight += len(text) + 4
         if top.dropped:
@@ -125,7 +126,7 @@ class Builder:
     def scalar(self, value: Any, at: int, anchor: str | None = None) -> None:
         """Take a text, number, truth value or null."""
         if isinstance(value, str):
-            self._check_text(value, at)
+            value = self._checked(value, at)
         weight = len(value) + 4 if isinstance(value, str) else 8
         built = _Built(value, at, weight, 0)
         if anchor is not None:
@@ -195,9 +196,12 @@ class Builder:
                 at, "too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep"
             )
 
-    def _check_text(self, text: str, at: int) -> None:
+    def _checked(self, text: str, at: int) -> str:
+        """Return the text as nothing further on stumbles over it."""
         if found := FORBIDDEN.search(text):
             self.problem(at, "control_character", control_message(found[0]))
+            return FORBIDDEN.sub("\ufffd", text)
+        return text
 
     def _attach(self, built: _Built) -> None:
         if not self._stack:

@@ -10,6 +10,7 @@ from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, sho
 from bulkrunner.adapters.manifests.scalars import BadNumber, plain
 from bulkrunner.adapters.manifests.tree import Builder, Tree, position
 
+_STANDARD_TAGS = "tag:yaml.org,2002:"
 _QUOTE_HINT = "put the text in quotes to keep it as it is"
 _PLAIN_WORDS = {
     "mapping values are not allowed in this context": (
@@ -91,7 +92,7 @@ class _Reader:
             self._builder.problem(
                 _at(event),
                 "tag",
-                f"tags such as {shown(event.tag)} are not used here",
+                f"tags such as {shown(event.tag.replace(_STANDARD_TAGS, '!!'))} are not used here",
                 "leave it out; quotes make a text of anything",
             )
 
