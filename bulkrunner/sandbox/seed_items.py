@@ -38,6 +38,8 @@ def _other(spot: HoldingSpot, dice: Dice, mark: str, sequence: Node) -> Node:
             return {"shelfMark": {"@type": "ShelfMark", "label": [mark, "Tvärstor"]}}
         case Shape.FULL:
             return _full(spot, dice, mark)
+        case Shape.UNTIDY:
+            return _untidy(dice, mark)
         case Shape.UNKNOWN_TERM | Shape.BAD_IRI | Shape.PLAIN_FOR_OBJECT:
             return {**_placement(dice, mark), **_fault(spot.shape)}
         case _:
@@ -135,6 +137,15 @@ def _lists(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
         "shelfControlNumber": [str(dice.below(900))],
         "copyNumber": ["1", "2"],
         "hasComponent": [component],
+    }
+
+
+def _untidy(dice: Dice, mark: str) -> Node:
+    """Return content from before the server cleaned up what it stores: the next save does."""
+    return {
+        **_placement(dice, mark),
+        "hasNote": [{"@type": "Note", "label": "Ha\u0308ftet saknas \ufb01nns i magasin "}],
+        "itemCondition": None,
     }
 
 

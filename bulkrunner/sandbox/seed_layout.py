@@ -21,9 +21,9 @@ T = TypeVar("T")
 _ONLY_HERE_PER_THOUSAND = 15
 _DIFFERING_EVERY = 33
 _LARGEST_SHARE_OF_BIBS = 0.75
-_HEADLESS_LIBRARIES = {
+_SPECIAL = {
     "S": ("no_held_by", "held_by_in_component"),
-    "Hbg": ("held_by_in_component",),
+    "Hbg": ("held_by_in_component", "untidy"),
 }
 _FAULTY_LIBRARY = "NO"
 
@@ -88,6 +88,7 @@ class Shape(StrEnum):
     MEDIA = "media"
     MARC_LINKS = "marc_links"
     FULL = "full"
+    UNTIDY = "untidy"
     NO_HELD_BY = "no_held_by"
     HELD_BY_IN_COMPONENT = "held_by_in_component"
     UNKNOWN_TERM = "unknown_term"
@@ -259,7 +260,7 @@ def _shapes(sigel: str, count: int) -> list[Shape]:
     if sigel == _FAULTY_LIBRARY:
         special: list[Shape] = list(FAULTY) * max(1, count // 200)
     else:
-        names = _HEADLESS_LIBRARIES.get(sigel, ())
+        names = _SPECIAL.get(sigel, ())
         special = [Shape(name) for name in names] * max(1, count // 100)
     shapes[: len(special)] = special[:count]
     return shapes

@@ -214,6 +214,7 @@ SIGNS = {
     Shape.MEDIA: lambda t: t["associatedMedia"][0]["uri"],
     Shape.MARC_LINKS: lambda t: t["marc:acquisitionStatus"]["@id"],
     Shape.FULL: lambda t: t["availability"] and t["hasComponent"],
+    Shape.UNTIDY: lambda t: t["hasNote"][0]["label"].endswith(" "),
     Shape.NO_HELD_BY: lambda t: "heldBy" not in t and "hasComponent" not in t,
     Shape.HELD_BY_IN_COMPONENT: lambda t: "heldBy" not in t and own(t["hasComponent"][0]),
     Shape.UNKNOWN_TERM: lambda t: "utgallradTerm" in t,
