@@ -23,7 +23,7 @@ Exit codes are the contract of ``docs/reference/exit-codes.md``.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class BulkRunnerError(Exception):
@@ -65,7 +65,7 @@ class ManifestError(UsageError):
 
     default_code = "manifest"
 
-    def __init__(self, message: str, *, problems: tuple[object, ...] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, problems: tuple[Any, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.problems = problems
 
@@ -89,7 +89,7 @@ class GateClosed(BulkRunnerError):
     exit_code = 4
     default_code = "gate_closed"
 
-    def __init__(self, message: str, *, gates: tuple[object, ...] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, gates: tuple[Any, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.gates = gates
 

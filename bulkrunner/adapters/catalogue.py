@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote, urlencode, urljoin
@@ -79,6 +81,7 @@ class ReadOnlyCatalogue:
         self._patience = Patience(clock, tell=self._say_why)
         self._iris = IriMap(bases=(environment.base_uri,), target=environment.base_uri)
         self._libraries: dict[str, bool] = {}
+        self._date = ""
 
     @classmethod
     def open(
@@ -221,8 +224,16 @@ class ReadOnlyCatalogue:
                 hint="Nothing is lost; resume when the environment answers again.",
             ) from None
 
+    def server_time(self) -> datetime | None:
+        """Return the time that the catalogue's last answer bore, None where it bore none."""
+        try:
+            return parsedate_to_datetime(self._date) if self._date else None
+        except ValueError:
+            return None
+
     def _mind(self, reply: Reply) -> None:
         """Obey a request to wait, for the whole environment."""
+        self._date = reply.header("date")
         if reply.status in (429, 503):
             seconds = retry_after(reply, self._clock.now())
             if seconds:

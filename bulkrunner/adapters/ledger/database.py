@@ -83,6 +83,11 @@ class Database:
         self._engine.dispose()
 
 
+def shown_url(url: str) -> str:
+    """Return the URL as it may be shown: without its password."""
+    return parse_url(url).render_as_string(hide_password=True)
+
+
 def parse_url(url: str) -> URL:
     """Read a ledger's URL.
 
