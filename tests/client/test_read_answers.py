@@ -1,0 +1,180 @@
+"""Every answer to a read becomes a typed result, or an error that says what came instead."""
+
+import json
+
+import httpx
+import pytest
+
+from bulkrunner.adapters.retry import TRIES
+from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.errors import CatalogueUnreachable
+from tests.support.client import BASE, SHORT, bench, holding, record_answer
+
+
+def always(response):
+    return lambda request: response
+
+
+def test_a_record_comes_without_context_and_with_a_plain_etag():
+    made = bench(always(record_answer(holding(), etag='W/"-5:77-gzip"')))
+    answer = made.catalogue.read(SHORT)
+    assert answer == Found(
+        environment="staging",
+        record=SHORT,
+        iri=f"{BASE}/{SHORT}",
+        document=holding(),
+        etag="-5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("etag", "plain"),
+    [
+        ('"1"', "1"),
+        ('W/"1"', "1"),
+        ('"1-gzip"', "1"),
+        ('"-1:2"', "-1"),
+        ('"-1:2-gzip"', "-1"),
+        ("1", "1"),
+    ],
+)
+def test_etags_are_compared_in_their_plain_form(etag, plain):
+    assert bench(always(record_answer(holding(), etag=etag))).catalogue.read(SHORT).etag == plain
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, Missing), (410, Gone)])
+def test_missing_and_gone(status, kind):
+    # whatever the body is: nothing is read from it
+    answer = bench(always(httpx.Response(status, html="<p>no</p>"))).catalogue.read(SHORT)
+    assert answer == kind(environment="staging", record=SHORT)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        (f"{BASE}/b1bcdfghjkmnpqr1?embellished=false", f"{BASE}/b1bcdfghjkmnpqr1"),
+        (f"{BASE}/b1bcdfghjkmnpqr1#it?embellished=false", f"{BASE}/b1bcdfghjkmnpqr1#it"),
+        ("/b1bcdfghjkmnpqr1", f"{BASE}/b1bcdfghjkmnpqr1"),
+        ("https://evil.example/x", "https://evil.example/x"),
+    ],
+)
+def test_a_redirect_is_told_and_never_followed(status, location, target):
+    made = bench(always(httpx.Response(status, headers={"location": location})))
+    answer = made.catalogue.read("http://libris.kb.se/bib/1")
+    assert answer == Moved(environment="staging", record="http://libris.kb.se/bib/1", target=target)
+    assert len(made.requests) == 1
+
+
+NESTED = {"@graph": [*holding()["@graph"], {"@graph": [{"@id": "https://x"}]}]}
+ODD = {
+    "html": httpx.Response(200, html="<html>Log in</html>", headers={"etag": '"1"'}),
+    "no type": httpx.Response(200, content=b"{}", headers={"etag": '"1"'}),
+    "cut json": record_answer(holding()).content[:-5],
+    "nan": b'{"@graph": [NaN, 1]}',
+    "not utf-8": b'{"@graph": ["\xff"]}',
+    "lone surrogate": json.dumps(holding(note="\ud800")).encode(),
+    "too deep": b"[" * 100_000,
+    "a list": b"[]",
+    "no graph": b"{}",
+    "framed": json.dumps({"@id": f"{BASE}/{SHORT}", "@type": "Record"}).encode(),
+    "graph of one": json.dumps({"@graph": holding()["@graph"][:1]}).encode(),
+    "graph of texts": b'{"@graph": ["a", "b"]}',
+    "embellished": json.dumps(NESTED).encode(),
+    "another record": json.dumps(holding("h1bcdfghjkmnpqr2")).encode(),
+    "no entity": json.dumps(
+        {"@graph": [{"@id": f"{BASE}/{SHORT}"}, {"@id": f"{BASE}/{SHORT}#it"}]}
+    ).encode(),
+    "no etag": record_answer(holding(), etag=None),
+    "compressed": record_answer(holding(), **{"content-encoding": "br"}),
+    "too long": record_answer(holding(note="x" * 200_000)),
+    "400": httpx.Response(400, json={"message": "Bad"}),
+    "no location": httpx.Response(302),
+    "500": httpx.Response(500, json={"message": "Internal"}),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_anything_else_is_asked_again_and_then_told_but_never_guessed(name):
+    odd = ODD[name]
+    if isinstance(odd, bytes):
+        odd = httpx.Response(
+            200, headers={"etag": '"1"', "content-type": "application/ld+json"}, content=odd
+        )
+    copies = [httpx.Response(odd.status_code, headers=odd.headers, stream=odd.stream)] * TRIES
+    made = bench(lambda request: copies[len(made.requests) - 1])
+    with pytest.raises(CatalogueUnreachable) as caught:
+        made.catalogue.read(SHORT)
+    assert SHORT in caught.value.message
+    assert caught.value.exit_code == 6
+    assert len(made.requests) == TRIES
+
+
+def test_old_data_with_a_third_node_is_a_record_too():
+    document = {"@graph": [*holding()["@graph"], {"@id": "https://x/y#work", "@type": "Work"}]}
+    assert bench(always(record_answer(document))).catalogue.read(SHORT).document == document
+
+
+def test_a_wrong_base_uri_is_named_as_the_likely_cause():
+    made = bench(always(record_answer(holding())), base_uri="https://other.example/")
+    with pytest.raises(CatalogueUnreachable, match="is base_uri right"):
+        made.catalogue.read(SHORT)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(500),
+        httpx.Response(502, html="<p>Bad gateway</p>"),
+        httpx.Response(429),
+        httpx.Response(503),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("peer closed connection"),
+        httpx.Response(200, content=b"{", headers={"content-type": "application/ld+json"}),
+    ],
+)
+def test_a_passing_trouble_is_overcome(trouble):
+    def answer(request):
+        if len(made.requests) > 2:
+            return record_answer(holding())
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
+
+    made = bench(answer)
+    assert isinstance(made.catalogue.read(SHORT), Found)
+    assert len(made.requests) == 3
+
+
+def test_pauses_between_tries_grow_and_are_told():
+    made = bench(lambda request: httpx.Response(500))
+    with pytest.raises(CatalogueUnreachable):
+        made.catalogue.read(SHORT)
+    assert len(made.clock.sleeps) == TRIES - 1
+    assert all(0 <= pause <= 0.5 * 2**number for number, pause in enumerate(made.clock.sleeps))
+    assert all(why.startswith("staging: 500") for why, _ in made.told)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("value", ["30", "Sun, 01 Mar 2026 12:00:30 GMT"], ids=["seconds", "date"])
+def test_retry_after_lets_the_whole_environment_rest(status, value):
+    headers = {"retry-after": value, "date": "Sun, 01 Mar 2026 12:00:00 GMT"}
+
+    def answer(request):
+        if len(made.requests) > 1:
+            return record_answer(holding())
+        return httpx.Response(status, headers=headers)
+
+    made = bench(answer)
+    made.catalogue.read(SHORT)
+    assert made.clock.seconds - 1000 >= 29.9
+    assert any("30 s of rest" in why for why, _ in made.told)
+
+
+def test_an_iri_of_a_thing_gives_its_record():
+    document = holding()
+    iri = document["@graph"][1]["@id"] = "https://id.kb.se/term/x"
+    document["@graph"][0]["mainEntity"]["@id"] = iri
+    answer = bench(always(record_answer(document))).catalogue.read(iri)
+    assert (answer.record, answer.iri) == (SHORT, f"{BASE}/{SHORT}")
