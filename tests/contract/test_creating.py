@@ -110,6 +110,17 @@ def test_validation_comes_before_permission(api, bib):
     assert message(api.post(document)) == (400, "Invalid JSON-LD")
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_address_that_another_record_owns(api, bib, place):
+    """§5.8: 409, the other record is named."""
+    document = api.holding_on(bib)
+    document["@graph"][place]["sameAs"] = api.graph(api.target.legacy_bib)[place]["sameAs"]
+    answer = api.post(document)
+    assert answer.status_code == 409
+    assert "considered a duplicate of" in answer.json()["message"]
+    assert api.find_holdings(bib) == []
+
+
 @pytest.mark.parametrize("case", ["no itemOf", "unknown bib", "record of another environment"])
 def test_a_bib_that_does_not_resolve(api, bib, case):
     """§5.9: 404 "Document not found." although the URL is right."""

@@ -217,3 +217,11 @@ def test_change_sets_of_a_deleted_record(api, holding):
 def test_a_computed_label_without_a_frame(api, bib):
     """§16.13: refused only when embellished and not framed."""
     assert api.get(bib, computedLabel="true", framed="false").status_code == 400
+
+
+@pytest.mark.parametrize("lens", ["chip", "card"])
+def test_a_lens_is_framed(api, bib, lens):
+    """§16.7: lens answers have no @graph."""
+    content = api.get(bib, lens=lens).json()
+    assert "@graph" not in content
+    assert content["@type"]

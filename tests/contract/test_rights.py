@@ -135,3 +135,28 @@ def test_data_sets_are_read_only(api, cataloguer):
     document = minimal_bib()
     document["@graph"][0]["inDataset"] = [{"@id": "https://id.kb.se/dataset/languages"}]
     assert message(api.post(document, role=cataloguer)) == (403, REFUSED)
+
+
+def test_a_shelf_mark_sequence_belongs_to_its_creator(api, holding):
+    """§3.3: the right is asked for on the sigel of record.descriptionCreator."""
+    document = minimal_bib()
+    record, thing = document["@graph"]
+    document["@graph"][1] = {
+        "@id": thing["@id"],
+        "@type": "ShelfMarkSequence",
+        "label": "Contract suite",
+        "nextShelfControlNumber": "1",
+        "shelfMarkStatus": "ActiveShelfMark",
+    }
+    record["descriptionCreator"] = {"@id": api.target.library(api.target.foreign_sigel)}
+    assert message(api.post(document)) == (403, REFUSED)
+    record["descriptionCreator"] = {"@id": api.target.library()}
+    assert api.post(document).status_code == 201
+
+
+def test_jobs_of_the_server_are_not_for_suppliers(api):
+    """§3.3, §14: bulk:Job needs permission on SEK."""
+    document = minimal_bib()
+    thing = document["@graph"][1]
+    document["@graph"][1] = {"@id": thing["@id"], "@type": "bulk:Job", "bulk:status": "bulk:Draft"}
+    assert message(api.post(document)) == (403, REFUSED)
