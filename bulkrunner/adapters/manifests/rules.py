@@ -62,8 +62,11 @@ def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) 
     """Yield every place in ``changes``, ``set``, ``remove``, ``append`` and ``expect`` that is none."""
     for path, place in _places(data):
         if reason := _place_fault(place):
+            # In ``expect`` the place is the key, not its value.
+            key = place if path[0] == "expect" else None
             yield Told(
-                path=path,
+                path=path[:-1] if key is not None else path,
+                key=key,
                 code="bad_place",
                 message=f"{path_text((*prefix, *path))}: {shown(place)} is no place: {reason}",
             )

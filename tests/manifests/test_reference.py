@@ -1,0 +1,110 @@
+"""The reference of manifests says what the program does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from bulkrunner.adapters.manifests.schema import schema
+from tests.support.manifests import HEAD, ID, ids, load, make_job
+from tests.support.schema_tables import SECTIONS, rows
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference" / "manifest.md"
+TEXT = REFERENCE.read_text(encoding="utf-8")
+
+FILES: dict[str, str | bytes] = {
+    "ids.txt": "\n".join(ids(3)),
+    "weeded.txt": "\n".join(ids(3, start=10)),
+    "bibs.txt": "\n".join(ids(3, start=20)),
+    "ops.jsonl": f'{{"delete": "{ID}"}}\n',
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def test_published_schema_is_the_packaged_one() -> None:
+    published = (ROOT / "docs" / "reference" / "job.schema.json").read_bytes()
+    packaged = ROOT / "bulkrunner" / "adapters" / "manifests" / "job.schema.json"
+    assert published == packaged.read_bytes()
+
+
+def test_schema_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+def described(node: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for key, value in node.get("properties", {}).items():
+        found.append((f"{path}.{key}", value))
+        found += described(value, f"{path}.{key}")
+    if isinstance(node.get("items"), dict):
+        found += described(node["items"], f"{path}[]")
+    return found
+
+
+def test_every_key_has_title_description_and_valid_examples() -> None:
+    known = schema()
+    every = described(known)
+    for name, definition in known["$defs"].items():
+        every += described(definition, name)
+    assert len(every) > 60
+    for path, value in every:
+        target = value
+        if "$ref" in value:
+            target = {**known["$defs"][value["$ref"].rpartition("/")[2]], **value}
+        assert target.get("title"), path
+        assert target.get("description"), path
+        validator = jsonschema.Draft202012Validator({**target, "$defs": known["$defs"]})
+        for example in target.get("examples", ()):
+            assert validator.is_valid(example), (path, example)
+
+
+def test_every_top_level_key_has_an_example() -> None:
+    known = schema()
+    for key, value in known["properties"].items():
+        examples = value.get("examples")
+        if "$ref" in value:
+            examples = known["$defs"][value["$ref"].rpartition("/")[2]]["examples"]
+        assert examples, key
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_is_explained(section: str) -> None:
+    for row in rows(schema(), SECTIONS[section]):
+        assert row in TEXT
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_every_yaml_example_loads(tmp_path: Path, text: str) -> None:
+    if "bulkrunner: 1" not in text:
+        text = HEAD + text
+    if "operations:" not in text and "steps:" not in text:
+        text += "operations: {file: ops.jsonl}\n"
+    loaded = load(make_job(tmp_path, text, FILES))
+    assert sum(1 for _ in loaded.operations()) == sum(
+        loaded.counts[kind] for kind in ("update", "delete", "create")
+    )
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_every_json_example_loads(tmp_path: Path, text: str) -> None:
+    files: dict[str, str | bytes] = {"ops.jsonl": text}
+    assert json.loads(text)
+    load(make_job(tmp_path, HEAD + "operations: {file: ops.jsonl}\n", files))
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in (ROOT / "jobs").glob("*/job.*")), ids=str
+)
+def test_example_jobs_load(folder: Path) -> None:
+    loaded = load(folder)
+    assert loaded.counts["unreadable"] == 0
+    assert sum(1 for _ in loaded.operations()) > 0

@@ -1,0 +1,42 @@
+"""The tables of docs/reference/manifest.md as the schema says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Top level": (),
+    "agreement": ("properties", "agreement"),
+    "ceilings": ("properties", "ceilings"),
+    "accept": ("properties", "accept", "items"),
+    "policy": ("properties", "policy"),
+    "update": ("$defs", "update"),
+    "delete": ("$defs", "delete"),
+    "create: holding": ("$defs", "createHolding"),
+    "create: bib": ("$defs", "createBib"),
+    "changes": ("$defs", "change"),
+    "set": ("$defs", "set"),
+    "remove": ("$defs", "remove"),
+    "append": ("$defs", "append"),
+    "replace": ("$defs", "replace"),
+    "Steps": ("$defs", "step"),
+    "update of a step": ("$defs", "stepUpdate"),
+    "delete of a step": ("$defs", "stepDelete"),
+    "create of a step": ("$defs", "stepCreate"),
+}
+
+
+def rows(schema: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    """Return the table rows of one object of the schema."""
+    node: Any = schema
+    for part in path:
+        node = node[part]
+    required = set(node.get("required", ()))
+    found = []
+    for key, value in node["properties"].items():
+        if "$ref" in value:
+            target = schema["$defs"][value["$ref"].rpartition("/")[2]]
+            value = {**target, **value}
+        need = "required" if key in required else ""
+        found.append(f"| `{key}` | {need} | {value['description']} |")
+    return found
