@@ -12,7 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "chains",
-        sa.Column("chain", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.String(length=200), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("head", sa.LargeBinary(length=32), nullable=False),
         sa.Column("entered", sa.Integer(), server_default="0", nullable=False),
@@ -20,7 +20,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "clients",
-        sa.Column("environment", sa.String(length=64), nullable=False),
+        sa.Column("environment", sa.String(length=200), nullable=False),
         sa.Column("client", sa.Text(), nullable=False),
         sa.Column("first_used_at", sa.String(length=32), nullable=False),
         sa.Column("last_used_at", sa.String(length=32), nullable=False),
@@ -35,7 +35,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("chain", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.String(length=200), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("at", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -45,7 +45,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "jobs",
-        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("title", sa.Text(), server_default="", nullable=False),
         sa.Column("first_planned_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
@@ -53,9 +53,9 @@ def upgrade() -> None:
     op.create_table(
         "plans",
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("job", sa.String(length=64), nullable=False),
-        sa.Column("environment", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("job", sa.String(length=200), nullable=False),
+        sa.Column("environment", sa.String(length=200), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("addresses", sa.Text(), nullable=False),
         sa.Column("manifest_digest", sa.Text(), nullable=False),
@@ -88,7 +88,7 @@ def upgrade() -> None:
     op.create_table(
         "approvals",
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("plan", sa.String(length=64), nullable=False),
+        sa.Column("plan", sa.String(length=200), nullable=False),
         sa.Column("plan_digest", sa.Text(), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("given_by", sa.Text(), server_default="", nullable=False),
@@ -105,7 +105,7 @@ def upgrade() -> None:
 
     op.create_table(
         "planned_changes",
-        sa.Column("plan", sa.String(length=64), nullable=False),
+        sa.Column("plan", sa.String(length=200), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("action", sa.String(length=16), nullable=False),
         sa.Column("record", sa.Text(), server_default="", nullable=False),
@@ -155,10 +155,10 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("plan", sa.String(length=64), nullable=False),
-        sa.Column("job", sa.String(length=64), nullable=False),
-        sa.Column("environment", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("job", sa.String(length=200), nullable=False),
+        sa.Column("environment", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("started_at", sa.String(length=32), nullable=False),
         sa.Column("active_at", sa.String(length=32), nullable=False),
@@ -189,7 +189,7 @@ def upgrade() -> None:
 
     op.create_table(
         "attempts",
-        sa.Column("run", sa.String(length=64), nullable=False),
+        sa.Column("run", sa.String(length=200), nullable=False),
         sa.Column("change", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("intent_at", sa.String(length=32), nullable=False),
@@ -209,7 +209,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "leases",
-        sa.Column("run", sa.String(length=64), nullable=False),
+        sa.Column("run", sa.String(length=200), nullable=False),
         sa.Column("token", sa.Integer(), nullable=False),
         sa.Column("host", sa.Text()),
         sa.Column("boot", sa.Text()),
@@ -221,7 +221,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "results",
-        sa.Column("run", sa.String(length=64), nullable=False),
+        sa.Column("run", sa.String(length=200), nullable=False),
         sa.Column("change", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("code", sa.Text(), server_default="", nullable=False),

@@ -99,7 +99,7 @@ def _tampered(value, bit):
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_bit_turned_over_is_found(filled, tmp_path_factory, data):

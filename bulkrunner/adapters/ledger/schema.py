@@ -41,7 +41,7 @@ metadata = MetaData(
 
 
 def _id(name: str = "id") -> Column[str]:
-    return Column(name, String(64), nullable=False)
+    return Column(name, String(200), nullable=False)
 
 
 def _text(name: str) -> Column[str]:
@@ -74,7 +74,7 @@ plans = Table(
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
     _id(),
-    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("job", String(200), ForeignKey("jobs.id"), nullable=False),
     _id("environment"),
     Column("kind", String(16), nullable=False),
     _json("addresses"),
@@ -110,7 +110,7 @@ documents = Table(
 planned_changes = Table(
     "planned_changes",
     metadata,
-    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("action", String(16), nullable=False),
     _text("record"),
@@ -150,8 +150,8 @@ runs = Table(
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
     _id(),
-    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
-    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("job", String(200), ForeignKey("jobs.id"), nullable=False),
     _id("environment"),
     Column("state", String(16), nullable=False),
     Column("started_at", Instant, nullable=False),
@@ -180,7 +180,7 @@ runs = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("run", String(200), ForeignKey("runs.id"), nullable=False),
     Column("change", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("intent_at", Instant, nullable=False),
@@ -201,7 +201,7 @@ attempts = Table(
 results = Table(
     "results",
     metadata,
-    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("run", String(200), ForeignKey("runs.id"), nullable=False),
     Column("change", Integer, nullable=False),
     Column("outcome", String(16), nullable=False),
     _text("code"),
@@ -224,7 +224,7 @@ approvals = Table(
     "approvals",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
     Column("plan_digest", Words, nullable=False),
     Column("approved", Boolean(create_constraint=False), nullable=False),
     _text("given_by"),
@@ -240,7 +240,7 @@ approvals = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("run", String(64), ForeignKey("runs.id"), nullable=False),
+    Column("run", String(200), ForeignKey("runs.id"), nullable=False),
     Column("token", Integer, nullable=False),
     Column("host", Words),
     Column("boot", Words),
@@ -264,7 +264,7 @@ clients = Table(
 events = Table(
     "events",
     metadata,
-    Column("chain", String(64), nullable=False),
+    Column("chain", String(200), nullable=False),
     Column("position", Integer, nullable=False),
     Column("at", String(32), nullable=False),
     Column("kind", String(32), nullable=False),
@@ -276,7 +276,7 @@ events = Table(
 chains = Table(
     "chains",
     metadata,
-    Column("chain", String(64), nullable=False),
+    Column("chain", String(200), nullable=False),
     Column("position", Integer, nullable=False),
     Column("head", LargeBinary(32), nullable=False),
     Column("entered", Integer, nullable=False, server_default="0"),

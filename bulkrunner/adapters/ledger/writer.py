@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, insert, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, row_digest
 from bulkrunner.adapters.ledger.database import Database
@@ -28,6 +28,9 @@ from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 
 GROUP = 500
 """Entries of one transaction at most."""
+
+_WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
+"""What an entry that cannot be stored raises."""
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]
 
@@ -58,6 +61,7 @@ class GroupWriter:
     def submit(self, kind: Kind, run: str, change: int, what: Attempt | Result) -> Future[None]:
         """Hand in an entry; the future is done once it is on disk."""
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # from here on it cannot be taken back
         entry = Entry(kind=kind, run=run, change=change, what=what, done=done)
         with self._lock:
             if self._broken is not None or self._closed:
@@ -115,7 +119,7 @@ class GroupWriter:
         try:
             with self._database.write() as connection:
                 self._store(connection, group)
-        except (IntegrityError, ValueError, TypeError, BulkRunnerError) as error:
+        except _WRONG as error:
             self._sort_out(group, error)
         except BaseException as error:
             self._break(group, LedgerUnavailable(f"the ledger cannot be written ({error!r})"))

@@ -1,0 +1,114 @@
+"""Processes that die and processes that share a ledger."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bulkrunner.domain.run import RunState
+from tests.support.ledgers import a_change, a_plan, new_ledger, send, start_run, store_plan
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from tests.support.ledgers import *
+
+ledger = new_ledger(Path(sys.argv[1]))
+plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 51)])
+start_run(ledger, plan)
+for number in range(1, 11):
+    send(ledger, "r1", number)
+for number in range(11, 21):
+    ledger.intend("r1", an_attempt(number)).result()
+    print(number, flush=True)
+waiting = [ledger.intend("r1", an_attempt(number)) for number in range(21, 51)]
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+SHARING = """
+import sys
+from pathlib import Path
+from tests.support.ledgers import *
+
+with new_ledger(Path(sys.argv[1])) as ledger:
+    for number in range(int(sys.argv[2]), 201, 4):
+        send(ledger, "r1", number)
+        ledger.append_event("note", {"number": number}, at=START)
+"""
+
+PLANNING = """
+import os, signal, sys
+from pathlib import Path
+from tests.support.ledgers import *
+
+ledger = new_ledger(Path(sys.argv[1]))
+ledger.begin_plan(a_plan())
+for first in range(1, 1001, 100):
+    ledger.add_changes("p1", [a_change(first + i) for i in range(100)], cursor=first + 99)
+    if first == 301:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _process(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture
+def shared(tmp_path):
+    with new_ledger(tmp_path) as ledger:
+        plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 201)])
+        start_run(ledger, plan)
+    return tmp_path
+
+
+def test_a_killed_process_leaves_every_intent_that_was_done(tmp_path):
+    process = _process(DYING, tmp_path)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert told.split() == [str(number) for number in range(11, 21)]
+    with new_ledger(tmp_path) as ledger:
+        assert ledger.check() == []
+        assert ledger.run("r1").state is RunState.RUNNING
+        assert ledger.outcomes("r1")["applied"] == 10
+        sent = {item.change.number: len(item.attempts) for item in ledger.pending("r1")}
+        assert set(sent) == set(range(11, 51))
+        assert [sent[number] for number in range(11, 21)] == [1] * 10
+        send(ledger, "r1", 11, number=2)
+        ledger.move_run("r1", RunState.INTERRUPTED, at=ledger.run("r1").active_at)
+        assert ledger.verify_chain() is None
+
+
+def test_a_killed_planner_leaves_what_it_stored_with_its_cursor(tmp_path):
+    process = _process(PLANNING, tmp_path)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    with new_ledger(tmp_path) as ledger:
+        plan = ledger.reopen_plan("p1")
+        assert plan.cursor == 400
+        assert [change.number for change in ledger.changes("p1")] == list(range(1, 401))
+        assert ledger.check() == []
+
+
+def test_processes_that_share_a_ledger_keep_one_chain(shared):
+    processes = [_process(SHARING, shared, first) for first in range(1, 5)]
+    for process in processes:
+        process.communicate(timeout=240)
+    assert [process.returncode for process in processes] == [0] * 4
+    with new_ledger(shared) as ledger:
+        assert ledger.outcomes("r1")["applied"] == 200
+        assert ledger.check() == []
+
+
+def test_a_ledger_is_whole_at_every_moment_while_another_writes(shared):
+    """A reader in another process sees whole transactions only."""
+    process = _process(SHARING, shared, 1)
+    with new_ledger(shared) as ledger:
+        while process.poll() is None:
+            assert ledger.verify_chain() is None
+    process.communicate(timeout=1)
+    assert process.returncode == os.EX_OK

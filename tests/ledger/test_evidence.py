@@ -1,0 +1,236 @@
+"""What test runs say of a plan for production."""
+
+from datetime import timedelta
+
+import pytest
+
+from bulkrunner.domain.gates import TriedBy
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.run import Outcome, Result, RunState
+from tests.support.ledgers import (
+    PRODUCTION_ADDRESSES,
+    START,
+    TEST_ADDRESSES,
+    a_change,
+    a_plan,
+    finish_plan,
+    new_ledger,
+    send,
+    start_run,
+    store_plan,
+)
+
+LONG_AGO = START - timedelta(days=30)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with new_ledger(tmp_path) as store:
+        yield store
+
+
+def production(ledger, changes, **values):
+    plan = a_plan("live", environment="production", addresses=PRODUCTION_ADDRESSES, **values)
+    return store_plan(ledger, plan, changes)
+
+
+def staged(ledger, changes, outcomes=None, *, plan="p1", run="r1", **values):
+    """Plan for a test environment, run it with these outcomes and complete the run."""
+    stored = store_plan(ledger, a_plan(plan, **values), changes)
+    if outcomes is not None:
+        start_run(ledger, stored, run)
+        for number, outcome in outcomes.items():
+            send(ledger, run, number, outcome=outcome)
+        ledger.move_run(run, RunState.COMPLETED, at=START + timedelta(hours=1))
+    return stored
+
+
+def ask(ledger, plan, *, not_before=LONG_AGO, counts=lambda addresses: True):
+    return ledger.evidence(plan, not_before=not_before, counts=counts)
+
+
+def test_without_test_plan_there_is_none(ledger):
+    evidence = ask(ledger, production(ledger, [a_change(1), a_change(2, Action.UNCHANGED)]))
+    assert evidence.total == {"update": 1}
+    assert evidence.tried == {}
+    assert evidence.untried == ("rec000001",)
+    assert evidence.patterns == {"set shelfMark": (1, 0)}
+    assert (evidence.newest_test_plan, evidence.bad_outcomes, evidence.runs) == (None, {}, ())
+
+
+def test_applied_changes_of_the_same_operation_on_the_same_record_count(ledger):
+    changes = [
+        a_change(1),
+        a_change(2, Action.DELETE, pattern="delete"),
+        a_change(3, pattern="other"),
+    ]
+    outcomes = {1: Outcome.APPLIED, 2: Outcome.APPLIED, 3: Outcome.CONFLICT}
+    staged(ledger, changes, outcomes)
+    evidence = ask(ledger, production(ledger, changes))
+    assert evidence.total == {"update": 2, "delete": 1}
+    assert evidence.tried == {"update": 1, "delete": 1}
+    assert evidence.untried == ("rec000003",)
+    assert evidence.patterns == {"set shelfMark": (1, 1), "delete": (1, 1), "other": (1, 0)}
+    assert evidence.newest_test_plan == "p1"
+    assert evidence.bad_outcomes == {}
+    assert evidence.runs == (
+        TriedBy(
+            run="r1",
+            environment="staging",
+            base_url="http://127.0.0.1:5001",
+            finished_at=START + timedelta(hours=1),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.UNCHANGED],
+)
+def test_no_other_outcome_counts_as_tried(ledger, outcome):
+    staged(ledger, [a_change(1)], {1: outcome})
+    assert ask(ledger, production(ledger, [a_change(1)])).tried == {}
+
+
+def test_unchanged_counts_where_an_earlier_run_made_the_change(ledger):
+    plan = store_plan(ledger, a_plan(), [a_change(1)])
+    start_run(ledger, plan)
+    earlier = Result(outcome=Outcome.UNCHANGED, code="applied_earlier")
+    ledger.conclude("r1", 1, earlier).result()
+    assert ask(ledger, production(ledger, [a_change(1)])).tried == {"update": 1}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"record": "other"},
+        {"operation": {"update": "rec000001", "changes": []}},
+        {"action": Action.DELETE},
+    ],
+)
+def test_another_record_operation_or_action_is_no_trial(ledger, values):
+    staged(ledger, [a_change(1, **values)], {1: Outcome.APPLIED})
+    assert ask(ledger, production(ledger, [a_change(1)])).tried == {}
+
+
+def test_a_create_needs_the_same_bib_and_sigel(ledger):
+    def create(sigel, bib):
+        return a_change(
+            1, Action.CREATE, before=None, etag=None, sigel=sigel, record=bib, operation={}
+        )
+
+    staged(ledger, [create("Ylm", "bib1")], {1: Outcome.APPLIED})
+    for number, (sigel, bib, tried) in enumerate(
+        [("Ylm", "bib1", {"create": 1}), ("S", "bib1", {}), ("Ylm", "bib2", {})]
+    ):
+        plan = a_plan(f"live{number}", environment="production", addresses=PRODUCTION_ADDRESSES)
+        assert ask(ledger, store_plan(ledger, plan, [create(sigel, bib)])).tried == tried
+
+
+def test_numbers_need_not_be_the_same(ledger):
+    staged(ledger, [a_change(1), a_change(2)], {2: Outcome.APPLIED})
+    moved = a_change(1, record="rec000002", operation=a_change(2).operation)
+    assert ask(ledger, production(ledger, [moved])).tried == {"update": 1}
+
+
+def test_what_is_too_old_does_not_count(ledger):
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+    plan = production(ledger, [a_change(1)])
+    assert ask(ledger, plan, not_before=START + timedelta(days=1)).tried == {}
+    assert ask(ledger, plan, not_before=START).tried == {"update": 1}
+
+
+def test_other_jobs_and_production_itself_are_no_trial(ledger):
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED}, job="other")
+    staged(
+        ledger,
+        [a_change(1)],
+        {1: Outcome.APPLIED},
+        plan="p2",
+        run="r2",
+        environment="production",
+        addresses=PRODUCTION_ADDRESSES,
+    )
+    evidence = ask(ledger, production(ledger, [a_change(1)]))
+    assert (evidence.tried, evidence.newest_test_plan, evidence.runs) == ({}, None, ())
+
+
+def test_environments_that_do_not_count_are_not_seen_at_all(ledger):
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+    elsewhere = {**TEST_ADDRESSES, "base_url": "http://127.0.0.1:9"}
+    staged(ledger, [a_change(1)], {1: Outcome.FAILED}, plan="p2", run="r2", addresses=elsewhere)
+    plan = production(ledger, [a_change(1)])
+    evidence = ask(ledger, plan, counts=lambda a: a["base_url"] == TEST_ADDRESSES["base_url"])
+    assert (evidence.tried, evidence.newest_test_plan) == ({"update": 1}, "p1")
+    assert evidence.bad_outcomes == {}
+
+
+class TestNewestPlan:
+    def test_its_bad_outcomes_and_refusals_are_told(self, ledger):
+        changes = [a_change(number) for number in range(1, 7)]
+        plan = store_plan(ledger, a_plan(), changes)
+        start_run(ledger, plan)
+        for number, outcome, code in (
+            (1, Outcome.APPLIED, ""),
+            (2, Outcome.FAILED, ""),
+            (3, Outcome.UNKNOWN, ""),
+            (4, Outcome.REFUSED, "not_saved"),
+            (5, Outcome.CONFLICT, "edited"),
+        ):
+            send(ledger, "r1", number, outcome=outcome, code=code)
+        evidence = ask(ledger, production(ledger, changes))
+        assert evidence.bad_outcomes == {"failed": 1, "unknown": 1, "pending": 1}
+        assert evidence.refused_codes == {"not_saved": 1}
+
+    def test_never_run_everything_is_pending(self, ledger):
+        staged(ledger, [a_change(1), a_change(2), a_change(3, Action.UNCHANGED)])
+        evidence = ask(ledger, production(ledger, [a_change(1)]))
+        assert evidence.bad_outcomes == {"pending": 2}
+
+    def test_not_complete_something_is_pending(self, ledger):
+        ledger.begin_plan(a_plan())
+        assert ask(ledger, production(ledger, [a_change(1)])).bad_outcomes == {"pending": 1}
+
+    def test_empty_it_tried_nothing(self, ledger):
+        staged(ledger, [], {})
+        evidence = ask(ledger, production(ledger, [a_change(1)]))
+        assert evidence.newest_test_plan == "p1"
+        assert (evidence.tried, evidence.bad_outcomes) == ({}, {})
+
+    def test_of_another_effect_digest_it_is_not_the_one(self, ledger):
+        staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+        staged(
+            ledger, [a_change(1)], {1: Outcome.FAILED}, plan="p2", run="r2", effect_digest="other"
+        )
+        evidence = ask(ledger, production(ledger, [a_change(1)]))
+        assert (evidence.newest_test_plan, evidence.bad_outcomes) == ("p1", {})
+
+    def test_a_newer_failure_is_not_hidden_by_an_older_success(self, ledger):
+        staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+        staged(ledger, [a_change(1)], {1: Outcome.FAILED}, plan="p2", run="r2")
+        evidence = ask(ledger, production(ledger, [a_change(1)]))
+        assert evidence.tried == {"update": 1}
+        assert evidence.newest_test_plan == "p2"
+        assert evidence.bad_outcomes == {"failed": 1}
+
+    def test_what_an_older_plan_tried_is_still_tried(self, ledger):
+        staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+        staged(ledger, [a_change(1, Action.UNCHANGED)], {}, plan="p2", run="r2")
+        evidence = ask(ledger, production(ledger, [a_change(1)]))
+        assert (evidence.tried, evidence.newest_test_plan) == ({"update": 1}, "p2")
+        assert [run.run for run in evidence.runs] == ["r1"]
+
+
+def test_a_hundred_untried_are_listed(ledger):
+    changes = [a_change(number) for number in range(1, 151)]
+    evidence = ask(ledger, production(ledger, changes))
+    assert evidence.total == {"update": 150}
+    assert evidence.untried == tuple(f"rec{number:06}" for number in range(1, 101))
+
+
+def test_a_plan_that_is_still_being_made_can_be_asked_about(ledger):
+    plan = a_plan("live", environment="production", addresses=PRODUCTION_ADDRESSES)
+    ledger.begin_plan(plan)
+    ledger.add_changes("live", [a_change(1)], cursor=1)
+    assert ask(ledger, plan).total == {"update": 1}
+    finish_plan(ledger, plan)
