@@ -58,6 +58,7 @@ __all__ = [
     "changed_places",
     "check_expect",
     "neutral_operation",
+    "same",
     "undeclared_places",
 ]
 

@@ -19,6 +19,7 @@ from bulkrunner.domain.operations import (
     build_create,
     check_expect,
     neutral_operation,
+    same,
 )
 from bulkrunner.domain.patterns import pattern_of
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
@@ -242,10 +243,10 @@ class Resolver:
         if known.kind == "holding":
             _demand(self._proofs.holding(after))
         _demand(self._proofs.base(after))
-        prediction = predict_stored(after)
+        prediction = predict_stored(after, declared=result.declared)
         fingerprints = (before_fingerprint(before), after_fingerprint(after))
         if not op.resave and (
-            after == before or before_fingerprint(prediction.document) == fingerprints[0]
+            same(after, before) or before_fingerprint(prediction.document) == fingerprints[0]
         ):
             return {
                 "action": Action.UNCHANGED,
