@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -29,6 +30,9 @@ AHEAD = 300.0
 
 AGAIN_AFTER = 30.0
 """Seconds until the next try, where renewing ahead failed and the old token still lives."""
+
+TOKENS_TO_HIDE = 16
+"""The newest tokens, also ended ones, are hidden where the login repeats them."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
 
@@ -66,6 +70,7 @@ class Login:
         self._token_path = _path(environment.token_url)
         self._patience = Patience(clock, tries=TRIES)
         self._token: Token | None = None
+        self._issued: deque[str] = deque(maxlen=TOKENS_TO_HIDE)
         self._lock = threading.Lock()
         self._failures = 0
         self._failure: LoginDown | LoginRefused | None = None
@@ -158,6 +163,7 @@ class Login:
         if isinstance(life, bool) or not isinstance(life, (int, float)) or not life > 0:
             self._unreadable("the login's answer does not say how long the token lives")
         life = min(float(life), LONGEST_LIFE)
+        self._issued.append(str(value))
         return Token(
             value=str(value),
             renew_at=asked_at + max(life * 0.9, life - AHEAD),
@@ -250,8 +256,7 @@ class Login:
         return scrub(text, *self._secrets())
 
     def _secrets(self) -> tuple[str, ...]:
-        token = self._token
-        return (self._credentials.client_secret, token.value if token else "")
+        return (self._credentials.client_secret, *self._issued)
 
     @property
     def _host(self) -> str:
