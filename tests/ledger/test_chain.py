@@ -274,3 +274,10 @@ def test_long_runs_are_entered_at_checkpoints(tmp_path):
             )
         assert entered == [1001]
         assert ledger.verify_chain() is None
+
+
+def test_a_row_that_refers_to_nothing_is_told(filled, tmp_path_factory):
+    folder = _copy(filled, tmp_path_factory)
+    _tamper(folder, "DELETE FROM jobs")
+    with new_ledger(folder) as ledger:
+        assert "table plans: row 1 refers to nothing" in ledger.check()

@@ -35,14 +35,16 @@ def event_hash(
 
 def row_digest(values: Mapping[str, Any]) -> str:
     """Return the digest by which an event knows the row that it wrote."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_ROW.encode(values).encode()).hexdigest()
 
 
 def _plain(value: object) -> str:
     if not isinstance(value, datetime):
         raise TypeError(f"{type(value).__name__} cannot be stored")
     return instant_text(value)
+
+
+_ROW = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,16 +159,16 @@ class _Walk:
         """Compare the rows that these events wrote; one that a later event wrote is left to it."""
         rows = _rows_of(self._connection, subject, told)
         for event, data in told:
-            row = rows.get(tuple(data[name] for name in subject.keys.values()))
+            key = tuple(data[name] for name in subject.keys.values())
+            mark, digest = rows.get(key, (None, ""))
             what = f"what event {event.position} of {_name(event.chain)} stored"
             what += f" ({event.kind}, change {data['change']})" if "change" in data else ""
-            mark = None if row is None else getattr(row, subject.mark)
             if mark is None or mark < event.position:
                 yield f"{what} is gone"
                 return
             if mark == event.position:
                 self._matched[id(subject)] += 1
-                if _digest(subject, row) != data["row"]:
+                if digest != data["row"]:
                     yield f"{what} was changed afterwards"
                     return
 
@@ -238,19 +238,23 @@ def _hash_of(previous: bytes, row: Row[Any]) -> bytes | None:
 
 def _rows_of(
     connection: Connection, subject: _Subject, told: list[_Told]
-) -> dict[tuple[Any, ...], Row[Any]]:
-    columns = [subject.table.c[name] for name in subject.keys]
-    first = next(iter(subject.keys.values()))
-    query = select(subject.table).where(columns[0].in_({data[first] for _, data in told}))
-    if "run" in subject.table.c:
-        query = query.where(subject.table.c.run == told[0][0].chain)
+) -> dict[tuple[Any, ...], tuple[int | None, str]]:
+    """Return by key which event wrote each row last, and the row's digest."""
+    table, width = subject.table, len(subject.columns)
+    first, name = next(iter(subject.keys.items()))
+    names = (*subject.columns, subject.mark, *subject.keys)
+    query = select(*(table.c[name] for name in names)).where(
+        table.c[first].in_({data[name] for _, data in told})
+    )
+    if "run" in table.c:
+        query = query.where(table.c.run == told[0][0].chain)
     return {
-        tuple(getattr(row, name) for name in subject.keys): row for row in connection.execute(query)
+        tuple(row[width + 1 :]): (
+            row[width],
+            row_digest(dict(zip(subject.columns, row[:width], strict=True))),
+        )
+        for row in connection.execute(query).all()
     }
-
-
-def _digest(subject: _Subject, row: Any) -> str:
-    return row_digest({name: getattr(row, name) for name in subject.columns})
 
 
 def _change_faults(connection: Connection) -> Iterator[str]:

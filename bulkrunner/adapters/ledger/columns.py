@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 _ESCAPED = "\x01"
 _PREFIX = "sha256:"
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def instant_text(value: datetime) -> str:
@@ -37,7 +38,7 @@ def digest_text(value: bytes) -> str:
 
 def json_text(value: Any) -> str:
     """Return canonical JSON in ASCII, which every database stores and compares alike."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _JSON.encode(value)
 
 
 class Instant(TypeDecorator[datetime]):
