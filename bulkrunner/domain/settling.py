@@ -35,6 +35,17 @@ SERVERS_OWN = frozenset(
 )
 """Places that the server writes and no comparison looks at."""
 
+NAMES_OF_NEW = frozenset(
+    (
+        "@id",
+        "@record.@id",
+        "@record.mainEntity.@id",
+        "@record.controlNumber",
+        "@record.descriptionCreator",
+    )
+)
+"""Places of a new record that nobody knows beforehand."""
+
 
 def is_later(change: PlannedChange, version: Version) -> bool:
     """Tell whether a version is newer than the one that the plan read."""
@@ -142,6 +153,22 @@ def differs_beside(change: PlannedChange, document: Document) -> list[str] | Non
     if not wanted or any(_overlap(_property(one), other) for one in found for other in wanted):
         return None
     return sorted(found)
+
+
+def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any]:
+    """Return, as detail of an outcome, where a stored document is not as predicted.
+
+    ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
+    """
+    found = sorted(_places(change.predicted or {}, document) - _names_of_new(change))
+    if not found:
+        return {}
+    beside = change.operation.get("resave") is True or differs_beside(change, document) is not None
+    return {"cleanups" if beside else "not_as_predicted": found}
+
+
+def _names_of_new(change: PlannedChange) -> frozenset[str]:
+    return NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
 
 
 def _places(one: Document, other: Document) -> set[str]:

@@ -1,0 +1,6 @@
+"""Apply a plan: the loop that runs and resumes a run, one attempt at a time."""
+
+from bulkrunner.services.applying.executor import Executor, Parts
+from bulkrunner.services.applying.lease import LeaseLost, RunHeld
+
+__all__ = ["Executor", "LeaseLost", "Parts", "RunHeld"]

@@ -1,0 +1,193 @@
+"""Creation of holdings and bibs: look, send, read what was made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, WriteAnswer
+from bulkrunner.domain.decisions import Decision, Verdict, Version, by_and_when, refused
+from bulkrunner.domain.fingerprint import NotSendable, check_sendable, create_fingerprint
+from bulkrunner.domain.iris import SHORT_ID
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.records import Document, held_by, item_of, modified, record_part
+from bulkrunner.domain.run import Outcome, Result
+from bulkrunner.domain.settling import stored_otherwise
+from bulkrunner.domain.settling_creates import Candidate, settle_bib_create, settle_create
+from bulkrunner.services.applying.frame import Frame, Work
+from bulkrunner.services.applying.sending import after_answer, send
+
+MAX_CANDIDATES = 5
+"""Holdings of one library on one bib that are looked at; more than one is already odd."""
+
+
+def carry_out(frame: Frame, work: Work) -> Result:
+    """Carry out a create, or find out how an earlier try of it ended.
+
+    Raises:
+        Stopped: the run ends; the change stays pending.
+        AccessLost, Interrupted: the run must end; the change stays pending.
+    """
+    document = work.change.after
+    if document is None:
+        return _result(work, refused("no_document", "the plan holds no document for this change"))
+    while True:
+        if work.attempts:
+            ended = _made(frame, work) or _settled(frame, work, document)
+            if ended is not None:
+                return ended
+        frame.control.check()
+        with frame.turn():
+            decision, known = _look(frame, work, document)
+            if decision.verdict is not Verdict.SEND:
+                return _result(work, decision)
+            answer = _send(frame, work, document, known)
+        if isinstance(answer, Decision):
+            return _result(work, answer)
+        if answer.kind is AnswerKind.DONE:
+            made = _made(frame, work, etag=answer.etag)
+            if made is not None:
+                return made
+        elif (decided := after_answer(frame, work, answer)) is not None:
+            return _result(work, decided)
+
+
+def _settled(frame: Frame, work: Work, document: Document) -> Result | None:
+    decision, _ = _look(frame, work, document)
+    return None if decision.verdict is Verdict.SEND else _result(work, decision)
+
+
+def _send(
+    frame: Frame, work: Work, document: Document, known: tuple[str, ...]
+) -> WriteAnswer | Decision:
+    try:
+        check_sendable(document, frame.iris, frame.sigels)
+    except NotSendable as error:
+        return refused(error.code, error.message)
+    return send(
+        frame,
+        work,
+        "POST",
+        lambda: frame.catalogue.post(document, active_sigel=frame.active_sigel),
+        known_ids=known,
+    )
+
+
+def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple[str, ...]]:
+    """Decide by what is there now; returns also the ids that are there."""
+    if work.change.kind == "bib":
+        return settle_bib_create(work.change, work.attempts), ()
+    bib, sigel = item_of(document), held_by(document)
+    if bib is None or sigel is None:
+        return refused("no_sigel", "the planned holding names no library or no bib"), ()
+    ids = frame.catalogue.holdings_of(bib, sigel)
+    candidates = [
+        candidate
+        for record in ids[:MAX_CANDIDATES]
+        if (candidate := _candidate(frame, record)) is not None
+    ]
+    decision = settle_create(
+        work.change,
+        candidates,
+        work.attempts,
+        active_sigel=frame.active_sigel,
+        not_before=_not_before(frame, work),
+    )
+    if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
+        decision = _what_is_missing(frame, work.change, sigel) or decision
+    return decision, ids
+
+
+def _candidate(frame: Frame, record: str) -> Candidate | None:
+    """Read a holding that is there; None where it has gone meanwhile."""
+    newest = frame.catalogue.read(record)
+    if not isinstance(newest, Found):
+        return None
+    fields = record_part(newest.document)
+    first: Document | None = newest.document
+    if fields.get("created") != fields.get("modified"):
+        oldest = frame.catalogue.read_version(record, 0)
+        first = oldest.document if isinstance(oldest, Found) else None
+    return Candidate(
+        record=record,
+        first=first,
+        newest=Version(document=newest.document, etag=newest.etag),
+    )
+
+
+def _not_before(frame: Frame, work: Work) -> datetime | None:
+    if not work.attempts:
+        return None
+    for attempt in work.attempts:
+        frame.server_clock.learn(attempt.server_date, attempt.answered_at)
+    return frame.server_clock.at(work.attempts[0].intent_at)
+
+
+def _not_found(work: Work) -> bool:
+    return bool(work.attempts) and work.attempts[-1].answer == AnswerKind.NOT_FOUND
+
+
+def _what_is_missing(frame: Frame, change: PlannedChange, sigel: str) -> Decision | None:
+    """Say what the server's 404 to a POST was about, where it was not a duplicate."""
+    if isinstance(frame.catalogue.read(change.record), (Gone, Missing)):
+        return refused("bib_gone", "the bib is not there any more")
+    if not frame.catalogue.library_exists(sigel):
+        return refused("library_unresolved", f"the library {sigel} has no record there any more")
+    return None
+
+
+def _made(frame: Frame, work: Work, *, etag: str | None = None) -> Result | None:
+    """Read the record that the server said it made; None where it said nothing, or it is not so.
+
+    Its word is proof of whose record it is, so its content need not be as predicted.
+    """
+    last = work.attempts[-1]
+    if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
+        return None
+    found = frame.catalogue.read(last.words)
+    if isinstance(found, Gone):
+        return Result(
+            outcome=Outcome.APPLIED,
+            record=last.words,
+            message="made by this run; somebody deleted it afterwards",
+            detail={"changed_since": by_and_when(None)},
+        )
+    if not isinstance(found, Found):
+        return None
+    decision = Decision(
+        verdict=Verdict.APPLIED,
+        version=Version(document=found.document, etag=found.etag),
+        record=last.words,
+    )
+    if _edited(found, etag):
+        decision = replace(decision, detail={"changed_since": by_and_when(found.document)})
+    return _result(work, decision)
+
+
+def _edited(found: Found, etag: str | None) -> bool:
+    if etag is not None:
+        return found.etag != etag
+    fields = record_part(found.document)
+    return fields.get("created") != fields.get("modified")
+
+
+def _result(work: Work, decision: Decision) -> Result:
+    change = work.change
+    version = decision.version if decision.verdict is Verdict.APPLIED else None
+    document = version.document if version else None
+    detail = dict(decision.detail)
+    stored = None
+    if document is not None and create_fingerprint(document) != change.after_fingerprint:
+        stored = document
+        if "changed_since" not in detail:
+            detail.update(stored_otherwise(change, document))
+    return Result(
+        outcome=decision.outcome(),
+        code=decision.code,
+        message=decision.message,
+        record=decision.record,
+        etag=version.etag or None if version else None,
+        stored_modified=modified(document) if document is not None else None,
+        detail=detail,
+        stored=stored,
+    )

@@ -1,0 +1,223 @@
+"""Drives a run: takes its lease, hands its changes to the crew, and says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+
+from bulkrunner.domain.environment import Environment, Kind
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
+from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.errors import AccessLost, BulkRunnerError, GateClosed, LedgerUnavailable, LoginDown
+from bulkrunner.services.applying.access import PATIENCE, Access
+from bulkrunner.services.applying.control import Control, Ending
+from bulkrunner.services.applying.crew import Crew
+from bulkrunner.services.applying.feed import Feed
+from bulkrunner.services.applying.frame import Frame, ServerClock
+from bulkrunner.services.applying.hours import Hours
+from bulkrunner.services.applying.lease import LeaseKeeper, LeaseLost
+from bulkrunner.services.applying.records import Records
+from bulkrunner.services.applying.tally import Tally
+from bulkrunner.services.applying.worker import Worker
+
+LISTEN_EVERY = 1.0
+RECHECK_EVERY = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What an executor works with.
+
+    Attributes:
+        environment: as configured; its concurrency is the number of threads.
+        gate: decides when the next write may be sent.
+        owner: this process. alive: tells whether another owner's process lives, None if unknown.
+        recheck: tests the gates again, each hour; raises where one has closed.
+        patience: seconds to wait for a login that is down.
+    """
+
+    catalogue: CatalogueWriter
+    ledger: Ledger
+    clock: Clock
+    progress: Progress
+    environment: Environment
+    iris: IriMap
+    gate: WriteGate
+    owner: Owner
+    alive: Callable[[Owner], bool | None]
+    recheck: Callable[[], None] | None = None
+    patience: float = PATIENCE
+
+
+class Executor:
+    """Runs one run of one plan, or resumes it: both are the same loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._control = Control(parts.clock)
+        self._lease = LeaseKeeper(parts.ledger, parts.clock, parts.owner, alive=parts.alive)
+        self._listened_at = self._rechecked_at = parts.clock.monotonic()
+
+    def request_stop(self) -> None:
+        """Ask to stop after what is in flight; safe in a signal handler."""
+        self._control.ask()
+
+    def start(self, plan: Plan, run_id: str) -> Run:
+        """Store a new run of a plan, held by this process.
+
+        Raises:
+            UsageError: another run of the job and environment is running.
+        """
+        now = self._parts.clock.now()
+        run = Run(
+            id=run_id,
+            plan=plan.id,
+            job=plan.job,
+            environment=plan.environment,
+            state=RunState.RUNNING,
+            started_at=now,
+            active_at=now,
+        )
+        self._parts.ledger.start_run(run, lease=self._lease.first(run_id))
+        return run
+
+    def run(self, run_id: str, *, limit: int | None = None) -> Run:
+        """Carry out what the run has not carried out yet.
+
+        Args:
+            run_id: of a run that ``start`` stored, or that was interrupted or stopped.
+            limit: at most so many changes, the next ones in plan order.
+
+        Raises:
+            RunHeld: another process drives the run.
+            Interrupted: it can be resumed (6). AccessLost: likewise, once access is back (7).
+            GateClosed: a gate closed meanwhile (4).
+        """
+        ledger = self._parts.ledger
+        run = ledger.run(run_id)
+        if run.state is RunState.COMPLETED:
+            return run
+        requests = self._parts.catalogue.requests
+        self._lease.take(run.id)
+        try:
+            if run.state is not RunState.RUNNING:
+                run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
+            self._lease.start(self._control.fail)
+            ending = self._drive(run, limit)
+            return self._leave(run, ending, self._parts.catalogue.requests - requests)
+        finally:
+            self._lease.stop()
+            with suppress(LedgerUnavailable):
+                self._lease.give_back()
+
+    def _leave(self, run: Run, ending: Ending, requests: int) -> Run:
+        """Store how the run ended, unless somebody else drives it, and raise what ended it."""
+        if not isinstance(ending.error, LeaseLost):
+            with suppress(LedgerUnavailable) if ending.error else nullcontext():
+                run = self._parts.ledger.move_run(
+                    run.id,
+                    ending.state,
+                    at=self._parts.clock.now(),
+                    reason=ending.reason,
+                    requests=requests,
+                )
+        if ending.error is not None:
+            raise ending.error
+        return run
+
+    def _drive(self, run: Run, limit: int | None) -> Ending:
+        parts, control = self._parts, self._control
+        plan = parts.ledger.plan(run.plan)
+        tally = Tally(parts.ledger.outcomes(run.id), parts.progress, control)
+        records = Records(parts.ledger, run.id, control)
+        frame = self._frame(plan, records)
+        worker = Worker(frame, tally)
+        crew = Crew(worker.carry_out, threads=parts.environment.concurrency)
+        feed = Feed(parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(run))
+        parts.progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
+        tally.show()
+        try:
+            crew.start()
+            feed.everything(limit, first_prove=_is_production(plan))
+        except BulkRunnerError as error:
+            control.fail(error)
+        except KeyboardInterrupt:
+            control.ask()
+        finally:
+            crew.close()
+            while crew.in_hand > control.parked:
+                crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
+            parts.progress.end()
+        if crew.failure is not None:
+            if not isinstance(crew.failure, Exception):
+                raise crew.failure
+            control.fail(crew.failure)
+        records.flush()
+        return self._ending(tally, limit)
+
+    def _ending(self, tally: Tally, limit: int | None) -> Ending:
+        ending = self._control.ending
+        if tally.pending == 0 and (ending is None or ending.error is None):
+            return Ending(state=RunState.COMPLETED, reason="")
+        if ending is not None:
+            return ending
+        if limit is None:
+            return Ending(state=RunState.INTERRUPTED, reason="changes are left")
+        return Ending(state=RunState.STOPPED, reason=f"the limit of {limit} changes is reached")
+
+    def _frame(self, plan: Plan, records: Records) -> Frame:
+        parts = self._parts
+        manifest = plan.manifest
+        sigel = str(manifest.get("active_sigel") or manifest.get("on_behalf_of"))
+        return Frame(
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+            iris=parts.iris,
+            active_sigel=sigel,
+            sigels=frozenset(manifest.get("sigels", ())),
+            gate=parts.gate,
+            hours=Hours(parts.environment, parts.clock, parts.progress),
+            records=records,
+            lease=self._lease,
+            access=Access(
+                parts.catalogue,
+                self._control,
+                parts.progress,
+                plan,
+                active_sigel=sigel,
+                patience=parts.patience,
+            ),
+            control=self._control,
+            server_clock=ServerClock(),
+            confirm_fully=not _is_production(plan),
+        )
+
+    def _goes_on(self, run: Run) -> bool:
+        """Listen for orders to stop, and test the gates again each hour."""
+        now = self._parts.clock.monotonic()
+        if now - self._listened_at >= LISTEN_EVERY:
+            self._listened_at = now
+            reason = self._parts.ledger.stop_requested(run.id)
+            if reason is not None:
+                self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+        if now - self._rechecked_at >= RECHECK_EVERY:
+            self._rechecked_at = now
+            self._recheck()
+        return self._control.ending is None
+
+    def _recheck(self) -> None:
+        if self._parts.recheck is None:
+            return
+        try:
+            self._parts.recheck()
+        except LoginDown:
+            return  # a send will notice, and wait for it
+        except (GateClosed, AccessLost) as error:
+            self._control.fail(error, RunState.STOPPED)
+
+
+def _is_production(plan: Plan) -> bool:
+    return plan.addresses.get("kind") == Kind.PRODUCTION

@@ -1,0 +1,119 @@
+"""Hands a run's changes to the crew in plan order, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from bulkrunner.domain.plan import WRITING
+from bulkrunner.domain.ports import Ledger, WorkItem
+from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.services.applying import canary
+from bulkrunner.services.applying.control import Control, Ending
+from bulkrunner.services.applying.crew import Crew
+from bulkrunner.services.applying.tally import Tally
+
+PAGE = 100
+"""Changes read from the ledger at a time."""
+
+ROOM = 200
+"""Changes that the crew holds at most."""
+
+TICK = 0.2
+"""Seconds between two looks at whether the run goes on."""
+
+
+class Feed:
+    """Feeds one run's crew; the memory it needs does not grow with the run."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run: Run,
+        crew: Crew,
+        tally: Tally,
+        control: Control,
+        *,
+        goes_on: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._crew = crew
+        self._tally = tally
+        self._control = control
+        self._goes_on = goes_on
+        self._first: set[int] = set()
+
+    def everything(self, limit: int | None, *, first_prove: bool) -> None:
+        """Hand in all that is pending and wait until it is done, or the run ends.
+
+        Args:
+            limit: at most so many changes.
+            first_prove: begin with a few changes that cover every pattern.
+        """
+        last = None if limit is None else self._limit_number(limit)
+        if first_prove:
+            self._prove_patterns(last)
+        for item in self._pending():
+            number = item.change.number
+            if last is not None and number > last:
+                break
+            if number in self._first:
+                continue
+            if not self._wait_until(lambda: self._crew.size < ROOM):
+                return
+            self._crew.put(item)
+        self._wait_until(lambda: self._crew.size == 0)
+
+    def _pending(self) -> Iterator[WorkItem]:
+        after = 0
+        while page := self._ledger.pending(self._run.id, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].change.number
+
+    def _limit_number(self, limit: int) -> int:
+        """Return the number of the last change within the limit."""
+        pending = self._ledger.ended(self._run.id, outcomes=(Outcome.PENDING,), documents=False)
+        return max((ended.change.number for ended in islice(pending, limit)), default=0)
+
+    def _wait_until(self, enough: Callable[[], bool]) -> bool:
+        """Wait for the crew; False where the run ends before."""
+        while self._crew.failure is None and self._goes_on():
+            if enough():
+                return True
+            self._crew.wait(enough, TICK)
+        return False
+
+    # The first changes of every pattern
+
+    def _prove_patterns(self, last: int | None) -> None:
+        changes = self._ledger.changes(self._run.plan, actions=WRITING, documents=False)
+        unproven = canary.candidates(
+            change for change in changes if last is None or change.number <= last
+        )
+        for attempt in range(canary.TRIES):
+            tried = {
+                pattern: numbers[attempt]
+                for pattern, numbers in unproven.items()
+                if len(numbers) > attempt
+            }
+            for number in sorted(tried.values()):
+                self._put_first(number)
+            if not self._wait_until(lambda: self._crew.size == 0):
+                return
+            for pattern, number in tried.items():
+                self._judge(pattern, number)
+                if canary.proven(self._tally.seen(number)):
+                    del unproven[pattern]
+
+    def _put_first(self, number: int) -> None:
+        page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+        if page and page[0].change.number == number:
+            self._first.add(number)
+            self._tally.watch(number)
+            self._crew.put(page[0])
+
+    def _judge(self, pattern: str, number: int) -> None:
+        reason = canary.fault(number, pattern, self._tally.seen(number))
+        if reason:
+            self._control.end(Ending(state=RunState.STOPPED, reason=reason))

@@ -1,0 +1,85 @@
+"""What every change of a run has in common, and the progress of one change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
+from bulkrunner.domain.run import Attempt
+from bulkrunner.services.applying.access import Access
+from bulkrunner.services.applying.control import Control
+from bulkrunner.services.applying.hours import Hours
+from bulkrunner.services.applying.lease import LeaseKeeper
+from bulkrunner.services.applying.records import Records
+
+
+@dataclass(kw_only=True)
+class ServerClock:
+    """How far the server's clock is ahead of ours, from the answers to writes."""
+
+    ahead: timedelta | None = None
+
+    def learn(self, server: datetime | None, ours: datetime | None) -> None:
+        """Take in one answer's ``Date`` and when it came."""
+        if server is not None and ours is not None:
+            self.ahead = server - ours
+
+    def at(self, ours: datetime) -> datetime | None:
+        """Return a moment of ours by the server's clock, a little early; None if unknown."""
+        return None if self.ahead is None else ours + self.ahead - timedelta(seconds=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The parts that carry out changes.
+
+    Attributes:
+        sigels: libraries that the job may touch.
+        confirm_fully: read the whole record back also where a conditional read would prove it.
+    """
+
+    catalogue: CatalogueWriter
+    clock: Clock
+    iris: IriMap
+    active_sigel: str
+    sigels: frozenset[str]
+    gate: WriteGate
+    hours: Hours
+    records: Records
+    lease: LeaseKeeper
+    access: Access
+    control: Control
+    server_clock: ServerClock
+    confirm_fully: bool
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the turn to write, and hold it.
+
+        Raises:
+            Stopped: the run ended meanwhile.
+        """
+        with ExitStack() as stack:
+            with self.control.parking():
+                self.hours.wait(self.control)
+                stack.enter_context(self.gate())
+            self.control.check()
+            yield
+
+
+@dataclass(kw_only=True)
+class Work:
+    """One change with every send of it so far.
+
+    Attributes:
+        confirm_fully: read the whole record back also where a conditional read would prove it.
+    """
+
+    change: PlannedChange
+    attempts: list[Attempt] = field(default_factory=list)
+    confirm_fully: bool = True

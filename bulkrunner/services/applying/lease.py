@@ -1,0 +1,167 @@
+"""Who drives a run: takes the lease, keeps it, and is asked just before each send."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from bulkrunner.domain.ports import Clock, RunLedger
+from bulkrunner.domain.run import Lease, Owner
+from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+
+LIFE = 60.0
+"""Seconds that a lease lives without being renewed."""
+
+RENEW_EVERY = 15.0
+
+GRACE = 120.0
+"""Seconds that a request may still be under way after its sender's lease ran out."""
+
+
+class RunHeld(UsageError):
+    """Somebody else drives the run."""
+
+    default_code = "run_held"
+
+
+class LeaseLost(Interrupted):
+    """The process no longer drives the run; it sends nothing more."""
+
+    default_code = "lease_lost"
+
+
+class LeaseKeeper:
+    """Holds the lease of one run.
+
+    The deadline is kept on a clock that also runs while the machine is suspended: a process that
+    wakes up finds its lease run out, whatever the ledger says.
+    """
+
+    def __init__(
+        self,
+        ledger: RunLedger,
+        clock: Clock,
+        owner: Owner,
+        *,
+        alive: Callable[[Owner], bool | None],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+        self._alive = alive
+        self._lease: Lease | None = None
+        self._deadline = float("-inf")
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def first(self, run: str) -> Lease:
+        """Return the lease that a new run is stored with; this process holds it."""
+        asked_at = self._clock.monotonic()
+        lease = Lease(
+            run=run,
+            owner=self._owner,
+            token=1,
+            expires_at=self._clock.now() + timedelta(seconds=LIFE),
+        )
+        self._hold(lease, asked_at)
+        return lease
+
+    def take(self, run: str) -> None:
+        """Take the lease of a run, unless this process holds it already.
+
+        Raises:
+            RunHeld: a process that lives, or may live, holds it.
+        """
+        if self._lease is not None and self._lease.run == run:
+            return
+        asked_at = self._clock.monotonic()
+        held = self._ledger.lease(run)
+        if held is not None:
+            self._require_free(held)
+        lease = self._ledger.take_lease(
+            run,
+            self._owner,
+            expires_at=self._clock.now() + timedelta(seconds=LIFE),
+            replaces=None if held is None else held.token,
+        )
+        if lease is None:
+            raise RunHeld(f"another process has just taken up run {run}", hint="bulkrunner status")
+        self._hold(lease, asked_at)
+
+    def _require_free(self, held: Lease) -> None:
+        alive = self._alive(held.owner)
+        if alive is False:
+            return
+        who = held.owner.describe()
+        if alive is True:
+            raise RunHeld(
+                f"run {held.run} is being driven by {who}",
+                hint="wait for it, or stop it there with Ctrl-C",
+            )
+        free_at = held.expires_at + timedelta(seconds=GRACE)
+        if self._clock.now() < free_at:
+            raise RunHeld(
+                f"run {held.run} may still be driven by {who}",
+                hint=f"if that process is dead, resume after {free_at:%H:%M:%S} UTC",
+            )
+
+    def _hold(self, lease: Lease, asked_at: float) -> None:
+        self._lease = lease
+        self._deadline = asked_at + LIFE
+
+    def require(self) -> None:
+        """Do nothing while this process may send.
+
+        Raises:
+            LeaseLost: it may not.
+        """
+        if self._clock.monotonic() >= self._deadline:
+            raise LeaseLost(
+                "this process's right to drive the run has run out; it sends nothing more",
+                hint="was the machine suspended? resume the run",
+            )
+
+    def start(self, fail: Callable[[BaseException], None]) -> None:
+        """Renew the lease in the background; ``fail`` is told where that does not work."""
+        self._thread = threading.Thread(target=self._keep, args=(fail,), name="lease", daemon=True)
+        self._thread.start()
+
+    def _keep(self, fail: Callable[[BaseException], None]) -> None:
+        while not self._done.wait(RENEW_EVERY):
+            try:
+                self.renew()
+            except LedgerUnavailable:
+                continue  # the deadline stands; there may be time for another try
+            except BulkRunnerError as error:
+                fail(error)
+                return
+
+    def renew(self) -> None:
+        """Renew the lease once.
+
+        Raises:
+            LeaseLost: it ran out before, or somebody else has it.
+            LedgerUnavailable: the ledger cannot be written.
+        """
+        self.require()
+        asked_at = self._clock.monotonic()
+        lease = self._lease
+        expires_at = self._clock.now() + timedelta(seconds=LIFE)
+        if lease is None or not self._ledger.renew_lease(lease, expires_at=expires_at):
+            self._deadline = float("-inf")
+            self.require()
+        self._deadline = asked_at + LIFE
+
+    def stop(self) -> None:
+        """Renew no more."""
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def give_back(self) -> None:
+        """Drop the lease; does nothing where it is not this process's any more."""
+        if self._lease is not None:
+            self._ledger.drop_lease(self._lease)
+            self._lease = None
+            self._deadline = float("-inf")

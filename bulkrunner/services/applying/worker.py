@@ -1,0 +1,73 @@
+"""Carries out one change in a thread; whatever goes wrong with it stays with it where it can."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from bulkrunner.domain.decisions import may_have_written
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.ports import WorkItem
+from bulkrunner.domain.run import Outcome, Result, RunState
+from bulkrunner.errors import AccessLost, BulkRunnerError
+from bulkrunner.services.applying import creating, existing
+from bulkrunner.services.applying.control import Stopped
+from bulkrunner.services.applying.frame import Frame, Work
+from bulkrunner.services.applying.tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """What the crew's threads do."""
+
+    def __init__(self, frame: Frame, tally: Tally) -> None:
+        self._frame = frame
+        self._tally = tally
+
+    def carry_out(self, item: WorkItem) -> None:
+        """Carry out a change and store its outcome; without one it stays pending."""
+        change = item.change
+        work = Work(
+            change=change,
+            attempts=list(item.attempts),
+            confirm_fully=self._frame.confirm_fully or self._tally.is_watched(change.number),
+        )
+        result = self._result(work)
+        if result is None:
+            return
+        result = replace(result, decided_at=self._frame.clock.now())
+        self._frame.records.conclude(change.number, result)
+        self._tally.add(change.number, result)
+
+    def _result(self, work: Work) -> Result | None:
+        try:
+            if work.change.action is Action.CREATE:
+                return creating.carry_out(self._frame, work)
+            return existing.carry_out(self._frame, work)
+        except Stopped:
+            return None
+        except AccessLost as error:
+            self._frame.control.fail(error, RunState.STOPPED)
+            return None
+        except BulkRunnerError as error:
+            self._frame.control.fail(error)
+            return None
+        except Exception as error:
+            log.exception("change %d failed inside the program", work.change.number)
+            return self._confined(work, error)
+
+    def _confined(self, work: Work, error: Exception) -> Result:
+        """Return the outcome of a change whose handling failed for a reason nobody foresaw.
+
+        Where nothing can have been written the run goes on; else it ends.
+        """
+        message = f"a fault of the program itself: {type(error).__name__}: {error}"[:500]
+        if not may_have_written(work.attempts):
+            return Result(
+                outcome=Outcome.FAILED,
+                code="internal_error",
+                message=f"{message}; nothing was sent",
+            )
+        self._frame.control.fail(error)
+        return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
