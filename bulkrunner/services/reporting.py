@@ -53,16 +53,18 @@ class ReportService:
             UsageError: no such id, or several.
         """
         plan, run = self._plan(prefix), self._run(prefix)
-        if plan is not None and run is not None:
+        if plan is not None and plan.id == prefix:
+            return plan, None
+        if plan is not None and run is not None and run.id != prefix:
             raise UsageError(
                 f"{prefix} is the beginning of a plan's and of a run's id",
                 hint=f"say more of it: {plan.id} or {run.id}",
                 code="ambiguous",
             )
-        if plan is not None:
-            return plan, None
         if run is not None:
             return self._ledger.plan(run.plan), run
+        if plan is not None:
+            return plan, None
         raise UsageError(f"there is no plan or run {prefix}", hint="bulkrunner status lists them")
 
     def _plan(self, prefix: str) -> Plan | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.domain.gates import Approval, GateResult
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
-from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
 from bulkrunner.services.reporting import ReportService
 from tests.support.ledgers import START, SetClock, a_plan, new_ledger, start_run, store_plan
@@ -303,3 +305,8 @@ def report_data(
         answered(ledger, stored)
     what = finished_run(ledger, stored).id if run else stored.id
     return ReportService(ledger, SetClock()).report(what, gates)
+
+
+def with_changes(data: ReportData, items: Iterable[ReportedChange]) -> ReportData:
+    """Return the report with other changes, streamed."""
+    return replace(data, changes=lambda: iter(items))

@@ -1,0 +1,377 @@
+"""The HTML page: what it says, and that nothing of what it shows becomes part of the page."""
+
+import base64
+import hashlib
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkrunner.adapters.reports import write_report
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.report import ReportData
+from tests.support import reports
+from tests.support.pages import Page
+
+OPEN_BUT_APPROVAL = tuple(
+    GateResult(name=gate.name, open=gate.name != "approval", reason=gate.reason)
+    for gate in reports.GATES
+)
+
+
+def page_of(data: ReportData, folder: Path, lang: str = "sv") -> Page:
+    path = write_report(data, folder / "report.html", form="html", lang=lang)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def plan_page(tmp_path: Path) -> Page:
+    return page_of(reports.report_data(tmp_path), tmp_path)
+
+
+@pytest.fixture
+def run_page(tmp_path: Path) -> Page:
+    return page_of(reports.report_data(tmp_path, run=True, approved=True), tmp_path)
+
+
+def test_sections_come_in_the_order_a_reviewer_decides_in(tmp_path: Path) -> None:
+    page = page_of(reports.report_data(tmp_path, policy=reports.LOOSE_POLICY), tmp_path)
+    assert [n.attributes["id"] for n in page.all("section")] == [
+        "looser",
+        "who",
+        "what",
+        "gates",
+        "tried",
+        "left-out",
+        "clean-ups",
+        "patterns",
+        "changes",
+        "answers",
+        "answer",
+    ]
+
+
+def test_says_who_asks_for_whom_and_where(plan_page: Page) -> None:
+    facts = plan_page.section("who").text
+    for text in (
+        "2026-03-shelf-marks",
+        "Ylm, NO",
+        "KB 2026-0412, ingången 2026-02-11",
+        "libris@example.org",
+        "https://libris.kb.se",
+        "https://login.libris.kb.se/oauth/token",
+        "Biblioteket har flyttat skönlitteraturen",
+    ):
+        assert text in facts
+    assert plan_page.all("h1")[0].text == "Hyllsignum Hc blir Hce på Ylm"
+    assert re.search(r"sha256:[0-9a-f]{64}", facts)
+
+
+def test_says_in_plain_swedish_what_will_happen(plan_page: Page) -> None:
+    assert (
+        "När planen körs kommer bulkrunner att radera 2 beståndsposter, ändra 15 beståndsposter "
+        "och skapa 1 beståndspost i produktionsmiljön (production). "
+        "Allt skrivs i namn av sigel Ylm och rör poster som hör till sigel NO och Ylm."
+    ) in plan_page.section("what").text
+
+
+def test_says_in_plain_english_what_will_happen(tmp_path: Path) -> None:
+    page = page_of(reports.report_data(tmp_path), tmp_path, "en")
+    assert (
+        "When the plan is run, bulkrunner will delete 2 holdings, change 15 holdings "
+        "and create 1 holding in the production environment (production)."
+    ) in page.section("what").text
+    assert page.all("html")[0].attributes["lang"] == "en"
+    assert "Every change" in [n.text for n in page.all("h2")]
+
+
+def test_counts_deletions_first_by_action_and_by_sigel(plan_page: Page) -> None:
+    tiles = [(n.classes[0], n.text.split()[0]) for n in plan_page.within("what", "li")]
+    assert tiles == [
+        ("delete", "2"),
+        ("update", "15"),
+        ("create", "1"),
+        ("refused", "4"),
+        ("not_found", "1"),
+        ("unchanged", "1"),
+    ]
+    sigels = [n.text for n in plan_page.within("what", "th") if n.attributes["scope"] == "row"]
+    assert sigels == ["Ylm", "NO", "Gbg", "okänt"]
+    cells = [n.text for n in plan_page.within("what", "td")]
+    assert cells[:12] == ["2", "12", "1", "1", "0", "1", "0", "3", "0", "0", "0", "0"]
+
+
+def test_looser_policy_stands_first_and_in_the_answer(tmp_path: Path) -> None:
+    page = page_of(reports.report_data(tmp_path, policy=reports.LOOSE_POLICY), tmp_path)
+    loose = page.section("looser").text
+    statements = ("min_staging_coverage = 0.5", "test_hosts = libris.example.org")
+    for statement in statements:
+        assert statement in loose
+        assert statement in page.section("yes").text
+        assert statement not in page.section("no").text
+
+
+def test_built_in_policy_needs_no_statement(plan_page: Page) -> None:
+    assert "looser" not in [n.attributes.get("id") for n in plan_page.nodes]
+
+
+def test_shows_every_gate_with_its_reason_in_swedish(plan_page: Page) -> None:
+    rows = [n.text for n in plan_page.within("gates", "tr")][1:]
+    assert len(rows) == len(reports.GATES)
+    assert "inte uppfyllt" in rows[5]
+    assert "Jobbet, som det ser ut nu, har aldrig planerats i en testmiljö." in rows[5]
+    assert sum("inte uppfyllt" in row for row in rows) == 3
+
+
+def test_waits_for_an_answer_where_only_that_is_missing(tmp_path: Path) -> None:
+    page = page_of(reports.report_data(tmp_path, gates=OPEN_BUT_APPROVAL), tmp_path)
+    assert page.all("p", "status")[0].text == (
+        "Väntar på svar från KB. Alla andra villkor är uppfyllda."
+    )
+
+
+def test_names_the_other_closed_gates_at_the_top(plan_page: Page) -> None:
+    status = plan_page.all("p", "status")[0]
+    assert "”Provat i testmiljö”" in status.text
+    assert "”Inget avvisat som manifestet inte godtar”" in status.text
+
+
+def test_groups_refusals_with_explanation_and_what_to_do(plan_page: Page) -> None:
+    text = plan_page.section("left-out").text
+    assert "Beståndet tillhör ett bibliotek som jobbet inte får röra." in text
+    assert "Ta bort posten ur listan." in text
+    assert "Godtaget i manifestet (högst 2): Biblioteket har redan bestånd" in text
+    assert text.count("Inte godtaget: planen kan inte köras så.") == 2
+    assert "(LIBRRIS)1234" in text
+
+
+def test_lists_what_the_server_will_also_change(plan_page: Page) -> None:
+    text = plan_page.section("clean-ups").text
+    assert "cataloguersNote: blanktecken i början eller slutet tas bort" in text
+    assert "14, 15" in text
+
+
+def test_groups_changes_by_pattern_with_values_and_three_samples(plan_page: Page) -> None:
+    titles = [n.text for n in plan_page.within("patterns", "h3")]
+    assert titles == [
+        "2 Radera beståndspost",
+        "15 Ändra beståndspost: nytt värde i shelfMark.label",
+        "1 Skapa beståndspost med physicalLocation, shelfMark, availability",
+    ]
+    assert len(plan_page.within("patterns", "h4")) == 2 + 3 + 1
+    values = plan_page.section("patterns").text
+    assert "14shelfMark.labelHcHce" in values
+    assert "1shelfMark.labelHcfHce" in values
+
+
+def test_shows_every_change_deletions_first(plan_page: Page) -> None:
+    shown = [int(n.attributes["id"][1:]) for n in plan_page.within("changes", "article", "change")]
+    assert shown[:2] == [16, 17]
+    assert shown[2:17] == list(range(1, 16))
+    assert shown[17:] == [18, 19, 20, 21, 22, 23, 24]
+
+
+def test_shows_a_change_with_before_after_bib_library_and_link(plan_page: Page) -> None:
+    text = plan_page.section("c1").text
+    assert "Gösta Berlings saga Lagerlöf, Selma 1891" in text
+    assert "Ylm" in text
+    cells = plan_page.within("c1", "td")
+    assert [(n.classes, n.text) for n in cells] == [(["was"], "Hc"), (["now"], "Hce")]
+    (link,) = plan_page.within("c1", "a")
+    assert link.attributes["href"] == f"https://libris.kb.se/{reports.record_id(1)}"
+
+
+def test_shows_what_a_deletion_takes_away(plan_page: Page) -> None:
+    assert [n.text for n in plan_page.within("c16", "td", "was")] == [
+        "Hemlån",
+        "ÅJ",
+        "Öppen samling",
+        "Hc",
+        "marc:FullLevel",
+    ]
+    assert plan_page.within("c16", "td", "now") == []
+
+
+def test_ends_with_the_text_to_send_back(plan_page: Page) -> None:
+    yes = plan_page.section("yes")
+    digest = re.search(r"sha256:[0-9a-f]{64}", plan_page.section("who").text)
+    assert digest is not None
+    assert digest[0] in yes.text
+    assert digest[0] in plan_page.section("no").text
+    assert "Plan: p1" in yes.text
+    assert "2 raderas, 15 ändras, 1 skapas" in yes.text
+
+
+def test_an_unsigned_answer_is_shown_as_such(tmp_path: Path) -> None:
+    text = page_of(reports.report_data(tmp_path, approved=True), tmp_path).section("answers").text
+    assert "Anna Ek, KB, ärende KB 2026-0412-7" in text
+    assert (
+        "Antecknat av operatören (eva@desk, 2026-03-02 kl. 13.00 (svensk tid)), inte signerat."
+    ) in text
+
+
+def test_a_test_environment_needs_no_answer(tmp_path: Path) -> None:
+    addresses = {**reports.ADDRESSES, "kind": "test"}
+    page = page_of(reports.report_data(tmp_path, addresses=addresses), tmp_path)
+    assert "behöver inget godkännande" in page.section("answer").text
+    assert page.all("pre") == []
+
+
+def test_a_run_shows_outcomes_problems_and_the_servers_words(run_page: Page) -> None:
+    text = run_page.section("outcomes").text
+    tiles = {n.classes[1]: n.text.split()[0] for n in run_page.within("outcomes", "li")}
+    assert tiles == {
+        "applied": "15",
+        "unchanged": "0",
+        "conflict": "1",
+        "refused": "1",
+        "failed": "1",
+        "unknown": "0",
+        "pending": "0",
+    }
+    assert "Servern svarade 400: Invalid JsonLd, got errors: <b>x</b> (felnummer e-77)" in text
+    assert "Posten ändrades av någon annan mellan planen och körningen." in text
+    assert "Av S, 2026-03-02 kl. 11.00 (svensk tid)." in text
+    assert "x" not in [n.text for n in run_page.all("b")]
+
+
+def test_a_deletion_over_an_edit_comes_first(run_page: Page) -> None:
+    first = run_page.within("outcomes", "article")[0]
+    assert "Posten raderades strax efter att någon annan ändrat den" in first.text
+    assert "Meddela biblioteket." in first.text
+
+
+def test_a_created_record_is_linked_under_its_new_id(run_page: Page) -> None:
+    (link,) = run_page.within("c18", "a")
+    assert link.attributes["href"] == f"https://libris.kb.se/{reports.record_id(777)}"
+
+
+# --- nothing from outside becomes part of the page -------------------------------------------
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</style><img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    '"><svg/onload=alert(1)>',
+    "'onmouseover='alert(1)",
+    "{{ 7 * 7 }} {% raw %}",
+    "\u202egnp.exe\u202c\u200b\u2066",
+    "\x00\x07\x1b[31m\x9b\ufeff",
+    "\ud83d half a pair",
+    "]]><!--",
+    "Å" * 100_000,
+)
+
+
+def hostile_changes(text: str) -> list[PlannedChange]:
+    before = reports.holding(reports.record_id(1), text, **{text: text})
+    after = deepcopy(before)
+    after["@graph"][1]["shelfMark"]["label"] = f"{text}!"
+    anything: dict[str, Any] = {
+        "before": before,
+        "after": after,
+        "sigel": text,
+        "bib": BibSummary(id=text, title=text, author=text, year=text),
+        "given": text,
+        "source": Source(file=text, line=1),
+        "pattern": text,
+        "cleanups": (text,),
+        "notes": ((text, text),),
+    }
+    return [
+        reports.a_reported(1, **anything),
+        reports.a_reported(2, Action.DELETE, **anything),
+        reports.a_reported(
+            3, Action.REFUSED, record=text, code=text, message=text, target_key=None, **anything
+        ),
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("lang", ["sv", "en"])
+def test_hostile_data_is_shown_and_never_becomes_markup(
+    tmp_path: Path, text: str, lang: str
+) -> None:
+    head = {
+        **reports.HEAD,
+        "title": text,
+        "purpose": text,
+        "on_behalf_of": text,
+        "active_sigel": text,
+        "sigels": [text],
+        "agreement": {"reference": text, "contact": text, "agreed_on": text, "covers": [text]},
+        "ceilings": {text: 4},
+    }
+    gates = (GateResult(name="plan", open=False, reason=text),)
+    data = reports.report_data(tmp_path, changes=hostile_changes(text), manifest=head, gates=gates)
+    page = page_of(data, tmp_path, lang)
+    tags = {node.tag for node in page.nodes}
+    assert tags.isdisjoint({"svg", "img", "iframe", "object", "link", "form", "base"})
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    for node in page.nodes:
+        assert not [name for name in node.attributes if name.startswith("on") or name == "style"]
+        assert node.attributes.get("href", "https://").startswith("https://")
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", page.source
+    )
+    assert len(page.source) < 120_000
+
+
+def test_template_syntax_in_a_record_is_only_text(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path, changes=hostile_changes("{{ 7 * 7 }}"))
+    assert "{{ 7 * 7 }}" in page_of(data, tmp_path).section("c1").text
+
+
+def test_a_long_value_is_cut_and_says_how_much(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path, changes=hostile_changes("Å" * 100_000))
+    page = page_of(data, tmp_path)
+    assert "… (+99 700 tecken)" in page.section("c1").text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("base", "linked"),
+    [
+        ("https://libris.kb.se", True),
+        ("http://127.0.0.1:5001", True),
+        ("http://libris.kb.se", False),
+        ("javascript:alert(1)//", False),
+        ("data:text/html,x", False),
+        ("http://[", False),
+    ],
+)
+def test_links_lead_to_https_or_this_machine_only(
+    tmp_path: Path, base: str, *, linked: bool
+) -> None:
+    addresses = {**reports.ADDRESSES, "kind": "test", "base_url": base}
+    data = reports.report_data(tmp_path, changes=[reports.a_reported(1)], addresses=addresses)
+    links = page_of(data, tmp_path).all("a")
+    assert bool(links) is linked
+    assert all(n.attributes["href"].startswith(f"{base}/") for n in links)
+    assert all("noopener" in n.attributes["rel"] for n in links)
+
+
+def test_the_page_fetches_nothing_and_its_policy_allows_nothing_else(plan_page: Page) -> None:
+    (policy,) = [
+        n.attributes["content"]
+        for n in plan_page.all("meta")
+        if n.attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        content = re.search(f"<{tag}>(.*?)</{tag}>", plan_page.source, re.DOTALL)
+        assert content is not None
+        digest = base64.b64encode(hashlib.sha256(content[1].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert not re.search(r"url\(|@import|https?:|fetch|XMLHttp", content[1])
+    assert not [n for n in plan_page.nodes if "src" in n.attributes]
+
+
+def test_everything_is_readable_without_script(plan_page: Page) -> None:
+    hidden = [n.tag for n in plan_page.nodes if "hidden" in n.attributes]
+    assert set(hidden) <= {"p", "button"}
+    assert [n.text for n in plan_page.all("p", "filter")] == ["Visa bara ändringar som innehåller"]

@@ -1,0 +1,170 @@
+"""The languages: complete, alike in their gaps, and the program's own words put into Swedish."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkrunner.adapters.reports.wording import language
+from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
+from bulkrunner.domain.plan import Action, PlanState
+from bulkrunner.domain.run import Outcome
+from bulkrunner.services.gating import missing_approval, untried
+from bulkrunner.services.planning.outcome import exceeded_ceilings
+from tests.support.ledgers import START, a_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+SV, EN = language("sv"), language("en")
+
+
+def raw(name: str) -> dict[str, Any]:
+    source = files("bulkrunner.adapters.reports").joinpath("texts", f"{name}.json")
+    found = json.loads(source.read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def gaps(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize("table", ["text", "plural", "action", "outcome", "gate", "policy", "code"])
+def test_both_languages_have_the_same_texts(table: str) -> None:
+    assert raw("sv")[table].keys() == raw("en")[table].keys()
+
+
+def test_both_languages_fill_in_the_same_values() -> None:
+    swedish, english = raw("sv")["text"], raw("en")["text"]
+    for key, text in swedish.items():
+        assert gaps(text) == gaps(english[key]), key
+
+
+def test_every_name_is_translated() -> None:
+    for words in (raw("sv"), raw("en")):
+        assert set(words["action"]) == {action.value for action in Action}
+        assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
+        assert set(words["gate"]) == set(GATE_NAMES)
+        assert set(words["policy"]) == set(Policy().as_dict()) - {"reviewers", "ceilings"}
+
+
+def test_numbers_counts_and_lists() -> None:
+    assert SV.number(1234567) == "1\u00a0234\u00a0567"
+    assert EN.number(1234567) == "1,234,567"
+    assert SV.count("holding", 1) == "1 beståndspost"
+    assert SV.count("holding", 2000) == "2\u00a0000 beståndsposter"
+    assert SV.listed(["a", "b", "c"]) == "a, b och c"
+    assert EN.listed(["a", "b"]) == "a and b"
+    assert EN.listed(["a"]) == "a"
+
+
+def test_times_are_by_the_swedish_clock() -> None:
+    assert SV.time(datetime(2026, 7, 1, 22, 30, tzinfo=UTC)) == "2026-07-02 kl. 00.30 (svensk tid)"
+    assert EN.time(datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) == "2026-01-01 13:00 (Swedish time)"
+    assert SV.time(None) == "–"
+
+
+REASONS = [
+    "complete, made 2026-03-02 09:01 UTC, digest agrees",
+    "the newest plan p1 is not complete (12 operations planned); continue it: bulkrunner resume p1",
+    "the manifest or an input file has changed since the plan; make a new plan",
+    "the plan is 400 hours old, policy allows 336; make a new plan",
+    "the run has been idle for 9 days, policy allows 7; make a new plan",
+    "addresses changed since the plan (base_url: https://a → https://b); make a new plan",
+    "production is https://libris.kb.se, as planned",
+    "the login grants what the plan needs",
+    "the client may not write holdings of NO",
+    "12 deletes, but the ceiling delete is 10",
+    "12 changes, but the ceiling records is 10; 12 deletes, but the ceiling delete is 10",
+    "refused and not accepted by the manifest: 2 × foreign_sigel",
+    "none that the manifest does not accept",
+    "17 of 18 changes were tried in a test environment (r1)",
+    "1 of 18 changes were tried in a test environment, policy asks for 95%; untried: a, b",
+    "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
+    "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
+    "Anna Ek said yes (KB 7); recorded by the operator, not signed",
+    "the approval does not name what is looser than the built-in policy: functions = free",
+    "chain intact",
+]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_reasons_of_gates_are_put_into_swedish(reason: str) -> None:
+    worded = SV.reason(reason)
+    assert worded.lang == "sv"
+    assert worded.text != reason
+    assert EN.reason(reason).text == reason
+
+
+def test_outcomes_inside_a_reason_are_put_into_swedish_too() -> None:
+    text = "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean"
+    assert "3 återstår, 1 okänt utfall" in SV.reason(text).text
+
+
+def test_an_unknown_reason_stays_english_and_says_so() -> None:
+    assert SV.reason("something else; chain intact") == ("something else; chain intact", "en")
+
+
+def test_patterns_are_put_into_swedish() -> None:
+    assert SV.pattern("update holding: set shelfMark.label; remove inventoryLevel") == (
+        "Ändra beståndspost: nytt värde i shelfMark.label; ta bort inventoryLevel"
+    )
+    assert SV.pattern("delete bib") == "Radera bibliografisk post"
+    assert EN.pattern("delete bib") == "delete bib"
+    assert SV.pattern("something else") == "something else"
+
+
+def test_a_share_is_never_rounded_up() -> None:
+    assert SV.percent(0.999) == "99\u00a0%"
+    assert SV.percent(1.0) == "100\u00a0%"
+
+
+def test_what_the_gates_really_say_is_put_into_swedish() -> None:
+    policy, plan = Policy(), a_plan(state=PlanState.COMPLETE, policy={"functions": "free"})
+    tried = Evidence(newest_test_plan="p0", total={"update": 9}, tried={"update": 1})
+    every_action = replace(tried, total={"update": 90, "delete": 2}, tried={"update": 90})
+    yes = Approval(
+        plan=plan.id,
+        plan_digest=plan.plan_digest or "",
+        approved=True,
+        by="Anna",
+        reference="7",
+        text="",
+        recorded_by="eva@desk",
+        recorded_at=START,
+    )
+    plan = replace(plan, plan_digest=yes.plan_digest)
+    said = [
+        untried(Evidence(), policy, ()),
+        untried(replace(tried, bad_outcomes={"failed": 2}), policy, ()),
+        untried(replace(tried, refused_codes={"duplicate": 2}), policy, ()),
+        untried(tried, policy, ()),
+        untried(every_action, policy, ()),
+        untried(replace(tried, total={}, tried={}, patterns={"delete bib": (1, 0)}), policy, ()),
+        missing_approval(plan, None),
+        missing_approval(plan, replace(yes, plan_digest="sha256:0")),
+        missing_approval(plan, replace(yes, approved=False)),
+        missing_approval(plan, yes),
+        "; ".join(exceeded_ceilings({"delete": 9}, {"delete": 1, "records": 2})),
+    ]
+    for text in said:
+        assert text
+        assert SV.reason(text).lang == "sv", text
+
+
+def test_every_refusal_in_the_manual_is_explained() -> None:
+    manual = (ROOT / "docs" / "how-to" / "read-refusals.md").read_text(encoding="utf-8")
+    codes = {
+        code
+        for line in manual.splitlines()
+        if line.startswith("| `")
+        for code in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert len(codes) > 20
+    for words in (SV, EN):
+        assert {code for code in codes if not words.explained(code)[0]} == set()

@@ -1,0 +1,84 @@
+"""Files are whole or not there, and long reports are streamed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkrunner.adapters.reports import FORMATS, write_report
+from bulkrunner.adapters.reports.csv_report import csv_chunks
+from bulkrunner.adapters.reports.html import html_chunks
+from bulkrunner.adapters.reports.json_report import json_chunks
+from bulkrunner.adapters.reports.wording import language
+from bulkrunner.domain.report import ReportedChange
+from bulkrunner.errors import UsageError
+from tests.support import reports
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_replaces_an_older_report_and_leaves_nothing_else(tmp_path: Path, form: str) -> None:
+    data = reports.report_data(tmp_path / "ledger")
+    out = tmp_path / "out"
+    out.mkdir()
+    path = out / f"report.{form}"
+    path.write_text("older")
+    assert write_report(data, path, form=form) == path
+    assert path.read_bytes() != b"older"
+    assert list(out.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_failure_half_way_leaves_the_older_report(tmp_path: Path, form: str) -> None:
+    class Broken(Exception):
+        pass
+
+    def changes() -> Iterator[ReportedChange]:
+        yield ReportedChange(change=reports.a_reported(1))
+        raise Broken
+
+    data = reports.report_data(tmp_path / "ledger")
+    out = tmp_path / "out"
+    out.mkdir()
+    path = out / f"report.{form}"
+    path.write_text("older")
+    with pytest.raises(Broken):
+        write_report(reports.with_changes(data, _Once(changes)), path, form=form)
+    assert path.read_text() == "older"
+    assert list(out.iterdir()) == [path]
+
+
+class _Once:
+    def __init__(self, start: object) -> None:
+        self._start = start
+
+    def __iter__(self) -> Iterator[ReportedChange]:
+        return self._start()  # type: ignore[operator,no-any-return]
+
+
+def test_a_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path)
+    with pytest.raises(UsageError, match="cannot be written") as caught:
+        write_report(data, tmp_path / "no" / "report.html", form="html")
+    assert "--out" in caught.value.hint
+
+
+@pytest.mark.parametrize("chunks", [html_chunks, json_chunks, csv_chunks])
+def test_a_long_report_is_written_as_it_is_read(tmp_path: Path, chunks: object) -> None:
+    read = 0
+
+    def changes() -> Iterator[ReportedChange]:
+        nonlocal read
+        change = reports.a_reported(1)
+        for _ in range(3000):
+            read += 1
+            yield ReportedChange(change=change)
+
+    data = reports.with_changes(reports.report_data(tmp_path, changes=[]), _Once(changes))
+    largest = ahead = written = 0
+    for chunk in chunks(data, language("sv")):  # type: ignore[operator]
+        largest = max(largest, len(chunk))
+        written += len(chunk)
+        ahead = max(ahead, read) if written < 200_000 else ahead
+    assert read == 3000
+    assert largest < 300_000
+    assert ahead < 1500
