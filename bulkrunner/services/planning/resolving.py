@@ -7,7 +7,6 @@ from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
 from bulkrunner.domain.fingerprint import (
-    after_fingerprint,
     before_fingerprint,
     create_fingerprint,
 )
@@ -244,10 +243,8 @@ class Resolver:
             _demand(self._proofs.holding(after))
         _demand(self._proofs.base(after))
         prediction = predict_stored(after, declared=result.declared)
-        fingerprints = (before_fingerprint(before), after_fingerprint(after))
-        if not op.resave and (
-            same(after, before) or before_fingerprint(prediction.document) == fingerprints[0]
-        ):
+        fingerprints = (before_fingerprint(before), before_fingerprint(prediction.document))
+        if not op.resave and (same(after, before) or fingerprints[0] == fingerprints[1]):
             return {
                 "action": Action.UNCHANGED,
                 "code": "no_change",
