@@ -26,16 +26,18 @@ from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.adapters.catalogue import Catalogue, ReadOnlyCatalogue
     from bulkrunner.adapters.ledger import LedgerStore
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.adapters.secrets import Credentials
     from bulkrunner.config import Settings
+    from bulkrunner.services.applying import Executor
     from bulkrunner.services.approving import Approving
     from bulkrunner.services.diagnosing import Examined
     from bulkrunner.services.planning import Planner, PlanRequest
     from bulkrunner.services.starting import Starting
     from bulkrunner.services.status import Status, StatusService
+    from bulkrunner.services.verifying import Verifier
 
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
 """Letters of plan and run ids: none that is mistaken for another or makes a word."""
@@ -87,6 +89,55 @@ class PlanningSession:
 
     def _note(self) -> None:
         self._program.note_client(self._environment, self._client_id, use=self.plan_id or "")
+
+
+class RunningSession:
+    """Evaluates the gates of a plan, then carries it out: a new run, or the one it has."""
+
+    def __init__(
+        self,
+        program: Program,
+        plan: Plan,
+        run: Run | None,
+        catalogue: Catalogue,
+        executor: Executor,
+        client_id: str,
+    ) -> None:
+        self._program = program
+        self._plan = plan
+        self._run = run
+        self._catalogue = catalogue
+        self._executor = executor
+        self._client_id = client_id
+        self.run_id: str | None = run.id if run else None
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent."""
+        return self._catalogue.requests
+
+    def request_stop(self) -> None:
+        """Stop after what is in flight."""
+        self._executor.request_stop()
+
+    def open_gates(self) -> list[GateResult]:
+        """Return every gate.
+
+        Raises:
+            GateClosed: names every closed one.
+        """
+        return self._program.require_gates(self._plan, self._catalogue, self._run)
+
+    def execute(self, *, limit: int | None) -> Run:
+        """Carry out what is left to do."""
+        if self.run_id is None:
+            self.run_id = self._executor.start(self._plan, new_id("r")).id
+        self._program.note_client(
+            self._program.settings.environment(self._plan.environment),
+            self._client_id,
+            use=self.run_id,
+        )
+        return self._executor.run(self.run_id, limit=limit)
 
 
 class Program:
@@ -329,7 +380,70 @@ class Program:
         with Catalogue.open(
             within, credentials, clock=self._clock, tell=progress.waiting
         ) as catalogue:
-            yield RunningSession(self, plan, run, within, catalogue, progress)
+            executor = self._executor(plan, run, within, catalogue, progress)
+            yield RunningSession(self, plan, run, catalogue, executor, credentials.client_id)
+
+    def _executor(
+        self,
+        plan: Plan,
+        run: Run | None,
+        environment: Environment,
+        catalogue: Catalogue,
+        progress: Progress,
+    ) -> Executor:
+        from bulkrunner.adapters.owner import is_alive, this_process
+        from bulkrunner.services.applying import Executor, Parts
+
+        def recheck() -> None:
+            self.require_gates(plan, catalogue, run or self.ledger.runs(plan=plan.id)[0])
+
+        return Executor(
+            Parts(
+                catalogue=catalogue,
+                ledger=self.ledger,
+                clock=self._clock,
+                progress=progress,
+                environment=environment,
+                iris=self.iris(environment),
+                gate=catalogue.write_gate,
+                owner=this_process(),
+                alive=is_alive,
+                recheck=recheck,
+            )
+        )
+
+    def require_gates(
+        self, plan: Plan, catalogue: ReadOnlyCatalogue, run: Run | None
+    ) -> list[GateResult]:
+        """Return every gate of the plan as things are now.
+
+        Raises:
+            GateClosed: names every closed one.
+        """
+        from bulkrunner.services.starting import open_gates
+
+        gates = self.gates(plan, rights=catalogue.rights, run=run)
+        open_gates(gates)
+        return gates
+
+    @contextmanager
+    def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
+        """Give what reads a run's records again; it holds nothing that can write."""
+        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.services.verifying import Verifier
+
+        environment = self.settings.environment(run.environment)
+        credentials = self._credentials(environment)
+        with ReadOnlyCatalogue.open(
+            environment, credentials, clock=self._clock, tell=progress.waiting
+        ) as reader:
+            yield Verifier(
+                reader=reader,
+                ledger=self.ledger,
+                run=run,
+                environment=environment,
+                progress=progress,
+            )
 
     # --- doctor ------------------------------------------------------------------------------
 

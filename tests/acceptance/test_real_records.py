@@ -1,0 +1,85 @@
+"""Real records and real id lists, where they lie beside the checkout: nothing is lost count of."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Workplace
+from tests.support.sandbox import running_sandbox
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+RECORDS = DATA / "records"
+LISTS = DATA / "id-lists"
+
+pytestmark = pytest.mark.skipif(not RECORDS.is_dir(), reason="the real records are not here")
+
+
+@pytest.fixture(scope="module")
+def real():
+    with running_sandbox(load=RECORDS) as control:
+        yield control
+
+
+def sigels_of(environment):
+    return [right["code"] for right in environment.control("GET", "info")["clients"]["supplier"]]
+
+
+def note_job(place, name, listed, **more):
+    sigels = sigels_of(place.sandbox.staging)
+    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": f"via {name}"}}]
+    return place.job(
+        name,
+        steps=steps,
+        files={"ids.txt": listed},
+        sigels=sigels,
+        on_behalf_of=sigels[0],
+        **more,
+    )
+
+
+def test_a_job_over_every_real_holding(real, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=real)
+    holdings = real.staging.records("hold")
+    assert len(holdings) >= 40
+    versions = {record: len(real.staging.history(record)) for record in holdings}
+    job = note_job(place, "every", "\n".join(holdings))
+    plan = place("plan", job, "--env", "staging").document
+    assert plan["counts"]["update"] == len(holdings)
+    run = place("run", job, "--env", "staging").document
+    assert run["outcomes"]["applied"] == len(holdings)
+    for record in holdings:
+        assert len(real.staging.history(record)) == versions[record] + 1
+        item = real.staging.document(record)["@graph"][1]
+        assert "via every" in item["cataloguersNote"]
+    assert place("verify", run["run"]).document["differences"] == []
+
+
+@pytest.mark.parametrize("name", ["GeHolds.txt", "ds-id.txt", "gumu-id.txt"])
+def test_a_real_id_list_of_which_most_is_unknown_here(real, tmp_path, name):
+    place = Workplace(folder=tmp_path / "place", sandbox=real)
+    known = real.staging.records("hold")[:5]
+    lines = (LISTS / name).read_text(encoding="utf-8").split()[:2000]
+    unknown = {line.rpartition("/")[2].removesuffix("#it") for line in lines}
+    job = note_job(place, f"list-{name[:-4].lower()}", "\n".join([*lines, *known]))
+    plan = place("plan", job, "--env", "staging").document
+    assert plan["counts"]["not_found"] == len(unknown)
+    assert plan["counts"]["update"] == len(known)
+    assert sum(plan["counts"].values()) == len(unknown) + len(known)
+    run = place("run", job, "--env", "staging").document
+    assert run["outcomes"]["applied"] == len(known)
+
+
+def test_a_real_list_of_other_numbers_is_refused_line_by_line(real, tmp_path):
+    place = Workplace(folder=tmp_path / "place", sandbox=real)
+    known = real.staging.records("hold")[5:7]
+    lines = (LISTS / "Sha_035_uppd.txt").read_text(encoding="utf-8").split()
+    job = note_job(place, "numbers", "\n".join([*lines, *known]))
+    plan = place("plan", job, "--env", "staging", expect=3).document
+    assert plan["counts"]["refused"] == len(set(lines))
+    assert plan["counts"]["update"] == len(known)
+    assert {finding["code"] for finding in plan["findings"]} == {"unreadable_id"}
+    accept = [{"code": "unreadable_id", "at_most": len(lines), "reason": "gamla nummer"}]
+    accepting = note_job(place, "numbers", "\n".join([*lines, *known]), accept=accept)
+    place("plan", accepting, "--env", "staging")
+    run = place("run", accepting, "--env", "staging").document
+    assert run["outcomes"]["applied"] == len(known)
