@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.report import ReportData
 from tests.support import reports
 
+ROOT = Path(__file__).resolve().parents[2]
 WORDS = language("sv")
 
 
@@ -92,3 +94,15 @@ def test_a_cell_is_no_longer_than_spreadsheets_take() -> None:
     shown = str(cell("\u202e" * 100_000, WORDS))
     assert len(shown) < 32_767
     assert shown.endswith("tecken)")
+
+
+def test_the_manual_names_every_column_in_order() -> None:
+    manual = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    table = manual.partition("## CSV")[2].partition("|---|---|")[2]
+    named = [
+        column
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for column in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+    assert tuple(named) == COLUMNS

@@ -1,6 +1,7 @@
 """The JSON document: its fields, whole values, and that it is one document whatever is in it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData, ReportedChange
 from tests.support import reports
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def document_of(data: ReportData, folder: Path, lang: str = "sv") -> dict[str, Any]:
@@ -165,3 +168,12 @@ def test_whatever_a_record_holds_comes_back(empty: ReportData, value: Any) -> No
     data = reports.with_changes(empty, [ReportedChange(change=change)])
     document = json.loads(b"".join(json_chunks(data, language("sv"))))
     assert document["changes"][0]["before"] == {"@graph": [{}, {"x": value}]}
+
+
+def test_the_manual_names_every_key(tmp_path: Path) -> None:
+    document = document_of(reports.report_data(tmp_path), tmp_path)
+    manual = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", manual.partition("## JSON")[2].partition("## CSV")[0]))
+    assert set(document) <= named
+    assert set(document["changes"][0]) <= named
+    assert set(document["plan"]) <= named
