@@ -280,4 +280,4 @@ def test_a_row_that_refers_to_nothing_is_told(filled, tmp_path_factory):
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, "DELETE FROM jobs")
     with new_ledger(folder) as ledger:
-        assert "table plans: row 1 refers to nothing" in ledger.check()
+        assert any("refers to nothing" in fault for fault in ledger.check())
