@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -92,11 +92,6 @@ def first_damaged(connection: Connection) -> str | None:
             if digest_of_bytes(content.get(digest, b"")) != digest:
                 return str(digest)
         after = page[-1]
-
-
-def document_of(found: Mapping[str, Document], digest: str | None) -> Document | None:
-    """Return the document of a digest that may be none."""
-    return None if digest is None else found.get(digest)
 
 
 def _known(connection: Connection, digests: list[str]) -> set[str]:
