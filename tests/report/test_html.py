@@ -28,14 +28,16 @@ def page_of(data: ReportData, folder: Path, lang: str = "sv") -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def plan_page(tmp_path: Path) -> Page:
-    return page_of(reports.report_data(tmp_path), tmp_path)
+@pytest.fixture(scope="module")
+def plan_page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    folder = tmp_path_factory.mktemp("plan")
+    return page_of(reports.report_data(folder), folder)
 
 
-@pytest.fixture
-def run_page(tmp_path: Path) -> Page:
-    return page_of(reports.report_data(tmp_path, run=True, approved=True), tmp_path)
+@pytest.fixture(scope="module")
+def run_page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    folder = tmp_path_factory.mktemp("run")
+    return page_of(reports.report_data(folder, run=True, approved=True), folder)
 
 
 def test_sections_come_in_the_order_a_reviewer_decides_in(tmp_path: Path) -> None:
@@ -138,6 +140,21 @@ def test_names_the_other_closed_gates_at_the_top(plan_page: Page) -> None:
     status = plan_page.all("p", "status")[0]
     assert "”Provat i testmiljö”" in status.text
     assert "”Inget avvisat som manifestet inte godtar”" in status.text
+
+
+def test_says_what_was_tried_in_a_test_environment(tmp_path: Path) -> None:
+    page = page_of(reports.report_data(tmp_path, tried=12), tmp_path)
+    text = page.section("tried").text
+    assert "12 av planens 18 ändringar har genomförts" in text
+    cells = [n.text for n in page.within("tried", "td")]
+    assert cells[:6] == ["0", "2", "12", "15", "0", "1"]
+    assert "r0 (staging, https://libris-stg.kb.se, 2026-03-02 kl. 10.05 (svensk tid))" in text
+    assert reports.record_id(16) in text
+    assert reports.record_id(1) not in text
+
+
+def test_names_ceilings_deletions_first(plan_page: Page) -> None:
+    assert "Radera högst 20, Ändra högst 250, Skapa högst 10" in plan_page.section("who").text
 
 
 def test_groups_refusals_with_explanation_and_what_to_do(plan_page: Page) -> None:

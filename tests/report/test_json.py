@@ -165,7 +165,7 @@ texts = st.text(st.characters(exclude_categories=()), max_size=50)
 )
 def test_whatever_a_record_holds_comes_back(empty: ReportData, value: Any) -> None:
     change = reports.a_reported(1, Action.DELETE, before={"@graph": [{}, {"x": value}]})
-    data = reports.with_changes(empty, [ReportedChange(change=change)])
+    data = reports.with_changes(empty, lambda: iter([ReportedChange(change=change)]))
     document = json.loads(b"".join(json_chunks(data, language("sv"))))
     assert document["changes"][0]["before"] == {"@graph": [{}, {"x": value}]}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -16,8 +16,9 @@ from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
 from bulkrunner.services.reporting import ReportService
-from tests.support.ledgers import START, SetClock, a_plan, new_ledger, start_run, store_plan
+from tests.support.ledgers import START, SetClock, a_plan, new_ledger, send, start_run, store_plan
 
+JOB = "2026-03-shelf-marks"
 BASE = "https://libris.kb.se"
 ADDRESSES = {
     "kind": "production",
@@ -217,7 +218,7 @@ def stored_plan(ledger: LedgerStore, changes: list[PlannedChange], **values: Any
         "environment": "production",
         "addresses": ADDRESSES,
         "manifest": HEAD,
-        "job": "2026-03-shelf-marks",
+        "job": JOB,
         "policy": {},
         **values,
     }
@@ -288,6 +289,18 @@ def finished_run(ledger: LedgerStore, plan: Plan) -> Run:
     return ledger.move_run(run.id, RunState.COMPLETED, at=START + timedelta(minutes=9), requests=60)
 
 
+def tried_in_staging(ledger: LedgerStore, changes: list[PlannedChange]) -> Run:
+    """Store a clean run of the same operations in a test environment."""
+    addresses = {**ADDRESSES, "kind": "test", "base_url": "https://libris-stg.kb.se"}
+    plan = store_plan(
+        ledger, a_plan("p0", environment="staging", addresses=addresses, job=JOB), changes
+    )
+    run = start_run(ledger, plan, run="r0")
+    for change in changes:
+        send(ledger, run.id, change.number, decided_at=START)
+    return ledger.move_run(run.id, RunState.COMPLETED, at=START + timedelta(minutes=5))
+
+
 def report_data(
     folder: Path,
     *,
@@ -295,18 +308,25 @@ def report_data(
     run: bool = False,
     gates: tuple[GateResult, ...] = GATES,
     approved: bool = False,
+    tried: int = 0,
     **plan: Any,
 ) -> ReportData:
-    """Return the report of a stored plan, or of its run."""
+    """Return the report of a stored plan, or of its run.
+
+    Its first ``tried`` changes have been applied in a test environment before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ledger = new_ledger(folder)
-    stored = stored_plan(ledger, some_changes() if changes is None else changes, **plan)
+    changes = some_changes() if changes is None else changes
+    if tried:
+        tried_in_staging(ledger, changes[:tried])
+    stored = stored_plan(ledger, changes, **plan)
     if approved:
         answered(ledger, stored)
     what = finished_run(ledger, stored).id if run else stored.id
     return ReportService(ledger, SetClock()).report(what, gates)
 
 
-def with_changes(data: ReportData, items: Iterable[ReportedChange]) -> ReportData:
+def with_changes(data: ReportData, stream: Callable[[], Iterator[ReportedChange]]) -> ReportData:
     """Return the report with other changes, streamed."""
-    return replace(data, changes=lambda: iter(items))
+    return replace(data, changes=stream)

@@ -78,9 +78,7 @@ class Page:
 
     def _plan_status(self) -> Status:
         closed = [gate.name for gate in self._data.gates if not gate.open]
-        names = self._words.listed(
-            [f"”{self._words.name_of('gate', name)}”" for name in closed if name != "approval"]
-        )
+        names = self._words.listed([self._quoted(name) for name in closed if name != "approval"])
         answer = self._data.approvals[-1] if self._data.approvals else None
         if answer is not None and not answer.approved:
             text = self._words.text(
@@ -91,11 +89,14 @@ class Page:
             key = "status_waiting_more" if names else "status_waiting"
             return Status(tone="wait", text=self._words.text(key, names=names))
         if closed:
-            names = names or f"”{self._words.name_of('gate', 'approval')}”"
+            names = names or self._quoted("approval")
             return Status(tone="stop", text=self._words.text("status_closed", names=names))
         if not self._data.gates:
             return Status(tone="wait", text=self._words.text("gates_none"))
         return Status(tone="calm", text=self._words.text("status_open"))
+
+    def _quoted(self, gate: str) -> str:
+        return self._words.text("quoted", name=self._words.name_of("gate", gate))
 
     def manifest_list(self, *keys: str) -> list[str]:
         """Return a list of texts from the manifest's head, empty where it has none."""
@@ -104,15 +105,18 @@ class Page:
             value = value.get(key) if isinstance(value, Mapping) else None
         return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
 
-    def ceilings(self) -> list[tuple[str, int]]:
-        """Return the manifest's ceilings by the name of what they limit."""
+    def ceilings(self) -> str:
+        """Return the manifest's ceilings, deletions first."""
         value = self._data.plan.manifest.get("ceilings")
-        items = value.items() if isinstance(value, Mapping) else ()
-        return [
-            (self._words.name_of("action_count", str(name)), limit)
-            for name, limit in items
-            if isinstance(limit, int)
+        limits = value if isinstance(value, Mapping) else {}
+        names = {action.value: self._words.name_of("action", action.value) for action in ORDER}
+        names["records"] = self._words.text("ceiling_records")
+        found = [
+            self._words.text("ceiling", name=name, n=self._words.number(limits[key]))
+            for key, name in names.items()
+            if isinstance(limits.get(key), int)
         ]
+        return ", ".join(found) or self._words.text("none")
 
     # --- what will happen --------------------------------------------------------------------
 
