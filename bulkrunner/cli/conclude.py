@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
 from bulkrunner.domain.environment import Kind
@@ -117,8 +117,7 @@ def run_concluded(
         return
     try:
         run = _drive(invocation, program, plan, chosen, limit)
-    except GateClosed as error:
-        invocation.document["gates"] = _gates(error)
+    except GateClosed:
         if isinstance(chosen, Run):
             _describe_run(invocation, program, program.ledger.run(chosen.id))
         raise
@@ -142,10 +141,6 @@ def _drive(
             invocation.document["requests"] = session.requests
             if session.run_id is not None:
                 _describe_run(invocation, program, program.ledger.run(session.run_id))
-
-
-def _gates(error: GateClosed) -> list[dict[str, Any]]:
-    return [gate.as_dict() for gate in error.gates if hasattr(gate, "as_dict")]
 
 
 def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:

@@ -14,7 +14,7 @@ import click
 
 from bulkrunner.cli.documents import KEYS, blank
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.errors import BulkRunnerError, ManifestError
+from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 
 COMMANDS = {
     "approve": "answering",
@@ -98,6 +98,8 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
         return _failed("usage", error.format_message(), _usage_hint(error), 2)
     except BulkRunnerError as error:
         _say_problems(error)
+        if isinstance(error, GateClosed) and "gates" in invocation.document:
+            invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
         return _failed(error.code, error.message, error.hint, error.exit_code)
     except BrokenPipeError:
         return None, 0

@@ -1,4 +1,4 @@
-"""A sandbox for a module's tests, and a workplace of its own for each test."""
+"""A sandbox and a workplace of its own for each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.cli import Workplace
 from tests.support.sandbox import BIBS, HOLDINGS, SandboxControl, running_sandbox
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sandbox() -> Iterator[SandboxControl]:
     with running_sandbox() as control:
         yield control
@@ -20,9 +20,6 @@ def sandbox() -> Iterator[SandboxControl]:
 
 @pytest.fixture
 def place(sandbox: SandboxControl, tmp_path: Path) -> Workplace:
-    for environment in sandbox.environments:
-        environment.clear_faults()
-        environment.clear_log()
     return Workplace(folder=tmp_path / "place", sandbox=sandbox)
 
 

@@ -88,7 +88,7 @@ def test_a_built_in_environments_secret_goes_to_its_own_login_only(alone, own):
     )
     done = alone("plan", job, "--env", "staging", expect=2)
     assert done.document["error"]["code"] == "configuration"
-    assert "login.example.org" in done.document["error"]["message"]
+    assert "login-stg.libris.kb.se" in done.document["error"]["message"]
     assert alone.sandbox.staging.log() == []
 
 

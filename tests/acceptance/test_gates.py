@@ -74,8 +74,10 @@ def test_a_comment_or_line_ends_do_not_count_as_a_change(place, own):
 
 
 def test_a_plan_older_than_policy(place, job, refused):
+    place("plan", job, "--env", "staging")
+    place("run", job, "--env", "staging")
     place.configure(policy={"plan_max_age_hours": 0})
-    place.approved(job)
+    approve_production(place, job)
     assert refused() == {"plan"}
 
 
@@ -170,7 +172,6 @@ def test_a_staging_run_of_refusals_only(place, own, refused, job):
 
 def test_a_newer_staging_plan_that_was_never_run(place, job, refused):
     place.approved(job)
-    place.sandbox.staging.edit  # the newest test plan has something left to write
     records = [op["update"] for op in json.loads((job / "job.yaml").read_text())["operations"]]
     place.sandbox.staging.edit(records[0], set={"shelfMark": {"@type": "ShelfMark", "label": "Q"}})
     place("plan", job, "--env", "staging")
