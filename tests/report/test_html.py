@@ -148,7 +148,7 @@ def test_says_what_was_tried_in_a_test_environment(tmp_path: Path) -> None:
     assert "12 av planens 18 ändringar har genomförts" in text
     cells = [n.text for n in page.within("tried", "td")]
     assert cells[:6] == ["0", "2", "12", "15", "0", "1"]
-    assert "r0 (staging, https://libris-stg.kb.se, 2026-03-02 kl. 10.05 (svensk tid))" in text
+    assert "r0 staging, https://libris-stg.kb.se, 2026-03-02 kl. 10.05 (svensk tid)" in text
     assert reports.record_id(16) in text
     assert reports.record_id(1) not in text
 

@@ -34,7 +34,9 @@ def gaps(text: str) -> list[str]:
     return sorted(re.findall(r"\{(\w+)\}", text))
 
 
-@pytest.mark.parametrize("table", ["text", "plural", "action", "outcome", "gate", "policy", "code"])
+@pytest.mark.parametrize(
+    "table", ["text", "plural", "action", "outcome", "outcome_count", "gate", "policy", "code"]
+)
 def test_both_languages_have_the_same_texts(table: str) -> None:
     assert raw("sv")[table].keys() == raw("en")[table].keys()
 
@@ -48,6 +50,7 @@ def test_both_languages_fill_in_the_same_values() -> None:
 def test_every_name_is_translated() -> None:
     for words in (raw("sv"), raw("en")):
         assert set(words["action"]) == {action.value for action in Action}
+        assert set(words["outcome_count"]) == set(words["outcome"])
         assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
         assert set(words["gate"]) == set(GATE_NAMES)
         assert set(words["policy"]) == set(Policy().as_dict()) - {"reviewers", "ceilings"}
@@ -103,7 +106,7 @@ def test_reasons_of_gates_are_put_into_swedish(reason: str) -> None:
 
 def test_outcomes_inside_a_reason_are_put_into_swedish_too() -> None:
     text = "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean"
-    assert "3 återstår, 1 okänt utfall" in SV.reason(text).text
+    assert "3 återstår, 1 okända utfall" in SV.reason(text).text
 
 
 def test_an_unknown_reason_stays_english_and_says_so() -> None:

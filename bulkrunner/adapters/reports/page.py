@@ -198,7 +198,7 @@ class Page:
             (
                 outcome.value,
                 outcomes.get(outcome.value, 0),
-                self._words.name_of("outcome", outcome.value),
+                self._words.name_of("outcome_count", outcome.value),
             )
             for outcome in Outcome
         ]
@@ -252,7 +252,7 @@ class Page:
         evidence = self._data.evidence
         bad = {k: v for k, v in (evidence.bad_outcomes if evidence else {}).items() if v}
         return ", ".join(
-            f"{self._words.number(count)} {self._words.name_of('outcome', word)}"
+            f"{self._words.number(count)} {self._words.name_of('outcome_count', word)}"
             for word, count in sorted(bad.items())
         )
 

@@ -111,7 +111,7 @@ class Language:
 
     def _word(self, text: str) -> str:
         """Put outcomes and actions that stand inside a reason into this language."""
-        known = {**self._data["outcome"], **self._data["action_count"]}
+        known = {**self._data["action_count"], **self._data["outcome_count"]}
         return ", ".join(_counted(part, known) for part in text.split(", "))
 
     def pattern(self, text: str) -> str:
