@@ -11,7 +11,11 @@ JSON_TYPES = frozenset({"application/ld+json", "application/json"})
 
 
 class Unreadable(Exception):
-    """The body is not what was asked for; the text says what it is instead."""
+    """The body is not JSON; the text says what it is instead."""
+
+
+class Misshapen(Exception):
+    """The body is JSON, but not what was asked for; asking again would not mend it."""
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -44,24 +48,24 @@ def read_document(data: Any) -> Document:
     """Return a flat, unembellished document without its ``@context``.
 
     Raises:
-        Unreadable: it has another shape; nothing is guessed.
+        Misshapen: it has another shape; nothing is guessed.
     """
     if not isinstance(data, dict):
-        raise Unreadable("the answer is no record")
+        raise Misshapen("the answer is no record")
     graph = data.get("@graph")
     if not isinstance(graph, list) or len(graph) < 2 or data.keys() - {"@graph", "@context"}:
-        raise Unreadable("the answer is no flat record with a @graph")
+        raise Misshapen("the answer is no flat record with a @graph")
     for node in graph:
         if not isinstance(node, dict):
-            raise Unreadable("the record's @graph holds something that is no object")
+            raise Misshapen("the record's @graph holds something that is no object")
         if "@graph" in node:
-            raise Unreadable("the record is embellished, which was not asked for")
+            raise Misshapen("the record is embellished, which was not asked for")
     record, thing = graph[0], graph[1]
     entity = record.get("mainEntity")
     if not isinstance(record.get("@id"), str) or not isinstance(thing.get("@id"), str):
-        raise Unreadable("the record or its thing has no @id")
+        raise Misshapen("the record or its thing has no @id")
     if not isinstance(entity, dict) or entity.get("@id") != thing["@id"]:
-        raise Unreadable("the record's mainEntity is not its thing")
+        raise Misshapen("the record's mainEntity is not its thing")
     data.pop("@context", None)
     return data
 

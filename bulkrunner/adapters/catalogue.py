@@ -11,36 +11,35 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
-from urllib.parse import quote, urlencode, urljoin
+from typing import ClassVar, Self, TypeVar
+from urllib.parse import quote, urlencode
 
-from bulkrunner.adapters.bodies import Unreadable, read_document, read_json, write_document
+from bulkrunner.adapters.bodies import (
+    Misshapen,
+    Unreadable,
+    write_document,
+)
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
 from bulkrunner.adapters.login import Login, Token
 from bulkrunner.adapters.pace import Pace, Tell, tell_nobody
+from bulkrunner.adapters.reads import ReadAnswers, status_and_words
 from bulkrunner.adapters.replies import (
-    normal_etag,
     retry_after,
     sigel_header,
     write_answer,
 )
 from bulkrunner.adapters.retry import Patience, TryAgain
 from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.adapters.words import plain, words_of
+from bulkrunner.adapters.words import plain
 from bulkrunner.domain.answers import (
     AnswerKind,
-    Found,
-    Gone,
-    Missing,
-    Moved,
-    NotModified,
     ReadAnswer,
     WriteAnswer,
 )
 from bulkrunner.domain.environment import Environment, Rights
 from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.records import Document, held_by, library_iri, record_part, thing_part
+from bulkrunner.domain.records import Document, held_by, library_iri
 from bulkrunner.errors import CatalogueUnreachable
 
 T = TypeVar("T")
@@ -52,8 +51,8 @@ _WRITE_HEADERS: tuple[Header, ...] = (
     # Errors of the container are empty for application/ld+json alone, and HTML for */*.
     (b"Accept", b"application/json"),
 )
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BAD_REQUEST = 400
+UNREADABLE_RECORD = "unreadable_record"
+"""Code of the error where an answer came, but holds no record as the catalogue writes them."""
 
 
 class ReadOnlyCatalogue:
@@ -78,8 +77,9 @@ class ReadOnlyCatalogue:
         self._pace = pace
         self._count = count
         self._clock = clock
-        self._patience = Patience(clock, tell=self._say_why)
+        self._patience = Patience(pace.rest, tell=self._say_why)
         self._iris = IriMap(bases=(environment.base_uri,), target=environment.base_uri)
+        self._answers = ReadAnswers(environment, self._iris)
         self._libraries: dict[str, bool] = {}
         self._date = ""
 
@@ -128,19 +128,24 @@ class ReadOnlyCatalogue:
         if if_none_match is not None:
             headers = (*headers, (b"If-None-Match", f'"{if_none_match}"'.encode()))
         path = f"{_path(record)}?embellished=false"
-        return self._ask(path, headers, lambda reply: self._record(record, reply), what=record)
+        return self._ask(
+            path, headers, lambda reply: self._answers.record(record, reply), what=record
+        )
 
     def read_version(self, record: str, version: int) -> ReadAnswer:
         """Read an older version; see ``CatalogueReader``."""
         path = f"{_path(record)}?embellished=false&version={version}"
         return self._ask(
-            path, _RECORD_HEADERS, lambda reply: self._record(record, reply, old=True), what=record
+            path,
+            _RECORD_HEADERS,
+            lambda reply: self._answers.record(record, reply, old=True),
+            what=record,
         )
 
     def holdings_of(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return short ids of the library's live holdings on the bib."""
         query = urlencode({"id": bib_iri, "library": library_iri(sigel)})
-        found = self._ask(f"/_findhold?{query}", _LIST_HEADERS, self._held, what=bib_iri)
+        found = self._ask(f"/_findhold?{query}", _LIST_HEADERS, self._answers.held, what=bib_iri)
         if found is not None:
             return found
         # One holding without heldBy makes the server's own look-up fail for the whole bib.
@@ -148,16 +153,20 @@ class ReadOnlyCatalogue:
             {"id": bib_iri, "relation": "itemOf", "reverse": "true", "return": "bare_record"}
         )
         documents = self._ask(
-            f"/_dependencies?{query}", _LIST_HEADERS, self._documents, what=bib_iri
+            f"/_dependencies?{query}", _LIST_HEADERS, self._answers.documents, what=bib_iri
         )
-        return tuple(self._own_id(doc) for doc in documents if held_by(doc) == sigel)
+        return tuple(self._answers.own_id(doc) for doc in documents if held_by(doc) == sigel)
 
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing."""
         query = urlencode({"id": iri, "reverse": "true", "return": "bare_record"})
-        documents = self._ask(f"/_dependencies?{query}", _LIST_HEADERS, self._documents, what=iri)
+        documents = self._ask(
+            f"/_dependencies?{query}", _LIST_HEADERS, self._answers.documents, what=iri
+        )
         names = {iri, iri.removesuffix("#it")}
-        return tuple(self._own_id(doc) for doc in documents if not names.isdisjoint(iter_ids(doc)))
+        return tuple(
+            self._answers.own_id(doc) for doc in documents if not names.isdisjoint(iter_ids(doc))
+        )
 
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment; asked once a sigel."""
@@ -165,7 +174,7 @@ class ReadOnlyCatalogue:
         if known is None:
             iri = library_iri(sigel)
             path = f"{_path(iri)}?embellished=false"
-            known = self._ask(path, _RECORD_HEADERS, _exists, what=iri)
+            known = self._ask(path, _RECORD_HEADERS, self._answers.exists, what=iri)
             self._libraries[sigel] = known
         return known
 
@@ -180,6 +189,10 @@ class ReadOnlyCatalogue:
             LoginRefused, LoginDown: exit code 7.
         """
         self._login.token()
+
+    def hurry(self) -> None:
+        """Interrupt whoever waits long; short waits, and what is in flight, go on."""
+        self._pace.hurry()
 
     def close(self) -> None:
         """Close the connections and forget the token."""
@@ -223,6 +236,12 @@ class ReadOnlyCatalogue:
                 f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
                 hint="Nothing is lost; resume when the environment answers again.",
             ) from None
+        except Misshapen as error:
+            raise CatalogueUnreachable(
+                f"{self._environment.name}: no usable answer about {plain(what)}: {error}",
+                hint="It would be the same tomorrow: look at the record, and report it.",
+                code=UNREADABLE_RECORD,
+            ) from None
 
     def server_time(self) -> datetime | None:
         """Return the time that the catalogue's last answer bore, None where it bore none."""
@@ -240,99 +259,10 @@ class ReadOnlyCatalogue:
                 self._pace.pause(
                     seconds, f"{self._environment.name} asked for {seconds:g} s of rest"
                 )
-            raise TryAgain(self._status_and_words(reply))
+            raise TryAgain(status_and_words(reply))
 
-    def _record(self, record: str, reply: Reply, *, old: bool = False) -> ReadAnswer:
-        name = self._environment.name
-        match reply.status:
-            case 200:
-                return self._found(record, reply, old=old)
-            case 304:
-                return NotModified(
-                    environment=name, record=record, etag=normal_etag(reply.header("etag"))
-                )
-            case 404:
-                return Missing(environment=name, record=record)
-            case 410:
-                return Gone(environment=name, record=record)
-            case status if status in _REDIRECTS:
-                return Moved(environment=name, record=record, target=self._target(reply))
-            case _:
-                raise TryAgain(self._status_and_words(reply))
-
-    def _found(self, record: str, reply: Reply, *, old: bool) -> Found:
-        document = read_document(read_json(reply.media_type, reply.body))
-        iri = str(record_part(document)["@id"])
-        etag = normal_etag(reply.header("etag"))
-        if not etag and not old:
-            raise Unreadable("the record came without an ETag")
-        short_id = self._iris.short_id(iri)
-        if SHORT_ID.fullmatch(record):
-            if iri != self._environment.base_uri + record:
-                raise Unreadable(
-                    f"asked for {self._environment.base_uri}{record}, got {plain(iri)}; "
-                    "is base_uri right for this environment?"
-                )
-        elif record not in (iri, thing_part(document)["@id"]):
-            raise Unreadable(f"asked for {plain(record)}, got {plain(iri)}")
-        return Found(
-            environment=self._environment.name,
-            record=short_id or record,
-            iri=iri,
-            document=document,
-            etag=etag,
-        )
-
-    def _target(self, reply: Reply) -> str:
-        """Return the IRI of a redirect; the query behind it is our own and taken off."""
-        location = reply.header("location")
-        if not location:
-            raise Unreadable("the redirect does not say where to")
-        target = urljoin(self._environment.base_uri, location)
-        return target.partition("?")[0]
-
-    def _held(self, reply: Reply) -> tuple[str, ...] | None:
-        """Return what ``_findhold`` found; None where it cannot say."""
-        match reply.status:
-            case 200:
-                iris = read_json(reply.media_type, reply.body)
-                if not isinstance(iris, list):
-                    raise Unreadable("the list of holdings is no list")
-                return tuple(self._short(iri) for iri in iris)
-            case 400:
-                return ()  # the bib is unknown here, so nothing is held on it
-            case status if status >= 500:
-                return None
-            case _:
-                raise TryAgain(self._status_and_words(reply))
-
-    def _documents(self, reply: Reply) -> list[Document]:
-        if reply.status == _BAD_REQUEST:
-            return []
-        if reply.status != 200:
-            raise TryAgain(self._status_and_words(reply))
-        data = read_json(reply.media_type, reply.body)
-        if not isinstance(data, list):
-            raise Unreadable("the list of records is no list")
-        return [read_document(item) for item in data]
-
-    def _own_id(self, document: Document) -> str:
-        return self._short(record_part(document)["@id"])
-
-    def _short(self, iri: Any) -> str:
-        short_id = self._iris.short_id(iri) if isinstance(iri, str) else None
-        if short_id is None:
-            raise Unreadable(
-                f"{plain(str(iri))} is no record of {self._environment.base_uri}; "
-                "is base_uri right for this environment?"
-            )
-        return short_id
-
-    def _status_and_words(self, reply: Reply) -> str:
-        return f"{reply.status} {words_of(reply.media_type, reply.body)}".rstrip()
-
-    def _say_why(self, problem: str, seconds: float) -> None:
-        self._pace.tell(f"{self._environment.name}: {problem}", seconds)
+    def _say_why(self, problem: str, seconds: float | None) -> None:
+        self._pace.tell(f"{self._environment.name}: {problem}" if problem else "", seconds)
 
 
 class Catalogue(ReadOnlyCatalogue):
@@ -377,12 +307,8 @@ class Catalogue(ReadOnlyCatalogue):
 
     def renew_token(self) -> None:
         """Get a new token instead of the one that this thread's last write carried."""
-        self._login.renew(self._last_token)
-
-    @property
-    def _last_token(self) -> Token | None:
-        token: Token | None = getattr(self._used, "token", None)
-        return token
+        used: Token | None = getattr(self._used, "token", None)
+        self._login.renew(used or self._login.newest)
 
     def _write(
         self,
@@ -428,11 +354,3 @@ class Catalogue(ReadOnlyCatalogue):
 def _path(record: str) -> str:
     """Return the path of a short id, or of an IRI written as the server expects it."""
     return "/" + (record if SHORT_ID.fullmatch(record) else quote(record, safe=":/"))
-
-
-def _exists(reply: Reply) -> bool:
-    if reply.status in (404, 410):
-        return False
-    if reply.status == 200 or reply.status in _REDIRECTS:
-        return True
-    raise TryAgain(f"{reply.status} {words_of(reply.media_type, reply.body)}".rstrip())

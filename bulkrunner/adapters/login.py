@@ -68,7 +68,7 @@ class Login:
         self._http = http
         self._clock = clock
         self._token_path = _path(environment.token_url)
-        self._patience = Patience(clock, tries=TRIES)
+        self._patience = Patience(clock.sleep, tries=TRIES)
         self._token: Token | None = None
         self._issued: deque[str] = deque(maxlen=TOKENS_TO_HIDE)
         self._lock = threading.Lock()
@@ -115,6 +115,11 @@ class Login:
                 self._failures += 1
                 raise
             return self._token
+
+    @property
+    def newest(self) -> Token | None:
+        """The token that is used now; None before the first."""
+        return self._token
 
     def rights(self) -> Rights:
         """Ask what the client may do, now; a token that ended meanwhile is renewed once.

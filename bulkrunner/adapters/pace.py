@@ -18,6 +18,7 @@ from typing import Protocol
 
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock
+from bulkrunner.errors import Interrupted
 
 SLACK = 0.05
 """Seconds by which a limiter may lag behind and still catch up."""
@@ -92,6 +93,7 @@ class Pace:
         self._pause_lock = threading.Lock()
         self._paused_until = float("-inf")
         self._pause_reason = ""
+        self._hurried = False
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -106,6 +108,21 @@ class Pace:
         self._wait(self._reads, "read rate")
         with self._place():
             yield
+
+    def hurry(self) -> None:
+        """Let nobody wait long any more: whoever would is interrupted instead.
+
+        For an orderly end: what is in flight is finished, but nobody sits out a pause.
+        """
+        self._hurried = True
+
+    def rest(self, seconds: float) -> None:
+        """Wait outside any rate, for instance before a question is asked again.
+
+        Raises:
+            Interrupted: the wait is long, and everything is to end.
+        """
+        self._until(self._clock.monotonic() + seconds)
 
     def tell(self, reason: str, seconds: float | None) -> None:
         """Pass on why nothing happens just now."""
@@ -127,15 +144,23 @@ class Pace:
             until, reason = moment, why
             if self._paused_until > now and self._paused_until > moment:
                 until, reason = self._paused_until, self._pause_reason
-            left = until - now
-            if left <= 0:
+            if until <= now:
                 break
-            if left > TELL_AFTER and not told:
-                self._tell(reason, left)
+            if until - now > TELL_AFTER and not told:
+                self._tell(reason, until - now)
                 told = True
-            self._clock.sleep(min(left, STEP))
+            self._step(until - now)
         if told:
             self._tell("", None)
+
+    def _until(self, moment: float) -> None:
+        while (left := moment - self._clock.monotonic()) > 0:
+            self._step(left)
+
+    def _step(self, left: float) -> None:
+        if self._hurried and left > TELL_AFTER:
+            raise Interrupted("Stopped instead of waiting.")
+        self._clock.sleep(min(left, STEP))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -13,8 +13,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from bulkrunner.domain.ports import Clock
-
 T = TypeVar("T")
 
 TRIES = 6
@@ -37,14 +35,14 @@ class Patience:
 
     def __init__(
         self,
-        clock: Clock,
+        sleep: Callable[[float], None],
         *,
         tries: int = TRIES,
-        tell: Callable[[str, float], None] | None = None,
+        tell: Callable[[str, float | None], None] | None = None,
     ) -> None:
         self._tell = tell
         self._retrying = Retrying(
-            sleep=clock.sleep,
+            sleep=sleep,
             stop=stop_after_attempt(tries),
             wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
             retry=retry_if_exception_type(TryAgain),
@@ -58,7 +56,10 @@ class Patience:
         Raises:
             TryAgain: the last problem, after as many tries as there are.
         """
-        return self._retrying(question)
+        answer = self._retrying(question)
+        if self._tell is not None and self._retrying.statistics["attempt_number"] > 1:
+            self._tell("", None)
+        return answer
 
     def _before_sleep(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
