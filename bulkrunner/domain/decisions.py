@@ -21,16 +21,19 @@ NOT_WRITTEN = frozenset(
         AnswerKind.FORBIDDEN,
         AnswerKind.INVALID,
         AnswerKind.CONFLICT,
-        AnswerKind.REDIRECT,
-        AnswerKind.NOT_FOUND,
-        AnswerKind.GONE,
     }
 )
-"""Answers that say that nothing was stored.
+"""Answers that say that nothing was stored, to any request.
 
-412 is not among them: something between us and the server may have sent a PUT twice, and passed on
-the answer to the second.
+302, 404 and 412 are not among them: something between us and the server may have sent a request
+twice and passed on the answer to the second, or have answered in the server's place.
 """
+
+NOT_WRITTEN_BY = {
+    "DELETE": NOT_WRITTEN | {AnswerKind.GONE},
+    "POST": NOT_WRITTEN | {AnswerKind.NOT_FOUND},
+}
+"""The same by method: 404 is the server's answer to a POST that it could not store."""
 
 TOO_MANY_REQUESTS = 429
 
@@ -122,7 +125,7 @@ def surely_not_written(attempt: Attempt) -> bool:
         return False
     if attempt.answer == AnswerKind.BUSY:
         return attempt.status == TOO_MANY_REQUESTS
-    return attempt.answer in NOT_WRITTEN
+    return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
 
 
 def may_have_written(attempts: Sequence[Attempt]) -> bool:

@@ -15,7 +15,7 @@ LIFE = 60.0
 
 RENEW_EVERY = 15.0
 
-GRACE = 120.0
+GRACE = 300.0
 """Seconds that a request may still be under way after its sender's lease ran out."""
 
 

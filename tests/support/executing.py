@@ -1,0 +1,334 @@
+"""Plans and runs on a real ledger and a running sandbox, with processes that can die."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bulkrunner.adapters.catalogue import Catalogue
+from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.adapters.secrets import Credentials
+from bulkrunner.domain.environment import Environment, Kind, Policy
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import (
+    Agreement,
+    AppendChange,
+    Create,
+    Creates,
+    Declared,
+    Delete,
+    Job,
+    RemoveChange,
+    SetChange,
+    Source,
+    Update,
+)
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.ports import Ended, NullProgress
+from bulkrunner.domain.run import Owner, Run
+from bulkrunner.services.applying import Executor, Parts
+from bulkrunner.services.planning import Planner, PlanRequest
+from bulkrunner.services.verifying import Verified, Verifier
+from tests.support.sandbox import EnvironmentControl
+
+_NUMBERS = itertools.count(1)
+
+
+class Impatient:
+    """The machine's clock, on which waiting takes next to no time."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        time.sleep(min(seconds, 0.002))
+
+
+class Died(BaseException):
+    """The process was killed at this point."""
+
+
+@dataclass
+class Process:
+    """One process that drives runs; dies where it is told to."""
+
+    owner: Owner
+    dead: threading.Event = field(default_factory=threading.Event)
+
+    def mortal(self, part: Any, **hooks: Callable[..., Any]) -> Any:
+        return _Mortal(part, self.dead, hooks)
+
+
+class _Mortal:
+    """Passes every call on until its process is dead; hooks stand in for single methods."""
+
+    def __init__(
+        self, part: Any, dead: threading.Event, hooks: dict[str, Callable[..., Any]]
+    ) -> None:
+        self._part = part
+        self._dead = dead
+        self._hooks = hooks
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._part, name)
+        if not callable(real):
+            return real
+        hook = self._hooks.get(name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._dead.is_set():
+                raise Died
+            return hook(real, *args, **kwargs) if hook else real(*args, **kwargs)
+
+        return call
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A job whose operations are a list."""
+
+    job: Job
+    operations_: tuple[Declared, ...]
+    folder: str = "/jobs/test"
+
+    def operations(self) -> Iterator[Declared]:
+        return iter(self.operations_)
+
+
+class Rig:
+    """Plans and runs in one environment of a sandbox."""
+
+    def __init__(
+        self,
+        control: EnvironmentControl,
+        folder: Path,
+        *,
+        client: str = "supplier",
+        concurrency: int = 4,
+        clock: Any = None,
+    ) -> None:
+        self.control = control
+        self.clock = clock or Impatient()
+        self.ledger: LedgerStore = open_ledger(
+            f"sqlite:///{folder / 'ledger.db'}", clock=self.clock
+        )
+        self.environment = Environment(
+            name=control.name,
+            kind=Kind(control.kind),
+            base_url=control.base_url,
+            token_url=control.token_url,
+            base_uri=control.base_uri,
+            rate=5000,
+            read_rate=5000,
+            concurrency=concurrency,
+        )
+        self.iris = IriMap(bases=(control.base_uri,), target=control.base_uri)
+        client_id, secret = control.credentials(client)
+        self.credentials = Credentials(client_id=client_id, client_secret=secret)
+        self._open: list[Catalogue] = []
+
+    def close(self) -> None:
+        for catalogue in self._open:
+            catalogue.close()
+        self.ledger.close()
+
+    def catalogue(self) -> Catalogue:
+        opened = Catalogue.open(self.environment, self.credentials, clock=self.clock)
+        self._open.append(opened)
+        return opened
+
+    def plan(self, *operations: Declared, **head: Any) -> Plan:
+        """Plan a job; every operation must be plannable."""
+        number = next(_NUMBERS)
+        manifest = {
+            "title": "Test",
+            "on_behalf_of": "Ylm",
+            "active_sigel": "Ylm",
+            "sigels": ["Ylm"],
+            "agreement": {"covers": ["holdings", "bibs"]},
+            **head,
+        }
+        job = Job(
+            id=f"job-{number}",
+            title="Test",
+            purpose="Test",
+            on_behalf_of="Ylm",
+            sigels=tuple(manifest["sigels"]),
+            active_sigel=manifest["active_sigel"],
+            agreement=Agreement(covers=("holdings", "bibs")),
+            ceilings={},
+            accept=(),
+            on_missing="report",
+            policy={},
+            manifest_digest="sha256:" + "1" * 64,
+            effect_digest="sha256:" + "2" * 64,
+        )
+        planner = Planner(
+            reader=self.catalogue(),
+            ledger=self.ledger,
+            clock=self.clock,
+            progress=NullProgress(),
+            iris=self.iris,
+        )
+        request = PlanRequest(
+            source=Folder(job, operations),
+            head=manifest,
+            environment=self.environment,
+            policy=Policy(),
+            program_version="0",
+        )
+        plan = planner.make(request, f"p-{number}")
+        writes = sum(plan.counts[name] for name in ("create", "update", "delete"))
+        assert writes == len(operations), list(self.ledger.changes(plan.id, documents=False))
+        self.control.clear_log()
+        return plan
+
+    def parts(self, process: Process | None = None, **changes: Any) -> Parts:
+        catalogue = self.catalogue()
+        parts = Parts(
+            catalogue=catalogue,
+            ledger=self.ledger,
+            clock=self.clock,
+            progress=NullProgress(),
+            environment=self.environment,
+            iris=self.iris,
+            gate=catalogue.write_gate,
+            owner=process.owner if process else an_owner(),
+            alive=lambda owner: False,
+        )
+        return replace(parts, **changes)
+
+    def run(self, plan: Plan, *, limit: int | None = None, **changes: Any) -> Run:
+        """Run a plan from the start."""
+        executor = Executor(self.parts(**changes))
+        return executor.run(executor.start(plan, f"r-{next(_NUMBERS)}").id, limit=limit)
+
+    def resume(self, run: str, *, limit: int | None = None, **changes: Any) -> Run:
+        """Take a run up in another process."""
+        return Executor(self.parts(**changes)).run(run, limit=limit)
+
+    def run_until_killed(self, plan: Plan, **hooks: dict[str, Callable[..., Any]]) -> str:
+        """Run a plan in a process that a hook kills; returns the run's id.
+
+        Args:
+            hooks: ``catalogue`` and ``ledger``, each with stand-ins for methods.
+        """
+        process = Process(an_owner())
+        parts = self.parts(process)
+        mortal = replace(
+            parts,
+            catalogue=process.mortal(
+                parts.catalogue,
+                **{
+                    name: _bound(hook, process) for name, hook in hooks.get("catalogue", {}).items()
+                },
+            ),
+            ledger=process.mortal(
+                parts.ledger,
+                **{name: _bound(hook, process) for name, hook in hooks.get("ledger", {}).items()},
+            ),
+        )
+        executor = Executor(mortal)
+        run = executor.start(plan, f"r-{next(_NUMBERS)}").id
+        try:
+            executor.run(run)
+        except Died:
+            return run
+        raise AssertionError("the process lived to the end")
+
+    def ended(self, run: Run | str) -> list[Ended]:
+        """Every change with its result, in plan order."""
+        return list(self.ledger.ended(run if isinstance(run, str) else run.id))
+
+    def verify(self, run: Run) -> Verified:
+        return Verifier(
+            reader=self.catalogue(),
+            ledger=self.ledger,
+            run=run,
+            environment=self.environment,
+            progress=NullProgress(),
+        ).verify()
+
+    def sent(self) -> list[tuple[str, int]]:
+        """Write requests as (method, status) in the order in which they came."""
+        return [(entry["method"], entry["status"]) for entry in self.control.writes()]
+
+
+def _bound(hook: Callable[..., Any], process: Process) -> Callable[..., Any]:
+    def call(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return hook(process.dead, real, *args, **kwargs)
+
+    return call
+
+
+def before_it(dead: threading.Event, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Die just before the call."""
+    dead.set()
+    raise Died
+
+
+def after_it(dead: threading.Event, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Die just after the call."""
+    done = real(*args, **kwargs)
+    if hasattr(done, "result"):
+        done.result()
+    dead.set()
+    raise Died
+
+
+def an_owner() -> Owner:
+    return Owner(host="desk/1", boot="b1", pid=next(_NUMBERS), started="1")
+
+
+def _source() -> Source:
+    return Source(file="ops.jsonl", line=next(_NUMBERS))
+
+
+def setting(record: str, value: Any, at: str = "shelfMark.label") -> Update:
+    return Update(source=_source(), target=record, changes=(SetChange(at=at, to=value),))
+
+
+def appending(record: str, value: Any, at: str = "cataloguersNote") -> Update:
+    return Update(source=_source(), target=record, changes=(AppendChange(at=at, value=value),))
+
+
+def removing(record: str, at: str) -> Update:
+    return Update(source=_source(), target=record, changes=(RemoveChange(at=at),))
+
+
+def resaving(record: str) -> Update:
+    return Update(source=_source(), target=record, resave=True)
+
+
+def deleting(record: str) -> Delete:
+    return Delete(source=_source(), target=record)
+
+
+def creating_holding(bib: str, sigel: str = "Ylm", **body: Any) -> Create:
+    return Create(source=_source(), creates=Creates.HOLDING, sigel=sigel, of=bib, body=body)
+
+
+def creating_bib(title: str, sigel: str = "Ylm") -> Create:
+    return Create(
+        source=_source(),
+        creates=Creates.BIB,
+        sigel=sigel,
+        of=None,
+        body={
+            "@type": "Instance",
+            "hasTitle": [{"@type": "Title", "mainTitle": title}],
+        },
+    )
