@@ -23,7 +23,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "check": ("job", "manifest_digest", "effect_digest", "operations", "problems"),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "ledger", "hosts"),
-    "ledger": ("ledger", "state"),
+    "ledger": ("ledger", "state", "faults"),
     "new": ("job", "folder", "manifest"),
     "plan": _PLAN,
     "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping"),

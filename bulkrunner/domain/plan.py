@@ -104,6 +104,10 @@ class PlannedChange:
                 self.etag,
                 self.before,
                 self.after,
+                self.before_fingerprint,
+                self.after_fingerprint,
+                self.kind,
+                self.sigel,
                 self.code,
             ]
         )

@@ -273,6 +273,10 @@ def _digest_of(row: Row[Any], content: Mapping[str, bytes]) -> str:
         canonical_bytes(row.etag),
         _content(row.before, content),
         _content(row.after, content),
+        canonical_bytes(row.before_fingerprint),
+        canonical_bytes(row.after_fingerprint),
+        canonical_bytes(row.kind),
+        canonical_bytes(row.sigel),
         canonical_bytes(row.code),
     ]
     return digest_of_bytes(b"[" + b",".join(parts) + b"]")

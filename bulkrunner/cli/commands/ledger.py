@@ -28,16 +28,18 @@ def upgrade(invocation: Invocation) -> None:
 @ledger.command()
 @global_options
 def check(invocation: Invocation) -> None:
-    """Walk the chain of events and name the first row that does not fit."""
+    """Verify file, chain, plans and documents, and name the first row that does not fit."""
     from bulkrunner.bootstrap import Program
     from bulkrunner.errors import ChainBroken
 
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(ledger=program.ledger_place())
-        fault = program.ledger.verify_chain()
-        invocation.document["state"] = "broken" if fault else "intact"
-        if fault:
+        faults = program.ledger.check()
+        invocation.document.update(state="broken" if faults else "intact", faults=faults)
+        if faults:
+            for fault in faults[1:]:
+                invocation.say(f"also: {fault}", err=True)
             raise ChainBroken(
-                fault, hint="restore the ledger from a backup; do not run from this one"
+                faults[0], hint="restore the ledger from a backup; do not run from this one"
             )
         invocation.say(f"{program.ledger_place()}: chain intact, head {program.ledger.head()}")
