@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from bulkrunner import __version__
+from bulkrunner.adapters.deadline import Deadline, DeadlineBackend
 
 USER_AGENT = f"bulkrunner/{__version__}"
+
+KEEP_ALIVE = 5.0
+"""Seconds that an idle connection is kept; servers close theirs later."""
 
 Header = tuple[bytes, bytes]
 
@@ -36,8 +40,8 @@ class Limits:
     """How long to wait and how much to read.
 
     Attributes:
-        connect: seconds to connect. silence: seconds without a byte. total: seconds for all of an
-            answer's body. body: most bytes of an answer's body.
+        connect: seconds to connect. silence: seconds without a byte. total: seconds for everything.
+        body: most bytes of an answer's body.
     """
 
     connect: float = 10.0
@@ -132,7 +136,8 @@ class Http:
         self._count = count
         self._limits = limits or Limits()
         self._extensions = {"timeout": self._limits.as_timeouts()}
-        self._transport = transport or _transport(url, connections)
+        self._deadline = Deadline()
+        self._transport = transport or _transport(url, connections, self._deadline)
 
     def send(
         self, method: str, path: str, headers: Sequence[Header], content: bytes | None = None
@@ -152,6 +157,7 @@ class Http:
             extensions=self._extensions,
         )
         self._count.add()
+        self._deadline.start(self._limits.total)
         try:
             response = self._transport.handle_request(request)
             try:
@@ -165,7 +171,6 @@ class Http:
         return Reply(status=response.status_code, headers=response.headers, body=body)
 
     def _read(self, response: httpx.Response) -> bytes:
-        deadline = time.monotonic() + self._limits.total
         chunks: list[bytes] = []
         size = 0
         if not isinstance(response.stream, httpx.SyncByteStream):
@@ -175,8 +180,6 @@ class Http:
             size += len(chunk)
             if size > self._limits.body:
                 raise NoAnswer(f"the answer is longer than {self._limits.body} bytes", sent=True)
-            if time.monotonic() > deadline:
-                raise NoAnswer(f"the answer took more than {self._limits.total:g} s", sent=True)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise NoAnswer("the answer is compressed, which was not asked for", sent=True)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -203,16 +206,20 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _transport(url: str, connections: int) -> httpx.HTTPTransport:
-    return httpx.HTTPTransport(
-        verify=_tls(url),
-        trust_env=False,
+def _transport(url: str, connections: int, deadline: Deadline) -> httpx.HTTPTransport:
+    tls = _tls(url)
+    transport = httpx.HTTPTransport(verify=tls, trust_env=False)
+    # The pool that httpx would make, but for the deadline.
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=tls,
+        max_connections=connections,
+        max_keepalive_connections=connections,
+        keepalive_expiry=KEEP_ALIVE,
         retries=0,
         http2=False,
-        limits=httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=5.0
-        ),
+        network_backend=DeadlineBackend(deadline),
     )
+    return transport
 
 
 def _tls(url: str) -> ssl.SSLContext:
