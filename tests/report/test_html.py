@@ -392,3 +392,11 @@ def test_everything_is_readable_without_script(plan_page: Page) -> None:
     hidden = [n.tag for n in plan_page.nodes if "hidden" in n.attributes]
     assert set(hidden) <= {"p", "button"}
     assert [n.text for n in plan_page.all("p", "filter")] == ["Visa bara ändringar som innehåller"]
+
+
+def test_a_long_statement_is_never_cut(tmp_path: Path) -> None:
+    hosts = [f"libris-{number}.example.org" for number in range(100)]
+    page = page_of(reports.report_data(tmp_path, policy={"test_hosts": hosts}), tmp_path)
+    statement = "test_hosts = " + ", ".join(hosts)
+    assert statement in page.section("looser").text
+    assert statement in page.section("yes").text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.showing import one_line, visible
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
 
@@ -13,7 +13,7 @@ def approving_text(data: ReportData, words: Language) -> str | None:
         return None
     lines = [words.text("a_yes"), "", *_about(data, words)]
     if data.statements:
-        lines += ["", words.text("a_statements"), *(f"  {one_line(s)}" for s in data.statements)]
+        lines += ["", words.text("a_statements"), *(f"  {visible(s)}" for s in data.statements)]
     return "\n".join([*lines, "", *_signature(words)])
 
 
