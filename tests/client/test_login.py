@@ -319,3 +319,11 @@ def test_no_log_record_holds_the_secret_or_the_token(caplog):
     written = " ".join(record.getMessage() + repr(record.args) for record in caplog.records)
     assert SECRET not in written
     assert TOKEN not in written
+
+
+def test_a_thread_that_has_not_written_yet_renews_too():
+    made = bench(done, numbered())
+    made.catalogue.ensure_token()
+    made.catalogue.renew_token()
+    delete(made)
+    assert carried(made) == ["Bearer token-2"]
