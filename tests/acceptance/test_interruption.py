@@ -89,8 +89,10 @@ def test_kill_at_ten_moments_then_every_change_is_made_exactly_once(big, tmp_pat
 def test_a_killed_planner_goes_on_where_it_was(big, tmp_path):
     place = Workplace(folder=tmp_path / "place", sandbox=big)
     place.configure(staging={"read_rate": 600})
-    ids = seed.example_ids(kind="holding", sigel="Ylm", n=900)
-    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "inventerad"}}]
+    mixed = set(seed.example_ids(kind="holding", sigel="Ylm", shape=Shape.FOREIGN_COMPONENT))
+    every = seed.example_ids(kind="holding", sigel="Ylm")
+    ids = [record for record in every if record not in mixed][:900]
+    steps = [{"ids": "ids.txt", "append": {"at": "@record.cataloguersNote", "value": "inv"}}]
     job = place.job("half", steps=steps, files={"ids.txt": "\n".join(ids)})
     staging = place.sandbox.staging
     staging.clear_log()
