@@ -4,9 +4,10 @@ import copy
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.prediction import MAX_CLEANUPS, predict_stored
 from bulkrunner.sandbox.load import read_records
@@ -35,6 +36,7 @@ NODES = st.recursive(
     ),
     max_leaves=10,
 )
+COMBINING = {"\u0301", "\u030a"}
 BODIES = st.dictionaries(KEYS.filter(lambda key: key != "@type"), NODES, max_size=4)
 
 
@@ -203,10 +205,17 @@ def test_cleanups_are_bounded():
 
 @given(BODIES)
 def test_what_is_stored_once_is_stored_the_same_again(body):
+    # An accent behind a ligature meets its letter only at the second save: left to the test below.
+    assume(not COMBINING & set(canonical_bytes(body).decode()))
     once = predict_stored(holding(**body))
     twice = predict_stored(once.document)
     assert twice.document == once.document
     assert twice.cleanups == ()
+
+
+def test_the_servers_order_is_kept_composing_before_spelling_out():
+    assert stored(hasNote="\ufb01\u0301")[0] == {"hasNote": "fi\u0301"}
+    assert stored(hasNote="fi\u0301")[0] == {"hasNote": "f\u00ed"}
 
 
 @given(BODIES)
