@@ -3,11 +3,12 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.diff import MAX_DIFFERENCES, diff
-from tests.support.documents import HOLDINGS, holding
+from tests.support.documents import HOLDINGS, KEYS, SCALARS, holding
 
 
 def told(before, after):
@@ -61,11 +62,39 @@ def test_equal_documents_and_only_they_have_no_difference(one, other):
     assert diff(one, copy.deepcopy(one)) == []
 
 
-@given(HOLDINGS, HOLDINGS)
-def test_backwards_every_difference_is_turned_round(one, other):
-    forth, back = diff(one, other), diff(other, one)
-    turned = {"added": "removed", "removed": "added", "changed": "changed"}
-    assert {item.kind for item in forth} == {turned[item.kind] for item in back}
+OBJECTS = st.recursive(
+    SCALARS, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
+)
+BODIES = st.dictionaries(KEYS.filter(lambda key: key != "@type"), OBJECTS, max_size=4)
+
+
+@given(BODIES, BODIES)
+def test_differences_made_to_the_one_give_the_other(one, other):
+    document, wanted = holding(**copy.deepcopy(one)), holding(**other)
+    for item in diff(holding(**one), wanted):
+        *parents, last = item.place.split(".")
+        node = document["@graph"][1]
+        for key in parents:
+            node = node[key]
+        if item.kind == "removed":
+            assert canonical_bytes(node.pop(last)) == canonical_bytes(item.before)
+        else:
+            assert (last in node) is (item.kind == "changed")
+            node[last] = item.after
+    assert canonical_bytes(document) == canonical_bytes(wanted)
+
+
+@given(st.lists(SCALARS, max_size=6), st.lists(SCALARS, max_size=6))
+def test_lists_lose_and_gain_what_is_told(one, other):
+    lost = [canonical_bytes(item) for item in one]
+    gained = [canonical_bytes(item) for item in other]
+    assume(len(one) != 1 or len(other) != 1)
+    for item in diff(holding(a=one), holding(a=other)):
+        if item.kind != "added":
+            lost.remove(canonical_bytes(item.before))
+        if item.kind != "removed":
+            gained.remove(canonical_bytes(item.after))
+    assert sorted(lost) == sorted(gained)
 
 
 def test_the_number_of_differences_is_bounded():
