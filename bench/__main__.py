@@ -93,8 +93,7 @@ def write_job(folder: Path, ids: list[str]) -> Path:
 
 def start_sandbox(folder: Path, records: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bulkrunner.sandbox", "--load", str(records)]
-        + ["--write-config", str(folder / "sandbox.toml")],
+        [sys.executable, "-m", "bulkrunner.sandbox", "--load", str(records), "--write-config", str(folder / "sandbox.toml")],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -136,12 +135,24 @@ def timed(
             stdout=out,
             stderr=err,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.02)
     spent = time.perf_counter() - began
     if process.returncode:
         sys.exit((folder / "err.txt").read_text(encoding="utf-8"))
-    return spent, usage.ru_maxrss * 1024, json.loads((folder / "out.json").read_bytes())
+    return spent, peak, json.loads((folder / "out.json").read_bytes())
+
+
+def high_water(pid: int) -> int:
+    """Return the process's peak memory so far in bytes, as the kernel counts it; 0 once it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(next(lines, "VmHWM: 0 kB").split()[1]) * 1024
 
 
 class BareLoop:
@@ -170,9 +181,14 @@ class BareLoop:
     def seconds(self, ids: list[str], bibs: list[str]) -> float:
         began = time.perf_counter()
         with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(self._get, [*ids, *bibs]))
-            list(pool.map(self._write, ids))
+            for _ in pool.map(self._read, [*ids, *bibs]):
+                pass
+            for _ in pool.map(self._write, ids):
+                pass
         return time.perf_counter() - began
+
+    def _read(self, one: str) -> None:
+        self._get(one).json()
 
     def _get(self, one: str, **headers: str) -> httpx.Response:
         with self._lock:

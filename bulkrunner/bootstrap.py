@@ -74,6 +74,7 @@ class PlanningSession:
     def request_stop(self) -> None:
         """Stop after the batch in hand."""
         self._planner.request_stop()
+        self._reader.hurry()
 
     def make(self, loaded: LoadedJob) -> Plan:
         """Make a new plan of the job."""
@@ -119,6 +120,7 @@ class RunningSession:
     def request_stop(self) -> None:
         """Stop after what is in flight."""
         self._executor.request_stop()
+        self._catalogue.hurry()
 
     def open_gates(self) -> list[GateResult]:
         """Return every gate.
@@ -226,12 +228,14 @@ class Program:
     # --- planning ----------------------------------------------------------------------------
 
     @contextmanager
-    def planning(self, name: str, progress: Progress) -> Iterator[PlanningSession]:
+    def planning(
+        self, name: str, progress: Progress, *, agreed_rate: float | None
+    ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
         from bulkrunner.services.planning import Planner
 
-        environment = self.settings.environment(name)
+        environment = within_agreement(self.settings.environment(name), agreed_rate)
         credentials = self._credentials(environment)
         with ReadOnlyCatalogue.open(
             environment, credentials, clock=self._clock, tell=progress.waiting
@@ -331,7 +335,7 @@ class Program:
     def _reader(self, name: str) -> Iterator[ReadOnlyCatalogue]:
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
 
-        environment = self.settings.environment(name)
+        environment = within_agreement(self.settings.environment(name), None)
         credentials = self._credentials(environment)
         with ReadOnlyCatalogue.open(environment, credentials, clock=self._clock) as reader:
             yield reader
@@ -368,15 +372,19 @@ class Program:
 
     # --- runs --------------------------------------------------------------------------------
 
+    def _within(self, plan: Plan) -> Environment:
+        """Return the plan's environment, asked no faster than its agreement allows."""
+        agreement = plan.manifest.get("agreement") or {}
+        environment = self.settings.environment(plan.environment)
+        return within_agreement(environment, agreement.get("rate"))
+
     @contextmanager
     def running(self, plan: Plan, run: Run | None, progress: Progress) -> Iterator[RunningSession]:
         """Give what evaluates the gates of a plan and then carries it out."""
         from bulkrunner.adapters.catalogue import Catalogue
 
-        environment = self.settings.environment(plan.environment)
-        credentials = self._credentials(environment)
-        agreement = plan.manifest.get("agreement") or {}
-        within = within_agreement(environment, agreement.get("rate"))
+        within = self._within(plan)
+        credentials = self._credentials(within)
         with Catalogue.open(
             within, credentials, clock=self._clock, tell=progress.waiting
         ) as catalogue:
@@ -432,7 +440,7 @@ class Program:
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
         from bulkrunner.services.verifying import Verifier
 
-        environment = self.settings.environment(run.environment)
+        environment = self._within(self.ledger.plan(run.plan))
         credentials = self._credentials(environment)
         with ReadOnlyCatalogue.open(
             environment, credentials, clock=self._clock, tell=progress.waiting

@@ -115,14 +115,15 @@ class Starting:
                 found.append(look(prefix))
             except UsageError as error:
                 errors.append(error)
-        if len(found) == 1:
-            return found[0]
+        exact = [one for one in found if one.id == prefix]
+        if len(found) == 1 or exact:
+            return (exact or found)[0]
         if found:
             raise UsageError(
                 f"{prefix} is the beginning of a plan's and of a run's id",
                 hint=f"say more of it: {found[0].id} or {found[1].id}",
             )
-        ambiguous = next((e for e in errors if e.code == "ambiguous"), None)
+        ambiguous = next((e for e in errors if e.code == "ambiguous_id"), None)
         raise ambiguous or UsageError(
             f"there is no plan or run {prefix}", hint="bulkrunner status lists them"
         )

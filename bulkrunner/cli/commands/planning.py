@@ -40,5 +40,7 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
             effect_digest=loaded.job.effect_digest,
         )
         progress = ConsoleProgress()
-        with program.planning(environment, progress) as planning:
+        with program.planning(
+            environment, progress, agreed_rate=loaded.job.agreement.rate
+        ) as planning:
             plan_concluded(invocation, program, planning, lambda: planning.make(loaded))

@@ -59,7 +59,9 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
         invocation.document = {**blank("plan"), "plan": found.id}
         loaded = program.load_job(Path(found.folder))
         progress = ConsoleProgress()
-        with program.planning(found.environment, progress) as planning:
+        with program.planning(
+            found.environment, progress, agreed_rate=loaded.job.agreement.rate
+        ) as planning:
             plan_concluded(invocation, program, planning, lambda: planning.resume(found, loaded))
 
 
