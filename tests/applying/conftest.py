@@ -11,7 +11,7 @@ from bulkrunner.sandbox import seed
 from tests.support.executing import Rig
 from tests.support.sandbox import SandboxControl, running_sandbox
 
-BIBS, HOLDINGS = 150, 900
+BIBS, HOLDINGS = 500, 3000
 
 
 @pytest.fixture(scope="module")

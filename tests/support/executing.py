@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from bulkrunner.adapters.catalogue import Catalogue
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
@@ -55,6 +57,23 @@ class Impatient:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         time.sleep(min(seconds, 0.002))
+
+
+class Leaping(Impatient):
+    """A clock that leaps over every wait, for whoever waits until a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._leapt = 0.0
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._leapt
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._leapt += seconds
+            self.slept.append(seconds)
 
 
 class Died(BaseException):
@@ -122,6 +141,7 @@ class Rig:
     ) -> None:
         self.control = control
         self.clock = clock or Impatient()
+        self.waits = Leaping()
         self.ledger: LedgerStore = open_ledger(
             f"sqlite:///{folder / 'ledger.db'}", clock=self.clock
         )
@@ -146,7 +166,7 @@ class Rig:
         self.ledger.close()
 
     def catalogue(self) -> Catalogue:
-        opened = Catalogue.open(self.environment, self.credentials, clock=self.clock)
+        opened = Catalogue.open(self.environment, self.credentials, clock=self.waits)
         self._open.append(opened)
         return opened
 
@@ -226,28 +246,27 @@ class Rig:
         Args:
             hooks: ``catalogue`` and ``ledger``, each with stand-ins for methods.
         """
+        executor = Executor(self._mortal(hooks))
+        run = executor.start(plan, f"r-{next(_NUMBERS)}").id
+        _expect_death(executor, run)
+        return run
+
+    def resume_until_killed(self, run: str, **hooks: dict[str, Callable[..., Any]]) -> None:
+        """Take a run up in a process that a hook kills, or that finishes it before."""
+        with contextlib.suppress(AssertionError):
+            _expect_death(Executor(self._mortal(hooks)), run)
+
+    def _mortal(self, hooks: dict[str, dict[str, Callable[..., Any]]]) -> Parts:
         process = Process(an_owner())
         parts = self.parts(process)
-        mortal = replace(
-            parts,
-            catalogue=process.mortal(
-                parts.catalogue,
-                **{
-                    name: _bound(hook, process) for name, hook in hooks.get("catalogue", {}).items()
-                },
-            ),
-            ledger=process.mortal(
-                parts.ledger,
-                **{name: _bound(hook, process) for name, hook in hooks.get("ledger", {}).items()},
-            ),
-        )
-        executor = Executor(mortal)
-        run = executor.start(plan, f"r-{next(_NUMBERS)}").id
-        try:
-            executor.run(run)
-        except Died:
-            return run
-        raise AssertionError("the process lived to the end")
+        mortal = {
+            name: process.mortal(
+                getattr(parts, name),
+                **{call: _bound(hook, process) for call, hook in hooks.get(name, {}).items()},
+            )
+            for name in ("catalogue", "ledger")
+        }
+        return replace(parts, **mortal)
 
     def ended(self, run: Run | str) -> list[Ended]:
         """Every change with its result, in plan order."""
@@ -265,6 +284,14 @@ class Rig:
     def sent(self) -> list[tuple[str, int]]:
         """Write requests as (method, status) in the order in which they came."""
         return [(entry["method"], entry["status"]) for entry in self.control.writes()]
+
+
+def _expect_death(executor: Executor, run: str) -> None:
+    try:
+        executor.run(run)
+    except Died:
+        return
+    raise AssertionError("the process lived to the end")
 
 
 def _bound(hook: Callable[..., Any], process: Process) -> Callable[..., Any]:
@@ -287,6 +314,29 @@ def after_it(dead: threading.Event, real: Callable[..., Any], *args: Any, **kwar
         done.result()
     dead.set()
     raise Died
+
+
+def held(rig: Rig, bib: str, sigel: str = "Ylm") -> list[str]:
+    """Short ids of the library's holdings on a bib."""
+    query = urlencode({"id": rig.control.thing_iri(bib), "library": sigel})
+    answer = rig.control.get("_findhold", query)
+    return [iri.rpartition("/")[2] for iri in answer.json]
+
+
+def somebodys_holding(rig: Rig, bib: str) -> str:
+    """Make a holding past the program; returns its short id."""
+    graph = [
+        {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}},
+        {
+            "@id": "_:T#it",
+            "@type": "Item",
+            "heldBy": {"@id": "https://libris.kb.se/library/Ylm"},
+            "itemOf": {"@id": rig.control.thing_iri(bib)},
+        },
+    ]
+    assert rig.control.send("POST", "/data", {"@graph": graph}).status == 201
+    (record,) = held(rig, bib)
+    return record
 
 
 def an_owner() -> Owner:

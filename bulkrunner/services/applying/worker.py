@@ -9,10 +9,11 @@ from bulkrunner.domain.decisions import may_have_written
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.ports import WorkItem
 from bulkrunner.domain.run import Outcome, Result, RunState
-from bulkrunner.errors import AccessLost, BulkRunnerError
+from bulkrunner.errors import AccessLost, BulkRunnerError, Interrupted
 from bulkrunner.services.applying import creating, existing
 from bulkrunner.services.applying.control import Stopped
 from bulkrunner.services.applying.frame import Frame, Work
+from bulkrunner.services.applying.lease import LeaseLost
 from bulkrunner.services.applying.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,11 @@ class Worker:
             return None
         except AccessLost as error:
             self._frame.control.fail(error, RunState.STOPPED)
+            return None
+        except Interrupted as error:
+            # Whoever waits while the run ends is interrupted; that is no reason of its own.
+            if self._frame.control.ending is None or isinstance(error, LeaseLost):
+                self._frame.control.fail(error)
             return None
         except BulkRunnerError as error:
             self._frame.control.fail(error)

@@ -1,0 +1,101 @@
+"""The crew: order within a bib, fairness between bibs, and what becomes of errors."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkrunner.domain.plan import BibSummary
+from bulkrunner.domain.ports import WorkItem
+from bulkrunner.services.applying.crew import Crew, lane_of
+from tests.support.ledgers import a_change
+
+
+def item(number, bib):
+    return WorkItem(change=replace(a_change(number), bib=BibSummary(id=bib)))
+
+
+def work(items, carry_out, threads=4):
+    crew = Crew(carry_out, threads=threads)
+    crew.start()
+    for one in items:
+        crew.put(one)
+    crew.wait(lambda: crew.size == 0 or crew.failure is not None, 20)
+    crew.close()
+    return crew
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from("abcde"), max_size=40))
+def test_each_is_done_once_in_order_within_its_bib_and_never_two_of_one(bibs):
+    items = [item(number, bib) for number, bib in enumerate(bibs, start=1)]
+    done, busy, clashes = [], set(), []
+    lock = threading.Lock()
+
+    def carry_out(one):
+        bib = one.change.bib.id
+        with lock:
+            clashes.append(bib in busy)
+            busy.add(bib)
+        with lock:
+            busy.discard(bib)
+            done.append(one.change.number)
+
+    work(items, carry_out)
+    assert not any(clashes)
+    assert sorted(done) == [one.change.number for one in items]
+    for bib in set(bibs):
+        mine = [n for n in done if bibs[n - 1] == bib]
+        assert mine == sorted(mine)
+
+
+def test_a_long_lane_keeps_nobody_waiting():
+    done = []
+    items = [*(item(number, "long") for number in range(1, 6)), item(6, "b"), item(7, "c")]
+    crew = Crew(lambda one: done.append(one.change.number), threads=1)
+    for one in items:
+        crew.put(one)
+    crew.start()
+    crew.wait(lambda: crew.size == 0, 20)
+    crew.close()
+    assert done == [1, 6, 7, 2, 3, 4, 5]
+
+
+def test_different_bibs_are_worked_on_at_the_same_time():
+    together = threading.Barrier(3)
+    crew = work([item(n, f"bib{n}") for n in (1, 2, 3)], lambda _: together.wait(20), threads=3)
+    assert crew.failure is None
+    assert crew.size == 0
+
+
+def test_what_a_thread_dies_of_is_kept_and_nothing_new_is_begun():
+    begun = []
+
+    def carry_out(one):
+        begun.append(one.change.number)
+        raise KeyError("oops")
+
+    crew = work([item(number, "a") for number in (1, 2, 3)], carry_out)
+    assert isinstance(crew.failure, KeyError)
+    assert begun == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lane"),
+    [
+        ({}, "bib1"),
+        ({"bib": None, "after": None}, "rec000001"),
+        ({"kind": "bib"}, "rec000001"),
+        (
+            {
+                "bib": None,
+                "after": {"@graph": [{}, {"@type": "Item", "itemOf": {"@id": "http://x/b#it"}}]},
+            },
+            "http://x/b#it",
+        ),
+    ],
+)
+def test_the_lane_is_the_bib(changes, lane):
+    assert lane_of(a_change(1, **changes)) == lane
