@@ -21,7 +21,7 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
-from bulkrunner.errors import CatalogueUnreachable, Interrupted, UsageError
+from bulkrunner.errors import AccessLost, Interrupted, ManifestError, UsageError
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.resolving import Resolver
 
@@ -138,7 +138,7 @@ class Planner:
                     for change in changes:
                         counts[change.action.value] += 1
                     self._progress.advance(cursor, counts)
-        except (Interrupted, CatalogueUnreachable):
+        except (Interrupted, AccessLost, ManifestError):
             self._ledger.interrupt_plan(plan.id, requests=self._reader.requests)
             raise
         finally:

@@ -25,8 +25,12 @@ from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, held_by, is_holding, item_of, thing_part
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.proofs import Proofs
+
+UNREADABLE_RECORD = "unreadable_record"
+"""Error code of a record that came whole but is none; asking again would not help."""
 
 RECORD_ITEM_OF = (
     "item_of_record",
@@ -106,9 +110,11 @@ class Resolver:
             _demand(self._proofs.acting())
             planned = self._plan(declared, known)
         except _Refused as refused:
-            refusal = refused.refusal
-            message = f"{refusal.message}; {refusal.hint}" if refusal.hint else refusal.message
-            planned = {"action": Action.REFUSED, "code": refusal.code, "message": message}
+            planned = _as_refused(refused.refusal)
+        except CatalogueUnreachable as error:
+            if error.code != UNREADABLE_RECORD:
+                raise
+            planned = _as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
         except _NotFound as missing:
             action = Action.REFUSED if self._proofs.job.on_missing == "refuse" else Action.NOT_FOUND
             planned = {"action": action, "code": missing.code, "message": missing.message}
@@ -343,6 +349,11 @@ class Resolver:
             "after_fingerprint": create_fingerprint(prediction.document),
             "pattern": pattern_of(op, kind=op.creates.value),
         }
+
+
+def _as_refused(refusal: Refusal) -> dict[str, Any]:
+    message = f"{refusal.message}; {refusal.hint}" if refusal.hint else refusal.message
+    return {"action": Action.REFUSED, "code": refusal.code, "message": message}
 
 
 def _named(declared: Operation, number: int) -> str:
