@@ -93,7 +93,15 @@ def write_job(folder: Path, ids: list[str]) -> Path:
 
 def start_sandbox(folder: Path, records: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bulkrunner.sandbox", "--load", str(records), "--write-config", str(folder / "sandbox.toml")],
+        [
+            sys.executable,
+            "-m",
+            "bulkrunner.sandbox",
+            "--load",
+            str(records),
+            "--write-config",
+            str(folder / "sandbox.toml"),
+        ],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from bulkrunner.cli.main import main as run  # noqa: PLC0415 — keeps start-up and import apart
+    from bulkrunner.cli.main import main as run
 
     sys.exit(run())
 
