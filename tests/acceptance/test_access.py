@@ -99,8 +99,10 @@ def test_no_secret_and_no_token_is_anywhere(alone, own, tmp_path):
     out = [alone("-vv", "run", job, "--env", "production")]
     out.append(alone("status", plan))
     out.append(alone("doctor"))
-    for form in ("html", "json", "csv"):
-        out.append(alone("report", plan, "--format", form, "--out", tmp_path / f"r.{form}"))
+    out += [
+        alone("report", plan, "--format", form, "--out", tmp_path / f"r.{form}")
+        for form in ("html", "json", "csv")
+    ]
     hidden = [secret for env in alone.sandbox.environments for secret in env.secrets.values()]
     hidden += tokens_seen(alone)
     said = "".join(done.stderr + str(done.document) for done in out).encode()
