@@ -160,19 +160,23 @@ def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any
 
     ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
     """
-    found = sorted(_places(change.predicted or {}, document) - _names_of_new(change))
+    unknown = NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
+    found = sorted(_places(change.predicted or {}, document, unknown))
     if not found:
         return {}
     beside = change.operation.get("resave") is True or differs_beside(change, document) is not None
     return {"cleanups" if beside else "not_as_predicted": found}
 
 
-def _names_of_new(change: PlannedChange) -> frozenset[str]:
-    return NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
+def _places(one: Document, other: Document, besides: frozenset[str] = frozenset()) -> set[str]:
+    """Return where two documents differ, but for what is the server's own."""
+    own = SERVERS_OWN | besides
+    places = (difference.place for difference in diff(one, other))
+    return {place for place in places if not any(_lies_in(place, name) for name in own)}
 
 
-def _places(one: Document, other: Document) -> set[str]:
-    return {difference.place for difference in diff(one, other)} - SERVERS_OWN
+def _lies_in(place: str, name: str) -> bool:
+    return place == name or place.startswith(name + ".")
 
 
 def _properties(one: Document, other: Document) -> set[str]:
@@ -185,7 +189,7 @@ def _property(place: str) -> str:
 
 
 def _overlap(one: str, other: str) -> bool:
-    return one == other or one.startswith(other + ".") or other.startswith(one + ".")
+    return _lies_in(one, other) or _lies_in(other, one)
 
 
 def _settle_delete(

@@ -343,7 +343,7 @@ def test_an_outcome_that_is_not_on_disk_ends_the_run(rig, own):
 
 
 def test_the_error_budget(rig, own):
-    plan = rig.plan(*(setting(record, "He") for record in take(own, 30)))
+    plan = rig.plan(*(setting(record, "He") for record in take(own, 20)))
     rig.control.fault("status", method="PUT", status=400)
     run = rig.run(plan)
     assert run.state is RunState.STOPPED

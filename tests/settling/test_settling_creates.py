@@ -1,0 +1,170 @@
+"""How a creation stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bulkrunner.domain.decisions import Verdict, Version
+from bulkrunner.domain.fingerprint import create_fingerprint
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.settling import stored_otherwise
+from bulkrunner.domain.settling_creates import Candidate, settle_bib_create, settle_create
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LIBRARY = "https://libris.kb.se/library/"
+TEMP = "https://id.kb.se/TEMPID"
+
+
+def document(iri: str, label: str = "Hc", *, at: int = 0, by: str = "Ylm", **record: Any) -> Any:
+    moment = (START + timedelta(minutes=at)).isoformat()
+    return {
+        "@graph": [
+            {"@id": iri, "@type": "Record", "mainEntity": {"@id": iri + "#it"}}
+            | {
+                "controlNumber": iri[-2:],
+                "created": moment,
+                "modified": moment,
+                "descriptionCreator": {"@id": LIBRARY + by},
+                "descriptionLastModifier": {"@id": LIBRARY + by},
+            }
+            | record,
+            {"@id": iri + "#it", "@type": "Item", "shelfMark": {"label": label}},
+        ]
+    }
+
+
+SENT = {
+    "@graph": [
+        {"@id": TEMP, "@type": "Record", "mainEntity": {"@id": TEMP + "#it"}},
+        {"@id": TEMP + "#it", "@type": "Item", "shelfMark": {"label": "Hc"}},
+    ]
+}
+CHANGE = PlannedChange(
+    number=1,
+    action=Action.CREATE,
+    record="b1",
+    given="b1",
+    source=Source(file="ids.txt"),
+    operation={},
+    kind="holding",
+    after=SENT,
+    predicted=SENT,
+    after_fingerprint=create_fingerprint(SENT),
+    bib=BibSummary(id="b1", title="Röda rummet"),
+)
+
+
+def sent(*answers: str | None, **values: Any) -> list[Attempt]:
+    return [
+        Attempt(change=1, number=n, intent_at=START, method="POST", answer=answer, **values)
+        for n, answer in enumerate(answers, start=1)
+    ]
+
+
+def there(record: str = "h1", label: str = "Hc", *, at: int = 1, by: str = "Ylm") -> Candidate:
+    found = document(f"https://libris-stg.kb.se/{record}", label, at=at, by=by)
+    return Candidate(record=record, first=found, newest=Version(document=found, etag="e"))
+
+
+def look(candidates: list[Candidate], attempts: list[Attempt], not_before: Any = START) -> Any:
+    return settle_create(CHANGE, candidates, attempts, active_sigel="Ylm", not_before=not_before)
+
+
+STORIES = {
+    "first look": ([], [], "send", ""),
+    "somebody has one": ([there(by="S")], [], "refused", "duplicate"),
+    "one just like it, but nothing was sent": ([there()], [], "refused", "duplicate"),
+    "lost, and it is ours": ([there()], ["lost"], "applied", ""),
+    "no answer recorded, ours": ([there()], [None], "applied", ""),
+    "lost, but another's": ([there(by="S")], ["lost"], "refused", "duplicate"),
+    "lost, but other content": ([there(label="He")], ["lost"], "refused", "duplicate"),
+    "lost, but older than the intent": ([there(at=-9)], ["lost"], "refused", "duplicate"),
+    "404 to ours, so it is another's": ([there()], ["not_found"], "refused", "duplicate"),
+    "lost first, then 404 because of it": ([there()], ["lost", "not_found"], "applied", ""),
+    "lost, none there": ([], ["lost"], "send", ""),
+    "404, none there": ([], ["not_found"], "send", ""),
+    "400": ([], ["invalid"], "refused", "invalid"),
+    "409, none there": ([], ["conflict"], "refused", "rejected"),
+    "201, but none there": ([], ["done"], "refused", "not_saved"),
+    "three sends": ([], ["lost", "lost", "server_error"], "failed", "server_error"),
+    "two that might be ours": ([there("h1"), there("h2")], ["lost"], "refused", "duplicate"),
+    "ours beside another's": ([there("h1", by="S"), there("h2")], ["lost"], "applied", ""),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_holdings(story):
+    candidates, answers, verdict, code = STORIES[story]
+    decision = look(candidates, sent(*answers))
+    assert (decision.verdict, decision.code) == (verdict, code)
+
+
+def test_one_that_was_there_before_is_not_ours():
+    decision = look([there("h1")], sent("lost", known_ids=("h1",)))
+    assert (decision.verdict, decision.detail["existing"]) == (Verdict.REFUSED, ["h1"])
+
+
+def test_without_the_servers_clock_the_other_signs_decide():
+    assert look([there(at=-9)], sent("lost"), not_before=None).verdict is Verdict.APPLIED
+
+
+def test_ours_is_named_and_later_edits_are_told():
+    found = there("h2")
+    edited = document("https://libris-stg.kb.se/h2", "He", at=5, by="S")
+    found = Candidate(record="h2", first=found.first, newest=Version(document=edited))
+    decision = look([found], sent("lost"))
+    assert decision.record == "h2"
+    assert decision.detail["changed_since"]["by"] == "S"
+
+
+def test_one_whose_first_version_cannot_be_read_is_not_ours():
+    found = Candidate(record="h1", first=None, newest=there().newest)
+    assert look([found], sent("lost")).verdict is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "verdict", "code"),
+    [
+        ([], None, "send", ""),
+        (["lost"], None, "unknown", "bib_create_unproven"),
+        ([None], None, "unknown", "bib_create_unproven"),
+        (["server_error"], 500, "unknown", "bib_create_unproven"),
+        (["busy"], 503, "unknown", "bib_create_unproven"),
+        (["redirect"], 302, "unknown", "bib_create_unproven"),
+        (["busy"], 429, "send", ""),
+        (["unauthorized"], 401, "send", ""),
+        (["forbidden"], 403, "send", ""),
+        (["not_sent"], None, "send", ""),
+        (["not_found"], 404, "failed", "not_stored"),
+        (["invalid"], 400, "refused", "invalid"),
+        (["conflict"], 409, "refused", "rejected"),
+        (["unauthorized"] * 3, 401, "failed", "unauthorized"),
+        (["unauthorized", "lost"], None, "unknown", "bib_create_unproven"),
+    ],
+)
+def test_bibs(answers, status, verdict, code):
+    decision = settle_bib_create(CHANGE, sent(*answers, status=status))
+    assert (decision.verdict, decision.code) == (verdict, code)
+
+
+def test_what_is_known_of_a_lost_bib_is_kept():
+    decision = settle_bib_create(CHANGE, sent("server_error", status=500, error_id="abc"))
+    assert decision.detail == {
+        "sent_at": START.isoformat(),
+        "answer": "server_error",
+        "status": 500,
+        "error_id": "abc",
+        "title": "Röda rummet",
+    }
+
+
+def test_ids_given_by_the_server_are_no_difference():
+    stored = document("https://libris-stg.kb.se/h1", at=3)
+    assert stored_otherwise(CHANGE, stored) == {}
+    stored["@graph"][1]["shelfMark"]["label"] = "HC"
+    assert stored_otherwise(CHANGE, stored) == {"not_as_predicted": ["shelfMark.label"]}
