@@ -91,7 +91,7 @@ class PlannedChange:
 
     def operation_digest(self) -> str:
         """Return the digest that staging and production changes are matched by."""
-        return digest(self.operation)
+        return operation_digest(self.operation)
 
     def digest(self) -> str:
         """Return the digest of what a run would do for this change."""
@@ -111,6 +111,24 @@ class PlannedChange:
                 self.code,
             ]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A change that a run applied, as the ledger knows it.
+
+    Attributes:
+        record: short id of the record written; of a create the new one.
+        etag, stored_modified: of the version that the run stored, where known.
+        after_fingerprint: of the content that was planned.
+    """
+
+    run: str
+    action: Action
+    record: str | None
+    etag: str | None = None
+    stored_modified: str | None = None
+    after_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +192,11 @@ def plan_digest(head: Mapping[str, Any], change_digests: Iterable[str]) -> str:
         state.update(b"\n")
         state.update(item.encode())
     return "sha256:" + state.hexdigest()
+
+
+def operation_digest(operation: Mapping[str, Any]) -> str:
+    """Return the digest of an operation in neutral form."""
+    return digest(operation)
 
 
 def empty_counts() -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Rights
 from bulkrunner.domain.gates import Approval, Evidence
-from bulkrunner.domain.plan import Action, Finding, Plan, PlannedChange
+from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
 
@@ -155,7 +155,11 @@ class PlanLedger(Protocol):
         """Store the head of a plan that is being made (state ``planning``)."""
 
     def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
-        """Store changes and the cursor in one transaction."""
+        """Store changes and the cursor in one transaction.
+
+        Raises:
+            UsageError: ``planned_elsewhere`` where another process has stored these numbers.
+        """
 
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: that change's number."""
@@ -205,6 +209,9 @@ class PlanLedger(Protocol):
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
+
+    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
+        """Return by operation digest what runs of the plans applied last."""
 
 
 class RunLedger(Protocol):

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import PLAN, change_of, change_row, pick, plan_of, plan_row
-from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans
+from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans, results, runs
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
-from bulkrunner.domain.plan import Action, Finding, Plan, PlannedChange, PlanState
+from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange, PlanState
+from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
@@ -47,6 +48,12 @@ class Plans(Part):
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
                 raise UsageError(f"plan {plan} is {head.state}; nothing can be added to it")
+            if rows and rows[0]["number"] <= head.cursor:
+                raise UsageError(
+                    f"plan {plan} is being made by another process",
+                    hint="let that one go on",
+                    code="planned_elsewhere",
+                )
             if rows:
                 parcel.store(connection, self._database)
                 connection.execute(insert(planned_changes), rows)
@@ -204,6 +211,23 @@ class Plans(Part):
             ]
         return found[:limit]
 
+    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
+        """Return by operation digest what runs of the plans applied last."""
+        found: dict[str, Made] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(operations), PAGE):
+                wanted = operations[start : start + PAGE]
+                for row in connection.execute(_applied(plans, wanted)):
+                    found[row.operation_digest] = Made(
+                        run=row.run,
+                        action=Action(row.action),
+                        record=row.made,
+                        etag=row.etag,
+                        stored_modified=row.stored_modified,
+                        after_fingerprint=row.after_fingerprint,
+                    )
+        return found
+
     def _count(self, query: Select[Any], plan: str, column: Any) -> dict[str, int]:
         query = query.where(planned_changes.c.plan == plan).group_by(column).order_by(column)
         with self._database.read() as connection:
@@ -255,6 +279,30 @@ def _head(connection: Connection, plan: str) -> Row[Any]:
     if row is None:
         raise UsageError(f"there is no plan {plan!r} in the ledger", code="unknown_plan")
     return row
+
+
+def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
+    """Select the applied changes of the plans' runs, the newest last."""
+    c, made = planned_changes.c, results.c
+    return (
+        select(
+            c.operation_digest,
+            c.action,
+            c.after_fingerprint,
+            made.run,
+            made.record.label("made"),
+            made.etag,
+            made.stored_modified,
+        )
+        .join_from(planned_changes, runs, runs.c.plan == c.plan)
+        .join(results, and_(made.run == runs.c.id, made.change == c.number))
+        .where(
+            c.operation_digest.in_(operations),
+            c.plan.in_(plans),
+            made.outcome == Outcome.APPLIED.value,
+        )
+        .order_by(made.decided_at)
+    )
 
 
 def _lines(plan: str, limit: int | None) -> Select[Any]:

@@ -89,6 +89,14 @@ class Bibs:
         """
         return self._facts.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
+    def linked(self, iri: str) -> BibFacts | None:
+        """Return what is known of the bib that a stored link names, None where it leads nowhere.
+
+        The base of another environment leads nowhere here, whatever the short id is.
+        """
+        parts = self._iris.split(iri)
+        return None if parts and parts[0] != self._iris.target else self.find(iri)
+
     def _look_up(self, key: str) -> BibFacts | None:
         answer = self._reader.read(key)
         if isinstance(answer, Moved):

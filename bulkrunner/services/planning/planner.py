@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -14,19 +15,21 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Declared, JobSource
 from bulkrunner.domain.plan import (
     Action,
+    Made,
     Plan,
     PlannedChange,
     PlanState,
     empty_counts,
     plan_digest,
 )
-from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
-from bulkrunner.errors import AccessLost, Interrupted, ManifestError, UsageError
+from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.services.planning.earlier import EarlierRuns
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.resolving import Resolver
 
 BATCH = 200
-"""Operations resolved and stored at a time; what a killed planner may have to read again."""
+"""Operations resolved and stored at a time; what a killed planner has to read again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Planner:
         self,
         *,
         reader: CatalogueReader,
-        ledger: PlanLedger,
+        ledger: Ledger,
         clock: Clock,
         progress: Progress,
         iris: IriMap,
@@ -65,7 +68,7 @@ class Planner:
         self._stop = threading.Event()
 
     def request_stop(self) -> None:
-        """Ask the planner to stop after the batch in hand; called from a signal handler."""
+        """Ask to stop after what is in flight; called from a signal handler."""
         self._stop.set()
 
     def make(self, request: PlanRequest, plan_id: str) -> Plan:
@@ -119,30 +122,68 @@ class Planner:
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
 
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
-        resolver = Resolver(self._reader, self._iris, proofs)
-        counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
-        cursor = plan.cursor
         try:
-            operations = enumerate(request.source.operations(), start=1)
-            rest = islice(operations, plan.cursor, None)
-            with ThreadPoolExecutor(
-                max_workers=request.environment.concurrency, thread_name_prefix="plan"
-            ) as pool:
-                for batch in _batches(rest):
-                    self._heed_stop(plan, cursor)
-                    changes = list(pool.map(lambda item: resolver.resolve(*item), batch))
+            self._store_changes(plan, request, Resolver(self._reader, self._iris, proofs))
+            return self._finish(plan)
+        except BaseException as error:
+            if getattr(error, "code", "") != "planned_elsewhere":
+                self._interrupt(plan)
+            raise
+        finally:
+            self._progress.end()
+
+    def _store_changes(self, plan: Plan, request: PlanRequest, resolver: Resolver) -> None:
+        earlier = EarlierRuns(self._ledger, plan, self._iris)
+        counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
+        operations = enumerate(request.source.operations(), start=1)
+        cursor = plan.cursor
+        with ThreadPoolExecutor(
+            max_workers=request.environment.concurrency, thread_name_prefix="plan"
+        ) as pool:
+            for batch in _batches(islice(operations, plan.cursor, None)):
+                self._heed_stop(plan, cursor)
+                changes, fault = self._resolved(pool, resolver, batch, earlier.made(batch), counts)
+                if changes:
+                    cursor = changes[-1].number
                     changes = self._without_duplicates(plan.id, changes)
-                    cursor = batch[-1][0]
                     self._ledger.add_changes(plan.id, changes, cursor=cursor)
                     for change in changes:
                         counts[change.action.value] += 1
                     self._progress.advance(cursor, counts)
-        except (Interrupted, AccessLost, ManifestError):
-            self._ledger.interrupt_plan(plan.id, requests=self._reader.requests)
-            raise
+                if fault is not None:
+                    self._heed_stop(plan, cursor)
+                    raise fault
+
+    def _resolved(
+        self,
+        pool: ThreadPoolExecutor,
+        resolver: Resolver,
+        batch: list[tuple[int, Declared]],
+        made: Mapping[int, Made],
+        counts: Mapping[str, int],
+    ) -> tuple[list[PlannedChange], BulkRunnerError | None]:
+        """Return the changes up to the first operation that could not be looked at, and why."""
+
+        def resolve(number: int, declared: Declared) -> PlannedChange:
+            if self._stop.is_set():
+                raise Interrupted("planning was stopped")
+            return resolver.resolve(number, declared, made.get(number))
+
+        futures = [pool.submit(resolve, *item) for item in batch]
+        changes: list[PlannedChange] = []
+        try:
+            for future in futures:
+                changes.append(future.result())
+                self._progress.advance(changes[-1].number, counts)
+        except BulkRunnerError as error:
+            return changes, error
         finally:
-            self._progress.end()
+            for future in futures:
+                future.cancel()
+        return changes, None
+
+    def _finish(self, plan: Plan) -> Plan:
         return self._ledger.finish_plan(
             plan.id,
             plan_digest=plan_digest(plan.digest_head(), self._ledger.change_digests(plan.id)),
@@ -150,6 +191,11 @@ class Planner:
             requests=self._reader.requests,
             at=self._clock.now(),
         )
+
+    def _interrupt(self, plan: Plan) -> None:
+        """Mark the plan as interrupted; a ledger that cannot be written leaves it as it is."""
+        with suppress(LedgerUnavailable, UsageError):
+            self._ledger.interrupt_plan(plan.id, requests=self._reader.requests)
 
     def _heed_stop(self, plan: Plan, cursor: int) -> None:
         if self._stop.is_set():

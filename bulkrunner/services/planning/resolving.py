@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
@@ -21,13 +20,24 @@ from bulkrunner.domain.operations import (
     same,
 )
 from bulkrunner.domain.patterns import pattern_of
-from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.plan import Action, Made, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, held_by, is_holding, item_of, thing_part
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, OnceCache, is_bib, summarise
+from bulkrunner.services.planning.earlier import is_in_history
 from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.steps import (
+    Known,
+    NotFound,
+    Refused,
+    as_refused,
+    demand,
+    made_earlier,
+    printable,
+    shallow,
+)
 
 UNREADABLE_RECORD = "unreadable_record"
 """Error code of a record that came whole but is none; asking again would not help."""
@@ -41,42 +51,6 @@ RECORD_ITEM_OF = (
 )
 
 
-class _Refused(Exception):
-    """Carries a refusal out of the steps below; never leaves this module."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
-
-class _NotFound(Exception):
-    """The record is not there; never leaves this module."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-def _demand(refusal: Refusal | None) -> None:
-    if refusal is not None:
-        raise _Refused(refusal)
-
-
-@dataclass(kw_only=True)
-class _Known:
-    """What is known of the record so far, for whatever the change turns out to be."""
-
-    record: str
-    kind: str | None = None
-    sigel: str | None = None
-    bib: BibSummary | None = None
-    etag: str | None = None
-    before: Document | None = None
-    target_key: str | None = None
-    notes: tuple[tuple[str, str], ...] = ()
-
-
 class Resolver:
     """Turns declared operations into planned changes; thread safe, keeps nothing per operation."""
 
@@ -87,8 +61,13 @@ class Resolver:
         self._bibs = Bibs(reader, iris)
         self._libraries: OnceCache[bool] = OnceCache(reader.library_exists)
 
-    def resolve(self, number: int, declared: Declared) -> PlannedChange:
+    def resolve(self, number: int, declared: Declared, made: Made | None = None) -> PlannedChange:
         """Return the planned change of one operation; refusals are changes too.
+
+        Args:
+            number: place in the plan.
+            declared: the operation.
+            made: what an earlier run of the job applied for the same operation.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
@@ -104,18 +83,18 @@ class Resolver:
                 code=declared.code,
                 message=declared.message,
             )
-        known = _Known(record=_named(declared, number))
+        known = Known(record=_named(declared, number))
         verb = _verb(declared)
         try:
-            _demand(self._proofs.acting())
-            planned = self._plan(declared, known)
-        except _Refused as refused:
-            planned = _as_refused(refused.refusal)
+            demand(self._proofs.acting())
+            planned = self._plan(declared, known, made)
+        except Refused as refused:
+            planned = as_refused(refused.refusal)
         except CatalogueUnreachable as error:
             if error.code != UNREADABLE_RECORD:
                 raise
-            planned = _as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
-        except _NotFound as missing:
+            planned = as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
+        except NotFound as missing:
             action = Action.REFUSED if self._proofs.job.on_missing == "refuse" else Action.NOT_FOUND
             planned = {"action": action, "code": missing.code, "message": missing.message}
         return self._change(number, declared, known, verb, planned)
@@ -124,7 +103,7 @@ class Resolver:
         self,
         number: int,
         declared: Operation,
-        known: _Known,
+        known: Known,
         verb: str,
         planned: dict[str, Any],
     ) -> PlannedChange:
@@ -143,38 +122,87 @@ class Resolver:
             "target_key": known.target_key,
             "notes": known.notes,
         }
+        planned["message"] = printable(planned.get("message", ""))
         return PlannedChange(**{**fields, **planned})
 
-    def _plan(self, declared: Operation, known: _Known) -> dict[str, Any]:
+    def _plan(self, declared: Operation, known: Known, made: Made | None) -> dict[str, Any]:
         match declared:
             case Update():
-                self._read_target(declared.target, known)
+                found = self._read_target(declared.target, known)
+                if made is not None and self._still_there(found, made):
+                    return made_earlier(known, made)
                 return self._plan_update(declared, known)
             case Delete():
-                self._read_target(declared.target, known)
+                try:
+                    self._read_target(declared.target, known)
+                except NotFound as missing:
+                    if made is None or missing.code != "gone":
+                        raise
+                    return made_earlier(known, made)
                 return self._plan_delete(declared, known)
             case Create(creates=Creates.HOLDING):
-                return self._plan_create_holding(declared, known)
+                return self._plan_create_holding(declared, known, made)
             case Create():
-                return self._plan_create_bib(declared, known)
+                return self._plan_create_bib(declared, known, made)
+
+    # --- what an earlier run made ------------------------------------------------------------
+
+    def _still_there(self, found: Found, made: Made) -> bool:
+        active = self._proofs.job.active_sigel
+        return is_in_history(self._reader, found, made, active_sigel=active)
+
+    def _created_earlier(self, known: Known, made: Made | None) -> dict[str, Any] | None:
+        """Return the fields of a record that an earlier run created; None where it did not."""
+        if made is None or made.record is None:
+            return None
+        match self._reader.read(made.record):
+            case Found():
+                return made_earlier(known, made)
+            case Gone():
+                raise Refused(
+                    Refusal(
+                        code="deleted_since",
+                        message=f"run {made.run} created {made.record}, "
+                        "which somebody has deleted since",
+                        hint="ask why; take it off the list",
+                    )
+                )
+        return None
+
+    def _may_become(self, after: Document, kind: str) -> Refusal | None:
+        """Refuse a document that must not be sent, whatever stood there before."""
+        if kind == "bib" and not is_bib(after):
+            return Refusal(
+                code="other_kind",
+                message=f"the bib would become a {_type_name(after)}",
+                hint="a bib's @type is one of the vocabulary's instances",
+            )
+        return (
+            shallow(after)
+            or (self._proofs.holding(after) if kind == "holding" else None)
+            or self._proofs.writable(after)
+            or self._proofs.base(after)
+        )
 
     # --- update and delete -------------------------------------------------------------------
 
-    def _read_target(self, target: str, known: _Known) -> None:
+    def _read_target(self, target: str, known: Known) -> Found:
         found = self._read(target, known)
+        demand(shallow(found.document))
         known.record = found.record
         known.etag = found.etag
         known.before = found.document
         known.target_key = f"record:{found.record}"
+        demand(self._of_this_environment(found))
         if is_holding(found.document):
             self._know_holding(found.document, known)
         elif is_bib(found.document):
             known.kind = "bib"
             known.bib = summarise(found.record, found.document)
-            _demand(self._proofs.writable(found.document))
-            _demand(self._proofs.bib())
+            demand(self._proofs.writable(found.document))
+            demand(self._proofs.bib())
         else:
-            raise _Refused(
+            raise Refused(
                 Refusal(
                     code="other_kind",
                     message=f"the record is a {_type_name(found.document)}, "
@@ -182,11 +210,21 @@ class Resolver:
                     hint="bulkrunner writes holdings and bibs only; take it off the list",
                 )
             )
+        return found
 
-    def _read(self, target: str, known: _Known) -> Found:
+    def _of_this_environment(self, found: Found) -> Refusal | None:
+        if found.iri == self._iris.target + found.record:
+            return None
+        return Refusal(
+            code="foreign_base",
+            message=f"the record's own id is {found.iri}",
+            hint=f"records of this environment begin with {self._iris.target}",
+        )
+
+    def _read(self, target: str, known: Known) -> Found:
         ref = self._iris.parse(target)
         if ref is None:
-            raise _Refused(
+            raise Refused(
                 Refusal(code="unreadable_id", message=f"{target!r} is no record id", hint="")
             )
         answer = self._reader.read(ref.value)
@@ -196,12 +234,12 @@ class Resolver:
             case Found():
                 return answer
             case Gone():
-                raise _NotFound("gone", "the record has been deleted")
+                raise NotFound("gone", "the record has been deleted")
             case Missing():
-                raise _NotFound("not_found", "the environment has no such record")
+                raise NotFound("not_found", "the environment has no such record")
             case Moved(target=moved):
                 known.record = ref.value
-                raise _Refused(
+                raise Refused(
                     Refusal(
                         code="moved",
                         message=f"the id is another name of {moved}",
@@ -211,18 +249,18 @@ class Resolver:
             case _:
                 raise AssertionError("an unconditional read was answered 304")
 
-    def _know_holding(self, document: Document, known: _Known) -> None:
+    def _know_holding(self, document: Document, known: Known) -> None:
         known.kind = "holding"
         known.sigel = held_by(document)
-        _demand(self._proofs.writable(document))
-        _demand(self._proofs.holding(document))
+        demand(self._proofs.writable(document))
+        demand(self._proofs.holding(document))
         iri = item_of(document)
-        bib = self._bibs.find(iri) if iri else None
+        bib = self._bibs.linked(iri) if iri else None
         if bib is not None:
             known.bib = bib.summary
-            if iri != bib.thing_iri:
+            if iri == self._iris.record_iri(bib.summary.id) != bib.thing_iri:
                 known.notes = (*known.notes, RECORD_ITEM_OF)
-        _demand(self._links_resolve(known.sigel or "", iri, bib))
+        demand(self._links_resolve(known.sigel or "", iri, bib))
 
     def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
         if not self._libraries.get(sigel):
@@ -239,15 +277,13 @@ class Resolver:
             )
         return None
 
-    def _plan_update(self, op: Update, known: _Known) -> dict[str, Any]:
+    def _plan_update(self, op: Update, known: Known) -> dict[str, Any]:
         before = known.before or {}
         result = apply_update(before, op, self._iris)
         if isinstance(result, Refusal):
-            raise _Refused(result)
+            raise Refused(result)
         after = result.document
-        if known.kind == "holding":
-            _demand(self._proofs.holding(after))
-        _demand(self._proofs.base(after))
+        demand(self._may_become(after, known.kind or ""))
         prediction = predict_stored(after, declared=result.declared)
         fingerprints = (before_fingerprint(before), before_fingerprint(prediction.document))
         if not op.resave and (same(after, before) or fingerprints[0] == fingerprints[1]):
@@ -267,14 +303,14 @@ class Resolver:
             "pattern": pattern_of(op, kind=known.kind),
         }
 
-    def _plan_delete(self, op: Delete, known: _Known) -> dict[str, Any]:
+    def _plan_delete(self, op: Delete, known: Known) -> dict[str, Any]:
         before = known.before or {}
-        _demand(check_expect(before, op.expect, self._iris))
+        demand(check_expect(before, op.expect, self._iris))
         iri = thing_part(before).get("@id")
         links = self._reader.links_to(iri) if known.kind == "bib" and isinstance(iri, str) else ()
         if links:
             shown = ", ".join(links[:5]) + (f" and {len(links) - 5} more" if links[5:] else "")
-            raise _Refused(
+            raise Refused(
                 Refusal(
                     code="linked",
                     message=f"{len(links)} records link to it: {shown}",
@@ -289,18 +325,20 @@ class Resolver:
 
     # --- create ------------------------------------------------------------------------------
 
-    def _plan_create_holding(self, op: Create, known: _Known) -> dict[str, Any]:
+    def _plan_create_holding(self, op: Create, known: Known, made: Made | None) -> dict[str, Any]:
         known.kind = "holding"
         known.sigel = op.sigel
-        _demand(self._proofs.sigel(op.sigel))
+        demand(self._proofs.sigel(op.sigel))
         bib = self._bib_to_hold(op.of or "", known)
         known.record = bib.summary.id
         known.bib = bib.summary
         known.target_key = f"holding:{bib.summary.id}:{op.sigel}"
-        _demand(self._links_resolve(op.sigel, bib.thing_iri, bib))
+        demand(self._links_resolve(op.sigel, bib.thing_iri, bib))
+        if (earlier := self._created_earlier(known, made)) is not None:
+            return earlier
         existing = self._reader.holdings_of(bib.thing_iri, op.sigel)
         if existing:
-            raise _Refused(
+            raise Refused(
                 Refusal(
                     code="duplicate",
                     message=f"{op.sigel} already has the holding {', '.join(existing)} on this bib",
@@ -309,17 +347,17 @@ class Resolver:
             )
         return self._created(op, bib.thing_iri)
 
-    def _bib_to_hold(self, of: str, known: _Known) -> BibFacts:
+    def _bib_to_hold(self, of: str, known: Known) -> BibFacts:
         ref = self._iris.parse(of)
         if ref is None:
-            raise _Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
+            raise Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
         bib = self._bibs.find(ref.value)
         if bib is None:
             known.record = ref.value
-            raise _NotFound("not_found", "the environment has no such bib")
+            raise NotFound("not_found", "the environment has no such bib")
         if not bib.is_bib:
             known.record = bib.summary.id
-            raise _Refused(
+            raise Refused(
                 Refusal(
                     code="not_a_bib",
                     message="the record is no bib; a holding cannot be hung on it",
@@ -328,18 +366,17 @@ class Resolver:
             )
         return bib
 
-    def _plan_create_bib(self, op: Create, known: _Known) -> dict[str, Any]:
+    def _plan_create_bib(self, op: Create, known: Known, made: Made | None) -> dict[str, Any]:
         known.kind = "bib"
         known.sigel = op.sigel
-        _demand(self._proofs.bib())
-        _demand(self._proofs.sigel(op.sigel))
-        return self._created(op, None)
+        demand(self._proofs.bib())
+        demand(self._proofs.sigel(op.sigel))
+        earlier = self._created_earlier(known, made)
+        return earlier if earlier is not None else self._created(op, None)
 
     def _created(self, op: Create, bib_thing_iri: str | None) -> dict[str, Any]:
         after = build_create(op, iris=self._iris, bib_thing_iri=bib_thing_iri)
-        if op.creates is Creates.HOLDING:
-            _demand(self._proofs.holding(after))
-        _demand(self._proofs.base(after))
+        demand(self._may_become(after, op.creates.value))
         prediction = predict_stored(after)
         return {
             "action": Action.CREATE,
@@ -349,11 +386,6 @@ class Resolver:
             "after_fingerprint": create_fingerprint(prediction.document),
             "pattern": pattern_of(op, kind=op.creates.value),
         }
-
-
-def _as_refused(refusal: Refusal) -> dict[str, Any]:
-    message = f"{refusal.message}; {refusal.hint}" if refusal.hint else refusal.message
-    return {"action": Action.REFUSED, "code": refusal.code, "message": message}
 
 
 def _named(declared: Operation, number: int) -> str:

@@ -1,0 +1,72 @@
+"""What earlier runs of the job made in this environment: a second plan takes up what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bulkrunner.domain.answers import Found
+from bulkrunner.domain.fingerprint import before_fingerprint
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Declared, Unreadable
+from bulkrunner.domain.operations import neutral_operation
+from bulkrunner.domain.plan import Made, Plan, operation_digest
+from bulkrunner.domain.ports import CatalogueReader, Ledger
+from bulkrunner.domain.records import last_modifier, modified
+
+MAX_VERSIONS = 20
+"""Versions of a record that are looked through for the one that a run stored."""
+
+
+class EarlierRuns:
+    """Finds the change that an earlier run of the job applied for the same operation."""
+
+    def __init__(self, ledger: Ledger, plan: Plan, iris: IriMap) -> None:
+        self._ledger = ledger
+        self._iris = iris
+        run = {run.plan for run in ledger.runs(job=plan.job)}
+        self._plans = [
+            other.id
+            for other in ledger.plans(job=plan.job, environment=plan.environment)
+            if other.id in run and other.addresses == plan.addresses
+        ]
+
+    def made(self, batch: Sequence[tuple[int, Declared]]) -> dict[int, Made]:
+        """Return by number what runs have applied of these operations."""
+        if not self._plans:
+            return {}
+        digests = {
+            number: operation_digest(neutral_operation(declared, self._iris))
+            for number, declared in batch
+            if not isinstance(declared, Unreadable)
+        }
+        found: Mapping[str, Made] = self._ledger.made(self._plans, list(digests.values()))
+        return {number: found[key] for number, key in digests.items() if key in found}
+
+
+def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:
+    """Tell whether the version that a run stored is one of the record's.
+
+    It is not where the environment was filled anew since.
+
+    Raises:
+        CatalogueUnreachable: the environment does not answer.
+    """
+    if _is_version(newest, made, active_sigel):
+        return True
+    for back in range(2, MAX_VERSIONS + 1):
+        answer = reader.read_version(newest.record, -back)
+        if not isinstance(answer, Found):
+            return False
+        if _is_version(answer, made, active_sigel):
+            return True
+    return False
+
+
+def _is_version(found: Found, made: Made, active_sigel: str) -> bool:
+    if last_modifier(found.document) != active_sigel:
+        return False
+    if made.stored_modified is not None:
+        return modified(found.document) == made.stored_modified
+    if found.etag and found.etag == made.etag:
+        return True
+    return before_fingerprint(found.document) == made.after_fingerprint

@@ -1,0 +1,131 @@
+"""A second plan takes up what is left: what a run has done comes out unchanged, naming the run."""
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from tests.support.cli import update_label
+
+
+def again(place, job, *, expect=0):
+    """Plan in staging; returns the document and its changes."""
+    done = place("plan", job, "--env", "staging", expect=expect)
+    return done.document
+
+
+def run(place, job):
+    return place("run", job, "--env", "staging").document["run"]
+
+
+def messages(place, plan):
+    """Action, code and message of each change, as stored."""
+    with contextlib.closing(sqlite3.connect(place.ledger)) as database:
+        return database.execute(
+            "select action, code, message from planned_changes where plan = ? order by number",
+            (plan,),
+        ).fetchall()
+
+
+@pytest.fixture
+def staging(place):
+    return place.sandbox.staging
+
+
+def test_every_kind_of_change_comes_out_unchanged(place, own, free_bibs):
+    job = place.job(
+        "mixed",
+        operations=[
+            *update_label(own[:1], to="Hx", expect={"shelfMark.label": "Hc"}),
+            {"delete": own[1]},
+            {"create": "holding", "of": free_bibs[0], "sigel": "Ylm", "body": {}},
+        ],
+    )
+    assert again(place, job)["counts"] == counts(update=1, delete=1, create=1)
+    made = run(place, job)
+    second = again(place, job)
+    assert second["counts"] == counts(unchanged=3)
+    assert second["findings"] == []
+    for action, code, message in messages(place, second["plan"]):
+        assert (action, code) == ("unchanged", "applied_earlier")
+        assert made in message
+    done = place("run", job, "--env", "staging")
+    assert done.document["state"] == "completed"
+    assert sum(done.document["outcomes"].values()) == 0
+
+
+def counts(**some):
+    names = ("create", "update", "delete", "unchanged", "refused", "not_found")
+    return {**dict.fromkeys(names, 0), **some}
+
+
+def test_what_a_limited_run_left_is_planned_again(place, own):
+    job = place.job("rest", operations=update_label(own[2:5], to="Hr"))
+    again(place, job)
+    place("run", job, "--env", "staging", "--limit", "1", expect=6)
+    assert again(place, job)["counts"] == counts(update=2, unchanged=1)
+
+
+def test_a_change_that_is_not_idempotent_is_not_made_twice(place, own, staging):
+    record = own[5]
+    notes = [{"@type": "Note", "label": text} for text in ("one", "two", "three")]
+    staging.edit(record, set={"hasNote": notes})
+    operations = [{"update": record, "changes": [{"remove": {"at": "hasNote.0"}}]}]
+    job = place.job("first-note", operations=operations)
+    again(place, job)
+    run(place, job)
+    # Somebody else's edits since do not hide what was done.
+    staging.edit(record, set={"shelfControlNumber": "1"})
+    staging.edit(record, set={"shelfControlNumber": "2"})
+    assert again(place, job)["counts"] == counts(unchanged=1)
+
+
+def test_a_deleted_record_that_lives_again_is_planned_afresh(place, own, staging):
+    record = own[6]
+    before = staging.document(record)
+    job = place.job("revived", operations=[{"delete": record}])
+    again(place, job)
+    run(place, job)
+    before["@graph"][0]["recordStatus"] = "marc:CorrectedOrRevised"
+    etag = staging.history(record)[-1]["etag"]
+    answer = staging.send("PUT", f"/{record}", before, headers={"If-Match": f'"{etag}"'})
+    assert answer.status == 204
+    assert again(place, job)["counts"] == counts(delete=1)
+
+
+def test_a_created_record_that_somebody_deleted_is_refused(place, free_bibs, staging):
+    operations = [{"create": "holding", "of": free_bibs[1], "sigel": "Ylm", "body": {}}]
+    job = place.job("created", operations=operations)
+    again(place, job)
+    made = run(place, job)
+    (created,) = next(e["stored"] for e in reversed(staging.writes()) if e["method"] == "POST")
+    staging.edit(created, delete=True)
+    second = again(place, job, expect=3)
+    (finding,) = second["findings"]
+    assert (finding["code"], finding["record"]) == ("deleted_since", free_bibs[1])
+    assert made in finding["message"]
+
+
+def test_another_operation_on_the_same_record_is_planned(place, own):
+    job = place.job("other", operations=update_label([own[7]], to="Hx"))
+    again(place, job)
+    run(place, job)
+    place.job("other", operations=update_label([own[7]], to="Hy"))
+    assert again(place, job)["counts"] == counts(update=1)
+
+
+def test_another_job_is_planned_whatever_this_one_did(place, own):
+    job = place.job("one", operations=update_label([own[8]], to="Hz"))
+    again(place, job)
+    run(place, job)
+    other = place.job("two", operations=update_label([own[8]], to="Hz"))
+    (row,) = messages(place, again(place, other)["plan"])
+    assert row[:2] == ("unchanged", "no_change")
+
+
+def test_a_deletion_that_somebody_else_made_is_not_ours(place, own, staging):
+    job = place.job("theirs", operations=[{"delete": own[9]}])
+    staging.edit(own[9], delete=True)
+    document = again(place, job)
+    assert document["counts"] == counts(not_found=1)
+    assert document["findings"][0]["code"] == "gone"
