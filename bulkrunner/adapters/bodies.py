@@ -7,6 +7,9 @@ from typing import Any, NoReturn
 
 from bulkrunner.domain.records import Document
 
+MAX_DEPTH = 100
+"""Levels of a record; real ones have about ten."""
+
 JSON_TYPES = frozenset({"application/ld+json", "application/json"})
 
 
@@ -66,8 +69,23 @@ def read_document(data: Any) -> Document:
         raise Misshapen("the record or its thing has no @id")
     if not isinstance(entity, dict) or entity.get("@id") != thing["@id"]:
         raise Misshapen("the record's mainEntity is not its thing")
+    if _deeper_than(graph, MAX_DEPTH):
+        raise Misshapen(f"the record is nested more than {MAX_DEPTH} levels deep")
     data.pop("@context", None)
     return data
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        inner: list[Any] = []
+        for node in level:
+            children = node.values() if isinstance(node, dict) else node
+            inner += [child for child in children if isinstance(child, (dict, list))]
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def write_document(document: Document) -> bytes:
