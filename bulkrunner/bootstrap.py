@@ -388,13 +388,12 @@ class Program:
         with Catalogue.open(
             within, credentials, clock=self._clock, tell=progress.waiting
         ) as catalogue:
-            executor = self._executor(plan, run, within, catalogue, progress)
+            executor = self._executor(plan, within, catalogue, progress)
             yield RunningSession(self, plan, run, catalogue, executor, credentials.client_id)
 
     def _executor(
         self,
         plan: Plan,
-        run: Run | None,
         environment: Environment,
         catalogue: Catalogue,
         progress: Progress,
@@ -403,7 +402,9 @@ class Program:
         from bulkrunner.services.applying import Executor, Parts
 
         def recheck() -> None:
-            self.require_gates(plan, catalogue, run or self.ledger.runs(plan=plan.id)[0])
+            # Whatever the ledger saw of it last: a run that asks is not idle.
+            running = self.ledger.runs(plan=plan.id)[0]
+            self.require_gates(plan, catalogue, replace(running, active_at=self._clock.now()))
 
         return Executor(
             Parts(
@@ -506,10 +507,19 @@ class WrittenReport:
 
 
 def effective_policy(configured: Policy, overridden: Mapping[str, Any]) -> Policy:
-    """Return the configuration's policy with the manifest's values in their places."""
+    """Return the configuration's policy with the manifest's values in their places.
+
+    Of two ceilings the lower one counts.
+    """
     values = dict(overridden)
     if "test_hosts" in values:
         values["test_hosts"] = tuple(values["test_hosts"])
+    if "ceilings" in values:
+        both = [configured.ceilings, dict(values["ceilings"])]
+        names = {name for ceilings in both for name in ceilings}
+        values["ceilings"] = {
+            name: min(ceilings[name] for ceilings in both if name in ceilings) for name in names
+        }
     return replace(configured, **values)
 
 

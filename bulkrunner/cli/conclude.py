@@ -10,7 +10,7 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
-    AccessLost,
+    BulkRunnerError,
     GateClosed,
     IncompleteOutcome,
     Interrupted,
@@ -37,7 +37,7 @@ def plan_concluded(
     try:
         with stoppable(session.request_stop):
             plan = make()
-    except (Interrupted, AccessLost):
+    except BulkRunnerError:
         _tell_half_plan(invocation, program, session)
         raise
     _describe_plan(invocation, program, plan)

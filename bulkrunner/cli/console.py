@@ -6,9 +6,12 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 log = logging.getLogger("bulkrunner")
+
+_CLEAR = "\r\x1b[2K"
 
 EVERY = 10.0
 """Seconds between two lines where stderr is no terminal."""
@@ -51,8 +54,7 @@ class ConsoleProgress:
 
     def note(self, message: str, *, action: str, **extra: Any) -> None:
         """Print one event."""
-        self._clear()
-        sys.stderr.write(message + "\n")
+        _write(f"{_CLEAR if self._live else ''}{message}\n")
         log.info(message, extra={"action": action, **extra})
 
     def end(self) -> None:
@@ -60,7 +62,7 @@ class ConsoleProgress:
         if self._what:
             self._show(force=True)
             if self._live:
-                sys.stderr.write("\n")
+                _write("\n")
             self._what = ""
 
     def _line(self) -> str:
@@ -85,15 +87,14 @@ class ConsoleProgress:
         if not force and now - self._said < (0.2 if self._live else EVERY):
             return
         self._said = now
-        if self._live:
-            sys.stderr.write("\r\x1b[2K" + self._line()[:200])
-        else:
-            sys.stderr.write(self._line() + "\n")
-        sys.stderr.flush()
+        _write(_CLEAR + self._line()[:200] if self._live else self._line() + "\n")
 
-    def _clear(self) -> None:
-        if self._live:
-            sys.stderr.write("\r\x1b[2K")
+
+def _write(text: str) -> None:
+    """Write to stderr. That nobody reads it is no reason to end what is being done."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _duration(seconds: float) -> str:

@@ -31,7 +31,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "resume": _RUN,
     "run": _RUN,
     "sandbox": ("test", "production", "pid", "config", "credentials"),
-    "status": ("jobs", "plans", "runs", "next"),
+    "status": ("jobs", "plans", "runs", "gates", "next"),
     "stop": ("run", "state"),
     "verify": ("run", "environment", "checked", "differences", "requests"),
 }

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from bulkrunner.cli.documents import KEYS, blank
-from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.options import Invocation, global_options, tell
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 
 COMMANDS = {
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; prints every error, raises none."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(as_json="--json" in given)
-    invocation.document = blank(next((word for word in given if word in KEYS), None))
+    invocation.document = blank(_command(given))
     logging.basicConfig(
         level=_level(given), stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
     )
@@ -85,8 +87,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document = invocation.document
         if error is not None:
             document = {**document, "error": error}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        tell(json.dumps(document, default=str))
+    _flush()
     return code
+
+
+def _command(given: list[str]) -> str | None:
+    """Return the command's name; the value of a global option is none."""
+    words = iter(given)
+    for word in words:
+        if word in ("--config", "--ledger"):
+            next(words, None)
+        elif word in KEYS:
+            return word
+    return None
+
+
+def _flush() -> None:
+    """Write what is buffered; where nobody reads any more, leave nothing for the exit to trip on."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | None, int]:
@@ -101,8 +125,6 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
         if isinstance(error, GateClosed) and "gates" in invocation.document:
             invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
         return _failed(error.code, error.message, error.hint, error.exit_code)
-    except BrokenPipeError:
-        return None, 0
     except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
         return _bug(error, verbose=_level(given) < logging.WARNING)
     return None, result if isinstance(result, int) else 0
@@ -111,12 +133,12 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
 def _say_problems(error: BulkRunnerError) -> None:
     if isinstance(error, ManifestError):
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            tell(str(problem), err=True)
 
 
 def _bug(error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:
     if verbose:
-        traceback.print_exc()
+        tell(traceback.format_exc(), err=True)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
     return _failed(
@@ -129,9 +151,9 @@ def _bug(error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:
 
 
 def _failed(code: str, message: str, hint: str, exit_code: int) -> tuple[dict[str, str], int]:
-    click.echo(f"error: {message}", err=True)
+    tell(f"error: {message}", err=True)
     if hint:
-        click.echo(f"hint:  {hint}", err=True)
+        tell(f"hint:  {hint}", err=True)
     return {"code": code, "message": message, "hint": hint}, exit_code
 
 

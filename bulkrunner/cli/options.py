@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +41,13 @@ class Invocation:
 
     def say(self, text: str = "", *, err: bool = False) -> None:
         """Print for people: to stdout, but to stderr with ``--json``."""
-        click.echo(text, err=err or self.as_json)
+        tell(text, err=err or self.as_json)
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print for people. That nobody reads on is no reason to end what is being done."""
+    with suppress(BrokenPipeError):
+        click.echo(text, err=err)
 
 
 _GLOBAL = (

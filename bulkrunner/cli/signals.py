@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 EXIT_INTERRUPTED = 6
@@ -25,8 +24,10 @@ def stoppable(request_stop: Callable[[], None]) -> Iterator[None]:
         seen += 1
         if seen > 1:
             os._exit(EXIT_INTERRUPTED)
-        sys.stderr.write("\nstopping after what is in flight; once more to stop at once\n")
         request_stop()
+        # Not through sys.stderr: the signal may have come in the middle of a write to it.
+        with suppress(OSError):
+            os.write(2, b"\nstopping after what is in flight; once more to stop at once\n")
 
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

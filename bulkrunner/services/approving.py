@@ -96,6 +96,7 @@ class Approving:
 
 
 def _text(option: str, value: str) -> str:
+    value = "".join(letter if letter.isprintable() else " " for letter in value)
     value = " ".join(value.split())
     if not value:
         raise UsageError(f"{option} is empty", hint="name the person and where the answer is kept")

@@ -79,10 +79,8 @@ class Starting:
         return found
 
     def _newest_open(self) -> Plan | Run:
-        plans = [plan for plan in self._ledger.plans() if plan.state is not PlanState.COMPLETE]
-        runs = [run for run in self._ledger.runs() if self._is_open(run)]
-        newest_plan = plans[0] if plans and self._is_newest(plans[0]) else None
-        newest_run = runs[0] if runs else None
+        newest_plan = next((p for p in self._newest_plans() if not _is_complete(p)), None)
+        newest_run = next((run for run in self._ledger.runs() if self._is_open(run)), None)
         if newest_plan and (newest_run is None or newest_plan.created_at > newest_run.active_at):
             return newest_plan
         if newest_run is None:
@@ -91,8 +89,12 @@ class Starting:
             )
         return newest_run
 
-    def _is_newest(self, plan: Plan) -> bool:
-        return self._ledger.plans(job=plan.job, environment=plan.environment)[0].id == plan.id
+    def _newest_plans(self) -> list[Plan]:
+        """Return the newest plan of each job and environment, newest first."""
+        newest: dict[tuple[str, str], Plan] = {}
+        for plan in self._ledger.plans():
+            newest.setdefault((plan.job, plan.environment), plan)
+        return list(newest.values())
 
     def _is_open(self, run: Run) -> bool:
         if run.state in (RunState.INTERRUPTED, RunState.STOPPED):
@@ -139,6 +141,10 @@ class Starting:
             raise UsageError(f"run {run.id} is {run.state}; there is nothing to stop")
         self._ledger.request_stop(run.id, reason=f"stopped by {who}")
         return run
+
+
+def _is_complete(plan: Plan) -> bool:
+    return plan.state is PlanState.COMPLETE
 
 
 def open_gates(gates: list[GateResult]) -> None:

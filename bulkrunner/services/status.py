@@ -11,7 +11,11 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
-from bulkrunner.domain.run import Run, RunState
+from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+
+NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
+"""Outcomes that somebody must look at before the job goes on."""
 
 NEWEST = 20
 """Plans and runs listed in the overview."""
@@ -114,19 +118,27 @@ class StatusService:
         folder = shlex.quote(plan.folder)
         if plan.state is not PlanState.COMPLETE:
             return f"bulkrunner resume {plan.id}"
-        runs = self._ledger.runs(plan=plan.id)
-        if runs and runs[0].state is not RunState.COMPLETED:
-            return f"bulkrunner resume {runs[0].id}"
         production = plan.addresses.get("kind") == Kind.PRODUCTION
-        if runs:
-            if production:
-                return f"bulkrunner verify {runs[0].id}"
-            return f"bulkrunner plan {folder} --env production"
-        if not any(plan.counts.get(action.value) for action in WRITING):
-            return f"bulkrunner report {plan.id}"
-        if production and not self._approved(plan):
+        if runs := self._ledger.runs(plan=plan.id):
+            return self._after_run(runs[0], folder, production=production)
+        nothing = not any(plan.counts.get(action.value) for action in WRITING)
+        if nothing or self._is_refused(plan) or (production and not self._approved(plan)):
             return f"bulkrunner report {plan.id}"
         return f"bulkrunner run {folder} --env {plan.environment}"
+
+    def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
+        if run.state is not RunState.COMPLETED:
+            return f"bulkrunner resume {run.id}"
+        outcomes = self._ledger.outcomes(run.id)
+        if any(outcomes[outcome.value] for outcome in NOT_WELL):
+            return f"bulkrunner report {run.id}"
+        if production:
+            return f"bulkrunner verify {run.id}"
+        return f"bulkrunner plan {folder} --env production"
+
+    def _is_refused(self, plan: Plan) -> bool:
+        refused = self._ledger.count_refusals(plan.id)
+        return bool(plan_ceilings(plan) or unaccepted(refused, accepts_of(plan.manifest)))
 
     def _approved(self, plan: Plan) -> bool:
         answers = self._ledger.approvals(plan.id)

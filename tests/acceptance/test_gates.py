@@ -1,7 +1,5 @@
 """A closed gate: exit 4, named, and not one write request in production's log."""
 
-import json
-
 import pytest
 
 from tests.support.cli import update_label
@@ -170,11 +168,15 @@ def test_a_staging_run_of_refusals_only(place, own, refused, job):
     assert refused() == {"staging"}
 
 
-def test_a_newer_staging_plan_that_was_never_run(place, job, refused):
-    place.approved(job)
-    records = [op["update"] for op in json.loads((job / "job.yaml").read_text())["operations"]]
-    place.sandbox.staging.edit(records[0], set={"shelfMark": {"@type": "ShelfMark", "label": "Q"}})
-    place("plan", job, "--env", "staging")
+def test_a_newer_staging_plan_that_was_never_run(place, own, refused):
+    staging, weeded = place.sandbox.staging, own[3]
+    operations = [*update_label(own[:3], to="Hx"), {"delete": weeded}]
+    mixed = place.job("labels", operations=operations)
+    before = staging.document(weeded)
+    place.approved(mixed)
+    staging.revive(weeded, before)
+    again = place("plan", mixed, "--env", "staging").document
+    assert (again["counts"]["unchanged"], again["counts"]["delete"]) == (3, 1)
     assert refused() == {"staging"}
 
 

@@ -198,6 +198,13 @@ class EnvironmentControl:
         """Give a client other rights: ``{"code": "Ylm", "registrant": True}``."""
         self.control("POST", f"clients/{client}/permissions", list(permissions))
 
+    def revive(self, short_id: str, document: dict[str, Any]) -> None:
+        """Let a deleted record live again, as a PUT to it does."""
+        document["@graph"][0]["recordStatus"] = "marc:CorrectedOrRevised"
+        etag = self.history(short_id)[-1]["etag"]
+        answer = self.send("PUT", f"/{short_id}", document, headers={"If-Match": f'"{etag}"'})
+        assert answer.status == 204, answer
+
     def refresh(self) -> None:
         """Let every write show in searches."""
         self.control("POST", "refresh")

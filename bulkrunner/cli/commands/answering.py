@@ -87,4 +87,4 @@ def _answer(
         for run in stopping:
             invocation.say(f"run {run.id} was asked to stop")
         if approved:
-            invocation.say(f"next: bulkrunner run {found.folder} --env {found.environment}")
+            invocation.say(f"next: {program.next_command(found)}")
