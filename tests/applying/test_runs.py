@@ -12,6 +12,7 @@ from bulkrunner.errors import (
     GateClosed,
     Interrupted,
     LedgerUnavailable,
+    LoginDown,
     LoginRefused,
     UsageError,
 )
@@ -271,11 +272,26 @@ def test_a_login_that_stays_down(rig, own):
     rig.control.fault("login_down", path="/oauth/token")
     with pytest.raises(Interrupted) as caught:
         executor.run(run_id)
-    assert caught.value.code == "login_down"
+    assert caught.value.code == "login_stays_down"
     assert rig.ledger.run(run_id).state is RunState.INTERRUPTED
     rig.control.clear_faults()
     assert rig.resume(run_id).state is RunState.COMPLETED
     assert counts(rig, run_id) == {"applied": 3}
+
+
+def test_no_token_at_the_moment_of_sending_is_no_send(rig, own):
+    plan = rig.plan(setting(next(own), "He"))
+    down = iter(range(4))
+
+    def no_token():
+        if next(down, None) is not None:
+            raise LoginDown("the login cannot be reached")
+
+    run = rig.run(plan, **hooked(rig, no_token))
+    (ended,) = rig.ended(run)
+    assert ended.result.outcome is Outcome.APPLIED
+    assert [attempt.answer for attempt in ended.attempts] == ["not_sent"] * 4 + ["done"]
+    assert rig.sent() == [("PUT", 204)]
 
 
 def test_a_token_that_only_the_catalogue_refuses(rig, own):

@@ -103,7 +103,7 @@ class Access:
                     raise Interrupted(
                         f"{error.message}; waited {waited:.0f} s",
                         hint="nothing is lost; resume when the login answers again",
-                        code="login_down",
+                        code="login_stays_down",
                     ) from error
                 self._progress.waiting(f"the login does not answer: {error.message}", ASK_EVERY)
                 self._control.pause(ASK_EVERY)

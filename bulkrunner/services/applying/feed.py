@@ -52,7 +52,8 @@ class Feed:
             first_prove: begin with a few changes that cover every pattern.
         """
         last = None if limit is None else self._limit_number(limit)
-        if first_prove:
+        self._settle_open(last)
+        if first_prove and self._goes_on():
             self._prove_patterns(last)
         for item in self._pending():
             number = item.change.number
@@ -63,6 +64,17 @@ class Feed:
             if not self._wait_until(lambda: self._crew.size < ROOM):
                 return
             self._crew.put(item)
+        self._wait_until(lambda: self._crew.size == 0)
+
+    def _settle_open(self, last: int | None) -> None:
+        """Find out first what became of the sends that an earlier process left open.
+
+        They are among the first that are pending: no more than ``ROOM`` were handed in at a time.
+        """
+        for item in islice(self._pending(), ROOM + PAGE):
+            if item.attempts and (last is None or item.change.number <= last):
+                self._first.add(item.change.number)
+                self._crew.put(item)
         self._wait_until(lambda: self._crew.size == 0)
 
     def _pending(self) -> Iterator[WorkItem]:
@@ -107,6 +119,8 @@ class Feed:
                     del unproven[pattern]
 
     def _put_first(self, number: int) -> None:
+        if number in self._first:
+            return
         page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
         if page and page[0].change.number == number:
             self._first.add(number)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from bulkrunner.domain.answers import AnswerKind, WriteAnswer
 from bulkrunner.domain.decisions import Decision, refused_by_server
+from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.run import Attempt
-from bulkrunner.errors import AccessLost, CatalogueUnreachable
+from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
 from bulkrunner.services.applying.frame import Frame, Work
 
 BACK_OFF = 1.0
@@ -32,10 +33,12 @@ def send(
 ) -> WriteAnswer:
     """Send once.
 
+    Where the login is down no request is made; the answer then is UNAUTHORIZED and not sent.
+
     Raises:
         LeaseLost: somebody else drives the run; nothing was sent.
         LedgerUnavailable: the intent is not on disk; nothing was sent.
-        AccessLost: no token can be had; nothing was sent.
+        AccessLost: the login refuses the client; nothing was sent.
     """
     frame.lease.require()
     attempt = Attempt(
@@ -53,7 +56,9 @@ def send(
         answer = request()
     except AccessLost as error:
         _answered(frame, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
-        raise
+        if not isinstance(error, LoginDown):
+            raise
+        return _without_token(work.change, error)
     answered_at = frame.clock.now()
     frame.server_clock.learn(answer.server_date, answered_at)
     _answered(
@@ -70,6 +75,16 @@ def send(
         ),
     )
     return answer
+
+
+def _without_token(change: PlannedChange, error: LoginDown) -> WriteAnswer:
+    return WriteAnswer(
+        kind=AnswerKind.UNAUTHORIZED,
+        environment="",
+        record=change.record,
+        words=error.message,
+        sent=False,
+    )
 
 
 def _kind(answer: WriteAnswer) -> AnswerKind:
@@ -110,7 +125,7 @@ def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | No
             frame.access.forbidden()
             return refused_by_server(last)
         case AnswerKind.UNAUTHORIZED:
-            frame.access.unauthorized(_at_end(work.attempts, AnswerKind.UNAUTHORIZED))
+            frame.access.unauthorized(_at_end(work.attempts, AnswerKind.UNAUTHORIZED) or 1)
         case AnswerKind.BUSY:
             if not answer.retry_after:
                 frame.control.pause(BUSY_BACK_OFF * len(work.attempts))
