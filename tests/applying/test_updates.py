@@ -287,3 +287,47 @@ def test_a_change_that_is_not_idempotent_is_made_once(rig, own):
     rig.run(plan)
     notes = rig.control.document(record)["@graph"][1]["cataloguersNote"]
     assert notes.count("weeded 2026") == 1
+
+
+def not_a_record(rig, record, **rule):
+    rig.control.fault(
+        "status",
+        method="GET",
+        path=record,
+        status=200,
+        body='{"@graph": "none"}',
+        content_type="application/ld+json",
+        **rule,
+    )
+
+
+def test_a_record_that_is_none_any_more_is_left_alone(rig, own):
+    records = [next(own), next(own)]
+    plan = rig.plan(*(setting(record, "He") for record in records))
+    not_a_record(rig, records[0])
+    run = rig.run(plan)
+    first, second = (ended.result for ended in rig.ended(run))
+    assert run.state is RunState.COMPLETED
+    assert (first.outcome, first.code) == (Outcome.REFUSED, "unreadable_record")
+    assert second.outcome is Outcome.APPLIED
+    assert rig.sent() == [("PUT", 204)]
+
+
+def test_a_record_that_is_none_after_a_lost_answer(rig, own):
+    record = next(own)
+    plan = rig.plan(setting(record, "He"))
+    rig.control.fault("close_before", method="PUT")
+    not_a_record(rig, record, nth=list(range(2, 40)))
+    result = only(rig, rig.run(plan))
+    assert (result.outcome, result.code) == (Outcome.UNKNOWN, "unreadable_record")
+    assert len(rig.sent()) == 1
+
+
+def test_history_that_cannot_be_read_back(rig, own):
+    record = next(own)
+    plan = rig.plan(setting(record, "He"))
+    rig.control.fault("close_after", method="PUT", times=1)
+    rig.control.fault("status", method="GET", path="version=-2", status=500)
+    result = only(rig, rig.run(plan))
+    assert (result.outcome, result.code) == (Outcome.UNKNOWN, "history_unread")
+    assert len(rig.sent()) == 1

@@ -117,6 +117,8 @@ class Feed:
                 self._judge(pattern, number)
                 if canary.proven(self._tally.seen(number)):
                     del unproven[pattern]
+            if self._control.ending is not None:
+                return
 
     def _put_first(self, number: int) -> None:
         if number in self._first:

@@ -9,7 +9,7 @@ from bulkrunner.domain.decisions import may_have_written
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.ports import WorkItem
 from bulkrunner.domain.run import Outcome, Result, RunState
-from bulkrunner.errors import AccessLost, BulkRunnerError, Interrupted
+from bulkrunner.errors import AccessLost, BulkRunnerError, CatalogueUnreachable, Interrupted
 from bulkrunner.services.applying import creating, existing
 from bulkrunner.services.applying.control import Stopped
 from bulkrunner.services.applying.frame import Frame, Work
@@ -17,6 +17,9 @@ from bulkrunner.services.applying.lease import LeaseLost
 from bulkrunner.services.applying.tally import Tally
 
 log = logging.getLogger(__name__)
+
+UNREADABLE_RECORD = "unreadable_record"
+"""Error code of an answer that is no record; asking again would not help."""
 
 
 class Worker:
@@ -51,10 +54,13 @@ class Worker:
         except AccessLost as error:
             self._frame.control.fail(error, RunState.STOPPED)
             return None
+        except CatalogueUnreachable as error:
+            if error.code == UNREADABLE_RECORD:
+                return _unreadable(work, error)
+            self._interrupted(error)
+            return None
         except Interrupted as error:
-            # Whoever waits while the run ends is interrupted; that is no reason of its own.
-            if self._frame.control.ending is None or isinstance(error, LeaseLost):
-                self._frame.control.fail(error)
+            self._interrupted(error)
             return None
         except BulkRunnerError as error:
             self._frame.control.fail(error)
@@ -62,6 +68,11 @@ class Worker:
         except Exception as error:
             log.exception("change %d failed inside the program", work.change.number)
             return self._confined(work, error)
+
+    def _interrupted(self, error: Interrupted) -> None:
+        # Whoever waits while the run ends is interrupted; that is no reason of its own.
+        if self._frame.control.ending is None or isinstance(error, LeaseLost):
+            self._frame.control.fail(error)
 
     def _confined(self, work: Work, error: Exception) -> Result:
         """Return the outcome of a change whose handling failed for a reason nobody foresaw.
@@ -77,3 +88,13 @@ class Worker:
             )
         self._frame.control.fail(error)
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
+
+
+def _unreadable(work: Work, error: CatalogueUnreachable) -> Result:
+    """The one record is not as records are: nobody can say how it stands, and it is left alone."""
+    sent = may_have_written(work.attempts)
+    return Result(
+        outcome=Outcome.UNKNOWN if sent else Outcome.REFUSED,
+        code=UNREADABLE_RECORD,
+        message=error.message,
+    )
