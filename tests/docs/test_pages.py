@@ -1,0 +1,169 @@
+"""Pages link to what is there, and their examples are accepted by the program."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from bulkrunner.adapters.manifests import load_job
+from bulkrunner.config import load_settings
+from bulkrunner.domain.environment import KB_BASES
+from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
+from tests.support.docs import DOCS, PACKAGE, PAGES, ROOT, fenced, in_code, page, read, table_rows
+
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def anchors(path):
+    plain = FENCE.sub("", read(path))
+    words = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(plain)]
+    return {word.strip().replace(" ", "-") for word in words}
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_relative_links_resolve(path):
+    for link in LINK.findall(FENCE.sub("", read(path))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_can_be_reached_from_the_front():
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or path.suffix != ".md":
+            continue
+        seen.add(path)
+        targets = [link.partition("#")[0] for link in LINK.findall(FENCE.sub("", read(path)))]
+        found = [(path.parent / target).resolve() for target in targets if target]
+        waiting += [target for target in found if target.is_file()]
+        waiting += [one for target in found if target.is_dir() for one in target.glob("*.md")]
+    assert set(DOCS.rglob("*.md")) - seen == set()
+
+
+def test_every_decision_is_listed_and_has_its_parts():
+    listed = page("decisions/README.md")
+    files = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    numbers = [int(path.name[:3]) for path in files]
+    assert numbers == list(range(1, len(files) + 1))
+    for path in files:
+        text = read(path)
+        title = text.splitlines()[0].removeprefix(f"# {path.name[:3]} ")
+        assert f"| [{path.name[:3]}]({path.name}) | {title} |" in listed
+        assert HEADING.findall(text)[1:] == ["Context", "Decision", "Consequences"]
+
+
+def whole_manifests():
+    for path in PAGES:
+        for number, block in enumerate(fenced(read(path), "yaml")):
+            if re.search(r"^bulkrunner:", block, re.MULTILINE):
+                yield pytest.param(block, id=f"{name(path)}-{number}")
+
+
+@pytest.mark.parametrize("block", list(whole_manifests()))
+def test_whole_manifests_are_accepted(block, tmp_path):
+    (tmp_path / "job.yaml").write_text(block, encoding="utf-8")
+    (tmp_path / "ids.txt").write_text("fzr8v1sn2k3m4p5\n", encoding="utf-8")
+    loaded = load_job(tmp_path, bases=KB_BASES)
+    assert loaded.job.id == yaml.safe_load(block)["job"]
+
+
+def test_the_tutorial_shows_the_job_it_is_about(tmp_path):
+    (shown,) = [b for b in fenced(page("tutorial/first-job.md"), "yaml") if "job:" in b]
+    (tmp_path / "job.yaml").write_text(shown, encoding="utf-8")
+    folder = ROOT / "jobs" / "2026-11-shelf-marks"
+    (tmp_path / "ids.txt").write_bytes((folder / "ids.txt").read_bytes())
+    digests = [load_job(one, bases=KB_BASES).job.manifest_digest for one in (tmp_path, folder)]
+    assert digests[0] == digests[1]
+    assert digests[0] in page("tutorial/first-job.md")
+
+
+def parts_of_manifests():
+    for path in (DOCS / "how-to").glob("*.md"):
+        for number, block in enumerate(fenced(read(path), "yaml")):
+            yield pytest.param(block, id=f"{path.name}-{number}")
+
+
+@pytest.mark.parametrize("block", list(parts_of_manifests()))
+def test_parts_of_manifests_fit_into_one(block, tmp_path):
+    head = "bulkrunner: 1\njob: j\ntitle: t\npurpose: p\non_behalf_of: Ylm\nsigels: [Ylm]\n"
+    rest = "" if re.search(r"^(steps|operations):", block, re.MULTILINE) else "operations: []\n"
+    rest = rest.replace("[]", "[{delete: fzr8v1sn2k3m4p5}]")
+    (tmp_path / "job.yaml").write_text(head + rest + block, encoding="utf-8")
+    assert load_job(tmp_path, bases=KB_BASES).job.id == "j"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=f"{name(path)}-{number}")
+        for path in PAGES
+        for number, block in enumerate(fenced(read(path), "toml"))
+    ],
+)
+def test_configuration_examples_are_accepted(block, tmp_path):
+    assert tomllib.loads(block)
+    file = tmp_path / "bulkrunner.toml"
+    file.write_text(block, encoding="utf-8")
+    assert load_settings(file, {}).environments
+
+
+# --- the sandbox's page ----------------------------------------------------------------------
+
+SANDBOX = page("reference/sandbox.md")
+
+
+def part(title):
+    return SANDBOX.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_fault_kinds_and_their_keys_are_listed():
+    kinds, selectors = part("Faults").split("Which requests a rule strikes")
+    rows = {in_code(row[0])[0]: set(in_code(row[1])) for row in table_rows(kinds)}
+    assert rows == {kind.value: set(_KNOWN[kind]) for kind in FaultKind}
+    listed = {key for row in table_rows(selectors) for key in in_code(row[0])}
+    assert listed == _SELECTORS - {"kind"}
+
+
+def test_fault_examples_are_taken():
+    faults = Faults()
+    for block in fenced(SANDBOX, "json"):
+        faults.add(*json.loads(block))
+    for rules in re.findall(r"/_sandbox/faults -d '([^']+)'", page("how-to/use-the-sandbox.md")):
+        faults.add(*json.loads(rules))
+    assert len(faults.rules()) == 4
+
+
+def test_control_paths_are_listed():
+    source = read(PACKAGE / "sandbox" / "control.py")
+    routes = set(re.findall(r'\("(GET|POST|DELETE)", "([a-z]+)"\):', source))
+    written = [words for row in table_rows(part("Control paths")) for words in in_code(row[0])]
+    listed = {(method, path.split("/")[0]) for method, path in (one.split() for one in written)}
+    assert routes
+    assert listed == routes
+
+
+def test_options_of_the_sandbox_module_are_listed():
+    done = subprocess.run(
+        [sys.executable, "-m", "bulkrunner.sandbox", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    taken = set(re.findall(r"--[a-z][a-z-]*", done.stdout)) - {"--help"}
+    assert set(re.findall(r"--[a-z][a-z-]*", part("Options"))) == taken
