@@ -188,7 +188,6 @@ class Resolver:
 
     def _read_target(self, target: str, known: Known) -> Found:
         found = self._read(target, known)
-        demand(shallow(found.document))
         known.record = found.record
         known.etag = found.etag
         known.before = found.document

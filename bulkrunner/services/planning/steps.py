@@ -10,8 +10,8 @@ from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, BibSummary, Made
 from bulkrunner.domain.records import Document
 
-MAX_DEPTH = 60
-"""Levels of a record; real ones have a dozen. Deeper ones would outrun what looks through them."""
+MAX_DEPTH = 100
+"""Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
 
 MAX_MESSAGE = 1000
 
@@ -81,7 +81,7 @@ def printable(text: str) -> str:
 
 
 def shallow(document: Document) -> Refusal | None:
-    """Refuse a record that is nested more deeply than any real one."""
+    """Refuse a record that would be nested more deeply than any real one."""
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         level = [
@@ -94,6 +94,6 @@ def shallow(document: Document) -> Refusal | None:
             return None
     return Refusal(
         code="unreadable_record",
-        message=f"the record is nested more than {MAX_DEPTH} levels deep",
-        hint="look at the record; take it off the list",
+        message=f"the record would be nested more than {MAX_DEPTH} levels deep",
+        hint="give it a flatter value",
     )
