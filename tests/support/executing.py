@@ -236,6 +236,10 @@ class Rig:
         executor = Executor(self.parts(**changes))
         return executor.run(executor.start(plan, f"r-{next(_NUMBERS)}").id, limit=limit)
 
+    def begin(self, plan: Plan) -> str:
+        """Store a new run of a plan whose process dies before it does anything."""
+        return Executor(self.parts()).start(plan, f"r-{next(_NUMBERS)}").id
+
     def resume(self, run: str, *, limit: int | None = None, **changes: Any) -> Run:
         """Take a run up in another process."""
         return Executor(self.parts(**changes)).run(run, limit=limit)
