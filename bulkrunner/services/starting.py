@@ -122,12 +122,12 @@ class Starting:
             return (exact or found)[0]
         if found:
             raise UsageError(
-                f"{prefix} is the beginning of a plan's and of a run's id",
+                f"{prefix!r} is the beginning of a plan's and of a run's id",
                 hint=f"say more of it: {found[0].id} or {found[1].id}",
             )
         ambiguous = next((e for e in errors if e.code == "ambiguous_id"), None)
         raise ambiguous or UsageError(
-            f"there is no plan or run {prefix}", hint="bulkrunner status lists them"
+            f"there is no plan or run {prefix[:80]!r}", hint="bulkrunner status lists them"
         )
 
     def ask_to_stop(self, prefix: str, who: str) -> Run:
