@@ -31,7 +31,7 @@ from tests.support.sandbox import EnvironmentControl, running_sandbox
 ROOT = Path(__file__).resolve().parents[2]
 MOST_RESUMES = 60
 PATIENCE = 120.0
-RESUMABLE = (6, 7)
+RESUMABLE = (6, 7, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM)
 DONE = (0, 5)
 
 
@@ -176,7 +176,7 @@ class _Trouble:
             code = process.returncode
             if code in DONE:
                 return []
-            if code not in (*RESUMABLE, -signal.SIGKILL):
+            if code not in RESUMABLE:
                 return [f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"]
             if self._place("status").document["runs"]:
                 arguments = ("resume",)
