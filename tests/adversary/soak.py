@@ -78,13 +78,14 @@ def soak(wish: Wish, folder: Path) -> Found:
         trouble = _Trouble(dice, wish, place, job)
         violations = trouble.until_done()
         staging.clear_faults()
-        violations += _told(place, counts)
         judge = Judge(staging, initial, staging.writes())
-        ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
-        try:
-            judge.judge(list(ledger.ended(ledger.runs()[0].id)))
-        finally:
-            ledger.close()
+        if not violations:
+            violations += _told(place, counts)
+            ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
+            try:
+                judge.judge(list(ledger.ended(ledger.runs()[0].id)))
+            finally:
+                ledger.close()
     figures = {**judge.figures, **trouble.figures, "writes": len(judge.log)}
     return Found(wish=wish, violations=violations + judge.violations, figures=figures)
 

@@ -125,6 +125,27 @@ def test_a_woken_process_decides_nothing(rig, own):
     assert len(rig.sent()) == 1
 
 
+def test_asleep_between_the_intent_and_the_send(rig, own):
+    clock = Jumping()
+
+    def intend(real, *args):
+        stored = real(*args)
+        stored.result()
+        clock.slept_through += LIFE + 1
+        return stored
+
+    plan = rig.plan(setting(next(own), "He"))
+    ledger = Hooked(rig.ledger, intend=intend)
+    executor, run_id = begin(rig, plan, clock=clock, ledger=ledger)
+    with pytest.raises(LeaseLost):
+        executor.run(run_id)
+    assert rig.sent() == []
+    assert [attempt.answer for attempt in rig.ended(run_id)[0].attempts] == [None]
+    rig.resume(run_id)
+    assert the_outcome(rig, run_id) is Outcome.APPLIED
+    assert len(rig.sent()) == 1
+
+
 @pytest.mark.parametrize("where", ["turn", "look"])
 def test_hours_that_end_while_a_write_waits(rig, own, where):
     """A server that asks for an hour of rest may push a write out of its window."""
