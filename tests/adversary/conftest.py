@@ -44,3 +44,14 @@ def rig(sandbox: SandboxControl, tmp_path: Path) -> Iterator[Rig]:
     yield made
     sandbox.staging.clear_faults()
     made.close()
+
+
+@pytest.fixture
+def production(sandbox: SandboxControl, tmp_path: Path) -> Iterator[Rig]:
+    sandbox.production.clear_faults()
+    folder = tmp_path / "production"
+    folder.mkdir()
+    made = Rig(sandbox.production, folder)
+    yield made
+    sandbox.production.clear_faults()
+    made.close()

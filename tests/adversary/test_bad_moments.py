@@ -12,22 +12,10 @@ from bulkrunner.domain.windows import is_open
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying import Executor, LeaseLost
 from bulkrunner.services.applying.lease import LIFE
+from tests.adversary.hooks import Hooked, hooked
 from tests.support.executing import Impatient, an_owner, creating_holding, held, setting
 
 WINDOW = "22:00-06:00"
-
-
-class Hooked:
-    """A part whose named methods are replaced; each is given the real one first."""
-
-    def __init__(self, part, **hooks):
-        self._part = part
-        self._hooks = hooks
-
-    def __getattr__(self, name):
-        real = getattr(self._part, name)
-        hook = self._hooks.get(name)
-        return real if hook is None else lambda *args, **kwargs: hook(real, *args, **kwargs)
 
 
 class Jumping(Impatient):
@@ -58,11 +46,6 @@ class WallClock(Impatient):
 def begin(rig, plan, **changes):
     executor = Executor(rig.parts(**changes))
     return executor, executor.start(plan, f"{plan.id}-run").id
-
-
-def hooked(rig, **hooks):
-    catalogue = rig.catalogue()
-    return {"catalogue": Hooked(catalogue, **hooks), "gate": catalogue.write_gate}
 
 
 def the_outcome(rig, run):
