@@ -58,6 +58,19 @@ class CatalogueReader(Protocol):
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing (any relation)."""
 
+    def bibs_named(self, names: Sequence[str], identifiers: Sequence[str]) -> tuple[str, ...]:
+        """Return short ids of records that have one of these names or identifiers, at most 50.
+
+        The index that is searched lags behind; that nothing is found proves nothing.
+
+        Args:
+            names: IRIs that a record may have as ``sameAs``.
+            identifiers: values such as an ISBN, as stored.
+        """
+
+    def server_time(self) -> datetime | None:
+        """Return the time that the catalogue's last answer bore, None where it bore none."""
+
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment."""
 

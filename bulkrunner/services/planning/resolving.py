@@ -363,7 +363,11 @@ class Resolver:
         demand(self._proofs.bib())
         demand(self._proofs.sigel(op.sigel))
         earlier = self._created_earlier(known, made)
-        return earlier if earlier is not None else self._created(op, None)
+        if earlier is not None:
+            return earlier
+        created = self._created(op, None)
+        # Twice the same bib in one job could not be told apart after a lost answer.
+        return {**created, "target_key": f"new:{created['after_fingerprint']}"}
 
     def _created(self, op: Create, bib_thing_iri: str | None) -> dict[str, Any]:
         after = build_create(op, iris=self._iris, bib_thing_iri=bib_thing_iri)
