@@ -6,7 +6,7 @@ import pytest
 
 from bulkrunner.domain.job import Create, Creates, Source
 from bulkrunner.domain.run import Outcome, RunState
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import CatalogueUnreachable, UsageError
 from bulkrunner.services.settling import Settlement, Settling
 from tests.support.executing import Rig, after_it, before_it
 from tests.support.sandbox import running_sandbox
@@ -150,6 +150,27 @@ def test_the_same_bib_twice_in_one_job_is_refused(level2):
     one = creating()
     with pytest.raises(AssertionError, match="duplicate_operation"):
         level2.plan(one, one)
+
+
+def test_a_search_that_does_not_work_leaves_it_unknown(level2):
+    plan = level2.plan(creating())
+    level2.control.fault("close_after", method="POST", path="/data")
+    level2.control.fault("status", method="GET", path="/find", status=500)
+    result = only(level2, level2.run(plan))
+    assert (result.outcome, result.code) == (Outcome.UNKNOWN, "bib_create_unproven")
+
+
+def test_where_nothing_answers_it_is_found_by_the_next_resume(level2):
+    plan = level2.plan(creating())
+    run = level2.run_until_killed(plan, catalogue={"post": after_it})
+    level2.control.fault("status", method="GET", path="/", status=500)
+    with pytest.raises(CatalogueUnreachable):
+        level2.resume(run)
+    assert level2.ledger.outcomes(run)["pending"] == 1
+    level2.control.clear_faults()
+    level2.resume(run)
+    assert only(level2, run).outcome is Outcome.APPLIED
+    assert len(level2.sent()) == 1
 
 
 @pytest.mark.parametrize("point", ["after the send", "before the send"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from bulkrunner.domain.decisions import (
 from bulkrunner.domain.fingerprint import NotSendable, check_sendable, create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, held_by, item_of, modified, record_part
+from bulkrunner.domain.records import Document, held_by, item_of, library_iri, modified, record_part
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settling import stored_otherwise
 from bulkrunner.domain.settling_creates import (
@@ -27,8 +28,11 @@ from bulkrunner.domain.settling_creates import (
     settle_bib_create,
     settle_create,
 )
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.sending import after_answer, send
+
+log = logging.getLogger(__name__)
 
 MAX_CANDIDATES = 5
 """Holdings of one library on one bib that are looked at; more than one is already odd."""
@@ -141,13 +145,31 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
     for pause in SEARCHES:
         frame.control.pause(pause)
         frame.control.check()
-        ids = frame.catalogue.bibs_named(names, values)
+        ids = _search(frame, work, names, values)
+        if ids is None:
+            break
         if frame.server_clock.ahead is None:
             frame.server_clock.learn(frame.catalogue.server_time(), frame.clock.now())
         decision = _among(frame, work, ids)
         if decision.verdict is not Verdict.UNKNOWN:
             break
     return decision
+
+
+def _search(
+    frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Search by names and identifiers; None where only the search does not work.
+
+    Raises:
+        CatalogueUnreachable: nothing else is answered either.
+    """
+    try:
+        return frame.catalogue.bibs_named(names, values)
+    except CatalogueUnreachable as error:
+        frame.catalogue.read(library_iri(work.change.sigel or frame.active_sigel))
+        log.warning("change %d: the search failed: %s", work.change.number, error)
+        return None
 
 
 def _among(frame: Frame, work: Work, ids: tuple[str, ...]) -> Decision:

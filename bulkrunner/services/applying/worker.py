@@ -68,7 +68,7 @@ class Worker:
 
     def _result(self, work: Work) -> Result | None:
         try:
-            return self._prerequisite(work) or self._carried_out(work)
+            return self._carried_out(work)
         except Stopped:
             return None
         except AccessLost as error:
@@ -90,10 +90,10 @@ class Worker:
             return self._confined(work, error)
 
     def _carried_out(self, work: Work) -> Result:
-        if work.change.action is Action.CREATE:
-            result = creating.carry_out(self._frame, work)
-        else:
-            result = existing.carry_out(self._frame, work)
+        result = self._prerequisite(work)
+        if result is None:
+            how = creating if work.change.action is Action.CREATE else existing
+            result = how.carry_out(self._frame, work)
         # Whoever drives the run now decides; what this process knows may be old.
         self._frame.lease.require()
         return result
