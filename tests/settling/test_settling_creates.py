@@ -169,21 +169,16 @@ def test_what_is_known_of_a_lost_bib_is_kept():
     }
 
 
-def found(record="x1", **stored):
-    document_ = document(f"https://libris-stg.kb.se/{record}", **stored)
-    return Candidate(record=record, first=document_, newest=Version(document=document_, etag="9"))
-
-
 @pytest.mark.parametrize(
     ("candidates", "not_before", "record"),
     [
-        ([found()], START, "x1"),
-        ([found(), found("x2", label="Hce")], START, "x1"),
-        ([found(), found("x2")], START, None),
-        ([found()], None, None),
-        ([found(at=-5)], START, None),
-        ([found(by="S")], START, None),
-        ([found(label="Hce")], START, None),
+        ([there("x1")], START, "x1"),
+        ([there("x1"), there("x2", "Hce")], START, "x1"),
+        ([there("x1"), there("x2")], START, None),
+        ([there("x1")], None, None),
+        ([there("x1", at=-5)], START, None),
+        ([there("x1", by="S")], START, None),
+        ([there("x1", "Hce")], START, None),
         ([], START, None),
     ],
     ids=["ours", "ours and another", "two", "no clock", "older", "theirs", "other", "none"],
@@ -201,7 +196,7 @@ def test_a_bib_is_ours_only_where_exactly_one_passes(candidates, not_before, rec
 
 def test_candidates_say_nothing_where_no_post_can_have_written():
     decision = settle_bib_create(
-        CHANGE, sent("forbidden", status=403), [found()], active_sigel="Ylm", not_before=START
+        CHANGE, sent("forbidden", status=403), [there("x1")], active_sigel="Ylm", not_before=START
     )
     assert decision.verdict is Verdict.SEND
 
