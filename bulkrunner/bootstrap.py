@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bulkrunner.services.approving import Approving
     from bulkrunner.services.diagnosing import Examined
     from bulkrunner.services.planning import Planner, PlanRequest
+    from bulkrunner.services.settling import Settling
     from bulkrunner.services.starting import Starting
     from bulkrunner.services.status import Status, StatusService
     from bulkrunner.services.verifying import Verifier
@@ -345,6 +346,22 @@ class Program:
         from bulkrunner.services.approving import Approving
 
         return Approving(self.ledger, self._clock)
+
+    def settling(self) -> Settling:
+        """Return what records a person's decision about an unknown outcome."""
+        from bulkrunner.domain.answers import Found
+        from bulkrunner.services.settling import Settling
+
+        def read(run: Run, record: str) -> Found | None:
+            environment = self.settings.environment(run.environment)
+            ref = self.iris(environment).parse(record)
+            if ref is None:
+                return None
+            with self._reader(run.environment) as reader:
+                answer = reader.read(ref.value)
+            return answer if isinstance(answer, Found) else None
+
+        return Settling(self.ledger, self._clock, read=read)
 
     def starting(self) -> Starting:
         """Return what decides which plan or run is meant."""

@@ -6,7 +6,7 @@ Reads are asked again where no usable answer came; a write is one request, whate
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -43,6 +43,9 @@ from bulkrunner.domain.records import Document, held_by, library_iri
 from bulkrunner.errors import CatalogueUnreachable
 
 T = TypeVar("T")
+
+MAX_NAMED = 50
+"""Records looked for by their identifiers at most."""
 
 _RECORD_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/ld+json"),)
 _LIST_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
@@ -167,6 +170,22 @@ class ReadOnlyCatalogue:
         return tuple(
             self._answers.own_id(doc) for doc in documents if not names.isdisjoint(iter_ids(doc))
         )
+
+    def bibs_named(self, names: Sequence[str], identifiers: Sequence[str]) -> tuple[str, ...]:
+        """Return short ids of records that have one of these names or identifiers."""
+        found: dict[str, None] = {}
+        for name in names:
+            path = f"{_path(name)}?embellished=false"
+            short_id = self._ask(path, _RECORD_HEADERS, self._answers.named, what=name)
+            found.update({short_id: None} if short_id else {})
+        for value in identifiers:
+            phrase = '"' + value.replace("\\", " ").replace('"', " ") + '"'
+            query = urlencode(
+                {"identifiedBy.value": phrase, "_limit": str(MAX_NAMED), "_sort": "@id"}
+            )
+            hits = self._ask(f"/find?{query}", _LIST_HEADERS, self._answers.hits, what=value)
+            found.update(dict.fromkeys(hits))
+        return tuple(found)[:MAX_NAMED]
 
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment; asked once a sigel."""

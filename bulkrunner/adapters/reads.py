@@ -123,6 +123,28 @@ class ReadAnswers:
             )
         return short_id
 
+    def named(self, reply: Reply) -> str | None:
+        """Return the short id of the record that has this name."""
+        if reply.status in (404, 410):
+            return None
+        if reply.status == 200:
+            return self.own_id(read_document(read_json(reply.media_type, reply.body)))
+        if reply.status in _REDIRECTS:
+            return self._iris.short_id(self._target(reply))
+        raise TryAgain(status_and_words(reply))
+
+    def hits(self, reply: Reply) -> tuple[str, ...]:
+        """Return the short ids of the records of this environment that a search found."""
+        if reply.status != 200:
+            raise TryAgain(status_and_words(reply))
+        data = read_json(reply.media_type, reply.body)
+        items = data.get("items") if isinstance(data, dict) else None
+        if not isinstance(items, list):
+            raise Misshapen("the search's answer holds no list of items")
+        found = (item.get("@id") for item in items if isinstance(item, dict))
+        ids = (self._iris.short_id(iri) for iri in found if isinstance(iri, str))
+        return tuple(short_id for short_id in ids if short_id)
+
     def exists(self, reply: Reply) -> bool:
         """Tell whether there is such a record, whatever it holds."""
         if reply.status in (404, 410):

@@ -31,6 +31,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "resume": _RUN,
     "run": _RUN,
     "sandbox": ("test", "production", "pid", "config", "credentials"),
+    "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
     "status": ("jobs", "plans", "runs", "gates", "next"),
     "stop": ("run", "state"),
     "verify": ("run", "environment", "checked", "differences", "requests"),

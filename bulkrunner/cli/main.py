@@ -31,6 +31,7 @@ COMMANDS = {
     "resume": "running",
     "run": "running",
     "sandbox": "sandbox",
+    "settle": "settling",
     "status": "status",
     "stop": "running",
     "verify": "running",

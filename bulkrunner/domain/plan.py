@@ -64,6 +64,8 @@ class PlannedChange:
         target_key: what two changes of one plan may not share.
         pattern: what the change does, values left out; staging must have tried every pattern.
         notes: other findings that do not refuse the change, as (code, message).
+        prerequisites: numbers of earlier changes; this one is sent only when they ended well.
+        links: records that link to a bib to be deleted; known while planning, not stored.
     """
 
     number: int
@@ -88,6 +90,8 @@ class PlannedChange:
     code: str = ""
     message: str = ""
     notes: tuple[tuple[str, str], ...] = ()
+    prerequisites: tuple[int, ...] = ()
+    links: tuple[str, ...] = ()
 
     def operation_digest(self) -> str:
         """Return the digest that staging and production changes are matched by."""
@@ -95,22 +99,23 @@ class PlannedChange:
 
     def digest(self) -> str:
         """Return the digest of what a run would do for this change."""
-        return digest(
-            [
-                self.number,
-                self.action.value,
-                self.record,
-                self.operation,
-                self.etag,
-                self.before,
-                self.after,
-                self.before_fingerprint,
-                self.after_fingerprint,
-                self.kind,
-                self.sigel,
-                self.code,
-            ]
-        )
+        parts: list[Any] = [
+            self.number,
+            self.action.value,
+            self.record,
+            self.operation,
+            self.etag,
+            self.before,
+            self.after,
+            self.before_fingerprint,
+            self.after_fingerprint,
+            self.kind,
+            self.sigel,
+            self.code,
+        ]
+        if self.prerequisites:  # added only where there are any: older plans keep their digest
+            parts.append(list(self.prerequisites))
+        return digest(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +197,11 @@ def plan_digest(head: Mapping[str, Any], change_digests: Iterable[str]) -> str:
         state.update(b"\n")
         state.update(item.encode())
     return "sha256:" + state.hexdigest()
+
+
+def record_key(record: str) -> str:
+    """Return the target key of a change to an existing record."""
+    return f"record:{record}"
 
 
 def operation_digest(operation: Mapping[str, Any]) -> str:

@@ -58,6 +58,19 @@ class CatalogueReader(Protocol):
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing (any relation)."""
 
+    def bibs_named(self, names: Sequence[str], identifiers: Sequence[str]) -> tuple[str, ...]:
+        """Return short ids of records that have one of these names or identifiers, at most 50.
+
+        The index that is searched lags behind; that nothing is found proves nothing.
+
+        Args:
+            names: IRIs that a record may have as ``sameAs``.
+            identifiers: values such as an ISBN, as stored.
+        """
+
+    def server_time(self) -> datetime | None:
+        """Return the time that the catalogue's last answer bore, None where it bore none."""
+
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment."""
 
@@ -164,6 +177,9 @@ class PlanLedger(Protocol):
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: that change's number."""
 
+    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
+        """Return for each record that a stored change of the plan deletes: that change's number."""
+
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
 
@@ -268,6 +284,12 @@ class RunLedger(Protocol):
 
     def conclude(self, run: str, change: int, result: Result) -> Future[None]:
         """Store a change's outcome; done once it is on disk."""
+
+    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
+        """Return the outcomes of these changes, as far as they have one."""
+
+    def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
+        """Return which of these records were made by another change than this one."""
 
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""

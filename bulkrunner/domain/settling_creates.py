@@ -18,13 +18,19 @@ from bulkrunner.domain.decisions import (
 )
 from bulkrunner.domain.fingerprint import create_fingerprint
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, creator, record_part
+from bulkrunner.domain.records import Document, creator, record_part, thing_part
 from bulkrunner.domain.run import Attempt
+
+MAX_IDENTIFIERS = 10
+"""Names, and identifiers, of a bib that are searched for."""
+
+MAX_IDENTIFIER = 200
+"""Characters of one that is searched for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A holding that stands where ours should be.
+    """A record that may be the one that was created.
 
     Attributes:
         first: its first version, None where that cannot be read.
@@ -73,6 +79,36 @@ def settle_create(
     return again(attempts, None, unsaved="not_saved")
 
 
+def _described(found: Candidate) -> dict[str, object]:
+    newest = found.newest.document or {}
+    return {
+        "record": found.record,
+        "created": record_part(newest).get("created"),
+        "creator": creator(newest),
+        **by_and_when(found.newest.document),
+    }
+
+
+def identifiers_of(document: Document) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names (IRIs) and identifiers by which a new bib can be found again."""
+    thing = thing_part(document)
+    same = [*_nodes(record_part(document).get("sameAs")), *_nodes(thing.get("sameAs"))]
+    names = [node.get("@id") for node in same]
+    values = [node.get("value") for node in _nodes(thing.get("identifiedBy"))]
+    return _texts(names), _texts(values)
+
+
+def _nodes(value: object) -> list[dict[str, object]]:
+    nodes = value if isinstance(value, list) else [value]
+    return [node for node in nodes if isinstance(node, dict)]
+
+
+def _texts(values: Sequence[object]) -> tuple[str, ...]:
+    texts = (value.strip() for value in values if isinstance(value, str))
+    usable = (text for text in texts if text and len(text) <= MAX_IDENTIFIER)
+    return tuple(dict.fromkeys(usable))[:MAX_IDENTIFIERS]
+
+
 def _is_ours(
     change: PlannedChange, found: Candidate, sigel: str, not_before: datetime | None
 ) -> bool:
@@ -95,8 +131,24 @@ def _created(change: PlannedChange, found: Candidate) -> Decision:
     )
 
 
-def settle_bib_create(change: PlannedChange, attempts: Sequence[Attempt]) -> Decision:
-    """Decide how the creation of a bib stands: never a second POST on a guess."""
+def settle_bib_create(
+    change: PlannedChange,
+    attempts: Sequence[Attempt],
+    candidates: Sequence[Candidate] = (),
+    *,
+    active_sigel: str = "",
+    not_before: datetime | None = None,
+) -> Decision:
+    """Decide how the creation of a bib stands: never a second POST on a guess.
+
+    Args:
+        change: as planned.
+        attempts: every send so far, with what is known of its answer.
+        candidates: records with an identifier of the bib's that no other change has made.
+        active_sigel: as whom the attempts were made.
+        not_before: time of the first intent by the server's clock; where that is not known nothing
+            found can be proven to be ours.
+    """
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:
             return Decision(
@@ -105,17 +157,27 @@ def settle_bib_create(change: PlannedChange, attempts: Sequence[Attempt]) -> Dec
                 message=f"the server could not store it: {attempts[-1].words}".rstrip(": "),
             )
         return again(attempts, None, unsaved="not_saved")
+    ours = [
+        found
+        for found in candidates
+        if not_before is not None and _is_ours(change, found, active_sigel, not_before)
+    ]
+    if len(ours) == 1:
+        return _created(change, ours[0])
     last = attempts[-1]
+    listed = ", ".join(found.record for found in candidates)
+    seen = f"found with its identifiers: {listed}" if listed else "search the catalogue for it"
     return Decision(
         verdict=Verdict.UNKNOWN,
         code="bib_create_unproven",
-        message="the answer to the creation of a bib was lost; search the catalogue for it, "
-        "then record what you found",
+        message=f"the answer to the creation of a bib was lost; {seen}; "
+        "then say what became of it with bulkrunner settle",
         detail={
             "sent_at": last.intent_at.isoformat(),
             "answer": last.answer,
             "status": last.status,
             "error_id": last.error_id,
             "title": change.bib.title if change.bib else "",
+            "candidates": [_described(found) for found in candidates],
         },
     )

@@ -99,3 +99,42 @@ def test_what_a_thread_dies_of_is_kept_and_nothing_new_is_begun():
 )
 def test_the_lane_is_the_bib(changes, lane):
     assert lane_of(a_change(1, **changes)) == lane
+
+
+def waiting(number, bib, *prerequisites):
+    change = replace(a_change(number), bib=BibSummary(id=bib), prerequisites=prerequisites)
+    return WorkItem(change=change)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.integers(1, 20), max_size=3))))
+def test_each_comes_after_what_it_waits_for(wanted):
+    items = [
+        waiting(number, bib, *(n for n in sorted(needs) if n < number))
+        for number, (bib, needs) in enumerate(wanted[:20], start=1)
+    ]
+    done, lock = [], threading.Lock()
+
+    def carry_out(one):
+        with lock:
+            done.append(one.change.number)
+
+    work(items, carry_out)
+    assert sorted(done) == [one.change.number for one in items]
+    for one in items:
+        before = done[: done.index(one.change.number)]
+        assert set(one.change.prerequisites) <= set(before)
+
+
+def test_a_slow_one_holds_up_only_what_waits_for_it():
+    done, go_on = [], threading.Event()
+
+    def carry_out(one):
+        if one.change.number == 1:
+            assert go_on.wait(20)
+        done.append(one.change.number)
+        if one.change.number == 3:
+            go_on.set()
+
+    work([waiting(1, "a"), waiting(2, "b", 1), waiting(3, "c")], carry_out, threads=2)
+    assert done == [3, 1, 2]

@@ -149,6 +149,28 @@ def test_a_legacy_iri_is_resolved_by_the_server(here, catalogue):
     assert isinstance(catalogue.read("http://libris.kb.se/bib/999999999"), Missing)
 
 
+def test_bibs_are_found_by_their_names_and_identifiers(here, catalogue):
+    found = {}
+    for short_id in here.records("bib"):
+        record, thing = catalogue.read(short_id).document["@graph"][:2]
+        names = [link["@id"] for node in (record, thing) for link in node.get("sameAs", [])]
+        values = [node.get("value") for node in thing.get("identifiedBy", [])]
+        if names and values:
+            found = {"id": short_id, "name": names[0], "value": values[0]}
+            break
+    assert found, "the seed has a bib with a name and an identifier"
+    assert catalogue.bibs_named([found["name"]], []) == (found["id"],)
+    assert found["id"] in catalogue.bibs_named([], [found["value"]])
+    assert catalogue.bibs_named([found["name"]], [found["value"]]).count(found["id"]) == 1
+    assert catalogue.bibs_named(["http://libris.kb.se/bib/999999999"], ["99999999999"]) == ()
+    assert catalogue.bibs_named([], []) == ()
+
+
+def test_an_identifier_is_no_query(here, catalogue):
+    for value in ('x" | "', "a* | b", "-nothing", "\\", '"', "(a", "å&b=c#d"):
+        assert catalogue.bibs_named([], [f"{value}999999999999"]) == ()
+
+
 def test_a_broken_look_up_of_holdings_is_gone_around(here, catalogue):
     short_id = a_holding(here, 1)
     bib = catalogue.read(short_id).document["@graph"][1]["itemOf"]["@id"]

@@ -29,7 +29,7 @@ COMPUTED_ERRORS = {
 REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
 REFUSERS = {"PlaceRefused", "NotFound"}
 ENDING = ("services/applying", "domain/settling.py", "domain/settling_creates.py")
-ENDING += ("domain/decisions.py", "domain/fingerprint.py")
+ENDING += ("domain/decisions.py", "domain/fingerprint.py", "services/settling.py")
 ENDERS = {"refused", "NotSendable"}
 
 

@@ -58,6 +58,7 @@ changes = st.builds(
     code=texts,
     message=texts,
     notes=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    prerequisites=st.lists(st.integers(1, 10**9), max_size=3).map(tuple),
 )
 attempts = st.builds(
     Attempt,

@@ -1,5 +1,6 @@
 """Migrations give what the tables in the code say, and ledgers of other versions are left alone."""
 
+import json
 import re
 import sqlite3
 
@@ -11,10 +12,13 @@ from alembic.script import ScriptDirectory
 
 from bulkrunner.adapters.ledger import open_ledger, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
+from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.opening import migrations_folder
+from bulkrunner.adapters.ledger.plans import changes_digest
+from bulkrunner.adapters.ledger.rows import change_row
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
 from bulkrunner.errors import ConfigError, UsageError
-from tests.support.ledgers import SetClock, a_plan, ledger_url, new_ledger
+from tests.support.ledgers import SetClock, a_change, a_plan, ledger_url, new_ledger, store_plan
 
 
 def _shapes(path):
@@ -70,6 +74,27 @@ def test_what_is_stored_survives_an_upgrade(tmp_path):
     with new_ledger(tmp_path) as ledger:
         assert ledger.plan("p1") == a_plan()
         assert ledger.check() == []
+
+
+def test_a_plan_of_the_first_ledgers_fits_its_events(tmp_path):
+    path = tmp_path / "ledger.db"
+    with new_ledger(tmp_path) as ledger:
+        plan = store_plan(ledger, a_plan(), [a_change(1), a_change(2)])
+    # What the first ledgers told of a change had no such column; an empty one is not told either.
+    connection = sqlite3.connect(path)
+    told = connection.execute("SELECT data FROM events WHERE kind = 'changes_added'").fetchone()[0]
+    connection.close()
+    with new_ledger(tmp_path) as ledger:
+        changes = list(ledger.changes(plan.id))
+        rows = [_row_of_the_first(plan.id, change) for change in changes]
+        assert json.loads(told)["rows"] == changes_digest(rows)
+        assert ledger.check() == []
+
+
+def _row_of_the_first(plan, change):
+    row = change_row(plan, change, Parcel())
+    del row["prerequisites"]
+    return row
 
 
 def _set_revision(path, revision):

@@ -185,6 +185,11 @@ def test_groups_changes_by_pattern_with_values_and_three_samples(plan_page: Page
     assert "1shelfMark.labelHcfHce" in values
 
 
+def test_says_what_a_change_waits_for(plan_page: Page) -> None:
+    (waiting,) = (n for n in plan_page.all("article") if n.attributes.get("id") == "c17")
+    assert "Skickas först när dessa ändringar är gjorda: 16" in waiting.text
+
+
 def test_shows_every_change_deletions_first(plan_page: Page) -> None:
     shown = [int(n.attributes["id"][1:]) for n in plan_page.within("changes", "article", "change")]
     assert shown[:2] == [16, 17]

@@ -90,6 +90,7 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
         "message": "",
         "notes": [],
         "cleanups": [],
+        "prerequisites": [],
         "differences": [
             {"place": "shelfMark.label", "kind": "changed", "before": "Hc", "after": "Hce"}
         ],

@@ -13,7 +13,12 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.run import Attempt
 from bulkrunner.domain.settling import stored_otherwise
-from bulkrunner.domain.settling_creates import Candidate, settle_bib_create, settle_create
+from bulkrunner.domain.settling_creates import (
+    Candidate,
+    identifiers_of,
+    settle_bib_create,
+    settle_create,
+)
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LIBRARY = "https://libris.kb.se/library/"
@@ -160,7 +165,52 @@ def test_what_is_known_of_a_lost_bib_is_kept():
         "status": 500,
         "error_id": "abc",
         "title": "Röda rummet",
+        "candidates": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("candidates", "not_before", "record"),
+    [
+        ([there("x1")], START, "x1"),
+        ([there("x1"), there("x2", "Hce")], START, "x1"),
+        ([there("x1"), there("x2")], START, None),
+        ([there("x1")], None, None),
+        ([there("x1", at=-5)], START, None),
+        ([there("x1", by="S")], START, None),
+        ([there("x1", "Hce")], START, None),
+        ([], START, None),
+    ],
+    ids=["ours", "ours and another", "two", "no clock", "older", "theirs", "other", "none"],
+)
+def test_a_bib_is_ours_only_where_exactly_one_passes(candidates, not_before, record):
+    decision = settle_bib_create(
+        CHANGE, sent("lost"), candidates, active_sigel="Ylm", not_before=not_before
+    )
+    assert decision.record == record
+    assert decision.verdict is (Verdict.APPLIED if record else Verdict.UNKNOWN)
+    if record is None:
+        listed = [candidate.record for candidate in candidates]
+        assert [one["record"] for one in decision.detail["candidates"]] == listed
+
+
+def test_candidates_say_nothing_where_no_post_can_have_written():
+    decision = settle_bib_create(
+        CHANGE, sent("forbidden", status=403), [there("x1")], active_sigel="Ylm", not_before=START
+    )
+    assert decision.verdict is Verdict.SEND
+
+
+def test_a_bib_is_searched_for_by_names_and_identifiers():
+    names = [{"@id": "http://libris.kb.se/resource/bib/1"}, {"label": "none"}, "text"]
+    values = [{"value": " 9786201 "}, {"value": ["no"]}, {"value": "9786201"}, {"value": ""}]
+    thing = {"sameAs": names, "identifiedBy": [*values, {"value": "x" * 300}]}
+    graph = [{"sameAs": {"@id": "http://libris.kb.se/bib/1"}}, thing]
+    assert identifiers_of({"@graph": graph}) == (
+        ("http://libris.kb.se/bib/1", "http://libris.kb.se/resource/bib/1"),
+        ("9786201",),
+    )
+    assert identifiers_of({"@graph": [{}, {}]}) == ((), ())
 
 
 def test_ids_given_by_the_server_are_no_difference():

@@ -157,7 +157,7 @@ def some_changes() -> list[PlannedChange]:
         a_reported(14, cleanups=("cataloguersNote: trimmed",)),
         a_reported(15, given=f"{BASE}/{record_id(15)}#it", cleanups=("cataloguersNote: trimmed",)),
         a_reported(16, Action.DELETE, before=holding(record_id(16), "Hc", cataloguersNote=["ÅJ"])),
-        a_reported(17, Action.DELETE),
+        a_reported(17, Action.DELETE, prerequisites=(16,)),
         a_reported(18, Action.CREATE),
     ]
     refused: dict[str, Any] = {"pattern": "", "target_key": None}

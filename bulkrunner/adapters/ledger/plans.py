@@ -14,11 +14,22 @@ from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import PLAN, change_of, change_row, pick, plan_of, plan_row
 from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans, results, runs
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
-from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange, PlanState
+from bulkrunner.domain.plan import (
+    Action,
+    Finding,
+    Made,
+    Plan,
+    PlannedChange,
+    PlanState,
+    record_key,
+)
 from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
+
+LATER = frozenset({"prerequisites"})
+"""Columns of changes that the first ledgers did not have."""
 
 
 class Plans(Part):
@@ -78,6 +89,19 @@ class Plans(Part):
                 )
                 taken.update((key, number) for key, number in connection.execute(query))
         return taken
+
+    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
+        """Return for each record that a stored change of the plan deletes: that change's number."""
+        found: dict[str, int] = {}
+        c = planned_changes.c
+        with self._database.read() as connection:
+            for start in range(0, len(records), PAGE):
+                keys = [record_key(record) for record in records[start : start + PAGE]]
+                query = select(c.record, c.number).where(
+                    c.plan == plan, c.target_key.in_(keys), c.action == Action.DELETE.value
+                )
+                found.update((record, number) for record, number in connection.execute(query))
+        return found
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -266,7 +290,12 @@ class Plans(Part):
 
 def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the digest by which an event knows the changes that were added with it."""
-    return row_digest({str(row["number"]): dict(row) for row in rows})
+    return row_digest({str(row["number"]): _as_told(row) for row in rows})
+
+
+def _as_told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without columns that came later and are empty, as events before them knew it."""
+    return {name: value for name, value in row.items() if name not in LATER or value is not None}
 
 
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
@@ -327,6 +356,8 @@ def _digest_of(row: Row[Any], content: Mapping[str, bytes]) -> str:
         canonical_bytes(row.sigel),
         canonical_bytes(row.code),
     ]
+    if row.prerequisites:
+        parts.append(canonical_bytes(row.prerequisites))
     return digest_of_bytes(b"[" + b",".join(parts) + b"]")
 
 

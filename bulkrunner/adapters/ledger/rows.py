@@ -140,6 +140,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "code": change.code,
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
+        "prerequisites": list(change.prerequisites) or None,
     }
 
 
@@ -168,6 +169,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         code=row.code,
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
+        prerequisites=tuple(row.prerequisites or ()),
     )
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
@@ -117,6 +117,35 @@ class Runs(Part):
     def conclude(self, run: str, change: int, result: Result) -> Future[None]:
         """Store a change's outcome; done once it is on disk."""
         return self._writer.submit("outcome", run, change, result)
+
+    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
+        """Return the outcomes of these changes, as far as they have one."""
+        found: dict[int, Outcome] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(changes), PAGE):
+                query = select(results.c.change, results.c.outcome).where(
+                    results.c.run == run, results.c.change.in_(changes[start : start + PAGE])
+                )
+                found.update(
+                    (row.change, Outcome(row.outcome)) for row in connection.execute(query)
+                )
+        return found
+
+    def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
+        """Return which of these records were made by another change than this one."""
+        other = [
+            select(results.c.record).where(
+                results.c.record.in_(records),
+                or_(results.c.run != run, results.c.change != change),
+            ),
+            select(attempts.c.words).where(
+                attempts.c.words.in_(records),
+                attempts.c.method == "POST",
+                or_(attempts.c.run != run, attempts.c.change != change),
+            ),
+        ]
+        with self._database.read() as connection:
+            return frozenset(str(word) for query in other for word in connection.scalars(query))
 
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""

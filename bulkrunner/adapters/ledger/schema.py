@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0003"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -136,6 +136,7 @@ planned_changes = Table(
     _text("code"),
     _text("message"),
     Column("notes", Json),
+    Column("prerequisites", Json),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),

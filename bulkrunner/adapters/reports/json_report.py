@@ -197,6 +197,7 @@ def change_as_dict(item: ReportedChange, plan: str) -> dict[str, Any]:
         "message": change.message,
         "notes": [{"code": code, "message": message} for code, message in change.notes],
         "cleanups": change.cleanups,
+        "prerequisites": change.prerequisites,
         "differences": [
             {"place": d.place, "kind": d.kind, "before": d.before, "after": d.after}
             for d in item.differences

@@ -8,6 +8,9 @@ from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.services.applying.budget import BAD
 
+PREREQUISITE = "prerequisite"
+"""Code of a change that was not tried, since another one had to precede it."""
+
 TRIES = 3
 """Changes of one pattern tried, where the first ones are no longer as planned."""
 
@@ -33,7 +36,7 @@ def proven(result: Result | None) -> bool:
 
 def fault(change: int, pattern: str, result: Result | None) -> str:
     """Return why the run must not go on after this first change, or an empty text."""
-    if result is None:
+    if result is None or result.code == PREREQUISITE:
         return ""
     named = f"the first change of its kind ({pattern}, change {change})"
     if result.outcome in BAD:

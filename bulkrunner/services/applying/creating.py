@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,15 +19,29 @@ from bulkrunner.domain.decisions import (
 from bulkrunner.domain.fingerprint import NotSendable, check_sendable, create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, held_by, item_of, modified, record_part
+from bulkrunner.domain.records import Document, held_by, item_of, library_iri, modified, record_part
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settling import stored_otherwise
-from bulkrunner.domain.settling_creates import Candidate, settle_bib_create, settle_create
+from bulkrunner.domain.settling_creates import (
+    Candidate,
+    identifiers_of,
+    settle_bib_create,
+    settle_create,
+)
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.sending import after_answer, send
 
+log = logging.getLogger(__name__)
+
 MAX_CANDIDATES = 5
 """Holdings of one library on one bib that are looked at; more than one is already odd."""
+
+MAX_BIBS = 50
+"""Records with an identifier of a new bib that are looked at."""
+
+SEARCHES = (0.0, 2.0, 5.0)
+"""Seconds before each search for a bib whose creation was not answered: the index lags behind."""
 
 
 def carry_out(frame: Frame, work: Work) -> Result:
@@ -99,7 +114,7 @@ def _send(
 def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple[str, ...]]:
     """Decide by what is there now; returns also the ids that are there."""
     if work.change.kind == "bib":
-        return settle_bib_create(work.change, work.attempts), ()
+        return _look_for_bib(frame, work), ()
     bib, sigel = item_of(document), held_by(document)
     if bib is None or sigel is None:
         return refused("no_sigel", "the planned holding names no library or no bib"), ()
@@ -119,6 +134,55 @@ def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple
     if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
         decision = _what_is_missing(frame, work.change, sigel) or decision
     return decision, ids
+
+
+def _look_for_bib(frame: Frame, work: Work) -> Decision:
+    """Decide how the creation of a bib stands, searching for it where it may have been stored."""
+    decision = settle_bib_create(work.change, work.attempts)
+    names, values = identifiers_of(work.change.predicted or {})
+    if decision.verdict is not Verdict.UNKNOWN or not (names or values):
+        return decision
+    for pause in SEARCHES:
+        frame.control.pause(pause)
+        frame.control.check()
+        ids = _search(frame, work, names, values)
+        if ids is None:
+            break
+        if frame.server_clock.ahead is None:
+            frame.server_clock.learn(frame.catalogue.server_time(), frame.clock.now())
+        decision = _among(frame, work, ids)
+        if decision.verdict is not Verdict.UNKNOWN:
+            break
+    return decision
+
+
+def _search(
+    frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Search by names and identifiers; None where only the search does not work.
+
+    Raises:
+        CatalogueUnreachable: nothing else is answered either.
+    """
+    try:
+        return frame.catalogue.bibs_named(names, values)
+    except CatalogueUnreachable as error:
+        frame.catalogue.read(library_iri(work.change.sigel or frame.active_sigel))
+        log.warning("change %d: the search failed: %s", work.change.number, error)
+        return None
+
+
+def _among(frame: Frame, work: Work, ids: tuple[str, ...]) -> Decision:
+    claimed = frame.records.claimed(ids, change=work.change.number)
+    looked_at = [record for record in ids if record not in claimed][:MAX_BIBS]
+    found = [_candidate(frame, record) for record in looked_at]
+    return settle_bib_create(
+        work.change,
+        work.attempts,
+        [candidate for candidate in found if candidate is not None],
+        active_sigel=frame.active_sigel,
+        not_before=_not_before(frame, work),
+    )
 
 
 def _candidate(frame: Frame, record: str) -> Candidate | None:

@@ -28,13 +28,17 @@ class Crew:
     """A bounded number of threads, fed by one.
 
     Work of one lane is done in the order in which it came; a lane that has more goes to the back of
-    the queue, so that a long one keeps nobody waiting. Threads never wait for each other.
+    the queue, so that a long one keeps nobody waiting. Threads never wait for each other. A change
+    that has prerequisites among those handed in before it waits until they are done, and its lane
+    with it; as each waits for earlier ones only, never two for each other.
     """
 
     def __init__(self, carry_out: Callable[[WorkItem], None], *, threads: int) -> None:
         self._carry_out = carry_out
         self._ready: deque[tuple[str, WorkItem]] = deque()
         self._lanes: dict[str, deque[WorkItem]] = {}
+        self._present: set[int] = set()
+        self._blocked: list[tuple[str, WorkItem]] = []
         self._changed = threading.Condition()
         self._closed = False
         self._size = 0
@@ -70,11 +74,12 @@ class Crew:
         lane = lane_of(item.change)
         with self._changed:
             self._size += 1
+            self._present.add(item.change.number)
             if lane in self._lanes:
                 self._lanes[lane].append(item)
                 return
             self._lanes[lane] = deque()
-            self._ready.append((lane, item))
+            self._make_ready(lane, item)
             self._changed.notify_all()
 
     def wait(self, enough: Callable[[], bool], seconds: float) -> None:
@@ -97,7 +102,7 @@ class Crew:
                 self._failure = error
                 self.close()
             finally:
-                self._done(lane)
+                self._done(lane, item.change.number)
 
     def _take(self) -> tuple[str, WorkItem] | None:
         with self._changed:
@@ -107,13 +112,21 @@ class Crew:
             self._in_hand += 1
             return self._ready.popleft()
 
-    def _done(self, lane: str) -> None:
+    def _make_ready(self, lane: str, item: WorkItem) -> None:
+        waits = not self._present.isdisjoint(item.change.prerequisites)
+        (self._blocked if waits else self._ready).append((lane, item))
+
+    def _done(self, lane: str, number: int) -> None:
         with self._changed:
+            self._present.discard(number)
             waiting = self._lanes[lane]
             if waiting:
-                self._ready.append((lane, waiting.popleft()))
+                self._make_ready(lane, waiting.popleft())
             else:
                 del self._lanes[lane]
+            blocked, self._blocked = self._blocked, []
+            for one in blocked:
+                self._make_ready(*one)
             self._size -= 1
             self._in_hand -= 1
             self._changed.notify_all()

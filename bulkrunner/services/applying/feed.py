@@ -125,6 +125,8 @@ class Feed:
             return
         page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
         if page and page[0].change.number == number:
+            for earlier in page[0].change.prerequisites:
+                self._put_first(earlier)
             self._first.add(number)
             self._tally.watch(number)
             self._crew.put(page[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bulkrunner.domain.decisions import may_have_written
@@ -11,6 +12,7 @@ from bulkrunner.domain.ports import WorkItem
 from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, CatalogueUnreachable, Interrupted
 from bulkrunner.services.applying import creating, existing
+from bulkrunner.services.applying.canary import PREREQUISITE
 from bulkrunner.services.applying.control import Stopped
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.lease import LeaseLost
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 UNREADABLE_RECORD = "unreadable_record"
 """Error code of an answer that is no record; asking again would not help."""
+
+WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
+"""Outcomes of a change after which those that wait for it are sent."""
 
 
 class Worker:
@@ -43,6 +48,23 @@ class Worker:
         result = replace(result, decided_at=self._frame.clock.now())
         self._frame.records.conclude(change.number, result)
         self._tally.add(change.number, result)
+
+    def _prerequisite(self, work: Work) -> Result | None:
+        """Return the refusal of a change whose prerequisites did not end well.
+
+        What was sent already is settled like any other.
+
+        Raises:
+            Stopped: a prerequisite is still pending.
+        """
+        if work.attempts:
+            return None
+        numbers = work.change.prerequisites
+        ended = self._frame.records.outcomes_of(numbers) if numbers else {}
+        bad = [number for number in numbers if ended.get(number) not in WELL]
+        if any(number not in ended for number in bad):
+            raise Stopped  # they were left pending, as the run ends
+        return _unmet(bad, ended) if bad else None
 
     def _result(self, work: Work) -> Result | None:
         try:
@@ -68,10 +90,10 @@ class Worker:
             return self._confined(work, error)
 
     def _carried_out(self, work: Work) -> Result:
-        if work.change.action is Action.CREATE:
-            result = creating.carry_out(self._frame, work)
-        else:
-            result = existing.carry_out(self._frame, work)
+        result = self._prerequisite(work)
+        if result is None:
+            how = creating if work.change.action is Action.CREATE else existing
+            result = how.carry_out(self._frame, work)
         # Whoever drives the run now decides; what this process knows may be old.
         self._frame.lease.require()
         return result
@@ -95,6 +117,17 @@ class Worker:
             )
         self._frame.control.fail(error)
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
+
+
+def _unmet(bad: list[int], ended: Mapping[int, Outcome]) -> Result:
+    listed = ", ".join(f"{number} ended {ended[number]}" for number in bad[:5])
+    more = f" and {len(bad) - 5} more did not end well" if bad[5:] else ""
+    return Result(
+        outcome=Outcome.REFUSED,
+        code=PREREQUISITE,
+        message=f"sent only after changes that did not come about: change {listed}{more}",
+        detail={"prerequisites": bad},
+    )
 
 
 def _unreadable(work: Work, error: CatalogueUnreachable) -> Result:

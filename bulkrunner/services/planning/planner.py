@@ -25,6 +25,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.earlier import EarlierRuns
+from bulkrunner.services.planning.ordering import in_order
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.resolving import Resolver
 
@@ -147,6 +148,7 @@ class Planner:
                 if changes:
                     cursor = changes[-1].number
                     changes = self._without_duplicates(plan.id, changes)
+                    changes = in_order(self._ledger, plan.id, changes)
                     self._ledger.add_changes(plan.id, changes, cursor=cursor)
                     for change in changes:
                         counts[change.action.value] += 1

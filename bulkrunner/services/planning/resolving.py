@@ -20,7 +20,7 @@ from bulkrunner.domain.operations import (
     same,
 )
 from bulkrunner.domain.patterns import pattern_of
-from bulkrunner.domain.plan import Action, Made, PlannedChange
+from bulkrunner.domain.plan import Action, Made, PlannedChange, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, held_by, is_holding, item_of, thing_part
@@ -191,7 +191,7 @@ class Resolver:
         known.record = found.record
         known.etag = found.etag
         known.before = found.document
-        known.target_key = f"record:{found.record}"
+        known.target_key = record_key(found.record)
         demand(self._of_this_environment(found))
         if is_holding(found.document):
             self._know_holding(found.document, known)
@@ -307,17 +307,9 @@ class Resolver:
         demand(check_expect(before, op.expect, self._iris))
         iri = thing_part(before).get("@id")
         links = self._reader.links_to(iri) if known.kind == "bib" and isinstance(iri, str) else ()
-        if links:
-            shown = ", ".join(links[:5]) + (f" and {len(links) - 5} more" if links[5:] else "")
-            raise Refused(
-                Refusal(
-                    code="linked",
-                    message=f"{len(links)} records link to it: {shown}",
-                    hint="the server refuses to delete what something links to",
-                )
-            )
         return {
             "action": Action.DELETE,
+            "links": tuple(link for link in links if link != known.record),
             "before_fingerprint": before_fingerprint(before),
             "pattern": pattern_of(op, kind=known.kind),
         }
@@ -371,7 +363,11 @@ class Resolver:
         demand(self._proofs.bib())
         demand(self._proofs.sigel(op.sigel))
         earlier = self._created_earlier(known, made)
-        return earlier if earlier is not None else self._created(op, None)
+        if earlier is not None:
+            return earlier
+        created = self._created(op, None)
+        # Twice the same bib in one job could not be told apart after a lost answer.
+        return {**created, "target_key": f"new:{created['after_fingerprint']}"}
 
     def _created(self, op: Create, bib_thing_iri: str | None) -> dict[str, Any]:
         after = build_create(op, iris=self._iris, bib_thing_iri=bib_thing_iri)
