@@ -19,11 +19,15 @@ from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper, LeaseLost
+from bulkrunner.services.applying.listening import Listener, WaitingNow
+from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
 from bulkrunner.services.applying.tally import Tally
 from bulkrunner.services.applying.worker import Worker
 
-LISTEN_EVERY = 1.0
+HELD = "--hold-after-canary, the first changes are verified"
+"""Who pauses a run that waits for a person after its first changes."""
+
 RECHECK_EVERY = 3600.0
 
 
@@ -36,6 +40,8 @@ class Parts:
         gate: decides when the next write may be sent.
         owner: this process. alive: tells whether another owner's process lives, None if unknown.
         recheck: tests the gates again, each hour; raises where one has closed.
+        set_rate: changes the writes per second that ``gate`` allows.
+        progress: remembers what is waited for, where it is a ``WaitingNow``.
         patience: seconds to wait for a login that is down.
     """
 
@@ -49,6 +55,7 @@ class Parts:
     owner: Owner
     alive: Callable[[Owner], bool | None]
     recheck: Callable[[], None] | None = None
+    set_rate: Callable[[float], None] | None = None
     patience: float = PATIENCE
 
 
@@ -59,14 +66,23 @@ class Executor:
         self._parts = parts
         self._control = Control(parts.clock)
         self._lease = LeaseKeeper(parts.ledger, parts.clock, parts.owner, alive=parts.alive)
-        self._listened_at = self._rechecked_at = parts.clock.monotonic()
+        self._rechecked_at = parts.clock.monotonic()
+        progress = parts.progress
+        if not isinstance(progress, WaitingNow):
+            progress = WaitingNow(progress, parts.clock)
+        self._progress = progress
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
         self._control.ask()
 
-    def start(self, plan: Plan, run_id: str) -> Run:
+    def start(self, plan: Plan, run_id: str, *, hold: bool = False) -> Run:
         """Store a new run of a plan, held by this process.
+
+        Args:
+            plan: to be carried out.
+            run_id: of the new run.
+            hold: pause once the first changes, one of every pattern, are verified.
 
         Raises:
             UsageError: another run of the job and environment is running.
@@ -80,6 +96,7 @@ class Executor:
             state=RunState.RUNNING,
             started_at=now,
             active_at=now,
+            hold=hold,
         )
         self._parts.ledger.start_run(run, lease=self._lease.first(run_id))
         return run
@@ -105,6 +122,9 @@ class Executor:
         try:
             if run.state is not RunState.RUNNING:
                 run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
+            elif run.paused:
+                # Its process died; whoever takes it up wants it to go on.
+                ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
             self._lease.start(self._control.fail)
             ending = self._drive(run, limit)
             return self._leave(run, ending, self._parts.catalogue.requests - requests)
@@ -131,17 +151,29 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plan(run.plan)
-        tally = Tally(parts.ledger.outcomes(run.id), parts.progress, control)
+        tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
-        frame = self._frame(plan, records)
+        frame = self._frame(plan, run, records)
+        listener = Listener(
+            run.id,
+            parts.ledger,
+            parts.clock,
+            self._progress,
+            control,
+            set_rate=parts.set_rate,
+        )
         worker = Worker(frame, tally)
         crew = Crew(worker.carry_out, threads=parts.environment.concurrency)
-        feed = Feed(parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(run))
-        parts.progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
+        feed = Feed(
+            parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(listener)
+        )
+        self._progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
         tally.show()
         try:
             crew.start()
-            feed.everything(limit, first_prove=_is_production(plan))
+            hold = (lambda: listener.hold_once(HELD)) if run.hold else None
+            listener.listen()
+            feed.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
         except BulkRunnerError as error:
             control.fail(error)
         except KeyboardInterrupt:
@@ -150,7 +182,9 @@ class Executor:
             crew.close()
             while crew.in_hand > control.parked:
                 crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
-            parts.progress.end()
+            self._progress.end()
+            with suppress(LedgerUnavailable):
+                listener.end()
         if crew.failure is not None:
             if not isinstance(crew.failure, Exception):
                 raise crew.failure
@@ -168,7 +202,7 @@ class Executor:
             return Ending(state=RunState.INTERRUPTED, reason="changes are left")
         return Ending(state=RunState.STOPPED, reason=f"the limit of {limit} changes is reached")
 
-    def _frame(self, plan: Plan, records: Records) -> Frame:
+    def _frame(self, plan: Plan, run: Run, records: Records) -> Frame:
         parts = self._parts
         manifest = plan.manifest
         sigel = str(manifest.get("active_sigel") or manifest.get("on_behalf_of"))
@@ -179,13 +213,14 @@ class Executor:
             active_sigel=sigel,
             sigels=frozenset(manifest.get("sigels", ())),
             gate=parts.gate,
-            hours=Hours(parts.environment, parts.clock, parts.progress),
+            hours=Hours(parts.environment, parts.clock, self._progress),
+            pauses=Pauses(run.id, parts.clock, self._progress),
             records=records,
             lease=self._lease,
             access=Access(
                 parts.catalogue,
                 self._control,
-                parts.progress,
+                self._progress,
                 plan,
                 active_sigel=sigel,
                 patience=parts.patience,
@@ -195,14 +230,10 @@ class Executor:
             confirm_fully=not _is_production(plan),
         )
 
-    def _goes_on(self, run: Run) -> bool:
-        """Listen for orders to stop, and test the gates again each hour."""
+    def _goes_on(self, listener: Listener) -> bool:
+        """Listen for orders, and test the gates again each hour."""
         now = self._parts.clock.monotonic()
-        if now - self._listened_at >= LISTEN_EVERY:
-            self._listened_at = now
-            reason = self._parts.ledger.stop_requested(run.id)
-            if reason is not None:
-                self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+        listener.listen()
         if now - self._rechecked_at >= RECHECK_EVERY:
             self._rechecked_at = now
             self._recheck()

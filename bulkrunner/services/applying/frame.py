@@ -15,6 +15,7 @@ from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
+from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
 
 
@@ -54,6 +55,7 @@ class Frame:
     lease: LeaseKeeper
     access: Access
     control: Control
+    pauses: Pauses
     server_clock: ServerClock
     confirm_fully: bool
 
@@ -66,10 +68,20 @@ class Frame:
         """
         with ExitStack() as stack:
             with self.control.parking():
-                self.hours.wait(self.control)
-                stack.enter_context(self.gate())
+                while True:
+                    self.pauses.wait(self.control)
+                    self.hours.wait(self.control)
+                    stack.enter_context(self.gate())
+                    if self._may_write():
+                        break
+                    stack.close()
             self.control.check()
             yield
+
+    def _may_write(self) -> bool:
+        # The wait for the turn may have been long.
+        ends = self.control.ending is not None
+        return ends or (self.control.paused_by is None and self.hours.open)
 
 
 @dataclass(kw_only=True)

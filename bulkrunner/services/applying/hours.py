@@ -26,7 +26,7 @@ class Hours:
             Stopped: the run ends.
         """
         told = False
-        while not self._open():
+        while not self.open:
             control.check()
             now = self._clock.now()
             opening = next_opening(self._windows, self._zone, now)
@@ -37,5 +37,7 @@ class Hours:
         if told:
             self._progress.waiting("", None)
 
-    def _open(self) -> bool:
+    @property
+    def open(self) -> bool:
+        """Whether writes may be sent now."""
         return not self._windows or is_open(self._windows, self._zone, self._clock.now())
