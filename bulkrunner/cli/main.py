@@ -25,14 +25,16 @@ COMMANDS = {
     "doctor": "doctor",
     "ledger": "ledger",
     "new": "jobs",
+    "pause": "control",
     "plan": "planning",
+    "rate": "control",
     "reject": "answering",
     "report": "reporting",
     "resume": "running",
     "run": "running",
     "sandbox": "sandbox",
     "status": "status",
-    "stop": "running",
+    "stop": "control",
     "verify": "running",
 }
 """Command → module of ``bulkrunner.cli.commands``; imported only when needed."""

@@ -76,13 +76,8 @@ class Executor:
         """Ask to stop after what is in flight; safe in a signal handler."""
         self._control.ask()
 
-    def start(self, plan: Plan, run_id: str, *, hold: bool = False) -> Run:
+    def start(self, plan: Plan, run_id: str) -> Run:
         """Store a new run of a plan, held by this process.
-
-        Args:
-            plan: to be carried out.
-            run_id: of the new run.
-            hold: pause once the first changes, one of every pattern, are verified.
 
         Raises:
             UsageError: another run of the job and environment is running.
@@ -96,17 +91,18 @@ class Executor:
             state=RunState.RUNNING,
             started_at=now,
             active_at=now,
-            hold=hold,
         )
         self._parts.ledger.start_run(run, lease=self._lease.first(run_id))
         return run
 
-    def run(self, run_id: str, *, limit: int | None = None) -> Run:
+    def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:
         """Carry out what the run has not carried out yet.
 
         Args:
             run_id: of a run that ``start`` stored, or that was interrupted or stopped.
             limit: at most so many changes, the next ones in plan order.
+            hold: pause once the first changes, one of every pattern, are verified. A run that was
+                to do so and did not come as far does so all the same.
 
         Raises:
             RunHeld: another process drives the run.
@@ -125,6 +121,8 @@ class Executor:
             elif run.paused:
                 # Its process died; whoever takes it up wants it to go on.
                 ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
+            if hold and ledger.hold_run(run.id, hold=True):
+                run = ledger.run(run.id)
             self._lease.start(self._control.fail)
             ending = self._drive(run, limit)
             return self._leave(run, ending, self._parts.catalogue.requests - requests)

@@ -97,7 +97,7 @@ class LeaseKeeper:
         if alive is True:
             raise RunHeld(
                 f"run {held.run} is being driven by {who}",
-                hint="wait for it, or stop it there with Ctrl-C",
+                hint=f"wait for it, or: bulkrunner stop {held.run}",
             )
         free_at = held.expires_at + timedelta(seconds=GRACE)
         if self._clock.now() < free_at:
