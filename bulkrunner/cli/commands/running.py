@@ -32,6 +32,7 @@ def run(
     environment: str,
     plan_id: str | None,
     limit: int | None,
+    *,
     hold: bool,
 ) -> None:
     """Execute the newest plan of the job in the environment, if every gate is open."""

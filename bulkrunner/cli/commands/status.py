@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("id", required=False)
 @click.option("--watch", is_flag=True, help="Show it again and again until nothing is running.")
 @global_options
-def status(invocation: Invocation, id: str | None, watch: bool) -> None:  # noqa: A002
+def status(invocation: Invocation, id: str | None, *, watch: bool) -> None:  # noqa: A002
     """Show jobs, plans, runs and gates, and the next command to give."""
     from bulkrunner.bootstrap import Program
 
@@ -38,7 +39,7 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
             invocation.document.update(found.as_document())
             lines = list(found.lines())
             if lines != shown:
-                if not invocation.as_json and click.get_text_stream("stdout").isatty():
+                if not invocation.as_json and sys.stdout.isatty():
                     click.clear()
                 invocation.say("\n".join(lines))
                 shown = lines

@@ -114,11 +114,11 @@ class Executor:
         if run.state is RunState.COMPLETED:
             return run
         requests = self._parts.catalogue.requests
-        self._lease.take(run.id)
+        taken_over = self._lease.take(run.id)
         try:
             if run.state is not RunState.RUNNING:
                 run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
-            elif run.paused:
+            elif run.paused and taken_over:
                 # Its process died; whoever takes it up wants it to go on.
                 ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
             if hold and ledger.hold_run(run.id, hold=True):
@@ -151,7 +151,7 @@ class Executor:
         plan = parts.ledger.plan(run.plan)
         tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
-        frame = self._frame(plan, run, records)
+        frame = self._frame(plan, records)
         listener = Listener(
             run.id,
             parts.ledger,
@@ -200,7 +200,7 @@ class Executor:
             return Ending(state=RunState.INTERRUPTED, reason="changes are left")
         return Ending(state=RunState.STOPPED, reason=f"the limit of {limit} changes is reached")
 
-    def _frame(self, plan: Plan, run: Run, records: Records) -> Frame:
+    def _frame(self, plan: Plan, records: Records) -> Frame:
         parts = self._parts
         manifest = plan.manifest
         sigel = str(manifest.get("active_sigel") or manifest.get("on_behalf_of"))
@@ -212,7 +212,7 @@ class Executor:
             sigels=frozenset(manifest.get("sigels", ())),
             gate=parts.gate,
             hours=Hours(parts.environment, parts.clock, self._progress),
-            pauses=Pauses(run.id, parts.clock, self._progress),
+            pauses=Pauses(parts.clock),
             records=records,
             lease=self._lease,
             access=Access(

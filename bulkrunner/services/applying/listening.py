@@ -66,6 +66,7 @@ class Listener:
         self._set_rate = set_rate
         self._rate: float | None = None
         self._told: Wait | None = None
+        self._paused: Wait | None = None
         self._looked_at = float("-inf")
 
     def listen(self) -> None:
@@ -80,17 +81,22 @@ class Listener:
         self._pause(orders.by if orders.paused else None)
         if orders.rate is not None and orders.rate != self._rate:
             self._obey_rate(orders.rate, orders.by)
-        self._tell(self._progress.wait)
+        self._tell(self._paused or self._progress.wait)
 
     def _pause(self, by: str | None) -> None:
         before = self._control.paused_by
         self._control.hold(by)
-        if by is not None and before is None:
-            self._progress.note(
-                f"paused by {by}; go on with: bulkrunner resume {self._run}", action="paused"
-            )
-        elif by is None and before is not None:
+        if by == before:
+            return
+        if by is None:
+            self._paused = None
             self._progress.note("the pause is lifted", action="pause_lifted")
+            self._progress.waiting("", None)
+            return
+        reason = f"paused by {by}; bulkrunner resume {self._run}"
+        self._paused = Wait(reason=reason)
+        self._progress.note(reason, action="paused")
+        self._progress.waiting(reason, None)
 
     def _obey_rate(self, rate: float, by: str) -> None:
         self._rate = rate

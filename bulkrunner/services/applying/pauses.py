@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from bulkrunner.domain.ports import Clock, Progress
+from bulkrunner.domain.ports import Clock
 from bulkrunner.services.applying.control import Control
 
 LOOK_EVERY = 0.5
 
 
 class Pauses:
-    """Holds writes back while the run is paused."""
+    """Holds writes back while the run is paused; whoever listens for orders says why."""
 
-    def __init__(self, run: str, clock: Clock, progress: Progress) -> None:
-        self._run = run
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._progress = progress
 
     def wait(self, control: Control) -> None:
         """Return when the run is not paused.
@@ -22,12 +20,6 @@ class Pauses:
         Raises:
             Stopped: the run ends.
         """
-        told = None
-        while (by := control.paused_by) is not None:
+        while control.paused_by is not None:
             control.check()
-            if by != told:
-                self._progress.waiting(f"paused by {by}; bulkrunner resume {self._run}", None)
-                told = by
             self._clock.sleep(LOOK_EVERY)
-        if told:
-            self._progress.waiting("", None)
