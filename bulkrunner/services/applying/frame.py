@@ -68,20 +68,20 @@ class Frame:
         """
         with ExitStack() as stack:
             with self.control.parking():
-                while True:
-                    self.pauses.wait(self.control)
-                    self.hours.wait(self.control)
-                    stack.enter_context(self.gate())
-                    if self._may_write():
-                        break
-                    stack.close()
+                self.pauses.wait(self.control)
+                self.hours.wait(self.control)
+                stack.enter_context(self.gate())
             self.control.check()
             yield
 
-    def _may_write(self) -> bool:
-        # The wait for the turn may have been long.
-        ends = self.control.ending is not None
-        return ends or (self.control.paused_by is None and self.hours.open)
+    def may_send(self) -> bool:
+        """Tell, after the look, whether writing is still allowed: turn and look may wait for long.
+
+        Raises:
+            Stopped: the run ended meanwhile.
+        """
+        self.control.check()
+        return self.control.paused_by is None and self.hours.are_open()
 
 
 @dataclass(kw_only=True)
