@@ -20,7 +20,7 @@ from bulkrunner.domain.environment import KB_BASES, Environment, Policy, Rights
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
-from bulkrunner.domain.politeness import within_agreement
+from bulkrunner.domain.politeness import most_rate, within_agreement
 from bulkrunner.domain.ports import Progress
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bulkrunner.services.applying import Executor
     from bulkrunner.services.approving import Approving
     from bulkrunner.services.diagnosing import Examined
+    from bulkrunner.services.ordering import Ordering
     from bulkrunner.services.planning import Planner, PlanRequest
     from bulkrunner.services.settling import Settling
     from bulkrunner.services.starting import Starting
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
 """Letters of plan and run ids: none that is mistaken for another or makes a word."""
+
+
+WATCH_EVERY = 2.0
+"""Seconds between two looks of ``status --watch``."""
 
 
 def new_id(prefix: str) -> str:
@@ -131,8 +136,8 @@ class RunningSession:
         """
         return self._program.require_gates(self._plan, self._catalogue, self._run)
 
-    def execute(self, *, limit: int | None) -> Run:
-        """Carry out what is left to do."""
+    def execute(self, *, limit: int | None, hold: bool = False) -> Run:
+        """Carry out what is left to do; ``hold``: pause after the first changes."""
         if self.run_id is None:
             self.run_id = self._executor.start(self._plan, new_id("r")).id
         self._program.note_client(
@@ -140,7 +145,7 @@ class RunningSession:
             self._client_id,
             use=self.run_id,
         )
-        return self._executor.run(self.run_id, limit=limit)
+        return self._executor.run(self.run_id, limit=limit, hold=hold)
 
 
 class Program:
@@ -239,7 +244,11 @@ class Program:
         environment = within_agreement(self.settings.environment(name), agreed_rate)
         credentials = self._credentials(environment)
         with ReadOnlyCatalogue.open(
-            environment, credentials, clock=self._clock, tell=progress.waiting
+            environment,
+            credentials,
+            clock=self._clock,
+            tell=progress.waiting,
+            book=self.ledger,
         ) as reader:
             planner = Planner(
                 reader=reader,
@@ -371,17 +380,47 @@ class Program:
         return Starting(self.ledger, alive=is_alive)
 
     def _statuses(self) -> StatusService:
+        from bulkrunner.services.outlook import Outlooks
         from bulkrunner.services.status import StatusService
 
-        return StatusService(self.ledger, gates=self.gates_asking)
+        outlooks = Outlooks(self.ledger, self._clock, environment=self._environment_of)
+        return StatusService(self.ledger, gates=self.gates_asking, outlooks=outlooks)
 
-    def status(self, prefix: str | None) -> Status:
+    def _environment_of(self, plan: str) -> Environment | None:
+        try:
+            return self._within(self.ledger.plan(plan))
+        except UsageError:
+            return None
+
+    def ordering(self) -> Ordering:
+        """Return what gives orders to running runs."""
+        from bulkrunner.adapters.owner import is_alive
+        from bulkrunner.services.ordering import Ordering
+
+        return Ordering(self.ledger, alive=is_alive, by=self.account())
+
+    def most_rate(self, run: Run) -> float | None:
+        """Return the writes per second that the run may be given; None: any number."""
+        plan = self.ledger.plan(run.plan)
+        agreement = plan.manifest.get("agreement") or {}
+        return most_rate(self.settings.environment(plan.environment), agreement.get("rate"))
+
+    def watch(self, prefix: str | None) -> Iterator[Status]:
+        """Yield where things stand every other second, until nothing is running; asks no login."""
+        while True:
+            status = self.status(prefix, with_gates=False)
+            yield status
+            if all(run["state"] != "running" for run in status.runs):
+                return
+            self._clock.sleep(WATCH_EVERY)
+
+    def status(self, prefix: str | None, *, with_gates: bool = True) -> Status:
         """Return where everything stands, or one plan or run."""
         if prefix is None:
             return self._statuses().overview()
         found = self.starting().find(prefix)
         plan = found if isinstance(found, Plan) else self.ledger.plan(found.plan)
-        return self._statuses().one(plan)
+        return self._statuses().one(plan, with_gates=with_gates)
 
     def next_command(self, plan: Plan) -> str:
         """Return the command that takes the job one step further."""
@@ -401,11 +440,19 @@ class Program:
         from bulkrunner.adapters.catalogue import Catalogue
 
         within = self._within(plan)
+        from bulkrunner.services.applying import WaitingNow
+
         credentials = self._credentials(within)
+        waiting = WaitingNow(progress, self._clock)
         with Catalogue.open(
-            within, credentials, clock=self._clock, tell=progress.waiting
+            within,
+            credentials,
+            clock=self._clock,
+            tell=waiting.waiting,
+            note=lambda message: waiting.note(message, action="pace"),
+            book=self.ledger,
         ) as catalogue:
-            executor = self._executor(plan, within, catalogue, progress)
+            executor = self._executor(plan, within, catalogue, waiting)
             yield RunningSession(self, plan, run, catalogue, executor, credentials.client_id)
 
     def _executor(
@@ -435,6 +482,7 @@ class Program:
                 owner=this_process(),
                 alive=is_alive,
                 recheck=recheck,
+                set_rate=catalogue.set_rate,
             )
         )
 
@@ -461,7 +509,11 @@ class Program:
         environment = self._within(self.ledger.plan(run.plan))
         credentials = self._credentials(environment)
         with ReadOnlyCatalogue.open(
-            environment, credentials, clock=self._clock, tell=progress.waiting
+            environment,
+            credentials,
+            clock=self._clock,
+            tell=progress.waiting,
+            book=self.ledger,
         ) as reader:
             yield Verifier(
                 reader=reader,

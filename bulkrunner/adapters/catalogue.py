@@ -21,7 +21,7 @@ from bulkrunner.adapters.bodies import (
 )
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
 from bulkrunner.adapters.login import Login, Token
-from bulkrunner.adapters.pace import Pace, Tell, tell_nobody
+from bulkrunner.adapters.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.reads import ReadAnswers, status_and_words
 from bulkrunner.adapters.replies import (
     retry_after,
@@ -30,6 +30,7 @@ from bulkrunner.adapters.replies import (
 )
 from bulkrunner.adapters.retry import Patience, TryAgain
 from bulkrunner.adapters.secrets import Credentials
+from bulkrunner.adapters.shared_pace import Book, SharedSpacing
 from bulkrunner.adapters.words import plain
 from bulkrunner.domain.answers import (
     AnswerKind,
@@ -94,6 +95,8 @@ class ReadOnlyCatalogue:
         *,
         clock: Clock,
         tell: Tell = tell_nobody,
+        note: Note = note_nothing,
+        book: Book | None = None,
     ) -> Self:
         """Return a catalogue with connections of its own; nothing is sent before the first call.
 
@@ -102,6 +105,8 @@ class ReadOnlyCatalogue:
             credentials: of a client of its login.
             clock: for pauses and for the ends of tokens.
             tell: told why nothing happens, and for how long.
+            note: told when the pace changes.
+            book: where the pace is shared with other processes; None: with nobody.
         """
         count = RequestCount()
         connections = environment.concurrency + 1
@@ -115,7 +120,7 @@ class ReadOnlyCatalogue:
             environment,
             login=Login(environment, credentials, http=login_http, clock=clock),
             http=http,
-            pace=Pace(environment, clock=clock, tell=tell),
+            pace=_pace(environment, clock, tell, note, book),
             clock=clock,
             count=count,
         )
@@ -311,6 +316,10 @@ class Catalogue(ReadOnlyCatalogue):
         """Wait until a write may be sent; hold a place among the concurrent requests."""
         return self._pace.write()
 
+    def set_rate(self, rate: float) -> None:
+        """Send so many writes per second from now on."""
+        self._pace.set_rate(rate)
+
     def put(self, record: str, document: Document, *, etag: str, active_sigel: str) -> WriteAnswer:
         """Replace a record."""
         match_header: Header = (b"If-Match", f'"{etag}"'.encode())
@@ -344,9 +353,12 @@ class Catalogue(ReadOnlyCatalogue):
         token = self._login.token()
         self._used.token = token
         headers = (*_WRITE_HEADERS, token.header, sigel_header(active_sigel), *more)
+        began = self._clock.monotonic()
         try:
             reply = self._http.send(method, path, headers, content)
         except NoAnswer as error:
+            if error.sent:
+                self._pace.took(self._clock.monotonic() - began)
             return WriteAnswer(
                 kind=AnswerKind.LOST,
                 environment=self._environment.name,
@@ -354,6 +366,7 @@ class Catalogue(ReadOnlyCatalogue):
                 words=error.reason,
                 sent=error.sent,
             )
+        self._pace.took(self._clock.monotonic() - began)
         answer = write_answer(
             reply,
             environment=self._environment.name,
@@ -368,6 +381,22 @@ class Catalogue(ReadOnlyCatalogue):
                 f"{self._environment.name} asked for {answer.retry_after:g} s of rest",
             )
         return answer
+
+
+def _pace(
+    environment: Environment, clock: Clock, tell: Tell, note: Note, book: Book | None
+) -> Pace:
+    if book is None:
+        return Pace(environment, clock=clock, tell=tell, note=note)
+    place = environment.base_url
+    return Pace(
+        environment,
+        clock=clock,
+        tell=tell,
+        note=note,
+        writes=SharedSpacing(book, place, "write", environment.rate, clock=clock),
+        reads=SharedSpacing(book, place, "read", environment.read_rate, clock=clock),
+    )
 
 
 def _path(record: str) -> str:

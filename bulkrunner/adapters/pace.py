@@ -7,6 +7,8 @@ Three limits, each fair in the order of asking:
   does not lower the rate;
 - requests at a time;
 - a pause of the whole environment, from ``Retry-After``, 429 or 503.
+
+Writes slow down further while their answers take twice as long as in the beginning.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from bulkrunner.adapters.latency import Slowing
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import Interrupted
@@ -36,6 +39,14 @@ Tell = Callable[[str, float | None], None]
 """Told why nothing happens and for how long; an empty reason says that it goes on."""
 
 
+Note = Callable[[str], None]
+"""Told once of something that people should know."""
+
+
+def note_nothing(message: str) -> None:
+    """Say nothing."""
+
+
 def tell_nobody(reason: str, seconds: float | None) -> None:
     """Say nothing."""
 
@@ -45,6 +56,12 @@ class Waits(Protocol):
 
     def reserve(self, now: float) -> float:
         """Take the next free moment, on the same clock as ``now``."""
+
+    def set_rate(self, rate: float, now: float) -> None:
+        """Use another rate from now on; moments not used yet are taken again by their owners."""
+
+    def rest(self, seconds: float) -> None:
+        """Tell others who share the moments that the environment asked for a pause."""
 
 
 class Spacing:
@@ -62,6 +79,15 @@ class Spacing:
             self._next = moment + self._gap
         return max(moment, now)
 
+    def set_rate(self, rate: float, now: float) -> None:
+        """Use another rate from now on."""
+        with self._lock:
+            self._gap = 1.0 / rate
+            self._next = min(self._next, now + self._gap)
+
+    def rest(self, seconds: float) -> None:
+        """Nobody shares these moments."""
+
 
 class Pace:
     """Decides when the next request may be sent; shared by all threads, reading or writing.
@@ -76,13 +102,15 @@ class Pace:
         *,
         clock: Clock,
         tell: Tell = tell_nobody,
+        note: Note = note_nothing,
         writes: Waits | None = None,
         reads: Waits | None = None,
     ) -> None:
         """Start with everything free.
 
-        ``tell`` is told of every wait longer than a second. ``writes`` and ``reads`` may be other
-        limiters, for instance ones that several processes share.
+        ``tell`` is told of every wait longer than a second, ``note`` when the pace changes.
+        ``writes`` and ``reads`` may be other limiters, for instance ones that several processes
+        share.
         """
         self._clock = clock
         self._tell = tell
@@ -92,8 +120,13 @@ class Pace:
         self._held = threading.local()
         self._pause_lock = threading.Lock()
         self._paused_until = float("-inf")
+        self._changes = 0
         self._pause_reason = ""
         self._hurried = False
+        self._note = note
+        self._rate = environment.rate
+        self._rate_lock = threading.Lock()
+        self._slowing = Slowing()
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -135,12 +168,38 @@ class Pace:
             if until > self._paused_until:
                 self._paused_until = until
                 self._pause_reason = reason
+        self._writes.rest(seconds)
+
+    def set_rate(self, rate: float) -> None:
+        """Send so many writes per second from now on, less where the environment is slow."""
+        with self._rate_lock:
+            self._rate = rate
+            self._apply()
+
+    def took(self, seconds: float) -> None:
+        """Take in how long a write's answer took; slows down or speeds up again where it tells."""
+        with self._rate_lock:
+            said = self._slowing.add(seconds)
+            if not said:
+                return
+            self._apply()
+            rate = self._rate * self._slowing.factor
+        self._note(f"{said}; now {rate:.3g} writes/s")
+
+    def _apply(self) -> None:
+        now = self._clock.monotonic()
+        self._writes.set_rate(self._rate * self._slowing.factor, now)
+        self._changes += 1
 
     def _wait(self, waits: Waits, why: str) -> None:
+        changes = self._changes
         moment = waits.reserve(self._clock.monotonic())
         told = False
         while True:
             now = self._clock.monotonic()
+            if changes != self._changes and moment > now and waits is self._writes:
+                changes = self._changes
+                moment = waits.reserve(now)
             until, reason = moment, why
             if self._paused_until > now and self._paused_until > moment:
                 until, reason = self._paused_until, self._pause_reason

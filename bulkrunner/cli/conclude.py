@@ -98,7 +98,12 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
 
 
 def run_concluded(
-    invocation: Invocation, program: Program, chosen: Plan | Run, *, limit: int | None
+    invocation: Invocation,
+    program: Program,
+    chosen: Plan | Run,
+    *,
+    limit: int | None,
+    hold: bool = False,
 ) -> None:
     """Run, resume or merely show a run, and answer with the contract's document.
 
@@ -115,7 +120,7 @@ def run_concluded(
         _finished(invocation, program, chosen)
         return
     try:
-        run = _drive(invocation, program, plan, chosen, limit)
+        run = _drive(invocation, program, plan, chosen, limit=limit, hold=hold)
     except GateClosed:
         if isinstance(chosen, Run):
             _describe_run(invocation, program, program.ledger.run(chosen.id))
@@ -124,7 +129,13 @@ def run_concluded(
 
 
 def _drive(
-    invocation: Invocation, program: Program, plan: Plan, chosen: Plan | Run, limit: int | None
+    invocation: Invocation,
+    program: Program,
+    plan: Plan,
+    chosen: Plan | Run,
+    *,
+    limit: int | None,
+    hold: bool,
 ) -> Run:
     from bulkrunner.cli.console import ConsoleProgress
     from bulkrunner.cli.signals import stoppable
@@ -135,11 +146,18 @@ def _drive(
             gates = session.open_gates()
             invocation.document["gates"] = [gate.as_dict() for gate in gates]
             with stoppable(session.request_stop):
-                return session.execute(limit=limit)
+                return session.execute(limit=limit, hold=hold)
         finally:
             invocation.document["requests"] = session.requests
             if session.run_id is not None:
                 _describe_run(invocation, program, program.ledger.run(session.run_id))
+
+
+def pause_lifted(invocation: Invocation, program: Program, run: Run) -> None:
+    """Answer that a running run goes on; this command sends nothing."""
+    _describe_run(invocation, program, run)
+    invocation.document.update(state=run.state.value, gates=[], requests=0)
+    invocation.say(f"run {run.id}: the pause is lifted; the process that drives it goes on")
 
 
 def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:

@@ -25,7 +25,9 @@ COMMANDS = {
     "doctor": "doctor",
     "ledger": "ledger",
     "new": "jobs",
+    "pause": "control",
     "plan": "planning",
+    "rate": "control",
     "reject": "answering",
     "report": "reporting",
     "resume": "running",
@@ -33,7 +35,7 @@ COMMANDS = {
     "sandbox": "sandbox",
     "settle": "settling",
     "status": "status",
-    "stop": "running",
+    "stop": "control",
     "verify": "running",
 }
 """Command → module of ``bulkrunner.cli.commands``; imported only when needed."""

@@ -34,6 +34,13 @@ def allowed_rate(environment: Environment, agreement_rate: float | None) -> floa
     return min(environment.rate, most)
 
 
+def most_rate(environment: Environment, agreement_rate: float | None) -> float | None:
+    """Return the writes per second that nobody may exceed; None where any value goes."""
+    if environment.loopback:
+        return None
+    return POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
+
+
 def within_agreement(environment: Environment, agreement_rate: float | None) -> Environment:
     """Return the environment with no more speed than is allowed.
 

@@ -14,7 +14,17 @@ from bulkrunner.domain.environment import Rights
 from bulkrunner.domain.gates import Approval, Evidence
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+from bulkrunner.domain.run import (
+    Attempt,
+    Lease,
+    Orders,
+    Outcome,
+    Owner,
+    Result,
+    Run,
+    RunState,
+    Wait,
+)
 
 
 class Clock(Protocol):
@@ -309,6 +319,27 @@ class RunLedger(Protocol):
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
+
+    def orders(self, run: str) -> Orders:
+        """Return what was asked of the run from elsewhere."""
+
+    def pause_run(self, run: str, *, paused: bool, by: str) -> bool:
+        """Pause a running run, or lift its pause; False where it is not running."""
+
+    def rate_run(self, run: str, *, rate: float, by: str) -> bool:
+        """Give a running run another rate; False where it is not running."""
+
+    def hold_run(self, run: str, *, hold: bool) -> bool:
+        """Let a running run pause once its first changes are verified, or no more."""
+
+    def note_wait(self, run: str, wait: Wait | None) -> None:
+        """Remember what the run waits for; None: for nothing."""
+
+    def wait_of(self, run: str) -> Wait | None:
+        """Return what the run last said it waits for."""
+
+    def latest_outcomes(self, run: str, *, limit: int) -> Sequence[datetime]:
+        """Return when the last changes in plan order were decided, oldest first."""
 
 
 class ApprovalLedger(Protocol):

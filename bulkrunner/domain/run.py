@@ -138,7 +138,13 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One application of one plan; keeps its id over interruptions."""
+    """One application of one plan; keeps its id over interruptions.
+
+    Attributes:
+        rate: writes per second that somebody ordered; None: as configured.
+        hold: it pauses once after its first changes are verified.
+        ordered_by: who paused it, or gave the last order.
+    """
 
     id: str
     plan: str
@@ -151,6 +157,33 @@ class Run:
     stop_reason: str = ""
     requests: int = 0
     paused: bool = False
+    rate: float | None = None
+    hold: bool = False
+    ordered_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What people have asked of a running run from elsewhere.
+
+    Attributes:
+        stop: reason of a stop that is not yet obeyed.
+        by: who gave the last order.
+        rate: writes per second instead of the configured; None: as configured.
+    """
+
+    stop: str | None = None
+    paused: bool = False
+    by: str = ""
+    rate: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Why a run does nothing just now, and until when; None where nobody can say."""
+
+    reason: str
+    until: datetime | None = None
 
 
 def empty_outcomes() -> dict[str, int]:

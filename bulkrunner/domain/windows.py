@@ -13,6 +13,9 @@ _DAY = 24 * 60
 _HORIZON = 3 * _DAY
 """Minutes looked ahead: a window may be missing on the day when the clock is put forward."""
 
+_MOST_WINDOWS = 60
+"""Windows looked ahead for the end of work."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -70,6 +73,26 @@ def next_opening(windows: Sequence[str], timezone: str, now: datetime) -> dateti
 def next_closing(windows: Sequence[str], timezone: str, now: datetime) -> datetime | None:
     """Return when writes may no longer be sent: now where none is open; None if always."""
     return _next(windows, timezone, now, wanted=False)
+
+
+def end_of_work(
+    windows: Sequence[str], timezone: str, begin: datetime, seconds: float
+) -> datetime | None:
+    """Return when work of so many seconds is done that goes on in windows only.
+
+    None where it never is, or not within ``_MOST_WINDOWS`` windows.
+    """
+    now, left = begin, timedelta(seconds=seconds)
+    for _ in range(_MOST_WINDOWS):
+        opening = next_opening(windows, timezone, now)
+        if opening is None:
+            return None
+        closing = next_closing(windows, timezone, opening)
+        if closing is None or opening + left <= closing:
+            return opening + left
+        left -= closing - opening
+        now = closing
+    return None
 
 
 def _next(windows: Sequence[str], timezone: str, now: datetime, *, wanted: bool) -> datetime | None:

@@ -109,7 +109,7 @@ class Starting:
         if run.state is RunState.COMPLETED:
             return False
         lease = self._ledger.lease(run.id)
-        return lease is None or self._alive(lease.owner) is not True
+        return run.paused or lease is None or self._alive(lease.owner) is not True
 
     def find(self, prefix: str) -> Plan | Run:
         """Return the plan or run of an id or unique prefix.
@@ -137,13 +137,27 @@ class Starting:
             f"there is no plan or run {prefix[:80]!r}", hint="bulkrunner status lists them"
         )
 
+    def run_of(self, prefix: str) -> Run:
+        """Return the run with this id, or the newest of the plan with it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = self.find(prefix)
+        if isinstance(found, Run):
+            return found
+        runs = self._ledger.runs(plan=found.id)
+        if not runs:
+            raise UsageError(f"plan {found.id} has no run", hint="bulkrunner status")
+        return runs[0]
+
     def ask_to_stop(self, prefix: str, who: str) -> Run:
         """Ask whoever drives the run to stop.
 
         Raises:
             UsageError: the run is not running.
         """
-        run = self._ledger.run(prefix)
+        run = self.run_of(prefix)
         if run.state is not RunState.RUNNING:
             raise UsageError(f"run {run.id} is {run.state}; there is nothing to stop")
         self._ledger.request_stop(run.id, reason=f"stopped by {who}")

@@ -12,6 +12,7 @@ from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.services.outlook import BLANK, Outlooks, outlook_lines
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
@@ -55,6 +56,7 @@ class Status:
                     text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
                     why = f" ({run['reason']})" if run["reason"] else ""
                     yield f"  run {run['run']}: {run['state']}{why}; {text}"
+                    yield from outlook_lines(run)
         for gate in self.gates:
             yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
         if self.next:
@@ -64,8 +66,15 @@ class Status:
 class StatusService:
     """Reads the ledger; asks the gates only of the plan in question."""
 
-    def __init__(self, ledger: Ledger, *, gates: Callable[[Plan], list[GateResult]]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        gates: Callable[[Plan], list[GateResult]],
+        outlooks: Outlooks | None = None,
+    ) -> None:
         self._ledger = ledger
+        self._outlooks = outlooks
         self._gates = gates
 
     def overview(self) -> Status:
@@ -80,14 +89,14 @@ class StatusService:
             next=self.next_command(plans[0]) if plans else "bulkrunner new NAME",
         )
 
-    def one(self, plan: Plan) -> Status:
+    def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
         """Return one plan, its runs and its gates."""
         runs = self._ledger.runs(plan=plan.id)
         return Status(
             jobs=[{"job": plan.job}],
             plans=[self._plan(plan)],
             runs=[self._run(run) for run in runs],
-            gates=self._gates(plan),
+            gates=self._gates(plan) if with_gates else [],
             next=self.next_command(plan),
         )
 
@@ -103,6 +112,8 @@ class StatusService:
         }
 
     def _run(self, run: Run) -> dict[str, Any]:
+        outcomes = self._ledger.outcomes(run.id)
+        outlook = self._outlooks.of(run, outcomes) if self._outlooks else BLANK
         return {
             "run": run.id,
             "plan": run.plan,
@@ -110,7 +121,8 @@ class StatusService:
             "state": run.state.value,
             "reason": run.stop_reason,
             "started_at": run.started_at.isoformat(),
-            "outcomes": self._ledger.outcomes(run.id),
+            "outcomes": outcomes,
+            **outlook,
         }
 
     def next_command(self, plan: Plan) -> str:

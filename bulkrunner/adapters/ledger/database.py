@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
@@ -30,6 +31,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
+        self._jotting: Engine | None = None
         self._writing = threading.RLock()
 
     @property
@@ -50,6 +52,20 @@ class Database:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def jot(self) -> Iterator[Connection]:
+        """Open a transaction like ``write`` that does not wait for the disk.
+
+        It may be lost when the power fails; for what is of no use after that anyhow.
+        """
+        with self._writing:
+            if self._jotting is None:
+                self._jotting = _engine(self.url, synchronous="NORMAL")
+            with translated(), self._jotting.connect() as connection:
+                connection.execution_options(**{_WRITES: True})
+                with connection.begin():
+                    yield connection
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves rows that are already there as they are."""
@@ -81,6 +97,8 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        if self._jotting is not None:
+            self._jotting.dispose()
 
 
 def shown_url(url: str) -> str:
@@ -140,7 +158,7 @@ _FAULTS = (
 )
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, synchronous: str = "FULL") -> Engine:
     try:
         if url.get_backend_name() != "sqlite":
             return create_engine(url, pool_pre_ping=True)
@@ -152,13 +170,13 @@ def _engine(url: URL) -> Engine:
         )
     except (ImportError, NoSuchModuleError):
         raise ConfigError(f"the driver for {url.drivername} is not installed") from None
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, synchronous))
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+def _prepare(synchronous: str, connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -187,6 +187,9 @@ def run_row(run: Run) -> dict[str, Any]:
         "stop_reason": run.stop_reason,
         "requests": run.requests,
         "paused": run.paused,
+        "rate": run.rate,
+        "hold": run.hold,
+        "ordered_by": run.ordered_by,
     }
 
 
@@ -204,6 +207,9 @@ def run_of(row: Row[Any]) -> Run:
         stop_reason=row.stop_reason,
         requests=row.requests,
         paused=row.paused,
+        rate=row.rate,
+        hold=row.hold,
+        ordered_by=row.ordered_by,
     )
 
 

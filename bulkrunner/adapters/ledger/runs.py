@@ -211,6 +211,7 @@ class Runs(Part):
                 active_at=at,
                 requests=old.requests + requests,
                 stop_request=None,
+                paused=False,
                 event=event,
             )
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -165,6 +167,9 @@ runs = Table(
         "paused", Boolean(create_constraint=False), nullable=False, server_default=text("false")
     ),
     _event(),
+    Column("rate", Float),
+    Column("hold", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
+    _text("ordered_by"),
     UniqueConstraint("id"),
     CheckConstraint("state in ('running', 'interrupted', 'stopped', 'completed')", name="state"),
     Index(None, "plan"),
@@ -248,6 +253,25 @@ leases = Table(
     Column("pid", Integer),
     Column("started", Words),
     Column("expires_at", Instant),
+    PrimaryKeyConstraint("run"),
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("place", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("free_at", BigInteger, nullable=False),
+    Column("rest_until", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("place", "kind"),
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("run", String(200), ForeignKey("runs.id"), nullable=False),
+    _text("reason"),
+    Column("until", Instant),
     PrimaryKeyConstraint("run"),
 )
 

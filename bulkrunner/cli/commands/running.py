@@ -1,4 +1,4 @@
-"""``run``, ``resume``, ``stop`` and ``verify``."""
+"""``run``, ``resume`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,21 @@ from bulkrunner.cli.options import Invocation, global_options
     metavar="N",
     help="Only the next N changes in plan order, then stop.",
 )
+@click.option(
+    "--hold-after-canary",
+    "hold",
+    is_flag=True,
+    help="Pause once the first changes, one of every kind, are verified, and wait for resume.",
+)
 @global_options
 def run(
-    invocation: Invocation, job: Path, environment: str, plan_id: str | None, limit: int | None
+    invocation: Invocation,
+    job: Path,
+    environment: str,
+    plan_id: str | None,
+    limit: int | None,
+    *,
+    hold: bool,
 ) -> None:
     """Execute the newest plan of the job in the environment, if every gate is open."""
     from bulkrunner.bootstrap import Program
@@ -31,7 +43,7 @@ def run(
         invocation.document.update(environment=environment)
         loaded = program.load_job(job)
         chosen = program.starting().choose(loaded.job, environment, plan_id)
-        run_concluded(invocation, program, chosen, limit=limit)
+        run_concluded(invocation, program, chosen, limit=limit, hold=hold)
 
 
 @click.command()
@@ -44,15 +56,18 @@ def run(
 )
 @global_options
 def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  # noqa: A002
-    """Continue an interrupted plan or run; without ID the newest one."""
+    """Continue an interrupted plan or run, or lift a pause; without ID the newest one."""
     from bulkrunner.bootstrap import Program
-    from bulkrunner.cli.conclude import plan_concluded, run_concluded
+    from bulkrunner.cli.conclude import pause_lifted, plan_concluded, run_concluded
     from bulkrunner.cli.console import ConsoleProgress
     from bulkrunner.cli.documents import blank
     from bulkrunner.domain.plan import Plan
 
     with Program(invocation.config, invocation.ledger) as program:
         found = program.starting().to_resume(id)
+        if lifted := program.ordering().lift(found):
+            pause_lifted(invocation, program, lifted)
+            return
         if not isinstance(found, Plan):
             run_concluded(invocation, program, found, limit=limit)
             return
@@ -63,19 +78,6 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
             found.environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
             plan_concluded(invocation, program, planning, lambda: planning.resume(found, loaded))
-
-
-@click.command()
-@click.argument("id")
-@global_options
-def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
-    """Ask a running run, in whatever terminal, to stop; it can be resumed."""
-    from bulkrunner.bootstrap import Program
-
-    with Program(invocation.config, invocation.ledger) as program:
-        found = program.starting().ask_to_stop(id, program.account())
-        invocation.document.update(run=found.id, state=found.state.value)
-        invocation.say(f"run {found.id} was asked to stop")
 
 
 @click.command()

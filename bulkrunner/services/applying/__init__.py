@@ -2,5 +2,6 @@
 
 from bulkrunner.services.applying.executor import Executor, Parts
 from bulkrunner.services.applying.lease import LeaseLost, RunHeld
+from bulkrunner.services.applying.listening import WaitingNow
 
-__all__ = ["Executor", "LeaseLost", "Parts", "RunHeld"]
+__all__ = ["Executor", "LeaseLost", "Parts", "RunHeld", "WaitingNow"]

@@ -35,6 +35,16 @@ class Control:
         self._ending: Ending | None = None
         self._lock = threading.Lock()
         self._parked = 0
+        self._paused_by: str | None = None
+
+    @property
+    def paused_by(self) -> str | None:
+        """Who paused the run; None while it is not paused."""
+        return self._paused_by
+
+    def hold(self, by: str | None) -> None:
+        """Let nothing more be sent until told otherwise; None: go on."""
+        self._paused_by = by
 
     @property
     def ending(self) -> Ending | None:

@@ -19,11 +19,15 @@ from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper, LeaseLost
+from bulkrunner.services.applying.listening import Listener, WaitingNow
+from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
 from bulkrunner.services.applying.tally import Tally
 from bulkrunner.services.applying.worker import Worker
 
-LISTEN_EVERY = 1.0
+HELD = "--hold-after-canary, the first changes are verified"
+"""Who pauses a run that waits for a person after its first changes."""
+
 RECHECK_EVERY = 3600.0
 
 
@@ -36,6 +40,8 @@ class Parts:
         gate: decides when the next write may be sent.
         owner: this process. alive: tells whether another owner's process lives, None if unknown.
         recheck: tests the gates again, each hour; raises where one has closed.
+        set_rate: changes the writes per second that ``gate`` allows.
+        progress: remembers what is waited for, where it is a ``WaitingNow``.
         patience: seconds to wait for a login that is down.
     """
 
@@ -49,6 +55,7 @@ class Parts:
     owner: Owner
     alive: Callable[[Owner], bool | None]
     recheck: Callable[[], None] | None = None
+    set_rate: Callable[[float], None] | None = None
     patience: float = PATIENCE
 
 
@@ -59,7 +66,11 @@ class Executor:
         self._parts = parts
         self._control = Control(parts.clock)
         self._lease = LeaseKeeper(parts.ledger, parts.clock, parts.owner, alive=parts.alive)
-        self._listened_at = self._rechecked_at = parts.clock.monotonic()
+        self._rechecked_at = parts.clock.monotonic()
+        progress = parts.progress
+        if not isinstance(progress, WaitingNow):
+            progress = WaitingNow(progress, parts.clock)
+        self._progress = progress
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
@@ -84,12 +95,14 @@ class Executor:
         self._parts.ledger.start_run(run, lease=self._lease.first(run_id))
         return run
 
-    def run(self, run_id: str, *, limit: int | None = None) -> Run:
+    def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:
         """Carry out what the run has not carried out yet.
 
         Args:
             run_id: of a run that ``start`` stored, or that was interrupted or stopped.
             limit: at most so many changes, the next ones in plan order.
+            hold: pause once the first changes, one of every pattern, are verified. A run that was
+                to do so and did not come as far does so all the same.
 
         Raises:
             RunHeld: another process drives the run.
@@ -101,13 +114,18 @@ class Executor:
         if run.state is RunState.COMPLETED:
             return run
         requests = self._parts.catalogue.requests
-        self._lease.take(run.id)
+        taken_over = self._lease.take(run.id)
         try:
             run = ledger.run(run.id)  # whoever held it until now may have moved it
             if run.state is RunState.COMPLETED:
                 return run
             if run.state is not RunState.RUNNING:
                 run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
+            elif run.paused and taken_over:
+                # Its process died; whoever takes it up wants it to go on.
+                ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
+            if hold and ledger.hold_run(run.id, hold=True):
+                run = ledger.run(run.id)
             self._lease.start(self._control.fail)
             ending = self._drive(run, limit)
             return self._leave(run, ending, self._parts.catalogue.requests - requests)
@@ -140,17 +158,29 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plan(run.plan)
-        tally = Tally(parts.ledger.outcomes(run.id), parts.progress, control)
+        tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
         frame = self._frame(plan, records)
+        listener = Listener(
+            run.id,
+            parts.ledger,
+            parts.clock,
+            self._progress,
+            control,
+            set_rate=parts.set_rate,
+        )
         worker = Worker(frame, tally)
         crew = Crew(worker.carry_out, threads=parts.environment.concurrency)
-        feed = Feed(parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(run))
-        parts.progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
+        feed = Feed(
+            parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(listener)
+        )
+        self._progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
         tally.show()
         try:
             crew.start()
-            feed.everything(limit, first_prove=_is_production(plan))
+            hold = (lambda: listener.hold_once(HELD)) if run.hold else None
+            listener.listen()
+            feed.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
         except BulkRunnerError as error:
             control.fail(error)
         except KeyboardInterrupt:
@@ -159,7 +189,9 @@ class Executor:
             crew.close()
             while crew.in_hand > control.parked:
                 crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
-            parts.progress.end()
+            self._progress.end()
+            with suppress(LedgerUnavailable):
+                listener.end()
         if crew.failure is not None:
             if not isinstance(crew.failure, Exception):
                 raise crew.failure
@@ -188,13 +220,14 @@ class Executor:
             active_sigel=sigel,
             sigels=frozenset(manifest.get("sigels", ())),
             gate=parts.gate,
-            hours=Hours(parts.environment, parts.clock, parts.progress),
+            hours=Hours(parts.environment, parts.clock, self._progress),
+            pauses=Pauses(parts.clock),
             records=records,
             lease=self._lease,
             access=Access(
                 parts.catalogue,
                 self._control,
-                parts.progress,
+                self._progress,
                 plan,
                 active_sigel=sigel,
                 patience=parts.patience,
@@ -204,14 +237,10 @@ class Executor:
             confirm_fully=not _is_production(plan),
         )
 
-    def _goes_on(self, run: Run) -> bool:
-        """Listen for orders to stop, and test the gates again each hour."""
+    def _goes_on(self, listener: Listener) -> bool:
+        """Listen for orders, and test the gates again each hour."""
         now = self._parts.clock.monotonic()
-        if now - self._listened_at >= LISTEN_EVERY:
-            self._listened_at = now
-            reason = self._parts.ledger.stop_requested(run.id)
-            if reason is not None:
-                self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+        listener.listen()
         if now - self._rechecked_at >= RECHECK_EVERY:
             self._rechecked_at = now
             self._recheck()

@@ -44,17 +44,27 @@ class Feed:
         self._goes_on = goes_on
         self._first: set[int] = set()
 
-    def everything(self, limit: int | None, *, first_prove: bool) -> None:
+    def everything(
+        self,
+        limit: int | None,
+        *,
+        first_prove: bool,
+        hold: Callable[[], None] | None = None,
+    ) -> None:
         """Hand in all that is pending and wait until it is done, or the run ends.
 
         Args:
             limit: at most so many changes.
             first_prove: begin with a few changes that cover every pattern.
+            hold: called when these are verified; pauses the run until somebody lifts it.
         """
         last = None if limit is None else self._limit_number(limit)
         self._settle_open(last)
         if first_prove and self._goes_on():
             self._prove_patterns(last)
+            if hold is not None and self._goes_on():
+                hold()
+                self._wait_until(lambda: self._control.paused_by is None)
         for item in self._pending():
             number = item.change.number
             if last is not None and number > last:

@@ -15,6 +15,7 @@ from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
+from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
 
 
@@ -54,6 +55,7 @@ class Frame:
     lease: LeaseKeeper
     access: Access
     control: Control
+    pauses: Pauses
     server_clock: ServerClock
     confirm_fully: bool
 
@@ -66,6 +68,7 @@ class Frame:
         """
         with ExitStack() as stack:
             with self.control.parking():
+                self.pauses.wait(self.control)
                 self.hours.wait(self.control)
                 stack.enter_context(self.gate())
             self.control.check()
@@ -78,7 +81,7 @@ class Frame:
             Stopped: the run ended meanwhile.
         """
         self.control.check()
-        return self.hours.are_open()
+        return self.control.paused_by is None and self.hours.are_open()
 
 
 @dataclass(kw_only=True)

@@ -67,14 +67,14 @@ class LeaseKeeper:
         self._hold(lease, asked_at)
         return lease
 
-    def take(self, run: str) -> None:
-        """Take the lease of a run, unless this process holds it already.
+    def take(self, run: str) -> bool:
+        """Take the lease of a run; False where this process holds it already.
 
         Raises:
             RunHeld: a process that lives, or may live, holds it.
         """
         if self._lease is not None and self._lease.run == run:
-            return
+            return False
         asked_at = self._clock.monotonic()
         held = self._ledger.lease(run)
         if held is not None:
@@ -88,6 +88,7 @@ class LeaseKeeper:
         if lease is None:
             raise RunHeld(f"another process has just taken up run {run}", hint="bulkrunner status")
         self._hold(lease, asked_at)
+        return True
 
     def _require_free(self, held: Lease) -> None:
         alive = self._alive(held.owner)
@@ -97,7 +98,7 @@ class LeaseKeeper:
         if alive is True:
             raise RunHeld(
                 f"run {held.run} is being driven by {who}",
-                hint="wait for it, or stop it there with Ctrl-C",
+                hint=f"wait for it, or: bulkrunner stop {held.run}",
             )
         free_at = held.expires_at + timedelta(seconds=GRACE)
         if self._clock.now() < free_at:

@@ -1,0 +1,75 @@
+"""Orders to a running run from elsewhere, and what it says it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.chain import Appender
+from bulkrunner.adapters.ledger.schema import results, runs, waits
+from bulkrunner.domain.run import Orders, RunState, Wait
+
+
+class LiveOrders(Part):
+    """Part of the store: the orders of ``domain.ports.RunLedger``."""
+
+    def orders(self, run: str) -> Orders:
+        """Return what was asked of the run."""
+        columns = (runs.c.stop_request, runs.c.paused, runs.c.ordered_by, runs.c.rate)
+        with self._database.read() as connection:
+            row = connection.execute(select(*columns).where(runs.c.id == run)).one()
+        return Orders(stop=row.stop_request, paused=row.paused, by=row.ordered_by, rate=row.rate)
+
+    def pause_run(self, run: str, *, paused: bool, by: str) -> bool:
+        """Pause a running run, or lift its pause; False where it is not running."""
+        kind = "paused" if paused else "pause_lifted"
+        return self._order(run, kind, {"by": by}, paused=paused, ordered_by=by)
+
+    def rate_run(self, run: str, *, rate: float, by: str) -> bool:
+        """Give a running run another rate; False where it is not running."""
+        return self._order(run, "rate_set", {"by": by, "rate": rate}, rate=rate, ordered_by=by)
+
+    def hold_run(self, run: str, *, hold: bool) -> bool:
+        """Let a running run pause after its first changes, or no more."""
+        return self._order(run, "hold_set", {"hold": hold}, hold=hold)
+
+    def _order(self, run: str, kind: str, data: dict[str, Any], **values: Any) -> bool:
+        running = (runs.c.id == run) & (runs.c.state == RunState.RUNNING.value)
+        with self._database.write() as connection:
+            if connection.execute(update(runs).where(running).values(**values)).rowcount != 1:
+                return False
+            chain = Appender(connection, run)
+            chain.append(kind, data, at=self._clock.now())
+            chain.flush()
+        return True
+
+    def note_wait(self, run: str, wait: Wait | None) -> None:
+        """Remember what the run waits for; None: for nothing."""
+        with self._database.jot() as connection:
+            if wait is None:
+                connection.execute(delete(waits).where(waits.c.run == run))
+                return
+            row = {"run": run, "reason": wait.reason, "until": wait.until}
+            connection.execute(self._database.upsert(waits), [row])
+
+    def wait_of(self, run: str) -> Wait | None:
+        """Return what the run last said it waits for."""
+        query = select(waits.c.reason, waits.c.until).where(waits.c.run == run)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Wait(reason=row.reason, until=row.until)
+
+    def latest_outcomes(self, run: str, *, limit: int) -> Sequence[datetime]:
+        """Return when the last changes in plan order were decided, oldest first."""
+        query = (
+            select(results.c.decided_at)
+            .where(results.c.run == run)
+            .order_by(results.c.change.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return sorted(connection.scalars(query))

@@ -1,0 +1,108 @@
+"""Two processes share one rate; pause, rate, resume, stop and status from another terminal."""
+
+import json
+from datetime import datetime
+
+from tests.support.sandbox import wait_until
+
+
+def marks_job(place, name, ids):
+    operations = [
+        {"update": record, "changes": [{"append": {"at": "cataloguersNote", "value": name}}]}
+        for record in ids
+    ]
+    job = place.job(name, operations=operations)
+    place("plan", job, "--env", "staging")
+    return job
+
+
+def the_run(place, job):
+    runs = place("status").document["runs"]
+    return next((run for run in runs if run["run"] and run["plan"] == job), None)
+
+
+def started(place, job):
+    plan = place("status").document["plans"][0]["plan"]
+    process = place.start("run", job, "--env", "staging")
+    wait_until(lambda: the_run(place, plan))
+    return process, the_run(place, plan)["run"]
+
+
+def test_two_processes_share_one_rate(place, own):
+    rate, half = 4, len(own) // 2
+    place.configure(staging={"rate": rate})
+    first = marks_job(place, "first", own[:half])
+    second = marks_job(place, "second", own[half : 2 * half])
+    staging = place.sandbox.staging
+    staging.clear_log()
+    processes = [place.start("run", job, "--env", "staging") for job in (first, second)]
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert json.loads(out)["outcomes"]["applied"] == half
+    times = [datetime.fromisoformat(entry["time"]).timestamp() for entry in staging.writes()]
+    assert len(times) == 2 * half >= 16
+    # Each for itself would need half as long.
+    assert max(times) - min(times) >= (2 * half - 1) / rate - 0.5
+
+
+def test_orders_from_another_terminal(place, own):
+    place.configure(staging={"rate": 0.5})
+    job = marks_job(place, "ordered", own[:12])
+    staging = place.sandbox.staging
+    staging.clear_log()
+    process, run = started(place, job)
+    paused = place("pause", run)
+    assert paused.document == {"run": run, "state": "running", "paused": True}
+
+    def status():
+        return next(one for one in place("status").document["runs"] if one["run"] == run)
+
+    wait_until(lambda: "paused by" in ((status()["waiting"] or {}).get("reason") or ""))
+    assert status()["paused"] is True
+    assert status()["done_at"] is None
+    sent = len(staging.writes())
+    assert sent < 12
+    assert place("rate", run, "400").document == {"run": run, "state": "running", "rate": 400}
+    assert status()["rate"] == 400
+    resumed = place("resume", run)
+    assert resumed.document["state"] == "running"
+    assert resumed.document["requests"] == 0
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["outcomes"]["applied"] == 12
+    watched = place("status", run, "--watch")
+    assert watched.document["runs"][0]["state"] == "completed"
+    assert watched.document["runs"][0]["waiting"] is None
+
+
+def test_orders_to_what_is_not_running_are_refused(place, own):
+    job = marks_job(place, "ended", own[:2])
+    plan = place("status").document["plans"][0]["plan"]
+    assert "has no run" in place("pause", plan, expect=2).document["error"]["message"]
+    run = place("run", job, "--env", "staging").document["run"]
+    for command in (("pause", run), ("rate", run, "3"), ("stop", run)):
+        assert "is completed" in place(*command, expect=2).document["error"]["message"]
+    assert place("rate", run, "0", expect=2).document["error"]["code"] == "usage"
+
+
+def test_a_window_that_is_closed_is_shown(place, own):
+    hour = datetime.now().astimezone().hour
+    window = f"{(hour + 5) % 24:02}:00-{(hour + 6) % 24:02}:00"
+    place.configure(staging={"windows": [window], "timezone": "Europe/Stockholm"})
+    job = marks_job(place, "nightly", own[:3])
+    process, run = started(place, job)
+
+    def status():
+        return next(one for one in place("status").document["runs"] if one["run"] == run)
+
+    wait_until(lambda: status()["waiting"])
+    shown = status()
+    assert shown["waiting"]["reason"] == f"writing is allowed {window}"
+    assert shown["window"]["open"] is False
+    assert shown["window"]["until"] <= shown["waiting"]["until"]
+    assert shown["done_at"] >= shown["window"]["until"]
+    place("stop", run)
+    process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert place.sandbox.staging.writes() == []

@@ -1,0 +1,82 @@
+"""When a run will be done: by its speed, what it may send, and its windows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkrunner.domain.windows import end_of_work, is_open
+from bulkrunner.services.outlook import outlook_lines, speed
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def moments(*gaps):
+    found = [NOON]
+    for gap in gaps:
+        found.append(found[-1] + timedelta(seconds=gap))
+    return found
+
+
+def test_the_speed_is_what_was_measured_but_no_more_than_allowed():
+    assert speed(moments(*[2.0] * 10), 5) == pytest.approx(0.5)
+    assert speed(moments(*[0.1] * 10), 5) == 5
+    assert speed(moments(2.0, 2.0), 5) == 5, "too few to speak of"
+    assert speed(moments(*[0.0] * 10), 5) == 5
+    assert speed([], 5) == 5
+
+
+def test_pauses_do_not_make_a_run_slow():
+    assert speed(moments(*[2.0] * 5, 36000, *[2.0] * 5), 5) == pytest.approx(0.5)
+
+
+def test_work_goes_on_in_the_next_window():
+    night = ("22:00-06:00",)
+    begin = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
+    hours = 3600
+    assert end_of_work(night, "UTC", begin, 2 * hours) == begin + timedelta(hours=4)
+    assert end_of_work(night, "UTC", begin, 9 * hours) == begin + timedelta(hours=27)
+    assert end_of_work((), "UTC", begin, 9 * hours) == begin + timedelta(hours=9)
+    assert end_of_work(night, "UTC", begin, 10_000 * hours) is None
+
+
+@given(
+    start=st.integers(min_value=0, max_value=23),
+    long=st.integers(min_value=1, max_value=22),
+    begin=st.integers(min_value=0, max_value=24 * 60),
+    minutes=st.integers(min_value=1, max_value=2000),
+)
+def test_so_many_open_minutes_lie_before_the_end(start, long, begin, minutes):
+    windows = (f"{start:02}:00-{(start + long) % 24:02}:00",)
+    now = NOON + timedelta(minutes=begin)
+    end = end_of_work(windows, "UTC", now, minutes * 60)
+    assert end is not None
+    opened = 0
+    while now < end:
+        opened += is_open(windows, "UTC", now)
+        now += timedelta(minutes=1)
+    assert opened == minutes
+
+
+def test_lines_say_what_is_waited_for_and_until_when():
+    run = {
+        "run": "r-1",
+        "paused": False,
+        "waiting": {"reason": "staging asked for 60 s of rest", "until": NOON.isoformat()},
+        "rate": 5.0,
+        "window": {
+            "hours": "22:00-06:00",
+            "timezone": "Europe/Stockholm",
+            "open": False,
+            "until": NOON.isoformat(),
+        },
+        "done_at": NOON.isoformat(),
+    }
+    assert list(outlook_lines(run)) == [
+        "    waits: staging asked for 60 s of rest, until 2026-03-02 12:00 UTC",
+        "    writing is allowed 22:00-06:00 (Europe/Stockholm): closed until 2026-03-02 12:00 UTC",
+        "    at most 5 writes/s; done about 2026-03-02 12:00 UTC",
+    ]
+    nobody = {**run, "paused": True, "waiting": None, "window": None, "done_at": None}
+    assert list(outlook_lines(nobody)) == ["    paused; go on with: bulkrunner resume r-1"]
