@@ -33,6 +33,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "sandbox": ("test", "production", "pid", "config", "credentials"),
     "status": ("jobs", "plans", "runs", "gates", "next"),
     "stop": ("run", "state"),
+    "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
     "verify": ("run", "environment", "checked", "differences", "requests"),
 }
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "sandbox": "sandbox",
     "status": "status",
     "stop": "running",
+    "undo": "undoing",
     "verify": "running",
 }
 """Command → module of ``bulkrunner.cli.commands``; imported only when needed."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.adapters.manifests.files import FileRefused, Line, lines_of
 from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.errors import UsageError
 
 MAX_LINE = 1_000
 """Bytes of one line; a longer one names no record."""
@@ -51,6 +53,28 @@ def read_ids(file: BinaryIO, iris: IriMap) -> Iterator[IdEntry]:
         text = _text(line).strip()
         if text:
             yield entry(line.number, text, iris)
+
+
+def read_id_file(path: Path, iris: IriMap) -> list[str]:
+    """Return every id of a list that stands anywhere, each once.
+
+    Raises:
+        UsageError: the file cannot be read, or a line of it names no record.
+    """
+    ids: dict[str, None] = {}
+    try:
+        with path.open("rb") as file:
+            for found in read_ids(file, iris):
+                if found.ref is None:
+                    raise UsageError(f"{path}:{found.line}: `{found.given}` is no id")
+                ids[found.ref] = None
+    except BadLine as bad:
+        raise UsageError(f"{path}:{bad.line}: {bad.message}", hint=bad.hint) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if not ids:
+        raise UsageError(f"{path} names no record")
+    return list(ids)
 
 
 def entry(line: int, text: str, iris: IriMap) -> IdEntry:
