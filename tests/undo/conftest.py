@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,13 @@ from bulkrunner.sandbox import seed
 from tests.support.cli import Workplace
 from tests.support.sandbox import BIBS, HOLDINGS, SandboxControl, running_sandbox
 
+MORE_BIBS, MORE_HOLDINGS = 2 * BIBS, 2 * HOLDINGS
+"""Each test takes records of its own."""
+
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxControl]:
-    with running_sandbox() as control:
+    with running_sandbox(bibs=MORE_BIBS, holdings=MORE_HOLDINGS) as control:
         yield control
 
 
@@ -32,7 +36,7 @@ def own(sandbox: SandboxControl) -> list[str]:
         record
         for record in here
         if all(
-            isinstance(environment.document(record)["@graph"][1].get("shelfMark"), dict)
+            isinstance(marked(environment.document(record)).get("label"), str)
             for environment in sandbox.environments
         )
     ]
@@ -41,4 +45,9 @@ def own(sandbox: SandboxControl) -> list[str]:
 @pytest.fixture(scope="module")
 def free_bibs() -> list[str]:
     """Bibs that Ylm holds nowhere."""
-    return seed.example_ids(kind="bib", without="Ylm", bibs=BIBS, holdings=HOLDINGS)
+    return seed.example_ids(kind="bib", without="Ylm", bibs=MORE_BIBS, holdings=MORE_HOLDINGS)
+
+
+def marked(document: dict[str, Any]) -> dict[str, Any]:
+    mark = document["@graph"][1].get("shelfMark")
+    return mark if isinstance(mark, dict) else {}

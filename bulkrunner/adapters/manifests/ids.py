@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ MAX_LINE = 1_000
 """Bytes of one line; a longer one names no record."""
 
 _GIVEN = 200
+
+_FIRST_KEY = re.compile(r'\{"record":\s*"([^"\\\s]{1,200})"\s*[,}]')
+"""How a line of a report begins; the rest of it may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ def read_ids(file: BinaryIO, iris: IriMap) -> Iterator[IdEntry]:
         if line.data.startswith(b"#"):
             continue
         text = _text(line).strip()
+        if text.startswith("{"):
+            text = _record_of(text, whole=line.whole)
         if text:
             yield entry(line.number, text, iris)
 
@@ -89,6 +96,20 @@ def normal_ref(text: str, iris: IriMap) -> str | None:
     """Return the short id or legacy IRI that a text stands for; None where it is no id."""
     ref = iris.parse(text.strip())
     return ref.value if ref else None
+
+
+def _record_of(text: str, *, whole: bool) -> str:
+    """Return what a line of a report in JSON Lines names; the line itself where it is no such."""
+    if found := _FIRST_KEY.match(text):
+        return found[1]
+    if not whole:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    record = value.get("record") if isinstance(value, dict) else None
+    return record.strip() or text if isinstance(record, str) else text
 
 
 def _text(line: Line) -> str:
