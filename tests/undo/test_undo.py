@@ -205,7 +205,7 @@ def test_a_library_that_has_a_new_holding_keeps_it(place, own):
     assert staging.send("POST", "/data", {"@graph": [new, thing]}).status == 201
     done = place("plan", undone(place, run), "--env", "staging")
     assert done.document["counts"] == counts(refused=1)
-    assert [found["code"] for found in done.document["findings"]][0] == "duplicate"
+    assert done.document["findings"][0]["code"] == "duplicate"
 
 
 def test_an_undo_that_staging_cannot_try_needs_an_approval_that_says_so(place, own):
@@ -259,3 +259,69 @@ def test_a_folder_that_is_there_is_left_alone(place, own):
     place("plan", job, "--env", "staging")
     run = place("run", job, "--env", "staging").document["run"]
     assert place("undo", run, "--out", job, expect=2).document["error"]["code"] == "usage"
+
+
+def test_a_report_in_json_lines_is_a_list_of_ids(place, own, free_bibs):
+    ids, bib = own[29:33], free_bibs[5]
+    job = place.job("listed", operations=mixed(ids, bib))
+    place("plan", job, "--env", "staging")
+    run = place("run", job, "--env", "staging").document["run"]
+    made = created(place.sandbox.staging)
+    second = place.folder / "jobs" / "second"
+    changes = {"set": {"at": "shelfControlNumber", "to": "99"}}
+    place.job("second", steps=[{"ids": "report.jsonl", **changes}])
+    place("report", run, "--format", "jsonl", "--out", second / "report.jsonl")
+    lines = (second / "report.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["record"] for line in lines} == {*ids, made}
+    assert {json.loads(line)["outcome"] for line in lines} == {"applied"}
+    done = place("plan", second, "--env", "staging")
+    assert done.document["counts"] == counts(update=4, not_found=1)
+    assert findings(done) == {ids[3]: "gone"}
+
+    # So it is for an undo of some.
+    some = undone(place, run, "some", "--only", second / "report.jsonl")
+    assert len((some / "only.txt").read_text().split()) == 5
+
+
+def test_the_report_of_an_undo_asks_for_what_was_not_tried(place, own):
+    record = own[33]
+    job = place.job("asked", operations=[{"delete": record}])
+    _, run = through(place, job)
+    back = undone(place, run)
+    plan = place("plan", back, "--env", "production").document["plan"]
+    path = place.folder / "report.json"
+    place("report", plan, "--format", "json", "--out", path)
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert "undo, untried" in report["answer_text"]
+    assert {note["code"] for note in report["findings"]} >= {"new_id"}
+    page = place.folder / "report.html"
+    place("report", plan, "--out", page)
+    assert "Skapa åter beståndspost som jobbet raderade" in page.read_text(encoding="utf-8")
+
+
+def test_a_plan_of_an_undo_that_was_interrupted_goes_on(place, own):
+    ids = own[34:37]
+    staging = place.sandbox.staging
+    job = place.job("cut", operations=update_label(ids, to="Hx"))
+    place("plan", job, "--env", "staging")
+    back = undone(place, place("run", job, "--env", "staging").document["run"])
+    staging.fault("status", method="GET", status=503, path=f"/{ids[1]}")
+    cut = place("plan", back, "--env", "staging", expect=6).document
+    staging.clear_faults()
+    whole = place("resume", cut["plan"])
+    assert whole.document["counts"] == counts(update=3)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 3}
+
+
+def test_a_change_whose_outcome_nobody_knows_is_listed(place, own):
+    record = own[37]
+    staging = place.sandbox.staging
+    job = place.job("doubt", operations=update_label([record], to="Hx"))
+    place("plan", job, "--env", "staging")
+    staging.fault("close_after", method="PUT", times=1)
+    staging.fault("status", method="GET", status=503, path=f"/{record}", after=1)
+    stopped = place("run", job, "--env", "staging", expect=None)
+    staging.clear_faults()
+    assert stopped.document["outcomes"]["pending"] == 1
+    done = place("plan", undone(place, stopped.document["run"]), "--env", "staging")
+    assert findings(done) == {record: "outcome_unknown"}

@@ -20,13 +20,22 @@ _CONCERNED = (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.PENDING)
 class Undone:
     """Tells of what runs made whether an undo took it back since, and no undo of that undo did."""
 
-    def __init__(self, ledger: Ledger, plan: Plan, *, besides: str | None = None) -> None:
-        """Look at the undo jobs of the plan's environment, but for the job ``besides``."""
+    def __init__(self, ledger: Ledger, plan: Plan, *, others_before: bool = False) -> None:
+        """Look at the undo jobs of the plan's environment.
+
+        Args:
+            ledger: that holds them.
+            plan: whose environment is meant.
+            others_before: only other jobs than the plan's, in runs begun before the plan.
+        """
         self._ledger = ledger
+        begun = {run.plan for run in ledger.runs() if run.started_at <= plan.created_at}
         self._plans = [
             other.id
             for other in ledger.plans(environment=plan.environment)
-            if undone_by(other) and other.addresses == plan.addresses and other.job != besides
+            if undone_by(other)
+            and other.addresses == plan.addresses
+            and (not others_before or (other.job != plan.job and other.id in begun))
         ]
 
     def among(self, made: Mapping[str, Made]) -> set[str]:
@@ -46,24 +55,28 @@ class Undoing:
         self._ledger = ledger
         self._clock = clock
         self._plan = plan
-        self._undone = Undone(ledger, plan, besides=plan.job)
+        self._undone = Undone(ledger, plan, others_before=True)
 
     def resolve(self, undo: Undo) -> Iterator[Restore | Unreadable]:
-        """Yield what is to be restored, the same sequence each time.
+        """Yield what is to be restored, the same sequence each time, whatever runs begin later.
 
         Raises:
             UsageError: the environment has no such run, or one of them is still going on.
         """
-        plans = [
+        plans = {
             other.id
             for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
             if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
+        }
+        runs = [
+            run
+            for run in self._ledger.runs(job=undo.job)
+            if run.plan in plans and run.started_at <= self._plan.created_at
         ]
-        runs = [run for run in self._ledger.runs(job=undo.job) if run.plan in plans]
         self._close(undo, runs)
         missing = set(undo.only or ())
         for run in reversed(runs):
-            for ended in self._newest(run, plans):
+            for ended in self._newest(run, sorted({one.plan for one in runs})):
                 names = _names(ended)
                 if undo.only is None or names & undo.only:
                     missing -= names
