@@ -130,7 +130,7 @@ def system_keyring(service: str, client_id: str | None) -> tuple[str, str] | Non
     try:
         found = keyring.get_credential(service, client_id)
     except KeyringError as error:
-        raise _Nothing(f"the keyring failed ({type(error).__name__})") from None
+        raise _Nothing(f"the keyring cannot be asked ({type(error).__name__})") from None
     if found is None or not found.password:
         return None
     return (found.username or client_id or "", found.password)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
-from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
@@ -175,5 +174,4 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
         raise IncompleteOutcome(
             f"run {run.id} is complete, but {text}", hint=f"bulkrunner report {run.id}"
         )
-    if plan.addresses.get("kind") == Kind.PRODUCTION:
-        invocation.say(f"next: bulkrunner verify {run.id}")
+    invocation.say(f"next: {program.next_command(plan)}")

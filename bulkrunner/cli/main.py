@@ -132,7 +132,7 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
 
 
 def _say_problems(error: BulkRunnerError) -> None:
-    if isinstance(error, ManifestError):
+    if isinstance(error, ManifestError) and len(error.problems) > 1:
         for problem in error.problems:
             tell(str(problem), err=True)
 

@@ -50,6 +50,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+PROVEN = frozenset({Verdict.APPLIED, Verdict.UNKNOWN})
+"""Verdicts on an earlier send that a refusal of a later one does not change."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Version:
     """One version of a record; without a document it is the one in which it was deleted."""

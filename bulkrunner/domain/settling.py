@@ -250,7 +250,7 @@ def _deleted(change: PlannedChange, history: History, attempts: Sequence[Attempt
             verdict=Verdict.APPLIED,
             code="deleted_over_edit",
             message="somebody had edited the record just before it was deleted; "
-            "the content removed is kept in the ledger",
+            "the content removed is kept in the ledger" + (f"; {message}" if message else ""),
             detail={**detail, "deleted_over_edit": by_and_when(removed.document)},
             version=removed,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Job
 from bulkrunner.domain.plan import Plan, PlanState
@@ -53,8 +54,14 @@ class Starting:
         raise GateClosed(
             reason,
             gates=(GateResult(name="plan", open=False, reason=reason),),
-            hint=f"bulkrunner plan JOB --env {environment}",
+            hint=self._plan_first(job, environment),
         )
+
+    def _plan_first(self, job: Job, environment: str) -> str:
+        """Return the command to give: production is planned last."""
+        if any(plan.addresses.get("kind") == Kind.TEST for plan in self._ledger.plans(job=job.id)):
+            return f"make one: bulkrunner plan JOB --env {environment}"
+        return "begin in a test environment: bulkrunner plan JOB --env staging"
 
     def to_resume(self, prefix: str | None) -> Plan | Run:
         """Return what ``resume`` continues.

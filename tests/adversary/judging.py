@@ -143,7 +143,7 @@ class Judge:
             if edited and one.result.stored is None:
                 yield "deleted over an edit, and the content is not kept"
         if outcome is Outcome.APPLIED and not ours:
-            if code != "author_unproven" or not history[-1]["deleted"]:
+            if "author_unproven" not in one.result.detail or not history[-1]["deleted"]:
                 yield f"applied ({code}), but we deleted nothing"
             self.figures["author_unproven, and not ours"] += 1
         if ours and outcome not in (Outcome.APPLIED, Outcome.UNKNOWN):

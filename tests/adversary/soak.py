@@ -31,7 +31,7 @@ from tests.support.sandbox import EnvironmentControl, running_sandbox
 ROOT = Path(__file__).resolve().parents[2]
 MOST_RESUMES = 60
 PATIENCE = 120.0
-RESUMABLE = (6, 7)
+RESUMABLE = (6, 7, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM)
 DONE = (0, 5)
 
 
@@ -78,13 +78,14 @@ def soak(wish: Wish, folder: Path) -> Found:
         trouble = _Trouble(dice, wish, place, job)
         violations = trouble.until_done()
         staging.clear_faults()
-        violations += _told(place, counts)
         judge = Judge(staging, initial, staging.writes())
-        ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
-        try:
-            judge.judge(list(ledger.ended(ledger.runs()[0].id)))
-        finally:
-            ledger.close()
+        if not violations:
+            violations += _told(place, counts)
+            ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
+            try:
+                judge.judge(list(ledger.ended(ledger.runs()[0].id)))
+            finally:
+                ledger.close()
     figures = {**judge.figures, **trouble.figures, "writes": len(judge.log)}
     return Found(wish=wish, violations=violations + judge.violations, figures=figures)
 
@@ -176,7 +177,7 @@ class _Trouble:
             code = process.returncode
             if code in DONE:
                 return []
-            if code not in (*RESUMABLE, -signal.SIGKILL):
+            if code not in RESUMABLE:
                 return [f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"]
             if self._place("status").document["runs"]:
                 arguments = ("resume",)

@@ -6,7 +6,7 @@ import pytest
 
 from bulkrunner.domain.gates import TriedBy
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.run import Outcome, Result, RunState
+from bulkrunner.domain.run import Outcome, RunState
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,
@@ -92,12 +92,22 @@ def test_no_other_outcome_counts_as_tried(ledger, outcome):
     assert ask(ledger, production(ledger, [a_change(1)])).tried == {}
 
 
-def test_unchanged_counts_where_an_earlier_run_made_the_change(ledger):
-    plan = store_plan(ledger, a_plan(), [a_change(1)])
-    start_run(ledger, plan)
-    earlier = Result(outcome=Outcome.UNCHANGED, code="applied_earlier")
-    ledger.conclude("r1", 1, earlier).result()
-    assert ask(ledger, production(ledger, [a_change(1)])).tried == {"update": 1}
+@pytest.mark.parametrize(("code", "tried"), [("applied_earlier", {"update": 1}), ("no_change", {})])
+def test_what_a_later_test_plan_found_still_made_counts_from_then(ledger, code, tried):
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+    late = START + timedelta(seconds=30)
+    live = production(ledger, [a_change(1)])
+    assert ask(ledger, live, not_before=late).tried == {}
+    found = a_change(1, Action.UNCHANGED, code=code, after=None, predicted=None)
+    store_plan(ledger, a_plan("p2"), [found])
+    assert ask(ledger, live, not_before=late).tried == tried
+
+
+def test_what_the_newest_test_plan_refused_counts_with_what_its_run_refused(ledger):
+    refusal = a_change(2, Action.REFUSED, code="unexpected_value", after=None, target_key=None)
+    staged(ledger, [a_change(1), refusal], {1: Outcome.APPLIED})
+    live = production(ledger, [a_change(1)])
+    assert ask(ledger, live).refused_codes == {"unexpected_value": 1}
 
 
 @pytest.mark.parametrize(

@@ -126,3 +126,26 @@ def test_a_deletion_that_somebody_else_made_is_not_ours(place, own, staging):
     document = again(place, job)
     assert document["counts"] == counts(not_found=1)
     assert document["findings"][0]["code"] == "gone"
+
+
+def test_planning_again_in_staging_does_not_take_the_proof_away(place, own):
+    job = place.job("proved", operations=update_label(own[10:12], to="Hx"))
+    again(place, job)
+    run(place, job)
+    again(place, job)
+    plan = place("plan", job, "--env", "production").document["plan"]
+    gates = {gate["name"]: gate["open"] for gate in place("status", plan).document["gates"]}
+    assert gates["staging"]
+    assert [name for name, is_open in gates.items() if not is_open] == ["approval"]
+
+
+def test_a_second_production_plan_takes_up_what_the_first_left(place, own):
+    job = place.job("halves", operations=update_label(own[12:15], to="Hx"))
+    first = place.approved(job)
+    place("run", job, "--env", "production", "--limit", "1", expect=6)
+    second = place("plan", job, "--env", "production").document
+    assert second["counts"] == counts(update=2, unchanged=1)
+    # The approval was of the first plan; it neither counts for the second nor is it used up.
+    assert place("run", job, "--env", "production", expect=4).closed == {"approval"}
+    done = place("run", job, "--env", "production", "--plan", first).document
+    assert done["outcomes"]["applied"] == 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, or_, select
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.runs import count_outcomes
@@ -18,8 +18,8 @@ from bulkrunner.domain.gates import Evidence, TriedBy
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
 
-EARLIER_CODES = ("applied_earlier",)
-"""Codes of the outcome ``unchanged`` where an earlier run of the job made the change."""
+EARLIER_CODE = "applied_earlier"
+"""Code of a planned ``unchanged`` where an earlier run of the job made the change."""
 
 MAX_UNTRIED = 100
 
@@ -138,8 +138,8 @@ def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Selec
                 mine.c.action != Action.CREATE.value,
                 twin.c.sigel.is_not_distinct_from(mine.c.sigel),
             ),
-            _made(),
-            results.c.decided_at >= not_before,
+            results.c.outcome == Outcome.APPLIED.value,
+            or_(results.c.decided_at >= not_before, _read_back(mine, test_plans, not_before)),
         )
         .order_by(results.c.decided_at.desc())
         .limit(1)
@@ -153,15 +153,40 @@ def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Selec
     )
 
 
-def _made() -> ColumnElement[bool]:
-    return or_(
-        results.c.outcome == Outcome.APPLIED.value,
-        and_(results.c.outcome == Outcome.UNCHANGED.value, results.c.code.in_(EARLIER_CODES)),
+def _read_back(
+    mine: FromClause, test_plans: list[str], not_before: datetime
+) -> ColumnElement[bool]:
+    """Tell whether a later test plan found the change made already, and its effect still there."""
+    again = planned_changes.alias("again")
+    return (
+        select(again.c.number)
+        .join(plans, plans.c.id == again.c.plan)
+        .where(
+            again.c.operation_digest == mine.c.operation_digest,
+            again.c.plan.in_(test_plans),
+            again.c.action == Action.UNCHANGED.value,
+            again.c.code == EARLIER_CODE,
+            again.c.record == mine.c.record,
+            again.c.sigel.is_not_distinct_from(mine.c.sigel),
+            plans.c.finished_at >= not_before,
+        )
+        .correlate(mine)
+        .exists()
     )
 
 
 def _of_newest(connection: Connection, plan: Row[Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the outcomes of a test plan's newest run that close the gate, and its refusals."""
+    """Return the outcomes of a test plan's newest run that close the gate, and its refusals.
+
+    What the plan itself refused counts with what the run's server refused.
+    """
+    refused = _count_codes(
+        connection,
+        select(planned_changes.c.code, func.count()).where(
+            planned_changes.c.plan == plan.id, planned_changes.c.action == Action.REFUSED.value
+        ),
+        planned_changes.c.code,
+    )
     run = connection.execute(
         select(runs).where(runs.c.plan == plan.id).order_by(runs.c.seq.desc()).limit(1)
     ).first()
@@ -172,15 +197,22 @@ def _of_newest(connection: Connection, plan: Row[Any]) -> tuple[dict[str, int], 
             .where(planned_changes.c.plan == plan.id, planned_changes.c.action.in_(_WRITING))
         )
         least = 0 if plan.state == PlanState.COMPLETE else 1
-        return _only_bad({Outcome.PENDING.value: max(left or 0, least)}), {}
-    codes = (
-        select(results.c.code, func.count())
-        .where(results.c.run == run.id, results.c.outcome == Outcome.REFUSED.value)
-        .group_by(results.c.code)
-        .order_by(results.c.code)
+        return _only_bad({Outcome.PENDING.value: max(left or 0, least)}), dict(refused)
+    refused += _count_codes(
+        connection,
+        select(results.c.code, func.count()).where(
+            results.c.run == run.id, results.c.outcome == Outcome.REFUSED.value
+        ),
+        results.c.code,
     )
-    refused = {str(code): int(count) for code, count in connection.execute(codes)}
-    return _only_bad(count_outcomes(connection, run)), refused
+    return _only_bad(count_outcomes(connection, run)), dict(refused)
+
+
+def _count_codes(
+    connection: Connection, query: Select[Any], code: ColumnElement[str]
+) -> Counter[str]:
+    rows = connection.execute(query.group_by(code).order_by(code))
+    return Counter({str(word): int(count) for word, count in rows})
 
 
 def _only_bad(counts: Mapping[str, int]) -> dict[str, int]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+
+if TYPE_CHECKING:
+    from bulkrunner.services.diagnosing import Examined
 
 
 @click.command()
@@ -27,7 +32,25 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         for found in examined:
             for line in found.lines():
                 invocation.say(line)
-        invocation.say(f"hosts it would talk to: {', '.join(hosts) or 'none'}")
+        if examined:
+            invocation.say(f"hosts it would talk to: {', '.join(hosts)}")
+        else:
+            invocation.say(
+                "no environment has a client: set BULKRUNNER_<ENV>_CLIENT_ID and "
+                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env"
+            )
         head = program.ledger.head()
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
-        invocation.say(f"ledger {program.ledger_place()}: readable, head {head or '(empty)'}")
+        invocation.say(f"ledger {program.ledger_place()}: readable, head {head}")
+        _require_access(examined)
+
+
+def _require_access(examined: list[Examined]) -> None:
+    """Raise where a login gave no rights, so that scripts see it."""
+    from bulkrunner.errors import AccessLost
+
+    closed = [found.name for found in examined if found.facts["rights"] is None]
+    if closed:
+        raise AccessLost(
+            f"the login gives no rights for {', '.join(closed)}", hint="see what stands above"
+        )

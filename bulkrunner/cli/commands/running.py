@@ -100,8 +100,12 @@ def verify(invocation: Invocation, run: str) -> None:
             invocation.say(f"  {difference['record']}: {difference['message']}")
         if result.differences:
             raise IncompleteOutcome(
-                f"{len(result.differences)} records differ from what the run wrote",
+                f"{_records(len(result.differences))} from what the run wrote",
                 hint="see the differences; somebody may have edited them since",
                 code="differences",
             )
         invocation.say("every one is as the run left it")
+
+
+def _records(count: int) -> str:
+    return "1 record differs" if count == 1 else f"{count} records differ"

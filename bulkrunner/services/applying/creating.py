@@ -6,7 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, WriteAnswer
-from bulkrunner.domain.decisions import Decision, Verdict, Version, by_and_when, refused
+from bulkrunner.domain.decisions import (
+    PROVEN,
+    Decision,
+    Verdict,
+    Version,
+    by_and_when,
+    may_have_written,
+    refused,
+)
 from bulkrunner.domain.fingerprint import NotSendable, check_sendable, create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
@@ -32,15 +40,15 @@ def carry_out(frame: Frame, work: Work) -> Result:
     if document is None:
         return _result(work, refused("no_document", "the plan holds no document for this change"))
     while True:
-        if work.attempts:
-            ended = _made(frame, work) or _settled(frame, work, document)
-            if ended is not None:
-                return ended
+        if (ended := _earlier(frame, work, document)) is not None:
+            return ended
         frame.control.check()
         with frame.turn():
             decision, known = _look(frame, work, document)
             if decision.verdict is not Verdict.SEND:
                 return _result(work, decision)
+            if not frame.may_send():
+                continue
             answer = _send(frame, work, document, known)
         if isinstance(answer, Decision):
             return _result(work, answer)
@@ -49,10 +57,25 @@ def carry_out(frame: Frame, work: Work) -> Result:
             if made is not None:
                 return made
         elif (decided := after_answer(frame, work, answer)) is not None:
-            return _result(work, decided)
+            return _result(work, _unless_carried_out(frame, work, document, decided))
 
 
-def _settled(frame: Frame, work: Work, document: Document) -> Result | None:
+def _unless_carried_out(
+    frame: Frame, work: Work, document: Document, refusal: Decision
+) -> Decision:
+    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
+    if not may_have_written(work.attempts[:-1]):
+        return refusal
+    decision, _ = _look(frame, work, document)
+    return decision if decision.verdict in PROVEN else refusal
+
+
+def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
+    """Return how the sends so far ended; None where there was none, or another must follow."""
+    if not work.attempts:
+        return None
+    if (made := _made(frame, work)) is not None:
+        return made
     decision, _ = _look(frame, work, document)
     return None if decision.verdict is Verdict.SEND else _result(work, decision)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bulkrunner.domain.environment import Environment, Kind
@@ -103,6 +103,9 @@ class Executor:
         requests = self._parts.catalogue.requests
         self._lease.take(run.id)
         try:
+            run = ledger.run(run.id)  # whoever held it until now may have moved it
+            if run.state is RunState.COMPLETED:
+                return run
             if run.state is not RunState.RUNNING:
                 run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
             self._lease.start(self._control.fail)
@@ -115,15 +118,21 @@ class Executor:
 
     def _leave(self, run: Run, ending: Ending, requests: int) -> Run:
         """Store how the run ended, unless somebody else drives it, and raise what ended it."""
-        if not isinstance(ending.error, LeaseLost):
-            with suppress(LedgerUnavailable) if ending.error else nullcontext():
-                run = self._parts.ledger.move_run(
-                    run.id,
-                    ending.state,
-                    at=self._parts.clock.now(),
-                    reason=ending.reason,
-                    requests=requests,
-                )
+        try:
+            # Whatever ended the run, the lease may have been lost as well, and not yet noticed.
+            self._lease.renew()
+            run = self._parts.ledger.move_run(
+                run.id,
+                ending.state,
+                at=self._parts.clock.now(),
+                reason=ending.reason,
+                requests=requests,
+            )
+        except LeaseLost as lost:
+            raise lost from ending.error
+        except LedgerUnavailable:
+            if ending.error is None:
+                raise
         if ending.error is not None:
             raise ending.error
         return run

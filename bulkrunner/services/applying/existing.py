@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from bulkrunner.domain.answers import AnswerKind, Found, NotModified, WriteAnswer
-from bulkrunner.domain.decisions import Decision, Verdict, Version, moment, refused
+from bulkrunner.domain.decisions import (
+    PROVEN,
+    Decision,
+    Verdict,
+    Version,
+    may_have_written,
+    moment,
+    refused,
+)
 from bulkrunner.domain.fingerprint import NotSendable, check_sendable
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
@@ -42,6 +50,8 @@ def carry_out(frame: Frame, work: Work) -> Result:
             over = decision.version
             if decision.verdict is not Verdict.SEND or over is None:
                 return _result(work.change, decision)
+            if not frame.may_send():
+                continue
             answer = _send(frame, work, over)
         if isinstance(answer, Decision):
             return _result(work.change, answer)
@@ -50,7 +60,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
             if confirmed is not None:
                 return confirmed
         elif (ended := after_answer(frame, work, answer)) is not None:
-            return _result(work.change, ended)
+            return _result(work.change, _unless_carried_out(frame, work, ended))
 
 
 def _look(frame: Frame, work: Work) -> Decision:
@@ -58,6 +68,14 @@ def _look(frame: Frame, work: Work) -> Decision:
     if isinstance(history, Decision):
         return history
     return settle(work.change, history, work.attempts, active_sigel=frame.active_sigel)
+
+
+def _unless_carried_out(frame: Frame, work: Work, refusal: Decision) -> Decision:
+    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
+    if not may_have_written(work.attempts[:-1]):
+        return refusal
+    decision = _look(frame, work)
+    return decision if decision.verdict in PROVEN else refusal
 
 
 def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:

@@ -71,6 +71,15 @@ class Frame:
             self.control.check()
             yield
 
+    def may_send(self) -> bool:
+        """Tell, after the look, whether writing is still allowed: turn and look may wait for long.
+
+        Raises:
+            Stopped: the run ended meanwhile.
+        """
+        self.control.check()
+        return self.hours.are_open()
+
 
 @dataclass(kw_only=True)
 class Work:

@@ -26,7 +26,7 @@ class Hours:
             Stopped: the run ends.
         """
         told = False
-        while not self._open():
+        while not self.are_open():
             control.check()
             now = self._clock.now()
             opening = next_opening(self._windows, self._zone, now)
@@ -37,5 +37,6 @@ class Hours:
         if told:
             self._progress.waiting("", None)
 
-    def _open(self) -> bool:
+    def are_open(self) -> bool:
+        """Tell whether writing is allowed at this moment."""
         return not self._windows or is_open(self._windows, self._zone, self._clock.now())

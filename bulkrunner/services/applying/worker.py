@@ -46,9 +46,7 @@ class Worker:
 
     def _result(self, work: Work) -> Result | None:
         try:
-            if work.change.action is Action.CREATE:
-                return creating.carry_out(self._frame, work)
-            return existing.carry_out(self._frame, work)
+            return self._carried_out(work)
         except Stopped:
             return None
         except AccessLost as error:
@@ -68,6 +66,15 @@ class Worker:
         except Exception as error:
             log.exception("change %d failed inside the program", work.change.number)
             return self._confined(work, error)
+
+    def _carried_out(self, work: Work) -> Result:
+        if work.change.action is Action.CREATE:
+            result = creating.carry_out(self._frame, work)
+        else:
+            result = existing.carry_out(self._frame, work)
+        # Whoever drives the run now decides; what this process knows may be old.
+        self._frame.lease.require()
+        return result
 
     def _interrupted(self, error: Interrupted) -> None:
         # Whoever waits while the run ends is interrupted; that is no reason of its own.

@@ -1,0 +1,27 @@
+"""Parts of which single methods are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.executing import Rig
+
+
+class Hooked:
+    """A part whose named methods are replaced; each is given the real one first."""
+
+    def __init__(self, part: Any, **hooks: Callable[..., Any]) -> None:
+        self._part = part
+        self._hooks = hooks
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._part, name)
+        hook = self._hooks.get(name)
+        return real if hook is None else lambda *args, **kwargs: hook(real, *args, **kwargs)
+
+
+def hooked(rig: Rig, **hooks: Callable[..., Any]) -> dict[str, Any]:
+    """The executor's parts with a catalogue so changed."""
+    catalogue = rig.catalogue()
+    return {"catalogue": Hooked(catalogue, **hooks), "gate": catalogue.write_gate}
