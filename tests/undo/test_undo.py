@@ -319,7 +319,7 @@ def test_a_change_whose_outcome_nobody_knows_is_listed(place, own):
     job = place.job("doubt", operations=update_label([record], to="Hx"))
     place("plan", job, "--env", "staging")
     staging.fault("close_after", method="PUT", times=1)
-    staging.fault("status", method="GET", status=503, path=f"/{record}", after=1)
+    staging.fault("status", method="GET", status=503, path=f"/{record}", nth=list(range(2, 200)))
     stopped = place("run", job, "--env", "staging", expect=None)
     staging.clear_faults()
     assert stopped.document["outcomes"]["pending"] == 1
