@@ -325,3 +325,34 @@ def test_a_change_whose_outcome_nobody_knows_is_listed(place, own):
     assert stopped.document["outcomes"]["pending"] == 1
     done = place("plan", undone(place, stopped.document["run"]), "--env", "staging")
     assert findings(done) == {record: "outcome_unknown"}
+
+
+BIB = {
+    "@type": "PhysicalResource",
+    "hasTitle": [{"@type": "Title", "mainTitle": "En bok som kommer igen"}],
+    "instanceOf": {"@type": "Monograph"},
+}
+
+
+def test_bibs_are_taken_back_too(place):
+    place.client = "cataloguer"
+    staging = place.sandbox.staging
+    agreed = {"agreement": {"reference": "KB 1", "covers": ["holdings", "bibs"]}}
+    create = {"create": "bib", "sigel": "Ylm", "body": BIB, "record": {}}
+    making = place.job("making", operations=[create], **agreed)
+    place("plan", making, "--env", "staging")
+    made_by = place("run", making, "--env", "staging").document["run"]
+    made = created(staging)
+    before = content_of_new(staging.document(made))
+
+    gone = place.job("gone", operations=[{"delete": made}], **agreed)
+    place("plan", gone, "--env", "staging")
+    back = undone(place, place("run", gone, "--env", "staging").document["run"])
+    assert place("plan", back, "--env", "staging").document["counts"] == counts(create=1)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
+    assert created(staging) != made
+    assert content_of_new(staging.document(created(staging))) == before
+
+    # What the first job created is gone by now; the new one is not its.
+    unmade = undone(place, made_by, "unmade")
+    assert place("plan", unmade, "--env", "staging").document["counts"] == counts(unchanged=1)

@@ -143,19 +143,19 @@ class Restorer(Resolver):
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
         known.notes = (("new_id", f"{wish.record} returns under a new id"), *_losses(document))
-        op = _creation(wish, document)
+        op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
         if op.creates is Creates.BIB:
             return self._plan_create_bib(op, known, made)
         bib = self._iris.short_id(item_of(document))
         return self._plan_create_holding(replace(op, of=bib), known, made)
 
 
-def _creation(wish: Restore, document: Document) -> Create:
+def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
     own = str(record_part(document).get("@id") or "")
     return Create(
         source=wish.source,
         creates=Creates.HOLDING if is_holding(document) else Creates.BIB,
-        sigel=held_by(document) or wish.change.sigel or "",
+        sigel=held_by(document) or sigel,
         of=None,
         body=without_own_id(thing_part(document), own),
         record=without_own_id(record_part(document), own),
@@ -164,7 +164,9 @@ def _creation(wish: Restore, document: Document) -> Create:
 
 def _losses(document: Document) -> list[tuple[str, str]]:
     """Return what a new record does not get back, besides its id."""
-    lost: list[str] = [key for key in ("sameAs", "controlNumber") if key in record_part(document)]
+    lost: list[str] = ["@record.sameAs"] if "sameAs" in record_part(document) else []
+    if is_holding(document) and "sameAs" in thing_part(document):
+        lost.append("sameAs")
     if thing_part(document).get("@type") == "SingleItem":
         lost.append("@type SingleItem")
     return [("not_restored", f"not brought back: {', '.join(lost)}")] if lost else []
