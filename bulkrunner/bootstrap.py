@@ -523,6 +523,32 @@ class Program:
                 progress=progress,
             )
 
+    # --- undo --------------------------------------------------------------------------------
+
+    def write_undo(self, plan: Plan, folder: Path, *, only: Path | None) -> str:
+        """Write the job that restores what a plan's job changed; returns the new job's id.
+
+        Raises:
+            UsageError: the folder is there, or the list cannot be read or names no record.
+        """
+        from bulkrunner.adapters.manifests.ids import read_id_file
+        from bulkrunner.adapters.undo_job import write_undo_job
+
+        iris = IriMap(bases=self._bases(), target="")
+        same = [
+            other
+            for other in self.ledger.plans(job=plan.job)
+            if other.effect_digest == plan.effect_digest
+        ]
+        names = {name for other in same for name in other.counts}
+        return write_undo_job(
+            folder,
+            plan.manifest,
+            effect_digest=plan.effect_digest,
+            counts={name: max(other.counts.get(name, 0) for other in same) for name in names},
+            only=None if only is None else read_id_file(only, iris),
+        )
+
     # --- doctor ------------------------------------------------------------------------------
 
     def examine(self, name: str | None) -> list[Examined]:

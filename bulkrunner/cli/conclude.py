@@ -184,7 +184,8 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
             hint=f"bulkrunner resume {run.id}",
             code=run.state.value,
         )
-    bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN]
+    # Pending ones are left where an undo has closed the run.
+    bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING]
     found = {name: outcomes[name] for name in bad if outcomes[name]}
     if found:
         text = ", ".join(f"{count} {name}" for name, count in found.items())

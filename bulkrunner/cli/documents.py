@@ -36,6 +36,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
     "status": ("jobs", "plans", "runs", "gates", "next"),
     "stop": ("run", "state"),
+    "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
     "verify": ("run", "environment", "checked", "differences", "requests"),
 }
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "settle": "settling",
     "status": "status",
     "stop": "control",
+    "undo": "undoing",
     "verify": "running",
 }
 """Command → module of ``bulkrunner.cli.commands``; imported only when needed."""

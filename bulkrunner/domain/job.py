@@ -116,8 +116,23 @@ class Unreadable:
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Undo:
+    """Restore what a job changed; planning resolves it to the environment's own runs of that job.
+
+    Attributes:
+        effect_digest: of the job's manifest, as its plans have it.
+        only: short ids or legacy IRIs; nothing else is restored. None: everything.
+    """
+
+    source: Source
+    job: str
+    effect_digest: str
+    only: frozenset[str] | None = None
+
+
 Operation: TypeAlias = Update | Delete | Create
-Declared: TypeAlias = Operation | Unreadable
+Declared: TypeAlias = Operation | Unreadable | Undo
 
 
 @dataclass(frozen=True, kw_only=True)

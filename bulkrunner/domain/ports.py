@@ -362,6 +362,17 @@ class ApprovalLedger(Protocol):
             counts: tells from a test plan's addresses whether its environment counts.
         """
 
+    def restorings(
+        self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Mapping[str, str]:
+        """Return the patterns that undo jobs of a job applied in test runs, each with such a run.
+
+        Args:
+            job: that was undone.
+            not_before: older outcomes do not count.
+            counts: tells from a test plan's addresses whether its environment counts.
+        """
+
     def verify_chain(self) -> str | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 

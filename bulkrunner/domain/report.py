@@ -14,6 +14,7 @@ from bulkrunner.domain.gates import Approval, Evidence, GateResult
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
+from bulkrunner.domain.undo import UNTRIED, undone_by
 
 REPORT_VERSION = 1
 """Of the JSON document; rises when a field changes its meaning or goes away."""
@@ -172,7 +173,11 @@ class ReportData:
     @property
     def statements(self) -> tuple[str, ...]:
         """What an approval must contain, word for word."""
-        return tuple(item.statement() for item in self.loosened)
+        untried = undone_by(self.plan) is not None and any(
+            gate.name == "staging" and not gate.open for gate in self.gates
+        )
+        looser = tuple(item.statement() for item in self.loosened)
+        return (*looser, UNTRIED) if untried else looser
 
     @property
     def answerable(self) -> bool:

@@ -22,8 +22,8 @@ class RunState(StrEnum):
 
 ALLOWED: dict[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.COMPLETED}),
-    RunState.INTERRUPTED: frozenset({RunState.RUNNING, RunState.STOPPED}),
-    RunState.STOPPED: frozenset({RunState.RUNNING}),
+    RunState.INTERRUPTED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.COMPLETED}),
+    RunState.STOPPED: frozenset({RunState.RUNNING, RunState.COMPLETED}),
     RunState.COMPLETED: frozenset(),
 }
 

@@ -7,7 +7,7 @@ from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import UsageError
-from bulkrunner.services.gating import required_statements
+from bulkrunner.services.gating import permitted_statements
 
 MAX_TEXT = 2000
 """Characters of a name, reference or statement that are kept."""
@@ -78,7 +78,7 @@ class Approving:
         return plan, approval, [] if approved else self._stop_runs(plan, approval)
 
     def _check_statements(self, plan: Plan, statements: tuple[str, ...]) -> None:
-        known = required_statements(plan)
+        known = permitted_statements(plan)
         for statement in statements:
             if statement not in known:
                 listed = "; ".join(known) or "none: the plan's policy is the built-in one"

@@ -16,10 +16,11 @@ from bulkrunner.domain.environment import (
     host_of,
     is_loopback,
 )
-from bulkrunner.domain.gates import Evidence, GateResult
+from bulkrunner.domain.gates import Approval, Evidence, GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run
+from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
@@ -189,6 +190,8 @@ class Gates:
 
     def _staging(self, plan: Plan) -> GateResult:
         policy = Policy.from_dict(dict(plan.policy))
+        if (undone := undone_by(plan)) is not None:
+            return self._undo_tried(plan, str(undone["job"]), policy)
         evidence = self._ledger.evidence(
             plan,
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
@@ -199,6 +202,30 @@ class Gates:
         runs = ", ".join(run.run for run in evidence.runs)
         reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
         return GateResult(name="staging", open=not closed, reason=reason)
+
+    def _undo_tried(self, plan: Plan, job: str, policy: Policy) -> GateResult:
+        """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
+        tried = self._ledger.restorings(
+            job,
+            not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
+            counts=counting_hosts(plan.addresses, policy),
+        )
+        changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
+        kinds = sorted({change.pattern for change in changes})
+        missing = [kind for kind in kinds if kind not in tried]
+        answers = self._ledger.approvals(plan.id)
+        if not missing:
+            runs = ", ".join(sorted({tried[kind] for kind in kinds}))
+            reason = f"each kind of restoring ran in a test environment ({runs})"
+        elif agrees_untried(plan, answers[-1] if answers else None):
+            reason = f"the approval says {UNTRIED!r}: {'; '.join(missing)}"
+            missing = []
+        else:
+            reason = (
+                f"no undo of {job} has done this in a test environment: {'; '.join(missing)}; run "
+                f"the undo there, or have it approved with the statement {UNTRIED!r}"
+            )
+        return GateResult(name="staging", open=not missing, reason=reason)
 
     def _approval(self, plan: Plan) -> GateResult:
         answers = self._ledger.approvals(plan.id)
@@ -299,6 +326,22 @@ def missing_approval(plan: Plan, answer: Any) -> str:
 def required_statements(plan: Plan) -> tuple[str, ...]:
     """Return what an approval of this plan must contain, word for word."""
     return tuple(item.statement() for item in Policy.from_dict(dict(plan.policy)).loosened())
+
+
+def permitted_statements(plan: Plan) -> tuple[str, ...]:
+    """Return what an approval of this plan may contain."""
+    own = (UNTRIED,) if undone_by(plan) is not None else ()
+    return (*required_statements(plan), *own)
+
+
+def agrees_untried(plan: Plan, answer: Approval | None) -> bool:
+    """Tell whether the newest answer is a yes to an undo that no test environment has tried."""
+    return (
+        answer is not None
+        and answer.approved
+        and answer.plan_digest == plan.plan_digest
+        and UNTRIED in answer.statements
+    )
 
 
 def _texts(value: Any) -> list[str]:

@@ -20,6 +20,7 @@ from bulkrunner.domain.report import (
     record_link,
 )
 from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.services.gating import counting_hosts
 from bulkrunner.services.grouping import group_changes
@@ -102,7 +103,8 @@ class ReportService:
         )
 
     def _evidence(self, plan: Plan) -> Evidence | None:
-        if plan.addresses.get("kind") != "production":
+        # What an undo restores is each environment's own; the gate says what was tried of it.
+        if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
             return None
         policy = Policy.from_dict(dict(plan.policy))
         return self._ledger.evidence(

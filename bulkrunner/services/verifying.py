@@ -137,6 +137,14 @@ class Verifier:
                 newest.document,
             )
         answer = self._reader.read_version(change.record, -2)
+        if isinstance(answer, Gone):
+            return _difference(
+                change.record,
+                "revived",
+                "the version before is a deletion: somebody deleted the record at the last "
+                "instant, and the write brought it back",
+                newest.document,
+            )
         if not isinstance(answer, Found):
             return _difference(change.record, "no_history", "the version before is not there", None)
         older = Version(document=answer.document)

@@ -95,3 +95,12 @@ def test_conflicts_are_left_alone(rig, own):
     rig.control.edit(record, sigel="S")
     verified = rig.verify(rig.run(plan))
     assert (verified.checked, verified.differences) == (1, [])
+
+
+def test_a_deletion_that_the_write_undid(rig, own):
+    record = next(own)
+    run = rig.run(rig.plan(setting(record, "He")))
+    stored = rig.control.document(record)
+    rig.control.edit(record, sigel="S", delete=True)
+    rig.control.revive(record, stored)
+    assert codes(rig.verify(run)) == {record: "revived"}

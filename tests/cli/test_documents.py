@@ -112,6 +112,7 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "run": [job, "--env", "staging"],
         "status": [],
         "stop": [run],
+        "undo": [run, "--out", tmp_path / "undone"],
         "verify": [run],
     }
     done = place(command, *given[command], expect=None)

@@ -251,7 +251,7 @@ def test_a_fault_of_the_program_is_told_with_its_place(place, job, monkeypatch):
     def broken(*_arguments, **_keys):
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("bulkrunner.services.planning.planner.Resolver", broken)
+    monkeypatch.setattr("bulkrunner.services.planning.planner.Restorer", broken)
     done = place("plan", job, "--env", "staging", expect=1)
     assert done.document["error"]["code"] == "internal_error"
     assert "ZeroDivisionError" in done.document["error"]["message"]

@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "update of a step": ("$defs", "stepUpdate"),
     "delete of a step": ("$defs", "stepDelete"),
     "create of a step": ("$defs", "stepCreate"),
+    "undo of a step": ("$defs", "stepUndo"),
 }
 
 

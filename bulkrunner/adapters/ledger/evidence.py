@@ -58,6 +58,38 @@ class Evidences(Part):
                 runs=_tried_by(connection, tally.runs, test_plans),
             )
 
+    def restorings(
+        self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Mapping[str, str]:
+        """Return the patterns that undo jobs of a job applied in test runs, each with such a run."""
+        with self._database.read() as connection:
+            heads = connection.execute(
+                select(plans.c.id, plans.c.addresses, plans.c.manifest).where(
+                    plans.c.kind == Kind.TEST.value
+                )
+            )
+            undoing = [
+                row.id
+                for row in heads
+                if (row.manifest.get("undo") or {}).get("job") == job and counts(row.addresses)
+            ]
+            applied = connection.execute(
+                select(planned_changes.c.pattern, runs.c.id)
+                .join_from(planned_changes, runs, runs.c.plan == planned_changes.c.plan)
+                .join(
+                    results,
+                    and_(results.c.run == runs.c.id, results.c.change == planned_changes.c.number),
+                )
+                .where(
+                    planned_changes.c.plan.in_(undoing),
+                    planned_changes.c.action.in_(_WRITING),
+                    results.c.outcome == Outcome.APPLIED.value,
+                    results.c.decided_at >= not_before,
+                )
+                .distinct()
+            )
+            return {row.pattern: row.id for row in applied}
+
 
 @dataclass(kw_only=True)
 class _Tally:

@@ -15,6 +15,7 @@ from bulkrunner.adapters.manifests.parts import (
     InlineOperations,
     Part,
     Step,
+    UndoStep,
     action_of,
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
@@ -113,6 +114,15 @@ class _Checking:
         return False
 
     def _step(self, step: Mapping[str, Any], path: Path) -> Part:
+        if (undo := step.get("undo")) is not None:
+            only = undo.get("only")
+            return UndoStep(
+                job=undo["job"],
+                effect_digest=undo["effect_digest"],
+                only=None if only is None else self._ids(only, (*path, "undo", "only")),
+                at=self._tree.source((*path, "undo")),
+                iris=self._iris,
+            )
         return Step(
             ids=self._ids(step["ids"], (*path, "ids")), action=action_of(step), iris=self._iris
         )

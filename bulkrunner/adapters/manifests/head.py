@@ -29,7 +29,16 @@ def normal_head(data: Mapping[str, Any]) -> dict[str, Any]:
         "on_missing": data.get("on_missing", "report"),
         "policy": dict(data.get("policy", {})),
         "parameters": dict(data.get("parameters", {})),
+        **_undone(data),
     }
+
+
+def _undone(data: Mapping[str, Any]) -> dict[str, Any]:
+    for step in data.get("steps", ()):
+        if "undo" in step:
+            undo = step["undo"]
+            return {"undo": {"job": undo["job"], "effect_digest": undo["effect_digest"]}}
+    return {}
 
 
 def effect_of(head: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,8 @@ class _Reading:
             if self._is_repeated(entry, number, part):
                 dropped += 1
                 continue
-            self.counts[kind_of(entry.declared)] += 1
+            kind = kind_of(entry.declared)
+            self.counts[kind] = self.counts.get(kind, 0) + 1
             state.update(entry.meaning + b"\n")
         if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
             self._problems.add(at, *fault)

@@ -18,6 +18,7 @@ from bulkrunner.domain.job import (
     RemoveChange,
     SetChange,
     Source,
+    Undo,
     Unreadable,
     Update,
 )
@@ -90,6 +91,8 @@ def kind_of(declared: Declared) -> str:
             return "create"
         case Unreadable():
             return "unreadable"
+        case Undo():
+            return "undo"
 
 
 def key_of(declared: Declared) -> str | None:
@@ -130,6 +133,9 @@ def _plain(declared: Declared) -> dict[str, Any]:
             }
         case Unreadable():
             return {"unreadable": declared.given}
+        case Undo():
+            only = None if declared.only is None else sorted(declared.only)
+            return {"undo": declared.job, "effect": declared.effect_digest, "only": only}
 
 
 def change_as_plain(change: Change) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, Delete, Problem, Source
+from bulkrunner.domain.job import Declared, Delete, Problem, Source, Undo
 
 Report = Callable[[Problem], None]
 """Takes a fault."""
@@ -234,6 +234,43 @@ class Step:
         if "delete" in self.action:
             return Delete(source=source, target=ref, expect=self.action["delete"]["expect"])
         return create_on(self.action["create"], ref, source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoStep:
+    """What a job changed is to be restored; ``only`` bounds it to a list of records."""
+
+    job: str
+    effect_digest: str
+    only: IdList | None
+    at: Source
+    iris: IriMap
+
+    drops_repeats = True
+    head = "undo"
+
+    def entries(self, report: Report, /) -> Iterator[Entry]:
+        """Yield one undo, after the texts of the list that name no record."""
+        named: set[str] | None = None
+        if self.only is not None:
+            named = set()
+            for found, source in self.only.read(self.iris, report):
+                if found.ref is not None:
+                    named.add(found.ref)
+                else:
+                    declared: Declared = unreadable(found, source)
+                    yield Entry(source, declared, f"?{found.given}", b"?" + found.given.encode())
+        undo = Undo(
+            source=self.at,
+            job=self.job,
+            effect_digest=self.effect_digest,
+            only=None if named is None else frozenset(named),
+        )
+        yield _explicit(undo, self.at)
+
+    def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
+        """Find nothing; an empty list undoes nothing."""
+        return None
 
 
 def action_of(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,21 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
             message=f"agreement.agreed_on: {shown(agreed_on)} is no day of the calendar",
         )
 
+    yield from _undo_faults(data)
+
+
+def _undo_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+    steps = data.get("steps")
+    steps = steps if isinstance(steps, list) else []
+    undoing = any(isinstance(step, dict) and "undo" in step for step in steps)
+    if undoing and (len(steps) > 1 or "operations" in data):
+        yield Told(
+            path=("steps",),
+            code="undo_alone",
+            message="an undo is the only step of its job",
+            hint="put the other operations and steps into a job of their own",
+        )
+
 
 def _is_date(text: str) -> bool:
     # Another form than YYYY-MM-DD is the schema's to tell.

@@ -66,6 +66,22 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     yield b"\n]," + tail[1:] + b"\n"
 
 
+def jsonl_chunks(data: ReportData, _words: Language) -> Iterator[bytes]:
+    """Yield one line for each change; it begins with the record that was, or would be, written."""
+    for item in data.changes():
+        change = change_as_dict(item, data.plan.id)
+        written = item.result.record if item.result else None
+        line = {
+            "record": written or item.change.record,
+            "plan": data.plan.id,
+            "run": data.run.id if data.run else None,
+            "environment": data.plan.environment,
+            "planned_record": change.pop("record"),
+            **change,
+        }
+        yield _encoded(line) + b"\n"
+
+
 def _encoded(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     try:

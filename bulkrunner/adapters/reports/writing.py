@@ -8,13 +8,18 @@ from pathlib import Path
 from bulkrunner.adapters.reports.csv_report import csv_chunks
 from bulkrunner.adapters.reports.files import written_whole
 from bulkrunner.adapters.reports.html import html_chunks
-from bulkrunner.adapters.reports.json_report import json_chunks
+from bulkrunner.adapters.reports.json_report import json_chunks, jsonl_chunks
 from bulkrunner.adapters.reports.wording import Language, language
 from bulkrunner.domain.report import ReportData
 
 _Chunks = Callable[[ReportData, Language], Iterator[bytes]]
 
-_FORMS: dict[str, _Chunks] = {"html": html_chunks, "json": json_chunks, "csv": csv_chunks}
+_FORMS: dict[str, _Chunks] = {
+    "html": html_chunks,
+    "json": json_chunks,
+    "jsonl": jsonl_chunks,
+    "csv": csv_chunks,
+}
 
 FORMATS = tuple(_FORMS)
 LANGUAGES = ("sv", "en")

@@ -14,7 +14,7 @@ from bulkrunner.cli.options import Invocation, global_options
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["html", "json", "csv"]),
+    type=click.Choice(["html", "json", "jsonl", "csv"]),
     default="html",
     show_default=True,
     help="Form of the report.",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, Unreadable
+from bulkrunner.domain.job import Operation, Unreadable
 from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.plan import Made, Plan, operation_digest
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import last_modifier, modified
+from bulkrunner.domain.undo import Restore
+from bulkrunner.services.planning.undoing import Undone
+
+Item: TypeAlias = Operation | Unreadable | Restore
+"""What is resolved to a planned change."""
 
 MAX_VERSIONS = 20
 """Versions of a record that are looked through for the one that a run stored."""
@@ -23,6 +29,7 @@ class EarlierRuns:
     def __init__(self, ledger: Ledger, plan: Plan, iris: IriMap) -> None:
         self._ledger = ledger
         self._iris = iris
+        self._undone = Undone(ledger, plan)
         run = {run.plan for run in ledger.runs(job=plan.job)}
         self._plans = [
             other.id
@@ -30,17 +37,27 @@ class EarlierRuns:
             if other.id in run and other.addresses == plan.addresses
         ]
 
-    def made(self, batch: Sequence[tuple[int, Declared]]) -> dict[int, Made]:
+    def made(self, batch: Sequence[tuple[int, Item]]) -> dict[int, Made]:
         """Return by number what runs have applied of these operations."""
         if not self._plans:
             return {}
         digests = {
-            number: operation_digest(neutral_operation(declared, self._iris))
+            number: self._digest(declared)
             for number, declared in batch
             if not isinstance(declared, Unreadable)
         }
         found: Mapping[str, Made] = self._ledger.made(self._plans, list(digests.values()))
-        return {number: found[key] for number, key in digests.items() if key in found}
+        undone = self._undone.among(found)
+        return {
+            number: found[key]
+            for number, key in digests.items()
+            if key in found and key not in undone
+        }
+
+    def _digest(self, declared: Operation | Restore) -> str:
+        if isinstance(declared, Restore):
+            return operation_digest(declared.operation())
+        return operation_digest(neutral_operation(declared, self._iris))
 
 
 def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, JobSource
+from bulkrunner.domain.job import Declared, JobSource, Undo
 from bulkrunner.domain.plan import (
     Action,
     Made,
@@ -23,11 +23,13 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
-from bulkrunner.services.planning.earlier import EarlierRuns
+from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.ordering import in_order
 from bulkrunner.services.planning.proofs import Proofs
-from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.restoring import Restorer
+from bulkrunner.services.planning.undoing import Undoing
 
 BATCH = 200
 """Operations resolved and stored at a time; what a killed planner has to read again."""
@@ -125,7 +127,7 @@ class Planner:
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
-            self._store_changes(plan, request, Resolver(self._reader, self._iris, proofs))
+            self._store_changes(plan, request, Restorer(self._reader, self._iris, proofs))
             return self._finish(plan)
         except BaseException as error:
             if getattr(error, "code", "") != "planned_elsewhere":
@@ -134,10 +136,11 @@ class Planner:
         finally:
             self._progress.end()
 
-    def _store_changes(self, plan: Plan, request: PlanRequest, resolver: Resolver) -> None:
+    def _store_changes(self, plan: Plan, request: PlanRequest, resolver: Restorer) -> None:
         earlier = EarlierRuns(self._ledger, plan, self._iris)
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
-        operations = enumerate(request.source.operations(), start=1)
+        undoing = Undoing(self._ledger, self._clock, plan)
+        operations = enumerate(_expanded(request.source.operations(), undoing), start=1)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
@@ -160,16 +163,18 @@ class Planner:
     def _resolved(
         self,
         pool: ThreadPoolExecutor,
-        resolver: Resolver,
-        batch: list[tuple[int, Declared]],
+        resolver: Restorer,
+        batch: list[tuple[int, Item]],
         made: Mapping[int, Made],
         counts: Mapping[str, int],
     ) -> tuple[list[PlannedChange], BulkRunnerError | None]:
         """Return the changes up to the first operation that could not be looked at, and why."""
 
-        def resolve(number: int, declared: Declared) -> PlannedChange:
+        def resolve(number: int, declared: Item) -> PlannedChange:
             if self._stop.is_set():
                 raise Interrupted("planning was stopped")
+            if isinstance(declared, Restore):
+                return resolver.restore(number, declared, made.get(number))
             return resolver.resolve(number, declared, made.get(number))
 
         futures = [pool.submit(resolve, *item) for item in batch]
@@ -238,6 +243,14 @@ def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
     )
 
 
-def _batches(items: Iterator[tuple[int, Declared]]) -> Iterator[list[tuple[int, Declared]]]:
+def _expanded(operations: Iterator[Declared], undoing: Undoing) -> Iterator[Item]:
+    for declared in operations:
+        if isinstance(declared, Undo):
+            yield from undoing.resolve(declared)
+        else:
+            yield declared
+
+
+def _batches(items: Iterator[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
     while batch := list(islice(items, BATCH)):
         yield batch

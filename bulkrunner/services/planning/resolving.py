@@ -10,7 +10,7 @@ from bulkrunner.domain.fingerprint import (
     create_fingerprint,
 )
 from bulkrunner.domain.iris import IriMap, RefKind
-from bulkrunner.domain.job import Create, Creates, Declared, Delete, Operation, Unreadable, Update
+from bulkrunner.domain.job import Create, Creates, Delete, Operation, Unreadable, Update
 from bulkrunner.domain.operations import (
     Refusal,
     apply_update,
@@ -61,7 +61,9 @@ class Resolver:
         self._bibs = Bibs(reader, iris)
         self._libraries: OnceCache[bool] = OnceCache(reader.library_exists)
 
-    def resolve(self, number: int, declared: Declared, made: Made | None = None) -> PlannedChange:
+    def resolve(
+        self, number: int, declared: Operation | Unreadable, made: Made | None = None
+    ) -> PlannedChange:
         """Return the planned change of one operation; refusals are changes too.
 
         Args:

@@ -1,0 +1,86 @@
+"""A job folder whose manifest says: restore what a job changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bulkrunner.errors import UsageError
+
+MAX_JOB_ID = 100
+
+ACCEPTED = {
+    "changed_since": "Ändrad av någon efter körningen; skrivs inte över",
+    "duplicate": "Biblioteket har redan ett nytt bestånd på titeln",
+    "linked": "Något länkar till den skapade posten",
+    "no_document": "Liggaren har inte kvar innehållet",
+    "not_changed": "Posten ändrades inte i den här miljön",
+    "outcome_unknown": "Utfallet är inte känt",
+}
+"""Refusals that an undo lives with: what cannot be restored is listed with the reason."""
+
+COMMENT = """\
+# Restores what an earlier job changed: in each environment what its own runs of that job applied.
+# Plan and run it where it can be tried, then plan it for production, have it approved, and run it.
+"""
+
+
+def write_undo_job(
+    folder: Path,
+    head: Mapping[str, Any],
+    *,
+    effect_digest: str,
+    counts: Mapping[str, int],
+    only: Sequence[str] | None,
+) -> str:
+    """Make the folder with ``job.yaml``, and ``only.txt`` where there is a list.
+
+    Args:
+        folder: to make.
+        head: of the manifest to be undone, as its plan keeps it.
+        effect_digest: of that manifest.
+        counts: changes of its largest plan, by action.
+        only: ids that are restored; None for everything.
+
+    Returns:
+        The id of the new job.
+
+    Raises:
+        UsageError: the folder is there already, or cannot be made.
+    """
+    undo: dict[str, Any] = {"job": head["job"], "effect_digest": effect_digest}
+    if only is not None:
+        undo["only"] = "only.txt"
+    keys = _keys(head, counts, effect_digest) | {"steps": [{"undo": undo}]}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
+    try:
+        folder.mkdir(parents=True)
+        (folder / "job.yaml").write_text(COMMENT + "\n".join(lines) + "\n", encoding="utf-8")
+        if only is not None:
+            (folder / "only.txt").write_text("\n".join(only) + "\n", encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(f"{folder} is already there", hint="choose another folder") from None
+    except OSError as error:
+        raise UsageError(f"cannot make {folder}: {error.strerror}") from None
+    return str(keys["job"])
+
+
+def _keys(head: Mapping[str, Any], counts: Mapping[str, int], digest: str) -> dict[str, Any]:
+    created, updated, deleted = (counts.get(name, 0) for name in ("create", "update", "delete"))
+    total = max(created + updated + deleted, 1)
+    return {
+        "bulkrunner": 1,
+        "job": f"undo-{head['job']}"[:MAX_JOB_ID],
+        "title": f"Återställer {head['job']}: {head['title']}"[:300],
+        "purpose": f"Återställer det som jobbet {head['job']} ({digest}) ändrade.",
+        "on_behalf_of": head["on_behalf_of"],
+        "sigels": head["sigels"],
+        "active_sigel": head["active_sigel"],
+        "agreement": head["agreement"],
+        "ceilings": {"create": deleted, "update": updated, "delete": created},
+        "accept": [
+            {"code": code, "at_most": total, "reason": reason} for code, reason in ACCEPTED.items()
+        ],
+    }

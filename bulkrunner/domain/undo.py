@@ -1,0 +1,121 @@
+"""Restoring: what an undo does with one change that a run applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.domain.comparing import same
+from bulkrunner.domain.fingerprint import UNCOMPARED, before_fingerprint, create_fingerprint
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.operations import TEMPID
+from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
+from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
+from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.run import Result
+
+UNTRIED = "undo, untried"
+"""What an approval says, word for word, to an undo that no test environment has tried."""
+
+_KINDS = {
+    Action.UPDATE: "give back old content",
+    Action.CREATE: "delete what was created",
+    Action.DELETE: "create again what was deleted",
+}
+
+
+def undone_by(plan: Plan) -> Mapping[str, Any] | None:
+    """Return ``{job, effect_digest}`` of what the plan's job undoes; None for any other job."""
+    found = plan.manifest.get("undo")
+    return found if isinstance(found, dict) else None
+
+
+def undo_operation(run: str, digest: str) -> dict[str, Any]:
+    """Return the operation, in neutral form, that takes back one change of a run.
+
+    Args:
+        run: that made the change.
+        digest: of the operation that was carried out.
+    """
+    return {"undo": digest, "run": run}
+
+
+def undo_digest(run: str, digest: str) -> str:
+    """Return the digest of ``undo_operation``."""
+    return operation_digest(undo_operation(run, digest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """One change that a run applied and that is to be taken back."""
+
+    source: Source
+    run: str
+    change: PlannedChange
+    result: Result
+
+    @property
+    def record(self) -> str:
+        """Short id of the record that was written."""
+        return self.result.record or self.change.record
+
+    def operation(self) -> dict[str, Any]:
+        """Return the operation in neutral form."""
+        return undo_operation(self.run, self.change.operation_digest())
+
+    def kind_of_restoring(self) -> str:
+        """Return what staging must have tried, as a pattern."""
+        return f"undo {self.change.kind or 'record'}: {_KINDS[self.change.action]}"
+
+    def wanted(self) -> Document | None:
+        """Return the content to bring back: before the change, or as it was when removed."""
+        if self.change.action is Action.DELETE and self.result.stored is not None:
+            return self.result.stored
+        return self.change.before
+
+    def is_as_left(self, document: Document) -> bool:
+        """Tell whether a record is as the run left it."""
+        stored = self.result.stored
+        if self.change.action is Action.CREATE:
+            # A create that was edited before it was read back keeps the edited content.
+            if stored is None or "changed_since" in self.result.detail:
+                return create_fingerprint(document) == self.change.after_fingerprint
+            return create_fingerprint(document) == create_fingerprint(stored)
+        left = before_fingerprint(stored) if stored else self.change.after_fingerprint
+        return before_fingerprint(document) == left
+
+
+def restored(now: Document, before: Document) -> Document:
+    """Return the old content with the fields that are the server's own as they are now."""
+    old = {key: value for key, value in record_part(before).items() if key not in UNCOMPARED}
+    own = {key: value for key, value in record_part(now).items() if key in UNCOMPARED}
+    content = {key: value for key, value in before.items() if key != "@context"}
+    return {**content, "@graph": [old | own, *before["@graph"][1:]]}
+
+
+def changed_paths(now: Document, after: Document) -> Iterator[Path]:
+    """Yield the properties of record and thing that differ."""
+    for root, part in ((RECORD_PATH, record_part), (THING_PATH, thing_part)):
+        one, other = part(now), part(after)
+        for key in one.keys() | other.keys():
+            if key not in one or key not in other or not same(one[key], other[key]):
+                yield (*root, key)
+
+
+def without_own_id(value: Any, own: str) -> Any:
+    """Return a JSON value with every ``@id`` under a record's own IRI made one of a new record."""
+    if isinstance(value, dict):
+        return {
+            key: _new_iri(inner, own) if key == "@id" else without_own_id(inner, own)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [without_own_id(item, own) for item in value]
+    return value
+
+
+def _new_iri(iri: Any, own: str) -> Any:
+    if isinstance(iri, str) and own and (iri == own or iri.startswith(f"{own}#")):
+        return TEMPID + iri[len(own) :]
+    return iri

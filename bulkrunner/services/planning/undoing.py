@@ -1,0 +1,149 @@
+"""What an undo concerns in an environment: what its runs of a job applied and nobody took back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from bulkrunner.domain.job import Undo, Unreadable
+from bulkrunner.domain.plan import Action, Made, Plan
+from bulkrunner.domain.ports import Clock, Ended, Ledger
+from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.undo import Restore, undo_digest, undone_by
+from bulkrunner.errors import UsageError
+
+BATCH = 200
+
+_CONCERNED = (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.PENDING)
+
+
+class Undone:
+    """Tells of what runs made whether an undo took it back since, and no undo of that undo did."""
+
+    def __init__(self, ledger: Ledger, plan: Plan, *, others_before: bool = False) -> None:
+        """Look at the undo jobs of the plan's environment.
+
+        Args:
+            ledger: that holds them.
+            plan: whose environment is meant.
+            others_before: only other jobs than the plan's, in runs begun before the plan.
+        """
+        self._ledger = ledger
+        begun = {run.plan for run in ledger.runs() if run.started_at <= plan.created_at}
+        self._plans = [
+            other.id
+            for other in ledger.plans(environment=plan.environment)
+            if undone_by(other)
+            and other.addresses == plan.addresses
+            and (not others_before or (other.job != plan.job and other.id in begun))
+        ]
+
+    def among(self, made: Mapping[str, Made]) -> set[str]:
+        """Return those of the operation digests whose change was taken back."""
+        if not self._plans or not made:
+            return set()
+        undoing = {undo_digest(one.run, digest): digest for digest, one in made.items()}
+        taken = self._ledger.made(self._plans, list(undoing))
+        again = self.among(taken)
+        return {undoing[digest] for digest in taken if digest not in again}
+
+
+class Undoing:
+    """Resolves an undo to the changes of the environment's own runs, in the order of their runs."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, plan: Plan) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._plan = plan
+        self._undone = Undone(ledger, plan, others_before=True)
+
+    def resolve(self, undo: Undo) -> Iterator[Restore | Unreadable]:
+        """Yield what is to be restored, the same sequence each time, whatever runs begin later.
+
+        Raises:
+            UsageError: the environment has no such run, or one of them is still going on.
+        """
+        plans = {
+            other.id
+            for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
+            if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
+        }
+        runs = [
+            run
+            for run in self._ledger.runs(job=undo.job)
+            if run.plan in plans and run.started_at <= self._plan.created_at
+        ]
+        self._close(undo, runs)
+        missing = set(undo.only or ())
+        for run in reversed(runs):
+            for ended in self._newest(run, sorted({one.plan for one in runs})):
+                names = _names(ended)
+                if undo.only is None or names & undo.only:
+                    missing -= names
+                    yield _restore(undo, run, ended)
+        for record in sorted(missing):
+            yield Unreadable(
+                source=undo.source,
+                given=record,
+                code="not_changed",
+                message=f"no run of {undo.job} here has changed it",
+            )
+
+    def _close(self, undo: Undo, runs: list[Run]) -> None:
+        """End runs that lie still: a plan that undoes them must find the same changes later."""
+        if not runs:
+            raise UsageError(
+                f"{self._plan.environment} has no run of job {undo.job} with the effect digest "
+                f"{undo.effect_digest}; there is nothing to undo",
+                hint="bulkrunner status lists the runs",
+                code="nothing_to_undo",
+            )
+        for run in runs:
+            if run.state is RunState.RUNNING:
+                raise UsageError(
+                    f"run {run.id} is not at its end; it is undone when it is",
+                    hint=f"bulkrunner stop {run.id}, or bulkrunner resume {run.id}",
+                    code="still_running",
+                )
+        for run in runs:
+            if run.state is not RunState.COMPLETED:
+                self._ledger.move_run(
+                    run.id,
+                    RunState.COMPLETED,
+                    at=self._clock.now(),
+                    reason=f"closed by plan {self._plan.id}, which undoes it",
+                )
+
+    def _newest(self, run: Run, plans: list[str]) -> Iterator[Ended]:
+        """Yield what the run did and no later run of the same operation did again."""
+        stream = self._ledger.ended(run.id, outcomes=_CONCERNED)
+        while batch := list(islice(stream, BATCH)):
+            made = self._ledger.made(plans, [one.change.operation_digest() for one in batch])
+            undone = self._undone.among(made)
+            for ended in batch:
+                digest = ended.change.operation_digest()
+                if ended.result.outcome is not Outcome.APPLIED:
+                    if ended.attempts:
+                        yield ended
+                elif made[digest].run == run.id and digest not in undone:
+                    yield ended
+
+
+def _names(ended: Ended) -> set[str]:
+    return {name for name in (ended.result.record, ended.change.record) if name}
+
+
+def _restore(undo: Undo, run: Run, ended: Ended) -> Restore | Unreadable:
+    change, result = ended.change, ended.result
+    if result.outcome is Outcome.APPLIED:
+        return Restore(source=undo.source, run=run.id, change=change, result=result)
+    return Unreadable(
+        source=undo.source,
+        given=result.record or change.record,
+        code="outcome_unknown",
+        message=f"nobody knows whether run {run.id} carried out its change {change.number} "
+        f"({_VERBS[change.action]}); look at the record",
+    )
+
+
+_VERBS = {Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}
