@@ -179,7 +179,10 @@ class _Trouble:
                 return []
             if code not in RESUMABLE:
                 return [f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"]
-            if self._place("status").document["runs"]:
+            runs = self._place("status").document["runs"]
+            if runs and runs[0]["state"] == "completed":
+                return []  # struck after its last word
+            if runs:
                 arguments = ("resume",)
             self.figures["resumed"] += 1
             if self._dice.random() < 0.4:

@@ -13,7 +13,7 @@ from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying import Executor, LeaseLost
 from bulkrunner.services.applying.lease import LIFE
 from tests.adversary.hooks import Hooked, hooked
-from tests.support.executing import Impatient, an_owner, creating_holding, held, setting
+from tests.support.executing import Impatient, an_owner, creating_holding, deleting, held, setting
 
 WINDOW = "22:00-06:00"
 
@@ -160,6 +160,22 @@ def test_hours_that_end_while_a_write_waits(rig, own, where):
     )
     assert the_outcome(rig, run) is Outcome.APPLIED
     assert [is_open((WINDOW,), "UTC", moment) for moment in sent_at] == [True]
+
+
+def test_an_edit_while_a_delete_waits_for_its_turn(rig, own):
+    """The server would delete over it; only a look after the wait can see it."""
+    record = next(own)
+    real_gate = rig.catalogue().write_gate
+
+    @contextmanager
+    def gate():
+        with real_gate():
+            rig.control.edit(record, sigel="S")
+            yield
+
+    run = rig.run(rig.plan(deleting(record)), gate=gate)
+    assert the_outcome(rig, run) is Outcome.CONFLICT
+    assert rig.sent() == []
 
 
 def test_a_stop_during_the_last_look_sends_nothing_more(rig, own):

@@ -50,6 +50,17 @@ def test_the_etag_of_a_document_that_was_not_stored_proves_nothing(either, own):
     assert ended(either, run) == (Outcome.REFUSED, "not_saved")
 
 
+def test_the_same_change_by_somebody_else_is_not_ours(rig, own):
+    record = next(own)
+
+    def put(_real, *args, **sent):
+        rig.control.edit(record, sigel="S", set={"shelfMark.label": "Hy"})
+        return saying_saved(None)(None, *args, **sent)
+
+    run = rig.run(rig.plan(setting(record, "Hy")), **hooked(rig, put=put))
+    assert ended(rig, run) == (Outcome.UNCHANGED, "done_by_other")
+
+
 @pytest.mark.parametrize("kind", ["update", "delete", "create"])
 def test_what_belongs_to_no_library_of_the_job_is_not_sent(rig, own, bibs, kind):
     """The very document about to be sent is looked at, whatever the planner thought of it."""
