@@ -105,7 +105,9 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "doctor": ["--env", "staging"],
         "ledger": ["check"],
         "new": ["fresh", "--in", tmp_path],
+        "pause": [run],
         "plan": [job, "--env", "staging"],
+        "rate": [run, "3"],
         "reject": [plan, "--by", "K", "--reference", "1"],
         "report": [plan, "--out", tmp_path / "report.html"],
         "resume": [run],
@@ -152,6 +154,8 @@ UNKNOWN = {
     "report": ["p-none"],
     "resume": ["p-none"],
     "status": ["p-none"],
+    "pause": ["r-none"],
+    "rate": ["r-none", "3"],
     "stop": ["r-none"],
     "verify": ["r-none"],
 }
