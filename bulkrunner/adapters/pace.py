@@ -194,7 +194,7 @@ class Pace:
     def _wait(self, waits: Waits, why: str) -> None:
         changes = self._changes
         moment = waits.reserve(self._clock.monotonic())
-        told = False
+        told = rested = False
         while True:
             now = self._clock.monotonic()
             if changes != self._changes and moment > now and waits is self._writes:
@@ -203,6 +203,12 @@ class Pace:
             until, reason = moment, why
             if self._paused_until > now and self._paused_until > moment:
                 until, reason = self._paused_until, self._pause_reason
+                rested = True
+            if until <= now and rested:
+                # Everybody wakes from a rest at once; each takes a new turn, or all would send.
+                rested = False
+                moment = waits.reserve(now)
+                continue
             if until <= now:
                 break
             if until - now > TELL_AFTER and not told:

@@ -68,8 +68,17 @@ def settle_create(
     ]
     if len(ours) == 1:
         return _created(change, ours[0])
+    ids = [found.record for found in candidates]
+    if may_have_written(attempts) and any(
+        found.first is None and found.record not in known for found in candidates
+    ):
+        return Decision(
+            verdict=Verdict.UNKNOWN,
+            code="history_unread",
+            message=f"the history of {', '.join(ids)} cannot be read; it may be the one made here",
+            detail={"existing": ids},
+        )
     if candidates:
-        ids = [found.record for found in candidates]
         return Decision(
             verdict=Verdict.REFUSED,
             code="duplicate",

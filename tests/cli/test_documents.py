@@ -112,6 +112,7 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "report": [plan, "--out", tmp_path / "report.html"],
         "resume": [run],
         "run": [job, "--env", "staging"],
+        "settle": [run, "1", "--as", "applied", "--by", "K", "--reason", "seen"],
         "status": [],
         "stop": [run],
         "undo": [run, "--out", tmp_path / "undone"],

@@ -131,3 +131,15 @@ def test_a_place_is_given_back_after_a_failure():
     for _ in range(2):
         with pytest.raises(KeyError), polite.write():
             raise KeyError
+
+
+def test_whoever_sat_out_a_pause_takes_a_new_turn():
+    clock = StillClock()
+    polite = pace(clock, rate=4)
+    polite.pause(60, "asked to rest")
+    asked = []
+    reserve = polite._writes.reserve
+    polite._writes.reserve = lambda now: (asked.append(now), reserve(now))[1]
+    with polite.write():
+        pass
+    assert [moment - 1000 for moment in asked] == pytest.approx([0, 60])

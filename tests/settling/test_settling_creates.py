@@ -127,9 +127,11 @@ def test_ours_is_named_and_later_edits_are_told():
     assert decision.detail["changed_since"]["by"] == "S"
 
 
-def test_one_whose_first_version_cannot_be_read_is_not_ours():
+def test_one_whose_first_version_cannot_be_read_may_be_ours_where_something_was_sent():
     found = Candidate(record="h1", first=None, newest=there().newest)
-    assert look([found], sent("lost")).verdict is Verdict.REFUSED
+    decision = look([found], sent("lost"))
+    assert (decision.verdict, decision.code) == (Verdict.UNKNOWN, "history_unread")
+    assert look([found], ()).verdict is Verdict.REFUSED
 
 
 @pytest.mark.parametrize(
