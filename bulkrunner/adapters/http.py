@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -137,7 +140,12 @@ class Http:
         self._limits = limits or Limits()
         self._extensions = {"timeout": self._limits.as_timeouts()}
         self._deadline = Deadline()
-        self._transport = transport or _transport(url, connections, self._deadline)
+        make = partial(_transport, _tls(url), self._deadline)
+        self._lines = _Lines(
+            make if transport is None else lambda: transport,
+            most=connections,
+            patience=self._limits.silence,
+        )
 
     def send(
         self, method: str, path: str, headers: Sequence[Header], content: bytes | None = None
@@ -159,11 +167,12 @@ class Http:
         self._count.add()
         self._deadline.start(self._limits.total)
         try:
-            response = self._transport.handle_request(request)
-            try:
-                body = self._read(response)
-            finally:
-                response.close()
+            with self._lines.one() as line:
+                response = line.handle_request(request)
+                try:
+                    body = self._read(response)
+                finally:
+                    response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NoAnswer(_describe(error), sent=False) from None
         except httpx.HTTPError as error:
@@ -186,7 +195,7 @@ class Http:
 
     def close(self) -> None:
         """Close every connection."""
-        self._transport.close()
+        self._lines.close()
 
     def __enter__(self) -> Self:
         return self
@@ -200,20 +209,69 @@ class Http:
         self.close()
 
 
+class _Lines:
+    """Connections, each used by one thread at a time.
+
+    The HTTP library's own pool asks the system about every one of its connections, under one lock,
+    before each request: threads then wait for each other for most of the time.
+    """
+
+    def __init__(
+        self, make: Callable[[], httpx.BaseTransport], *, most: int, patience: float
+    ) -> None:
+        self._make = make
+        self._free: deque[httpx.BaseTransport] = deque()
+        self._places = threading.BoundedSemaphore(most)
+        self._patience = patience
+        self._closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[httpx.BaseTransport]:
+        """Lend the connection that was used last, or a new one.
+
+        Raises:
+            httpx.PoolTimeout: all stayed in use for too long.
+        """
+        if not self._places.acquire(timeout=self._patience):
+            raise httpx.PoolTimeout("every connection is in use")
+        try:
+            line = self._free_or_new()
+            try:
+                yield line
+            finally:
+                self._free.append(line)
+                if self._closed:
+                    self.close()
+        finally:
+            self._places.release()
+
+    def _free_or_new(self) -> httpx.BaseTransport:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._make()
+
+    def close(self) -> None:
+        """Close every connection, those in use as soon as they are free."""
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._free.pop().close()
+
+
 def origin(url: str) -> str:
     """Return scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _transport(url: str, connections: int, deadline: Deadline) -> httpx.HTTPTransport:
-    tls = _tls(url)
+def _transport(tls: ssl.SSLContext, deadline: Deadline) -> httpx.HTTPTransport:
     transport = httpx.HTTPTransport(verify=tls, trust_env=False)
     # The pool that httpx would make, but for the deadline.
     transport._pool = httpcore.ConnectionPool(
         ssl_context=tls,
-        max_connections=connections,
-        max_keepalive_connections=connections,
+        max_connections=1,
+        max_keepalive_connections=1,
         keepalive_expiry=KEEP_ALIVE,
         retries=0,
         http2=False,

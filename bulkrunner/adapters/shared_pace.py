@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import deque
 from typing import Protocol
 
 from bulkrunner.adapters.pace import LONGEST_PAUSE, SLACK
@@ -41,17 +41,21 @@ class SharedSpacing:
         self._kind = kind
         self._gap = 1.0 / rate
         self._clock = clock
-        self._taken: deque[float] = deque()
+        self._next = 0.0
+        self._left = 0
         self._lock = threading.Lock()
 
     def reserve(self, now: float) -> float:
         """Take the next free moment, on the caller's clock."""
         with self._lock:
-            while self._taken and self._taken[0] < now - SLACK:
-                self._taken.popleft()
-            if not self._taken:
+            missed = max(0, math.ceil((now - SLACK - self._next) / self._gap))
+            if missed >= self._left:
                 self._take(now)
-            return max(self._taken.popleft(), now)
+                missed = 0
+            self._left -= missed + 1
+            moment = self._next + missed * self._gap
+            self._next = moment + self._gap
+            return max(moment, now)
 
     def _take(self, now: float) -> None:
         wall = self._clock.now().timestamp()
@@ -59,8 +63,7 @@ class SharedSpacing:
         first = self._book.take_moments(
             self._place, self._kind, count=count, gap=self._gap, now=wall, slack=SLACK
         )
-        begin = now + (first - wall)
-        self._taken.extend(begin + number * self._gap for number in range(count))
+        self._next, self._left = now + (first - wall), count
 
     def set_rate(self, rate: float, now: float) -> None:  # noqa: ARG002 (the book has its own clock)
         """Use another rate from now on.
@@ -70,7 +73,7 @@ class SharedSpacing:
         """
         with self._lock:
             old, self._gap = self._gap, 1.0 / rate
-            self._taken.clear()
+            self._left = 0
             if self._gap < old:
                 until = self._clock.now().timestamp() + self._gap
                 self._book.hasten(self._place, self._kind, until=until)

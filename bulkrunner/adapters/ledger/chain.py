@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bulkrunner.adapters.ledger.columns import digest_text, instant_text, json_text
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
@@ -100,9 +100,7 @@ class Appender:
         self._connection.execute(insert(events), self._rows)
         values = {"position": self.position, "head": self.hash, "entered": self.entered}
         if self._start.position:
-            self._connection.execute(
-                update(chains).where(chains.c.chain == self.chain).values(values)
-            )
+            self._connection.execute(_MOVE, {"of_chain": self.chain, **values})
         else:
             self._connection.execute(insert(chains).values(chain=self.chain, **values))
         self._rows.clear()
@@ -110,14 +108,23 @@ class Appender:
 
 def read_head(connection: Connection, chain: str) -> Head:
     """Return a chain's head; of a chain without events, its origin."""
-    row = connection.execute(
-        select(chains.c.position, chains.c.head, chains.c.entered)
-        .where(chains.c.chain == chain)
-        .with_for_update()
-    ).first()
+    row = connection.execute(_HEAD, {"of_chain": chain}).first()
     if row is None:
         return Head(chain=chain, position=0, hash=ORIGIN, entered=0)
     return Head(chain=chain, position=row.position, hash=row.head, entered=row.entered)
+
+
+_HEAD = (
+    select(chains.c.position, chains.c.head, chains.c.entered)
+    .where(chains.c.chain == bindparam("of_chain"))
+    .with_for_update()
+)
+
+_MOVE = (
+    update(chains)
+    .where(chains.c.chain == bindparam("of_chain"))
+    .values({name: bindparam(name) for name in ("position", "head", "entered")})
+)
 
 
 def append_main(connection: Connection, kind: str, data: Mapping[str, Any], *, at: datetime) -> int:

@@ -33,6 +33,7 @@ class Database:
         self._engine = _engine(url)
         self._jotting: Engine | None = None
         self._writing = threading.RLock()
+        self._upserts: dict[str, Insert] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -75,12 +76,14 @@ class Database:
 
     def upsert(self, table: Table) -> Insert:
         """Return an insert that replaces all but the key of a row that is already there."""
-        keys = list(table.primary_key.columns)
-        names = [column.name for column in table.columns if column not in keys]
-        statement = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
-        return statement.on_conflict_do_update(
-            index_elements=keys, set_={name: statement.excluded[name] for name in names}
-        )
+        if table.name not in self._upserts:
+            keys = list(table.primary_key.columns)
+            names = [column.name for column in table.columns if column not in keys]
+            statement = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+            self._upserts[table.name] = statement.on_conflict_do_update(
+                index_elements=keys, set_={name: statement.excluded[name] for name in names}
+            )
+        return self._upserts[table.name]
 
     def damages(self, connection: Connection) -> list[str]:
         """Return what the database itself finds wrong with its file and its references."""

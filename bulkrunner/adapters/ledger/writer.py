@@ -192,7 +192,7 @@ class _Batch:
         if self._outcomes:
             self._parcel.store(connection, database)
             connection.execute(database.upsert(results), self._outcomes)
-        connection.execute(update(runs).where(runs.c.id == self._run).values(active_at=self._now))
+        connection.execute(_ACTIVE, {"of_run": self._run, "active_at": self._now})
         if self._chain.position - self._chain.entered >= CHECKPOINT:
             enter_head(self._chain, "run_checkpoint", {}, at=self._now)
         else:
@@ -229,6 +229,11 @@ _ANSWERED = (
         attempts.c.number == bindparam("new_number"),
     )
     .values({name: bindparam(f"new_{name}") for name in (*ANSWER[2:], "answer_event")})
+)
+
+
+_ACTIVE = (
+    update(runs).where(runs.c.id == bindparam("of_run")).values(active_at=bindparam("active_at"))
 )
 
 
