@@ -1,0 +1,19 @@
+"""Composition root: settings become adapters, adapters become services. Nothing else wires."""
+
+from __future__ import annotations
+
+from bulkrunner.bootstrap.planning import PlanningSession, effective_policy
+from bulkrunner.bootstrap.program import Program
+from bulkrunner.bootstrap.programless import new_job_folder, serve_sandbox
+from bulkrunner.bootstrap.reporting import WrittenReport
+from bulkrunner.bootstrap.running import RunningSession
+
+__all__ = [
+    "PlanningSession",
+    "Program",
+    "RunningSession",
+    "WrittenReport",
+    "effective_policy",
+    "new_job_folder",
+    "serve_sandbox",
+]

@@ -1,0 +1,144 @@
+"""What every command may need, made when first asked for."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.domain.environment import KB_BASES, Environment
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.politeness import within_agreement
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.adapters.ledger import LedgerStore
+    from bulkrunner.adapters.manifests import LoadedJob
+    from bulkrunner.adapters.secrets import Credentials
+    from bulkrunner.config import Settings
+
+ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
+"""Letters of plan and run ids: none that is mistaken for another or makes a word."""
+
+
+def new_id(prefix: str) -> str:
+    """Return a new id such as ``p-4k7x2mw9qz``."""
+    return f"{prefix}-" + "".join(secrets.choice(ALPHABET) for _ in range(10))
+
+
+class Core:
+    """Settings, ledger, clock and credentials of one command; closed at its end."""
+
+    def __init__(
+        self,
+        config: Path | None,
+        ledger_url: str | None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config = config
+        self._ledger_url = ledger_url
+        self._environ = os.environ if environ is None else environ
+        self.clock = SystemClock()
+        self._opened: LedgerStore | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration; a fault in it is a ``ConfigError``."""
+        from bulkrunner.config import load_settings
+
+        return load_settings(self._config, self._environ, ledger=self._ledger_url)
+
+    def ledger_place(self) -> str:
+        """Return the ledger's URL without any password."""
+        from bulkrunner.adapters.ledger import shown_url
+
+        return shown_url(self.settings.ledger_url)
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """The ledger, opened once."""
+        if self._opened is None:
+            from bulkrunner.adapters.ledger import open_ledger
+
+            self._opened = open_ledger(self.settings.ledger_url, clock=self.clock)
+        return self._opened
+
+    def upgrade_ledger(self) -> None:
+        """Bring the ledger's tables to this version."""
+        from bulkrunner.adapters.ledger import upgrade
+
+        upgrade(self.settings.ledger_url)
+
+    def iris(self, environment: Environment) -> IriMap:
+        """Return the map of record IRIs into the environment."""
+        return IriMap(bases=self.bases(), target=environment.base_uri)
+
+    def bases(self) -> tuple[str, ...]:
+        """Return the base URIs of every known environment."""
+        configured = (env.base_uri for env in self.settings.environments.values())
+        return tuple(dict.fromkeys((*KB_BASES, *configured)))
+
+    def load_job(self, path: Path) -> LoadedJob:
+        """Read and check a manifest with its input files.
+
+        Raises:
+            ManifestError: with every problem found.
+        """
+        from bulkrunner.adapters.manifests import load_job
+
+        return load_job(path, bases=self.bases())
+
+    def account(self) -> str:
+        """Return account@host of whoever runs the program."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"uid {os.getuid()}"
+        return f"{name}@{socket.gethostname()}"
+
+    def credentials(self, environment: Environment) -> Credentials:
+        """Return the API client of an environment."""
+        from bulkrunner.adapters.secrets import find_credentials
+
+        return find_credentials(self.settings, environment, self._environ)
+
+    def note_client(self, environment: Environment, client_id: str, *, use: str) -> None:
+        """Enter into the ledger that an API client is used, and for what."""
+        self.ledger.note_client(environment.name, client_id, use=use, at=self.clock.now())
+
+    @contextmanager
+    def reader(self, name: str) -> Iterator[ReadOnlyCatalogue]:
+        """Give what reads an environment, slowly enough for any agreement."""
+        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+
+        environment = within_agreement(self.settings.environment(name), None)
+        credentials = self.credentials(environment)
+        with ReadOnlyCatalogue.open(environment, credentials, clock=self.clock) as reader:
+            yield reader
+
+    def within(self, plan: Plan) -> Environment:
+        """Return the plan's environment, asked no faster than its agreement allows."""
+        agreement = plan.manifest.get("agreement") or {}
+        environment = self.settings.environment(plan.environment)
+        return within_agreement(environment, agreement.get("rate"))

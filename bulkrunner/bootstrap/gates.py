@@ -1,0 +1,95 @@
+"""Wiring of gates and of the answers that people give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkrunner.bootstrap.core import Core
+from bulkrunner.domain.environment import Rights
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.run import Run
+from bulkrunner.errors import BulkRunnerError
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.services.approving import Approving
+    from bulkrunner.services.settling import Settling
+
+
+class Gating(Core):
+    """Evaluates gates, records answers and settlements."""
+
+    def gates(
+        self, plan: Plan, *, rights: Callable[[], Rights] | None, run: Run | None = None
+    ) -> list[GateResult]:
+        """Evaluate every gate of a plan as things are now."""
+        from bulkrunner.services.gating import Gates, Situation
+
+        return Gates(self.ledger, self.clock).evaluate(
+            Situation(
+                plan=plan,
+                environment=self.settings.environments.get(plan.environment),
+                manifest_digest=self._digest_now(plan),
+                rights=rights,
+                run=run,
+            )
+        )
+
+    def _digest_now(self, plan: Plan) -> str | None:
+        try:
+            return self.load_job(Path(plan.folder)).job.manifest_digest
+        except BulkRunnerError:
+            return None
+
+    def gates_asking(self, plan: Plan) -> list[GateResult]:
+        """Evaluate the gates, asking the login; where that fails the gate ``rights`` says why."""
+        try:
+            with self.reader(plan.environment) as reader:
+                return self.gates(plan, rights=reader.rights)
+        except BulkRunnerError as error:
+            gates = self.gates(plan, rights=None)
+            return [
+                GateResult(name="rights", open=False, reason=error.message)
+                if gate.name == "rights"
+                else gate
+                for gate in gates
+            ]
+
+    def require_gates(
+        self, plan: Plan, catalogue: ReadOnlyCatalogue, run: Run | None
+    ) -> list[GateResult]:
+        """Return every gate of the plan as things are now.
+
+        Raises:
+            GateClosed: names every closed one.
+        """
+        from bulkrunner.services.starting import open_gates
+
+        gates = self.gates(plan, rights=catalogue.rights, run=run)
+        open_gates(gates)
+        return gates
+
+    def approving(self) -> Approving:
+        """Return what records answers."""
+        from bulkrunner.services.approving import Approving
+
+        return Approving(self.ledger, self.clock)
+
+    def settling(self) -> Settling:
+        """Return what records a person's decision about an unknown outcome."""
+        from bulkrunner.domain.answers import Found
+        from bulkrunner.services.settling import Settling
+
+        def read(run: Run, record: str) -> Found | None:
+            environment = self.settings.environment(run.environment)
+            ref = self.iris(environment).parse(record)
+            if ref is None:
+                return None
+            with self.reader(run.environment) as reader:
+                answer = reader.read(ref.value)
+            return answer if isinstance(answer, Found) else None
+
+        return Settling(self.ledger, self.clock, read=read)

@@ -1,0 +1,146 @@
+"""Wiring of ``plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bulkrunner import __version__
+from bulkrunner.bootstrap.core import Core, new_id
+from bulkrunner.domain.environment import Environment, Policy
+from bulkrunner.domain.plan import Finding, Plan, empty_counts
+from bulkrunner.domain.politeness import within_agreement
+from bulkrunner.domain.ports import Progress
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.adapters.manifests import LoadedJob
+    from bulkrunner.services.planning import Planner, PlanRequest
+
+
+class PlanningSession:
+    """Makes or resumes one plan."""
+
+    def __init__(
+        self,
+        program: Plans,
+        planner: Planner,
+        reader: ReadOnlyCatalogue,
+        environment: Environment,
+        client_id: str,
+    ) -> None:
+        self._program = program
+        self._planner = planner
+        self._reader = reader
+        self._environment = environment
+        self._client_id = client_id
+        self.plan_id: str | None = None
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent."""
+        return self._reader.requests
+
+    def request_stop(self) -> None:
+        """Stop after the batch in hand."""
+        self._planner.request_stop()
+        self._reader.hurry()
+
+    def make(self, loaded: LoadedJob) -> Plan:
+        """Make a new plan of the job."""
+        self.plan_id = new_id("p")
+        self._note()
+        return self._planner.make(self._program.request(loaded, self._environment), self.plan_id)
+
+    def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
+        """Go on with an interrupted plan."""
+        self.plan_id = plan.id
+        self._note()
+        return self._planner.resume(plan, self._program.request(loaded, self._environment))
+
+    def _note(self) -> None:
+        self._program.note_client(self._environment, self._client_id, use=self.plan_id or "")
+
+
+class Plans(Core):
+    """Makes plans, and tells what is in them."""
+
+    @contextmanager
+    def planning(
+        self, name: str, progress: Progress, *, agreed_rate: float | None
+    ) -> Iterator[PlanningSession]:
+        """Give what plans for an environment; it holds nothing that can write there."""
+        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.services.planning import Planner
+
+        environment = within_agreement(self.settings.environment(name), agreed_rate)
+        credentials = self.credentials(environment)
+        with ReadOnlyCatalogue.open(
+            environment,
+            credentials,
+            clock=self.clock,
+            tell=progress.waiting,
+            book=self.ledger,
+        ) as reader:
+            planner = Planner(
+                reader=reader,
+                ledger=self.ledger,
+                clock=self.clock,
+                progress=progress,
+                iris=self.iris(environment),
+            )
+            yield PlanningSession(self, planner, reader, environment, credentials.client_id)
+
+    def request(self, loaded: LoadedJob, environment: Environment) -> PlanRequest:
+        """Return what a plan is made of."""
+        from bulkrunner.services.planning import PlanRequest
+
+        return PlanRequest(
+            source=loaded,
+            head=loaded.head,
+            environment=environment,
+            policy=effective_policy(self.settings.policy, loaded.job.policy),
+            program_version=__version__,
+        )
+
+    def stored_plan(self, plan_id: str | None) -> Plan | None:
+        """Return a plan if it got as far as the ledger."""
+        plans = [plan for plan in self.ledger.plans() if plan.id == plan_id]
+        return plans[0] if plans else None
+
+    def plan_counts(self, plan: Plan) -> dict[str, int]:
+        """Return the plan's counts by action, also of one that is not complete."""
+        return {**empty_counts(), **self.ledger.count_actions(plan.id)}
+
+    def plan_findings(self, plan: Plan) -> list[Finding]:
+        """Return the first hundred findings, ceilings and refusals first."""
+        from bulkrunner.services.planning import plan_findings
+
+        return plan_findings(self.ledger, plan)
+
+    def plan_faults(self, plan: Plan) -> list[str]:
+        """Return why a complete plan cannot be run; exit code 3 where there is any."""
+        from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+
+        left = unaccepted(self.ledger.count_refusals(plan.id), accepts_of(plan.manifest))
+        refused = [f"{count} × {code}" for code, count in sorted(left.items())]
+        return [*plan_ceilings(plan), *refused]
+
+
+def effective_policy(configured: Policy, overridden: Mapping[str, Any]) -> Policy:
+    """Return the configuration's policy with the manifest's values in their places.
+
+    Of two ceilings the lower one counts.
+    """
+    values = dict(overridden)
+    if "test_hosts" in values:
+        values["test_hosts"] = tuple(values["test_hosts"])
+    if "ceilings" in values:
+        both = [configured.ceilings, dict(values["ceilings"])]
+        names = {name for ceilings in both for name in ceilings}
+        values["ceilings"] = {
+            name: min(ceilings[name] for ceilings in both if name in ceilings) for name in names
+        }
+    return replace(configured, **values)

@@ -1,0 +1,93 @@
+"""Wiring of ``report``, ``undo`` and ``doctor``."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkrunner.bootstrap.gates import Gating
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.plan import Plan
+from bulkrunner.errors import BulkRunnerError
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.services.diagnosing import Examined
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenReport:
+    """Where a report is."""
+
+    plan: str
+    run: str | None
+    path: Path
+
+
+class Reporting(Gating):
+    """Writes reports and undo jobs, and looks at environments."""
+
+    def write_report(
+        self, prefix: str, *, form: str, language: str, out: Path | None
+    ) -> WrittenReport:
+        """Write the report of a plan or run; the gates in it are those of now."""
+        from bulkrunner.adapters.reports import write_report
+        from bulkrunner.services.reporting import ReportService
+
+        reports = ReportService(self.ledger, self.clock)
+        plan, run = reports.find(prefix)
+        name = (run or plan).id
+        path = out or Path(f"{name}.{form}")
+        data = reports.report_of(plan, run, self.gates_asking(plan))
+        write_report(data, path, form=form, lang=language)
+        return WrittenReport(plan=plan.id, run=run.id if run else None, path=path.absolute())
+
+    def write_undo(self, plan: Plan, folder: Path, *, only: Path | None) -> str:
+        """Write the job that restores what a plan's job changed; returns the new job's id.
+
+        Raises:
+            UsageError: the folder is there, or the list cannot be read or names no record.
+        """
+        from bulkrunner.adapters.manifests.ids import read_id_file
+        from bulkrunner.adapters.undo_job import write_undo_job
+
+        iris = IriMap(bases=self.bases(), target="")
+        same = [
+            other
+            for other in self.ledger.plans(job=plan.job)
+            if other.effect_digest == plan.effect_digest
+        ]
+        names = {name for other in same for name in other.counts}
+        return write_undo_job(
+            folder,
+            plan.manifest,
+            effect_digest=plan.effect_digest,
+            counts={name: max(other.counts.get(name, 0) for other in same) for name in names},
+            only=None if only is None else read_id_file(only, iris),
+        )
+
+    def examine(self, name: str | None) -> list[Examined]:
+        """Look at one environment, or at every one that has a client."""
+        from bulkrunner.services.diagnosing import Diagnosing
+
+        def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
+            return self.reader(environment.name)
+
+        diagnosing = Diagnosing(self.clock, connect=connect)
+        if name is not None:
+            return [diagnosing.examine(self.settings.environment(name))]
+        return [
+            diagnosing.examine(environment)
+            for environment in self.settings.environments.values()
+            if self._has_client(environment)
+        ]
+
+    def _has_client(self, environment: Environment) -> bool:
+        try:
+            self.credentials(environment)
+        except BulkRunnerError:
+            return False
+        return True

@@ -1,0 +1,150 @@
+"""Wiring of ``run``, ``resume`` and ``verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bulkrunner.bootstrap.core import new_id
+from bulkrunner.bootstrap.gates import Gating
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.ports import Progress
+from bulkrunner.domain.run import Run
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.catalogue import Catalogue
+    from bulkrunner.services.applying import Executor
+    from bulkrunner.services.verifying import Verifier
+
+
+class RunningSession:
+    """Evaluates the gates of a plan, then carries it out: a new run, or the one it has."""
+
+    def __init__(
+        self,
+        program: Runs,
+        plan: Plan,
+        run: Run | None,
+        catalogue: Catalogue,
+        executor: Executor,
+        client_id: str,
+    ) -> None:
+        self._program = program
+        self._plan = plan
+        self._run = run
+        self._catalogue = catalogue
+        self._executor = executor
+        self._client_id = client_id
+        self.run_id: str | None = run.id if run else None
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent."""
+        return self._catalogue.requests
+
+    def request_stop(self) -> None:
+        """Stop after what is in flight."""
+        self._executor.request_stop()
+        self._catalogue.hurry()
+
+    def open_gates(self) -> list[GateResult]:
+        """Return every gate.
+
+        Raises:
+            GateClosed: names every closed one.
+        """
+        return self._program.require_gates(self._plan, self._catalogue, self._run)
+
+    def execute(self, *, limit: int | None, hold: bool = False) -> Run:
+        """Carry out what is left to do; ``hold``: pause after the first changes."""
+        if self.run_id is None:
+            self.run_id = self._executor.start(self._plan, new_id("r")).id
+        self._program.note_client(
+            self._program.settings.environment(self._plan.environment),
+            self._client_id,
+            use=self.run_id,
+        )
+        return self._executor.run(self.run_id, limit=limit, hold=hold)
+
+
+class Runs(Gating):
+    """Carries plans out, and reads again what was written."""
+
+    @contextmanager
+    def running(self, plan: Plan, run: Run | None, progress: Progress) -> Iterator[RunningSession]:
+        """Give what evaluates the gates of a plan and then carries it out."""
+        from bulkrunner.adapters.catalogue import Catalogue
+
+        within = self.within(plan)
+        from bulkrunner.services.applying import WaitingNow
+
+        credentials = self.credentials(within)
+        waiting = WaitingNow(progress, self.clock)
+        with Catalogue.open(
+            within,
+            credentials,
+            clock=self.clock,
+            tell=waiting.waiting,
+            note=lambda message: waiting.note(message, action="pace"),
+            book=self.ledger,
+        ) as catalogue:
+            executor = self._executor(plan, within, catalogue, waiting)
+            yield RunningSession(self, plan, run, catalogue, executor, credentials.client_id)
+
+    def _executor(
+        self,
+        plan: Plan,
+        environment: Environment,
+        catalogue: Catalogue,
+        progress: Progress,
+    ) -> Executor:
+        from bulkrunner.adapters.owner import is_alive, this_process
+        from bulkrunner.services.applying import Executor, Parts
+
+        def recheck() -> None:
+            # Whatever the ledger saw of it last: a run that asks is not idle.
+            running = self.ledger.runs(plan=plan.id)[0]
+            self.require_gates(plan, catalogue, replace(running, active_at=self.clock.now()))
+
+        return Executor(
+            Parts(
+                catalogue=catalogue,
+                ledger=self.ledger,
+                clock=self.clock,
+                progress=progress,
+                environment=environment,
+                iris=self.iris(environment),
+                gate=catalogue.write_gate,
+                owner=this_process(),
+                alive=is_alive,
+                recheck=recheck,
+                set_rate=catalogue.set_rate,
+            )
+        )
+
+    @contextmanager
+    def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
+        """Give what reads a run's records again; it holds nothing that can write."""
+        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.services.verifying import Verifier
+
+        environment = self.within(self.ledger.plan(run.plan))
+        credentials = self.credentials(environment)
+        with ReadOnlyCatalogue.open(
+            environment,
+            credentials,
+            clock=self.clock,
+            tell=progress.waiting,
+            book=self.ledger,
+        ) as reader:
+            yield Verifier(
+                reader=reader,
+                ledger=self.ledger,
+                run=run,
+                environment=environment,
+                progress=progress,
+            )

@@ -1,0 +1,79 @@
+"""Wiring of ``status`` and of orders to running runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bulkrunner.bootstrap.gates import Gating
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.politeness import most_rate
+from bulkrunner.domain.run import Run
+from bulkrunner.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkrunner.services.ordering import Ordering
+    from bulkrunner.services.starting import Starting
+    from bulkrunner.services.status import Status, StatusService
+
+WATCH_EVERY = 2.0
+"""Seconds between two looks of ``status --watch``."""
+
+
+class Standing(Gating):
+    """Tells where things stand, and which plan or run is meant."""
+
+    def starting(self) -> Starting:
+        """Return what decides which plan or run is meant."""
+        from bulkrunner.adapters.owner import is_alive
+        from bulkrunner.services.starting import Starting
+
+        return Starting(self.ledger, alive=is_alive)
+
+    def _statuses(self) -> StatusService:
+        from bulkrunner.services.outlook import Outlooks
+        from bulkrunner.services.status import StatusService
+
+        outlooks = Outlooks(self.ledger, self.clock, environment=self._environment_of)
+        return StatusService(self.ledger, gates=self.gates_asking, outlooks=outlooks)
+
+    def _environment_of(self, plan: str) -> Environment | None:
+        try:
+            return self.within(self.ledger.plan(plan))
+        except UsageError:
+            return None
+
+    def ordering(self) -> Ordering:
+        """Return what gives orders to running runs."""
+        from bulkrunner.adapters.owner import is_alive
+        from bulkrunner.services.ordering import Ordering
+
+        return Ordering(self.ledger, alive=is_alive, by=self.account())
+
+    def most_rate(self, run: Run) -> float | None:
+        """Return the writes per second that the run may be given; None: any number."""
+        plan = self.ledger.plan(run.plan)
+        agreement = plan.manifest.get("agreement") or {}
+        return most_rate(self.settings.environment(plan.environment), agreement.get("rate"))
+
+    def watch(self, prefix: str | None) -> Iterator[Status]:
+        """Yield where things stand every other second, until nothing is running; asks no login."""
+        while True:
+            status = self.status(prefix, with_gates=False)
+            yield status
+            if all(run["state"] != "running" for run in status.runs):
+                return
+            self.clock.sleep(WATCH_EVERY)
+
+    def status(self, prefix: str | None, *, with_gates: bool = True) -> Status:
+        """Return where everything stands, or one plan or run."""
+        if prefix is None:
+            return self._statuses().overview()
+        found = self.starting().find(prefix)
+        plan = found if isinstance(found, Plan) else self.ledger.plan(found.plan)
+        return self._statuses().one(plan, with_gates=with_gates)
+
+    def next_command(self, plan: Plan) -> str:
+        """Return the command that takes the job one step further."""
+        return self._statuses().next_command(plan)
