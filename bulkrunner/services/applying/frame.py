@@ -41,7 +41,7 @@ class Frame:
 
     Attributes:
         sigels: libraries that the job may touch.
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     catalogue: CatalogueWriter
@@ -89,7 +89,7 @@ class Work:
     """One change with every send of it so far.
 
     Attributes:
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     change: PlannedChange
