@@ -65,6 +65,7 @@ class Frame:
 
         Raises:
             Stopped: the run ended meanwhile.
+            AccessLost, Interrupted: a new token came with fewer rights, or none can be had.
         """
         with ExitStack() as stack:
             with self.control.parking():
@@ -72,6 +73,7 @@ class Frame:
                 self.hours.wait(self.control)
                 stack.enter_context(self.gate())
             self.control.check()
+            self.access.require_with_this_token()
             yield
 
     def may_send(self) -> bool:
