@@ -84,9 +84,7 @@ _OWN_CODES = ("LIBRIS", "SE-LIBR")
 _LONGEST_LEGACY = 9
 
 
-def identify(
-    text: str, iris: IriMap, meanings: Sequence[Number] = ()
-) -> Identifier | NoIdentifier:
+def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | NoIdentifier:
     """Return what a text names.
 
     Args:
@@ -101,8 +99,8 @@ def identify(
     if not given or len(given) > MOST:
         return _unreadable(given)
     for read in (_libris_number, _labelled, _libris3, _btj):
-        if (found := read(given)) is not None:
-            return found
+        if (named := read(given)) is not None:
+            return named
     tidy = _BLANKS.sub("", given.translate(_DASHES))
     if _BARE.fullmatch(tidy):
         return _bare(tidy.upper(), meanings)

@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 import zipfile
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,12 @@ def test_cells_are_texts_as_they_show() -> None:
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         page.write_row(0, 0, ["Bibid", "Pris", "Dag", "Stund", "Lånas", "Text"])
         page.write_row(1, 0, [9789170000591, 12.5])
-        page.write_datetime(1, 2, datetime(2026, 11, 2), day)
+        page.write_datetime(1, 2, date(2026, 11, 2), day)
         page.write_datetime(
-            1, 3, datetime(2026, 11, 2, 9, 30), book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+            1,
+            3,
+            datetime(2026, 11, 2, 9, 30, tzinfo=UTC).replace(tzinfo=None),
+            book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
         )
         page.write_boolean(1, 4, True)
         page.write_string(1, 5, " 0123 ")

@@ -30,8 +30,10 @@ def cells(table: Table) -> list[dict[str, str]]:
 @pytest.mark.parametrize("separator", ["\t", ";", "|", ","])
 def test_each_separator_is_found_out(separator: str) -> None:
     text = "\r\n".join(["Bibid;Signum;År", "12;Hc å;2001", "13;Hce, öppen hylla;2002"])
-    text = text.replace(";", separator) if separator != "," else text.replace(", ", " ").replace(
-        ";", ","
+    text = (
+        text.replace(";", separator)
+        if separator != ","
+        else text.replace(", ", " ").replace(";", ",")
     )
     table = opened(text)
     assert table.facts.separator == separator
@@ -75,7 +77,9 @@ def test_a_letter_beyond_the_first_megabyte_decides_too() -> None:
 
 
 def test_a_given_encoding_counts() -> None:
-    assert cells(opened("a;b\n1;ö\n".encode("latin-1"), encoding="iso-8859-1")) == [{"a": "1", "b": "ö"}]
+    assert cells(opened("a;b\n1;ö\n".encode("latin-1"), encoding="iso-8859-1")) == [
+        {"a": "1", "b": "ö"}
+    ]
     with pytest.raises(BadFile) as fault:
         opened("a;b\n1;2\n1;ö\n".encode("latin-1"), encoding="utf-8")
     assert (fault.value.code, "0xF6" in fault.value.message) == ("not_in_encoding", True)

@@ -144,7 +144,7 @@ class _Scan:
     def _doctype(self, *_: object) -> None:
         raise BadFile("bad_spreadsheet", "the spreadsheet declares a document type", "save it anew")
 
-    def _root(self, name: str, attributes: Mapping[str, str]) -> None:
+    def _root(self, name: str, _: Mapping[str, str]) -> None:
         self._parser.StartElementHandler = None
         root = name.rpartition(":")[2]
         name = self._part.filename

@@ -118,9 +118,7 @@ class _Text:
         self.encoding = form.encoding or found
         self._file = file
         self._quotes = form.quotes
-        self.layout: Layout = layout_of(
-            self._lines(), separator=form.separator, header=form.header
-        )
+        self.layout: Layout = layout_of(self._lines(), separator=form.separator, header=form.header)
 
     def _lines(self) -> Iterator[encodings.TextLine]:
         self._file.seek(0)
@@ -151,9 +149,7 @@ def _facts(source: Sheet | _Text, columns: tuple[str, ...]) -> Facts:
     )
 
 
-def _columns(
-    rows: Iterator[tuple[int, list[str], int]], form: Form
-) -> tuple[str, ...]:
+def _columns(rows: Iterator[tuple[int, list[str], int]], form: Form) -> tuple[str, ...]:
     if not form.header:
         return form.columns
     for line, cells, _ in rows:
