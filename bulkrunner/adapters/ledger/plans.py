@@ -28,7 +28,7 @@ from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
 
-LATER = frozenset({"prerequisites"})
+LATER = frozenset({"prerequisites", "library"})
 """Columns of changes that the first ledgers did not have."""
 
 

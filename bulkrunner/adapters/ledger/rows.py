@@ -141,6 +141,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "library": change.library or None,
     }
 
 
@@ -170,6 +171,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        library=row.library or "",
     )
 
 
