@@ -19,6 +19,7 @@ from bulkrunner.adapters.bodies import (
     Unreadable,
     write_document,
 )
+from bulkrunner.adapters.feed import MEDIA_TYPE, created_since, read_page
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
 from bulkrunner.adapters.login import Login, Token
 from bulkrunner.adapters.pace import Note, Pace, Tell, note_nothing, tell_nobody
@@ -50,6 +51,7 @@ MAX_NAMED = 50
 
 _RECORD_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/ld+json"),)
 _LIST_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
+_FEED_HEADERS: tuple[Header, ...] = ((b"Accept", MEDIA_TYPE.encode()),)
 _WRITE_HEADERS: tuple[Header, ...] = (
     (b"Content-Type", b"application/ld+json"),
     # Errors of the container are empty for application/ld+json alone, and HTML for */*.
@@ -191,6 +193,20 @@ class ReadOnlyCatalogue:
             hits = self._ask(f"/find?{query}", _LIST_HEADERS, self._answers.hits, what=value)
             found.update(dict.fromkeys(hits))
         return tuple(found)[:MAX_NAMED]
+
+    def created_since(self, sigel: str, since: datetime) -> tuple[str, ...] | None:
+        """Return short ids of a library's records created since a moment, from the change feed."""
+        return created_since(
+            lambda until: self._ask(
+                f"/api/emm/?until={until}",
+                _FEED_HEADERS,
+                lambda reply: read_page(reply, self._iris),
+                what="the feed of changes",
+            ),
+            sigel,
+            since,
+            now=self._clock.now(),
+        )
 
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment; asked once a sigel."""

@@ -78,6 +78,17 @@ class CatalogueReader(Protocol):
             identifiers: values such as an ISBN, as stored.
         """
 
+    def created_since(self, sigel: str, since: datetime) -> tuple[str, ...] | None:
+        """Return short ids of a library's records created since a moment, live or deleted.
+
+        Args:
+            sigel: of the library.
+            since: by the server's clock.
+
+        Returns:
+            None where the environment does not tell, or not as far back.
+        """
+
     def server_time(self) -> datetime | None:
         """Return the time that the catalogue's last answer bore, None where it bore none."""
 
