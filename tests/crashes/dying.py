@@ -88,6 +88,8 @@ def _armed(place: Place, point: Point | None) -> Iterator[Rig]:
 
 
 def _arm(ledger: LedgerStore, point: Point) -> None:
+    if point.known:
+        _wait_for_answers(ledger)
     if point.when is When.IN_COMMIT and not hasattr(ledger, point.call):
         _die_in_group_commit(ledger, point.call)
         return
@@ -103,6 +105,18 @@ def _arm(ledger: LedgerStore, point: Point) -> None:
         die()
 
     setattr(ledger, point.call, call)
+
+
+def _wait_for_answers(ledger: LedgerStore) -> None:
+    """Let no thread go on before its answer is on disk, so that the point is one point."""
+    real = ledger.answered
+
+    def answered(*args: Any) -> Any:
+        stored = real(*args)
+        stored.result()
+        return stored
+
+    ledger.answered = answered  # type: ignore[method-assign]
 
 
 def _die_at_commit(ledger: LedgerStore) -> None:
