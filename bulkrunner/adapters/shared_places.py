@@ -49,7 +49,7 @@ class PlaceBook(Protocol):
 
 
 class SharedPlaces:
-    """This process's share of the places of one environment; thread safe."""
+    """The share that one process has of an environment's places; thread safe."""
 
     def __init__(
         self,

@@ -111,7 +111,9 @@ def test_all_places_are_given_out_and_nobody_lacks_what_another_has_over(wants, 
     assert sum(given_) == places
     for mine, want in zip(given_, wants, strict=True):
         if mine < want and len(wants) <= places:
-            assert all(other <= max(wanted, mine + 1) for other, wanted in zip(given_, wants, strict=True))
+            assert all(
+                other <= max(wanted, mine + 1) for other, wanted in zip(given_, wants, strict=True)
+            )
             assert mine >= 1
 
 
