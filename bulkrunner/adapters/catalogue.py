@@ -30,6 +30,7 @@ from bulkrunner.adapters.replies import (
     write_answer,
 )
 from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.searches import Searches
 from bulkrunner.adapters.secrets import Credentials
 from bulkrunner.adapters.shared_pace import Book, SharedSpacing
 from bulkrunner.adapters.shared_places import PlaceBook, SharedPlaces
@@ -42,7 +43,7 @@ from bulkrunner.domain.answers import (
 from bulkrunner.domain.environment import Environment, Rights
 from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.records import Document, held_by, library_iri
+from bulkrunner.domain.records import Document, library_iri
 from bulkrunner.errors import CatalogueUnreachable
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ UNREADABLE_RECORD = "unreadable_record"
 """Code of the error where an answer came, but holds no record as the catalogue writes them."""
 
 
-class ReadOnlyCatalogue:
+class ReadOnlyCatalogue(Searches):
     """Reads of one environment; has no way to write, not even by mistake. Thread safe."""
 
     _methods: ClassVar[frozenset[str]] = frozenset({"GET"})
@@ -164,13 +165,7 @@ class ReadOnlyCatalogue:
         if found is not None:
             return found
         # One holding without heldBy makes the server's own look-up fail for the whole bib.
-        query = urlencode(
-            {"id": bib_iri, "relation": "itemOf", "reverse": "true", "return": "bare_record"}
-        )
-        documents = self._ask(
-            f"/_dependencies?{query}", _LIST_HEADERS, self._answers.documents, what=bib_iri
-        )
-        return tuple(self._answers.own_id(doc) for doc in documents if held_by(doc) == sigel)
+        return tuple(held.record for held in self.holdings_on(bib_iri) if held.sigel == sigel)
 
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing."""
