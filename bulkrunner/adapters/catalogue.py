@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from bulkrunner.adapters.bodies import (
@@ -21,6 +21,7 @@ from bulkrunner.adapters.bodies import (
 )
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
 from bulkrunner.adapters.login import Login, Token
+from bulkrunner.adapters.owner import is_alive, this_process
 from bulkrunner.adapters.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.reads import ReadAnswers, status_and_words
 from bulkrunner.adapters.replies import (
@@ -32,6 +33,7 @@ from bulkrunner.adapters.retry import Patience, TryAgain
 from bulkrunner.adapters.searches import Searches
 from bulkrunner.adapters.secrets import Credentials
 from bulkrunner.adapters.shared_pace import Book, SharedSpacing
+from bulkrunner.adapters.shared_places import PlaceBook, SharedPlaces
 from bulkrunner.adapters.words import plain
 from bulkrunner.domain.answers import (
     AnswerKind,
@@ -45,6 +47,11 @@ from bulkrunner.domain.records import Document, library_iri
 from bulkrunner.errors import CatalogueUnreachable
 
 T = TypeVar("T")
+
+
+class SharedBook(Book, PlaceBook, Protocol):
+    """Where a pace is shared: the ledger."""
+
 
 MAX_NAMED = 50
 """Records looked for by their identifiers at most."""
@@ -97,7 +104,7 @@ class ReadOnlyCatalogue(Searches):
         clock: Clock,
         tell: Tell = tell_nobody,
         note: Note = note_nothing,
-        book: Book | None = None,
+        book: SharedBook | None = None,
     ) -> Self:
         """Return a catalogue with connections of its own; nothing is sent before the first call.
 
@@ -218,7 +225,8 @@ class ReadOnlyCatalogue(Searches):
         self._pace.hurry()
 
     def close(self) -> None:
-        """Close the connections and forget the token."""
+        """Close the connections, forget the token and leave the places to others."""
+        self._pace.close()
         self._http.close()
         self._login.close()
 
@@ -383,7 +391,7 @@ class Catalogue(ReadOnlyCatalogue):
 
 
 def _pace(
-    environment: Environment, clock: Clock, tell: Tell, note: Note, book: Book | None
+    environment: Environment, clock: Clock, tell: Tell, note: Note, book: SharedBook | None
 ) -> Pace:
     if book is None:
         return Pace(environment, clock=clock, tell=tell, note=note)
@@ -395,6 +403,15 @@ def _pace(
         note=note,
         writes=SharedSpacing(book, place, "write", environment.rate, clock=clock),
         reads=SharedSpacing(book, place, "read", environment.read_rate, clock=clock),
+        places=SharedPlaces(
+            book,
+            place,
+            environment.concurrency,
+            owner=this_process(),
+            alive=is_alive,
+            clock=clock,
+            tell=tell,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Condition
 from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
@@ -39,6 +40,17 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+    def wait_for(
+        self, condition: Condition, is_true: Callable[[], bool], seconds: float | None
+    ) -> bool:
+        """Wait until something is true or the time is over; returns whether it is true.
+
+        Args:
+            condition: held by the caller, and notified whenever it may have become true.
+            is_true: looks at what the condition guards, and does nothing else.
+            seconds: at most so long; None: for ever.
+        """
 
 
 class CatalogueReader(Protocol):
