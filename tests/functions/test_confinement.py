@@ -6,9 +6,8 @@ import os
 
 import pytest
 
-from bulkrunner.adapters.functions import NotConfined, confining
+from bulkrunner.adapters.functions import FunctionNotLoaded, NotConfined, confining
 from bulkrunner.domain.functions import FunctionFault, Skipped
-from bulkrunner.errors import UsageError
 from tests.functions.conftest import given_of
 
 FORBIDDEN = {
@@ -102,7 +101,9 @@ def test_a_function_that_keeps_failing_so_is_not_called_for_ever(bench):
 
 
 def test_a_module_that_cannot_be_loaded(bench):
-    with pytest.raises(UsageError, match=r"cannot be loaded: ZeroDivisionError.* at rules.py:1"):
+    with pytest.raises(
+        FunctionNotLoaded, match=r"cannot be loaded: ZeroDivisionError.* at rules.py:1"
+    ):
         bench.runner("1 / 0\ndef change(record, context):\n    pass\n")
 
 

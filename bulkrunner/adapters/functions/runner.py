@@ -51,6 +51,12 @@ class NotConfined(UsageError):
     default_code = "functions_not_confined"
 
 
+class FunctionNotLoaded(UsageError):
+    """The function's module cannot be imported."""
+
+    default_code = "function_not_loaded"
+
+
 class _Ended(Exception):
     """The process is gone, or did not answer in time."""
 
@@ -74,7 +80,7 @@ class Runner:
 
         Raises:
             NotConfined: it cannot be confined here, and must be.
-            UsageError: ``function_failed``, its module cannot be imported.
+            FunctionNotLoaded: its module cannot be imported.
         """
         self._source = source
         self._folder = folder
@@ -88,10 +94,9 @@ class Runner:
         try:
             first = self._start(0)
         except _Ended as ended:
-            raise UsageError(
+            raise FunctionNotLoaded(
                 f"the function {source.name} cannot be loaded: {ended.message}",
                 hint="nothing was planned; mend the function",
-                code=ended.code,
             ) from None
         self.confinement = first.confinement
         self._free[0].append(first)
