@@ -14,6 +14,7 @@ from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, GateClosed, LedgerUnavailable, LoginDown
 from bulkrunner.services.applying.access import PATIENCE, Access
 from bulkrunner.services.applying.control import Control, Ending
+from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.crew import Crew
 from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
@@ -71,6 +72,12 @@ class Executor:
         if not isinstance(progress, WaitingNow):
             progress = WaitingNow(progress, parts.clock)
         self._progress = progress
+        self._tally: Tally | None = None
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """Outcomes as counted so far, without asking the ledger; None before the first count."""
+        return None if self._tally is None else self._tally.counts
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
@@ -158,7 +165,7 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plan(run.plan)
-        tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
+        tally = self._tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
         frame = self._frame(plan, records)
         listener = Listener(
@@ -234,6 +241,7 @@ class Executor:
             ),
             control=self._control,
             server_clock=ServerClock(),
+            creations=Creations(parts.catalogue, parts.clock, parts.iris),
             confirm_fully=not _is_production(plan),
         )
 

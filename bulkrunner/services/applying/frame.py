@@ -13,6 +13,7 @@ from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
 from bulkrunner.domain.run import Attempt
 from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
+from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
 from bulkrunner.services.applying.pauses import Pauses
@@ -41,7 +42,7 @@ class Frame:
 
     Attributes:
         sigels: libraries that the job may touch.
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     catalogue: CatalogueWriter
@@ -57,6 +58,7 @@ class Frame:
     control: Control
     pauses: Pauses
     server_clock: ServerClock
+    creations: Creations
     confirm_fully: bool
 
     @contextmanager
@@ -65,6 +67,7 @@ class Frame:
 
         Raises:
             Stopped: the run ended meanwhile.
+            AccessLost, Interrupted: a new token came with fewer rights, or none can be had.
         """
         with ExitStack() as stack:
             with self.control.parking():
@@ -72,6 +75,7 @@ class Frame:
                 self.hours.wait(self.control)
                 stack.enter_context(self.gate())
             self.control.check()
+            self.access.require_with_this_token()
             yield
 
     def may_send(self) -> bool:
@@ -89,7 +93,7 @@ class Work:
     """One change with every send of it so far.
 
     Attributes:
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     change: PlannedChange

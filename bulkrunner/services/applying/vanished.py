@@ -5,7 +5,6 @@ Look-ups show live records only; the feed of changes shows what was created, wha
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,10 +13,7 @@ from bulkrunner.domain.answers import Found
 from bulkrunner.domain.decisions import Decision, Verdict, Version
 from bulkrunner.domain.records import Document, held_by
 from bulkrunner.domain.settling_creates import Candidate, settle_create
-from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
-
-log = logging.getLogger(__name__)
 
 MAX_CREATED = 50
 """Records of the library whose first version is read, at most."""
@@ -41,31 +37,21 @@ def vanished(
     sigel = held_by(document)
     if sigel is None or since is None:
         return None
-    created = _created_since(frame, work, sigel, since)
+    created = frame.creations.since(since, sigel)
     if created is None:
         return None
     known = {record for attempt in work.attempts for record in attempt.known_ids}
-    claimed = frame.records.claimed(created, change=work.change.number)
-    left = [record for record in created if record not in known | claimed | set(live)]
+    claimed = frame.records.claimed(sorted(created), change=work.change.number)
+    left = created - known - claimed - set(live)
     if len(left) > MAX_CREATED:
         return None
-    candidates = [one for record in left if (one := _candidate(frame, record)) is not None]
+    candidates = [one for record in sorted(left) if (one := _candidate(frame, record)) is not None]
     decision = settle_create(
         work.change, candidates, work.attempts, active_sigel=frame.active_sigel, not_before=since
     )
     if decision.verdict is not Verdict.APPLIED:
         return None
     return replace(decision, message="made by this run; somebody deleted it afterwards")
-
-
-def _created_since(frame: Frame, work: Work, sigel: str, since: datetime) -> tuple[str, ...] | None:
-    """Ask the feed; None where it does not tell. It is no reason to stop where only it is down."""
-    try:
-        return frame.catalogue.created_since(sigel, since)
-    except CatalogueUnreachable as error:
-        frame.catalogue.read(work.change.record)
-        log.warning("change %d: the feed of changes failed: %s", work.change.number, error)
-        return None
 
 
 def _candidate(frame: Frame, record: str) -> Candidate | None:
