@@ -12,7 +12,7 @@ from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, JobSource, Undo
+from bulkrunner.domain.job import Undo
 from bulkrunner.domain.plan import (
     Action,
     Made,
@@ -23,12 +23,14 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.domain.steps import Entry, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.ordering import in_order
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.restoring import Restorer
+from bulkrunner.services.planning.stepping import operation_of
 from bulkrunner.services.planning.undoing import Undoing
 
 BATCH = 200
@@ -69,6 +71,8 @@ class Planner:
         self._progress = progress
         self._iris = iris
         self._stop = threading.Event()
+        self.begun = False
+        """Whether the plan is in the ledger, so that it can be resumed."""
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; called from a signal handler."""
@@ -125,6 +129,7 @@ class Planner:
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
 
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
+        self.begun = True
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
             self._store_changes(plan, request, Restorer(self._reader, self._iris, proofs))
@@ -243,12 +248,17 @@ def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
     )
 
 
-def _expanded(operations: Iterator[Declared], undoing: Undoing) -> Iterator[Item]:
-    for declared in operations:
-        if isinstance(declared, Undo):
-            yield from undoing.resolve(declared)
-        else:
-            yield declared
+def _expanded(entries: Iterator[Entry], undoing: Undoing) -> Iterator[Item]:
+    for entry in entries:
+        match entry:
+            case Undo():
+                yield from undoing.resolve(entry)
+            case StepEntry():
+                yield operation_of(entry, entry.ref)
+            case StepSelection():
+                raise NotImplementedError("no selection of a manifest is left to the environment")
+            case _:
+                yield entry
 
 
 def _batches(items: Iterator[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
