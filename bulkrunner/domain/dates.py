@@ -13,7 +13,9 @@ ZONE = ZoneInfo("Europe/Stockholm")
 _YEAR = re.compile(r"[0-9]{4}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{5,8}([.,][0-9]{1,9})?(Z|[+-][0-9:]{4,6})?")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{5,8}([.,][0-9]{1,9})?(Z|[+-][0-9:]{4,6})?"
+)
 _FRACTION = re.compile(r"[.,]([0-9]{1,9})")
 MAX_LENGTH = 40
 

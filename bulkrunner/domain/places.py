@@ -198,7 +198,8 @@ def follow(node: Any, path: Path, place: Place) -> Spot:
     """Follow the steps of a place from an object.
 
     Args:
-        node: the object. path: its own in the document.
+        node: the object.
+        path: its own in the document.
         place: whose steps are followed.
 
     Raises:

@@ -138,7 +138,7 @@ def _whole(text: str, name: str) -> int:
     return int(text)
 
 
-_ARGUMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']*))\s*(,|$)""")
+_ARGUMENT = re.compile(r"""(?:\s*"([^"]*)"\s*|\s*'([^']*)'\s*|([^,"']*))(,|$)""")
 
 
 def _arguments(text: str, name: str) -> list[str]:
@@ -152,7 +152,10 @@ def _arguments(text: str, name: str) -> list[str]:
                 hint="put an argument that holds a comma or a quote into the other kind of quotes",
             )
         quoted = match[1] if match[1] is not None else match[2]
-        found.append(match[3].strip() if quoted is None else quoted)
+        if quoted is None:
+            # A blank alone is meant: ``split( , 1)``. Blanks around a word are not.
+            quoted = match[3].strip() or (match[3] if not found else "")
+        found.append(quoted)
         if not match[4]:
             break
         at = match.end()

@@ -160,9 +160,7 @@ def resolved_change(change: Change, context: Context) -> Change:
         case RemoveItemsChange(matching=matching):
             return replace(change, matching=reduce_condition(matching, context))
         case ExampleChange(match=match, result=result):
-            return replace(
-                change, match=resolve(match, context), result=resolve(result, context)
-            )
+            return replace(change, match=resolve(match, context), result=resolve(result, context))
     return change
 
 

@@ -64,9 +64,7 @@ def _has(form: Mapping[str, Any], key: str, node: Mapping[str, Any]) -> bool:
 
 def _all_placed(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
     """Tell whether each form fits an element of its own, whichever way they are handed out."""
-    fitting = [
-        [index for index, item in enumerate(found) if _fits(form, item)] for form in wanted
-    ]
+    fitting = [[index for index, item in enumerate(found) if _fits(form, item)] for form in wanted]
     taken: dict[int, int] = {}
     return all(_place(number, fitting, taken, set()) for number in range(len(wanted)))
 
@@ -101,8 +99,7 @@ def example_edits(
     check_example(match, result)
     edits: list[Edit] = []
     for root, kept, node, one, other in _parts(match, result, document):
-        one, other = _without(one, kept), _without(other, kept)
-        edits += _object_edits(one, other, node, root)
+        edits += _object_edits(_without(one, kept), _without(other, kept), node, root)
     return edits
 
 

@@ -275,9 +275,13 @@ def _element_of(path: Path, root: Path) -> Path | None:
 def _is_repeat(here: Here, element: Path, changed: dict[Path, list[Put]]) -> bool:
     siblings = value_of(here.node, element[len(here.path) : -1])
     mine = _after(here, element, changed)
+    earlier = True
     for index in range(len(siblings)):
         other = (*element[:-1], index)
-        if index == element[-1] or (other in changed and index > element[-1]):
+        if other == element:
+            earlier = False
+            continue
+        if other in changed and not earlier:
             continue
         if same(_after(here, other, changed), mine):
             return True
@@ -347,4 +351,3 @@ def joined_wishes(wishes: Iterable[Wish]) -> Wish:
         edits=tuple(edit for wish in given for edit in wish.edits),
         named=tuple(path for wish in given for path in wish.named),
     )
-
