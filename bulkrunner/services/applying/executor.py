@@ -176,7 +176,9 @@ class Executor:
             set_rate=parts.set_rate,
         )
         worker = Worker(frame, tally)
-        crew = Crew(worker.carry_out, threads=parts.environment.concurrency)
+        crew = Crew(
+            worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock
+        )
         feed = Feed(
             parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(listener)
         )
