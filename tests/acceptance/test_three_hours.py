@@ -55,9 +55,7 @@ def clock(monkeypatch, coarse):
 
 @pytest.fixture
 def place(tmp_path, clock):
-    with running_sandbox(
-        bibs=BIBS, holdings=HOLDINGS, token_lifetime=4000, clock=clock
-    ) as sandbox:
+    with running_sandbox(bibs=BIBS, holdings=HOLDINGS, token_lifetime=4000, clock=clock) as sandbox:
         yield Workplace(folder=tmp_path / "place", sandbox=sandbox)
 
 
@@ -199,6 +197,29 @@ def test_what_the_status_says_of_it(place, clock, approved_job):
     left = timedelta(seconds=(COUNT - IN_FIRST_WINDOW) / FIRST)
     for shown in (writing, closed):
         assert abs(moment(shown["done_at"]) - (clock_time(23) + left)) < timedelta(minutes=3)
+
+
+def test_rights_that_shrink_while_nothing_is_written(place, clock, approved_job):
+    production = place.sandbox.production
+    production.clear_log()
+
+    def drop():
+        production.set_permissions("supplier", {"code": "NO", "registrant": True})
+
+    clock.at(clock_time(22, 15), drop)
+    with clock.running():
+        done = place("run", approved_job, "--env", "production", expect=7)
+    assert done.document["error"]["code"] == "rights_lost"
+    assert (done.document["state"], done.document["outcomes"]["applied"]) == ("stopped", 36)
+    assert clock.now() - clock_time(22, 30) < timedelta(seconds=2 * LOOK_EVERY)
+    # While they are gone the gate keeps it from going on; then it goes on.
+    assert place("resume", expect=4).closed == {"rights"}
+    production.set_permissions("supplier", {"code": "Ylm", "registrant": True})
+    with clock.running():
+        done = place("resume")
+    assert done.document["outcomes"]["applied"] == COUNT
+    assert len(production.writes()) == COUNT
+    assert between(times(production.writes()), clock_time(22), clock_time(23)) == []
 
 
 def moment(text):

@@ -59,7 +59,6 @@ class Impatient:
         self.slept.append(seconds)
         time.sleep(min(seconds, 0.002))
 
-
     def wait_for(
         self, condition: threading.Condition, is_true: Callable[[], bool], seconds: float | None
     ) -> bool:
