@@ -206,6 +206,10 @@ class ReadOnlyCatalogue:
         """Ask the login what the client may do, now."""
         return self._login.rights()
 
+    def rights_are_due(self) -> bool:
+        """Tell whether the token is another one than when rights were asked for last."""
+        return self._login.rights_are_due()
+
     def ensure_token(self) -> None:
         """Get a token now unless there is one, so that a write need not ask for it first.
 

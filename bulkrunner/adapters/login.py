@@ -74,6 +74,7 @@ class Login:
         self._lock = threading.Lock()
         self._failures = 0
         self._failure: LoginDown | LoginRefused | None = None
+        self._vouched = ""
 
     def token(self) -> Token:
         """Return a token that should be good, getting or renewing one where needed.
@@ -130,10 +131,21 @@ class Login:
         token = self.token()
         reply = self._verify(token)
         if reply.status == 401:
-            reply = self._verify(self.renew(token))
+            token = self.renew(token)
+            reply = self._verify(token)
         if reply.status != 200:
             self._refuse(reply, "the login does not vouch for its own token")
-        return self._read_rights(reply)
+        rights = self._read_rights(reply)
+        self._vouched = token.value
+        return rights
+
+    def rights_are_due(self) -> bool:
+        """Tell whether the rights of the token used now have not been asked for yet.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+        return self.token().value != self._vouched
 
     def close(self) -> None:
         """Forget the token and close the connection."""

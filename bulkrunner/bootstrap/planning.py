@@ -43,6 +43,11 @@ class PlanningSession:
         """HTTP requests sent."""
         return self._reader.requests
 
+    @property
+    def begun(self) -> bool:
+        """Whether the plan is in the ledger, so that it can be resumed."""
+        return self._planner.begun
+
     def request_stop(self) -> None:
         """Stop after the batch in hand."""
         self._planner.request_stop()

@@ -46,6 +46,11 @@ class RunningSession:
         """HTTP requests sent."""
         return self._catalogue.requests
 
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """Outcomes as counted so far; None before anything was begun."""
+        return self._executor.counts
+
     def request_stop(self) -> None:
         """Stop after what is in flight."""
         self._executor.request_stop()

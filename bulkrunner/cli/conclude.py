@@ -17,7 +17,7 @@ from bulkrunner.errors import (
 )
 
 if TYPE_CHECKING:
-    from bulkrunner.bootstrap import PlanningSession, Program
+    from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
 
 SHOWN = 10
 """Findings shown to people; the document has the first 100."""
@@ -34,7 +34,7 @@ def plan_concluded(
     from bulkrunner.cli.signals import stoppable
 
     try:
-        with stoppable(session.request_stop):
+        with stoppable(session.request_stop, lambda: _half_plan_left(invocation, session)):
             plan = make()
     except BulkRunnerError:
         _tell_half_plan(invocation, program, session)
@@ -49,6 +49,14 @@ def plan_concluded(
             "or accept the refusals in the manifest",
         )
     invocation.say(f"next: {program.next_command(plan)}")
+
+
+def _half_plan_left(invocation: Invocation, session: PlanningSession) -> str:
+    if not session.begun:
+        return invocation.last_words(requests=session.requests)
+    return invocation.last_words(
+        plan=session.plan_id, state="interrupted", requests=session.requests
+    )
 
 
 def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningSession) -> None:
@@ -145,12 +153,23 @@ def _drive(
         try:
             gates = session.open_gates()
             invocation.document["gates"] = [gate.as_dict() for gate in gates]
-            with stoppable(session.request_stop):
+            with stoppable(session.request_stop, lambda: _half_run_left(invocation, session)):
                 return session.execute(limit=limit, hold=hold)
         finally:
             invocation.document["requests"] = session.requests
             if session.run_id is not None:
                 _describe_run(invocation, program, program.ledger.run(session.run_id))
+
+
+def _half_run_left(invocation: Invocation, session: RunningSession) -> str:
+    if session.counts is None:
+        return invocation.last_words(requests=session.requests)
+    return invocation.last_words(
+        run=session.run_id,
+        state=RunState.INTERRUPTED.value,
+        outcomes=session.counts,
+        requests=session.requests,
+    )
 
 
 def pause_lifted(invocation: Invocation, program: Program, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,20 @@ class Invocation:
         self.ledger = given["ledger"] or self.ledger
         self.as_json = given["as_json"] or self.as_json
         self.verbose = max(given["verbose"], self.verbose)
+
+    def last_words(self, **known: Any) -> str:
+        """Return what stdout is left with when the process ends at once, on a second signal.
+
+        Nothing is asked of anybody: what is not known stays null.
+        """
+        if not self.as_json:
+            return ""
+        error = {
+            "code": "interrupted",
+            "message": "stopped at once by a second signal",
+            "hint": "nothing is lost: the ledger knows what was sent. Then: bulkrunner resume",
+        }
+        return json.dumps({**self.document, **known, "error": error}, default=str) + "\n"
 
     def say(self, text: str = "", *, err: bool = False) -> None:
         """Print for people: to stdout, but to stderr with ``--json``."""

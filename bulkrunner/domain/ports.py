@@ -91,6 +91,15 @@ class CatalogueReader(Protocol):
             LoginRefused, LoginDown: exit code 7.
         """
 
+    def rights_are_due(self) -> bool:
+        """Tell whether the token is another one than when ``rights`` was asked last.
+
+        Gets or renews the token where that is due.
+
+        Raises:
+            LoginRefused, LoginDown: exit code 7.
+        """
+
     @property
     def requests(self) -> int:
         """HTTP requests sent so far through this object, login included."""

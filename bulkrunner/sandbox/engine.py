@@ -152,6 +152,7 @@ class Environment:
                     status=0 if response.cut is Cut.NOTHING_SENT else response.status,
                     client=client,
                     sigel=request.header("xl-active-sigel"),
+                    conditional=request.header("if-none-match") is not None,
                     stored=stored,
                     faults=tuple(rule.kind.value for rule in ticket.struck),
                 )

@@ -11,7 +11,11 @@ _WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogEntry:
-    """One request: who asked for what, and how it was answered (status 0: not at all)."""
+    """One request: who asked for what, and how it was answered (status 0: not at all).
+
+    Attributes:
+        conditional: whether it carried If-None-Match.
+    """
 
     seq: int
     time: datetime
@@ -21,6 +25,7 @@ class LogEntry:
     status: int
     client: str | None
     sigel: str | None
+    conditional: bool = False
     stored: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -40,6 +45,7 @@ class LogEntry:
             "status": self.status,
             "client": self.client,
             "sigel": self.sigel,
+            "conditional": self.conditional,
             "stored": list(self.stored),
             "faults": list(self.faults),
         }

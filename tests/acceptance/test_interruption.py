@@ -132,6 +132,54 @@ def test_ctrl_c_finishes_what_is_in_flight_and_can_be_resumed(big, tmp_path):
     assert len(staging.writes()) == 40
 
 
+def interrupted_twice(place, *arguments):
+    """Two signals while no answer comes; what the process leaves on stdout."""
+    staging = place.sandbox.staging
+    process = place.start(*arguments)
+    try:
+        wait_until(lambda: any(fault["fired"] for fault in staging.faults()))
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: b"once more" in process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        staging.clear_faults()
+    assert process.returncode == 6, err
+    document = json.loads(out)
+    assert (document["state"], document["error"]["code"]) == ("interrupted", "interrupted")
+    assert document["requests"] > 0
+    return document
+
+
+def marks(big, tmp_path, name):
+    place = Workplace(folder=tmp_path / "place", sandbox=big)
+    ids = seed.example_ids(kind="holding", sigel="Ylm", shelf_mark="Hcf", n=12)
+    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": name}}]
+    return place, place.job(name, steps=steps, files={"ids.txt": "\n".join(ids)})
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_the_document(big, tmp_path):
+    place, job = marks(big, tmp_path, "twice")
+    plan = place("plan", job, "--env", "staging").document["plan"]
+    place.sandbox.staging.fault("latency", method="PUT", ms=60_000)
+    document = interrupted_twice(place, "run", job, "--env", "staging")
+    assert document["plan"] == plan
+    assert document["outcomes"]["pending"] == 12
+    assert all(gate["open"] for gate in document["gates"])
+    done = place("resume", document["run"])
+    assert done.document["outcomes"]["applied"] == 12
+
+
+def test_a_second_ctrl_c_while_planning(big, tmp_path):
+    place, job = marks(big, tmp_path, "plan-twice")
+    place.sandbox.staging.fault("latency", method="GET", ms=60_000)
+    document = interrupted_twice(place, "plan", job, "--env", "staging")
+    assert document["job"] == "plan-twice"
+    done = place("resume", document["plan"])
+    assert done.document["counts"]["update"] == 12
+
+
 def test_a_second_process_is_told_who_holds_the_run(big, tmp_path):
     place = Workplace(folder=tmp_path / "place", sandbox=big)
     place.configure(staging={"rate": 20})

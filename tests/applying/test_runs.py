@@ -80,7 +80,7 @@ def test_requests_are_counted(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     rig.control.clear_log()
     run = rig.run(plan)
-    assert run.requests == len(rig.control.log()) == 3 * 3 + 1
+    assert run.requests == len(rig.control.log()) == 3 * 3 + 2  # token and verify
 
 
 def test_a_limit_takes_the_next_changes_in_plan_order(rig, own):

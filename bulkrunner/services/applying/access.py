@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -46,7 +47,22 @@ class Access:
         self._progress = progress
         self._patience = patience
         sigels = {active_sigel, *plan.manifest.get("sigels", ())}
+        self._one_asks = threading.Lock()
         self._planned = [right for right in plan.rights if right.get("sigel") in sigels]
+
+    def require_with_this_token(self) -> None:
+        """Ask once with every new token whether the client may still do what was planned.
+
+        Raises:
+            LoginRefused, RightsLost: the client may do less than planned, or nothing.
+            Interrupted: the login stays down.
+            Stopped: the run ends.
+        """
+        if not self._asking(self._catalogue.rights_are_due):
+            return
+        with self._one_asks:
+            if self._asking(self._catalogue.rights_are_due):
+                self._require(self._asking(self._catalogue.rights))
 
     def unauthorized(self, in_a_row: int) -> None:
         """Do what must be done before a change is sent again that was answered 401.

@@ -71,6 +71,12 @@ class Executor:
         if not isinstance(progress, WaitingNow):
             progress = WaitingNow(progress, parts.clock)
         self._progress = progress
+        self._tally: Tally | None = None
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """Outcomes as counted so far, without asking the ledger; None before the first count."""
+        return None if self._tally is None else self._tally.counts
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
@@ -158,7 +164,7 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plan(run.plan)
-        tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
+        tally = self._tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
         frame = self._frame(plan, records)
         listener = Listener(

@@ -119,18 +119,17 @@ def _confirm(frame: Frame, work: Work, answer: WriteAnswer, over: Version) -> Re
     """Return the outcome where one read proves the write; None: look at the history.
 
     A delete is proven by the history alone. An ETag proves nothing where it is the one sent: the
-    server gives out the ETag of a document also where it did not store it.
+    server gives out the ETag of a document also where it did not store it. Where the content is
+    wanted too, the read asks for anything but the version that was replaced.
     """
     change = work.change
     if change.action is Action.DELETE:
         return None
     proof = answer.etag if answer.etag and answer.etag != over.etag else None
-    if proof is not None and not work.confirm_fully:
-        found = frame.catalogue.read(change.record, if_none_match=proof)
-        if isinstance(found, NotModified):
-            return Result(outcome=Outcome.APPLIED, record=change.record, etag=proof)
-    else:
-        found = frame.catalogue.read(change.record)
+    known = over.etag if work.confirm_fully else proof
+    found = frame.catalogue.read(change.record, if_none_match=known if proof else None)
+    if isinstance(found, NotModified) and proof is not None and known == proof:
+        return Result(outcome=Outcome.APPLIED, record=change.record, etag=proof)
     if not isinstance(found, Found):
         return None
     version = Version(document=found.document, etag=found.etag)

@@ -41,7 +41,7 @@ class Frame:
 
     Attributes:
         sigels: libraries that the job may touch.
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     catalogue: CatalogueWriter
@@ -65,6 +65,7 @@ class Frame:
 
         Raises:
             Stopped: the run ended meanwhile.
+            AccessLost, Interrupted: a new token came with fewer rights, or none can be had.
         """
         with ExitStack() as stack:
             with self.control.parking():
@@ -72,6 +73,7 @@ class Frame:
                 self.hours.wait(self.control)
                 stack.enter_context(self.gate())
             self.control.check()
+            self.access.require_with_this_token()
             yield
 
     def may_send(self) -> bool:
@@ -89,7 +91,7 @@ class Work:
     """One change with every send of it so far.
 
     Attributes:
-        confirm_fully: read the whole record back also where a conditional read would prove it.
+        confirm_fully: read the content back, to compare it with what was predicted.
     """
 
     change: PlannedChange

@@ -28,6 +28,11 @@ class Tally:
         return sum(self._counts.values())
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Outcomes so far; takes no lock, as a signal handler asks."""
+        return dict(self._counts)
+
+    @property
     def pending(self) -> int:
         """Changes without an outcome."""
         return self._counts[Outcome.PENDING.value]

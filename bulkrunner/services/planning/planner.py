@@ -69,6 +69,8 @@ class Planner:
         self._progress = progress
         self._iris = iris
         self._stop = threading.Event()
+        self.begun = False
+        """Whether the plan is in the ledger, so that it can be resumed."""
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; called from a signal handler."""
@@ -125,6 +127,7 @@ class Planner:
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
 
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
+        self.begun = True
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
             self._store_changes(plan, request, Restorer(self._reader, self._iris, proofs))
