@@ -56,7 +56,7 @@ def letter_text(content: bytes, name: str = "the file") -> str:
     Raises:
         AnswerRefused: it is neither.
     """
-    if content.startswith(_OUTLOOK) or b"\0" in content[:4] and not _is_utf16(content):
+    if content.startswith(_OUTLOOK) or (b"\0" in content[:4] and not _is_utf16(content)):
         raise AnswerRefused(
             f"{name} is no text",
             hint="save the mail as .eml or as text, or copy its text into a file",

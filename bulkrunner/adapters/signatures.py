@@ -25,7 +25,7 @@ MOST_BYTES = 256 * 1024
 MOST_SIGNERS = 200
 
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_MAGIC = b"SSHSIG"
+_BEGINNING = b"SSHSIG" + (1).to_bytes(4, "big")
 _KEY = re.compile(r"(?<!\S)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) +([A-Za-z0-9+/]+={0,2})(?!\S)")
 _TOO_LATE = re.compile(r"expired|not yet valid|certificate.*valid", re.IGNORECASE)
 
@@ -58,17 +58,17 @@ def read_seal(signature: str) -> Seal:
     body = signature.strip().removeprefix(_BEGIN).removesuffix(_END)
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
-        if not data.startswith(_MAGIC) or data[6:10] != (1).to_bytes(4, "big"):
-            raise ValueError
-        key, rest = _string(data[10:])
+        key, rest = _string(data.removeprefix(_BEGINNING))
         namespace, _ = _string(rest)
-        return Seal(namespace=namespace.decode(), key=key)
+        if data.startswith(_BEGINNING):
+            return Seal(namespace=namespace.decode(), key=key)
     except (ValueError, binascii.Error):
-        raise SignatureRefused(
-            "the signature cannot be read",
-            hint="it is the whole of what ssh-keygen -Y sign wrote, from BEGIN to END",
-            code="signature_unreadable",
-        ) from None
+        pass
+    raise SignatureRefused(
+        "the signature cannot be read",
+        hint="it is the whole of what ssh-keygen -Y sign wrote, from BEGIN to END",
+        code="signature_unreadable",
+    )
 
 
 def _string(data: bytes) -> tuple[bytes, bytes]:

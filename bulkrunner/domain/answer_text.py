@@ -16,8 +16,11 @@ from types import MappingProxyType
 from bulkrunner.domain.conditions import Conditions
 from bulkrunner.domain.plan import Plan
 
-MOST_WORDS = 200
+MOST_WORDS = 300
 """Characters of a name, a reference or a title."""
+
+_WITHOUT_ENDS = re.compile(r"[.:]")
+"""Without these nothing in a title can pass for a label or a sentence of the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,8 @@ def answer_text(plan: Plan, answer: Answer) -> str:
 
 def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
     counts = {name: plan.counts.get(name, 0) for name in ("delete", "update", "create")}
-    job = f"{line(plan.job)} ({line(str(plan.manifest.get('title') or ''))})"
+    title = _WITHOUT_ENDS.sub(" ", str(plan.manifest.get("title") or ""))
+    job = f"{line(plan.job)} ({line(title)})"
     place = f"{line(plan.environment)} ({line(plan.addresses.get('base_url', ''))})"
     return [
         f"{words.plan}: {plan.id}",
@@ -196,7 +200,11 @@ class Fields:
         return self.values.get(name, "")
 
 
-_QUOTE = re.compile(r"^(?:[ \t]*[A-Za-z]{0,3}[>|][ \t]?)+", re.MULTILINE)
+_QUOTE = re.compile(
+    r"^(?:[ \t]*[A-Za-z]{0,3}[>|][ \t]?)+"
+    r"|(?<!\S)[>|]+(?!\S)",  # left in the middle where quoted lines were run together
+    re.MULTILINE,
+)
 _BLANKS = re.compile(r"[\u00a0\u2000-\u200a\u202f\u3000\t]")
 _NOTHING = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _SIGNATURE = re.compile(

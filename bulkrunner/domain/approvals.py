@@ -62,11 +62,10 @@ def permit(
     closed = ""
     if len(counted) < needed:
         why = [reason for reason in reasons.values() if reason]
-        closed = "; ".join(why) if why else ""
+        closed = "; ".join(why)
         if needed > 1:
-            closed = f"{len(counted)} of {needed} approvers said yes, as policy asks for plans " + (
-                f"of this size{f'; {closed}' if closed else ''}"
-            )
+            told = f"{len(counted)} of the {needed} people said yes whom a plan of this size needs"
+            closed = f"{told}; {closed}" if closed else told
     return Permit(closed=closed, counted=counted, conditions=conditions)
 
 

@@ -55,7 +55,7 @@ class Conditions:
             excluded=tuple(data.get("excluded", ())),
         )
 
-    def describe(self) -> str:
+    def describe(self, between: str = ", ") -> str:
         """Return them as one line, empty where there are none."""
         parts = []
         if self.per_night is not None:
@@ -64,7 +64,7 @@ class Conditions:
             parts.append(f"not before {self.not_before.isoformat()}")
         if self.excluded:
             parts.append(f"{len(self.excluded)} excluded")
-        return ", ".join(parts)
+        return between.join(parts)
 
 
 def strictest(all_of_them: Iterable[Conditions]) -> Conditions:

@@ -20,7 +20,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLAN = re.compile(r"p-[0-9a-z]{1,40}")
 _NUMBER = re.compile(r"(p-[0-9a-z]{1,40})\.([1-9][0-9]{0,8})")
 _NIGHT = re.compile(
-    r"(?:at most|högst)?\s*([0-9][0-9 .,]{0,12}?)\s*(?:[^\d\s].{0,60})?", re.IGNORECASE
+    r"(?:at most|högst)?\s*([0-9]{1,7}(?:[ .,][0-9]{3})*)(?:\s*[^\W\d_].{0,60})?", re.IGNORECASE
 )
 _BETWEEN = frozenset({"och", "and", "samt", "-"})
 _SPLIT = re.compile(r"[\s,;]+")

@@ -82,7 +82,8 @@ class Approving:
             reference: where it can be found, e.g. a case number.
             statements: what the answer agrees to in particular, word for word.
             digest: plan digest that the answer names, where it names one.
-            conditions: that it sets, but for ``exclude``: records and changes that it leaves out.
+            conditions: that it sets, but for the exclusions.
+            exclude: records, and changes as ``<plan>.<number>``, that it leaves out.
 
         Raises:
             UsageError: unknown or incomplete plan, empty name or reference, another digest,

@@ -247,10 +247,10 @@ class Gates:
     def _approval(self, found: Permit, situation: Situation) -> GateResult:
         asked = found.conditions
         closed = found.closed or self._too_early(asked, situation.environment)
-        said = " and ".join(
+        said = "; ".join(
             f"{answer.by} said yes ({answer.reference}); {answer.how()}" for answer in found.counted
         )
-        reason = closed or said + (f"; conditions: {asked.describe()}" if asked else "")
+        reason = closed or said + (f"; conditions: {asked.describe('; ')}" if asked else "")
         return GateResult(name="approval", open=not closed, reason=reason)
 
     def _too_early(self, asked: Conditions, environment: Environment | None) -> str:

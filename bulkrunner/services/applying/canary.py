@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkrunner.domain.conditions import EXCLUDED
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.services.applying.budget import BAD
@@ -36,7 +37,7 @@ def proven(result: Result | None) -> bool:
 
 def fault(change: int, pattern: str, result: Result | None) -> str:
     """Return why the run must not go on after this first change, or an empty text."""
-    if result is None or result.code == PREREQUISITE:
+    if result is None or result.code in (PREREQUISITE, EXCLUDED):
         return ""
     named = f"the first change of its kind ({pattern}, change {change})"
     if result.outcome in BAD:

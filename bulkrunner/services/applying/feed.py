@@ -35,6 +35,7 @@ class Feed:
         control: Control,
         *,
         goes_on: Callable[[], bool],
+        excludes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
         self._run = run
@@ -42,6 +43,7 @@ class Feed:
         self._tally = tally
         self._control = control
         self._goes_on = goes_on
+        self._excludes = excludes
         self._first: set[int] = set()
 
     def everything(
@@ -111,7 +113,9 @@ class Feed:
     def _prove_patterns(self, last: int | None) -> None:
         changes = self._ledger.changes(self._run.plan, actions=WRITING, documents=False)
         unproven = canary.candidates(
-            change for change in changes if last is None or change.number <= last
+            change
+            for change in changes
+            if (last is None or change.number <= last) and not self._excludes(change.number)
         )
         for attempt in range(canary.TRIES):
             tried = {
