@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,18 +180,3 @@ class Job:
     manifest_digest: str
     effect_digest: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-class JobSource(Protocol):
-    """A checked manifest whose operations are streamed from its files."""
-
-    @property
-    def job(self) -> Job:
-        """The manifest's head and digests."""
-
-    @property
-    def folder(self) -> str:
-        """The job folder, as an absolute path."""
-
-    def operations(self) -> Iterator[Declared]:
-        """Yield every declared operation in order; the same sequence each time."""

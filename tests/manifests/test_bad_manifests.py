@@ -267,23 +267,19 @@ class TestDuplicateOperations:
         assert brief([problem]) == [("duplicate_operation", "job.yaml", 9, 5)]
         assert "job.yaml:8:5" in problem.message
 
-    def test_across_a_file_and_steps(self, tmp_path: Path) -> None:
+    def test_steps_may_come_back_to_a_record(self, tmp_path: Path) -> None:
         text = HEAD + "operations: {file: o.jsonl}\nsteps:\n"
-        text += "  - {ids: a.txt, delete: true}\n  - {ids: b.txt, resave: true}\n".replace(
-            "resave: true", "update: {resave: true}"
-        )
+        text += "  - {ids: a.txt, delete: true}\n  - {ids: b.txt, update: {resave: true}}\n"
         files: dict[str, str | bytes] = {
-            "o.jsonl": f'{{"delete": "{ID}"}}\n',
+            "o.jsonl": f'{{"delete": "{ID}"}}\n{{"delete": "https://libris.kb.se/{ID}"}}\n',
             "a.txt": f"{OTHER}\n{ID}\n",
             "b.txt": f"\n{OTHER}\n",
         }
-        problems = problems_of(make_job(tmp_path, text, files))
-        assert brief(problems) == [
-            ("duplicate_operation", "a.txt", 2, 0),
-            ("duplicate_operation", "b.txt", 2, 0),
-        ]
-        assert "o.jsonl:1" in problems[0].message
-        assert "a.txt:1" in problems[1].message
+        (problem,) = problems_of(make_job(tmp_path, text, files))
+        assert brief([problem]) == [("duplicate_operation", "o.jsonl", 2, 0)]
+        assert "o.jsonl:1" in problem.message
+        files["o.jsonl"] = f'{{"delete": "{ID}"}}\n'
+        assert len(list(load(make_job(tmp_path, text, files)).operations())) == 4
 
     def test_two_holdings_of_one_library_on_one_bib(self, tmp_path: Path) -> None:
         create = f"  - {{create: holding, of: {ID}, sigel: %s}}\n"

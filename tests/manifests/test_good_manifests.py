@@ -24,7 +24,17 @@ from bulkrunner.domain.job import (
     Update,
 )
 from bulkrunner.errors import ManifestError
-from tests.support.manifests import HEAD, ID, OTHER, brief, ids, load, make_job, problems_of
+from tests.support.manifests import (
+    HEAD,
+    ID,
+    OTHER,
+    brief,
+    ids,
+    load,
+    make_job,
+    problems_of,
+    resolved,
+)
 
 ONE = f"operations:\n  - {{delete: {ID}}}\n"
 
@@ -316,7 +326,7 @@ class TestOperations:
 class TestSteps:
     def run(self, folder: Path, step: str, lines: str | bytes = ID) -> list[Any]:
         text = HEAD + f"steps:\n  - {step}\n"
-        return list(load(make_job(folder, text, {"ids.txt": lines})).operations())
+        return resolved(load(make_job(folder, text, {"ids.txt": lines})))
 
     @pytest.mark.parametrize(
         "step",
@@ -374,7 +384,7 @@ class TestSteps:
 
     def test_steps_come_after_operations(self, tmp_path: Path) -> None:
         text = HEAD + f"steps: [{{ids: [{ID}], delete: true}}]\noperations: [{{delete: {OTHER}}}]\n"
-        found = load(make_job(tmp_path, text)).operations()
+        found = resolved(load(make_job(tmp_path, text)))
         assert [op.target for op in found] == [OTHER, ID]  # type: ignore[union-attr]
 
     @pytest.mark.parametrize(
@@ -432,7 +442,7 @@ class TestIdLists:
         )
         loaded = self.load(tmp_path, data)
         found = [
-            (op.source.line, getattr(op, "target", None) or op.given) for op in loaded.operations()
+            (op.source.line, getattr(op, "target", None) or op.given) for op in resolved(loaded)
         ]
         assert found == [
             (2, "fzr8v1sn2k3m4p5"),
@@ -453,7 +463,7 @@ class TestIdLists:
 
     def test_endless_line_names_no_record(self, tmp_path: Path) -> None:
         loaded = self.load(tmp_path, b"x" * 3_000_000 + b"\n" + ID.encode())
-        first, second = loaded.operations()
+        first, second = resolved(loaded)
         assert isinstance(first, Unreadable)
         assert len(first.given) == 201
         assert second == Delete(source=Source(file="ids.txt", line=2), target=ID)
@@ -464,7 +474,7 @@ class TestIdLists:
         self, tmp_path: Path, length: int, end: bytes
     ) -> None:
         data = ID.encode() + b"\n" + b"y" * length + end
-        first, second = self.load(tmp_path, data).operations()
+        first, second = resolved(self.load(tmp_path, data))
         assert first.target == ID
         assert second.source.line == 2
 
@@ -516,4 +526,4 @@ class TestChangedFiles:
         text = HEAD + "steps: [{ids: ids.txt, delete: true}]\n"
         loaded = load(make_job(tmp_path, text, {"ids.txt": f"{ID}\n{OTHER}\n{ID}\n"}))
         (tmp_path / "ids.txt").write_bytes(f"# again\r\n{ID}\r\n{OTHER}\r\n".encode())
-        assert [op.target for op in loaded.operations()] == [ID, OTHER]  # type: ignore[union-attr]
+        assert [op.target for op in resolved(loaded)] == [ID, OTHER]  # type: ignore[union-attr]

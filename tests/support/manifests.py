@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
-from bulkrunner.domain.job import Problem
+from bulkrunner.domain.job import Declared, Problem
+from bulkrunner.domain.steps import StepEntry
 from bulkrunner.errors import ManifestError
+from bulkrunner.services.planning.stepping import operation_of
 
 BASES = ("https://libris.kb.se/", "https://libris-stg.kb.se/", "http://127.0.0.1:8001/")
 
@@ -62,4 +64,12 @@ def brief(problems: list[Problem]) -> list[tuple[str, str, int, int]]:
     return [
         (found.code, Path(found.source.file).name, found.source.line, found.source.column)
         for found in problems
+    ]
+
+
+def resolved(loaded: LoadedJob) -> list[Declared]:
+    """Return the job's stream, each entry of a step as the operation that it is on its record."""
+    return [
+        operation_of(one, one.ref) if isinstance(one, StepEntry) else one  # type: ignore[misc]
+        for one in loaded.operations()
     ]

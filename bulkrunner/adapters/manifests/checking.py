@@ -16,11 +16,11 @@ from bulkrunner.adapters.manifests.parts import (
     Part,
     Step,
     UndoStep,
-    action_of,
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
+from bulkrunner.adapters.manifests.steps import head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
@@ -124,7 +124,10 @@ class _Checking:
                 iris=self._iris,
             )
         return Step(
-            ids=self._ids(step["ids"], (*path, "ids")), action=action_of(step), iris=self._iris
+            ids=self._ids(step["ids"], (*path, "ids")),
+            head=head_of(step),
+            does=step_of(step, int(path[1]) + 1, self._tree.source(path)),
+            iris=self._iris,
         )
 
     def _ids(self, declared: Any, path: Path) -> IdList:

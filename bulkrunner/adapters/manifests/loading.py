@@ -18,7 +18,8 @@ from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.seen import Seen
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, Job, Problem, Source, Unreadable
+from bulkrunner.domain.job import Job, Problem, Source, Unreadable
+from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.errors import ManifestError
 
 
@@ -60,7 +61,7 @@ class LoadedJob:
         self._prefix = found.prefix
         self._reads = reads
 
-    def operations(self) -> Iterator[Declared]:
+    def operations(self) -> Iterator[Streamed]:
         """Yield every declared operation in order; the same sequence each time.
 
         Raises:
@@ -69,7 +70,7 @@ class LoadedJob:
         for read in self._reads:
             yield from self._again(read)
 
-    def _again(self, read: _Read) -> Iterator[Declared]:
+    def _again(self, read: _Read) -> Iterator[Streamed]:
         def changed(problem: Problem) -> NoReturn:
             raise self._changed(problem.source)
 

@@ -22,6 +22,7 @@ from bulkrunner.domain.job import (
     Unreadable,
     Update,
 )
+from bulkrunner.domain.steps import Entry, StepEntry, StepSelection
 
 
 def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Declared:
@@ -51,7 +52,7 @@ def update_of(data: Mapping[str, Any], target: str, source: Source) -> Update:
     return Update(
         source=source,
         target=target,
-        changes=tuple(_change(change) for change in data.get("changes", ())),
+        changes=tuple(change_of(change) for change in data.get("changes", ())),
         replace=data.get("replace"),
         resave=data.get("resave", False),
         expect=data.get("expect", {}),
@@ -80,9 +81,11 @@ def unreadable(found: IdEntry, source: Source) -> Unreadable:
     )
 
 
-def kind_of(declared: Declared) -> str:
-    """Return the word that the operation is counted under."""
+def kind_of(declared: Entry) -> str:
+    """Return the word that the operation, or a step's entry, is counted under."""
     match declared:
+        case StepEntry(step=step) | StepSelection(step=step):
+            return type(step.action).__name__.removeprefix("Step").lower()
         case Update():
             return "update"
         case Delete():
@@ -149,7 +152,8 @@ def change_as_plain(change: Change) -> dict[str, Any]:
             return {"append": {"at": at, "value": value}}
 
 
-def _change(data: Mapping[str, Any]) -> Change:
+def change_of(data: Mapping[str, Any]) -> Change:
+    """Return a change that fits the schema."""
     if "set" in data:
         return SetChange(at=data["set"]["at"], to=data["set"]["to"])
     if "remove" in data:

@@ -10,19 +10,15 @@ from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.ids import BadLine, IdEntry, entry, read_ids
 from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
 from bulkrunner.adapters.manifests.messages import tell
-from bulkrunner.adapters.manifests.operations import (
-    create_on,
-    key_of,
-    meaning_of,
-    operation_of,
-    unreadable,
-    update_of,
-)
+from bulkrunner.adapters.manifests.operations import key_of, meaning_of, operation_of, unreadable
 from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, Delete, Problem, Source, Undo
+from bulkrunner.domain.job import Declared, Problem, Source, Undo
+from bulkrunner.domain.steps import Entry as Streamed
+from bulkrunner.domain.steps import Step as Does
+from bulkrunner.domain.steps import StepEntry
 
 Report = Callable[[Problem], None]
 """Takes a fault."""
@@ -38,7 +34,7 @@ class Entry:
     """
 
     source: Source
-    declared: Declared
+    declared: Streamed
     key: str | None
     meaning: bytes
 
@@ -194,28 +190,29 @@ class InlineIds:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A list of ids and what is done with every record of it."""
+    """A list of ids and what is done with every record of it.
+
+    Attributes:
+        head: what is done, as plain data. does: the same for planning.
+    """
 
     ids: IdList
-    action: Mapping[str, Any]
+    head: Any
+    does: Does
     iris: IriMap
 
     drops_repeats = True
 
-    @property
-    def head(self) -> Any:
-        """What is done, in the long form."""
-        return self.action
-
     def entries(self, report: Report, /) -> Iterator[Entry]:
-        """Yield one operation per id, repeated ids included."""
+        """Yield one entry per id, repeated ids included."""
         for found, source in self.ids.read(self.iris, report):
             if found.ref is None:
                 declared: Declared = unreadable(found, source)
                 yield Entry(source, declared, f"?{found.given}", b"?" + found.given.encode())
             else:
-                declared = self._operation(found.ref, source)
-                yield Entry(source, declared, key_of(declared), b"=" + found.ref.encode())
+                one = StepEntry(source=source, step=self.does, given=found.given, ref=found.ref)
+                key = f"{self.does.number}:{found.ref}"
+                yield Entry(source, one, key, b"=" + found.ref.encode())
 
     def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:
         """Find a list that names no record."""
@@ -227,13 +224,6 @@ class Step:
                 f"no line of {self.ids.called} ({total:,} in all) names a record",
             )
         return "empty", f"{self.ids.called} holds no id"
-
-    def _operation(self, ref: str, source: Source) -> Declared:
-        if "update" in self.action:
-            return update_of(self.action["update"], ref, source)
-        if "delete" in self.action:
-            return Delete(source=source, target=ref, expect=self.action["delete"]["expect"])
-        return create_on(self.action["create"], ref, source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,22 +261,6 @@ class UndoStep:
     def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
         """Find nothing; an empty list undoes nothing."""
         return None
-
-
-def action_of(step: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a step does in its long form, whichever way it was written."""
-    expect = step.get("expect", {})
-    if "create" in step:
-        return {"create": {"body": {}, "record": {}, **step["create"]}}
-    if "delete" in step:
-        own = step["delete"] if isinstance(step["delete"], dict) else {}
-        return {"delete": {"expect": own.get("expect", expect)}}
-    if "update" in step:
-        return {"update": {"expect": expect, **step["update"]}}
-    changes = step.get("changes") or [
-        {kind: step[kind]} for kind in ("set", "remove", "append") if kind in step
-    ]
-    return {"update": {"changes": changes, "expect": expect}}
 
 
 def _explicit(declared: Declared, source: Source) -> Entry:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, JobSource, Undo
+from bulkrunner.domain.job import Undo
 from bulkrunner.domain.plan import (
     Action,
     Made,
@@ -23,12 +23,14 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.domain.steps import Entry, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.ordering import in_order
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.restoring import Restorer
+from bulkrunner.services.planning.stepping import operation_of
 from bulkrunner.services.planning.undoing import Undoing
 
 BATCH = 200
@@ -246,12 +248,17 @@ def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
     )
 
 
-def _expanded(operations: Iterator[Declared], undoing: Undoing) -> Iterator[Item]:
-    for declared in operations:
-        if isinstance(declared, Undo):
-            yield from undoing.resolve(declared)
-        else:
-            yield declared
+def _expanded(entries: Iterator[Entry], undoing: Undoing) -> Iterator[Item]:
+    for entry in entries:
+        match entry:
+            case Undo():
+                yield from undoing.resolve(entry)
+            case StepEntry():
+                yield operation_of(entry, entry.ref)
+            case StepSelection():
+                raise NotImplementedError("no selection of a manifest is left to the environment")
+            case _:
+                yield entry
 
 
 def _batches(items: Iterator[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:

@@ -1,0 +1,180 @@
+"""Steps: which records, and what is done with each of them.
+
+A manifest's steps are streamed as entries: one for each line, row or id of a step's selection, or
+one for a selection that only an environment can answer. Planning turns each entry into changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from bulkrunner.domain.job import Change, Declared, Job, Source
+
+Value: TypeAlias = Any
+"""JSON as written in a step: constants, with references to row, bib and parameters in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepUpdate:
+    """Each record is changed; exactly one of changes and resave is given."""
+
+    changes: tuple[Change, ...] = ()
+    resave: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDelete:
+    """Each record is deleted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCreate:
+    """Each selected bib gets a holding of the sigel."""
+
+    sigel: Value
+    body: Mapping[str, Value] = field(default_factory=dict)
+    record: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMove:
+    """Each holding goes over to another library: created anew there, then deleted here."""
+
+    to: Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRepoint:
+    """Each holding is hung on another bib."""
+
+    to: Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCopy:
+    """Each holding is copied to another library, another bib, or both; None: as it has it."""
+
+    sigel: Value = None
+    of: Value = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMerge:
+    """The places taken of each holding are added to another one; then the first is deleted."""
+
+    into: Value
+    take: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSplit:
+    """The components that meet a condition become a holding of their own."""
+
+    components: Mapping[str, Any]
+    sigel: Value = None
+    of: Value = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRevert:
+    """Each record gets back the content of a version, or the one it had before the runs of a job.
+
+    Attributes:
+        version: as the server counts: -2 is the one before the newest, 0 the first.
+        job, effect_digest: of the job whose runs are meant.
+    """
+
+    version: int | None = None
+    job: str = ""
+    effect_digest: str = ""
+
+
+StepAction: TypeAlias = (
+    StepUpdate
+    | StepDelete
+    | StepCreate
+    | StepMove
+    | StepRepoint
+    | StepCopy
+    | StepMerge
+    | StepSplit
+    | StepRevert
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step without its selection.
+
+    Attributes:
+        number: among the manifest's steps, from 1.
+        holdings: whose holdings of the selected bibs are meant: ``own``, ``all`` or sigels; None:
+            the selected records themselves.
+        where: condition on the fetched record; what does not meet it is passed over.
+        expect: values that the record must have, or it is refused.
+        on_missing: ``report`` or ``refuse``; None: as the manifest says.
+        on_several: ``refuse`` or ``all``: where one input names several records.
+        on_duplicate: ``refuse`` or ``skip``: where the library has a holding on the bib already.
+    """
+
+    number: int
+    source: Source
+    action: StepAction
+    name: str = ""
+    holdings: str | tuple[str, ...] | None = None
+    where: Mapping[str, Any] | None = None
+    expect: Mapping[str, Value] = field(default_factory=dict)
+    on_missing: str | None = None
+    on_several: str = "refuse"
+    on_duplicate: str = "refuse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEntry:
+    """One input of a step.
+
+    Attributes:
+        given: what names the record, as written.
+        ref: the same in its normal form: short id, legacy IRI, or a dialect that planning resolves.
+        row: the row's columns where the selection is a table.
+    """
+
+    source: Source
+    step: Step
+    given: str
+    ref: str
+    row: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSelection:
+    """A selection that only the environment can answer; resolved once for each plan.
+
+    Attributes:
+        selects: as declared: ``{"find": …}`` or ``{"library": …}``.
+    """
+
+    source: Source
+    step: Step
+    selects: Mapping[str, Any]
+
+
+Entry: TypeAlias = Declared | StepEntry | StepSelection
+"""What a manifest's stream is made of."""
+
+
+class JobSource(Protocol):
+    """A checked manifest whose operations and steps are streamed from its files."""
+
+    @property
+    def job(self) -> Job:
+        """The manifest's head and digests."""
+
+    @property
+    def folder(self) -> str:
+        """The job folder, as an absolute path."""
+
+    def operations(self) -> Iterator[Entry]:
+        """Yield every operation, then the entries of every step; the same sequence each time."""
