@@ -23,7 +23,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
         *("signed_by", "draft"),
     ),
-    "check": ("job", "manifest_digest", "effect_digest", "operations", "problems"),
+    "check": ("job", "manifest_digest", "effect_digest", "operations", "inputs", "problems"),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "ledger", "hosts"),
     "ledger": ("ledger", "state", "faults"),

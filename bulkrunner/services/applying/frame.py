@@ -13,6 +13,7 @@ from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
 from bulkrunner.domain.run import Attempt
 from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
+from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
 from bulkrunner.services.applying.pauses import Pauses
@@ -59,6 +60,7 @@ class Frame:
     pauses: Pauses
     terms: Terms
     server_clock: ServerClock
+    creations: Creations
     confirm_fully: bool
 
     @contextmanager
