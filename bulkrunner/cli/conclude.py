@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
-from bulkrunner.domain.conditions import EXCLUDED
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (

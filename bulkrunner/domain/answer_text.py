@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bulkrunner.domain.conditions import Conditions
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.plan import Plan
 
 MOST_WORDS = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bulkrunner.domain.conditions import Conditions, strictest
+from bulkrunner.domain.approval_terms import Conditions, strictest
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import WRITING, Plan

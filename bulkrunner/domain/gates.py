@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bulkrunner.domain.conditions import Conditions
+from bulkrunner.domain.approval_terms import Conditions
 
 GATE_NAMES = (
     "plan",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from bulkrunner.domain.answer_text import Answer, Fields, Found, answer_text, line, spellings
+from bulkrunner.domain.approval_terms import MOST_EXCLUDED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
-from bulkrunner.domain.conditions import MOST_EXCLUDED, Conditions
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval, Signer
 from bulkrunner.domain.iris import SHORT_ID

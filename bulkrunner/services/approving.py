@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.answer_text import Answer, Found, answer_text
 from bulkrunner.domain.answer_text import line as one_line
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.approvals import permitted_statements
-from bulkrunner.domain.conditions import Conditions
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Plan, PlanState

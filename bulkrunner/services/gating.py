@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bulkrunner.domain.approval_terms import Conditions, opens_at
 from bulkrunner.domain.approvals import Permit, agrees_untried, permit
-from bulkrunner.domain.conditions import Conditions, opens_at
 from bulkrunner.domain.environment import (
     KB_TEST_HOSTS,
     Environment,

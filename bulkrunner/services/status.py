@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkrunner.domain.approval_terms import EXCLUDED, Conditions, strictest
 from bulkrunner.domain.approvals import standing
-from bulkrunner.domain.conditions import EXCLUDED, Conditions, strictest
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.letters import letter_text
 from bulkrunner.domain.answer_text import LABELS, answer_text, find_answers, spellings
-from bulkrunner.domain.conditions import Conditions
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood
 from tests.support.answers import an_answer, complete_plan, form

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
-from bulkrunner.domain.conditions import Conditions
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState

@@ -146,7 +146,7 @@ def _told(
     per_night: int | None = None,
     **told: Any,
 ) -> Read:
-    from bulkrunner.domain.conditions import Conditions
+    from bulkrunner.domain.approval_terms import Conditions
 
     day: date | None = not_before.date() if not_before else None
     return approving.told(plan, conditions=Conditions(per_night=per_night, not_before=day), **told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulkrunner.domain.conditions import EXCLUDED
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.services.applying.budget import BAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from bulkrunner.domain.conditions import EXCLUDED
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.ports import Progress
 from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.services.applying.budget import ErrorBudget

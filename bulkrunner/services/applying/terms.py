@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from bulkrunner.domain.approval_terms import EXCLUDED, Conditions, night_of, strictest
 from bulkrunner.domain.approvals import standing
-from bulkrunner.domain.conditions import EXCLUDED, Conditions, night_of, strictest
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.ports import Clock, Ledger, Progress
