@@ -1,0 +1,50 @@
+"""Steps: several entries for one change, and selections that an environment answered."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for name, kind in (
+        ("step", sa.Integer()),
+        ("parts", sa.Text()),
+        ("made", sa.Text()),
+        ("place", sa.Text()),
+        ("batch", sa.Integer()),
+    ):
+        op.add_column("planned_changes", sa.Column(name, kind))
+    op.create_index(
+        "ix_planned_changes_place",
+        "planned_changes",
+        ["plan", "place"],
+        sqlite_where=sa.text("place is not null"),
+        postgresql_where=sa.text("place is not null"),
+    )
+    op.create_index("ix_planned_changes_batch", "planned_changes", ["plan", "batch"])
+    op.create_table(
+        "selections",
+        sa.Column("plan", sa.String(200), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text()),
+        sa.PrimaryKeyConstraint("plan", "step", name=op.f("pk_selections")),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name=op.f("fk_selections_plan_plans")),
+    )
+    op.create_table(
+        "selected",
+        sa.Column("plan", sa.String(200), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("plan", "step", "position", name=op.f("pk_selected")),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name=op.f("fk_selected_plan_plans")),
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("a ledger only grows")
