@@ -79,7 +79,7 @@ def _diff_lists(
     if len(before) == len(after) == 1 and not in_graph:
         yield from _diff(before[0], after[0], path, depth + 1)
         return
-    aligned = _by_position if in_graph else _blocks
+    aligned = by_position if in_graph else blocks
     for (first, end), (new_first, new_end) in aligned(before, after):
         paired = min(end - first, new_end - new_first)
         for offset in range(paired):
@@ -91,14 +91,15 @@ def _diff_lists(
             yield _difference((*path, index), None, after[index], "added")
 
 
-_Block: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+Block: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
-def _by_position(before: list[Any], after: list[Any]) -> list[_Block]:
+def by_position(before: list[Any], after: list[Any]) -> list[Block]:
+    """Return two lists as one stretch, element against element."""
     return [((0, len(before)), (0, len(after)))]
 
 
-def _blocks(before: list[Any], after: list[Any]) -> list[_Block]:
+def blocks(before: list[Any], after: list[Any]) -> list[Block]:
     """Return the stretches of two lists that are not equal."""
     old = [canonical_bytes(item) for item in before]
     new = [canonical_bytes(item) for item in after]

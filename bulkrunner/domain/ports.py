@@ -269,10 +269,19 @@ class PlanLedger(Protocol):
         plan: str,
         *,
         actions: Sequence[Action] | None = None,
+        numbers: Sequence[int] | None = None,
         after: int = 0,
         documents: bool = True,
     ) -> Iterator[PlannedChange]:
-        """Stream changes in plan order; without documents before/after/predicted are None."""
+        """Stream changes in plan order; without documents before/after/predicted are None.
+
+        Args:
+            plan: its id.
+            actions: only changes of these.
+            numbers: only these changes.
+            after: only changes with greater numbers.
+            documents: whether to read the documents too.
+        """
 
     def change_digests(self, plan: str) -> Iterator[str]:
         """Stream each stored change's digest, computed anew from what is stored."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.environment import Kind, LooserValue, is_loopback
 from bulkrunner.domain.gates import Approval, Evidence, GateResult
+from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
@@ -69,12 +70,59 @@ class ReportedChange:
         return next((a.status for a in reversed(self.attempts) if a.status is not None), None)
 
 
+Level: TypeAlias = Literal["values", "others", "shape", "coarse", "all"]
+"""How much the changes of a group have in common.
+
+``values``: they do the very same. ``shape``: the same to the same places, with different values.
+``others``: as ``shape``, those whose values got no group of their own. ``coarse``: they touch the
+same properties. ``all``: only action and kind of record.
+"""
+
+Why: TypeAlias = Literal["rare", "longest", "most"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternValue:
+    """What stands in a changed place, or at a place inside it, in general."""
+
+    at: str
+    before: General
+    after: General
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternPart:
+    """A place that the changes of a group touch; of deletions a property that goes away.
+
+    Attributes:
+        place: without list indexes. values: empty where only the property is known.
+    """
+
+    place: str
+    kind: Literal["added", "removed", "changed"]
+    values: tuple[PatternValue, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The same differences, values included, in ``count`` changes."""
+    """The same values in ``count`` changes."""
 
-    differences: tuple[Difference, ...]
+    parts: tuple[PatternPart, ...]
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlier:
+    """A change that stands out in its group.
+
+    Attributes:
+        measure: of ``rare`` how many have its values, of ``longest`` the characters of its longest
+            value, of ``most`` the places that it touches.
+    """
+
+    why: Why
+    change: ReportedChange
+    measure: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +130,23 @@ class PatternGroup:
     """Changes that do the same to different records.
 
     Attributes:
+        sigels: how many by sigel, the largest first.
+        samples: at most ``SAMPLES``, chosen to differ.
         variants: the commonest values. rarer: changes with any other values.
+        different: how many sets of values there are; None where they were too many to count.
     """
 
     action: Action
-    pattern: str
+    kind: str | None
+    level: Level
+    parts: tuple[PatternPart, ...]
     count: int
+    sigels: Mapping[str, int]
     samples: tuple[ReportedChange, ...]
+    outliers: tuple[Outlier, ...] = ()
     variants: tuple[Variant, ...] = ()
     rarer: int = 0
+    different: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +182,13 @@ class TextGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """What the changes of a plan have in common; ``beyond_*`` counts what did not get a group."""
+    """What the changes of a plan have in common; ``beyond_cleanups`` counts what is not listed."""
 
     patterns: tuple[PatternGroup, ...] = ()
     reasons: tuple[ReasonGroup, ...] = ()
     cleanups: tuple[TextGroup, ...] = ()
     notes: tuple[TextGroup, ...] = ()
     kinds: Mapping[tuple[Action, str], int] = field(default_factory=dict)
-    beyond_patterns: int = 0
     beyond_cleanups: int = 0
 
 

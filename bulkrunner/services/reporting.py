@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bulkrunner.domain.contents import contents
-from bulkrunner.domain.diff import Difference, diff
+from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange, empty_counts
 from bulkrunner.domain.ports import Clock, Ended, Ledger
+from bulkrunner.domain.reading import read_differences
 from bulkrunner.domain.report import (
     ORDER,
     PROBLEMS,
@@ -96,7 +97,7 @@ class ReportService:
             outcomes=self._ledger.outcomes(run.id) if run else None,
             approvals=tuple(self._ledger.approvals(plan.id)),
             evidence=self._evidence(plan),
-            grouped=group_changes(rows.planned, accepts_of(plan.manifest)),
+            grouped=group_changes(rows.planned, accepts_of(plan.manifest), rows.fetch),
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
@@ -132,6 +133,11 @@ class _Rows:
         for action in ORDER:
             for change in self._ledger.changes(self._plan.id, actions=(action,)):
                 yield self._reported(change)
+
+    def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
+        """Return changes by their numbers."""
+        changes = self._ledger.changes(self._plan.id, numbers=numbers)
+        return {change.number: self._reported(change) for change in changes}
 
     def changes(self) -> Iterator[ReportedChange]:
         """Yield every change, with its result where there is a run."""
@@ -190,7 +196,7 @@ _Differ = Callable[[PlannedChange], tuple[Difference, ...]]
 def _updated(change: PlannedChange) -> tuple[Difference, ...]:
     if change.before is None or change.after is None:
         return ()
-    return tuple(diff(change.before, change.after))
+    return tuple(read_differences(change.before, change.after))
 
 
 def _deleted(change: PlannedChange) -> tuple[Difference, ...]:

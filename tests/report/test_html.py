@@ -175,14 +175,21 @@ def test_lists_what_the_server_will_also_change(plan_page: Page) -> None:
 def test_groups_changes_by_pattern_with_values_and_three_samples(plan_page: Page) -> None:
     titles = [n.text for n in plan_page.within("patterns", "h3")]
     assert titles == [
-        "2 Radera beståndspost",
-        "15 Ändra beståndspost: nytt värde i shelfMark.label",
-        "1 Skapa beståndspost med physicalLocation, shelfMark, availability",
+        (
+            "1 Radera beståndspost för Ylm med exemplarstatus, intern anmärkning, hyllplacering "
+            "och hyllkod"
+        ),
+        "1 Radera beståndspost för Ylm med exemplarstatus, hyllplacering och hyllkod",
+        "14 Ändra beståndspost: hyllkod: ”Hc” → ”Hce”",
+        "1 Ändra beståndspost för Ylm: hyllkod: ”Hcf” → ”Hce”",
+        (
+            "1 Skapa beståndspost för Ylm: administrativa uppgifter › beskrivningsnivå "
+            "”marc:FullLevel”; exemplarstatus ”Hemlån”; hyllplacering ”Öppen samling”; "
+            "hyllkod ”Hce”"
+        ),
     ]
-    assert len(plan_page.within("patterns", "h4")) == 2 + 3 + 1
-    values = plan_page.section("patterns").text
-    assert "14shelfMark.labelHcHce" in values
-    assert "1shelfMark.labelHcfHce" in values
+    assert len(plan_page.within("patterns", "h4")) == 2 + 3 + 1 + 1
+    assert "Per bibliotek: Ylm 11, NO 3" in plan_page.section("patterns").text
 
 
 def test_says_what_a_change_waits_for(plan_page: Page) -> None:

@@ -75,17 +75,17 @@ def test_a_plan_has_no_problems(tmp_path: Path) -> None:
     assert list(reports.report_data(tmp_path).problems()) == []
 
 
-def test_counts_kinds_and_groups_in_bounded_memory(tmp_path: Path) -> None:
+def test_counts_kinds_and_lists_texts_in_bounded_memory(tmp_path: Path) -> None:
     changes = [
-        reports.a_reported(n, pattern=f"update holding: set place{n}", cleanups=(f"x{n}: trimmed",))
+        reports.a_reported(n, cleanups=(f"x{n}: trimmed", "every: trimmed"))
         for n in range(1, MAX_GROUPS + 12)
     ]
     changes = list({c.record: c for c in changes}.values())
-    data = reports.report_data(tmp_path, changes=[*changes])
-    grouped = data.grouped
-    assert len(grouped.patterns) <= MAX_GROUPS
-    shown = sum(group.count for group in grouped.patterns)
-    assert shown + grouped.beyond_patterns == len(changes)
+    grouped = reports.report_data(tmp_path, changes=[*changes]).grouped
+    assert len(grouped.cleanups) <= MAX_GROUPS
+    assert (grouped.cleanups[0].text, grouped.cleanups[0].count) == ("every: trimmed", len(changes))
+    shown = sum(group.count for group in grouped.cleanups)
+    assert shown + grouped.beyond_cleanups == 2 * len(changes)
     assert grouped.kinds[(Action.UPDATE, "holding")] == len(changes)
 
 
@@ -97,18 +97,16 @@ def test_accepted_refusals_are_told_from_the_others(tmp_path: Path) -> None:
     assert reasons["gone"].action is Action.NOT_FOUND
 
 
-def test_values_are_counted_within_a_pattern(tmp_path: Path) -> None:
-    update = next(
+def test_samples_are_the_changes_themselves(tmp_path: Path) -> None:
+    groups = [
         group
         for group in reports.report_data(tmp_path).grouped.patterns
         if group.action is Action.UPDATE
-    )
-    assert [(variant.differences[0].before, variant.count) for variant in update.variants] == [
-        ("Hc", 14),
-        ("Hcf", 1),
     ]
-    assert update.rarer == 0
-    assert [item.change.number for item in update.samples] == [1, 2, 3]
+    assert [group.count for group in groups] == [14, 1]
+    assert [item.change.number for item in groups[0].samples] == [1, 2, 5]
+    assert [item.change.number for item in groups[1].samples] == [13]
+    assert all(item.differences for group in groups for item in group.samples)
 
 
 def test_a_test_plan_has_no_evidence_and_no_answer(tmp_path: Path) -> None:

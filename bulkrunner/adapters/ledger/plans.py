@@ -230,19 +230,29 @@ class Plans(Part):
         plan: str,
         *,
         actions: Sequence[Action] | None = None,
+        numbers: Sequence[int] | None = None,
         after: int = 0,
         documents: bool = True,
     ) -> Iterator[PlannedChange]:
         """Stream changes in plan order."""
+        if numbers is not None and len(numbers) > PAGE:
+            for start in range(0, len(numbers), PAGE):
+                part = sorted(numbers)[start : start + PAGE]
+                yield from self.changes(
+                    plan, actions=actions, numbers=part, after=after, documents=documents
+                )
+            return
         query = select(planned_changes).where(planned_changes.c.plan == plan)
         if actions is not None:
             query = query.where(planned_changes.c.action.in_([item.value for item in actions]))
+        if numbers is not None:
+            query = query.where(planned_changes.c.number.in_(numbers))
 
         def read(connection: Connection, page: Sequence[Row[Any]]) -> list[PlannedChange]:
             found = fetch(connection, document_digests(page)) if documents else {}
             return [change_of(row, found) for row in page]
 
-        return self._stream(query, after, read)
+        yield from self._stream(query, after, read)
 
     def change_digests(self, plan: str) -> Iterator[str]:
         """Stream each stored change's digest, computed anew from what is stored.

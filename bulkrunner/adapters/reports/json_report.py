@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkrunner import __version__
 from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
+from bulkrunner.adapters.reports.json_patterns import pattern_as_dict
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.gates import Approval, Evidence
 from bulkrunner.domain.plan import BibSummary
@@ -44,10 +45,7 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
                 {"text": item.text, "count": item.count, "changes": item.numbers}
                 for item in data.grouped.cleanups
             ],
-            "patterns": [
-                {"action": item.action, "pattern": item.pattern, "count": item.count}
-                for item in data.grouped.patterns
-            ],
+            "patterns": [pattern_as_dict(item, words) for item in data.grouped.patterns],
         }
     )
     yield head[:-1] + b',"changes":['

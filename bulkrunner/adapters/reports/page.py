@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bulkrunner.adapters.reports.effects import effect_line, parts_line
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Language, Worded
 from bulkrunner.domain.plan import WRITING, Action, PlanState
-from bulkrunner.domain.report import ORDER, ReasonGroup, ReportData, ReportedChange
+from bulkrunner.domain.report import (
+    ORDER,
+    Outlier,
+    PatternGroup,
+    PatternPart,
+    ReasonGroup,
+    ReportData,
+    ReportedChange,
+)
 from bulkrunner.domain.run import Outcome, Result, RunState
 
 PLAIN = frozenset({"gone", "not_found", "no_change"})
@@ -255,6 +264,29 @@ class Page:
             f"{self._words.number(count)} {self._words.name_of('outcome_count', word)}"
             for word, count in sorted(bad.items())
         )
+
+    # --- patterns ----------------------------------------------------------------------------
+
+    def effect(self, group: PatternGroup) -> str:
+        """Return what the changes of a group do, in a line."""
+        return effect_line(group, self._words)
+
+    def parts(self, parts: tuple[PatternPart, ...]) -> str:
+        """Return what becomes of these places, in a line."""
+        return parts_line(parts, self._words)
+
+    def first_sigels(self, sigels: Mapping[str, int]) -> list[tuple[str, int]]:
+        """Return the sigels with most changes."""
+        return list(sigels.items())[:LISTED]
+
+    def outlier(self, item: Outlier) -> str:
+        """Return why a change stands out."""
+        measure = (
+            self._words.count("change", item.measure)
+            if item.why == "rare"
+            else self._words.number(item.measure)
+        )
+        return self._words.text(f"outlier_{item.why}", n=measure)
 
     # --- one change --------------------------------------------------------------------------
 

@@ -9,9 +9,15 @@ from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
+from bulkrunner.adapters.reports.showing import one_line
+
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
+SILENT = frozenset({"label", "value", "prefLabel"})
+"""Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
+
 MAX_REASON = 2000
 """Characters of a reason that are looked at; longer ones are not translated."""
 
@@ -33,6 +39,7 @@ class Language:
         self._cleanups = _compiled(data["rewrite"]["cleanup"])
         self._patterns = _compiled(data["rewrite"]["pattern"])
         self._words = _compiled(data["rewrite"]["pattern_words"])
+        self._properties = _properties("sv" if name == "sv" else "en")
 
     def text(self, key: str, **values: Any) -> str:
         """Return a text with its values filled in."""
@@ -78,10 +85,30 @@ class Language:
         meaning, todo = self._data["code"].get(code, ("", ""))
         return meaning, todo
 
-    def property_of(self, place: str) -> str:
-        """Return the everyday name of the property that a place begins with, or an empty text."""
-        names: Mapping[str, str] = self._data["property"]
-        return next((names[key] for key in place.split(".") if key in names), "")
+    def place(self, place: str) -> str:
+        """Return a place in everyday words: ``hasComponent.0.shelfMark.label`` is komponent 1 › hyllkod.
+
+        Steps that the table does not have stay as they are.
+        """
+        steps = place.split(".")
+        if len(steps) > 1 and steps[-1] in SILENT and not steps[-2].startswith("@"):
+            steps.pop()
+        told: list[str] = []
+        for step in steps:
+            if step.isdecimal() and told:
+                told[-1] += f" {int(step) + 1}"
+            elif step == "@record":
+                told.append(self.text("place_record"))
+            else:
+                told.append(self._properties.get(step, one_line(step, 60)))
+        return " › ".join(told)
+
+    def link(self, iri: str) -> str:
+        """Return a link in short: a library's sigel, a term's name; any other text as it is."""
+        for base in ("https://libris.kb.se/library/", "https://id.kb.se/"):
+            if iri.startswith(base) and len(iri) > len(base):
+                return unquote_plus(iri.removeprefix(base))
+        return iri
 
     def reason(self, text: str) -> Worded:
         """Return the program's own English sentence in this language, where it is known."""
@@ -136,6 +163,14 @@ def _counted(text: str, words: Mapping[str, str]) -> str:
 
 def _compiled(pairs: Sequence[Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(pattern, re.DOTALL), template) for pattern, template in pairs]
+
+
+@cache
+def _properties(name: str) -> Mapping[str, str]:
+    """Return the names of properties, as the catalogue's own editor shows them where it has any."""
+    source = files("bulkrunner.adapters.reports").joinpath("texts", "properties.json")
+    both = json.loads(source.read_text(encoding="utf-8"))
+    return {key: names[name == "en"] for key, names in both.items()}
 
 
 @cache

@@ -7,25 +7,24 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
-from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.job import Accept
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.report import (
     ORDER,
     SAMPLES,
     Grouped,
-    PatternGroup,
     ReasonGroup,
     ReportedChange,
     TextGroup,
-    Variant,
 )
+from bulkrunner.services.grouping.patterns import Fetch, Patterns
+
+__all__ = ["MAX_GROUPS", "group_changes"]
 
 MAX_GROUPS = 200
-MAX_VARIANTS = 100
-MAX_VARIANT_BYTES = 2000
-SHOWN_VARIANTS = 5
+"""Reasons and texts that are shown; the rest is counted."""
+
+MAX_TEXTS = 5000
 MAX_NUMBERS = 5
 
 K = TypeVar("K", bound=Hashable)
@@ -60,38 +59,10 @@ class _Tally:
 
     def add(self, item: ReportedChange) -> None:
         self.count += 1
-        if len(self.samples) < SAMPLES:
-            self.samples.append(item)
-
-
-@dataclass
-class _Values:
-    """How often the same values are changed; ``shown`` keeps one example of each."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    shown: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
-    beyond: int = 0
-
-    def add(self, differences: tuple[Difference, ...]) -> None:
-        data = canonical_bytes([[item.place, item.before, item.after] for item in differences])
-        key = digest_of_bytes(data)
-        if key not in self.shown:
-            if len(self.shown) == MAX_VARIANTS or len(data) > MAX_VARIANT_BYTES:
-                self.beyond += 1
-                return
-            self.shown[key] = differences
-        self.counts[key] += 1
-
-    def commonest(self) -> tuple[tuple[Variant, ...], int]:
-        top = self.counts.most_common(SHOWN_VARIANTS)
-        variants = tuple(Variant(differences=self.shown[key], count=count) for key, count in top)
-        listed = sum(count for _, count in top)
-        return variants, self.counts.total() + self.beyond - listed
-
-
-@dataclass
-class _Pattern(_Tally):
-    values: _Values = field(default_factory=_Values)
+        self.samples.append(item)
+        if len(self.samples) > SAMPLES:
+            self.samples.sort(key=lambda one: one.change.number)
+            del self.samples[SAMPLES:]
 
 
 @dataclass
@@ -101,23 +72,23 @@ class _Text:
 
     def add(self, number: int) -> None:
         self.count += 1
-        if len(self.numbers) < MAX_NUMBERS:
-            self.numbers.append(number)
+        if len(self.numbers) < MAX_NUMBERS or number < self.numbers[-1]:
+            self.numbers = sorted({*self.numbers, number})[:MAX_NUMBERS]
 
 
 class _Groups:
     def __init__(self) -> None:
         self.kinds: Counter[tuple[Action, str]] = Counter()
-        self.patterns: Bounded[tuple[Action, str], _Pattern] = Bounded(_Pattern, MAX_GROUPS)
+        self.patterns = Patterns()
         self.reasons: Bounded[tuple[Action, str], _Tally] = Bounded(_Tally, MAX_GROUPS)
-        self.cleanups: Bounded[str, _Text] = Bounded(_Text, MAX_GROUPS)
-        self.notes: Bounded[tuple[str, str], _Text] = Bounded(_Text, MAX_GROUPS)
+        self.cleanups: Bounded[str, _Text] = Bounded(_Text, MAX_TEXTS)
+        self.notes: Bounded[tuple[str, str], _Text] = Bounded(_Text, MAX_TEXTS)
 
     def add(self, item: ReportedChange) -> None:
         change = item.change
         self.kinds[(change.action, change.kind or "")] += 1
         if change.action in WRITING:
-            self._add_pattern(item)
+            self.patterns.add(item)
         elif reason := self.reasons.get((change.action, change.code)):
             reason.add(replace(item, change=replace(change, before=None)))
         for text in change.cleanups:
@@ -127,57 +98,36 @@ class _Groups:
             if found := self.notes.get(note):
                 found.add(change.number)
 
-    def _add_pattern(self, item: ReportedChange) -> None:
-        change = item.change
-        pattern = self.patterns.get((change.action, change.pattern))
-        if pattern is None:
-            return
-        pattern.add(item)
-        if change.action is Action.UPDATE and item.differences:
-            pattern.values.add(item.differences)
-
 
 def group_changes(
-    stream: Callable[[], Iterator[ReportedChange]], accept: Sequence[Accept]
+    stream: Callable[[], Iterator[ReportedChange]], accept: Sequence[Accept], fetch: Fetch
 ) -> Grouped:
     """Return what the changes have in common.
 
     Args:
-        stream: starts a stream of every change.
+        stream: starts a stream of every change, in any order.
         accept: refusals that the manifest lives with.
+        fetch: returns changes by their numbers.
     """
     groups = _Groups()
     for item in stream():
         groups.add(item)
+    cleanups, notes = _by_count(groups.cleanups.items), _by_count(groups.notes.items)
     return Grouped(
-        patterns=tuple(_patterns(groups)),
+        patterns=groups.patterns.groups(fetch),
         reasons=tuple(_reasons(groups, accept)),
         cleanups=tuple(
             TextGroup(text=text, count=found.count, numbers=tuple(found.numbers))
-            for text, found in _by_count(groups.cleanups.items)
+            for text, found in cleanups[:MAX_GROUPS]
         ),
         notes=tuple(
             TextGroup(text=text, code=code, count=found.count, numbers=tuple(found.numbers))
-            for (code, text), found in _by_count(groups.notes.items)
+            for (code, text), found in notes[:MAX_GROUPS]
         ),
         kinds=dict(groups.kinds),
-        beyond_patterns=groups.patterns.beyond,
-        beyond_cleanups=groups.cleanups.beyond,
+        beyond_cleanups=groups.cleanups.beyond
+        + sum(found.count for _, found in cleanups[MAX_GROUPS:]),
     )
-
-
-def _patterns(groups: _Groups) -> Iterator[PatternGroup]:
-    found = _by_count(groups.patterns.items)
-    for (action, text), tally in sorted(found, key=lambda entry: ORDER.index(entry[0][0])):
-        variants, rarer = tally.values.commonest()
-        yield PatternGroup(
-            action=action,
-            pattern=text,
-            count=tally.count,
-            samples=tuple(tally.samples),
-            variants=variants,
-            rarer=rarer,
-        )
 
 
 def _reasons(groups: _Groups, accept: Sequence[Accept]) -> Iterator[ReasonGroup]:
@@ -193,11 +143,11 @@ def _reasons(groups: _Groups, accept: Sequence[Accept]) -> Iterator[ReasonGroup]
             action=action,
             code=code,
             count=tally.count,
-            samples=tuple(tally.samples),
+            samples=tuple(sorted(tally.samples, key=lambda one: one.change.number)),
             at_most=limit.at_most if limit else None,
             accepted_because=limit.reason if limit else "",
         )
 
 
 def _by_count(items: dict[K, Any]) -> list[tuple[K, Any]]:
-    return sorted(items.items(), key=lambda entry: -entry[1].count)
+    return sorted(items.items(), key=lambda entry: (-entry[1].count, repr(entry[0])))

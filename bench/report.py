@@ -1,0 +1,140 @@
+"""``python -m bench.report``: a plan of 100,000 changes grouped and written as a report.
+
+Prints seconds and bytes. Argument: the number of changes (default 100000).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.__main__ import BASE, LIBRARY, SIGELS, record, short_id
+from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState, plan_digest
+from bulkrunner.services.reporting import ReportService
+
+BATCH = 2000
+ADDRESSES = {
+    "kind": "production",
+    "base_url": BASE.rstrip("/"),
+    "token_url": "https://login.libris.kb.se/oauth/token",
+    "base_uri": BASE,
+}
+HEAD: dict[str, Any] = {
+    "title": "Hyllkoden Hc blir Hce",
+    "purpose": "Mätning",
+    "on_behalf_of": "Ylm",
+    "active_sigel": "Ylm",
+    "sigels": list(SIGELS),
+}
+FAMILY = ("Lagerlöf", "Strindberg", "Boye", "Söderberg", "Ekman", "Martinson", "Lindgren")
+WORDS = ("skog", "stad", "hav", "vinter", "fågel", "resa", "minne", "ljus", "väg", "natt", "arv")
+
+
+def changes(count: int) -> Iterator[PlannedChange]:
+    """Yield 70 % updates of a shelf mark, 20 % removed notes, 10 % deletions."""
+    for number in range(1, count + 1):
+        holding = short_id("h", number * 7919 % 30**9)
+        bib = short_id("b", number * 104729 % 30**9)
+        item = {
+            "@type": "Item",
+            "heldBy": {"@id": LIBRARY + SIGELS[number % len(SIGELS)]},
+            "itemOf": {"@id": f"{BASE}{bib}#it"},
+            "shelfMark": {"@type": "ShelfMark", "label": "Hc" if number % 9 else f"Hc {number}"},
+            "physicalLocation": ["Magasin", "Öppen hylla"],
+            "hasNote": [
+                {"@type": "Note", "label": f"Gåva {1900 + number % 120} av vän {number}"},
+                {"@type": "Note", "label": "Bunden"},
+            ],
+        }
+        before = record(holding, item)
+        after: dict[str, Any] | None = deepcopy(before)
+        action = Action.UPDATE
+        if number % 10 == 0:
+            action, after = Action.DELETE, None
+        elif number % 5 == 1:
+            del after["@graph"][1]["hasNote"][0]  # type: ignore[index]
+        else:
+            after["@graph"][1]["shelfMark"]["label"] = "Hce"  # type: ignore[index]
+        title = " ".join(WORDS[(number * step) % len(WORDS)] for step in (1, 3, 7))
+        yield PlannedChange(
+            number=number,
+            action=action,
+            record=holding,
+            given=holding,
+            source=Source(file="ops.jsonl", line=number),
+            operation={"update": holding, "changes": []},
+            kind="holding",
+            sigel=SIGELS[number % len(SIGELS)],
+            bib=BibSummary(
+                id=bib,
+                title=f"{title.capitalize()} {number}",
+                author=f"{FAMILY[number % len(FAMILY)]}, {WORDS[number % 5].capitalize()}",
+                year=str(1900 + number % 125),
+            ),
+            etag="1",
+            before=before,
+            after=after,
+            pattern="update holding: set shelfMark.label",
+            target_key=f"record:{holding}",
+        )
+
+
+def store(ledger: LedgerStore, count: int) -> Plan:
+    now = datetime.now(UTC)
+    plan = Plan(
+        id="p-bench",
+        job="bench",
+        environment="production",
+        addresses=ADDRESSES,
+        manifest_digest="sha256:" + "1" * 64,
+        effect_digest="sha256:" + "2" * 64,
+        policy={},
+        manifest=HEAD,
+        program_version="0",
+        created_at=now,
+        state=PlanState.PLANNING,
+        folder="/jobs/bench",
+    )
+    ledger.begin_plan(plan)
+    batch: list[PlannedChange] = []
+    for change in changes(count):
+        batch.append(change)
+        if len(batch) == BATCH or change.number == count:
+            ledger.add_changes(plan.id, batch, cursor=change.number)
+            batch = []
+    digest = plan_digest(plan.digest_head(), ledger.change_digests(plan.id))
+    return ledger.finish_plan(
+        plan.id,
+        plan_digest=digest,
+        counts=ledger.count_actions(plan.id),
+        requests=count,
+        at=now,
+    )
+
+
+def main(count: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="bulkrunner-bench-") as name:
+        url = f"sqlite:///{name}/ledger.db"
+        ledger = open_ledger(url, clock=SystemClock())
+        try:
+            plan = store(ledger, count)
+            began = time.perf_counter()
+            data = ReportService(ledger, SystemClock()).report_of(plan, None, ())
+            spent = time.perf_counter() - began
+            print(
+                f"{count} changes grouped in {spent:.1f} s, {len(data.grouped.patterns)} patterns"
+            )
+        finally:
+            ledger.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

@@ -1,0 +1,109 @@
+"""Patterns in words: what a group of changes does, in one line."""
+
+from __future__ import annotations
+
+from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.wording import Language
+from bulkrunner.domain.generalising import General
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report import PatternGroup, PatternPart, PatternValue
+
+MAX_PARTS = 6
+MAX_VALUE = 80
+LABELS = ("", "label", "value")
+"""Places inside a value that are the value itself to people."""
+
+
+def effect_line(group: PatternGroup, words: Language) -> str:
+    """Return what the changes of a group do."""
+    kind = words.text(f"p_kind_{group.kind or 'record'}")
+    if len(group.sigels) == 1 and (sigel := next(iter(group.sigels))):
+        kind = words.text("p_of", kind=kind, sigel=one_line(sigel, 40))
+    if group.action is Action.DELETE:
+        return _deletion(group, kind, words)
+    verb = f"p_{group.action.value}"
+    if group.level == "all":
+        return words.text(f"{verb}_all", kind=kind)
+    if not group.parts:
+        return words.text(f"{verb}_bare", kind=kind)
+    if group.level == "coarse":
+        return words.text(f"{verb}_coarse", kind=kind, names=_names(group.parts, words))
+    made = group.action is Action.CREATE
+    line = words.text(verb, kind=kind, parts=parts_line(group.parts, words, made=made))
+    return words.text("p_others", line=line) if group.level == "others" else line
+
+
+def _deletion(group: PatternGroup, kind: str, words: Language) -> str:
+    if not group.parts:
+        return words.text("p_delete_bare" if group.kind == "holding" else "p_delete_all", kind=kind)
+    if group.parts[0].place == "…":
+        return words.text("p_delete_some", kind=kind)
+    return words.text("p_delete", kind=kind, names=_names(group.parts, words))
+
+
+def _names(parts: tuple[PatternPart, ...], words: Language) -> str:
+    names = list(dict.fromkeys(words.place(part.place) for part in parts))
+    shown = names[:MAX_PARTS]
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} {words.text('more', n=words.number(len(names) - len(shown)))}"
+    return words.listed(shown)
+
+
+def parts_line(parts: tuple[PatternPart, ...], words: Language, *, made: bool = False) -> str:
+    """Return places with what becomes of them; of a record that is made, with what they hold."""
+    told = list(dict.fromkeys(_part(part, words, made=made) for part in parts))
+    shown = "; ".join(told[:MAX_PARTS])
+    if len(told) > MAX_PARTS:
+        return f"{shown} {words.text('more', n=words.number(len(told) - MAX_PARTS))}"
+    return shown
+
+
+def _part(part: PatternPart, words: Language, *, made: bool) -> str:
+    if made:
+        value = _side(part, "after", words)
+        return words.text("p_inner", place=words.place(part.place), value=value)
+    return words.text(
+        f"p_{part.kind}",
+        place=words.place(part.place),
+        before=_side(part, "before", words),
+        after=_side(part, "after", words),
+    )
+
+
+def _side(part: PatternPart, side: str, words: Language) -> str:
+    values = [value for value in part.values if _of(value, side).how != "absent"]
+    if len(values) == 1 and values[0].at in LABELS:
+        return general_text(_of(values[0], side), words)
+    told = [
+        words.text(
+            "p_inner",
+            place=words.place(value.at),
+            value=general_text(_of(value, side), words),
+        )
+        if value.at
+        else general_text(_of(value, side), words)
+        for value in values[:MAX_PARTS]
+    ]
+    return ", ".join(told) or words.text("g_absent")
+
+
+def _of(value: PatternValue, side: str) -> General:
+    return value.before if side == "before" else value.after
+
+
+def general_text(general: General, words: Language) -> str:
+    """Return values in general."""
+    quoted = [
+        words.text("g_same", text=one_line(words.link(text), MAX_VALUE)) for text in general.texts
+    ]
+    match general.how:
+        case "same":
+            return quoted[0]
+        case "few":
+            return f" {words.text('g_or')} ".join([", ".join(quoted[:-1]), quoted[-1]][-2:]).strip()
+        case "prefix":
+            return words.text("g_prefix", text=one_line(general.texts[0], MAX_VALUE))
+        case "many":
+            return words.text("g_many")
+        case _:
+            return words.text("g_absent")

@@ -1,0 +1,172 @@
+"""Tables in text files: cells between separators, some of them in quotes."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from bulkrunner.adapters.tables.encodings import TextLine
+from bulkrunner.adapters.tables.faults import BadFile
+
+SEPARATORS = ("\t", ";", "|", ",")
+BLANK = " "
+"""Separator of a header whose names are divided by blanks."""
+
+MAX_LINE = 1_000_000
+"""Characters of one line."""
+
+_SAMPLE = 60
+_STEADY = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a table is laid out; ``header`` is the separator of its first row, "" without one."""
+
+    separator: str
+    header: str
+
+
+def layout_of(lines: Iterable[TextLine], *, separator: str | None, header: bool) -> Layout:
+    """Return the layout that fits the first lines best.
+
+    Args:
+        lines: from the first.
+        separator: where it is known; the header's may still be another.
+        header: whether the first line names the columns.
+    """
+    sample = [line.text for line in islice(lines, _SAMPLE) if line.text.strip()]
+    first, rest = (sample[0], sample[1:]) if header and sample else ("", sample)
+    candidates = [separator] if separator else list(SEPARATORS)
+    best = min((_weigh(each, first, rest or [first]) for each in candidates), default=None)
+    chosen = best.separator if best is not None else ","
+    return Layout(
+        separator=chosen,
+        header=best.header if best is not None and header else "",
+    )
+
+
+@dataclass(frozen=True, order=True)
+class _Weight:
+    """How badly a separator fits; the least weighs best."""
+
+    misfit: int
+    unsteady: float
+    fewness: int
+    place: int
+    separator: str
+    header: str
+
+
+def _weigh(separator: str, first: str, rest: Sequence[str]) -> _Weight:
+    widths = Counter(len(row) for row in _cells(rest, separator))
+    width, times = widths.most_common(1)[0] if widths else (1, 1)
+    share = times / max(1, sum(widths.values()))
+    header, misfit = _header(first, width, separator) if first else ("", 0)
+    if width == 1:
+        misfit = 5
+    elif share < _STEADY:
+        misfit += 2
+    place = SEPARATORS.index(separator) if separator in SEPARATORS else 0
+    return _Weight(misfit, 1 - share, -width, place, separator, header)
+
+
+def _header(first: str, width: int, separator: str) -> tuple[str, int]:
+    """Return the header's separator, and 0 where it is the rows', 1 where another fits, else 2."""
+    if len(_names(first, separator)) == width:
+        return separator, 0
+    for other in (*SEPARATORS, BLANK):
+        if width > 1 and other != separator and len(_names(first, other)) == width:
+            return other, 1
+    return separator, 2
+
+
+def _names(first: str, separator: str) -> list[str]:
+    return first.split() if separator == BLANK else next(_cells([first], separator), [])
+
+
+def _cells(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines, delimiter=separator)
+    except csv.Error:
+        return
+
+
+def header_cells(text: str, layout: Layout) -> list[str]:
+    """Return the names in a table's first line."""
+    return _names(text, layout.header)
+
+
+def rows_of(
+    lines: Iterator[TextLine], layout: Layout, *, quotes: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each row's first line, and its cells.
+
+    Raises:
+        BadFile: quotes that do not close, or a line or cell that is too long.
+    """
+    feed = _Feed(lines)
+    reader = csv.reader(
+        feed,
+        delimiter=layout.separator,
+        quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+        strict=True,
+    )
+    while True:
+        feed.start = 0
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _refused(error, feed.start or feed.number) from None
+        yield feed.start, cells
+
+
+class _Feed:
+    """Gives lines to the reader and remembers where the row at hand began."""
+
+    def __init__(self, lines: Iterator[TextLine]) -> None:
+        self._lines = lines
+        self.start = 0
+        self.number = 0
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number = line.number
+        self.start = self.start or line.number
+        if not line.whole:
+            raise BadFile(
+                "line_too_long",
+                f"the line is longer than {MAX_LINE:,} characters",
+                "is this the right file?",
+                line=line.number,
+            )
+        return line.text + "\n"
+
+
+def _refused(error: csv.Error, line: int) -> BadFile:
+    words = str(error)
+    if "field limit" in words:
+        return BadFile(
+            "cell_too_long",
+            f"a cell is longer than {csv.field_size_limit():,} characters",
+            "is a quotation mark never closed? `quotes: false` takes them as ordinary characters",
+            line=line,
+        )
+    if "unexpected end" in words:
+        message = "a quotation mark that begins in this row is never closed"
+    else:
+        message = "text follows a closing quotation mark"
+    return BadFile(
+        "bad_quotes",
+        message,
+        "double the quotation marks inside a cell, or write `quotes: false`",
+        line=line,
+    )

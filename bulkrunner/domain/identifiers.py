@@ -1,0 +1,305 @@
+"""What a text of a list names: every way in which people and systems write a record's number.
+
+Each becomes one canonical text, so that the same record written in two ways is seen to be one:
+
+    fzr8v1sn2k3m4p5                      short id, or a record or thing IRI of any environment
+    http://libris.kb.se/bib/1234567      legacy IRI, legacy number, ``(LIBRIS)`` number
+    libris3:917000059X                   number of LIBRIS III
+    isbn:9789170000591, issn:0347-0547   with their check digits proved
+    system:(OCoLC)123456                 number of another system
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bulkrunner.domain.iris import IriMap
+
+MOST = 300
+"""Characters of an identifier; a longer text names no record."""
+
+
+class Scheme(StrEnum):
+    """How a canonical text is resolved to a record."""
+
+    SHORT_ID = "short_id"
+    LEGACY = "legacy"
+    LIBRIS3 = "libris3"
+    ISBN = "isbn"
+    ISSN = "issn"
+    SYSTEM = "system"
+
+
+class Number(StrEnum):
+    """What a bare number may be taken for where the manifest says so (``as``)."""
+
+    BIB = "bib"
+    HOLDING = "holding"
+    LIBRIS3 = "libris3"
+    ISBN = "isbn"
+    ISSN = "issn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identifier:
+    """A record as it was named; ``text`` is the canonical form."""
+
+    scheme: Scheme
+    text: str
+
+    @property
+    def value(self) -> str:
+        """The canonical form without its scheme."""
+        if self.scheme in (Scheme.SHORT_ID, Scheme.LEGACY):
+            return self.text
+        return self.text.partition(":")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoIdentifier:
+    """Why a text names no record: ``unreadable_id``, ``ambiguous_number`` or ``bad_check_digit``."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
+_BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
+_LIBRIS_NUMBER = re.compile(r"\(?\s*([A-Za-z-]{4,9})\s*\)\s*([0-9]{1,14}[Xx]?)")
+_BARE = re.compile(r"[0-9]{1,14}[Xx]?|[0-9]{9}[Xx]")
+_LABELLED = re.compile(r"(?:urn:)?(isbn|issn)(?:-1[03])?[:\s]*([0-9][0-9Xx\s-]*)", re.IGNORECASE)
+_LIBRIS3 = re.compile(r"libris\s?(?:3|iii)\s*:\s*([0-9]{1,14}[Xx]?)", re.IGNORECASE)
+_HYPHENED = re.compile(r"[0-9][0-9\s-]*[0-9Xx]")
+_SYSTEM = re.compile(r"(?:system:)?(\([^\s()][^()]{0,39}\)\s*\S.*)", re.DOTALL)
+_BTJ = re.compile(r"(?:system:)?(BTJ)[\s:-]*([0-9A-Za-z][0-9A-Za-z-]*)", re.IGNORECASE)
+_SPOILT_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
+
+_OWN_CODES = ("LIBRIS", "SE-LIBR")
+"""What stands in parentheses before this catalogue's own legacy number of a bib."""
+
+_LONGEST_LEGACY = 9
+
+
+def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | NoIdentifier:
+    """Return what a text names.
+
+    Args:
+        text: as written; blanks around it do not matter.
+        iris: known environments.
+        meanings: what bare numbers are; the first that the number's form allows counts.
+    """
+    given = text.strip()
+    if ref := iris.parse(given):
+        scheme = Scheme.LEGACY if ref.value.startswith("http") else Scheme.SHORT_ID
+        return Identifier(scheme=scheme, text=ref.value.replace("/resource/", "/"))
+    if not given or len(given) > MOST:
+        return _unreadable(given)
+    for read in (_libris_number, _labelled, _libris3, _btj):
+        if (named := read(given)) is not None:
+            return named
+    tidy = _BLANKS.sub("", given.translate(_DASHES))
+    if _BARE.fullmatch(tidy):
+        return _bare(tidy.upper(), meanings)
+    if _HYPHENED.fullmatch(tidy):
+        return _hyphened(tidy.upper(), given)
+    if found := _SYSTEM.fullmatch(given):
+        return _of(Scheme.SYSTEM, " ".join(found[1].split()))
+    return _unreadable(given)
+
+
+def of_canonical(text: str) -> Identifier | None:
+    """Return the identifier of a canonical text, None where it is none with a scheme of its own."""
+    scheme, colon, value = text.partition(":")
+    if colon and value and scheme in ("libris3", "isbn", "issn", "system"):
+        return Identifier(scheme=Scheme(scheme), text=text)
+    return None
+
+
+def isbn13(text: str) -> str | None:
+    """Return an ISBN as 13 digits; None where the check digit or the form is wrong."""
+    digits = compact(text)
+    if re.fullmatch(r"97[89][0-9]{10}", digits):
+        weighed = sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(digits))
+        return digits if weighed % 10 == 0 else None
+    if not re.fullmatch(r"[0-9]{9}[0-9X]", digits) or _mod11(digits, 10):
+        return None
+    stem = "978" + digits[:9]
+    weighed = sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(stem))
+    return stem + str(-weighed % 10)
+
+
+def isbn10(thirteen: str) -> str | None:
+    """Return the older form of an ISBN of 13 digits; None where there is none (979)."""
+    if not thirteen.startswith("978"):
+        return None
+    stem = thirteen[3:12]
+    check = -sum(int(digit) * (10 - at) for at, digit in enumerate(stem)) % 11
+    return stem + ("X" if check == 10 else str(check))
+
+
+def issn(text: str) -> str | None:
+    """Return an ISSN as ``0347-0547``; None where the check digit or the form is wrong."""
+    digits = compact(text)
+    if not re.fullmatch(r"[0-9]{7}[0-9X]", digits) or _mod11(digits, 8):
+        return None
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def compact(text: str) -> str:
+    """Return a number without hyphens and blanks, X in upper case."""
+    return _BLANKS.sub("", text.translate(_DASHES)).replace("-", "").upper()
+
+
+def is_libris_code(word: str) -> bool:
+    """Tell whether a word in parentheses is this catalogue's, also with one typing error."""
+    upper = word.upper()
+    return upper in _OWN_CODES or _one_edit(upper, "LIBRIS")
+
+
+# Forms
+
+
+def _libris_number(given: str) -> Identifier | None:
+    found = _LIBRIS_NUMBER.fullmatch(given)
+    if found is None or not is_libris_code(found[1]):
+        return None
+    number = found[2].upper()
+    # Numbers of today's catalogue have at most eight digits; longer ones are those before it.
+    if number.isdigit() and len(number) <= _LONGEST_LEGACY:
+        return _legacy(Number.BIB, number)
+    return _of(Scheme.LIBRIS3, number)
+
+
+def _labelled(given: str) -> Identifier | NoIdentifier | None:
+    found = _LABELLED.fullmatch(given.translate(_DASHES))
+    if found is None:
+        return None
+    kind = found[1].lower()
+    value = isbn13(found[2]) if kind == "isbn" else issn(found[2])
+    if value is None:
+        return _bad_check_digit(given, kind.upper())
+    return _of(Scheme(kind), value)
+
+
+def _libris3(given: str) -> Identifier | None:
+    found = _LIBRIS3.fullmatch(given)
+    return _of(Scheme.LIBRIS3, found[1].upper()) if found else None
+
+
+def _btj(given: str) -> Identifier | None:
+    found = _BTJ.fullmatch(given)
+    if found is None or not any(letter.isdigit() for letter in found[2]):
+        return None
+    return _of(Scheme.SYSTEM, "BTJ" + found[2].upper())
+
+
+def _hyphened(tidy: str, given: str) -> Identifier | NoIdentifier:
+    value = compact(tidy)
+    if len(value) == 8 and (found := issn(value)):
+        return _of(Scheme.ISSN, found)
+    if found := isbn13(value):
+        return _of(Scheme.ISBN, found)
+    if len(value) in (8, 10, 13):
+        return _bad_check_digit(given, "ISSN" if len(value) == 8 else "ISBN")
+    return _unreadable(given)
+
+
+def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
+    for meaning in meanings:
+        if found := _MEANINGS[meaning](number):
+            return found
+    if len(number) != 8 or not number.isdigit():
+        # A legacy number never has this form, and a check digit seldom fits by chance.
+        if value := isbn13(number):
+            return _of(Scheme.ISBN, value)
+        if value := issn(number):
+            return _of(Scheme.ISSN, value)
+    if meanings:
+        words = ", ".join(meaning.value for meaning in meanings)
+        return NoIdentifier(
+            code="bad_check_digit" if len(number) in (8, 10, 13) else "unreadable_id",
+            message=f"`{number}` has not the form of: {words}",
+            hint="correct the number, or add to `as` what it is: libris3, isbn or issn",
+        )
+    return NoIdentifier(
+        code="ambiguous_number",
+        message=f"`{number}` is a number of a bib, a holding or LIBRIS III",
+        hint="say which: `as: bib`, `as: holding` or `as: libris3`",
+    )
+
+
+def _as_legacy(kind: Number) -> Callable[[str], Identifier | None]:
+    def read(number: str) -> Identifier | None:
+        fits = number.isdigit() and len(number) <= _LONGEST_LEGACY
+        return _legacy(kind, number) if fits else None
+
+    return read
+
+
+def _as_isbn(number: str) -> Identifier | None:
+    value = isbn13(number)
+    return _of(Scheme.ISBN, value) if value else None
+
+
+def _as_issn(number: str) -> Identifier | None:
+    value = issn(number)
+    return _of(Scheme.ISSN, value) if value else None
+
+
+_MEANINGS: dict[Number, Callable[[str], Identifier | None]] = {
+    Number.BIB: _as_legacy(Number.BIB),
+    Number.HOLDING: _as_legacy(Number.HOLDING),
+    Number.LIBRIS3: lambda number: _of(Scheme.LIBRIS3, number),
+    Number.ISBN: _as_isbn,
+    Number.ISSN: _as_issn,
+}
+
+
+def _legacy(kind: Number, number: str) -> Identifier:
+    folder = "hold" if kind is Number.HOLDING else "bib"
+    number = number.lstrip("0") or "0"
+    return Identifier(scheme=Scheme.LEGACY, text=f"http://libris.kb.se/{folder}/{number}")
+
+
+def _of(scheme: Scheme, value: str) -> Identifier:
+    return Identifier(scheme=scheme, text=f"{scheme.value}:{value}")
+
+
+def _unreadable(given: str) -> NoIdentifier:
+    hint = ""
+    if _SPOILT_NUMBER.fullmatch(given):
+        hint = "a spreadsheet has rounded the number; format the column as text and enter it again"
+    return NoIdentifier(
+        code="unreadable_id", message=f"`{given[:60]}` is no id that is known here", hint=hint
+    )
+
+
+def _bad_check_digit(given: str, kind: str) -> NoIdentifier:
+    return NoIdentifier(
+        code="bad_check_digit",
+        message=f"`{given[:60]}` is no {kind}: its last digit does not fit the others",
+        hint="look for a typing error",
+    )
+
+
+def _mod11(digits: str, most: int) -> int:
+    values = [10 if digit == "X" else int(digit) for digit in digits]
+    return sum(value * (most - at) for at, value in enumerate(values)) % 11
+
+
+def _one_edit(word: str, wanted: str) -> bool:
+    """Tell whether one letter more, less, other or exchanged with its neighbour makes them equal."""
+    if abs(len(word) - len(wanted)) > 1:
+        return False
+    if len(word) == len(wanted):
+        unlike = [at for at in range(len(word)) if word[at] != wanted[at]]
+        if len(unlike) == 2 and unlike[1] == unlike[0] + 1:
+            first, second = unlike
+            return word[first] == wanted[second] and word[second] == wanted[first]
+        return len(unlike) <= 1
+    shorter, longer = sorted((word, wanted), key=len)
+    return any(longer[:at] + longer[at + 1 :] == shorter for at in range(len(longer)))

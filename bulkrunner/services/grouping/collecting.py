@@ -1,0 +1,168 @@
+"""What is kept of the changes of one group while they stream by: numbers, never documents.
+
+Whatever comes out depends on the changes alone, not on the order in which they came: every choice
+is by count or digest, and then by the change's number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+
+from bulkrunner.domain.effects import Effect, Slot
+from bulkrunner.domain.generalising import General, Values
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.report import SAMPLES
+
+MAX_VALUES = 20_000
+"""Different sets of values that are counted in one group; with more than that none is."""
+
+SKETCHED = 16
+"""Kinds of changes from which samples are chosen."""
+
+Mark = tuple[bytes, str]
+"""Digest of the values, and the sigel: by these two samples differ."""
+
+
+class Sketch:
+    """A fair choice of changes that differ, with the lowest number of each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, tuple[int, Mark]] = {}
+        self._greatest = b""
+        self.lowest: list[int] = []
+
+    def add(self, number: int, mark: Mark) -> None:
+        """Take one change."""
+        self._note_lowest(number)
+        key = blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        known = self.kept.get(key)
+        if known is not None:
+            if number < known[0]:
+                self.kept[key] = (number, mark)
+        elif len(self.kept) < SKETCHED or key < self._greatest:
+            self.kept[key] = (number, mark)
+            if len(self.kept) > SKETCHED:
+                del self.kept[max(self.kept)]
+            self._greatest = max(self.kept)
+
+    def _note_lowest(self, number: int) -> None:
+        if len(self.lowest) < SAMPLES or number < self.lowest[-1]:
+            self.lowest = sorted({*self.lowest, number})[:SAMPLES]
+
+    def chosen(self) -> list[int]:
+        """Return the numbers of at most three changes that differ as much as may be."""
+        left = sorted(self.kept.values())
+        taken: list[tuple[int, Mark]] = []
+        while left and len(taken) < SAMPLES:
+            values = {mark[0] for _, mark in taken}
+            sigels = {mark[1] for _, mark in taken}
+            best = min(left, key=lambda one: (one[1][0] in values, one[1][1] in sigels, one[0]))
+            left.remove(best)
+            taken.append(best)
+        numbers = [number for number, _ in taken]
+        more = [number for number in self.lowest if number not in numbers]
+        return sorted([*numbers, *more[: SAMPLES - len(numbers)]])
+
+
+class Extreme:
+    """The change with the greatest measure, and what the measure is like among all."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.number = 0
+        self.least = 0
+        self.total = 0
+        self.count = 0
+
+    def add(self, number: int, measure: int, times: int = 1) -> None:
+        """Take one change, or several alike of which this is the first."""
+        self.total += measure * times
+        self.least = measure if not self.count else min(self.least, measure)
+        self.count += times
+        if measure > self.most or (measure == self.most and number < self.number):
+            self.most, self.number = measure, number
+
+    @property
+    def mean(self) -> float:
+        """The measure's mean."""
+        return self.total / self.count if self.count else 0.0
+
+
+class Same:
+    """Changes of a group with the same values."""
+
+    __slots__ = ("effect", "sigels")
+
+    def __init__(self, effect: Effect) -> None:
+        self.effect = effect
+        self.sigels: dict[str, list[int]] = {}
+
+    def add(self, number: int, sigel: str) -> None:
+        """Take one change."""
+        found = self.sigels.get(sigel)
+        if found is None:
+            self.sigels[sigel] = [1, number]
+            return
+        found[0] += 1
+        lowest = found[1:]
+        if len(lowest) < SAMPLES or number < lowest[-1]:
+            found[1:] = sorted({*lowest, number})[:SAMPLES]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return sum(found[0] for found in self.sigels.values())
+
+    def chosen(self) -> list[int]:
+        """Return the numbers of at most three changes, of different libraries where there are."""
+        firsts = sorted(found[1] for found in self.sigels.values())[:SAMPLES]
+        every = sorted(number for found in self.sigels.values() for number in found[1:])
+        more = [number for number in every if number not in firsts]
+        return sorted([*firsts, *more[: SAMPLES - len(firsts)]])
+
+
+class Collector:
+    """One group of changes."""
+
+    def __init__(self, *, slots: tuple[Slot, ...] = (), with_values: bool = False) -> None:
+        self.slots = slots
+        self.count = 0
+        self.sigels: Counter[str] = Counter()
+        self.sketch = Sketch()
+        self.longest = Extreme()
+        self.most = Extreme()
+        self.same: dict[bytes, Same] | None = {} if with_values else None
+        self._values = {slot: (Values(), Values()) for slot in slots}
+
+    def add(self, change: PlannedChange, effect: Effect) -> None:
+        """Take one change."""
+        number, sigel = change.number, change.sigel or ""
+        self.count += 1
+        self.sigels[sigel] += 1
+        self.sketch.add(number, (effect.values, sigel))
+        self.longest.add(number, effect.longest)
+        self.most.add(number, effect.places)
+        for part in effect.parts:
+            for leaf in part.leaves:
+                known = self._values.get(Slot(part.place, part.kind, leaf.at))
+                if known is not None:
+                    known[0].add(leaf.before)
+                    known[1].add(leaf.after)
+        self._note_values(number, sigel, effect)
+
+    def _note_values(self, number: int, sigel: str, effect: Effect) -> None:
+        if self.same is None:
+            return
+        same = self.same.get(effect.values)
+        if same is None:
+            if len(self.same) == MAX_VALUES:
+                self.same = None
+                return
+            same = self.same[effect.values] = Same(effect)
+        same.add(number, sigel)
+
+    def general(self, slot: Slot) -> tuple[General, General]:
+        """Return what stands in a slot before and after, in general."""
+        before, after = self._values[slot]
+        return before.general(), after.general()

@@ -1,0 +1,294 @@
+"""Groups changes by what they do, as finely as a person can still read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bulkrunner.domain.effects import Effect, Part, Slot, effect_of
+from bulkrunner.domain.generalising import just
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.report import (
+    ORDER,
+    Level,
+    Outlier,
+    PatternGroup,
+    PatternPart,
+    PatternValue,
+    ReportedChange,
+    Variant,
+    Why,
+)
+from bulkrunner.services.grouping.collecting import Collector, Extreme, Same
+
+MAX_SHAPES = 60
+"""Groups of one action and kind; with more of them coarser ones are shown."""
+
+MAX_OWN = 12
+"""Sets of values that get a group of their own among changes of one shape."""
+
+OWN_SHARE = 0.02
+SHOWN_VARIANTS = 5
+RARE_SHARE = 0.02
+LONG = 100
+"""Characters from which on a text may be called the longest."""
+
+Fetch: TypeAlias = Callable[[Sequence[int]], Mapping[int, ReportedChange]]
+_Kind: TypeAlias = tuple[Action, str]
+_Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
+
+
+class Patterns:
+    """Takes changes one by one; memory does not grow with them."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[_Kind, _OfKind] = {}
+
+    def add(self, item: ReportedChange) -> None:
+        """Take a change that a run would carry out."""
+        change = item.change
+        key = (change.action, change.kind or "")
+        if key not in self._kinds:
+            self._kinds[key] = _OfKind(change.action, change.kind)
+        self._kinds[key].add(change, effect_of(item.differences))
+
+    def groups(self, fetch: Fetch) -> tuple[PatternGroup, ...]:
+        """Return the groups: deletions before all else, then the largest first."""
+        found = [draft for of_kind in self._kinds.values() for draft in of_kind.drafts()]
+        found.sort(key=lambda draft: draft.rank())
+        fetched = fetch(sorted({number for draft in found for number in draft.numbers()}))
+        return tuple(draft.finished(fetched) for draft in found)
+
+
+@dataclass(kw_only=True)
+class _Draft:
+    """A group whose samples are not fetched yet."""
+
+    action: Action
+    kind: str | None
+    level: Level
+    parts: tuple[PatternPart, ...]
+    count: int
+    sigels: Mapping[str, int]
+    samples: Sequence[int]
+    outliers: Sequence[tuple[Why, int, int]] = ()
+    variants: tuple[Variant, ...] = ()
+    rarer: int = 0
+    different: int | None = None
+
+    def rank(self) -> tuple[int, int, bool, str]:
+        return (ORDER.index(self.action), -self.count, self.level == "others", repr(self.parts))
+
+    def numbers(self) -> Iterator[int]:
+        yield from self.samples
+        yield from (number for _, number, _ in self.outliers)
+
+    def finished(self, fetched: Mapping[int, ReportedChange]) -> PatternGroup:
+        return PatternGroup(
+            action=self.action,
+            kind=self.kind,
+            level=self.level,
+            parts=self.parts,
+            count=self.count,
+            sigels=dict(sorted(self.sigels.items(), key=lambda item: (-item[1], item[0]))),
+            samples=tuple(fetched[number] for number in self.samples),
+            outliers=tuple(
+                Outlier(why=why, change=fetched[number], measure=measure)
+                for why, number, measure in self.outliers
+            ),
+            variants=self.variants,
+            rarer=self.rarer,
+            different=self.different,
+        )
+
+
+class _OfKind:
+    """Changes of one action to one kind of record, grouped at three levels at once."""
+
+    def __init__(self, action: Action, kind: str | None) -> None:
+        self._action = action
+        self._kind = kind
+        self._deletes = action is Action.DELETE
+        self._fine: dict[_Key, Collector] | None = {}
+        self._coarse: dict[_Key, Collector] | None = {}
+        self._all = Collector()
+
+    def add(self, change: PlannedChange, effect: Effect) -> None:
+        self._all.add(change, effect)
+        if self._deletes:
+            fine: _Key = effect.of_thing
+            coarse: _Key = ("…",) if fine else ()
+        else:
+            fine, coarse = effect.shape, effect.top
+        self._fine = self._added(self._fine, fine, change, effect)
+        self._coarse = self._added(self._coarse, coarse, change, effect)
+
+    def _added(
+        self,
+        groups: dict[_Key, Collector] | None,
+        key: _Key,
+        change: PlannedChange,
+        effect: Effect,
+    ) -> dict[_Key, Collector] | None:
+        if groups is None:
+            return None
+        found = groups.get(key)
+        if found is None:
+            if len(groups) == (MAX_OWN if self._deletes else MAX_SHAPES):
+                return None
+            fine = groups is self._fine and not self._deletes
+            slots = effect.shape if fine else ()
+            found = groups[key] = Collector(slots=slots, with_values=fine)
+        found.add(change, effect)
+        return groups
+
+    def drafts(self) -> Iterator[_Draft]:
+        if self._deletes:
+            yield from self._deletions()
+        elif self._fine is not None:
+            for collector in self._fine.values():
+                yield from self._of_shape(collector)
+        elif self._coarse is not None:
+            for key, collector in self._coarse.items():
+                yield self._draft(collector, "coarse", _named(key))
+        else:
+            yield self._draft(self._all, "all", ())
+
+    def _deletions(self) -> Iterator[_Draft]:
+        groups = self._fine if self._fine is not None else self._coarse or {}
+        for key, collector in groups.items():
+            yield self._draft(collector, "shape", _named(key))
+
+    def _draft(self, collector: Collector, level: Level, parts: tuple[PatternPart, ...]) -> _Draft:
+        return _Draft(
+            action=self._action,
+            kind=self._kind,
+            level=level,
+            parts=parts,
+            count=collector.count,
+            sigels=collector.sigels,
+            samples=collector.sketch.chosen(),
+            outliers=_extremes(collector.longest, collector.most),
+        )
+
+    # --- changes of one shape ----------------------------------------------------------------
+
+    def _of_shape(self, collector: Collector) -> Iterator[_Draft]:
+        same = collector.same
+        ranked = sorted(same.items(), key=lambda one: (-one[1].count, one[0])) if same else []
+        own = [one for one in ranked if _deserves(one[1].count, collector.count, len(ranked))]
+        own = own[:MAX_OWN]
+        for _, found in own:
+            yield self._own(found)
+        rest = [found for _, found in ranked[len(own) :]]
+        if rest or not ranked:
+            yield self._others(collector, rest, split=bool(own))
+
+    def _own(self, found: Same) -> _Draft:
+        return _Draft(
+            action=self._action,
+            kind=self._kind,
+            level="values",
+            parts=_exactly(found.effect.parts),
+            count=found.count,
+            sigels={sigel: kept[0] for sigel, kept in found.sigels.items()},
+            samples=found.chosen(),
+            different=1,
+        )
+
+    def _others(self, collector: Collector, rest: Sequence[Same], *, split: bool) -> _Draft:
+        draft = self._draft(collector, "others" if split else "shape", _in_general(collector))
+        if not rest:
+            return draft
+        draft.count = sum(found.count for found in rest)
+        draft.different = len(rest)
+        if split:
+            draft.sigels = _sigels(rest)
+            draft.samples = _spread(rest)
+            draft.outliers = _extremes(*_measured(rest))
+        draft.variants = tuple(
+            Variant(parts=_exactly(found.effect.parts), count=found.count)
+            for found in rest[:SHOWN_VARIANTS]
+        )
+        draft.rarer = draft.count - sum(variant.count for variant in draft.variants)
+        last = min(rest, key=lambda found: (found.count, found.chosen()[0]))
+        if last.count <= RARE_SHARE * draft.count:
+            draft.outliers = [("rare", last.chosen()[0], last.count), *draft.outliers]
+        return draft
+
+
+def _deserves(count: int, total: int, different: int) -> bool:
+    return different <= 3 or count >= max(2, OWN_SHARE * total)
+
+
+def _sigels(rest: Sequence[Same]) -> dict[str, int]:
+    sigels: dict[str, int] = {}
+    for found in rest:
+        for sigel, kept in found.sigels.items():
+            sigels[sigel] = sigels.get(sigel, 0) + kept[0]
+    return sigels
+
+
+def _spread(rest: Sequence[Same]) -> list[int]:
+    """Return one change each of the commonest, a middling and the rarest values."""
+    picked = {0: rest[0], len(rest) // 2: rest[len(rest) // 2], len(rest) - 1: rest[-1]}
+    numbers = {found.chosen()[0] for found in picked.values()}
+    for found in rest[:3]:
+        for number in found.chosen():
+            if len(numbers) < 3:
+                numbers.add(number)
+    return sorted(numbers)
+
+
+def _measured(rest: Sequence[Same]) -> tuple[Extreme, Extreme]:
+    longest, most = Extreme(), Extreme()
+    for found in rest:
+        number, count = found.chosen()[0], found.count
+        longest.add(number, found.effect.longest, count)
+        most.add(number, found.effect.places, count)
+    return longest, most
+
+
+def _extremes(longest: Extreme, most: Extreme) -> list[tuple[Why, int, int]]:
+    found: list[tuple[Why, int, int]] = []
+    if longest.most >= LONG and longest.most > 2 * longest.mean:
+        found.append(("longest", longest.number, longest.most))
+    if most.most > most.least:
+        found.append(("most", most.number, most.most))
+    return found
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _exactly(parts: Sequence[Part]) -> tuple[PatternPart, ...]:
+    return tuple(
+        PatternPart(
+            place=part.place,
+            kind=part.kind,
+            values=tuple(
+                PatternValue(at=leaf.at, before=just(leaf.before), after=just(leaf.after))
+                for leaf in part.leaves
+            ),
+        )
+        for part in parts
+    )
+
+
+def _in_general(collector: Collector) -> tuple[PatternPart, ...]:
+    places: dict[tuple[str, str], PatternPart] = {}
+    for slot in collector.slots:
+        before, after = collector.general(slot)
+        value = PatternValue(at=slot.at, before=before, after=after)
+        known = places.get((slot.place, slot.kind))
+        values = (*known.values, value) if known else (value,)
+        places[(slot.place, slot.kind)] = PatternPart(
+            place=slot.place, kind=slot.kind, values=values
+        )
+    return tuple(places.values())
+
+
+def _named(key: _Key) -> tuple[PatternPart, ...]:
+    """Return properties without values."""
+    return tuple(PatternPart(place=str(name), kind="changed") for name in key)

@@ -1,0 +1,83 @@
+"""Makes spreadsheets and text tables for tests."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import xlsxwriter
+
+ODS_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?><office:document-content'
+    ' xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
+    ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
+    ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
+    ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
+    "<office:body><office:spreadsheet>"
+)
+ODS_END = "</office:spreadsheet></office:body></office:document-content>"
+
+
+def xlsx(rows: Iterable[Sequence[Any]], *, sheet: str = "Blad1", more: Sequence[str] = ()) -> bytes:
+    """A spreadsheet with one sheet of these rows; ``more`` are further, empty sheets."""
+    return xlsx_of(lambda book: _fill(book, rows, sheet, more))
+
+
+def xlsx_of(write: Callable[[Any], None]) -> bytes:
+    """A spreadsheet that ``write`` fills."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True, "constant_memory": False}) as book:
+        write(book)
+    return out.getvalue()
+
+
+def _fill(book: Any, rows: Iterable[Sequence[Any]], sheet: str, more: Sequence[str]) -> None:
+    page = book.add_worksheet(sheet)
+    for number, row in enumerate(rows):
+        page.write_row(number, 0, row)
+    for name in more:
+        book.add_worksheet(name)
+
+
+def repacked(data: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
+    """The packed file with some parts changed; None leaves a part out."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for part in old.infolist():
+            content = change(part.filename, old.read(part))
+            if content is not None:
+                new.writestr(part.filename, content)
+    return out.getvalue()
+
+
+def ods(tables: str) -> bytes:
+    """A spreadsheet in ODS with this content between its head and end."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        packed.writestr("content.xml", ODS_HEAD + tables + ODS_END)
+        packed.writestr(
+            "META-INF/manifest.xml",
+            '<?xml version="1.0"?><manifest:manifest'
+            ' xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
+    return out.getvalue()
+
+
+def ods_sheet(rows: Iterable[Sequence[str]], *, name: str = "Blad1", tail: str = "") -> str:
+    """One table of text cells, for ``ods``."""
+    cells = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
+            for cell in row
+        )
+        + "</table:table-row>"
+        for row in rows
+    )
+    return f'<table:table table:name="{name}">{cells}{tail}</table:table>'

@@ -1,0 +1,206 @@
+"""Text tables as libraries hand them in: encodings, separators, headers, quotes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from bulkrunner.adapters.tables import Form, Row, Table, open_table
+from bulkrunner.adapters.tables.encodings import detect
+from bulkrunner.adapters.tables.faults import BadFile
+
+LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"
+
+
+def opened(data: str | bytes, **form: object) -> Table:
+    content = data.encode() if isinstance(data, str) else data
+    return open_table(io.BytesIO(content), Form(**form))  # type: ignore[arg-type]
+
+
+def rows(table: Table) -> list[Row]:
+    return list(table.rows())
+
+
+def cells(table: Table) -> list[dict[str, str]]:
+    return [dict(row.cells) for row in table.rows() if not row.code]
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|", ","])
+def test_each_separator_is_found_out(separator: str) -> None:
+    text = "\r\n".join(["Bibid;Signum;År", "12;Hc å;2001", "13;Hce, öppen hylla;2002"])
+    text = (
+        text.replace(";", separator)
+        if separator != ","
+        else text.replace(", ", " ").replace(";", ",")
+    )
+    table = opened(text)
+    assert table.facts.separator == separator
+    assert table.facts.columns == ("Bibid", "Signum", "År")
+    found = rows(table)
+    assert [row.line for row in found] == [2, 3]
+    assert found[0].cells == {"Bibid": "12", "Signum": "Hc å", "År": "2001"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark", "found"),
+    [
+        ("utf-8", b"", "utf-8"),
+        ("utf-8", b"\xef\xbb\xbf", "utf-8"),
+        ("utf-16-le", b"\xff\xfe", "utf-16-le"),
+        ("utf-16-be", b"\xfe\xff", "utf-16-be"),
+        ("utf-16-le", b"", "utf-16-le"),
+        ("utf-16-be", b"", "utf-16-be"),
+        ("cp1252", b"", "windows-1252"),
+    ],
+)
+def test_each_encoding_is_found_out_and_stated(encoding: str, mark: bytes, found: str) -> None:
+    data = mark + "Bibid;Namn\r\n1;Åsa – hyllan “Å”\r\n2;Örjan\r\n".encode(encoding)
+    table = opened(data)
+    assert table.facts.encoding == found
+    assert cells(table) == [
+        {"Bibid": "1", "Namn": "Åsa – hyllan “Å”"},
+        {"Bibid": "2", "Namn": "Örjan"},
+    ]
+
+
+def test_a_byte_that_windows_has_not_means_latin_1() -> None:
+    assert detect(io.BytesIO(b"\xe5\x81\n")) == "iso-8859-1"
+    assert detect(io.BytesIO(b"\x81" + b"a" * (3 << 20) + b"\xe5")) == "iso-8859-1"
+
+
+def test_a_letter_beyond_the_first_megabyte_decides_too() -> None:
+    assert detect(io.BytesIO(b"a" * (2 << 20) + "å".encode())) == "utf-8"
+    assert detect(io.BytesIO(b"a" * (2 << 20) + "å".encode("cp1252"))) == "windows-1252"
+    assert detect(io.BytesIO("å".encode() + b"a" * (2 << 20) + b"\xc3")) == "windows-1252"
+
+
+def test_a_given_encoding_counts() -> None:
+    assert cells(opened("a;b\n1;ö\n".encode("latin-1"), encoding="iso-8859-1")) == [
+        {"a": "1", "b": "ö"}
+    ]
+    with pytest.raises(BadFile) as fault:
+        opened("a;b\n1;2\n1;ö\n".encode("latin-1"), encoding="utf-8")
+    assert (fault.value.code, "0xF6" in fault.value.message) == ("not_in_encoding", True)
+
+
+def test_a_header_with_other_separators_than_its_rows() -> None:
+    table = opened("librisCN librisID url\r\n24\t;\thz\t;\thttps://x\r\n25\t;\thy\t;\t\r\n")
+    assert (table.facts.separator, table.facts.header_separator) == (";", " ")
+    assert cells(table) == [
+        {"librisCN": "24", "librisID": "hz", "url": "https://x"},
+        {"librisCN": "25", "librisID": "hy", "url": ""},
+    ]
+
+
+def test_without_a_header_columns_are_numbered_or_named() -> None:
+    assert cells(opened("a\tb\nc\td\n", header=False)) == [
+        {"1": "a", "2": "b"},
+        {"1": "c", "2": "d"},
+    ]
+    assert cells(opened("a\tb\n", header=False, columns=("Id", "Mark"))) == [
+        {"Id": "a", "Mark": "b"}
+    ]
+
+
+def test_one_column_needs_no_separator() -> None:
+    assert cells(opened("Id\nx\ny\n")) == [{"Id": "x"}, {"Id": "y"}]
+
+
+def test_quotes_hold_separators_and_line_ends_and_rows_keep_their_line() -> None:
+    table = opened('Id;Not\n1;"a;b ""c""\nd"\n\n2;e\n')
+    found = rows(table)
+    assert [(row.line, row.code) for row in found] == [(2, ""), (4, "blank"), (5, "")]
+    assert found[0].cells["Not"] == 'a;b "c"\nd'
+
+
+def test_quotes_can_be_ordinary_characters() -> None:
+    text = 'Id\tTitel\n1\t"Hamlet" och andra\n'
+    with pytest.raises(BadFile) as fault:
+        rows(opened(text))
+    assert (fault.value.code, fault.value.line) == ("bad_quotes", 2)
+    assert "quotes: false" in fault.value.hint
+    assert cells(opened(text, quotes=False)) == [{"Id": "1", "Titel": '"Hamlet" och andra'}]
+
+
+def test_a_quote_that_never_closes_names_its_row() -> None:
+    with pytest.raises(BadFile) as fault:
+        rows(opened('Id;Not\n1;a\n2;"b\n3;c\n'))
+    assert (fault.value.code, fault.value.line) == ("bad_quotes", 3)
+
+
+def test_a_cell_of_ten_megabytes_is_refused_with_its_line() -> None:
+    with pytest.raises(BadFile) as fault:
+        rows(opened("Id;Not\n1;a\n2;" + "x" * 10_000_000 + "\n"))
+    assert (fault.value.code, fault.value.line) == ("line_too_long", 3)
+    with pytest.raises(BadFile) as fault:
+        rows(opened('Id;Not\n1;"' + "x\n" * 5_000_000))
+    assert (fault.value.code, fault.value.line) == ("cell_too_long", 2)
+
+
+def test_a_long_cell_spoils_its_row_alone() -> None:
+    found = rows(opened("Id;Not\n1;" + "x" * 100_001 + "\n2;b\n"))
+    assert [(row.line, row.code, row.column) for row in found] == [
+        (2, "cell_too_long", 2),
+        (3, "", 0),
+    ]
+
+
+def test_rows_with_too_many_or_too_few_cells() -> None:
+    found = rows(opened("Id;Not\n1;a;extra\n2\n3;c;;\n"))
+    assert [(row.code, row.column) for row in found] == [("too_many_cells", 3), ("", 0), ("", 0)]
+    assert found[1].cells == {"Id": "2", "Not": ""}
+
+
+def test_control_characters_spoil_their_row() -> None:
+    found = rows(opened("Id;Not\n1;a\x1bb\n2;c\n"))
+    assert [(row.code, row.column) for row in found] == [("control_character", 2), ("", 0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"Id;Id\n1;2\n", "duplicate_column"),
+        (b"\xd0\xcf\x11\xe0rest", "not_text"),
+        (b"%PDF-1.7", "not_text"),
+        (b"a;b\n\0\0\0\0bcdefghijklmnopqrstuvxyz123", "not_text"),
+        (b";".join(str(n).encode() for n in range(2000)) + b"\n", "too_large"),
+        (b"x" * 300 + b";b\n1;2\n", "bad_header"),
+    ],
+)
+def test_what_is_no_table(data: bytes, code: str) -> None:
+    with pytest.raises(BadFile) as fault:
+        rows(opened(data))
+    assert fault.value.code == code
+
+
+def test_a_text_has_no_sheets() -> None:
+    with pytest.raises(BadFile):
+        opened("a;b\n", sheet="Blad1")
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "columns", "count"),
+    [
+        ("littbanken_hold_link.csv", {}, ("librisCN", "librisID", "url"), None),
+        ("liu-add-link-ids.csv", {}, ("Titel", "LibrisId", "URN:NBN"), None),
+        ("id-oldid-bibid.tsv", {"header": False}, (), None),
+    ],
+)
+def test_real_tables(name: str, form: dict[str, object], columns: object, count: object) -> None:
+    path = LISTS / name
+    if not path.is_file():
+        pytest.skip("the real tables are not here")
+    with path.open("rb") as file:
+        table = open_table(file, Form(**form))  # type: ignore[arg-type]
+        found = rows(table)
+    assert table.facts.columns == columns
+    assert all(not row.code or row.code == "blank" for row in found), [
+        row for row in found if row.code not in ("", "blank")
+    ][:3]
+    assert all(len(row.cells) == 3 for row in found if not row.code)
+    lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    assert len(found) == len(lines) - bool(columns)
