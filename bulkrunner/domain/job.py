@@ -68,7 +68,10 @@ Change: TypeAlias = SetChange | RemoveChange | AppendChange
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """Changes to one existing record. Exactly one of changes, replace, resave is given."""
+    """Changes to one existing record. Exactly one of changes, replace, resave is given.
+
+    ``after`` holds the numbers, in the list of operations, of those that must end well first.
+    """
 
     source: Source
     target: str
@@ -76,6 +79,7 @@ class Update:
     replace: Mapping[str, Any] | None = None
     resave: bool = False
     expect: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,7 @@ class Delete:
     source: Source
     target: str
     expect: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 class Creates(StrEnum):
@@ -96,7 +101,7 @@ class Creates(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """A new record. ``of`` is the bib of a holding, None for a bib."""
+    """A new record. ``of`` is the bib of a holding, also as ``new:N``; None for a bib."""
 
     source: Source
     creates: Creates
@@ -104,6 +109,7 @@ class Create:
     of: str | None
     body: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -211,6 +211,9 @@ class PlanLedger(Protocol):
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a stored change of the plan has: that change."""
 
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+
     def last_number(self, plan: str) -> int:
         """Return the number of the plan's last change; 0 where it has none."""
 
@@ -240,8 +243,8 @@ class PlanLedger(Protocol):
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: that change's number."""
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""

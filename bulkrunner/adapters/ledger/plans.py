@@ -21,7 +21,6 @@ from bulkrunner.domain.plan import (
     Plan,
     PlannedChange,
     PlanState,
-    record_key,
 )
 from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import UsageError
@@ -107,9 +106,7 @@ class Plans(Part):
             )
         for batch in sorted(batches):
             whole = connection.execute(
-                select(planned_changes)
-                .where(c.plan == plan, c.batch == batch)
-                .order_by(c.number)
+                select(planned_changes).where(c.plan == plan, c.batch == batch).order_by(c.number)
             )
             self._tell(connection, "changes_replaced", plan, [dict(row._mapping) for row in whole])
 
@@ -139,6 +136,15 @@ class Plans(Part):
                         found[row._mapping[column]] = change_of(row, documents)
         return found
 
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+        c = planned_changes.c
+        query = select(planned_changes).where(c.plan == plan, c.number.in_(numbers))
+        with self._database.read() as connection:
+            page = connection.execute(query.order_by(c.number)).all()
+            documents = fetch(connection, document_digests(page))
+            return [change_of(row, documents) for row in page]
+
     def last_number(self, plan: str) -> int:
         """Return the number of the plan's last change; 0 where it has none."""
         c = planned_changes.c
@@ -158,18 +164,14 @@ class Plans(Part):
                 taken.update((key, number) for key, number in connection.execute(query))
         return taken
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
-        found: dict[str, int] = {}
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
+        if not numbers:
+            return []
         c = planned_changes.c
+        query = select(c.action).where(c.plan == plan, c.number.in_(numbers)).order_by(c.number)
         with self._database.read() as connection:
-            for start in range(0, len(records), PAGE):
-                keys = [record_key(record) for record in records[start : start + PAGE]]
-                query = select(c.record, c.number).where(
-                    c.plan == plan, c.target_key.in_(keys), c.action == Action.DELETE.value
-                )
-                found.update((record, number) for record, number in connection.execute(query))
-        return found
+            return [Action(word) for word in connection.scalars(query)]
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
