@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from bulkrunner.adapters.bodies import (
@@ -21,6 +21,7 @@ from bulkrunner.adapters.bodies import (
 )
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount, origin
 from bulkrunner.adapters.login import Login, Token
+from bulkrunner.adapters.owner import is_alive, this_process
 from bulkrunner.adapters.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.reads import ReadAnswers, status_and_words
 from bulkrunner.adapters.replies import (
@@ -29,8 +30,10 @@ from bulkrunner.adapters.replies import (
     write_answer,
 )
 from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.searches import Searches
 from bulkrunner.adapters.secrets import Credentials
 from bulkrunner.adapters.shared_pace import Book, SharedSpacing
+from bulkrunner.adapters.shared_places import PlaceBook, SharedPlaces
 from bulkrunner.adapters.words import plain
 from bulkrunner.domain.answers import (
     AnswerKind,
@@ -40,10 +43,15 @@ from bulkrunner.domain.answers import (
 from bulkrunner.domain.environment import Environment, Rights
 from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.records import Document, held_by, library_iri
+from bulkrunner.domain.records import Document, library_iri
 from bulkrunner.errors import CatalogueUnreachable
 
 T = TypeVar("T")
+
+
+class SharedBook(Book, PlaceBook, Protocol):
+    """Where a pace is shared: the ledger."""
+
 
 MAX_NAMED = 50
 """Records looked for by their identifiers at most."""
@@ -59,7 +67,7 @@ UNREADABLE_RECORD = "unreadable_record"
 """Code of the error where an answer came, but holds no record as the catalogue writes them."""
 
 
-class ReadOnlyCatalogue:
+class ReadOnlyCatalogue(Searches):
     """Reads of one environment; has no way to write, not even by mistake. Thread safe."""
 
     _methods: ClassVar[frozenset[str]] = frozenset({"GET"})
@@ -96,7 +104,7 @@ class ReadOnlyCatalogue:
         clock: Clock,
         tell: Tell = tell_nobody,
         note: Note = note_nothing,
-        book: Book | None = None,
+        book: SharedBook | None = None,
     ) -> Self:
         """Return a catalogue with connections of its own; nothing is sent before the first call.
 
@@ -157,13 +165,7 @@ class ReadOnlyCatalogue:
         if found is not None:
             return found
         # One holding without heldBy makes the server's own look-up fail for the whole bib.
-        query = urlencode(
-            {"id": bib_iri, "relation": "itemOf", "reverse": "true", "return": "bare_record"}
-        )
-        documents = self._ask(
-            f"/_dependencies?{query}", _LIST_HEADERS, self._answers.documents, what=bib_iri
-        )
-        return tuple(self._answers.own_id(doc) for doc in documents if held_by(doc) == sigel)
+        return tuple(held.record for held in self.holdings_on(bib_iri) if held.sigel == sigel)
 
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing."""
@@ -223,7 +225,8 @@ class ReadOnlyCatalogue:
         self._pace.hurry()
 
     def close(self) -> None:
-        """Close the connections and forget the token."""
+        """Close the connections, forget the token and leave the places to others."""
+        self._pace.close()
         self._http.close()
         self._login.close()
 
@@ -388,7 +391,7 @@ class Catalogue(ReadOnlyCatalogue):
 
 
 def _pace(
-    environment: Environment, clock: Clock, tell: Tell, note: Note, book: Book | None
+    environment: Environment, clock: Clock, tell: Tell, note: Note, book: SharedBook | None
 ) -> Pace:
     if book is None:
         return Pace(environment, clock=clock, tell=tell, note=note)
@@ -400,6 +403,15 @@ def _pace(
         note=note,
         writes=SharedSpacing(book, place, "write", environment.rate, clock=clock),
         reads=SharedSpacing(book, place, "read", environment.read_rate, clock=clock),
+        places=SharedPlaces(
+            book,
+            place,
+            environment.concurrency,
+            owner=this_process(),
+            alive=is_alive,
+            clock=clock,
+            tell=tell,
+        ),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from threading import Condition
 
 
 class SystemClock:
@@ -21,3 +23,9 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(max(0.0, seconds))
+
+    def wait_for(
+        self, condition: Condition, is_true: Callable[[], bool], seconds: float | None
+    ) -> bool:
+        """Wait until something is true or the time is over; returns whether it is true."""
+        return condition.wait_for(is_true, seconds)

@@ -64,6 +64,37 @@ class Waits(Protocol):
         """Tell others who share the moments that the environment asked for a pause."""
 
 
+class Places(Protocol):
+    """Gives out places among the requests under way."""
+
+    def take(self, *, in_a_hurry: Callable[[], bool]) -> None:
+        """Take a place, waiting until there is one; not for long where somebody is in a hurry."""
+
+    def give_back(self) -> None:
+        """Give a place back."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+class OwnPlaces:
+    """Places of this process alone."""
+
+    def __init__(self, most: int) -> None:
+        self._free = threading.Semaphore(most)
+
+    def take(self, *, in_a_hurry: Callable[[], bool]) -> None:  # noqa: ARG002 (own ones come soon)
+        """Take a place, waiting until there is one."""
+        self._free.acquire()
+
+    def give_back(self) -> None:
+        """Give a place back."""
+        self._free.release()
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
 class Spacing:
     """Moments ``1/rate`` apart; keeps its own lock."""
 
@@ -105,18 +136,19 @@ class Pace:
         note: Note = note_nothing,
         writes: Waits | None = None,
         reads: Waits | None = None,
+        places: Places | None = None,
     ) -> None:
         """Start with everything free.
 
         ``tell`` is told of every wait longer than a second, ``note`` when the pace changes.
-        ``writes`` and ``reads`` may be other limiters, for instance ones that several processes
-        share.
+        ``writes``, ``reads`` and ``places`` may be other limiters, for instance ones that several
+        processes share.
         """
         self._clock = clock
         self._tell = tell
         self._writes = writes or Spacing(environment.rate)
         self._reads = reads or Spacing(environment.read_rate)
-        self._places = threading.Semaphore(environment.concurrency)
+        self._places = places or OwnPlaces(environment.concurrency)
         self._held = threading.local()
         self._pause_lock = threading.Lock()
         self._paused_until = float("-inf")
@@ -156,6 +188,10 @@ class Pace:
             Interrupted: the wait is long, and everything is to end.
         """
         self._until(self._clock.monotonic() + seconds)
+
+    def close(self) -> None:
+        """Leave everything to others."""
+        self._places.close()
 
     def tell(self, reason: str, seconds: float | None) -> None:
         """Pass on why nothing happens just now."""
@@ -231,11 +267,11 @@ class Pace:
     def _place(self) -> Iterator[None]:
         depth: int = getattr(self._held, "depth", 0)
         if not depth:
-            self._places.acquire()
+            self._places.take(in_a_hurry=lambda: self._hurried)
         self._held.depth = depth + 1
         try:
             yield
         finally:
             self._held.depth = depth
             if not depth:
-                self._places.release()
+                self._places.give_back()

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Condition
 from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
@@ -25,6 +26,7 @@ from bulkrunner.domain.run import (
     RunState,
     Wait,
 )
+from bulkrunner.domain.searches import Activity, DumpPage, FindPage, Held
 
 
 class Clock(Protocol):
@@ -38,6 +40,17 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+    def wait_for(
+        self, condition: Condition, is_true: Callable[[], bool], seconds: float | None
+    ) -> bool:
+        """Wait until something is true or the time is over; returns whether it is true.
+
+        Args:
+            condition: held by the caller, and notified whenever it may have become true.
+            is_true: looks at what the condition guards, and does nothing else.
+            seconds: at most so long; None: for ever.
+        """
 
 
 class CatalogueReader(Protocol):
@@ -77,6 +90,24 @@ class CatalogueReader(Protocol):
             names: IRIs that a record may have as ``sameAs``.
             identifiers: values such as an ISBN, as stored.
         """
+
+    def find(self, query: Sequence[tuple[str, str]], *, limit: int, offset: int = 0) -> FindPage:
+        """Return one page of a search in the index, in the order of ids.
+
+        Args:
+            query: names and values of ``/find``; the same name twice means either.
+            limit: items on the page, at most 4,000; 0 counts only.
+            offset: from which item.
+        """
+
+    def dump_page(self, sigel: str, *, offset: int) -> DumpPage:
+        """Return a page (100) of the dump of a library's holdings, a list up to five days old."""
+
+    def feed_page(self, *, until: int) -> tuple[Activity, ...]:
+        """Return up to 100 changes before a time (ms since 1970), newest first, without any lag."""
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        """Return every library's live holdings on the bib, straight from the database."""
 
     def server_time(self) -> datetime | None:
         """Return the time that the catalogue's last answer bore, None where it bore none."""

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from bulkrunner.sandbox import documents, text_query
 from bulkrunner.sandbox.answers import ApiError, json_response
 from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.index import SearchIndex
+from bulkrunner.sandbox.index import NUMBER_FIELDS, SearchIndex
 from bulkrunner.sandbox.messages import Request, Response
 from bulkrunner.sandbox.settings import Settings
 
@@ -101,19 +101,31 @@ class Finder:
         return self._kept[key]
 
     def _matching(self, request: Request) -> set[str]:
-        found = self._index.short_ids()
+        sets: list[set[str]] = []
         tests: list[_Test] = []
         for name, values in _conditions(request).items():
             if name in _EXACT_SETS:
-                sets = [self._index.with_term(name, value) for value in values]
-                found &= set().union(*sets)
+                sets.append(set().union(*(self._index.with_term(name, one) for one in values)))
             else:
+                if name in NUMBER_FIELDS and (near := self._near(name, values)) is not None:
+                    sets.append(near)
                 tests.append(self._test(name, values))
+        found = set.intersection(*sorted(sets, key=len)) if sets else self._index.short_ids()
         either = _conditions(request, of="or")
         if either:
             branches = [self._test(name, values) for name, values in either.items()]
             tests.append(lambda short_id: any(branch(short_id) for branch in branches))
         return {short_id for short_id in found if all(test(short_id) for test in tests)}
+
+    def _near(self, name: str, values: list[str]) -> set[str] | None:
+        """Return the records that can have one of the phrases; None where they are no phrases."""
+        found: set[str] = set()
+        for value in values:
+            words = text_query.phrase(value)
+            if not words:
+                return None
+            found |= set.intersection(*(self._index.with_word(name, word) for word in words))
+        return found
 
     def _test(self, name: str, values: list[str]) -> _Test:
         match = _PREFIX.fullmatch(name)

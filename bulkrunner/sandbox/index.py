@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bulkrunner import vocabulary
-from bulkrunner.sandbox import documents
+from bulkrunner.sandbox import documents, text_query
 from bulkrunner.sandbox.catalogue import Catalogue
 from bulkrunner.sandbox.clock import Clock
 from bulkrunner.sandbox.documents import Document
 from bulkrunner.sandbox.store import Version
 
 _LINK_FIELDS = ("heldBy", "itemOf")
+NUMBER_FIELDS = {"identifiedBy.value": 1, "meta.identifiedBy.value": 0}
+"""Fields that are looked up by word, with the place in the graph where they stand."""
 _MANUAL = -1
 _MOST_HOPS = 4
 
@@ -62,6 +64,11 @@ class SearchIndex:
             kinds = vocabulary.classes_under(value)
             return set().union(*(self._terms.get((field, kind), set()) for kind in kinds))
         return set(self._terms.get((field, value), ()))
+
+    def with_word(self, field: str, word: str) -> set[str]:
+        """Return records by a word of one of ``NUMBER_FIELDS``."""
+        self._fill_terms()
+        return set(self._terms.get((field, word), ()))
 
     def document(self, short_id: str) -> Document:
         """Return a record as indexed."""
@@ -139,3 +146,10 @@ def _exact_terms(document: Document) -> Iterator[tuple[str, str]]:
     ):
         if value is not None:
             yield field, value
+    for field, place in NUMBER_FIELDS.items():
+        numbers = documents.node(document, place).get("identifiedBy")
+        for number in numbers if isinstance(numbers, list) else [numbers]:
+            value = number.get("value") if isinstance(number, dict) else None
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    yield from ((field, word) for word in text_query.words(text))

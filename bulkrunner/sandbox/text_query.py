@@ -16,6 +16,12 @@ def words(text: str) -> list[str]:
     return _WORD.findall(folded)
 
 
+def phrase(query: str) -> list[str]:
+    """Return the words of a query that is one phrase in quotes, nothing where it is not."""
+    quoted = len(query) > 2 and query[0] == query[-1] == '"' and '"' not in query[1:-1]
+    return words(query) if quoted and "|" not in query else []
+
+
 def matches(query: str, texts: Iterable[str]) -> bool:
     """Whether a query string matches a field's values: ``|`` is or, all words otherwise."""
     fields = [words(text) for text in texts]

@@ -1,6 +1,9 @@
 """Two processes share one rate; pause, rate, resume, stop and status from another terminal."""
 
+import contextlib
 import json
+import sqlite3
+import threading
 from datetime import datetime
 
 from tests.support.sandbox import wait_until
@@ -44,6 +47,67 @@ def test_two_processes_share_one_rate(place, own):
     assert len(times) == 2 * half >= 16
     # Each for itself would need half as long.
     assert max(times) - min(times) >= (2 * half - 1) / rate - 0.5
+
+
+class UnderWay:
+    """Counts the requests for records that an environment is working on at a time."""
+
+    def __init__(self, environment, monkeypatch):
+        self._lock = threading.Lock()
+        self._now = self.most = 0
+        admit, answer = environment.admit, environment.answer
+        monkeypatch.setattr(environment, "admit", lambda request: self._in(admit, request))
+        monkeypatch.setattr(environment, "answer", lambda ticket: self._out(answer, ticket))
+
+    @staticmethod
+    def _counts(request):
+        return not request.path.startswith(("/_sandbox", "/oauth"))
+
+    def _in(self, admit, request):
+        ticket = admit(request)
+        if self._counts(request):
+            with self._lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+        return ticket
+
+    def _out(self, answer, ticket):
+        try:
+            return answer(ticket)
+        finally:
+            if self._counts(ticket.request):
+                with self._lock:
+                    self._now -= 1
+
+
+def test_two_processes_share_the_requests_at_a_time(place, own, monkeypatch):
+    half = len(own) // 2
+    place.configure(staging={"concurrency": 3})
+    jobs = [marks_job(place, "left", own[:half]), marks_job(place, "right", own[half : 2 * half])]
+    place.sandbox.staging.fault("latency", ms=40)
+    under_way = UnderWay(place.sandbox.running.test.environment, monkeypatch)
+    processes = [place.start("run", job, "--env", "staging") for job in jobs]
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert json.loads(out)["outcomes"]["applied"] == half
+    # Each for itself would have three under way.
+    assert under_way.most == 3
+
+
+def test_places_of_a_killed_process_are_free_at_once(place, own):
+    half = len(own) // 2
+    place.configure(staging={"concurrency": 1})
+    jobs = [marks_job(place, "killed", own[:half]), marks_job(place, "left", own[half : 2 * half])]
+    staging = place.sandbox.staging
+    staging.fault("latency", method="PUT", ms=60_000, times=1)
+    killed = place.start("run", jobs[0], "--env", "staging")
+    wait_until(lambda: any(fault["fired"] for fault in staging.faults()))
+    killed.kill()
+    killed.communicate()
+    assert place("run", jobs[1], "--env", "staging").document["outcomes"]["applied"] == half
+    with contextlib.closing(sqlite3.connect(place.ledger)) as ledger:
+        assert ledger.execute("select count(*) from places").fetchone() == (0,)
 
 
 def test_orders_from_another_terminal(place, own):

@@ -27,6 +27,43 @@ waiting = [ledger.intend("r1", an_attempt(number)) for number in range(21, 51)]
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+DYING_IN_A_COMMIT = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from bulkrunner.adapters.ledger.writer import GroupWriter
+from tests.support.ledgers import *
+
+ledger = new_ledger(Path(sys.argv[1]))
+plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 51)])
+start_run(ledger, plan)
+send(ledger, "r1", 1)
+ledger.intend("r1", an_attempt(2)).result()
+ledger.intend("r1", an_attempt(3)).result()
+real = GroupWriter._store
+
+def store(self, connection, group):
+    real(self, connection, group)
+    if len(group) > 1:
+        print(*(f"{entry.kind}-{entry.change}" for entry in group), flush=True)
+        event.listen(ledger._database._engine, "commit", die)
+
+def die(connection):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+GroupWriter._store = store
+with ledger._database.write():
+    ledger.intend("r1", an_attempt(50))
+    while not ledger._writer._queue.empty():
+        pass
+    # The writer waits with that one; what comes now goes into one group.
+    ledger.answered("r1", replace(an_attempt(2), answer="done", status=204))
+    ledger.answered("r1", replace(an_attempt(3), answer="done", status=204))
+    ledger.conclude("r1", 2, Result(outcome=Outcome.APPLIED))
+    last = ledger.intend("r1", an_attempt(4))
+last.result()
+"""
+
 SHARING = """
 import sys
 from pathlib import Path
@@ -81,6 +118,19 @@ def test_a_killed_process_leaves_every_intent_that_was_done(tmp_path):
         send(ledger, "r1", 11, number=2)
         ledger.move_run("r1", RunState.INTERRUPTED, at=ledger.run("r1").active_at)
         assert ledger.verify_chain() is None
+
+
+def test_a_process_killed_in_a_group_commit_leaves_nothing_of_the_group(tmp_path):
+    process = _process(DYING_IN_A_COMMIT, tmp_path)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert told.split() == ["answer-2", "answer-3", "outcome-2", "intent-4"]
+    with new_ledger(tmp_path) as ledger:
+        assert ledger.check() == []
+        assert ledger.outcomes("r1")["applied"] == 1
+        sent = {item.change.number: item.attempts for item in ledger.pending("r1")}
+        assert [attempt.answer for attempt in (*sent[2], *sent[3])] == [None, None]
+        assert (len(sent[50]), len(sent[4])) == (1, 0)
 
 
 def test_a_killed_planner_leaves_what_it_stored_with_its_cursor(tmp_path):

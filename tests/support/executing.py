@@ -40,6 +40,7 @@ from bulkrunner.services.verifying import Verified, Verifier
 from tests.support.sandbox import EnvironmentControl
 
 _NUMBERS = itertools.count(1)
+_ISBNS = itertools.count(9786200000000)
 
 
 class Impatient:
@@ -172,7 +173,24 @@ class Rig:
 
     def plan(self, *operations: Declared, **head: Any) -> Plan:
         """Plan a job; every operation must be plannable."""
-        number = next(_NUMBERS)
+        request = self.request(*operations, **head)
+        plan = self.planner().make(request, f"p-{next(_NUMBERS)}")
+        writes = sum(plan.counts[name] for name in ("create", "update", "delete"))
+        assert writes == len(operations), self.ledger.findings(plan.id, limit=3)
+        self.control.clear_log()
+        return plan
+
+    def planner(self) -> Planner:
+        return Planner(
+            reader=self.catalogue(),
+            ledger=self.ledger,
+            clock=self.clock,
+            progress=NullProgress(),
+            iris=self.iris,
+        )
+
+    def request(self, *operations: Declared, job: str = "", **head: Any) -> PlanRequest:
+        """What a plan of these operations is made of; the job is a new one unless named."""
         manifest = {
             "title": "Test",
             "on_behalf_of": "Ylm",
@@ -181,8 +199,8 @@ class Rig:
             "agreement": {"covers": ["holdings", "bibs"]},
             **head,
         }
-        job = Job(
-            id=f"job-{number}",
+        declared = Job(
+            id=job or f"job-{next(_NUMBERS)}",
             title="Test",
             purpose="Test",
             on_behalf_of="Ylm",
@@ -196,25 +214,13 @@ class Rig:
             manifest_digest="sha256:" + "1" * 64,
             effect_digest="sha256:" + "2" * 64,
         )
-        planner = Planner(
-            reader=self.catalogue(),
-            ledger=self.ledger,
-            clock=self.clock,
-            progress=NullProgress(),
-            iris=self.iris,
-        )
-        request = PlanRequest(
-            source=Folder(job, operations),
+        return PlanRequest(
+            source=Folder(declared, operations),
             head=manifest,
             environment=self.environment,
             policy=Policy(),
             program_version="0",
         )
-        plan = planner.make(request, f"p-{number}")
-        writes = sum(plan.counts[name] for name in ("create", "update", "delete"))
-        assert writes == len(operations), self.ledger.findings(plan.id, limit=3)
-        self.control.clear_log()
-        return plan
 
     def parts(self, process: Process | None = None, **changes: Any) -> Parts:
         catalogue = self.catalogue()
@@ -284,6 +290,26 @@ class Rig:
             environment=self.environment,
             progress=NullProgress(),
         ).verify()
+
+    def made_bib(self) -> str:
+        """Make a bib past the program, with a level 2 client; returns its short id."""
+        title = {"@type": "Title", "mainTitle": f"Bok {next(_NUMBERS)}"}
+        return self._made({"@type": "Instance", "hasTitle": [title]})
+
+    def made_holding(self, bib: str, sigel: str = "Ylm", **body: Any) -> str:
+        """Make a holding past the program; returns its short id."""
+        links = {
+            "heldBy": {"@id": f"https://libris.kb.se/library/{sigel}"},
+            "itemOf": {"@id": self.control.thing_iri(bib)},
+        }
+        return self._made({"@type": "Item", **links, **body})
+
+    def _made(self, thing: dict[str, Any]) -> str:
+        record = {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}}
+        graph = [record, {"@id": "_:T#it", **thing}]
+        answer = self.control.send("POST", "/data", {"@graph": graph}, client="cataloguer")
+        assert answer.status == 201, answer
+        return answer.headers["location"].rpartition("/")[2]
 
     def sent(self) -> list[tuple[str, int]]:
         """Write requests as (method, status) in the order in which they came."""
@@ -375,7 +401,7 @@ def creating_holding(bib: str, sigel: str = "Ylm", **body: Any) -> Create:
     return Create(source=_source(), creates=Creates.HOLDING, sigel=sigel, of=bib, body=body)
 
 
-def creating_bib(title: str, sigel: str = "Ylm") -> Create:
+def creating_bib(title: str, sigel: str = "Ylm", **body: Any) -> Create:
     return Create(
         source=_source(),
         creates=Creates.BIB,
@@ -384,5 +410,11 @@ def creating_bib(title: str, sigel: str = "Ylm") -> Create:
         body={
             "@type": "Instance",
             "hasTitle": [{"@type": "Title", "mainTitle": title}],
+            **body,
         },
     )
+
+
+def next_isbn() -> str:
+    """One that no other record has."""
+    return str(next(_ISBNS))

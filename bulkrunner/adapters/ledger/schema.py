@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -297,6 +297,22 @@ paces = Table(
     Column("free_at", BigInteger, nullable=False),
     Column("rest_until", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("place", "kind"),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("place", Text, nullable=False),
+    Column("holder", String(40), nullable=False),
+    Column("host", Words, nullable=False),
+    Column("boot", Words, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Words, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("granted", Integer, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("place", "holder"),
 )
 
 waits = Table(

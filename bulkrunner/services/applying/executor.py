@@ -14,6 +14,7 @@ from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, GateClosed, LedgerUnavailable, LoginDown
 from bulkrunner.services.applying.access import PATIENCE, Access
 from bulkrunner.services.applying.control import Control, Ending
+from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.crew import Crew
 from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
@@ -240,6 +241,7 @@ class Executor:
             ),
             control=self._control,
             server_clock=ServerClock(),
+            creations=Creations(parts.catalogue, parts.clock, parts.iris),
             confirm_fully=not _is_production(plan),
         )
 

@@ -1,0 +1,200 @@
+"""Processes that drive a run, or make a plan, and are killed at one point.
+
+Each is a process of its own, forked from a server that has everything imported, and ends by
+SIGKILL: nothing is closed, rolled back or said.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sqlalchemy import event
+
+from bulkrunner.adapters.ledger import LedgerStore
+from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
+from bulkrunner.adapters.owner import is_alive, this_process
+from bulkrunner.domain.plan import Plan
+from bulkrunner.sandbox.engine import Environment, Ticket
+from bulkrunner.sandbox.messages import Cut, Response
+from bulkrunner.services.applying import Executor
+from bulkrunner.services.planning import PlanRequest, planner
+from tests.crashes.matrix import Doom, Point, When
+from tests.support.executing import Rig
+from tests.support.sandbox import EnvironmentControl
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a process works."""
+
+    control: EnvironmentControl
+    folder: Path
+
+    def rig(self) -> Rig:
+        return Rig(self.control, self.folder, client="cataloguer")
+
+
+def die() -> NoReturn:
+    """End this process as ``kill -9`` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    threading.Event().wait()
+    raise AssertionError("killed, and still here")
+
+
+# --- what the processes do ----------------------------------------------------------------------
+
+
+def start_run(place: Place, plan: Plan, run: str, point: Point | None = None) -> None:
+    """Run a plan."""
+    with _armed(place, point) as rig:
+        executor = Executor(rig.parts(owner=this_process(), alive=is_alive))
+        executor.run(executor.start(plan, run).id)
+
+
+def take_up(place: Place, run: str, point: Point | None = None) -> None:
+    """Resume a run."""
+    with _armed(place, point) as rig:
+        Executor(rig.parts(owner=this_process(), alive=is_alive)).run(run)
+
+
+def make_plan(place: Place, request: PlanRequest, plan: str, point: Point) -> None:
+    """Plan, one operation at a time."""
+    planner.BATCH = 1
+    with _armed(place, point) as rig:
+        rig.planner().make(request, plan)
+
+
+@contextmanager
+def _armed(place: Place, point: Point | None) -> Iterator[Rig]:
+    rig = place.rig()
+    if point is not None and point.when is not When.AT_SERVER:
+        _arm(rig.ledger, point)
+    yield rig
+    rig.close()
+
+
+def _arm(ledger: LedgerStore, point: Point) -> None:
+    if point.known:
+        _wait_for_answers(ledger)
+    if point.when is When.IN_COMMIT and not hasattr(ledger, point.call):
+        _die_in_group_commit(ledger, point.call)
+        return
+    real = getattr(ledger, point.call)
+
+    def call(*args: Any, **kwargs: Any) -> NoReturn:
+        if point.when is When.IN_COMMIT:
+            _die_at_commit(ledger)
+        if point.when is not When.BEFORE:
+            done = real(*args, **kwargs)
+            if hasattr(done, "result"):
+                done.result()
+        die()
+
+    setattr(ledger, point.call, call)
+
+
+def _wait_for_answers(ledger: LedgerStore) -> None:
+    """Let no thread go on before its answer is on disk, so that the point is one point."""
+    real = ledger.answered
+
+    def answered(*args: Any) -> Any:
+        stored = real(*args)
+        stored.result()
+        return stored
+
+    ledger.answered = answered  # type: ignore[method-assign]
+
+
+def _die_at_commit(ledger: LedgerStore) -> None:
+    event.listen(ledger._database._engine, "commit", lambda _connection: die())
+
+
+def _die_in_group_commit(ledger: LedgerStore, kind: str) -> None:
+    real = GroupWriter._store
+
+    def store(self: GroupWriter, connection: Any, group: list[Entry]) -> None:
+        real(self, connection, group)
+        if any(entry.kind == kind for entry in group):
+            _die_at_commit(ledger)
+
+    GroupWriter._store = store  # type: ignore[method-assign,assignment]
+
+
+# --- seen from outside --------------------------------------------------------------------------
+
+
+def until_killed(work: Callable[..., None], *arguments: Any) -> None:
+    """Let a process do its work until it kills itself."""
+    process = _PROCESSES.Process(target=work, args=arguments)
+    process.start()
+    _expect_death(process)
+
+
+def _expect_death(process: Any) -> None:
+    process.join(PATIENCE)
+    ended = process.exitcode
+    if ended is None:
+        process.kill()
+        process.join()
+    process.close()
+    assert ended == -signal.SIGKILL, f"the process was to be killed, and ended {ended}"
+
+
+@dataclass
+class Reaper:
+    """Kills a process while the server works on its write, and decides what becomes of that."""
+
+    environment: Environment
+    held: list[Ticket] = field(default_factory=list)
+
+    def until_killed(
+        self, doom: Doom, work: Callable[..., None], *arguments: Any, nth: int = 1
+    ) -> None:
+        """Let a process do its work until its nth write has arrived."""
+        real = self.environment.answer
+        known, victim, arrived = threading.Event(), 0, itertools.count(1)
+
+        def answer(ticket: Ticket) -> Response:
+            if not _is_write(ticket) or next(arrived) < nth:
+                return real(ticket)
+            if doom is Doom.DONE:
+                real(ticket)
+            if doom is Doom.HELD:
+                self.held.append(ticket)
+            known.wait(PATIENCE)
+            os.kill(victim, signal.SIGKILL)
+            return Response(status=0, cut=Cut.NOTHING_SENT)
+
+        self.environment.answer = answer  # type: ignore[method-assign]
+        try:
+            process = _PROCESSES.Process(target=work, args=arguments)
+            process.start()
+            victim = process.pid or 0
+            known.set()
+            _expect_death(process)
+        finally:
+            self.environment.answer = real  # type: ignore[method-assign]
+
+    def let_through(self) -> None:
+        """Let the server carry out what it was sent by the dead."""
+        while self.held:
+            self.environment.answer(self.held.pop())
+
+
+def _is_write(ticket: Ticket) -> bool:
+    request = ticket.request
+    return ticket.seq > 0 and request.method != "GET" and not request.path.startswith("/oauth/")
