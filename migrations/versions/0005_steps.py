@@ -44,6 +44,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", "step", "position", name=op.f("pk_selected")),
         sa.ForeignKeyConstraint(["plan"], ["plans.id"], name=op.f("fk_selected_plan_plans")),
     )
+    _allow_changes_while_planning()
+
+
+def _allow_changes_while_planning() -> None:
+    """Let a change of a plan be replaced until the plan is complete."""
+    name, message = "planned_changes_update", "changes of a complete plan are never changed"
+    when = "(SELECT state FROM plans WHERE id = OLD.plan) = 'complete'"
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {name}")
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON planned_changes WHEN {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+        return
+    op.execute(
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NOT ({when}) THEN RETURN NEW; END IF; RAISE EXCEPTION '{message}'; END $$"
+    )
 
 
 def downgrade() -> None:
