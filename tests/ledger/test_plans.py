@@ -204,9 +204,9 @@ def test_a_selection_is_kept_whole_or_made_again(ledger):
 
     def broken():
         yield from map(str, range(1500))
-        raise OSError
+        raise OSError("cut")
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="cut"):
         ledger.keep_selection("p1", 1, broken())
     assert ledger.selection("p1", 1) is None
     refs = [f"r{number}" for number in range(2500)]
