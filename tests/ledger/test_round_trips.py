@@ -34,9 +34,7 @@ times = st.datetimes(
     max_value=datetime(2200, 1, 1),  # noqa: DTZ001
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=1)), timezone(timedelta(hours=-9))]),
 )
-sources = st.builds(
-    Source, file=texts, line=st.integers(0, 10**9), column=st.integers(0, 10**9)
-)
+sources = st.builds(Source, file=texts, line=st.integers(0, 10**9), column=st.integers(0, 10**9))
 parts = st.builds(
     Part,
     step=st.none() | st.integers(1, 1000),

@@ -115,8 +115,8 @@ class MemoryCatalogue:
                 Permission(
                     sigel=sigel,
                     registrant=True,
-                    cataloger=False,
-                    global_registrant=self.writes_bibs,
+                    cataloger=self.writes_bibs,
+                    global_registrant=False,
                 )
                 for sigel in self.sigels
             )

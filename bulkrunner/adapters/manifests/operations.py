@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.adapters.manifests.ids import IdEntry, entry, normal_ref
+from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
@@ -22,7 +22,7 @@ from bulkrunner.domain.job import (
     Unreadable,
     Update,
 )
-from bulkrunner.domain.steps import Entry, StepEntry, StepSelection
+from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
 
 
 def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Declared:
@@ -37,9 +37,10 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
             record=data.get("record", {}),
         )
     given = _named(data)
-    ref = normal_ref(given, iris)
+    found = entry(0, given, iris)
+    ref = found.ref
     if ref is None:
-        return unreadable(entry(0, given, iris), source)
+        return unreadable(found, source)
     if "update" in data:
         return update_of(data, ref, source)
     if "delete" in data:
@@ -76,15 +77,19 @@ def unreadable(found: IdEntry, source: Source) -> Unreadable:
     return Unreadable(
         source=source,
         given=found.given,
-        code="unreadable_id",
-        message=f"`{found.given}` is no id that is known here",
+        code=found.code or "unreadable_id",
+        message=found.message or f"`{found.given}` is no id that is known here",
     )
 
 
 def kind_of(declared: Entry) -> str:
     """Return the word that the operation, or a step's entry, is counted under."""
     match declared:
-        case StepEntry(step=step) | StepSelection(step=step):
+        case InputLine(code=code):
+            return code
+        case StepSelection():
+            return "selection"
+        case StepEntry(step=step):
             return type(step.action).__name__.removeprefix("Step").lower()
         case Update():
             return "update"

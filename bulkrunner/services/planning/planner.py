@@ -14,7 +14,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Undo
 from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
-from bulkrunner.domain.steps import Entry, JobSource, StepEntry, StepSelection
+from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
@@ -186,6 +186,8 @@ class Planner:
                     yield from undoing.resolve(entry)
                 case StepSelection():
                     yield from self._selected(plan.id, entry)
+                case InputLine():
+                    continue
                 case _:
                     yield entry
 
