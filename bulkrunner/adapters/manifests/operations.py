@@ -7,6 +7,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.changes.neutral import written_change
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,
@@ -124,7 +125,7 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Update():
             return {
                 "update": declared.target,
-                "changes": [change_as_plain(change) for change in declared.changes],
+                "changes": [written_change(change) for change in declared.changes],
                 "replace": declared.replace,
                 "resave": declared.resave,
                 "expect": declared.expect,
@@ -144,17 +145,6 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Undo():
             only = None if declared.only is None else sorted(declared.only)
             return {"undo": declared.job, "effect": declared.effect_digest, "only": only}
-
-
-def change_as_plain(change: Change) -> dict[str, Any]:
-    """Return a change as it is written in a manifest."""
-    match change:
-        case SetChange(at=at, to=to):
-            return {"set": {"at": at, "to": to}}
-        case RemoveChange(at=at):
-            return {"remove": {"at": at}}
-        case AppendChange(at=at, value=value):
-            return {"append": {"at": at, "value": value}}
 
 
 def change_of(data: Mapping[str, Any]) -> Change:
