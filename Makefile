@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format unit bench record lock clean
+.PHONY: demo test lint format unit soak bench record lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
@@ -29,6 +29,9 @@ unit: $(STAMP)
 	$(BIN)/pytest -n 2
 
 test: lint unit
+
+soak: $(STAMP)
+	$(BIN)/python -m tests.adversary.soak $(SOAK)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

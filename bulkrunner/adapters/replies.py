@@ -104,13 +104,21 @@ def _kind(reply: Reply) -> AnswerKind:
         return kind
     if reply.status == 200:
         # A page in place of an answer comes from something that stands in between.
-        readable = not reply.body or reply.media_type in JSON_TYPES
+        readable = not reply.body or (reply.media_type in JSON_TYPES and _is_json(reply.body))
         return AnswerKind.DONE if readable else AnswerKind.UNREADABLE
     if 300 <= reply.status < 400:
         return AnswerKind.REDIRECT
     if reply.status >= 500:
         return AnswerKind.SERVER_ERROR
     return AnswerKind.UNREADABLE
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _error_object(reply: Reply) -> dict[str, Any]:

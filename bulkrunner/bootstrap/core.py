@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.domain.environment import KB_BASES, Environment
@@ -99,15 +99,24 @@ class Core:
         configured = (env.base_uri for env in self.settings.environments.values())
         return tuple(dict.fromkeys((*KB_BASES, *configured)))
 
-    def load_job(self, path: Path) -> LoadedJob:
+    def load_job(self, path: Path, parameters: Mapping[str, Any] | None = None) -> LoadedJob:
         """Read and check a manifest with its input files.
+
+        Args:
+            path: of the job folder or the manifest.
+            parameters: values given for its parameters.
 
         Raises:
             ManifestError: with every problem found.
+            UsageError: a value for no parameter, or one that it does not take.
         """
         from bulkrunner.adapters.manifests import load_job
 
-        return load_job(path, bases=self.bases())
+        return load_job(path, bases=self.bases(), parameters=parameters)
+
+    def load_again(self, plan: Plan) -> LoadedJob:
+        """Read the manifest of a plan as it is now, with the plan's own parameters."""
+        return self.load_job(Path(plan.folder), plan.manifest.get("parameters"))
 
     def account(self) -> str:
         """Return account@host of whoever runs the program."""

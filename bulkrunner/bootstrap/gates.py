@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.core import Core
@@ -40,7 +39,7 @@ class Gating(Core):
 
     def _digest_now(self, plan: Plan) -> str | None:
         try:
-            return self.load_job(Path(plan.folder)).job.manifest_digest
+            return self.load_again(plan).job.manifest_digest
         except BulkRunnerError:
             return None
 

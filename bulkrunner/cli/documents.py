@@ -20,7 +20,7 @@ _RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
 
 KEYS: dict[str, tuple[str, ...]] = {
     "approve": ("plan", "plan_digest", "answer", "by", "reference", "statements"),
-    "check": ("job", "manifest_digest", "effect_digest", "operations", "problems"),
+    "check": ("job", "manifest_digest", "effect_digest", "operations", "inputs", "problems"),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "ledger", "hosts"),
     "ledger": ("ledger", "state", "faults"),

@@ -8,6 +8,28 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from bulkrunner.domain.changes.kinds import AppendChange, Change, RemoveChange, SetChange
+
+__all__ = [
+    "Accept",
+    "Agreement",
+    "AppendChange",
+    "Change",
+    "Create",
+    "Creates",
+    "Declared",
+    "Delete",
+    "Job",
+    "Operation",
+    "Problem",
+    "RemoveChange",
+    "SetChange",
+    "Source",
+    "Undo",
+    "Unreadable",
+    "Update",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -38,32 +60,6 @@ class Problem:
     def __str__(self) -> str:
         text = f"{self.source}: {self.message}"
         return f"{text} ({self.hint})" if self.hint else text
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetChange:
-    """``set``: the place gets the value."""
-
-    at: str
-    to: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoveChange:
-    """``remove``: the place goes away."""
-
-    at: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppendChange:
-    """``append``: the list at the place gets the value unless an equal one is there."""
-
-    at: str
-    value: Any
-
-
-Change: TypeAlias = SetChange | RemoveChange | AppendChange
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.job import (
+from bulkrunner.domain.changes.example import example_parts
+from bulkrunner.domain.changes.kinds import (
     AppendChange,
     Change,
-    Create,
-    Delete,
-    Operation,
+    ExampleChange,
+    MoveValueChange,
     RemoveChange,
+    RemoveItemsChange,
+    ReplaceTextChange,
+    ReplaceValueChange,
+    RetypeChange,
     SetChange,
-    Update,
 )
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.job import Create, Delete, Operation, Update
+from bulkrunner.domain.values import written
 
 MAX_LENGTH = 300
 
@@ -53,6 +58,16 @@ def _update_parts(op: Update) -> list[str]:
 
 
 def _change_part(change: Change) -> str:
+    scope = change.scope
+    where = ""
+    if scope.each is not None:
+        where = f" in each {scope.each}"
+    elif scope.within is not None:
+        where = f" in {scope.within.value}"
+    return _verb_part(change) + where
+
+
+def _verb_part(change: Change) -> str:
     match change:
         case SetChange(at=at):
             return f"set {at}"
@@ -60,6 +75,18 @@ def _change_part(change: Change) -> str:
             return f"remove {at}"
         case AppendChange(at=at):
             return f"append {at}"
+        case RemoveItemsChange(at=at):
+            return f"remove items of {at}"
+        case ReplaceValueChange(at=at):
+            return f"replace value of {at}"
+        case ReplaceTextChange(at=at):
+            return f"replace text of {at}"
+        case MoveValueChange(origin=origin, to=to):
+            return f"move {origin} to {to}"
+        case RetypeChange(at=at, to=to):
+            return f"retype {at} to {to}"
+        case ExampleChange(match=match, result=result):
+            return "; ".join(example_parts(written(match), written(result)))
 
 
 def _create_parts(op: Create) -> list[str]:

@@ -43,7 +43,7 @@ RECORD_KEPT = frozenset(
 )
 """Keys of the record part that no change reaches: identity, and what the server writes itself."""
 
-_FORBIDDEN_ON_THING = THING_KEPT | RECORD_KEPT
+FORBIDDEN_ON_THING = THING_KEPT | RECORD_KEPT
 _JSON_LD_KEYS = frozenset({"@id", "@type", "@value", "@language"})
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
@@ -126,13 +126,23 @@ def parse_place(text: str) -> Place:
     if len(text) > MAX_LENGTH:
         raise PlaceError(f"it is longer than {MAX_LENGTH} characters")
     in_record = text.startswith(RECORD_PREFIX)
-    words = text.removeprefix(RECORD_PREFIX).split(".")
+    steps = parse_steps(text.removeprefix(RECORD_PREFIX))
+    return Place(text=text, in_record=in_record, steps=steps)
+
+
+def parse_steps(text: str) -> Path:
+    """Read keys and list indexes that are joined by dots.
+
+    Raises:
+        PlaceError: malformed; the message says why.
+    """
+    words = text.split(".")
     if len(words) > MAX_STEPS:
         raise PlaceError(f"it has more than {MAX_STEPS} steps")
     steps = tuple(_step(word) for word in words)
     if isinstance(steps[0], int):
         raise PlaceError("it begins with a list index, not with a key")
-    return Place(text=text, in_record=in_record, steps=steps)
+    return steps
 
 
 def _step(word: str) -> Step:
@@ -159,13 +169,18 @@ def writable_place(text: str) -> Place:
         PlaceError: malformed.
     """
     place = parse_place(text)
-    if place.steps[0] in (RECORD_KEPT if place.in_record else _FORBIDDEN_ON_THING):
-        raise PlaceRefused(
-            "forbidden_place",
-            f"{text} is kept by the server or by bulkrunner and cannot be changed",
-            "take the change out of the job",
-        )
+    if place.steps[0] in (RECORD_KEPT if place.in_record else FORBIDDEN_ON_THING):
+        raise forbidden(text)
     return place
+
+
+def forbidden(text: str) -> PlaceRefused:
+    """Return the refusal of a place that no change reaches."""
+    return PlaceRefused(
+        "forbidden_place",
+        f"{text} is kept by the server or by bulkrunner and cannot be changed",
+        "take the change out of the job",
+    )
 
 
 def locate(document: Document, place: Place) -> Spot:
@@ -175,8 +190,21 @@ def locate(document: Document, place: Place) -> Spot:
         PlaceRefused: ``ambiguous_place`` or ``in_component``.
     """
     node: Any = record_part(document) if place.in_record else thing_part(document)
-    _refuse_component(document, place, node)
-    path = place.root
+    refuse_component(document, place)
+    return follow(node, place.root, place)
+
+
+def follow(node: Any, path: Path, place: Place) -> Spot:
+    """Follow the steps of a place from an object.
+
+    Args:
+        node: the object.
+        path: its own in the document.
+        place: whose steps are followed.
+
+    Raises:
+        PlaceRefused: ``ambiguous_place``.
+    """
     last = len(place.steps) - 1
     for number, step in enumerate(place.steps):
         if isinstance(step, str):
@@ -214,15 +242,21 @@ def ambiguous(place: Place, length: int, *, before: str = "") -> PlaceRefused:
     )
 
 
-def _refuse_component(document: Document, place: Place, thing: Any) -> None:
+def refuse_component(document: Document, place: Place) -> None:
+    """Refuse a place that the item lacks but a component has.
+
+    Raises:
+        PlaceRefused: ``in_component``.
+    """
     first = place.steps[0]
-    if place.in_record or first in thing:
+    if place.in_record or first in thing_part(document):
         return
     if any(first in component for component in components(document)):
         raise PlaceRefused(
             "in_component",
             f"{first} is absent from the item itself but present in one of its components",
-            f"name the component, for instance hasComponent.0.{place.text}",
+            f"name the component, for instance hasComponent.0.{place.text}, or say in a step "
+            "where it is meant, for instance in: each_place",
         )
 
 

@@ -161,7 +161,22 @@ class StepSelection:
     selects: Mapping[str, Any]
 
 
-Entry: TypeAlias = Declared | StepEntry | StepSelection
+@dataclass(frozen=True, kw_only=True)
+class InputLine:
+    """A line or row of an input that gives no change, so that every line is accounted for.
+
+    Attributes:
+        code: ``blank``, ``comment``, ``repeat`` (of the line in ``message``) or ``other_outcome``.
+        given: what stands there, cut where it is long.
+    """
+
+    source: Source
+    code: str
+    given: str = ""
+    message: str = ""
+
+
+Entry: TypeAlias = Declared | StepEntry | StepSelection | InputLine
 """What a manifest's stream is made of."""
 
 

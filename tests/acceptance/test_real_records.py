@@ -78,16 +78,22 @@ def test_a_real_id_list_of_which_most_is_unknown_here(real, tmp_path, name):
     assert run["outcomes"]["applied"] == len(known)
 
 
-def test_a_real_list_of_other_numbers_is_refused_line_by_line(real, tmp_path):
+def test_a_real_list_of_other_numbers_is_refused_or_not_found_line_by_line(real, tmp_path):
     place = Workplace(folder=tmp_path / "place", sandbox=real)
     known = real.staging.records("hold")[5:7]
     lines = (LISTS / "Sha_035_uppd.txt").read_text(encoding="utf-8").split()
     job = note_job(place, "numbers", "\n".join([*lines, *known]))
     plan = place("plan", job, "--env", "staging", expect=3).document
-    assert plan["counts"]["refused"] == len(set(lines))
+    assert plan["counts"]["refused"] + plan["counts"]["not_found"] == len(set(lines))
     assert plan["counts"]["update"] == len(known)
-    assert {finding["code"] for finding in plan["findings"]} == {"unreadable_id"}
-    accept = [{"code": "unreadable_id", "at_most": len(lines), "reason": "gamla nummer"}]
+    ambiguous = sum(line.isdigit() and len(line) == 8 for line in set(lines))
+    codes = [finding["code"] for finding in plan["findings"]]
+    assert set(codes) <= {"ambiguous_number", "unreadable_id", "not_found"}
+    assert ambiguous > 200
+    accept = [
+        {"code": code, "at_most": len(lines), "reason": "gamla nummer"}
+        for code in ("ambiguous_number", "unreadable_id")
+    ]
     accepting = note_job(place, "numbers", "\n".join([*lines, *known]), accept=accept)
     place("plan", accepting, "--env", "staging")
     run = place("run", accepting, "--env", "staging").document

@@ -1,8 +1,9 @@
 """A mixed job under every mishap at once; then the server's history is held against the ledger.
 
-    python -m tests.adversary.soak --seeds 20 --changes 200 --kills 6
+    make soak                                             # 10,000 changes, some minutes
+    python -m tests.adversary.soak --changes 2000 --seed 7
 
-Prints one line a seed; ends 1 where anything was found.
+Prints a table; ends 1 where the run did anything that it must not.
 """
 
 from __future__ import annotations
@@ -11,262 +12,276 @@ import argparse
 import json
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.sandbox import seed as seeding
-from bulkrunner.sandbox.seed_layout import Shape
-from tests.adversary.judging import NOTE, Judge
+from tests.adversary.judging import LOST, OTHER, Judge, Violation
+from tests.adversary.mishaps import Odds, Somebody, faults
+from tests.adversary.telling import table
+from tests.adversary.truth import Truth
+from tests.adversary.workload import OWN, Size, Task, tasks
 from tests.support.cli import Workplace
-from tests.support.sandbox import EnvironmentControl, running_sandbox
+from tests.support.sandbox import running_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_RESUMES = 60
-PATIENCE = 120.0
+US = "cataloguer"
+PATIENCE = 180.0
+"""Seconds in which a process must have sent something, or ended."""
+
 RESUMABLE = (6, 7, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM)
 DONE = (0, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What one soak is to be like."""
+    """What one soak is to be like.
 
-    seed: int = 1
-    changes: int = 120
-    kills: int = 4
-    severity: float = 1.0
+    Attributes:
+        lives: shortest and longest life of a process after its first write, in seconds.
+        early: share of the processes that are struck before their first write.
+        kills: how many processes are struck at most.
+        haste: so many times shorter are the waits of the program.
+        tokens_every: seconds between two moments at which all tokens end.
+        pause: mean seconds between two edits of somebody else's.
+    """
+
+    seed: int
+    changes: int = 10_000
     concurrency: int = 8
+    haste: float = 10.0
+    lives: tuple[float, float] = (2.0, 12.0)
+    early: float = 0.05
+    kills: int = 1_000_000
+    severity: float = 1.0
+    tokens_every: float = 30.0
+    pause: float = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Found:
     """How one soak went."""
 
     wish: Wish
-    violations: list[str]
-    figures: dict[str, int]
+    judge: Judge
+    log: list[dict[str, object]] = field(default_factory=list)
+    figures: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
 
-    def __str__(self) -> str:
-        figures = ", ".join(f"{name} {count}" for name, count in sorted(self.figures.items()))
-        return f"seed {self.wish.seed}: {len(self.violations)} violations; {figures}"
+    @property
+    def violations(self) -> list[Violation]:
+        return self.judge.violations
 
 
-def soak(wish: Wish, folder: Path) -> Found:
+def soak(wish: Wish, folder: Path, *, say: Callable[[str], None] = lambda _: None) -> Found:
     """Run one soak from plan to verdict."""
     dice = random.Random(wish.seed)
-    with running_sandbox(bibs=500, holdings=3000) as sandbox:
-        place = Workplace(folder=folder, sandbox=sandbox)
-        place.configure(staging={"rate": 1000, "concurrency": wish.concurrency})
-        staging = sandbox.staging
-        operations = _operations(dice, wish.changes)
-        lines = "\n".join(json.dumps(operation) for operation in operations)
-        job = place.job("soak", operations={"file": "ops.jsonl"}, files={"ops.jsonl": lines})
-        counts = place("plan", job, "--env", "staging").document["counts"]
-        named = [o.get("update") or o.get("delete") for o in operations]
-        initial = {record: staging.history(record) for record in named if record}
-        staging.clear_log()
-        for fault in _faults(dice, wish):
-            staging.fault(**fault)
-        trouble = _Trouble(dice, wish, place, job)
-        violations = trouble.until_done()
-        staging.clear_faults()
-        judge = Judge(staging, initial, staging.writes())
-        if not violations:
-            violations += _told(place, counts)
-            ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
-            try:
-                judge.judge(list(ledger.ended(ledger.runs()[0].id)))
-            finally:
-                ledger.close()
-    figures = {**judge.figures, **trouble.figures, "writes": len(judge.log)}
-    return Found(wish=wish, violations=violations + judge.violations, figures=figures)
+    size = Size.of(wish.changes)
+    job = tasks(dice, wish.changes, size)
+    with running_sandbox(bibs=size.bibs, holdings=size.holdings) as sandbox:
+        assert sandbox.running is not None
+        truth = Truth(sandbox.running.test.environment, us=US)
+        place = Workplace(folder=folder, sandbox=sandbox, client=US)
+        place.configure(staging={"rate": 5000, "read_rate": 50000, "concurrency": wish.concurrency})
+        found = Found(wish=wish, judge=Judge(truth, job))
+        _Soaking(wish, dice, place, truth, job, found, say).soak()
+    return found
 
 
-def _operations(dice: random.Random, changes: int) -> list[dict[str, Any]]:
-    size = {"bibs": 500, "holdings": 3000}
-    bare = seeding.example_ids(kind="holding", sigel="Ylm", shape=Shape.BARE, **size)
-    marked = [
-        record
-        for mark in ("Hc", "Hce", "Hcf")
-        for record in seeding.example_ids(kind="holding", sigel="Ylm", shelf_mark=mark, **size)
-    ]
-    bibs = seeding.example_ids(kind="bib", without="Ylm", **size)
-    third = changes // 3
-    change = [{"append": {"at": "cataloguersNote", "value": NOTE}}]
-    operations = [
-        *({"update": record, "changes": change} for record in marked[: changes - 2 * third]),
-        *({"delete": record} for record in bare[:third]),
-        *(
-            {"create": "holding", "of": bib, "sigel": "Ylm", "body": {"physicalLocation": ["M"]}}
-            for bib in bibs[:third]
-        ),
-    ]
-    dice.shuffle(operations)
-    return operations
-
-
-def _faults(dice: random.Random, wish: Wish) -> list[dict[str, Any]]:
-    """Rules that strike at random; every kind of answer that leaves doubt is among them."""
-
-    def rule(kind: str, probability: float, **more: Any) -> dict[str, Any]:
-        chance = {"probability": probability * wish.severity, "seed": dice.randrange(10**6)}
-        return {"kind": kind, **chance, **more}
-
-    rules = [rule("expire_token", 0.01)]
-    for method in ("PUT", "POST", "DELETE"):
-        rules += [
-            rule("close_before", 0.04, method=method),
-            rule("close_after", 0.05, method=method),
-            rule("status", 0.03, method=method, status=500),
-            rule("status", 0.03, method=method, status=502, after=True),
-            rule("status", 0.02, method=method, status=503, retry_after=1),
-            rule("status", 0.02, method=method, status=504, after=True),
-            rule("status", 0.01, method=method, status=429),
-            rule("latency", 0.05, method=method, ms=dice.choice((20, 150, 400))),
-        ]
-    for method in ("PUT", "DELETE"):
-        rules += [
-            rule("foreign_edit", 0.04, method=method, sigel="S"),
-            rule("foreign_edit", 0.02, method=method),
-            rule("foreign_edit", 0.02, method=method, sigel="S", delete=True),
-            rule("status", 0.02, method=method, status=412, after=True),
-        ]
-    rules += [
-        rule("foreign_edit", 0.03, method="POST", sigel="S"),
-        rule("status", 0.01, method="GET", status=500),
-        rule("close_before", 0.01, method="GET"),
-        rule("truncate", 0.02, method="GET"),
-        rule("latency", 0.02, method="GET", ms=100),
-    ]
-    return rules
-
-
-class _Trouble:
+class _Soaking:
     """Runs the job in processes that are killed, and starts the next, until it is done."""
 
-    def __init__(self, dice: random.Random, wish: Wish, place: Workplace, job: Path) -> None:
-        self._dice = dice
+    def __init__(
+        self,
+        wish: Wish,
+        dice: random.Random,
+        place: Workplace,
+        truth: Truth,
+        job: list[Task],
+        found: Found,
+        say: Callable[[str], None],
+    ) -> None:
         self._wish = wish
+        self._dice = dice
         self._place = place
-        self._job = job
-        self._staging: EnvironmentControl = place.sandbox.staging
-        self.figures = {"killed": 0, "signalled": 0, "resumed": 0}
+        self._staging = place.sandbox.staging
+        self._truth = truth
+        self._tasks = job
+        self._found = found
+        self._say = say
+        self._kills = wish.kills
 
-    def until_done(self) -> list[str]:
-        kills = self._wish.kills
-        arguments: tuple[str, ...] = ("run", str(self._job), "--env", "staging")
-        for _ in range(MOST_RESUMES):
+    def soak(self) -> None:
+        folder = self._plan()
+        began = time.monotonic()
+        for fault in faults(self._dice, Odds().times(self._wish.severity)):
+            self._staging.fault(**fault)
+        somebody = Somebody(
+            self._dice,
+            self._tasks,
+            self._staging,
+            self._truth,
+            pause=self._wish.pause,
+            tokens_every=self._wish.tokens_every,
+        )
+        somebody.start()
+        fault = self._until_done(folder)
+        somebody.end()
+        self._staging.clear_faults()
+        self._found.seconds = time.monotonic() - began
+        self._found.log = self._truth.log()
+        self._found.figures += somebody.figures
+        if fault:
+            self._found.violations.append(Violation(kind=OTHER, about=fault))
+        self._judge()
+
+    def _plan(self) -> Path:
+        lines = "\n".join(json.dumps(task.operation) for task in self._tasks)
+        folder = self._place.job(
+            "soak",
+            sigels=list(OWN),
+            agreement={
+                "reference": "KB 1",
+                "contact": "a@example.org",
+                "covers": ["holdings", "bibs"],
+            },
+            operations={"file": "ops.jsonl"},
+            files={"ops.jsonl": lines},
+        )
+        began = time.monotonic()
+        counts = self._place("plan", folder, "--env", "staging").document["counts"]
+        self._found.figures["planning, seconds"] = round(time.monotonic() - began)
+        self._say(f"planned {counts}")
+        planned = Counter(task.action for task in self._tasks)
+        assert {name: counts[name] for name in planned} == planned, counts
+        self._truth.begin([task.record for task in self._tasks if task.action != "create"])
+        self._staging.clear_log()
+        return folder
+
+    def _until_done(self, folder: Path) -> str:
+        """Return what went wrong with the processes themselves, or an empty text."""
+        arguments: tuple[str, ...] = ("run", str(folder), "--env", "staging")
+        while True:
             process = self._start(*arguments)
-            if kills:
-                kills -= 1
-                self._strike(process)
             try:
-                out, err = process.communicate(timeout=PATIENCE)
+                out, err = self._live(process)
             except subprocess.TimeoutExpired:
                 process.kill()
                 out, err = process.communicate()
-                return [f"a process did not end: {err.decode()[-800:]}"]
+                return f"a process did nothing for {PATIENCE:.0f} s: {err.decode()[-800:]}"
+            self._found.figures["processes"] += 1
             code = process.returncode
             if code in DONE:
-                return []
+                return ""
             if code not in RESUMABLE:
-                return [f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"]
-            runs = self._place("status").document["runs"]
-            if runs and runs[0]["state"] == "completed":
-                return []  # struck after its last word
-            if runs:
-                arguments = ("resume",)
-            self.figures["resumed"] += 1
-            if self._dice.random() < 0.4:
-                self._meddle()
-        return ["not done after many resumes"]
+                return f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"
+            self._found.figures[f"exit code {code}"] += 1
+            run = next(iter(self._place("status").document["runs"]), None)
+            if run is not None:
+                self._say(f"{code}: {run['state']}, {run['outcomes']}")
+                if run["state"] == "completed":
+                    return ""  # struck after its last word
+                arguments = ("resume", run["run"])
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         given = ["--config", str(self._place.config), "--json", *arguments]
+        haste = {"PYTHONPATH": str(ROOT), "SOAK_HASTE": str(self._wish.haste)}
         return subprocess.Popen(
             [sys.executable, "-m", "tests.adversary.hurried", *given],
-            env={**os.environ, **self._place.environ(), "PYTHONPATH": str(ROOT)},
+            env={**os.environ, **self._place.environ(), **haste},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._place.folder,
         )
 
-    def _strike(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for some writes of the process, and then a moment, and strike."""
-        before, wanted = len(self._staging.writes()), self._dice.randint(0, 30)
+    def _live(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """Strike the process after a while, and wait for its end."""
+        newest, early = self._truth.newest(), self._dice.random() < self._wish.early
         end = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < end:
-            if len(self._staging.writes()) - before >= wanted:
+        while time.monotonic() < end and process.poll() is None:
+            if self._truth.came(since=newest, writes=not early):
                 break
-            time.sleep(0.003)
-        time.sleep(self._dice.random() * 0.05)
-        blow = self._dice.choice((signal.SIGKILL,) * 4 + (signal.SIGINT, signal.SIGTERM))
-        if process.poll() is None:
-            process.send_signal(blow)
-            self.figures["killed" if blow == signal.SIGKILL else "signalled"] += 1
+            time.sleep(0.02)
+        life = self._dice.uniform(*((0.0, 1.0) if early else self._wish.lives))
+        try:
+            return process.communicate(timeout=life if self._kills > 0 else PATIENCE * 10)
+        except subprocess.TimeoutExpired:
+            if self._kills <= 0:
+                raise
+        self._kills -= 1
+        blow = self._dice.choice((signal.SIGKILL,) * 10 + (signal.SIGINT, signal.SIGTERM))
+        self._found.figures[f"struck with {blow.name}"] += 1
+        process.send_signal(blow)
+        return process.communicate(timeout=PATIENCE)
 
-    def _meddle(self) -> None:
-        """Somebody else works on a record while no process runs."""
-        lines = (self._job / "ops.jsonl").read_text(encoding="utf-8").splitlines()
-        operation = json.loads(self._dice.choice(lines))
-        record = operation.get("update") or operation.get("delete")
-        if record and not self._staging.history(record)[-1]["deleted"]:
-            self._staging.edit(record, sigel=self._dice.choice(("S", "Ylm")))
+    def _judge(self) -> None:
+        judge = self._found.judge
+        ledger = open_ledger(f"sqlite:///{self._place.ledger}", clock=SystemClock())
+        try:
+            run = ledger.runs()[0]
+            judge.judge(ledger.ended(run.id))
+        finally:
+            ledger.close()
+        for fault in self._told(run.id):
+            judge.violations.append(fault)
+        # verify shows the reviewer what others did meanwhile; it must not miss a revived record.
+        verified = self._place("verify", run.id, expect=None).document
+        judge.hear(verified["differences"])
 
-
-def _told(place: Workplace, counts: dict[str, int]) -> list[str]:
-    """What the program says of itself afterwards."""
-    run = place("status").document["runs"][0]["run"]
-    shown = place("resume", run, expect=None).document
-    found = []
-    planned = sum(counts[name] for name in ("create", "update", "delete"))
-    if sum(shown["outcomes"].values()) != planned or shown["outcomes"]["pending"]:
-        found.append(f"{shown['outcomes']} do not add up to {planned}")
-    checked = place("ledger", "check", expect=None)
-    if checked.exit_code:
-        found.append(f"ledger check: {checked.document}")
-    return found
-
-
-def _wishes(arguments: argparse.Namespace) -> list[Wish]:
-    return [
-        Wish(
-            seed=number,
-            changes=arguments.changes,
-            kills=arguments.kills,
-            severity=arguments.severity,
-            concurrency=arguments.concurrency,
-        )
-        for number in range(arguments.first, arguments.first + arguments.seeds)
-    ]
+    def _told(self, run: str) -> list[Violation]:
+        """What the program says of itself afterwards."""
+        shown = self._place("resume", run, expect=None).document
+        found = []
+        outcomes = shown["outcomes"]
+        if sum(outcomes.values()) != len(self._tasks) or outcomes["pending"]:
+            found.append(Violation(kind=LOST, about=f"{outcomes}, not {len(self._tasks)}"))
+        checked = self._place("ledger", "check", expect=None)
+        if checked.exit_code:
+            found.append(Violation(kind=OTHER, about=f"ledger check: {checked.document}"))
+        return found
 
 
 def _main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=1, help="first seed")
-    parser.add_argument("--seeds", type=int, default=10, help="how many")
-    parser.add_argument("--changes", type=int, default=150)
-    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--seed", type=int, help="default: a new one")
+    parser.add_argument("--seeds", type=int, default=1, help="how many soaks, one after the other")
+    parser.add_argument("--changes", type=int, default=Wish.changes)
+    parser.add_argument("--haste", type=float, default=Wish.haste, help="1: real waits")
     parser.add_argument("--severity", type=float, default=1.0, help="multiplies every probability")
-    parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--concurrency", type=int, default=Wish.concurrency)
+    parser.add_argument("--kills", type=int, default=Wish.kills, help="at most")
+    parser.add_argument("--keep", type=Path, help="keep the ledger in this folder")
+    given = parser.parse_args()
+    first = given.seed if given.seed is not None else secrets.randbelow(10**6)
     bad = 0
-    for wish in _wishes(parser.parse_args()):
+    for seed in range(first, first + given.seeds):
+        wish = Wish(
+            seed=seed,
+            changes=given.changes,
+            haste=given.haste,
+            severity=given.severity,
+            concurrency=given.concurrency,
+            kills=given.kills,
+        )
         with tempfile.TemporaryDirectory() as folder:
-            found = soak(wish, Path(folder))
-        sys.stdout.write(f"{found}\n")
-        for violation in found.violations:
-            sys.stdout.write(f"  {violation}\n")
+            found = soak(wish, given.keep or Path(folder), say=_say)
+        sys.stdout.write(table(found) + "\n")
         sys.stdout.flush()
         bad += len(found.violations)
     return 1 if bad else 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A short soak; ``python -m tests.adversary.soak`` is the long one."""
+"""A short soak; ``make soak`` is the long one."""
 
 import os
 import sys
@@ -6,18 +6,24 @@ import sys
 import pytest
 
 from tests.adversary.soak import Wish, soak
+from tests.adversary.telling import table
 
 
 @pytest.mark.slow
 def test_the_ledger_says_what_the_server_did(tmp_path):
     wish = Wish(
         seed=int(os.environ.get("SOAK_SEED", "1")),
-        changes=int(os.environ.get("SOAK_CHANGES", "75")),
-        kills=int(os.environ.get("SOAK_KILLS", "4")),
-        severity=float(os.environ.get("SOAK_SEVERITY", "1")),
+        changes=int(os.environ.get("SOAK_CHANGES", "120")),
+        haste=20,
+        lives=(0.2, 0.8),
+        kills=4,
+        severity=2,
+        tokens_every=2,
+        pause=0.2,
     )
     found = soak(wish, tmp_path)
-    sys.stdout.write(f"{found}\n")
-    assert found.violations == []
-    assert found.figures["applied"] > wish.changes / 2
-    assert found.figures["killed"] + found.figures["signalled"] > 0
+    sys.stdout.write(table(found))
+    assert [str(violation) for violation in found.violations] == []
+    applied = sum(n for (_, outcome, _), n in found.judge.outcomes.items() if outcome == "applied")
+    assert applied > wish.changes / 2
+    assert found.figures["processes"] > 1

@@ -72,6 +72,18 @@ def test_an_edit_between_look_and_delete_is_reported_and_its_content_kept(rig, o
     assert result.stored["@graph"][1]["shelfControlNumber"] == "99"
 
 
+def test_a_resave_between_look_and_delete_is_no_edit(rig, own):
+    """It moves the ETag and says nothing; a set turned round moves not even that."""
+    record = next(own)
+    rig.control.edit(record, sigel="S", set={"cataloguersNote": ["a", "b"]})
+    plan = rig.plan(deleting(record))
+    rig.control.fault(
+        "foreign_edit", method="DELETE", times=1, sigel="S", set={"cataloguersNote": ["b", "a"]}
+    )
+    result = only(rig, rig.run(plan))
+    assert (result.outcome, result.code, result.detail) == (Outcome.APPLIED, "", {})
+
+
 def test_deleted_between_look_and_delete(rig, own):
     record = next(own)
     plan = rig.plan(deleting(record))

@@ -331,3 +331,78 @@ def test_history_that_cannot_be_read_back(rig, own):
     result = only(rig, rig.run(plan))
     assert (result.outcome, result.code) == (Outcome.UNKNOWN, "history_unread")
     assert len(rig.sent()) == 1
+
+
+# --- changes of others that the ETag does not show -----------------------------------------------
+
+
+def with_several_notes(rig, record):
+    """Give a record a list that the server keeps as a set; returns the list."""
+    notes = ["a", "b", "c"]
+    rig.control.edit(record, sigel="Ylm", set={"cataloguersNote": notes})
+    return notes
+
+
+def etag(rig, record):
+    return rig.control.get(record).headers["etag"]
+
+
+def turn_round(rig, record, notes):
+    """Write the list the other way round, as whoever wrote it last; the ETag stays."""
+    before = etag(rig, record)
+    rig.control.edit(record, sigel="Ylm", set={"cataloguersNote": notes[::-1]})
+    assert etag(rig, record) == before
+
+
+def test_a_set_in_another_order_is_the_same_record(rig, own):
+    record = next(own)
+    notes = with_several_notes(rig, record)
+    plan = rig.plan(setting(record, "He"))
+    turn_round(rig, record, notes)
+    assert only(rig, rig.run(plan)).outcome is Outcome.APPLIED
+    assert rig.sent() == [("PUT", 204)]
+
+
+def test_a_set_in_another_order_between_look_and_put(rig, own):
+    """The server lets the PUT pass; nothing that anybody said is lost, the order means nothing."""
+    record = next(own)
+    notes = with_several_notes(rig, record)
+    plan = rig.plan(setting(record, "He"))
+    rig.control.fault(
+        "foreign_edit", method="PUT", times=1, sigel="Ylm", set={"cataloguersNote": notes[::-1]}
+    )
+    before = versions(rig, record)
+    assert only(rig, rig.run(plan)).outcome is Outcome.APPLIED
+    assert versions(rig, record) == before + 2
+    assert label(rig, record) == "He"
+
+
+def test_a_resave_that_moves_nothing_but_the_time(rig, own):
+    """Somebody of our own library saves it again while our answer is lost: that is not our write."""
+    record = next(own)
+    rig.control.edit(record, sigel="Ylm", set={})
+    plan = rig.plan(setting(record, "He"))
+    before = etag(rig, record)
+    rig.control.fault("close_before", method="PUT", times=1)
+    rig.control.fault("foreign_edit", method="GET", path=record, nth=2, sigel="Ylm", set={})
+    assert only(rig, rig.run(plan)).outcome is Outcome.APPLIED
+    assert len(rig.sent()) == 2
+    assert etag(rig, record) != before
+
+
+def test_our_write_with_a_set_turned_round_on_top(rig, own):
+    record = next(own)
+    with_several_notes(rig, record)
+    plan = rig.plan(setting(record, "He"))
+    rig.control.fault("close_after", method="PUT", times=1)
+    rig.control.fault(
+        "foreign_edit",
+        method="GET",
+        path=record,
+        nth=2,
+        sigel="S",
+        set={"cataloguersNote": ["c", "b", "a"]},
+    )
+    result = only(rig, rig.run(plan))
+    assert result.outcome is Outcome.APPLIED
+    assert len(rig.sent()) == 1

@@ -85,6 +85,17 @@ def test_a_page_in_place_of_an_answer_is_not_taken_for_success():
     assert (answer.kind, answer.words) == (AnswerKind.UNREADABLE, "Welcome to the hotel")
 
 
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b'{"@gra', AnswerKind.UNREADABLE), (b"", AnswerKind.DONE), (b"{}", AnswerKind.DONE)],
+)
+def test_half_a_json_is_no_answer(write, body, kind):
+    headers = {"content-type": "application/json"}
+    made = bench(lambda request: httpx.Response(200, headers=headers, content=body))
+    assert WRITES[write](made.catalogue).kind is kind
+
+
 def test_everything_a_good_answer_says():
     made = bench(
         lambda request: httpx.Response(

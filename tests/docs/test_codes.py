@@ -26,7 +26,8 @@ COMPUTED_ERRORS = {
     "error.code": set(),
 }
 
-REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
+REFUSING = ("services/planning", "domain/places.py", "domain/operations.py", "domain/expecting.py")
+REFUSING += ("domain/changes", "domain/conditions", "domain/values", "domain/references.py")
 REFUSERS = {"PlaceRefused", "NotFound"}
 ENDING = ("services/applying", "domain/settling.py", "domain/settling_creates.py")
 ENDING += ("domain/decisions.py", "domain/fingerprint.py", "services/settling.py")

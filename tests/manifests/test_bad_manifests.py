@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.errors import ManifestError
-from tests.support.manifests import HEAD, ID, OTHER, brief, load, make_job, problems_of
+from tests.support.manifests import HEAD, ID, OTHER, brief, load, make_job, problems_of, resolved
 
 ONE = f"operations:\n  - {{delete: {ID}}}\n"
 
@@ -279,7 +279,7 @@ class TestDuplicateOperations:
         assert brief([problem]) == [("duplicate_operation", "o.jsonl", 2, 0)]
         assert "o.jsonl:1" in problem.message
         files["o.jsonl"] = f'{{"delete": "{ID}"}}\n'
-        assert len(list(load(make_job(tmp_path, text, files)).operations())) == 4
+        assert len(resolved(load(make_job(tmp_path, text, files)))) == 4
 
     def test_two_holdings_of_one_library_on_one_bib(self, tmp_path: Path) -> None:
         create = f"  - {{create: holding, of: {ID}, sigel: %s}}\n"

@@ -30,6 +30,7 @@ from tests.support.manifests import (
     OTHER,
     brief,
     ids,
+    left_out,
     load,
     make_job,
     problems_of,
@@ -234,12 +235,12 @@ class TestOperations:
         assert list(loaded.operations()) == found
 
     def test_id_that_is_none_is_told_in_the_plan(self, tmp_path: Path) -> None:
-        text = HEAD + ONE + "  - {update: (LIBRIS)123, resave: true}\n"
+        text = HEAD + ONE + "  - {update: 'y11(1', resave: true}\n"
         assert list(load(make_job(tmp_path, text)).operations())[1] == Unreadable(
             source=Source(file="job.yaml", line=9, column=5),
-            given="(LIBRIS)123",
+            given="y11(1",
             code="unreadable_id",
-            message="`(LIBRIS)123` is no id that is known here",
+            message="`y11(1` is no id that is known here",
         )
 
     def test_base_of_an_unknown_environment_is_no_id(self, tmp_path: Path) -> None:
@@ -394,7 +395,7 @@ class TestSteps:
             ("{ids: ids.txt, delete: false}", "wrong_value", "must be `true`"),
             ("{ids: ids.txt, set: {at: a, to: b}, remove: {at: c}}", "wrong_choice", "exactly one"),
             ("{ids: [], delete: true}", "wrong_value", "must not be empty"),
-            ("{delete: true}", "missing_key", "`ids`"),
+            ("{delete: true}", "missing_key", "exactly one of ids, rows"),
             (
                 "{ids: ids.txt, create: {creates: holding, sigel: NO}, expect: {a: b}}",
                 "wrong_value",
@@ -449,15 +450,21 @@ class TestIdLists:
             (4, "h1x2c3v4b5n6m7k"),
             (6, "http://libris.kb.se/bib/1234"),
             (7, "# no comment"),
-            (8, "http://libris.kb.se/resource/hold/77"),
-            (9, "(LIBRIS)55"),
+            (8, "http://libris.kb.se/hold/77"),
+            (9, "http://libris.kb.se/bib/55"),
             (11, "0123456789bcdfgh"),
+        ]
+        assert left_out(loaded) == [
+            (1, "comment", ""),
+            (3, "blank", ""),
+            (5, "repeat", "ids.txt:2"),
+            (10, "repeat", "ids.txt:9"),
         ]
         assert loaded.counts == {
             "update": 0,
-            "delete": 5,
+            "delete": 6,
             "create": 0,
-            "unreadable": 2,
+            "unreadable": 1,
             "duplicates": 2,
         }
 
@@ -483,18 +490,29 @@ class TestIdLists:
         assert first.given == "\\x1b[31mred"
 
     @pytest.mark.parametrize(
-        ("data", "place", "words"),
-        [
-            (f"{ID}\n".encode("utf-16"), (1, 1), "UTF-16"),
-            (f"{ID}\nTitel på bok\n".encode("latin-1"), (2, 8), "0xE5"),
-        ],
+        ("encoding", "stated"),
+        [("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("cp1252", "windows-1252")],
     )
-    def test_other_encodings(
-        self, tmp_path: Path, data: bytes, place: tuple[int, int], words: str
+    def test_other_encodings_are_found_out_and_stated(
+        self, tmp_path: Path, encoding: str, stated: str
     ) -> None:
+        data = f"# från hyllan\n{ID}\n{OTHER}\n".encode(encoding)
+        loaded = self.load(tmp_path, data)
+        assert [op.target for op in resolved(loaded)] == [ID, OTHER]  # type: ignore[union-attr]
+        assert loaded.inputs[0]["encoding"] == stated
+
+    def test_the_encoding_does_not_count_in_the_digest(self, tmp_path: Path) -> None:
+        digests = set()
+        for encoding in ("utf-8", "utf-16", "cp1252"):
+            data = f"# från hyllan\n{ID}\n".encode(encoding)
+            digests.add(self.load(tmp_path, data).job.manifest_digest)
+        assert len(digests) == 1
+
+    def test_a_file_that_is_no_text(self, tmp_path: Path) -> None:
+        data = b"PK\x03\x04 and so on"
         (problem,) = problems_of(make_job(tmp_path, self.TEXT, {"ids.txt": data}))
-        assert brief([problem]) == [("not_utf8", "ids.txt", *place)]
-        assert words in problem.message
+        assert brief([problem]) == [("not_text", "ids.txt", 0, 0)]
+        assert "spreadsheet" in problem.message
 
     @pytest.mark.parametrize(
         ("data", "code"),

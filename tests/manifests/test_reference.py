@@ -22,6 +22,10 @@ FILES: dict[str, str | bytes] = {
     "ids.txt": "\n".join(ids(3)),
     "weeded.txt": "\n".join(ids(3, start=10)),
     "bibs.txt": "\n".join(ids(3, start=20)),
+    "gamla-nummer.txt": "(LIBRIS)1\n1234567\n917000059X\n",
+    "lista.csv": "Bibid;Signum\n1234567;Hc\n1234568;Hce\n",
+    "utan-rubrik.tsv": "\n".join(f"{name}\tHc" for name in ids(2)),
+    "run.jsonl": "".join(f'{{"record": "{name}", "outcome": "applied"}}\n' for name in ids(2)),
     "ops.jsonl": f'{{"delete": "{ID}"}}\n',
 }
 
@@ -90,7 +94,7 @@ def test_every_yaml_example_loads(tmp_path: Path, text: str) -> None:
         text += "operations: {file: ops.jsonl}\n"
     loaded = load(make_job(tmp_path, text, FILES))
     assert sum(1 for _ in loaded.operations()) == sum(
-        loaded.counts.get(kind, 0) for kind in ("update", "delete", "create", "undo")
+        loaded.counts.get(kind, 0) for kind in ("update", "delete", "create", "undo", "selection")
     )
 
 

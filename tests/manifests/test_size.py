@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.domain.job import Unreadable
+from bulkrunner.domain.steps import InputLine
 from tests.support.manifests import HEAD, ids, load, make_job, problems_of
 
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"
@@ -18,7 +19,7 @@ LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"
 def peak_of(folder: Path, number: int) -> int:
     tracemalloc.start()
     loaded = load(folder)
-    assert sum(1 for _ in loaded.operations()) == number
+    assert sum(not isinstance(one, InputLine) for one in loaded.operations()) == number
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
@@ -60,9 +61,10 @@ def real_lists() -> list[Path]:
 @pytest.mark.parametrize("path", real_lists(), ids=lambda path: path.name)
 def test_every_line_of_real_lists_is_accounted_for(tmp_path: Path, path: Path) -> None:
     data = path.read_bytes()
-    folder = make_job(tmp_path, HEAD + "steps: [{ids: ids.txt, delete: true}]\n", {"ids.txt": data})
-    texts = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
-    texts = [text for text in texts if text and not text.startswith("#")]
+    step = "steps: [{ids: {file: ids.txt, as: [bib, libris3]}, delete: true}]\n"
+    folder = make_job(tmp_path, HEAD + step, {"ids.txt": data})
+    lines = data.decode("utf-8-sig").splitlines()
+    texts = [text.strip() for text in lines if text.strip() and not text.startswith("#")]
     if problems := problems_of(folder):
         assert [problem.code for problem in problems] == ["no_readable_id"]
         assert f"{len(texts):,} in all" in problems[0].message
@@ -70,7 +72,29 @@ def test_every_line_of_real_lists_is_accounted_for(tmp_path: Path, path: Path) -
     loaded = load(folder)
     assert sum(loaded.counts.values()) == len(texts)
     found = list(loaded.operations())
-    assert len(found) == len(texts) - loaded.counts["duplicates"]
+    assert [one.source.line for one in found] == list(range(1, len(lines) + 1))
+    assert loaded.inputs[0]["lines"] == len(lines)
+    repeats = sum(isinstance(one, InputLine) and one.code == "repeat" for one in found)
+    assert repeats == loaded.counts["duplicates"] == len(texts) - len(set(texts))
     given = {op.given for op in found if isinstance(op, Unreadable)}
     bare = {text for text in texts if text.isalnum() and text.islower() and len(text) in (15, 16)}
     assert not given & bare
+
+
+@pytest.mark.parametrize(
+    ("name", "meanings", "most"),
+    [
+        ("T_total_id.txt", "[bib, libris3]", 2),  # two numbers of a local system
+        ("Sha_035_uppd.txt", "bib", 20),
+        ("Sha_035_uppd.txt", "[bib, libris3]", 0),
+    ],
+)
+def test_real_lists_of_mixed_numbers_are_read_to_the_last_line(
+    tmp_path: Path, name: str, meanings: str, most: int
+) -> None:
+    path = LISTS / name
+    if not path.is_file():
+        pytest.skip("the real lists are not here")
+    step = f"steps: [{{ids: {{file: ids.txt, as: {meanings}}}, delete: true}}]\n"
+    loaded = load(make_job(tmp_path, HEAD + step, {"ids.txt": path.read_bytes()}))
+    assert loaded.counts["unreadable"] <= most

@@ -2,6 +2,8 @@
 
 A holding is built around ``item`` and ``record`` of the case; ``then`` tells what the two hold
 afterwards (left out: the same), ``unchanged`` that nothing changes, ``refused`` the code.
+``context`` gives a row, a bib and parameters, ``files`` the content of input files; ``example``
+stands for an update by example.
 """
 
 import copy
@@ -10,17 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.domain.changes.reading import parse_change, parse_example
+from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import (
-    AppendChange,
-    Create,
-    Creates,
-    RemoveChange,
-    SetChange,
-    Source,
-    Update,
-)
+from bulkrunner.domain.job import Create, Creates, Source, Update
 from bulkrunner.domain.operations import Applied, Refusal, apply_update, build_create
+from tests.support.changes import outside
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*.json"))
@@ -29,8 +26,8 @@ RECORD = "fzr8v1sn2k3m4p5"
 BIB_THING = f"{BASE}vwxz0123456789b#it"
 IRIS = IriMap(bases=(BASE, "https://libris.kb.se/"), target=BASE)
 SOURCE = Source(file="job.yaml")
-CHANGES = {"set": SetChange, "remove": RemoveChange, "append": AppendChange}
-PARTS = {"about", "item", "record", "update", "create", "then", "unchanged", "refused", "says"}
+PARTS = {"about", "item", "record", "update", "create", "example", "context", "files"}
+PARTS |= {"then", "unchanged", "refused", "says"}
 
 
 def holding(item, record):
@@ -61,13 +58,34 @@ def holding(item, record):
     }
 
 
-def update(data):
-    changes = tuple(
-        CHANGES[name](**arguments)
-        for change in data.get("changes", ())
-        for name, arguments in change.items()
-    )
+def bib(thing):
+    return {
+        "@graph": [
+            {"@id": BIB_THING.removesuffix("#it"), "@type": "Record"},
+            {"@id": BIB_THING, **thing},
+        ]
+    }
+
+
+def update(case):
+    if "example" in case:
+        return Update(source=SOURCE, target=RECORD, changes=(parse_example(case["example"]),))
+    data = case["update"]
+    known = outside(case.get("files", {}))
+    changes = tuple(parse_change(change, known) for change in data.get("changes", ()))
     return Update(source=SOURCE, target=RECORD, **{**data, "changes": changes})
+
+
+def context(case, document):
+    given = case.get("context", {})
+    thing = given.get("bib")
+    return Context(
+        document=document,
+        iris=IRIS,
+        bib=lambda: None if thing is None else bib(thing),
+        row=given.get("row"),
+        parameters=given.get("parameters", {}),
+    )
 
 
 def as_text(value):
@@ -87,7 +105,7 @@ def read(path):
 
 
 def test_the_cases_are_found():
-    assert len(CASES) >= 100
+    assert len(CASES) >= 220
 
 
 @pytest.mark.parametrize("path", [p for p in CASES if p.parent.name != "create"], ids=named)
@@ -96,7 +114,7 @@ def test_update(path):
     item, record = case.get("item", {}), case.get("record", {})
     before = holding(item, record)
     given = copy.deepcopy(before)
-    result = apply_update(before, update(case["update"]), IRIS)
+    result = apply_update(before, update(case), IRIS, context(case, before))
     assert as_text(before) == as_text(given)
     if "refused" in case:
         assert isinstance(result, Refusal), result

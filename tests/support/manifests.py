@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
 from bulkrunner.domain.job import Declared, Problem
-from bulkrunner.domain.steps import StepEntry
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.errors import ManifestError
 from bulkrunner.services.planning.stepping import operation_of
 
@@ -68,8 +68,21 @@ def brief(problems: list[Problem]) -> list[tuple[str, str, int, int]]:
 
 
 def resolved(loaded: LoadedJob) -> list[Declared]:
-    """Return the job's stream, each entry of a step as the operation that it is on its record."""
+    """Return the job's stream, each entry of a step as the operation that it is on its record.
+
+    Lines that are left out are left out here too.
+    """
     return [
         operation_of(one, one.ref) if isinstance(one, StepEntry) else one  # type: ignore[misc]
         for one in loaded.operations()
+        if not isinstance(one, InputLine)
+    ]
+
+
+def left_out(loaded: LoadedJob) -> list[tuple[int, str, str]]:
+    """Return line, code and message of every line that gives no change."""
+    return [
+        (one.source.line, one.code, one.message)
+        for one in loaded.operations()
+        if isinstance(one, InputLine)
     ]

@@ -8,10 +8,8 @@ from typing import Any
 from bulkrunner.adapters.manifests.files import JobFolder
 from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.parts import (
+    EnvironmentStep,
     FileOperations,
-    IdFile,
-    IdList,
-    InlineIds,
     InlineOperations,
     Part,
     Step,
@@ -20,6 +18,7 @@ from bulkrunner.adapters.manifests.parts import (
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
 from bulkrunner.adapters.manifests.steps import head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.iris import IriMap
@@ -65,7 +64,7 @@ class _Checking:
                 if isinstance(step.get("delete"), dict):
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
-                found.append((self._step(step, path), self._named_at((*path, "ids"))))
+                found.append((self._step(step, path), self._selected_at(step, path)))
         return found
 
     def _check_head(self) -> None:
@@ -119,24 +118,28 @@ class _Checking:
             return UndoStep(
                 job=undo["job"],
                 effect_digest=undo["effect_digest"],
-                only=None if only is None else self._ids(only, (*path, "undo", "only")),
+                only=None
+                if only is None
+                else ids_of(only, (*path, "undo", "only"), self._tree, self._folder),
                 at=self._tree.source((*path, "undo")),
                 iris=self._iris,
             )
+        does = step_of(step, int(path[1]) + 1, self._tree.source(path))
+        for name in ("find", "library"):
+            if name in step:
+                at = self._tree.source((*path, name))
+                selects = {name: step[name]}
+                return EnvironmentStep(selects=selects, head=head_of(step), does=does, at=at)
         return Step(
-            ids=self._ids(step["ids"], (*path, "ids")),
+            selection=selection_of(step, path, self._tree, self._folder),
             head=head_of(step),
-            does=step_of(step, int(path[1]) + 1, self._tree.source(path)),
+            does=does,
             iris=self._iris,
         )
 
-    def _ids(self, declared: Any, path: Path) -> IdList:
-        if isinstance(declared, list):
-            return InlineIds(
-                ids=[(text, self._tree.source((*path, n))) for n, text in enumerate(declared)]
-            )
-        name = declared["file"] if isinstance(declared, dict) else declared
-        return IdFile(folder=self._folder, name=name, at=self._named_at(path))
+    def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
+        name = next((name for name in SELECTIONS if name in step), "undo")
+        return self._named_at((*path, name))
 
     def _named_at(self, path: Path) -> Source:
         """Return where a list, or the file that holds it, is named."""

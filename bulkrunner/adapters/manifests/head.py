@@ -7,13 +7,19 @@ from datetime import date
 from typing import Any
 
 from bulkrunner.domain.job import Accept, Agreement, Job
+from bulkrunner.domain.parameters import Parameter, Scalar, declared
 
 WITHOUT_EFFECT = frozenset({"title", "purpose", "agreement", "ceilings", "policy", "accept"})
 """Keys that the effect digest leaves out."""
 
 
-def normal_head(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a valid manifest's head as plain data, defaults filled in."""
+def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return a valid manifest's head as plain data, defaults filled in.
+
+    Args:
+        data: the manifest.
+        parameters: the value of each parameter that has one.
+    """
     agreement = data.get("agreement", {})
     return {
         "bulkrunner": 1,
@@ -28,7 +34,7 @@ def normal_head(data: Mapping[str, Any]) -> dict[str, Any]:
         "accept": [{**one, "at_most": int(one["at_most"])} for one in data.get("accept", [])],
         "on_missing": data.get("on_missing", "report"),
         "policy": dict(data.get("policy", {})),
-        "parameters": dict(data.get("parameters", {})),
+        "parameters": dict(parameters),
         **_undone(data),
     }
 
@@ -39,6 +45,11 @@ def _undone(data: Mapping[str, Any]) -> dict[str, Any]:
             undo = step["undo"]
             return {"undo": {"job": undo["job"], "effect_digest": undo["effect_digest"]}}
     return {}
+
+
+def parameters_of(data: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Return the parameters that a valid manifest declares, by name."""
+    return {name: declared(name, one) for name, one in data.get("parameters", {}).items()}
 
 
 def effect_of(head: Mapping[str, Any]) -> dict[str, Any]:

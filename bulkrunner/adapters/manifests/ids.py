@@ -1,65 +1,83 @@
-"""Reads lists of ids as they come: byte order marks, CRLF, blanks, IRIs of any environment."""
+"""Reads lists of ids as they come: any encoding, byte order marks, CRLF, blanks, every dialect."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.adapters.manifests.files import FileRefused, Line, lines_of
 from bulkrunner.adapters.manifests.problems import harmless
+from bulkrunner.adapters.tables.encodings import TextLine, detect, text_lines
+from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import UsageError
 
 MAX_LINE = 1_000
-"""Bytes of one line; a longer one names no record."""
+"""Characters of one line; a longer one names no record."""
 
 _GIVEN = 200
 
 _FIRST_KEY = re.compile(r'\{"record":\s*"([^"\\\s]{1,200})"\s*[,}]')
 """How a line of a report begins; the rest of it may be of any length."""
 
+BLANK, COMMENT, OTHER_OUTCOME = "blank", "comment", "other_outcome"
+LEFT_OUT = frozenset({BLANK, COMMENT, OTHER_OUTCOME})
+"""Codes of lines that are no ids and need not be."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdEntry:
-    """One id of a list.
+    """One line of a list.
 
     Attributes:
         line: from 1; in a list in the manifest, the place in the list.
-        ref: short id or legacy IRI; None where the text names no record.
+        ref: canonical form of the id; None where the text names no record.
+        code: why there is no ref.
     """
 
     line: int
     given: str
     ref: str | None
+    code: str = ""
+    message: str = ""
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the line is no id and need not be one."""
+        return self.code in LEFT_OUT
 
 
-class BadLine(FileRefused):
-    """A line that shows that the file is no list of ids in UTF-8."""
+def read_ids(
+    file: BinaryIO, iris: IriMap, meanings: Sequence[Number] = (), *, encoding: str | None = None
+) -> Iterator[IdEntry]:
+    """Yield every line of a file.
 
-    def __init__(self, line: int, column: int, message: str, hint: str) -> None:
-        super().__init__("not_utf8", message, hint)
-        self.line = line
-        self.column = column
-
-
-def read_ids(file: BinaryIO, iris: IriMap) -> Iterator[IdEntry]:
-    """Yield every id of a file; empty lines and lines that begin with ``#`` are left out.
+    Args:
+        file: that can be read again from its beginning.
+        iris: known environments.
+        meanings: what bare numbers are.
+        encoding: None: it is found out.
 
     Raises:
-        BadLine: the file is not UTF-8.
+        BadFile: the file is no text, or not in this encoding.
     """
-    for line in lines_of(file, MAX_LINE):
-        if line.data.startswith(b"#"):
-            continue
-        text = _text(line).strip()
-        if text.startswith("{"):
-            text = _record_of(text, whole=line.whole)
-        if text:
-            yield entry(line.number, text, iris)
+    for line in text_lines(file, encoding or detect(file), MAX_LINE):
+        yield _read(line, iris, meanings)
+
+
+def _read(line: TextLine, iris: IriMap, meanings: Sequence[Number]) -> IdEntry:
+    if line.text.startswith("#"):
+        return IdEntry(line.number, _shown(line.text), None, COMMENT)
+    text = line.text.strip()
+    if text.startswith("{"):
+        text = _record_of(text, whole=line.whole)
+    if not text:
+        return IdEntry(line.number, "", None, BLANK)
+    return entry(line.number, text, iris, meanings)
 
 
 def read_id_file(path: Path, iris: IriMap) -> list[str]:
@@ -72,10 +90,11 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
     try:
         with path.open("rb") as file:
             for found in read_ids(file, iris):
-                if found.ref is None:
-                    raise UsageError(f"{path}:{found.line}: `{found.given}` is no id")
-                ids[found.ref] = None
-    except BadLine as bad:
+                if found.ref is not None:
+                    ids[found.ref] = None
+                elif not found.is_left_out:
+                    raise UsageError(f"{path}:{found.line}: {found.message}")
+    except BadFile as bad:
         raise UsageError(f"{path}:{bad.line}: {bad.message}", hint=bad.hint) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
@@ -84,18 +103,18 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
     return list(ids)
 
 
-def entry(line: int, text: str, iris: IriMap) -> IdEntry:
+def entry(line: int, text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> IdEntry:
     """Return what a text of a list names."""
-    if ref := normal_ref(text, iris):
-        return IdEntry(line, text, ref)
+    found = identify(text, iris, meanings)
+    if isinstance(found, Identifier):
+        return IdEntry(line, _shown(text), found.text)
+    message = f"{found.message}; {found.hint}" if found.hint else found.message
+    return IdEntry(line, _shown(text), None, found.code, harmless(message))
+
+
+def _shown(text: str) -> str:
     given = harmless(text[: _GIVEN + 1])
-    return IdEntry(line, given if len(text) <= _GIVEN else given[:_GIVEN] + "…", None)
-
-
-def normal_ref(text: str, iris: IriMap) -> str | None:
-    """Return the short id or legacy IRI that a text stands for; None where it is no id."""
-    ref = iris.parse(text.strip())
-    return ref.value if ref else None
+    return given if len(text) <= _GIVEN else given[:_GIVEN] + "…"
 
 
 def _record_of(text: str, *, whole: bool) -> str:
@@ -110,19 +129,3 @@ def _record_of(text: str, *, whole: bool) -> str:
         return text
     record = value.get("record") if isinstance(value, dict) else None
     return record.strip() or text if isinstance(record, str) else text
-
-
-def _text(line: Line) -> str:
-    if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise BadLine(1, 1, "the file is UTF-16", "save it as UTF-8")
-    try:
-        return line.data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if not line.whole:
-            return line.data.decode("utf-8", "replace")
-        raise BadLine(
-            line.number,
-            error.start + 1,
-            f"the line is not UTF-8 (byte 0x{line.data[error.start]:02X})",
-            "save the file as UTF-8",
-        ) from None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.checking import checked_parts
-from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head
+from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head, parameters_of
 from bulkrunner.adapters.manifests.manifest_file import Found, find, read_tree
 from bulkrunner.adapters.manifests.operations import kind_of
 from bulkrunner.adapters.manifests.parts import Entry, Part
@@ -19,8 +19,10 @@ from bulkrunner.adapters.manifests.seen import Seen
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Problem, Source, Unreadable
+from bulkrunner.domain.parameters import BadValue, Parameter, Scalar, missing, resolved
 from bulkrunner.domain.steps import Entry as Streamed
-from bulkrunner.errors import ManifestError
+from bulkrunner.domain.steps import InputLine, StepEntry
+from bulkrunner.errors import ManifestError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,8 @@ class LoadedJob:
             where it is not called ``job.yaml``, ``job.yml`` or ``job.json``.
         counts: operations by kind (``update``, ``delete``, ``create``), ``unreadable`` ids, and
             ``duplicates``: repeated ids that were dropped.
+        missing: parameters that a plan must be given a value for, and that have none.
+        inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
     """
 
     def __init__(
@@ -53,11 +57,14 @@ class LoadedJob:
         found: Found,
         reads: list[_Read],
         counts: dict[str, int],
+        missing: list[Parameter],
     ) -> None:
         self.job = job
         self.head = head
         self.folder = str(found.again)
         self.counts = counts
+        self.missing = missing
+        self.inputs = [facts for one in reads if (facts := one.part.input()) is not None]
         self._prefix = found.prefix
         self._reads = reads
 
@@ -78,9 +85,11 @@ class LoadedJob:
         with ExitStack() as stack:
             seen = stack.enter_context(Seen()) if read.dropped else None
             for entry in read.part.entries(changed):
-                if seen and entry.key and seen.take(entry.key, 0, entry.source):
+                if seen and entry.key and (taken := seen.take(entry.key, 0, entry.source)):
+                    yield _repeat(entry, taken[1])
                     continue
-                state.update(entry.meaning + b"\n")
+                if entry.meaning:
+                    state.update(entry.meaning + b"\n")
                 yield entry.declared
         if state.hexdigest() != read.digest:
             raise self._changed(read.at)
@@ -96,15 +105,19 @@ class LoadedJob:
         return problems.as_error()
 
 
-def load_job(path: Path, *, bases: tuple[str, ...]) -> LoadedJob:
+def load_job(
+    path: Path, *, bases: tuple[str, ...], parameters: Mapping[str, Any] | None = None
+) -> LoadedJob:
     """Read and check a job folder or a manifest file with all its input files.
 
     Args:
         path: of the folder or file.
         bases: base URIs of every known environment, each ending in ``/``.
+        parameters: values given for the manifest's parameters, as texts or as a plan keeps them.
 
     Raises:
         ManifestError: it has faults; all of them are in ``problems``.
+        UsageError: a value was given for no parameter, or one that it does not take.
     """
     found = find(path)
     problems = Problems(found.prefix)
@@ -114,14 +127,34 @@ def load_job(path: Path, *, bases: tuple[str, ...]) -> LoadedJob:
         reading = _Reading(problems, seen)
         reads = [reading.read(number, part, at) for number, (part, at) in enumerate(parts)]
     problems.raise_if_any()
-    head = normal_head(tree.data)
+    known = parameters_of(tree.data)
+    values = _values(known, parameters or {})
+    head = normal_head(tree.data, values)
     operations = [{"does": read.part.head, "entries": read.digest} for read in reads]
     job = job_from_head(
         head,
-        manifest_digest=digest({"head": head, "operations": operations}),
+        manifest_digest=digest({"head": head, "operations": operations} | _declared(tree.data)),
         effect_digest=digest({"head": effect_of(head), "operations": operations}),
     )
-    return LoadedJob(job=job, head=head, found=found, reads=reads, counts=reading.counts)
+    return LoadedJob(
+        job=job,
+        head=head,
+        found=found,
+        reads=reads,
+        counts=reading.counts,
+        missing=missing(known, values),
+    )
+
+
+def _values(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Scalar]:
+    try:
+        return resolved(known, given)
+    except BadValue as error:
+        raise UsageError(str(error), code="bad_parameter") from None
+
+
+def _declared(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"declared": data["parameters"]} if data.get("parameters") else {}
 
 
 class _Reading:
@@ -138,6 +171,8 @@ class _Reading:
         total = readable = dropped = 0
         before = self._problems.total
         for entry in part.entries(self._problems.note):
+            if not entry.meaning:
+                continue
             total += 1
             readable += not isinstance(entry.declared, Unreadable)
             if self._is_repeated(entry, number, part):
@@ -164,3 +199,9 @@ class _Reading:
                 "say everything about a record in one operation",
             )
         return True
+
+
+def _repeat(entry: Entry, first: Source) -> InputLine:
+    declared = entry.declared
+    given = declared.given if isinstance(declared, (StepEntry, Unreadable)) else ""
+    return InputLine(source=entry.source, code="repeat", given=given, message=str(first))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.adapters.manifests.ids import IdEntry, entry, normal_ref
+from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.changes.neutral import written_change
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,
@@ -22,7 +23,7 @@ from bulkrunner.domain.job import (
     Unreadable,
     Update,
 )
-from bulkrunner.domain.steps import Entry, StepEntry, StepSelection
+from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
 
 
 def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Declared:
@@ -37,9 +38,10 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
             record=data.get("record", {}),
         )
     given = _named(data)
-    ref = normal_ref(given, iris)
+    found = entry(0, given, iris)
+    ref = found.ref
     if ref is None:
-        return unreadable(entry(0, given, iris), source)
+        return unreadable(found, source)
     if "update" in data:
         return update_of(data, ref, source)
     if "delete" in data:
@@ -76,15 +78,19 @@ def unreadable(found: IdEntry, source: Source) -> Unreadable:
     return Unreadable(
         source=source,
         given=found.given,
-        code="unreadable_id",
-        message=f"`{found.given}` is no id that is known here",
+        code=found.code or "unreadable_id",
+        message=found.message or f"`{found.given}` is no id that is known here",
     )
 
 
 def kind_of(declared: Entry) -> str:
     """Return the word that the operation, or a step's entry, is counted under."""
     match declared:
-        case StepEntry(step=step) | StepSelection(step=step):
+        case InputLine(code=code):
+            return code
+        case StepSelection():
+            return "selection"
+        case StepEntry(step=step):
             return type(step.action).__name__.removeprefix("Step").lower()
         case Update():
             return "update"
@@ -119,7 +125,7 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Update():
             return {
                 "update": declared.target,
-                "changes": [change_as_plain(change) for change in declared.changes],
+                "changes": [written_change(change) for change in declared.changes],
                 "replace": declared.replace,
                 "resave": declared.resave,
                 "expect": declared.expect,
@@ -139,17 +145,6 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Undo():
             only = None if declared.only is None else sorted(declared.only)
             return {"undo": declared.job, "effect": declared.effect_digest, "only": only}
-
-
-def change_as_plain(change: Change) -> dict[str, Any]:
-    """Return a change as it is written in a manifest."""
-    match change:
-        case SetChange(at=at, to=to):
-            return {"set": {"at": at, "to": to}}
-        case RemoveChange(at=at):
-            return {"remove": {"at": at}}
-        case AppendChange(at=at, value=value):
-            return {"append": {"at": at, "value": value}}
 
 
 def change_of(data: Mapping[str, Any]) -> Change:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.ids import BadLine, IdEntry, entry, read_ids
 from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
 from bulkrunner.adapters.manifests.messages import tell
 from bulkrunner.adapters.manifests.operations import key_of, meaning_of, operation_of, unreadable
 from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
+from bulkrunner.adapters.manifests.selections import Report, Selected, Selection
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Declared, Problem, Source, Undo
 from bulkrunner.domain.steps import Entry as Streamed
+from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does
-from bulkrunner.domain.steps import StepEntry
-
-Report = Callable[[Problem], None]
-"""Takes a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Entry:
 
     Attributes:
         key: what no two operations of the job may share, if anything.
-        meaning: bytes that the digest is made of.
+        meaning: bytes that the digest is made of; empty where nothing is meant.
     """
 
     source: Source
@@ -56,6 +55,9 @@ class Part(Protocol):
     def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:
         """Return code and message of a fault that only the whole shows."""
 
+    def input(self) -> Mapping[str, Any] | None:
+        """Return how its file was read, once it was; None where there is none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class InlineOperations:
@@ -75,6 +77,9 @@ class InlineOperations:
     def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
         """Find nothing; the schema wants one operation at least."""
         return None
+
+    def input(self) -> None:
+        """Return nothing: there is no list or table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +119,9 @@ class FileOperations:
         """Find an empty file."""
         return None if total else ("empty", f"{shown(self.name)} holds no operation")
 
+    def input(self) -> None:
+        """Return nothing: there is no list or table."""
+
     def _fits(self, value: Any, source: Source, report: Report) -> bool:
         if isinstance(value, Fault):
             place = Source(file=source.file, line=source.line, column=value.column)
@@ -133,70 +141,15 @@ class FileOperations:
         return fine
 
 
-class IdList(Protocol):
-    """A list of ids."""
-
-    def read(self, iris: IriMap, report: Report, /) -> Iterator[tuple[IdEntry, Source]]:
-        """Yield every id with its place."""
-
-    @property
-    def called(self) -> str:
-        """What messages call it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdFile:
-    """A file with one id per line; ``at`` is where the manifest names it."""
-
-    folder: JobFolder
-    name: str
-    at: Source
-
-    @property
-    def called(self) -> str:
-        """What messages call it."""
-        return shown(self.name)
-
-    def read(self, iris: IriMap, report: Report, /) -> Iterator[tuple[IdEntry, Source]]:
-        """Yield every id with its place."""
-        try:
-            with self.folder.open(self.name) as file:
-                for found in read_ids(file, iris):
-                    yield found, Source(file=self.name, line=found.line)
-        except BadLine as bad:
-            place = Source(file=self.name, line=bad.line, column=bad.column)
-            report(Problem(source=place, code=bad.code, message=bad.message, hint=bad.hint))
-        except FileRefused as refused:
-            hint = refused.hint
-            if iris.parse(self.name):
-                hint = f"an id in the manifest itself is written as a list: ids: [{self.name}]"
-            report(Problem(source=self.at, code=refused.code, message=refused.message, hint=hint))
-
-
-@dataclass(frozen=True, kw_only=True)
-class InlineIds:
-    """Ids in the manifest, each with its place."""
-
-    ids: Sequence[tuple[str, Source]]
-
-    called = "the list"
-
-    def read(self, iris: IriMap, _report: Report, /) -> Iterator[tuple[IdEntry, Source]]:
-        """Yield every id with its place."""
-        for text, source in self.ids:
-            if text.strip():
-                yield entry(source.line, text.strip(), iris), source
-
-
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A list of ids and what is done with every record of it.
+    """Records named in the job folder, and what is done with every one of them.
 
     Attributes:
         head: what is done, as plain data. does: the same for planning.
     """
 
-    ids: IdList
+    selection: Selection
     head: Any
     does: Does
     iris: IriMap
@@ -204,15 +157,25 @@ class Step:
     drops_repeats = True
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
-        """Yield one entry per id, repeated ids included."""
-        for found, source in self.ids.read(self.iris, report):
-            if found.ref is None:
-                declared: Declared = unreadable(found, source)
-                yield Entry(source, declared, f"?{found.given}", b"?" + found.given.encode())
+        """Yield one entry for each line, row or id, repeated ones included."""
+        for found in self.selection.read(self.iris, report):
+            if found.entry.is_left_out:
+                yield _left_out(found)
+            elif found.entry.ref is None:
+                yield _unreadable(found, self.does.number)
             else:
-                one = StepEntry(source=source, step=self.does, given=found.given, ref=found.ref)
-                key = f"{self.does.number}:{found.ref}"
-                yield Entry(source, one, key, b"=" + found.ref.encode())
+                yield self._entry(found, found.entry.ref)
+
+    def _entry(self, found: Selected, ref: str) -> Entry:
+        one = StepEntry(
+            source=found.source, step=self.does, given=found.entry.given, ref=ref, row=found.row
+        )
+        meaning = b"=" + ref.encode()
+        if found.row is not None:
+            meaning += b"\0" + canonical_bytes(dict(found.row))
+        # Two rows that say different things about a record are left to the planner.
+        key = f"{self.does.number}:" + meaning.decode()
+        return Entry(found.source, one, key, meaning)
 
     def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:
         """Find a list that names no record."""
@@ -221,9 +184,42 @@ class Step:
         if total:
             return (
                 "no_readable_id",
-                f"no line of {self.ids.called} ({total:,} in all) names a record",
+                f"no line of {self.selection.called} ({total:,} in all) names a record",
             )
-        return "empty", f"{self.ids.called} holds no id"
+        return "empty", f"{self.selection.called} holds no id"
+
+    def input(self) -> Mapping[str, Any] | None:
+        """Return how the list or table was read."""
+        read = self.selection.input
+        return None if read is None else {"step": self.does.number, **read.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentStep:
+    """Records that only an environment can name, and what is done with every one of them.
+
+    Attributes:
+        selects: ``{"find": …}`` or ``{"library": …}``, as declared.
+    """
+
+    selects: Mapping[str, Any]
+    head: Any
+    does: Does
+    at: Source
+
+    drops_repeats = False
+
+    def entries(self, _report: Report, /) -> Iterator[Entry]:
+        """Yield the selection, to be answered for each plan."""
+        one = StepSelection(source=self.at, step=self.does, selects=self.selects)
+        yield Entry(self.at, one, None, canonical_bytes(dict(self.selects)))
+
+    def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
+        """Find nothing; what a selection holds is known when a plan is made."""
+        return None
+
+    def input(self) -> None:
+        """Return nothing: there is no list or table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +228,7 @@ class UndoStep:
 
     job: str
     effect_digest: str
-    only: IdList | None
+    only: Selection | None
     at: Source
     iris: IriMap
 
@@ -244,12 +240,14 @@ class UndoStep:
         named: set[str] | None = None
         if self.only is not None:
             named = set()
-            for found, source in self.only.read(self.iris, report):
-                if found.ref is not None:
-                    named.add(found.ref)
+            for found in self.only.read(self.iris, report):
+                ref = found.entry.ref
+                if found.entry.is_left_out:
+                    yield _left_out(found)
+                elif ref is not None and of_canonical(ref) is None:
+                    named.add(ref)
                 else:
-                    declared: Declared = unreadable(found, source)
-                    yield Entry(source, declared, f"?{found.given}", b"?" + found.given.encode())
+                    yield _unreadable(found, 0)
         undo = Undo(
             source=self.at,
             job=self.job,
@@ -262,6 +260,29 @@ class UndoStep:
         """Find nothing; an empty list undoes nothing."""
         return None
 
+    def input(self) -> Mapping[str, Any] | None:
+        """Return how the list that bounds the undo was read."""
+        read = self.only.input if self.only is not None else None
+        return None if read is None else {"step": 1, **read.as_dict()}
+
 
 def _explicit(declared: Declared, source: Source) -> Entry:
     return Entry(source, declared, key_of(declared), meaning_of(declared))
+
+
+def _left_out(found: Selected) -> Entry:
+    line = InputLine(
+        source=found.source,
+        code=found.entry.code,
+        given=found.entry.given,
+        message=found.entry.message,
+    )
+    return Entry(found.source, line, None, b"")
+
+
+def _unreadable(found: Selected, step: int) -> Entry:
+    declared: Declared = unreadable(found.entry, found.source)
+    given = found.entry.given
+    # Rows without a key have nothing in common; the same line twice in a list has.
+    key = f"{step}?{given}" if found.row is None else None
+    return Entry(found.source, declared, key, b"?" + given.encode())

@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.domain.parameters import BadValue, declared
 from bulkrunner.domain.places import parse_place
 
 
@@ -33,6 +34,22 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
         )
 
     yield from _undo_faults(data)
+    yield from _parameter_faults(data)
+
+
+def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+    parameters = data.get("parameters")
+    for name, one in parameters.items() if isinstance(parameters, dict) else ():
+        try:
+            declared(name, one)
+        except BadValue as error:
+            yield Told(
+                path=("parameters", name),
+                code="wrong_value",
+                message=f"parameters.{name[:60]}: the default is of another kind: it {error}",
+            )
+        except ValueError:
+            continue  # an unknown type is the schema's to tell
 
 
 def _undo_faults(data: Mapping[str, Any]) -> Iterator[Told]:

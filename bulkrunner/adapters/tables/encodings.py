@@ -15,7 +15,7 @@ UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"
 WINDOWS, LATIN1 = "windows-1252", "iso-8859-1"
 KNOWN = (UTF8, UTF16_LE, UTF16_BE, WINDOWS, LATIN1)
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MAGIC = {
     b"PK\x03\x04": "a spreadsheet or another packed file",
@@ -123,15 +123,16 @@ def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
         BadFile: the file is not in this encoding.
     """
     reader = io.TextIOWrapper(file, encoding=_python_name(encoding), newline="")
+    pieces = _Pieces(reader)
     number = 0
     try:
-        while text := reader.readline(limit + 2):
+        while text := pieces.next(limit + 2):
             number += 1
             if number == 1:
                 text = text.removeprefix("\ufeff")
             whole = text.endswith(("\n", "\r")) or len(text) < limit + 2
             if not whole:
-                whole = _skip_rest(reader)
+                whole = pieces.skip_line()
             text = text.removesuffix("\n").removesuffix("\r")
             yield TextLine(number, text, whole and len(text) <= limit)
     except UnicodeDecodeError as error:
@@ -147,15 +148,30 @@ def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
             reader.detach()
 
 
+class _Pieces:
+    """Lines in pieces of a bounded size; never takes the halves of one line end for two."""
+
+    def __init__(self, reader: io.TextIOWrapper) -> None:
+        self._reader = reader
+        self._halved = False
+
+    def next(self, size: int) -> str:
+        """Return the next piece, with the line's end where it reaches that; empty at the end."""
+        text = self._reader.readline(size)
+        if self._halved and text == "\n":
+            text = self._reader.readline(size)
+        self._halved = len(text) == size and text.endswith("\r")
+        return text
+
+    def skip_line(self) -> bool:
+        """Read on to the end of the line; True where nothing but the line's end was left."""
+        nothing = True
+        while text := self.next(1 << 16):
+            nothing = nothing and not text.strip("\r\n")
+            if text.endswith(("\n", "\r")):
+                break
+        return nothing
+
+
 def _python_name(encoding: str) -> str:
     return {WINDOWS: "cp1252", LATIN1: "latin-1"}.get(encoding, encoding)
-
-
-def _skip_rest(reader: io.TextIOWrapper) -> bool:
-    """Read on to the end of the line; True where nothing but the line's end was left."""
-    nothing = True
-    while text := reader.readline(1 << 16):
-        nothing = nothing and not text.strip("\r\n")
-        if text.endswith(("\n", "\r")):
-            break
-    return nothing

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,8 +48,30 @@ def check(invocation: Invocation, job: Path) -> None:
     invocation.say(
         "  " + ", ".join(f"{count:,} {what}" for what, count in loaded.counts.items() if count)
     )
+    document["inputs"] = loaded.inputs
+    for read in loaded.inputs:
+        invocation.say("  " + input_told(read))
     invocation.say(f"  manifest digest {head.manifest_digest}")
-    invocation.say(f"next: bulkrunner plan {job} --env staging")
+    wanted = "".join(f" --param {one.name}=…" for one in loaded.missing)
+    invocation.say(f"next: bulkrunner plan {job} --env staging{wanted}")
+
+
+SEPARATORS = {"\t": "tab", " ": "blanks"}
+
+
+def input_told(read: Mapping[str, Any]) -> str:
+    """Return how a list or table was read, on one line."""
+    names = {"separator": "separated by", "header_separator": "header separated by"}
+    parts = [read["kind"], *([read["encoding"]] if "encoding" in read else [])]
+    if "sheet" in read:
+        parts.append(f"sheet {read['sheet']}")
+    separators = {read[key] for key in names if key in read}
+    for key, words in names.items():
+        if key in read and (key == "separator" or len(separators) > 1):
+            parts.append(f"{words} {SEPARATORS.get(read[key], read[key])}")
+    parts.append(f"{read['lines']:,} lines")
+    parts += [f"{count:,} {code}" for code, count in read["left_out"].items()]
+    return f"{read['file']}: " + ", ".join(parts)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.parameters import demand_parameters, given_parameters
 
 
 @click.command()
@@ -29,11 +30,11 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
     from bulkrunner.cli.conclude import plan_concluded
     from bulkrunner.cli.console import ConsoleProgress
 
-    if parameters:
-        raise click.UsageError("this manifest takes no parameters")
+    given = given_parameters(parameters)
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(environment=environment)
-        loaded = program.load_job(job)
+        loaded = program.load_job(job, given)
+        demand_parameters(loaded.missing)
         invocation.document.update(
             job=loaded.job.id,
             manifest_digest=loaded.job.manifest_digest,

@@ -72,7 +72,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
             run_concluded(invocation, program, found, limit=limit)
             return
         invocation.document = {**blank("plan"), "plan": found.id}
-        loaded = program.load_job(Path(found.folder))
+        loaded = program.load_again(found)
         progress = ConsoleProgress()
         with program.planning(
             found.environment, progress, agreed_rate=loaded.job.agreement.rate

@@ -31,6 +31,7 @@ from bulkrunner.domain.settling_creates import (
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.sending import after_answer, send
+from bulkrunner.services.applying.vanished import vanished
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,10 @@ def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
         return None
     if (made := _made(frame, work)) is not None:
         return made
-    decision, _ = _look(frame, work, document)
+    decision, ids = _look(frame, work, document)
+    nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
+    if nothing and may_have_written(work.attempts):
+        decision = vanished(frame, work, document, ids, _not_before(frame, work)) or decision
     return None if decision.verdict is Verdict.SEND else _result(work, decision)
 
 
@@ -148,8 +152,6 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
         ids = _search(frame, work, names, values)
         if ids is None:
             break
-        if frame.server_clock.ahead is None:
-            frame.server_clock.learn(frame.catalogue.server_time(), frame.clock.now())
         decision = _among(frame, work, ids)
         if decision.verdict is not Verdict.UNKNOWN:
             break
@@ -207,6 +209,8 @@ def _not_before(frame: Frame, work: Work) -> datetime | None:
         return None
     for attempt in work.attempts:
         frame.server_clock.learn(attempt.server_date, attempt.answered_at)
+    if frame.server_clock.ahead is None:
+        frame.server_clock.learn(frame.catalogue.server_time(), frame.clock.now())
     return frame.server_clock.at(work.attempts[0].intent_at)
 
 

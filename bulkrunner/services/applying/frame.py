@@ -13,6 +13,7 @@ from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
 from bulkrunner.domain.run import Attempt
 from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
+from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
 from bulkrunner.services.applying.pauses import Pauses
@@ -57,6 +58,7 @@ class Frame:
     control: Control
     pauses: Pauses
     server_clock: ServerClock
+    creations: Creations
     confirm_fully: bool
 
     @contextmanager

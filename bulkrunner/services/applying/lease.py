@@ -61,7 +61,8 @@ class LeaseKeeper:
         self._times = times
         self._lease: Lease | None = None
         self._deadline = float("-inf")
-        self._done = threading.Event()
+        self._done = False
+        self._end = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def first(self, run: str) -> Lease:
@@ -149,7 +150,7 @@ class LeaseKeeper:
         self._thread.start()
 
     def _keep(self, fail: Callable[[BaseException], None]) -> None:
-        while not self._done.wait(self._times.renew_every):
+        while not self._is_done_within(self._times.renew_every):
             try:
                 self.renew()
             except LedgerUnavailable:
@@ -157,6 +158,10 @@ class LeaseKeeper:
             except BulkRunnerError as error:
                 fail(error)
                 return
+
+    def _is_done_within(self, seconds: float) -> bool:
+        with self._end:
+            return self._clock.wait_for(self._end, lambda: self._done, seconds)
 
     def renew(self) -> None:
         """Renew the lease once.
@@ -175,7 +180,9 @@ class LeaseKeeper:
 
     def stop(self) -> None:
         """Renew no more."""
-        self._done.set()
+        with self._end:
+            self._done = True
+            self._end.notify_all()
         if self._thread is not None:
             self._thread.join()
 

@@ -23,7 +23,7 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
-from bulkrunner.domain.steps import Entry, JobSource, StepEntry, StepSelection
+from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
@@ -257,6 +257,8 @@ def _expanded(entries: Iterator[Entry], undoing: Undoing) -> Iterator[Item]:
                 yield operation_of(entry, entry.ref)
             case StepSelection():
                 raise NotImplementedError("no selection of a manifest is left to the environment")
+            case InputLine():
+                continue
             case _:
                 yield entry
 

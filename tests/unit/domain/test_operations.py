@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain import operations
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.changes.applying import Changed
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,
@@ -147,10 +148,15 @@ def test_a_difference_outside_the_declared_paths_is_found():
 
 
 def test_a_fault_of_the_program_that_changes_more_is_refused(monkeypatch):
-    def careless(document, change, iris):
-        return holding(copyNumber="9", hasNote="gone astray"), ("@graph", 1, "copyNumber")
+    def careless(document, change, context):
+        return Changed(
+            document=holding(copyNumber="9", hasNote="gone astray"),
+            declared=(("@graph", 1, "copyNumber"),),
+            resolved=change,
+            effective=True,
+        )
 
-    monkeypatch.setattr(operations, "_change", careless)
+    monkeypatch.setattr(operations, "apply_change", careless)
     result = changed(holding(copyNumber="1"), SetChange(at="copyNumber", to="9"))
     assert isinstance(result, Refusal)
     assert result.code == "undeclared_change"

@@ -1,0 +1,345 @@
+"""Calls a function of a job folder in processes of its own, and ends those that take too long."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.functions import (
+    FunctionAnswer,
+    FunctionFault,
+    FunctionInput,
+    FunctionSource,
+    answer_of,
+)
+from bulkrunner.domain.records import Document
+from bulkrunner.errors import UsageError
+
+START_SECONDS = 20.0
+"""How long a process may take to start and to import the function."""
+
+MAX_LOOKS = 200
+"""Records that one call may look up."""
+
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes of one message."""
+
+SAMPLE_FIRST = 20
+SAMPLE_EVERY = 100
+"""Calls that are made twice, in another process, to see whether the answers agree."""
+
+MAX_FAULTS = 20
+"""Time-outs and deaths in a row after which the function is not called any more."""
+
+_CHILD = str(Path(__file__).with_name("child.py"))
+
+
+class NotConfined(UsageError):
+    """Functions cannot be confined here, and the policy asks for it."""
+
+    default_code = "functions_not_confined"
+
+
+class FunctionNotLoaded(UsageError):
+    """The function's module cannot be imported."""
+
+    default_code = "function_not_loaded"
+
+
+class _Ended(Exception):
+    """The process is gone, or did not answer in time."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Runner:
+    """Calls one function; thread safe.
+
+    Half of its processes have another hash seed than the others: an answer that depends on the
+    order of a set differs between them.
+    """
+
+    def __init__(
+        self, source: FunctionSource, folder: Path, *, must_be_confined: bool, processes: int = 2
+    ) -> None:
+        """Start one process, to know that the function can be called, and how it is held.
+
+        Raises:
+            NotConfined: it cannot be confined here, and must be.
+            FunctionNotLoaded: its module cannot be imported.
+        """
+        self._source = source
+        self._folder = folder
+        self._must_be_confined = must_be_confined
+        self._free: dict[int, deque[_Process]] = {0: deque(), 1: deque()}
+        self._places = threading.Semaphore(processes)
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._faults = 0
+        self._given_up: FunctionFault | None = None
+        try:
+            first = self._start(0)
+        except _Ended as ended:
+            raise FunctionNotLoaded(
+                f"the function {source.name} cannot be loaded: {ended.message}",
+                hint="nothing was planned; mend the function",
+            ) from None
+        self.confinement = first.confinement
+        self._free[0].append(first)
+
+    def call(self, given: FunctionInput) -> FunctionAnswer:
+        """Call the function for one record.
+
+        Raises:
+            FunctionFault: it gave no answer that can be used.
+        """
+        if self._given_up is not None:
+            raise self._given_up
+        with self._lock:
+            self._calls += 1
+            twice = self._calls <= SAMPLE_FIRST or self._calls % SAMPLE_EVERY == 0
+        looked: dict[str, Document | None] = {}
+        answer = self._once(given, 0, looked)
+        if twice and canonical_bytes(self._once(given, 1, looked)) != canonical_bytes(answer):
+            self._given_up = FunctionFault(
+                "function_not_deterministic",
+                f"called twice for {given.id}, it answered differently; a function may depend on "
+                "nothing but what it is given",
+            )
+            raise self._given_up
+        return answer_of(answer)
+
+    def _once(self, given: FunctionInput, seed: int, looked: dict[str, Document | None]) -> Any:
+        with self._places:
+            try:
+                with self._process(seed) as process:
+                    answer = process.call(given, looked)
+            except _Ended as ended:
+                self._count(ended)
+                raise FunctionFault(ended.code, ended.message) from None
+        self._faults = 0
+        return answer
+
+    def _count(self, ended: _Ended) -> None:
+        self._faults += 1
+        if self._faults >= MAX_FAULTS:
+            self._given_up = FunctionFault(
+                "function_given_up",
+                f"it is not called any more, after {self._faults} calls in a row that failed so: "
+                f"{ended.message}",
+            )
+
+    @contextmanager
+    def _process(self, seed: int) -> Iterator[_Process]:
+        try:
+            process = self._free[seed].pop()
+        except IndexError:
+            process = self._start(seed)
+        try:
+            yield process
+        except BaseException:
+            process.end()
+            raise
+        self._free[seed].append(process)
+
+    def _start(self, seed: int) -> _Process:
+        process = _Process(
+            self._source, self._folder, seed, must_be_confined=self._must_be_confined
+        )
+        try:
+            process.begin()
+        except BaseException:
+            process.end()
+            raise
+        return process
+
+    def close(self) -> None:
+        """End its processes."""
+        for free in self._free.values():
+            while free:
+                free.pop().end()
+
+
+class _Process:
+    """One process and the channel to it."""
+
+    def __init__(
+        self, source: FunctionSource, folder: Path, seed: int, *, must_be_confined: bool
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._must_be_confined = must_be_confined
+        self._buffer = bytearray()
+        self.confinement = ""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-B",
+                    "-X",
+                    "utf8",
+                    _CHILD,
+                    str(theirs.fileno()),
+                    _paths(),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                cwd="/",
+                env={"PYTHONHASHSEED": str(seed + 1), "PATH": os.defpath, "TZ": "UTC"},
+                start_new_session=True,
+            )
+        self._ours = ours
+
+    def begin(self) -> None:
+        """Hand over the function; returns once it can be called.
+
+        Raises:
+            _Ended: it cannot. NotConfined: nor may it.
+        """
+        source = self._source
+        deadline = time.monotonic() + START_SECONDS
+        self._send(
+            {
+                "module": source.module,
+                "function": source.function,
+                "sources": dict(source.sources),
+                "folder": str(self._folder),
+                "files": [str(self._folder / name) for name in source.files],
+                "megabytes": source.megabytes,
+                "must_be_confined": self._must_be_confined,
+            },
+            deadline,
+        )
+        answer = self._receive(deadline)
+        if "fault" in answer:
+            raise _Ended(str(answer["fault"]), str(answer["message"])[:1000])
+        held = answer["ready"]
+        if "unconfined" in held:
+            if self._must_be_confined:
+                raise NotConfined(
+                    f"the job's function cannot be confined here: {held['unconfined']}",
+                    hint='plan on a Linux system that has it, or set [policy] functions = "any"',
+                )
+            held = {"confined": f"time and memory only ({held['unconfined']})"}
+        self.confinement = str(held["confined"])
+
+    def call(self, given: FunctionInput, looked: dict[str, Document | None]) -> Any:
+        """Return the function's answer.
+
+        Raises:
+            FunctionFault: it said what went wrong. _Ended: it is gone.
+        """
+        deadline = time.monotonic() + self._source.seconds
+        self._send(
+            {
+                "record": given.document,
+                "id": given.id,
+                "row": None if given.row is None else dict(given.row),
+                "parameters": dict(given.parameters),
+            },
+            deadline,
+        )
+        looks = 0
+        while True:
+            message = self._receive(deadline)
+            if "look" in message:
+                looks += 1
+                if looks > MAX_LOOKS:
+                    raise _Ended("function_failed", f"it looked up more than {MAX_LOOKS} records")
+                began = time.monotonic()
+                found = self._look(str(message["look"]), given, looked)
+                deadline += time.monotonic() - began
+                self._send({"found": found}, deadline)
+            elif "fault" in message:
+                raise FunctionFault(str(message["fault"]), str(message["message"])[:1000])
+            else:
+                return message["answer"]
+
+    @staticmethod
+    def _look(
+        wanted: str, given: FunctionInput, looked: dict[str, Document | None]
+    ) -> Document | None:
+        if wanted not in looked:
+            looked[wanted] = given.look(wanted[:500])
+        return looked[wanted]
+
+    def _send(self, message: dict[str, Any], deadline: float) -> None:
+        self._ours.settimeout(self._left(deadline))
+        try:
+            self._ours.sendall(json.dumps(message).encode() + b"\n")
+        except TimeoutError:
+            raise self._late() from None
+        except OSError:
+            raise self._gone() from None
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > MAX_LINE:
+                raise _Ended("function_answer", "its answer is larger than 64 MB")
+            self._ours.settimeout(self._left(deadline))
+            try:
+                data = self._ours.recv(1 << 20)
+            except TimeoutError:
+                raise self._late() from None
+            except OSError:
+                data = b""
+            if not data:
+                raise self._gone()
+            self._buffer += data
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            raise _Ended("function_failed", "it wrote into the channel that its answers take")
+        return message
+
+    def _left(self, deadline: float) -> float:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise self._late()
+        return left
+
+    def _late(self) -> _Ended:
+        return _Ended("function_timeout", f"it took longer than {self._source.seconds:g} s")
+
+    def _gone(self) -> _Ended:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        code = self._process.returncode
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+        return _Ended("function_failed", f"its process ended {how}")
+
+    def end(self) -> None:
+        """Kill the process and all that it may have started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, 9)
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        self._ours.close()
+
+
+def _paths() -> str:
+    return json.dumps([path for path in sys.path if path])

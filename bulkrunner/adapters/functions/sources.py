@@ -1,0 +1,242 @@
+"""Finds a function of a job folder and every module that it imports, without running anything."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.problems import meant, shown
+from bulkrunner.domain.functions import FunctionSource
+from bulkrunner.domain.job import Problem, Source
+
+MAX_SOURCE = 1_000_000
+"""Bytes of one module."""
+
+MAX_MODULES = 100
+
+MAX_FILE = 50_000_000
+"""Bytes of one data file."""
+
+
+class FunctionRefused(Exception):
+    """The function cannot be used; ``problems`` says why, with places in the job folder."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(str(problems[0]))
+        self.problems = tuple(problems)
+
+
+def read_function(
+    folder: JobFolder,
+    name: str,
+    *,
+    at: Source,
+    files: Sequence[str] = (),
+    seconds: float,
+    megabytes: int,
+) -> FunctionSource:
+    """Read a function of a job folder.
+
+    Args:
+        folder: the job folder.
+        name: ``module:function``; the module is a file, or a package, of the folder.
+        at: where the manifest names it.
+        files: data files of the folder that it may read.
+        seconds: what one call may take.
+        megabytes: what its process may use.
+
+    Raises:
+        FunctionRefused: with every fault found.
+    """
+    module, _, function = name.partition(":")
+    reading = _Reading(folder, at)
+    reading.read(module, at)
+    if module in reading.trees:
+        reading.find(module, function)
+    digests = {file: reading.digest_of(file) for file in files}
+    if reading.problems:
+        raise FunctionRefused(reading.problems)
+    return FunctionSource(
+        module=module,
+        function=function,
+        sources=dict(sorted(reading.sources.items())),
+        files=digests,
+        seconds=seconds,
+        megabytes=megabytes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Import:
+    """A module that is imported: dotted name, level of a relative import, and the place."""
+
+    name: str
+    at: Source
+    required: bool
+
+
+class _Reading:
+    def __init__(self, folder: JobFolder, at: Source) -> None:
+        self._folder = folder
+        self._at = at
+        self._files: dict[str, str] = {}
+        self.sources: dict[str, str] = {}
+        self.trees: dict[str, ast.Module] = {}
+        self.problems: list[Problem] = []
+
+    def read(self, module: str, at: Source) -> None:
+        """Read a module and those that it imports."""
+        waiting = [_Import(name=module, at=at, required=True)]
+        while waiting:
+            wanted = waiting.pop()
+            for name in _with_packages(wanted.name):
+                if name in self.sources:
+                    continue
+                inner = self._one(name, wanted)
+                if inner is None:
+                    break
+                waiting += inner
+
+    def _one(self, name: str, wanted: _Import) -> list[_Import] | None:
+        """Read one module; return what it imports, None where there is no such module."""
+        if len(self.sources) >= MAX_MODULES:
+            self._fault(wanted.at, "too_many_modules", f"more than {MAX_MODULES} modules")
+            return None
+        found = self._text(name, wanted)
+        if found is None:
+            return None
+        file, text = found
+        self.sources[name] = text
+        self._files[name] = file
+        try:
+            tree = ast.parse(text, filename=file)
+        except SyntaxError as error:
+            place = Source(file=file, line=error.lineno or 0, column=error.offset or 0)
+            self._fault(place, "function_syntax", f"this is no Python: {error.msg}")
+            return []
+        except (ValueError, RecursionError, MemoryError):
+            self._fault(Source(file=file), "function_syntax", "this cannot be read as Python")
+            return []
+        self.trees[name] = tree
+        return list(self._imports(name, tree, file))
+
+    def _text(self, name: str, wanted: _Import) -> tuple[str, str] | None:
+        base = name.replace(".", "/")
+        for file in (f"{base}.py", f"{base}/__init__.py"):
+            try:
+                with self._folder.open(file) as opened:
+                    data = opened.read(MAX_SOURCE + 1)
+            except FileRefused as refused:
+                if refused.code == "missing_file":
+                    continue
+                self._fault(wanted.at, refused.code, refused.message, refused.hint)
+                return None
+            if len(data) > MAX_SOURCE:
+                self._fault(wanted.at, "function_too_large", f"{file} has more than 1 MB")
+                return None
+            try:
+                return file, data.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                self._fault(Source(file=file), "not_utf8", "the module is not UTF-8")
+                return None
+        if wanted.required:
+            self._missing(wanted)
+        return None
+
+    def _missing(self, wanted: _Import) -> None:
+        name = wanted.name
+        if wanted.at == self._at:
+            self._fault(
+                wanted.at,
+                "missing_module",
+                f"the job folder has no module {shown(name)}",
+                f"it would be the file {name.replace('.', '/')}.py beside the manifest",
+            )
+        else:
+            self._fault(
+                wanted.at,
+                "foreign_import",
+                f"{shown(name)} is neither in Python's standard library nor in the job folder",
+                "a function imports nothing else, so that its digest covers all that it does",
+            )
+
+    def _imports(self, module: str, tree: ast.Module, file: str) -> Iterator[_Import]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [(alias.name, True) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = _absolute(node, module, is_package=file.endswith("/__init__.py"))
+                # `from package import name`: the name may be a module of it, or anything else.
+                inner = [(f"{base}.{alias.name}", False) for alias in node.names]
+                names = [(base, True), *inner]
+            else:
+                continue
+            place = Source(file=file, line=node.lineno, column=node.col_offset + 1)
+            for name, required in names:
+                if name.partition(".")[0] not in sys.stdlib_module_names:
+                    yield _Import(name=name, at=place, required=required)
+
+    def find(self, module: str, function: str) -> None:
+        """Note a fault where the module has no such function."""
+        found = {
+            node.name: node
+            for node in self.trees[module].body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        node = found.get(function)
+        file = self._files[module]
+        if node is None:
+            near = meant(function, list(found))
+            self._fault(
+                self._at,
+                "missing_function",
+                f"{file} has no function {shown(function)}",
+                f"did you mean {shown(near)}?" if near else "write: def NAME(record, context):",
+            )
+            return
+        place = Source(file=file, line=node.lineno, column=node.col_offset + 1)
+        if isinstance(node, ast.AsyncFunctionDef):
+            self._fault(place, "function_form", "an async function cannot be called here")
+        elif len(node.args.posonlyargs + node.args.args) != 2:
+            self._fault(
+                place,
+                "function_form",
+                f"{function} takes {len(node.args.posonlyargs + node.args.args)} arguments",
+                "a function takes two: def NAME(record, context):",
+            )
+
+    def digest_of(self, file: str) -> str:
+        """Return the digest of a data file's bytes."""
+        state = hashlib.sha256()
+        size = 0
+        try:
+            with self._folder.open(file) as opened:
+                while data := opened.read(1 << 20):
+                    size += len(data)
+                    state.update(data)
+                    if size > MAX_FILE:
+                        self._fault(self._at, "file_too_large", f"{shown(file)} has over 50 MB")
+                        break
+        except FileRefused as refused:
+            self._fault(self._at, refused.code, refused.message, refused.hint)
+        return "sha256:" + state.hexdigest()
+
+    def _fault(self, source: Source, code: str, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(source=source, code=code, message=message, hint=hint))
+
+
+def _with_packages(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    keep = len(parts) - node.level + (1 if is_package else 0)
+    return ".".join([*parts[: max(keep, 0)], *([node.module] if node.module else [])])

@@ -1,0 +1,90 @@
+"""Turns the selection of a step, as written, into what reads its input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.problems import PathKey
+from bulkrunner.adapters.manifests.selections import (
+    IdFile,
+    InlineIds,
+    ReportLines,
+    Selection,
+    TableRows,
+)
+from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.adapters.tables import Form
+from bulkrunner.domain.identifiers import Number
+
+Path = tuple[PathKey, ...]
+
+SELECTIONS = ("ids", "rows", "report", "find", "library")
+"""Keys of a step that say which records are meant."""
+
+APPLIED = ("applied",)
+
+
+def selection_of(step: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
+    """Return what reads the input of a step that fits the schema."""
+    if "rows" in step:
+        return _rows(step["rows"], (*path, "rows"), tree, folder)
+    if "report" in step:
+        return _report(step["report"], (*path, "report"), tree, folder)
+    return ids_of(step["ids"], (*path, "ids"), tree, folder)
+
+
+def ids_of(declared: Any, path: Path, tree: Tree, folder: JobFolder) -> Selection:
+    """Return what reads a list of ids, in the manifest or in a file."""
+    long = declared if isinstance(declared, dict) else {}
+    meanings = meanings_of(long.get("as"))
+    listed = declared if isinstance(declared, list) else long.get("list")
+    if listed is not None:
+        at = path if isinstance(declared, list) else (*path, "list")
+        places = [(text, tree.source((*at, number))) for number, text in enumerate(listed)]
+        return InlineIds(ids=places, meanings=meanings)
+    return IdFile(
+        folder=folder,
+        name=long.get("file", declared),
+        at=tree.source((*path, "file")),
+        meanings=meanings,
+        encoding=long.get("encoding"),
+    )
+
+
+def meanings_of(declared: Any) -> tuple[Number, ...]:
+    """Return what bare numbers are taken for."""
+    words = declared if isinstance(declared, list) else [declared] if declared else []
+    return tuple(Number(word) for word in words)
+
+
+def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
+    return TableRows(
+        folder=folder,
+        name=declared["file"],
+        at=tree.source((*path, "file")),
+        key=str(declared["key"]),
+        key_at=tree.source((*path, "key")),
+        form=Form(
+            encoding=declared.get("encoding"),
+            separator=declared.get("separator"),
+            header=declared.get("header", True),
+            columns=tuple(declared.get("columns", ())),
+            quotes=declared.get("quotes", True),
+            sheet=declared.get("sheet"),
+        ),
+        meanings=meanings_of(declared.get("as")),
+    )
+
+
+def _report(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
+    others = any(key in declared for key in ("actions", "codes"))
+    return ReportLines(
+        folder=folder,
+        name=declared["file"],
+        at=tree.source((*path, "file")),
+        outcomes=frozenset(declared.get("outcomes", () if others else APPLIED)),
+        actions=frozenset(declared.get("actions", ())),
+        codes=frozenset(declared.get("codes", ())),
+    )

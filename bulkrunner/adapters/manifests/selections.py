@@ -1,0 +1,307 @@
+"""What names the records of a step in the job folder: lists of ids, tables, earlier reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.ids import BLANK, OTHER_OUTCOME, IdEntry, entry, read_ids
+from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
+from bulkrunner.adapters.manifests.problems import harmless, meant, shown
+from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
+from bulkrunner.adapters.tables.encodings import detect
+from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.domain.identifiers import Number
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Problem, Source
+
+Report = Callable[[Problem], None]
+"""Takes a fault."""
+
+Clean = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One line, row or id of a selection.
+
+    Attributes:
+        entry: what it names, or why it names nothing.
+        row: the row's columns where the selection is a table.
+    """
+
+    source: Source
+    entry: IdEntry
+    row: Mapping[str, str] | None = None
+
+
+@dataclass(kw_only=True)
+class Input:
+    """How an input was read, for people to see.
+
+    Attributes:
+        kind: ``ids``, ``text`` (a table), ``xlsx``, ``ods``, ``report``.
+        lines: lines or rows in all, the header of a table left out.
+        left_out: lines that are nothing, by code.
+    """
+
+    file: str
+    kind: str
+    encoding: str = ""
+    separator: str = ""
+    header_separator: str = ""
+    sheet: str = ""
+    columns: tuple[str, ...] = ()
+    lines: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def count(self, found: IdEntry) -> None:
+        """Count one line."""
+        self.lines += 1
+        if found.code:
+            self.left_out[found.code] += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain data, empty ones left out."""
+        plain = {name: value for name, value in vars(self).items() if value}
+        return plain | {"lines": self.lines, "left_out": dict(self.left_out)}
+
+
+class Selection(Protocol):
+    """Something in the job folder that names records."""
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+
+    @property
+    def input(self) -> Input | None:
+        """How it was read the last time; None for ids in the manifest."""
+
+    def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
+        """Yield every line with its place; faults of the whole go to ``report``."""
+
+
+@dataclass(kw_only=True)
+class IdFile:
+    """A file with one id per line; ``at`` is where the manifest names it."""
+
+    folder: JobFolder
+    name: str
+    at: Source
+    meanings: tuple[Number, ...] = ()
+    encoding: str | None = None
+    input: Input | None = None
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return shown(self.name)
+
+    def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
+        """Yield every line with its place."""
+        try:
+            with self.folder.open(self.name) as file:
+                encoding = self.encoding or detect(file)
+                self.input = Input(file=self.name, kind="ids", encoding=encoding)
+                for found in read_ids(file, iris, self.meanings, encoding=encoding):
+                    self.input.count(found)
+                    yield Selected(Source(file=self.name, line=found.line), found)
+        except BadFile as bad:
+            report(_problem(bad, self.name))
+        except FileRefused as refused:
+            hint = refused.hint
+            if iris.parse(self.name):
+                hint = f"an id in the manifest itself is written as a list: ids: [{self.name}]"
+            report(_refused(refused, self.at, hint))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InlineIds:
+    """Ids in the manifest, each with its place."""
+
+    ids: Sequence[tuple[str, Source]]
+    meanings: tuple[Number, ...] = ()
+
+    called = "the list"
+    input = None
+
+    def read(self, iris: IriMap, _report: Report, /) -> Iterator[Selected]:
+        """Yield every id with its place."""
+        for text, source in self.ids:
+            given = text.strip()
+            found = (
+                entry(source.line, given, iris, self.meanings)
+                if given
+                else IdEntry(source.line, "", None, BLANK)
+            )
+            yield Selected(source, found)
+
+
+@dataclass(kw_only=True)
+class TableRows:
+    """A table with a column that names the records.
+
+    Attributes:
+        key: the name of that column, or its number from 1 as a text.
+        clean: by column, what its cells go through.
+        key_at: where the manifest names the key column.
+    """
+
+    folder: JobFolder
+    name: str
+    at: Source
+    key: str
+    key_at: Source
+    form: Form
+    clean: Mapping[str, Clean] = field(default_factory=dict)
+    meanings: tuple[Number, ...] = ()
+    input: Input | None = None
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return shown(self.name)
+
+    def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
+        """Yield every row with its place."""
+        try:
+            with self.folder.open(self.name) as file:
+                table = open_table(file, self.form)
+                self.input = _input(self.name, table.facts)
+                if (problem := self._missing(table.facts)) is not None:
+                    report(problem)
+                    return
+                yield from self._rows(table, iris)
+        except BadFile as bad:
+            report(_problem(bad, self.name))
+        except FileRefused as refused:
+            report(_refused(refused, self.at, refused.hint))
+
+    def _rows(self, table: Table, iris: IriMap) -> Iterator[Selected]:
+        read = self.input
+        for row in table.rows():
+            cells = {
+                name: self.clean[name](cell) if name in self.clean else cell
+                for name, cell in row.cells.items()
+            }
+            found = self._entry(row, cells.get(self.key, ""), iris)
+            if read is not None:
+                read.count(found)
+            place = Source(file=self._place(table.facts), line=row.line, column=row.column)
+            yield Selected(place, found, cells)
+
+    def _place(self, facts: Facts) -> str:
+        return f"{self.name}[{facts.sheet}]" if facts.sheet else self.name
+
+    def _entry(self, row: Row, key: str, iris: IriMap) -> IdEntry:
+        if row.code:
+            return IdEntry(row.line, harmless(key[:100]), None, row.code, row.message)
+        if not key:
+            return IdEntry(
+                row.line, "", None, "empty_key", f"the cell of column `{self.key}` is empty"
+            )
+        return entry(row.line, key, iris, self.meanings)
+
+    def _missing(self, facts: Facts) -> Problem | None:
+        """Return the fault of a column that the manifest names and the table has not."""
+        if not facts.columns:
+            return None  # columns without names; a row without that cell has an empty key
+        for name in (self.key, *self.clean):
+            if name not in facts.columns:
+                near = meant(name, facts.columns)
+                columns = ", ".join(facts.columns[:20])
+                hint = f"did you mean `{near}`?" if near else f"its columns are: {columns[:300]}"
+                if not near and self.form.header:
+                    hint += "; if the first row is no header, write `header: false`"
+                return Problem(
+                    source=self.key_at,
+                    code="missing_column",
+                    message=f"{self.called} has no column {shown(name)}",
+                    hint=harmless(hint),
+                )
+        return None
+
+
+@dataclass(kw_only=True)
+class ReportLines:
+    """An earlier report in JSON Lines; of it the lines with certain outcomes, actions or codes."""
+
+    folder: JobFolder
+    name: str
+    at: Source
+    outcomes: frozenset[str]
+    actions: frozenset[str]
+    codes: frozenset[str]
+    input: Input | None = None
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return shown(self.name)
+
+    def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
+        """Yield every line with its place."""
+        read = self.input = Input(file=self.name, kind="report", encoding="utf-8")
+        try:
+            with self.folder.open(self.name) as file:
+                for number, value in read_lines(file):
+                    source = Source(file=self.name, line=number)
+                    record = value.get("record") if isinstance(value, dict) else None
+                    if isinstance(value, Fault) or not isinstance(record, str):
+                        report(_no_report(value, source))
+                        return
+                    found = self._entry(number, record, value, iris)
+                    read.count(found)
+                    yield Selected(source, found)
+        except FileRefused as refused:
+            report(_refused(refused, self.at, refused.hint))
+
+    def _entry(self, line: int, record: str, value: Mapping[str, Any], iris: IriMap) -> IdEntry:
+        if not self._is_meant(value):
+            words = [str(value.get(key)) for key in ("action", "outcome") if value.get(key)]
+            return IdEntry(line, harmless(record[:100]), None, OTHER_OUTCOME, ", ".join(words))
+        return entry(line, record, iris)
+
+    def _is_meant(self, value: Mapping[str, Any]) -> bool:
+        result = value.get("result")
+        codes = {value.get("code"), result.get("code") if isinstance(result, dict) else None}
+        return (
+            (not self.outcomes or value.get("outcome") in self.outcomes)
+            and (not self.actions or value.get("action") in self.actions)
+            and (not self.codes or not self.codes.isdisjoint(codes))
+        )
+
+
+def _no_report(value: Any, source: Source) -> Problem:
+    message = value.message if isinstance(value, Fault) else "the line names no `record`"
+    return Problem(
+        source=source,
+        code="not_a_report",
+        message=f"this is no report in JSON Lines: {message}",
+        hint="bulkrunner report ID --format jsonl writes one; other lists go under ids or rows",
+    )
+
+
+def _input(name: str, facts: Facts) -> Input:
+    return Input(
+        file=name,
+        kind=facts.kind,
+        encoding=facts.encoding,
+        separator=facts.separator,
+        header_separator=facts.header_separator,
+        sheet=facts.sheet,
+        columns=facts.columns,
+    )
+
+
+def _problem(bad: BadFile, name: str) -> Problem:
+    place = Source(file=name, line=bad.line, column=bad.column)
+    return Problem(source=place, code=bad.code, message=bad.message, hint=bad.hint)
+
+
+def _refused(refused: FileRefused, at: Source, hint: str) -> Problem:
+    return Problem(source=at, code=refused.code, message=refused.message, hint=hint)

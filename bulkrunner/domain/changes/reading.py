@@ -1,0 +1,268 @@
+"""Reads changes as a manifest writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.changes.example import check_example
+from bulkrunner.domain.changes.kinds import (
+    PLAIN,
+    AppendChange,
+    Change,
+    ExampleChange,
+    MoveValueChange,
+    RemoveChange,
+    RemoveItemsChange,
+    ReplaceTextChange,
+    ReplaceValueChange,
+    RetypeChange,
+    Scope,
+    SetChange,
+    Table,
+    Within,
+)
+from bulkrunner.domain.changes.verbs import ITEM_PREFIX
+from bulkrunner.domain.conditions import parse_condition, parse_matching
+from bulkrunner.domain.forms import FormError, Outside, brief, meant
+from bulkrunner.domain.places import RECORD_PREFIX, Path, PlaceError, parse_place
+from bulkrunner.domain.values import Dynamic, parse_value
+
+MAX_TABLE = 1_000_000
+_SCOPE = ("in", "when")
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
+_GROUP = re.compile(r"\\(.?)", re.DOTALL)
+
+
+def parse_change(data: Mapping[str, Any], outside: Outside) -> Change:
+    """Read one change: a verb with its arguments, and perhaps ``in`` and ``when``.
+
+    Raises:
+        FormError: malformed; says where.
+    """
+    verbs = [key for key in data if key not in _SCOPE]
+    if len(verbs) != 1 or verbs[0] not in VERBS:
+        strange = next((key for key in verbs if key not in VERBS), "")
+        raise FormError(
+            f"a change is exactly one of {', '.join(VERBS)}, with `in` and `when` beside it",
+            key=strange or None,
+            hint=meant(strange, list(VERBS)) if strange else "",
+        )
+    verb = verbs[0]
+    scope = _scope(data, outside)
+    try:
+        return VERBS[verb](data[verb], scope, outside)
+    except FormError as error:
+        raise error.below(verb) from None
+
+
+def _scope(data: Mapping[str, Any], outside: Outside) -> Scope:
+    within, each = _within(data["in"]) if "in" in data else (None, None)
+    when = None
+    if "when" in data:
+        try:
+            when = parse_condition(data["when"], outside)
+        except FormError as error:
+            raise error.below("when") from None
+    return Scope(within=within, each=each, when=when)
+
+
+def _within(data: Any) -> tuple[Within | None, str | None]:
+    if isinstance(data, dict) and data.keys() == {"each"} and isinstance(data["each"], str):
+        try:
+            parse_place(data["each"])
+        except PlaceError as error:
+            raise _no_place(data["each"], error).below("in", "each") from None
+        return None, data["each"]
+    known = [one.value for one in Within]
+    if not isinstance(data, str) or data not in known:
+        raise FormError(
+            f"{brief(data)} is no place to look in",
+            path=("in",),
+            hint=meant(str(data), known) + "; or {each: place}",
+        )
+    return Within(data), None
+
+
+def _at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
+    text = data[key]
+    try:
+        place = parse_place(text)
+    except PlaceError as error:
+        raise _no_place(text, error).below(key) from None
+    if place.in_record and not (scope.within is None and scope.each is None):
+        raise FormError(
+            f"{brief(text)} begins at the record part, which `in` has already said",
+            path=(key,),
+            hint="leave @record. out, or leave `in` out",
+        )
+    return str(text)
+
+
+def _no_place(text: str, error: PlaceError) -> FormError:
+    return FormError(f"{brief(text)} is no place: {error}")
+
+
+def _value(data: Mapping[str, Any], key: str) -> Any:
+    try:
+        return parse_value(data[key])
+    except FormError as error:
+        raise error.below(key) from None
+
+
+# --- the verbs -----------------------------------------------------------------------------------
+
+
+def _set(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
+    return SetChange(at=_at(data, scope), to=_value(data, "to"), scope=scope)
+
+
+def _remove(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
+    return RemoveChange(at=_at(data, scope), scope=scope)
+
+
+def _append(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
+    return AppendChange(at=_at(data, scope), value=_value(data, "value"), scope=scope)
+
+
+def _remove_items(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
+    try:
+        matching = parse_matching(data["matching"], outside)
+    except FormError as error:
+        raise error.below("matching") from None
+    return RemoveItemsChange(at=_at(data, scope), matching=matching, scope=scope)
+
+
+def _replace_value(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
+    otherwise = data.get("otherwise", "keep")
+    if otherwise not in ("keep", "refuse"):
+        raise FormError(f"{brief(otherwise)} is neither keep nor refuse", path=("otherwise",))
+    try:
+        table = _table(data["table"], outside)
+    except FormError as error:
+        raise error.below("table") from None
+    return ReplaceValueChange(
+        at=_at(data, scope), table=table, refuse_others=otherwise == "refuse", scope=scope
+    )
+
+
+def _table(data: Any, outside: Outside) -> Table:
+    if not isinstance(data, dict) or not data:
+        raise FormError("`table` is an object of old and new values, or {file: name}")
+    pairs: Mapping[str, Any] = data
+    if data.keys() == {"file"} and isinstance(data["file"], str):
+        pairs = outside.lists.table(data["file"])
+    if len(pairs) > MAX_TABLE:
+        raise FormError(f"a table has more than {MAX_TABLE:,} rows")
+    for old, new in pairs.items():
+        if isinstance(parse_value(new), Dynamic):
+            raise FormError("a table holds constants only", key=old)
+    return Table(
+        pairs=dict(pairs),
+        results=frozenset(canonical_bytes(new) for new in pairs.values() if new is not None),
+        digest=digest(dict(pairs)),
+    )
+
+
+def _replace_text(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
+    if ("find" in data) == ("pattern" in data):
+        raise FormError("exactly one of find and pattern is needed")
+    change = ReplaceTextChange(at=_at(data, scope), trim=data.get("trim", False), scope=scope)
+    if "find" in data:
+        find = _value(data, "find")
+        if not isinstance(find, Dynamic) and not (isinstance(find, str) and find):
+            raise FormError("`find` is a text of one character at least", path=("find",))
+        into = _value(data, "with")
+        if not isinstance(into, (str, Dynamic)):
+            raise FormError("`with` is a text", path=("with",))
+        return replace(change, find=find, into=into)
+    try:
+        pattern = outside.engine.compile(data["pattern"])
+    except FormError as error:
+        raise error.below("pattern") from None
+    if not isinstance(data["with"], str):
+        raise FormError("beside a pattern `with` is a plain text", path=("with",))
+    return replace(
+        change,
+        pattern=pattern,
+        template=_template(data["with"], pattern.groups),
+        written=data["with"],
+    )
+
+
+def _template(text: str, groups: int) -> tuple[str | int, ...]:
+    r"""Read the replacement of a pattern: ``\1`` is a group, ``\0`` all of it, ``\\`` a backslash."""
+    pieces: list[str | int] = []
+    at = 0
+    for match in _GROUP.finditer(text):
+        pieces.append(text[at : match.start()])
+        letter = match[1]
+        if letter == "\\":
+            pieces.append("\\")
+        elif not (letter.isascii() and letter.isdigit()):
+            raise FormError(
+                f"{brief(match[0])} means nothing in a replacement",
+                path=("with",),
+                hint="a group is \\1 to \\9, the whole match \\0, a backslash \\\\",
+            )
+        elif int(letter) > groups:
+            raise FormError(
+                f"the pattern has {groups} groups, no \\{letter}",
+                path=("with",),
+                hint="a group is a part of the pattern in round brackets",
+            )
+        else:
+            pieces.append(int(letter))
+        at = match.end()
+    return tuple(piece for piece in (*pieces, text[at:]) if piece != "")
+
+
+def _move_value(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
+    origin = _at(data, scope, key="from")
+    one, other = parse_place(origin), _goal(data["to"])
+    if one.in_record == other[0] and not data["to"].startswith(ITEM_PREFIX):
+        shorter = min(len(one.steps), len(other[1]))
+        if one.steps[:shorter] == other[1][:shorter]:
+            raise FormError("one of the two places lies inside the other", path=("to",))
+    return MoveValueChange(origin=origin, to=data["to"], scope=scope)
+
+
+def _goal(text: str) -> tuple[bool, Path]:
+    try:
+        place = parse_place(text.removeprefix(ITEM_PREFIX))
+    except PlaceError as error:
+        raise _no_place(text, error).below("to") from None
+    if text.startswith(ITEM_PREFIX) and place.in_record:
+        raise FormError(f"{brief(text)} begins in two places", path=("to",))
+    return text.startswith(RECORD_PREFIX), place.steps
+
+
+def _retype(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
+    if not isinstance(data["to"], str) or not _TYPE.fullmatch(data["to"]):
+        raise FormError(f"{brief(data['to'])} is no type", path=("to",))
+    return RetypeChange(at=_at(data, scope), to=data["to"], scope=scope)
+
+
+def parse_example(data: Mapping[str, Any]) -> ExampleChange:
+    """Read a change by example.
+
+    Raises:
+        FormError: the two forms do not say plainly what becomes of what.
+    """
+    check_example(data["match"], data["result"])
+    return ExampleChange(match=_value(data, "match"), result=_value(data, "result"), scope=PLAIN)
+
+
+VERBS: dict[str, Callable[[Any, Scope, Outside], Change]] = {
+    "set": _set,
+    "remove": _remove,
+    "append": _append,
+    "remove_items": _remove_items,
+    "replace_value": _replace_value,
+    "replace_text": _replace_text,
+    "move_value": _move_value,
+    "retype": _retype,
+}

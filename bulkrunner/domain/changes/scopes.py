@@ -1,0 +1,158 @@
+"""Which objects of a record a change is made in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.domain.changes.kinds import Scope, Within
+from bulkrunner.domain.places import (
+    FORBIDDEN_ON_THING,
+    RECORD_KEPT,
+    RECORD_PATH,
+    THING_PATH,
+    Path,
+    Place,
+    forbidden,
+    parse_place,
+)
+from bulkrunner.domain.records import Document, record_part, thing_part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """One object that a change is made in, and where it stands."""
+
+    path: Path
+    node: Any
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """Return the keys of the object that no change reaches."""
+        if self.path == THING_PATH:
+            return FORBIDDEN_ON_THING
+        return RECORD_KEPT if self.path == RECORD_PATH else frozenset()
+
+
+def objects(document: Document, scope: Scope, place: Place) -> list[Here]:
+    """Return the objects that a change at a place is made in, in the document's order.
+
+    Raises:
+        PlaceRefused: ``forbidden_place``.
+    """
+    if scope.each is not None:
+        return list(_each(document, parse_place(scope.each)))
+    first = place.steps[0]
+    found: Iterator[Here]
+    match scope.within:
+        case Within.ANYWHERE:
+            return [
+                here
+                for here in _anywhere(document)
+                if first in here.node and first not in here.kept
+            ]
+        case Within.RECORD:
+            found = iter([_record(document)])
+        case Within.COMPONENTS:
+            found = _components(_item(document))
+        case Within.ITEM_AND_COMPONENTS:
+            found = _with_components(document)
+        case Within.EACH_PLACE:
+            found = (here for here in _with_components(document) if first in here.node)
+        case _:
+            found = iter([_record(document) if place.in_record else _item(document)])
+    return [_writable(here, place) for here in found]
+
+
+def _writable(here: Here, place: Place) -> Here:
+    if place.steps[0] in here.kept:
+        raise forbidden(place.text)
+    return here
+
+
+def _item(document: Document) -> Here:
+    return Here(path=THING_PATH, node=thing_part(document))
+
+
+def _record(document: Document) -> Here:
+    return Here(path=RECORD_PATH, node=record_part(document))
+
+
+def _with_components(document: Document) -> Iterator[Here]:
+    yield _item(document)
+    yield from _components(_item(document))
+
+
+def _components(here: Here) -> Iterator[Here]:
+    for path, node in _objects_in(here.node.get("hasComponent"), (*here.path, "hasComponent")):
+        inner = Here(path=path, node=node)
+        yield inner
+        yield from _components(inner)
+
+
+def _objects_in(value: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield an object, or the objects of a list, however the value is written."""
+    if isinstance(value, dict):
+        yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _objects_in(item, (*path, index))
+
+
+def _each(document: Document, place: Place) -> Iterator[Here]:
+    root = _record(document) if place.in_record else _item(document)
+    if place.steps[0] in root.kept:
+        raise forbidden(place.text)
+    for path, value in spots(root.node, root.path, place.steps):
+        for inner, node in _objects_in(value, path):
+            yield Here(path=inner, node=node)
+
+
+def _anywhere(document: Document) -> Iterator[Here]:
+    for root in (_record(document), _item(document)):
+        yield root
+        for key, value in root.node.items():
+            if key not in root.kept:
+                yield from _inside(value, (*root.path, key))
+
+
+def _inside(value: Any, path: Path) -> Iterator[Here]:
+    for inner, node in _objects_in(value, path):
+        yield Here(path=inner, node=node)
+        for key, item in node.items():
+            yield from _inside(item, (*inner, key))
+
+
+def spots(node: Any, path: Path, steps: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield every path and value that steps lead to, all lists on the way walked through."""
+    if not steps:
+        yield path, node
+        return
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, int):
+        if isinstance(node, list):
+            if step < len(node):
+                yield from spots(node[step], (*path, step), rest)
+        elif step == 0:
+            # A single value and a list of one are the same place.
+            yield from spots(node, path, rest)
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from spots(item, (*path, index), steps)
+    elif isinstance(node, dict) and step in node:
+        yield from spots(node[step], (*path, step), rest)
+
+
+def leaves(node: Any, path: Path, steps: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield every single value that steps lead to, lists at the end walked through as well."""
+    for found, value in spots(node, path, steps):
+        yield from _leaves(value, found)
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    else:
+        yield path, value

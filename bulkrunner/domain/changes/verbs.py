@@ -1,0 +1,353 @@
+"""What each verb comes down to in one object: edits, and the places it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, put, value_of
+from bulkrunner.domain.changes.kinds import (
+    AppendChange,
+    MoveValueChange,
+    RemoveChange,
+    RemoveItemsChange,
+    ReplaceTextChange,
+    ReplaceValueChange,
+    RetypeChange,
+    SetChange,
+)
+from bulkrunner.domain.changes.scopes import Here, leaves, spots
+from bulkrunner.domain.comparing import same
+from bulkrunner.domain.conditions import holds
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.places import (
+    ABSENT,
+    RECORD_PATH,
+    THING_PATH,
+    Path,
+    Place,
+    PlaceRefused,
+    Spot,
+    ambiguous,
+    follow,
+    parse_place,
+    writable_place,
+)
+from bulkrunner.domain.records import record_part, thing_part
+from bulkrunner.domain.text_functions import MAX_RESULT
+from bulkrunner.domain.values import resolve
+
+ITEM_PREFIX = "@item."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a verb wants to do in one object.
+
+    Attributes:
+        named: paths that it names, whether it changes anything there or not.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    named: tuple[Path, ...] = field(default=())
+
+
+# --- set, remove, append -------------------------------------------------------------------------
+
+
+def set_in(here: Here, change: SetChange, context: Context) -> Wish:
+    """Give the place the value."""
+    place = parse_place(change.at)
+    value = localised(place, change.to, context)
+    spot = _findable(here, place)
+    path = spot.path
+    if isinstance(spot.value, list) and not isinstance(value, list):
+        if len(spot.value) > 1:
+            raise ambiguous(place, len(spot.value))
+        if spot.value:
+            path = (*path, 0)
+            spot = Spot(path=path, value=spot.value[0])
+    if same(spot.value, value):
+        return Wish(named=(path,))
+    return Wish(edits=(Put(path=path, value=value),), named=(path,))
+
+
+def remove_in(here: Here, change: RemoveChange, _context: Context) -> Wish:
+    """Take the place away."""
+    spot = follow(here.node, here.path, parse_place(change.at))
+    # Taking out a list element moves those after it, so the whole list is what may change.
+    named = spot.path[:-1] if isinstance(spot.path[-1], int) else spot.path
+    if spot.value is ABSENT:
+        return Wish(named=(named,))
+    return Wish(edits=(Take(path=spot.path),), named=(named,))
+
+
+def append_in(here: Here, change: AppendChange, context: Context) -> Wish:
+    """Add the value to the list at the place."""
+    place = parse_place(change.at)
+    spot = _findable(here, place)
+    if isinstance(place.steps[-1], int) and not isinstance(spot.value, list):
+        raise PlaceRefused(
+            "no_such_place",
+            f"{place.text} is one element of a list, not a list",
+            "append to the list itself, without the index",
+        )
+    value = localised(place, change.value, context)
+    return Wish(edits=(Add(path=spot.path, value=value, as_list=True),), named=(spot.path,))
+
+
+def _findable(here: Here, place: Place) -> Spot:
+    spot = follow(here.node, here.path, place)
+    if spot.value is ABSENT and not spot.creatable:
+        raise no_such_place(place)
+    return spot
+
+
+def no_such_place(place: Place) -> PlaceRefused:
+    """Return the refusal of a place whose parent is not there."""
+    return PlaceRefused(
+        "no_such_place",
+        f"the record has nothing that {place.text} could be put into",
+        "only the last key of a place is created; set its parent as a whole instead",
+    )
+
+
+def localised(place: Place, value: Any, context: Context) -> Any:
+    """Return a value, looked up, with record IRIs moved to the environment written to."""
+    at_id = place.steps[-1] == "@id"
+    found = resolve(value, context, at_id=at_id)
+    if at_id and isinstance(found, str):
+        return context.iris.localise({"@id": found})["@id"]
+    return context.iris.localise(found)
+
+
+# --- every value of a place ----------------------------------------------------------------------
+
+
+def remove_items_in(here: Here, change: RemoveItemsChange, context: Context) -> Wish:
+    """Take away the values at the place that match; a single value is a list of one."""
+    steps = parse_place(change.at).steps
+    takes: list[Edit] = []
+    named = []
+    for path, value in spots(here.node, here.path, steps):
+        named.append(path)
+        if isinstance(value, list):
+            elements = [((*path, index), item) for index, item in enumerate(value)]
+        else:
+            elements = [(path, value)]
+        # Each is tested by itself, on the record as it was before this change.
+        takes += [
+            Take(path=spot) for spot, item in elements if holds(change.matching, context.at(item))
+        ]
+    return Wish(edits=tuple(takes), named=tuple(named))
+
+
+def replace_value_in(here: Here, change: ReplaceValueChange, context: Context) -> Wish:
+    """Turn every value at the place into what the table says."""
+    place = parse_place(change.at)
+
+    def new(value: Any) -> Any:
+        return _from_table(change, place, value, context)
+
+    return _rewritten(here, place, new)
+
+
+def _from_table(change: ReplaceValueChange, place: Place, value: Any, context: Context) -> Any:
+    at_id = place.steps[-1] == "@id"
+    for name in _names(value, context, at_id=at_id):
+        if name in change.table.pairs:
+            wanted = change.table.pairs[name]
+            return ABSENT if wanted is None else localised(place, wanted, context)
+    if change.refuse_others and not _is_result(change, value, context, at_id=at_id):
+        raise PlaceRefused(
+            "not_in_table",
+            f"{place.text} has a value that the table does not name",
+            "add it to the table, or say otherwise: keep",
+        )
+    return value
+
+
+def _names(value: Any, context: Context, *, at_id: bool) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+            parts = context.iris.split(value) if at_id else None
+            if parts:
+                _, short, suffix = parts
+                yield from (f"{base}{short}{suffix}" for base in context.iris.bases)
+                yield short
+        case bool():
+            yield "true" if value else "false"
+        case int() | float():
+            yield str(value)
+
+
+def _is_result(change: ReplaceValueChange, value: Any, context: Context, *, at_id: bool) -> bool:
+    if canonical_bytes(value) in change.table.results:
+        return True
+    names = _names(value, context, at_id=at_id)
+    return at_id and any(canonical_bytes(name) in change.table.results for name in names)
+
+
+def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> Wish:
+    """Replace something in every text at the place."""
+    place = parse_place(change.at)
+    find = resolve(change.find, context)
+    into = resolve(change.into, context)
+    if change.pattern is None and not (isinstance(find, str) and find and isinstance(into, str)):
+        raise PlaceRefused(
+            "not_text",
+            f"what is to be replaced at {place.text} is no text",
+            "give a text of one character at least",
+        )
+
+    def new(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = _replaced(change, place, value, find, into)
+        if text == value:
+            return value
+        return (text.strip() if change.trim else text) or ABSENT
+
+    return _rewritten(here, place, new)
+
+
+def _replaced(change: ReplaceTextChange, place: Place, text: str, find: Any, into: Any) -> str:
+    if change.pattern is not None:
+        made = change.pattern.replaced(text, change.template)
+    elif len(text) + text.count(find) * (len(into) - len(find)) > MAX_RESULT:
+        made = None
+    else:
+        made = text.replace(find, into)
+    if made is None or len(made) > MAX_RESULT:
+        raise PlaceRefused(
+            "text_too_long",
+            f"the text at {place.text} is too long, or matches in too many places",
+            "leave such records out with a condition",
+        )
+    return made
+
+
+def _rewritten(here: Here, place: Place, new: Callable[[Any], Any]) -> Wish:
+    """Return the edits that make every value at the place a new one; ``ABSENT`` takes it away.
+
+    What becomes equal to another element of its list goes away, so that nothing is there twice.
+    """
+    edits: list[Edit] = []
+    named: list[Path] = []
+    for path, value in leaves(here.node, here.path, place.steps):
+        named.append(path)
+        wanted = new(value)
+        if wanted is ABSENT:
+            edits.append(Take(path=path))
+        elif not same(wanted, value):
+            edits.append(Put(path=path, value=wanted))
+    return Wish(edits=tuple(_without_repeats(here, edits)), named=tuple(named))
+
+
+def _without_repeats(here: Here, edits: list[Edit]) -> Iterator[Edit]:
+    puts = [edit for edit in edits if isinstance(edit, Put)]
+    yield from (edit for edit in edits if not isinstance(edit, Put))
+    changed: dict[Path, list[Put]] = {}
+    for edit in puts:
+        element = _element_of(edit.path, here.path)
+        if element is None:
+            yield edit
+        else:
+            changed.setdefault(element, []).append(edit)
+    for element, made in changed.items():
+        if _is_repeat(here, element, changed):
+            yield Take(path=element)
+        else:
+            yield from made
+
+
+def _element_of(path: Path, root: Path) -> Path | None:
+    """Return the path of the innermost list element that a path lies in, inside the object."""
+    for length in range(len(path), len(root), -1):
+        if isinstance(path[length - 1], int):
+            return path[:length]
+    return None
+
+
+def _is_repeat(here: Here, element: Path, changed: dict[Path, list[Put]]) -> bool:
+    siblings = value_of(here.node, element[len(here.path) : -1])
+    mine = _after(here, element, changed)
+    earlier = True
+    for index in range(len(siblings)):
+        other = (*element[:-1], index)
+        if other == element:
+            earlier = False
+            continue
+        if other in changed and not earlier:
+            continue
+        if same(_after(here, other, changed), mine):
+            return True
+    return False
+
+
+def _after(here: Here, element: Path, changed: dict[Path, list[Put]]) -> Any:
+    value = value_of(here.node, element[len(here.path) :])
+    for edit in changed.get(element, ()):
+        value = put(value, edit.path[len(element) :], edit.value)
+    return value
+
+
+# --- moving and retyping -------------------------------------------------------------------------
+
+
+def move_value_in(here: Here, change: MoveValueChange, context: Context) -> Wish:
+    """Put what stands at one place to another."""
+    origin = parse_place(change.origin)
+    spot = follow(here.node, here.path, origin)
+    if spot.value is ABSENT:
+        return Wish()
+    goal, place = _goal(here, change, context)
+    named = spot.path[:-1] if isinstance(spot.path[-1], int) else spot.path
+    target = _findable(goal, place)
+    return Wish(
+        edits=(
+            Add(path=target.path, value=spot.value, as_list=False),
+            Take(path=spot.path),
+        ),
+        named=(named, target.path),
+    )
+
+
+def _goal(here: Here, change: MoveValueChange, context: Context) -> tuple[Here, Place]:
+    """Return the object that a moved value goes to, and the place in it."""
+    document = context.document
+    if change.to.startswith(ITEM_PREFIX):
+        place = writable_place(change.to.removeprefix(ITEM_PREFIX))
+        return Here(path=THING_PATH, node=thing_part(document)), place
+    place = parse_place(change.to)
+    if place.in_record:
+        return Here(path=RECORD_PATH, node=record_part(document)), writable_place(change.to)
+    if place.steps[0] in here.kept:
+        writable_place(change.to)
+    return here, place
+
+
+def retype_in(here: Here, change: RetypeChange, _context: Context) -> Wish:
+    """Give every object at the place another type."""
+    edits: list[Edit] = []
+    named: list[Path] = []
+    for path, value in leaves(here.node, here.path, parse_place(change.at).steps):
+        # A link has no type of its own.
+        if not isinstance(value, dict) or value.keys() == {"@id"}:
+            continue
+        named.append((*path, "@type"))
+        if not same(value.get("@type", ABSENT), change.to):
+            edits.append(Put(path=(*path, "@type"), value=change.to))
+    return Wish(edits=tuple(edits), named=tuple(named))
+
+
+def joined_wishes(wishes: Iterable[Wish]) -> Wish:
+    """Return one wish for all objects."""
+    given = list(wishes)
+    return Wish(
+        edits=tuple(edit for wish in given for edit in wish.edits),
+        named=tuple(path for wish in given for path in wish.named),
+    )

@@ -1,0 +1,129 @@
+"""What conditions are made of."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.forms import Pattern
+from bulkrunner.domain.references import Reference
+from bulkrunner.domain.values import Dynamic, written
+
+MAX_SHOWN = 20
+"""Values of a list that a plan keeps of a condition; of longer ones it keeps the digest."""
+
+
+class Kind(StrEnum):
+    """How a value is tested."""
+
+    EQUALS = "equals"
+    IN = "in"
+    IN_FILE = "in_file"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    MATCHES = "matches"
+    EXISTS = "exists"
+    BEFORE = "before"
+    AFTER = "after"
+
+
+KINDS = tuple(kind.value for kind in Kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One test of a value.
+
+    Attributes:
+        value: what is compared with, constant or ``Dynamic``; of a list of values the tuple.
+        known: the canonical form of the plain values of a list, to be looked up.
+        odd: the other values of a list.
+        digest: of a list too long to be shown.
+        pattern: of ``matches``.
+        file: of ``in_file``.
+    """
+
+    kind: Kind
+    value: Any = None
+    known: frozenset[bytes] = frozenset()
+    odd: tuple[Any, ...] = ()
+    digest: str = ""
+    pattern: Pattern | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """A place some value of which must fit all the checks; without checks it must be absent."""
+
+    __test__ = False
+
+    ref: Reference
+    checks: tuple[Check, ...]
+    wanted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class All:
+    """Every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Some:
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Not:
+    """The part does not hold."""
+
+    part: Condition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Itself:
+    """The value itself fits: what an element of a list is tested by."""
+
+    checks: tuple[Check, ...]
+
+
+Condition: TypeAlias = Test | All | Some | Not | Itself
+
+
+def listed(kind: Kind, values: tuple[Any, ...]) -> Check:
+    """Return the check that a value is one of several."""
+    odd = tuple(value for value in values if isinstance(value, (Dynamic, dict, list)))
+    plain = (value for value in values if not isinstance(value, (Dynamic, dict, list)))
+    long = len(values) > MAX_SHOWN
+    return Check(
+        kind=kind,
+        value=values,
+        known=frozenset(canonical_bytes(composed_value(value)) for value in plain),
+        odd=odd,
+        digest=digest([written(value) for value in values]) if long else "",
+    )
+
+
+def composed(text: str) -> str:
+    """Return the text as the server stores it: Unicode NFC."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def composed_value(value: Any) -> Any:
+    """Return the value with every text composed."""
+    match value:
+        case str():
+            return composed(value)
+        case dict():
+            return {key: composed_value(item) for key, item in value.items()}
+        case list():
+            return [composed_value(item) for item in value]
+    return value

@@ -1,0 +1,121 @@
+"""What a condition refers to, and how it is written in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bulkrunner.domain.conditions.kinds import (
+    All,
+    Check,
+    Condition,
+    Itself,
+    Kind,
+    Not,
+    Some,
+    Test,
+    listed,
+)
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.references import Reference
+from bulkrunner.domain.values import reduce, references_of, written
+
+
+def condition_references(condition: Condition) -> Iterator[Reference]:
+    """Yield every reference of a condition, those of its values included."""
+    match condition:
+        case All(parts=parts) | Some(parts=parts):
+            for part in parts:
+                yield from condition_references(part)
+        case Not(part=part):
+            yield from condition_references(part)
+        case Itself(checks=checks):
+            yield from _check_references(checks)
+        case Test(ref=ref, checks=checks):
+            yield ref
+            yield from _check_references(checks)
+
+
+def _check_references(checks: tuple[Check, ...]) -> Iterator[Reference]:
+    for check in checks:
+        for value in check.value if isinstance(check.value, tuple) else (check.value,):
+            yield from references_of(value)
+
+
+def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
+    """Return the condition as plain data.
+
+    Args:
+        condition: the condition.
+        iris: where given, record IRIs are written without a base.
+    """
+    match condition:
+        case All(parts=parts):
+            return {"all": [condition_data(part, iris) for part in parts]}
+        case Some(parts=parts):
+            return {"any": [condition_data(part, iris) for part in parts]}
+        case Not(part=part):
+            return {"not": condition_data(part, iris)}
+        case Itself(checks=checks):
+            return _checks_data(checks, iris)
+        case Test(ref=ref, checks=checks, wanted=wanted):
+            return {ref.text: _checks_data(checks, iris) if wanted else {"exists": False}}
+
+
+def _checks_data(checks: tuple[Check, ...], iris: IriMap | None) -> Mapping[str, Any]:
+    return {check.kind.value: _check_data(check, iris) for check in checks}
+
+
+def _check_data(check: Check, iris: IriMap | None) -> Any:
+    match check.kind:
+        case Kind.EXISTS:
+            return True
+        case Kind.MATCHES:
+            return check.pattern.text if check.pattern else ""
+        case Kind.IN | Kind.IN_FILE:
+            if check.digest:
+                return {"digest": check.digest}
+            return [_neutral(written(value), iris) for value in check.value]
+    return _neutral(written(check.value), iris)
+
+
+def _neutral(value: Any, iris: IriMap | None) -> Any:
+    if iris is None:
+        return value
+    if isinstance(value, str):
+        return iris.neutral({"@id": value})["@id"]
+    return iris.neutral(value)
+
+
+def reduce_condition(condition: Condition, context: Context) -> Condition:
+    """Return the condition with everything looked up that does not depend on where it is tested.
+
+    What cannot be looked up stays as it is; it may never be needed.
+    """
+    match condition:
+        case All(parts=parts):
+            return All(parts=tuple(reduce_condition(part, context) for part in parts))
+        case Some(parts=parts):
+            return Some(parts=tuple(reduce_condition(part, context) for part in parts))
+        case Not(part=part):
+            return Not(part=reduce_condition(part, context))
+        case Itself(checks=checks):
+            return Itself(checks=tuple(_reduced(check, context, at_id=False) for check in checks))
+        case Test(ref=ref, checks=checks):
+            return replace(
+                condition,
+                checks=tuple(_reduced(check, context, at_id=ref.is_id) for check in checks),
+            )
+
+
+def _reduced(check: Check, context: Context, *, at_id: bool) -> Check:
+    try:
+        if check.odd:
+            values = tuple(reduce(value, context, at_id=at_id) for value in check.value)
+            return replace(listed(check.kind, values), file=check.file)
+        return replace(check, value=reduce(check.value, context, at_id=at_id))
+    except PlaceRefused:
+        return check

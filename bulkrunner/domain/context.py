@@ -1,0 +1,66 @@
+"""What conditions and values can refer to, beside the record itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.records import Document, record_part, thing_part
+
+
+def no_bib() -> Document | None:
+    """Stand for the bib of a record that has none."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """One record and what belongs to it.
+
+    Attributes:
+        document: the record as the steps before have left it.
+        iris: of the environment that it was read from.
+        bib: reads the bib of a holding when something refers to it, once.
+        row: the input row that named the record; None where there was none.
+        parameters: of the job.
+        here: the object that plain places begin at; the item where left out.
+    """
+
+    document: Document
+    iris: IriMap
+    bib: Callable[[], Document | None] = no_bib
+    row: Mapping[str, str] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    here: Any = ABSENT
+
+    @property
+    def start(self) -> Any:
+        """Return the value that plain places begin at."""
+        return thing_part(self.document) if self.here is ABSENT else self.here
+
+    def at(self, here: Any) -> Context:
+        """Return the context with plain places beginning at another object."""
+        return replace(self, here=here)
+
+    def of(self, document: Document) -> Context:
+        """Return the context of the same record after a change."""
+        return replace(self, document=document)
+
+    @property
+    def short_id(self) -> str | None:
+        """Return the record's short id."""
+        return _short_id(self.document, self.iris)
+
+    @property
+    def bib_id(self) -> str | None:
+        """Return the short id of the bib."""
+        document = self.bib()
+        return None if document is None else _short_id(document, self.iris)
+
+
+def _short_id(document: Document, iris: IriMap) -> str | None:
+    iri = record_part(document).get("@id")
+    return iris.short_id(iri) if isinstance(iri, str) else None

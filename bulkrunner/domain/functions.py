@@ -1,0 +1,195 @@
+"""Functions of a job folder: what they are given, and what they may answer.
+
+A function is the operator's own code. Its answer is plain data, which is looked at like anything
+else that comes from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.records import Document
+
+MAX_REASON = 500
+"""Characters of a reason that are kept."""
+
+MAX_OPERATIONS = 100
+"""Operations that one call may return."""
+
+SECONDS = 5.0
+MEGABYTES = 512
+"""What a call may use where the manifest does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSource:
+    """A function with all that decides what it does.
+
+    Attributes:
+        module, function: dotted module of the job folder, and the function in it.
+        sources: text of that module and of every module of the folder that it imports, by name.
+        files: data files that it may read: name in the folder → digest of the content.
+        seconds, megabytes: what one call may take, and what its process may use.
+    """
+
+    module: str
+    function: str
+    sources: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = SECONDS
+    megabytes: int = MEGABYTES
+
+    @property
+    def name(self) -> str:
+        """The function as a manifest names it."""
+        return f"{self.module}:{self.function}"
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what goes into the digest of a manifest."""
+        return {
+            "function": self.name,
+            "sources": {name: digest(text) for name, text in sorted(self.sources.items())},
+            "files": dict(sorted(self.files.items())),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionInput:
+    """What a function is called with.
+
+    Attributes:
+        document: the record. id: its short id.
+        row: columns of the row that the record was named in, None where there was none.
+        parameters: of the job.
+        look: returns a record by short id or IRI, None where there is none; ``bib`` stands for the
+            bib of the holding.
+    """
+
+    document: Document
+    id: str
+    row: Mapping[str, str] | None
+    parameters: Mapping[str, Any]
+    look: Callable[[str], Document | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """The record as it should be."""
+
+    document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several:
+    """Explicit operations, in order, as a manifest writes them."""
+
+    operations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """The record is passed over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declined:
+    """The record is refused."""
+
+    reason: str
+
+
+FunctionAnswer: TypeAlias = Changed | Several | Skipped | Declined
+
+
+class FunctionFault(Exception):
+    """A call that gave no answer that can be used; becomes a refusal of the record.
+
+    Attributes:
+        code: ``function_failed``, ``function_timeout``, ``function_memory``, ``function_answer``,
+            ``function_not_deterministic`` or ``function_given_up``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class FunctionRunner(Protocol):
+    """Calls one function, apart from the program."""
+
+    @property
+    def confinement(self) -> str:
+        """How the function is held, in words for people."""
+
+    def call(self, given: FunctionInput) -> FunctionAnswer:
+        """Call the function for one record.
+
+        Raises:
+            FunctionFault: it gave no answer that can be used.
+        """
+
+    def close(self) -> None:
+        """End its processes."""
+
+
+def answer_of(value: Any) -> FunctionAnswer:
+    """Read what a function returned, already plain JSON data.
+
+    Raises:
+        FunctionFault: it is none of the forms of an answer.
+    """
+    if isinstance(value, list):
+        return _several(value)
+    if not isinstance(value, dict):
+        raise _wrong(f"it returned {_kind(value)}")
+    if "@graph" in value:
+        graph = value["@graph"]
+        if not (isinstance(graph, list) and len(graph) >= 2):
+            raise _wrong("the record that it returned has no record part and thing")
+        return Changed(document=value)
+    match sorted(value):
+        case ["skip"]:
+            return Skipped(reason=_reason(value["skip"]))
+        case ["refuse"]:
+            return Declined(reason=_reason(value["refuse"]))
+        case _:
+            return _several([value])
+
+
+def _several(operations: Sequence[Any]) -> Several:
+    if not operations:
+        raise _wrong("it returned an empty list")
+    if len(operations) > MAX_OPERATIONS:
+        raise _wrong(f"it returned {len(operations)} operations; {MAX_OPERATIONS} are the most")
+    for operation in operations:
+        if not isinstance(operation, dict) or not {"create", "update", "delete"} & set(operation):
+            raise _wrong(f"it returned {_kind(operation)} where an operation is expected")
+    return Several(operations=tuple(operations))
+
+
+def _reason(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong("the reason that it gave is no text")
+    return " ".join(value.split())[:MAX_REASON]
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return f"an object with the keys {', '.join(sorted(map(str, value))[:5]) or '(none)'}"
+    return f"a {type(value).__name__}"
+
+
+def _wrong(what: str) -> FunctionFault:
+    return FunctionFault(
+        "function_answer",
+        f"{what}; a function returns the changed record, a list of operations, "
+        '{"skip": reason} or {"refuse": reason}',
+    )

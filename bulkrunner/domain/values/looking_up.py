@@ -1,0 +1,159 @@
+"""Looks up what values refer to."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.places import ABSENT, PlaceRefused
+from bulkrunner.domain.references import Origin, Reference, value_at
+from bulkrunner.domain.text_functions import TooLong, apply
+from bulkrunner.domain.values.nodes import (
+    Array,
+    Constant,
+    Dynamic,
+    Lookup,
+    Node,
+    Object,
+    Text,
+    references_in,
+)
+
+
+def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
+    """Return the plain value; record IRIs that come out of documents are written neutrally.
+
+    Args:
+        value: plain JSON or ``Dynamic``.
+        context: what the references are looked up in.
+        at_id: the value is to stand at an ``@id``.
+
+    Raises:
+        PlaceRefused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
+            ``value_too_long``.
+    """
+    return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
+
+
+def reduce(value: Any, context: Context, *, at_id: bool = False) -> Any:
+    """Return the value with everything looked up that does not depend on where it is used.
+
+    What refers to the object that a change is made in stays a reference.
+    """
+    if not isinstance(value, Dynamic):
+        return value
+    node = _reduce(value.node, context, at_id=at_id)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
+    match node:
+        case Constant(value=value):
+            return value
+        case Lookup():
+            return _looked_up(node, context, at_id=at_id)
+        case Text(pieces=pieces):
+            return "".join(
+                piece if isinstance(piece, str) else _as_text(piece, context) for piece in pieces
+            )
+        case Object(items=items):
+            return {key: _resolve(item, context, at_id=key == "@id") for key, item in items.items()}
+        case Array(items=listed):
+            return [_resolve(item, context) for item in listed]
+
+
+def _reduce(node: Node, context: Context, *, at_id: bool = False) -> Node:
+    if not any(ref.origin is Origin.HERE for ref in references_in(node)):
+        return Constant(value=_resolve(node, context, at_id=at_id))
+    match node:
+        case Object(items=items):
+            return Object(
+                items={
+                    key: _reduce(item, context, at_id=key == "@id") for key, item in items.items()
+                }
+            )
+        case Array(items=listed):
+            return Array(items=tuple(_reduce(item, context) for item in listed))
+    return node
+
+
+def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:
+    value = value_at(lookup.ref, context)
+    if value is not ABSENT:
+        value = _neutral(lookup.ref, value, context, at_id=at_id)
+    if lookup.through:
+        value = _through_all(lookup, value)
+    if value is ABSENT:
+        value = lookup.default
+    if value is ABSENT:
+        raise _missing(lookup.ref)
+    return value
+
+
+def _missing(ref: Reference) -> PlaceRefused:
+    return PlaceRefused(
+        "value_missing",
+        f"{ref.text} has no value",
+        "give the value a default, or leave such records out with a condition",
+    )
+
+
+def _neutral(ref: Reference, value: Any, context: Context, *, at_id: bool) -> Any:
+    """Write record IRIs so that they are the same in every environment."""
+    if ref.origin in (Origin.ROW, Origin.PARAM):
+        return value
+    if not isinstance(value, str) or not ref.is_id:
+        return context.iris.neutral(value)
+    if at_id:
+        return context.iris.neutral({"@id": value})["@id"]
+    if context.iris.split(value):
+        raise PlaceRefused(
+            "environment_iri",
+            f"{ref.text} is a record's address in this environment, which differs in another",
+            "use @bib.id or @self.id in a text, or put the value at an @id",
+        )
+    return value
+
+
+def _through_all(lookup: Lookup, value: Any) -> Any:
+    if isinstance(value, list):
+        made = [_through_one(lookup, item) for item in value]
+        return [item for item in made if item is not ABSENT] or ABSENT
+    return _through_one(lookup, value)
+
+
+def _through_one(lookup: Lookup, value: Any) -> Any:
+    text = None if value is ABSENT else _plain_text(lookup.ref, value)
+    try:
+        made = apply(lookup.through, text)
+    except TooLong:
+        raise PlaceRefused(
+            "value_too_long",
+            f"{lookup.ref.text} becomes too long a text",
+            "look at the job's functions",
+        ) from None
+    # What is emptied by the functions is no value.
+    return made or ABSENT
+
+
+def _as_text(lookup: Lookup, context: Context) -> str:
+    value = _looked_up(lookup, context, at_id=False)
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return _plain_text(lookup.ref, value)
+
+
+def _plain_text(ref: Reference, value: Any) -> str:
+    match value:
+        case str():
+            return unicodedata.normalize("NFC", value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+    raise PlaceRefused(
+        "not_text",
+        f"{ref.text} is {'a list' if isinstance(value, list) else 'an object'}, not a text",
+        "name a place inside it",
+    )

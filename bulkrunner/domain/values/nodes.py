@@ -1,0 +1,112 @@
+"""What values with references are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.references import Reference
+from bulkrunner.domain.text_functions import Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """``$value``: what a reference leads to; ``default`` where it leads nowhere."""
+
+    ref: Reference
+    through: tuple[Call, ...] = ()
+    default: Any = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """``$text``: constant pieces and lookups, joined."""
+
+    pieces: tuple[str | Lookup, ...]
+    written: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """A part without references."""
+
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """An object with a reference somewhere inside."""
+
+    items: Mapping[str, Node]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """A list with a reference somewhere inside."""
+
+    items: tuple[Node, ...]
+
+
+Node: TypeAlias = Constant | Lookup | Text | Object | Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamic:
+    """A value with references; a constant is kept as plain JSON instead."""
+
+    node: Node
+
+    @property
+    def references(self) -> Iterator[Reference]:
+        """Yield every reference inside."""
+        yield from references_in(self.node)
+
+    @property
+    def data(self) -> Any:
+        """Return it as it is written in a manifest."""
+        return _written(self.node)
+
+
+def references_of(value: Any) -> Iterator[Reference]:
+    """Yield every reference of a value."""
+    if isinstance(value, Dynamic):
+        yield from value.references
+
+
+def written(value: Any) -> Any:
+    """Return a value as it is written in a manifest."""
+    return value.data if isinstance(value, Dynamic) else value
+
+
+def references_in(node: Node) -> Iterator[Reference]:
+    """Yield every reference of a part."""
+    match node:
+        case Lookup(ref=ref):
+            yield ref
+        case Text(pieces=pieces):
+            yield from (piece.ref for piece in pieces if isinstance(piece, Lookup))
+        case Object(items=items):
+            for item in items.values():
+                yield from references_in(item)
+        case Array(items=listed):
+            for item in listed:
+                yield from references_in(item)
+
+
+def _written(node: Node) -> Any:
+    match node:
+        case Constant(value=value):
+            return value
+        case Lookup(ref=ref, through=through, default=default):
+            data: dict[str, Any] = {"$value": ref.text}
+            if through:
+                data["through"] = [call.text for call in through]
+            return data if default is ABSENT else {**data, "default": default}
+        case Text(written=text):
+            return {"$text": text}
+        case Object(items=items):
+            return {key: _written(item) for key, item in items.items()}
+        case Array(items=listed):
+            return [_written(item) for item in listed]

@@ -1,0 +1,126 @@
+"""Which record of an environment an identifier names: looked up, read, and proved to bear it."""
+
+from __future__ import annotations
+
+from bulkrunner.domain.answers import Found, Gone, Moved
+from bulkrunner.domain.identified import Query, bears, queries
+from bulkrunner.domain.identifiers import Identifier, of_canonical
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.plan import BibSummary
+from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.services.planning.bibs import OnceCache, is_bib, summarise
+from bulkrunner.services.planning.steps import NotFound, Refused
+
+MOST = 50
+"""Hits of one identifier that are read; a number that more records bear tells nothing."""
+
+SHOWN = 5
+"""Candidates named in a refusal."""
+
+Candidates = tuple[BibSummary, ...]
+
+
+class Naming:
+    """Looks identifiers up in one environment, each once; thread safe."""
+
+    def __init__(self, reader: CatalogueReader, iris: IriMap) -> None:
+        self._reader = reader
+        self._iris = iris
+        self._found: OnceCache[Candidates] = OnceCache(self._look_up)
+
+    def records(self, ref: str, *, on_several: str = "refuse") -> tuple[str, ...]:
+        """Return the short ids of the records that a canonical text names, one at least.
+
+        Args:
+            ref: short id, legacy IRI, or an identifier with its scheme.
+            on_several: ``refuse`` or ``all``.
+
+        Raises:
+            NotFound: nothing bears it here.
+            Refused: ``several_hits`` where several do and none may be chosen.
+            CatalogueUnreachable: the environment does not answer.
+        """
+        identifier = of_canonical(ref)
+        if identifier is None:
+            return (self._aliased(ref),)
+        found = self._found.get(ref)
+        if not found:
+            raise NotFound(
+                "not_found",
+                f"the search finds no bib that bears {identifier.text}; "
+                "one that was made just now may not be in the index yet",
+            )
+        if len(found) > 1 and on_several != "all":
+            raise Refused(several(identifier.text, found))
+        return tuple(candidate.id for candidate in found)
+
+    def _aliased(self, ref: str) -> str:
+        if not ref.startswith("http"):
+            return ref
+        match self._reader.read(ref):
+            case Found(record=record):
+                return record
+            case Moved(target=target) if short_id := self._iris.short_id(target):
+                return short_id
+            case Moved(target=target):
+                raise Refused(
+                    Refusal(
+                        code="moved",
+                        message=f"{ref} is another name of {target}, no record of this environment",
+                        hint="is base_uri right for this environment?",
+                    )
+                )
+            case Gone():
+                raise NotFound("gone", f"the record {ref} has been deleted")
+            case _:
+                raise NotFound("not_found", f"the environment has no record {ref}")
+
+    def _look_up(self, ref: str) -> Candidates:
+        identifier = of_canonical(ref)
+        if identifier is None:
+            raise ValueError(f"{ref} is not looked up by search")
+        found: dict[str, BibSummary] = {}
+        for query in queries(identifier):
+            for record in self._hits(identifier, query):
+                candidate = self._bearing(record, identifier)
+                if candidate is not None:
+                    found[candidate.id] = candidate
+        return tuple(found.values())
+
+    def _hits(self, identifier: Identifier, query: Query) -> list[str]:
+        page = self._reader.find(query, limit=MOST)
+        if page.total > MOST:
+            raise Refused(
+                Refusal(
+                    code="several_hits",
+                    message=f"the search finds {page.total:,} bibs for {identifier.text}",
+                    hint="a number of so many records names none of them; give their ids",
+                )
+            )
+        return [record for iri in page.iris if (record := self._iris.short_id(iri))]
+
+    def _bearing(self, record: str, identifier: Identifier) -> BibSummary | None:
+        """Read a hit again: the index lags, and finds words where a number is meant."""
+        answer = self._reader.read(record)
+        if not isinstance(answer, Found) or not is_bib(answer.document):
+            return None
+        if not bears(answer.document, identifier):
+            return None
+        return summarise(answer.record, answer.document)
+
+
+def several(what: str, found: Candidates) -> Refusal:
+    """Return the refusal of a text that names several records, with the first of them."""
+    shown = "; ".join(_shown(candidate) for candidate in found[:SHOWN])
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return Refusal(
+        code="several_hits",
+        message=f"{len(found)} records bear {what}: {shown}{more}",
+        hint="give the id of the one that is meant, or say `on_several: all`",
+    )
+
+
+def _shown(candidate: BibSummary) -> str:
+    parts = [part for part in (candidate.title[:60], candidate.author[:40], candidate.year) if part]
+    return f"{candidate.id} ({', '.join(parts)})" if parts else candidate.id

@@ -1,0 +1,88 @@
+"""The figures of a soak, as a table for people."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tests.adversary.judging import KINDS
+from tests.adversary.truth import WRITES
+
+if TYPE_CHECKING:
+    from tests.adversary.soak import Found
+
+SHOWN = 20
+"""Violations printed in full."""
+
+
+def table(found: Found) -> str:
+    """Return the whole table."""
+    return "\n".join([*_head(found), *_mishaps(found), *_outcomes(found), *_verdict(found)])
+
+
+def _row(name: str, value: object) -> str:
+    shown = f"{value:,}" if isinstance(value, int) else str(value)
+    return f"  {name:<58} {shown:>10}"
+
+
+def _head(found: Found) -> Iterator[str]:
+    wish = found.wish
+    machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.system()}"
+    yield f"soak with seed {wish.seed}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine}"
+    yield _row("changes", len(found.judge.tasks))
+    yield _row("at a time", wish.concurrency)
+    yield _row("waits of the program are shorter by", f"{wish.haste:g}")
+    yield _row("time of the run", f"{found.seconds:,.0f} s")
+
+
+def _mishaps(found: Found) -> Iterator[str]:
+    log = found.log
+    ours = [entry for entry in log if not str(entry["path"]).startswith("/oauth/")]
+    writes = [entry for entry in ours if entry["method"] in WRITES]
+    struck = Counter(str(fault) for entry in writes for fault in entry["faults"])  # type: ignore[attr-defined]
+    statuses = Counter(int(str(entry["status"])) for entry in writes)
+    yield "what went wrong"
+    yield _row("requests", len(log))
+    yield _row("writes among them", len(writes))
+    refused = sum(n for status, n in statuses.items() if status >= 500)
+    for name, count in (
+        ("writes answered 5xx", refused),
+        ("writes cut before they were done", struck["close_before"]),
+        ("writes cut after they were done", struck["close_after"]),
+        ("edits between a look and its write", struck["foreign_edit"]),
+    ):
+        yield _row(name, f"{count:,} ({100 * count / max(1, len(writes)):.1f} %)")
+    yield _row("writes answered 302, 404, 410, 412", sum(statuses[s] for s in (302, 404, 410, 412)))
+    yield _row("writes answered 401", statuses[401])
+    yield _row(
+        "reads that went wrong", sum(bool(e["faults"]) for e in ours if e["method"] == "GET")
+    )
+    for name, count in sorted(found.figures.items()):
+        yield _row(name, count)
+
+
+def _outcomes(found: Found) -> Iterator[str]:
+    yield "how the changes ended"
+    for (what, outcome, code), count in sorted(found.judge.outcomes.items()):
+        yield _row(f"{what}: {outcome}{f' ({code})' if code else ''}", count)
+
+
+def _verdict(found: Found) -> Iterator[str]:
+    judge = found.judge
+    kinds = Counter(violation.kind for violation in judge.violations)
+    yield "held against the server's own history"
+    yield _row("versions written by us", sum(judge.truth.stored().values()))
+    yield _row("deleted between look and PUT, alive again", len(judge.revived))
+    for name, count in sorted(judge.figures.items()):
+        yield _row(name, count)
+    for kind in KINDS:
+        yield _row(kind, kinds[kind])
+    for violation in judge.violations[:SHOWN]:
+        yield f"  ! {violation}"
+    if len(judge.violations) > SHOWN:
+        yield f"  ! and {len(judge.violations) - SHOWN} more"
+    yield "FAILED" if judge.violations else "ok: nothing lost, nothing twice, nothing overwritten"

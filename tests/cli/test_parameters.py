@@ -1,0 +1,60 @@
+"""Parameters on the command line: a plan takes them, and everything after uses the plan's."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkrunner.cli.main import main
+from tests.support.cli import Workplace, update_label
+
+
+@pytest.fixture
+def job(place: Workplace, own: list[str]):
+    parameters = {"shelf": {"required": True, "description": "Hyllan"}, "note": "x"}
+    return place.job("asked", operations=update_label(own[:2], to="Hx"), parameters=parameters)
+
+
+def test_a_run_uses_the_parameters_of_its_plan(place, job):
+    plan = place("plan", job, "--env", "staging", "--param", "shelf=Hce").document
+    assert plan["counts"]["update"] == 2
+    run = place("run", job, "--env", "staging").document
+    assert run["outcomes"]["applied"] == 2
+    assert next(gate for gate in run["gates"] if gate["name"] == "plan")["open"]
+
+
+def test_other_parameters_are_another_job(place, job):
+    first = place("plan", job, "--env", "staging", "--param", "shelf=Hce").document
+    second = place("plan", job, "--env", "staging", "--param", "shelf=Hcf").document
+    assert first["effect_digest"] != second["effect_digest"]
+
+
+def test_a_required_value_is_asked_for(place, job):
+    done = place("plan", job, "--env", "staging", expect=2)
+    assert done.document["error"]["code"] == "missing_parameter"
+    assert "--param shelf=" in done.document["error"]["hint"]
+    assert "Hyllan" in done.document["error"]["hint"]
+    place("check", job)
+
+
+@pytest.mark.parametrize("words", [["shelf"], ["shelf=a", "--param", "shelf=b"], ["other=1"]])
+def test_bad_words(place, job, words):
+    done = place("plan", job, "--env", "staging", "--param", *words, expect=2)
+    assert done.document["error"]["code"] in ("usage", "bad_parameter")
+
+
+def test_check_states_how_inputs_were_read(place, own, capsys):
+    job = place.job("read", steps=[{"ids": "ids.txt", "delete": True}])
+    (job / "ids.txt").write_bytes(f"# från hyllan\r\n{own[0]}\r\n\r\n".encode("cp1252"))
+    document = place("check", job).document
+    assert document["inputs"] == [
+        {
+            "step": 1,
+            "file": "ids.txt",
+            "kind": "ids",
+            "encoding": "windows-1252",
+            "lines": 3,
+            "left_out": {"comment": 1, "blank": 1},
+        }
+    ]
+    assert main(["check", str(job)]) == 0
+    assert "ids.txt: ids, windows-1252, 3 lines, 1 comment, 1 blank" in capsys.readouterr().out

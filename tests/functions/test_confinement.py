@@ -1,0 +1,173 @@
+"""What a function may not do, each tried for real."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bulkrunner.adapters.functions import FunctionNotLoaded, NotConfined, confining
+from bulkrunner.domain.functions import FunctionFault, Skipped
+from tests.functions.conftest import given_of
+
+FORBIDDEN = {
+    "opens a socket": "import socket; socket.socket()",
+    "opens a pair of sockets": "import socket; socket.socketpair()",
+    "forks": "import os; os.fork()",
+    "starts a program": "import subprocess; subprocess.run(['/bin/true'])",
+    "replaces itself": "import os; os.execv('/bin/true', ['true'])",
+    "starts a thread": "import threading; threading.Thread(target=print).start()",
+    "kills the program": "import os; os.kill(os.getppid(), 9)",
+    "reads a system file": "open('/etc/hostname')",
+    "lists a folder": "import os; os.listdir('/')",
+    "reads the program's environment": "import os; open(f'/proc/{os.getppid()}/environ')",
+    "reads its own file descriptors": "import os; os.listdir('/proc/self/fd')",
+    "reads the ledger": "open(context.file('bulkrunner.db'), 'rb')",
+    "reads a file that is not declared": "open(context.file('secret.txt'))",
+    "writes a file": "open('/tmp/written-by-a-function', 'w')",
+    "writes in the job folder": "open(context.file('new.txt'), 'w')",
+    "writes a file that it may read": "open(context.file('table.csv'), 'a')",
+    "removes a file that it may read": "import os; os.unlink(context.file('table.csv'))",
+    "changes a file's mode": "import os; os.chmod(context.file('table.csv'), 0o777)",
+    "changes a file's times": "import os; os.utime(context.file('table.csv'), (1, 1))",
+    "makes a link": "import os; os.symlink('/etc', context.file('link'))",
+    "lifts its limits": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+}
+
+
+@pytest.fixture(autouse=True)
+def _files(bench):
+    for name in ("table.csv", "secret.txt", "bulkrunner.db"):
+        (bench.folder / name).write_text("kept")
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_a_function_that(bench, what):
+    text = (
+        f"def change(record, context):\n    {FORBIDDEN[what]}\n    return {{'skip': 'it could'}}\n"
+    )
+    before = {"rules.py", *(path.name for path in bench.folder.iterdir())}
+    with pytest.raises(FunctionFault) as caught:
+        bench.call(text, files=["table.csv"])
+    assert caught.value.code == "function_failed"
+    assert "Error" in caught.value.message
+    assert "rules.py:2" in caught.value.message
+    assert {path.name for path in bench.folder.iterdir()} == before
+    assert (bench.folder / "table.csv").read_text() == "kept"
+
+
+def test_permission_is_explained(bench):
+    with pytest.raises(FunctionFault, match="no network, no other files and starts no processes"):
+        bench.call("def change(record, context):\n    open('/etc/hostname')\n")
+
+
+def test_no_credentials_in_its_environment(bench, monkeypatch):
+    monkeypatch.setenv("BULKRUNNER_STAGING_CLIENT_SECRET", "sesam")
+    text = "import os\ndef change(record, context):\n    return {'skip': ' '.join(os.environ)}\n"
+    answer = bench.call(text)
+    assert isinstance(answer, Skipped)
+    assert set(answer.reason.split()) <= {"PYTHONHASHSEED", "PATH", "TZ", "LC_CTYPE"}
+
+
+def test_a_loop_is_ended(bench):
+    with pytest.raises(FunctionFault) as caught:
+        bench.call("def change(record, context):\n    while True: pass\n", seconds=0.2)
+    assert (caught.value.code, caught.value.message) == (
+        "function_timeout",
+        "it took longer than 0.2 s",
+    )
+
+
+def test_memory_is_bounded(bench):
+    text = "def change(record, context):\n    return {'skip': 'x' * 10 ** 9}\n"
+    with pytest.raises(FunctionFault) as caught:
+        bench.call(text, megabytes=200)
+    assert caught.value.code == "function_memory"
+
+
+def test_a_process_that_ends_itself(bench):
+    with pytest.raises(FunctionFault, match="its process ended with exit code 3"):
+        bench.call("import os\ndef change(record, context):\n    os._exit(3)\n")
+
+
+def test_a_function_that_keeps_failing_so_is_not_called_for_ever(bench):
+    runner = bench.runner("import os\ndef change(record, context):\n    os._exit(3)\n")
+    codes = []
+    for _ in range(22):
+        with pytest.raises(FunctionFault) as caught:
+            runner.call(given_of())
+        codes.append(caught.value.code)
+    assert codes == ["function_failed"] * 20 + ["function_given_up"] * 2
+
+
+def test_a_module_that_cannot_be_loaded(bench):
+    with pytest.raises(
+        FunctionNotLoaded, match=r"cannot be loaded: ZeroDivisionError.* at rules.py:1"
+    ):
+        bench.runner("1 / 0\ndef change(record, context):\n    pass\n")
+
+
+def test_the_standard_library_works(bench):
+    text = (
+        "import collections, csv, datetime, decimal, json, re, sqlite3, unicodedata, zoneinfo\n"
+        "def change(record, context):\n"
+        "    zone = zoneinfo.ZoneInfo('Europe/Stockholm')\n"
+        "    return {'skip': datetime.datetime(2026, 7, 1, tzinfo=zone).isoformat()}\n"
+    )
+    assert bench.call(text) == Skipped(reason="2026-07-01T00:00:00+02:00")
+
+
+def test_imports_at_run_time_are_refused(bench):
+    text = "def change(record, context):\n    __import__('import' + 'lib').import_module('httpx')\n"
+    with pytest.raises(FunctionFault, match="httpx may not be imported"):
+        bench.call(text)
+
+
+def test_it_says_what_holds_it(bench):
+    runner = bench.runner("def change(record, context):\n    pass\n")
+    assert runner.confinement.startswith("Landlock ")
+    assert runner.confinement.endswith(", seccomp")
+
+
+@pytest.fixture
+def without_confinement(monkeypatch, tmp_path):
+    """Let the processes find no library that could confine them."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "pyseccomp.py").write_text("raise RuntimeError('Unable to find libseccomp')\n")
+    monkeypatch.syspath_prepend(str(hidden))
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_where_nothing_confines_it_is_refused(bench):
+    with pytest.raises(NotConfined) as caught:
+        bench.runner("def change(record, context):\n    return {'skip': 'x'}\n")
+    assert "libseccomp is not installed" in caught.value.message
+    assert '[policy] functions = "any"' in caught.value.hint
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_where_nothing_confines_and_policy_allows_it_time_and_memory_are_bounded(bench):
+    text = "def change(record, context):\n    while context.id == 'loop': pass\n    return {'skip': 'x'}\n"
+    runner = bench.runner(text, must_be_confined=False, seconds=0.2)
+    assert runner.confinement == "time and memory only (the library libseccomp is not installed)"
+    assert runner.call(given_of()) == Skipped(reason="x")
+    with pytest.raises(FunctionFault, match="longer than"):
+        runner.call(given_of(id="loop"))
+
+
+def test_no_process_is_left(bench):
+    runner = bench.runner("def change(record, context):\n    return {'skip': 'x'}\n")
+    runner.call(given_of())
+    pids = [process._process.pid for free in runner._free.values() for process in free]
+    assert len(pids) == 2
+    runner.close()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_other_systems_have_no_confinement(monkeypatch):
+    monkeypatch.setattr(confining.sys, "platform", "darwin")
+    with pytest.raises(confining.CannotConfine, match="darwin"):
+        confining.confine([], megabytes=100)

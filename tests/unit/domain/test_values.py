@@ -1,0 +1,145 @@
+"""Values with references, and how faults in them are told."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.values import (
+    Dynamic,
+    parse_value,
+    reduce,
+    references_of,
+    resolve,
+    written,
+)
+from tests.support.documents import BIB, HOLDINGS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
+
+BASES = (TEST_BASE, PRODUCTION_BASE)
+
+
+def context(base=TEST_BASE, document=None, **rest):
+    return Context(
+        document=document or holding(base=base), iris=IriMap(bases=BASES, target=base), **rest
+    )
+
+
+@given(VALUES)
+def test_what_has_no_mark_is_a_constant(value):
+    assert parse_value(value) == value
+    assert resolve(value, context()) == value
+
+
+def test_braces_and_percent_signs_are_text():
+    for text in ("{@row.a}", "100 % {x}", "${HOME}", "\\1", "{{"):
+        assert parse_value(text) == text
+
+
+def test_a_text_without_references_is_a_constant():
+    assert parse_value({"a": [{"$text": "{{x}}"}]}) == {"a": ["{x}"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "says"),
+    [
+        ({"$valeu": "a"}, (), "$valeu"),
+        ({"$value": 1}, ("$value",), "text"),
+        ({"$value": ""}, ("$value",), "empty"),
+        ({"$value": "a..b"}, ("$value",), "a..b"),
+        ({"$value": "a", "x": 1}, (), "beside"),
+        ({"$value": "a", "$text": "b"}, (), "beside"),
+        ({"$text": "a", "default": "b"}, (), "beside"),
+        ({"$value": "a", "through": "trimm"}, ("through",), "trimm"),
+        ({"$value": "a", "through": [1]}, ("through",), "list"),
+        ({"$value": "a", "through": ["trim"] * 21}, ("through",), "20"),
+        ({"$text": "a {b"}, ("$text",), "not closed"),
+        ({"$text": "a } b"}, ("$text",), "}"),
+        ({"$text": "{}"}, ("$text",), "empty"),
+        ({"$text": "{a|trimm}"}, ("$text",), "trimm"),
+        ({"$text": "x" * 20_001}, ("$text",), "20,000"),
+        ({"a": [1, {"b": {"$value": "@row."}}]}, ("a", 1, "b", "$value"), "@row."),
+        ([{"$value": "a"}] * 201, (), "200"),
+    ],
+)
+def test_faults_are_told_with_their_place(value, path, says):
+    with pytest.raises(FormError) as caught:
+        parse_value(value)
+    assert caught.value.path == path
+    assert says in caught.value.message
+
+
+def test_nesting_is_bounded():
+    value = {"$value": "a"}
+    for _ in range(50):
+        value = [value]
+    with pytest.raises(FormError):
+        parse_value(value)
+
+
+def test_functions_with_quotes_pipes_and_braces():
+    value = parse_value({"$text": "{@row.a|replace('|', '}')|strip_suffix(\"|x\")}!"})
+    assert resolve(value, context(row={"a": "1|2|x"})) == "1}2}x!"
+    assert written(value) == {"$text": "{@row.a|replace('|', '}')|strip_suffix(\"|x\")}!"}
+
+
+def test_a_default_is_any_value_and_not_looked_into():
+    value = parse_value({"$value": "@row.a", "default": {"$value": "@row.b"}})
+    assert resolve(value, context(row={"b": "x"})) == {"$value": "@row.b"}
+
+
+def test_references_are_found():
+    value = parse_value({"a": {"$value": "@row.a"}, "b": [{"$text": "{c.d} {@bib.id}"}]})
+    assert [ref.text for ref in references_of(value)] == ["@row.a", "c.d", "@bib.id"]
+
+
+def test_a_value_is_the_same_in_every_environment():
+    value = parse_value(
+        {"link": {"@id": {"$value": "@item.itemOf.@id"}}, "all": {"$value": "itemOf"}}
+    )
+    forms = [resolve(value, context(base)) for base in BASES]
+    assert forms[0] == forms[1]
+    assert forms[0] == {
+        "link": {"@id": f"libris:{BIB}#it"},
+        "all": {"@id": f"libris:{BIB}#it"},
+    }
+
+
+def test_what_depends_on_the_object_stays_a_reference():
+    value = parse_value([{"$text": "{copyNumber}"}, {"$value": "@row.a"}, {"$value": "copyNumber"}])
+    left = reduce(value, context(row={"a": "x"}))
+    assert isinstance(left, Dynamic)
+    assert written(left) == [{"$text": "{copyNumber}"}, "x", {"$value": "copyNumber"}]
+    assert resolve(left, context().at({"copyNumber": "1"})) == ["1", "x", "1"]
+
+
+def test_too_long_a_text_is_refused():
+    value = parse_value({"$value": "@row.a", "through": [f"replace(a, {'b' * 400})"]})
+    with pytest.raises(PlaceRefused) as caught:
+        resolve(value, context(row={"a": "a" * 100_000}))
+    assert caught.value.refusal.code == "value_too_long"
+
+
+@given(
+    st.recursive(
+        st.one_of(VALUES, st.none()),
+        lambda inner: st.dictionaries(
+            st.sampled_from(["$value", "$text", "through", "default", "a"]), inner, max_size=3
+        ),
+        max_leaves=5,
+    ),
+    HOLDINGS,
+)
+def test_any_data_is_a_value_or_refused(data, document):
+    with suppress(FormError, PlaceRefused):
+        resolve(parse_value(data), context(document=document))
+
+
+@given(st.text(alphabet="{}|'\"(),ab @.", max_size=20))
+def test_any_text_is_a_text_or_refused(text):
+    with suppress(FormError, PlaceRefused):
+        resolve(parse_value({"$text": text}), context())
