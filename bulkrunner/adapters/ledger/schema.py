@@ -240,6 +240,12 @@ approvals = Table(
     _text("recorded_by"),
     Column("recorded_at", Instant, nullable=False),
     _event(),
+    Column("conditions", Json),
+    Column("head", Words),
+    Column("language", String(8)),
+    Column("signature", Text),
+    Column("signer", Words),
+    Column("signing_key", Words),
     Index(None, "plan"),
 )
 
