@@ -139,6 +139,7 @@ planned_changes = Table(
     _text("message"),
     Column("notes", Json),
     Column("prerequisites", Json),
+    Column("library", Words),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
