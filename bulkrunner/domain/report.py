@@ -14,6 +14,7 @@ from bulkrunner.domain.gates import Approval, Evidence, GateResult
 from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
+from bulkrunner.domain.rules import RuleResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
@@ -202,7 +203,7 @@ class ReportData:
     Attributes:
         counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
         problems: changes of the run that a person should look at. changes: every change.
-        head: the ledger's newest hash when the report was made.
+        head: the ledger's newest hash when the report was made. rules: how the plan stands to them.
     """
 
     plan: Plan
@@ -219,6 +220,7 @@ class ReportData:
     problems: Stream
     changes: Stream
     head: str
+    rules: tuple[RuleResult, ...] = ()
 
     @property
     def production(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from bulkrunner.domain.approvals import loosened
 from bulkrunner.domain.contents import contents
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.environment import Policy
@@ -26,6 +27,7 @@ from bulkrunner.errors import UsageError
 from bulkrunner.services.gating import counting_hosts
 from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
+from bulkrunner.services.ruling import rule_results
 
 
 class ReportService:
@@ -91,7 +93,7 @@ class ReportService:
             run=run,
             generated_at=self._clock.now(),
             gates=tuple(gates),
-            loosened=Policy.from_dict(dict(plan.policy)).loosened(),
+            loosened=loosened(plan),
             counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
@@ -101,6 +103,7 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
         )
 
     def _evidence(self, plan: Plan) -> Evidence | None:

@@ -28,6 +28,7 @@ from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.ordering import in_order
+from bulkrunner.services.planning.policing import policed
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.stepping import operation_of
@@ -155,6 +156,7 @@ class Planner:
                 changes, fault = self._resolved(pool, resolver, batch, earlier.made(batch), counts)
                 if changes:
                     cursor = changes[-1].number
+                    changes = policed(plan, changes)
                     changes = self._without_duplicates(plan.id, changes)
                     changes = in_order(self._ledger, plan.id, changes)
                     self._ledger.add_changes(plan.id, changes, cursor=cursor)
