@@ -46,7 +46,7 @@ APPROVAL = (
     *_APPROVAL_LATER,
 )
 
-LATER = frozenset({"prerequisites", *_APPROVAL_LATER})
+LATER = frozenset({"prerequisites", "library", *_APPROVAL_LATER})
 """Columns that the first ledgers did not have."""
 
 RESULT = (
@@ -154,6 +154,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "library": change.library or None,
     }
 
 
@@ -183,6 +184,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        library=row.library or "",
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -139,6 +139,7 @@ planned_changes = Table(
     _text("message"),
     Column("notes", Json),
     Column("prerequisites", Json),
+    Column("library", Words),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
