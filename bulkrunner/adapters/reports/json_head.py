@@ -33,6 +33,7 @@ def head_as_dict(data: ReportData, words: Language) -> dict[str, Any]:
             for item in data.loosened
         ],
         "gates": [gate.as_dict() for gate in data.gates],
+        "rules": [result.as_dict() for result in data.rules],
         "staging": _evidence(data.evidence),
         "libraries": data.libraries,
         "risks": [_noted(item) for item in data.risks],
