@@ -7,8 +7,8 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.created import PREFIX, created_number
 from bulkrunner.domain.changes.neutral import written_change
+from bulkrunner.domain.created import PREFIX, created_number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,

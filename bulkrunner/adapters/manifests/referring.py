@@ -41,7 +41,7 @@ class Referring:
                 )
         for path, text in _named(data):
             yield from self._fault(path, text, number)
-        self._kinds.append({"holding": _HOLDING, "bib": _BIB}.get(data.get("create"), _OTHER))
+        self._kinds.append(_kind(data.get("create")))
 
     def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Told]:
         found = created_number(text)
@@ -61,6 +61,12 @@ class Referring:
         else:
             return
         yield Told(path=path, code="bad_reference", message=message, hint=hint)
+
+
+def _kind(creates: Any) -> int:
+    if creates == "bib":
+        return _BIB
+    return _HOLDING if creates == "holding" else _OTHER
 
 
 def _named(data: Mapping[str, Any]) -> Iterator[Named]:
