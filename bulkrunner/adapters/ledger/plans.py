@@ -21,15 +21,17 @@ from bulkrunner.domain.plan import (
     Plan,
     PlannedChange,
     PlanState,
-    record_key,
 )
 from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
 
-LATER = frozenset({"prerequisites"})
+LATER = frozenset({"prerequisites", "step", "parts", "made", "place"})
 """Columns of changes that the first ledgers did not have."""
+
+NOT_TOLD = frozenset({"batch"})
+"""Columns of changes that events do not cover."""
 
 
 class Plans(Part):
@@ -51,31 +53,103 @@ class Plans(Part):
             event = append_main(connection, "plan_begun", data, at=self._clock.now())
             connection.execute(insert(plans).values(**row, event=event))
 
-    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+    def add_changes(
+        self,
+        plan: str,
+        changes: Sequence[PlannedChange],
+        *,
+        cursor: int,
+        since: int | None = None,
+        replaced: Sequence[PlannedChange] = (),
+    ) -> None:
         """Store changes and the cursor in one transaction."""
         parcel = Parcel()
         rows = [change_row(plan, change, parcel) for change in changes]
+        again = [change_row(plan, change, parcel) for change in replaced]
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
                 raise UsageError(f"plan {plan} is {head.state}; nothing can be added to it")
-            if rows and rows[0]["number"] <= head.cursor:
+            if since is not None and head.cursor != since:
                 raise UsageError(
                     f"plan {plan} is being made by another process",
                     hint="let that one go on",
                     code="planned_elsewhere",
                 )
+            parcel.store(connection, self._database)
+            if again:
+                self._replace(connection, plan, again)
             if rows:
-                parcel.store(connection, self._database)
-                connection.execute(insert(planned_changes), rows)
-                data = {
-                    "plan": plan,
-                    "first": rows[0]["number"],
-                    "last": rows[-1]["number"],
-                    "rows": changes_digest(rows),
-                }
-                append_main(connection, "changes_added", data, at=self._clock.now())
+                batch = {"batch": rows[0]["number"]}
+                connection.execute(insert(planned_changes), [row | batch for row in rows])
+                self._tell(connection, "changes_added", plan, rows)
             connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
+
+    def _replace(self, connection: Connection, plan: str, rows: list[dict[str, Any]]) -> None:
+        """Put rows in the place of those with their numbers, and tell of their batches anew."""
+        c = planned_changes.c
+        numbers = [row["number"] for row in rows]
+        for row in rows:
+            one = update(planned_changes).where(c.plan == plan, c.number == row["number"])
+            connection.execute(one.values(**row))
+        batches = {
+            batch
+            for start in range(0, len(numbers), PAGE)
+            for batch in connection.scalars(
+                select(c.batch).where(c.plan == plan, c.number.in_(numbers[start : start + PAGE]))
+            )
+        }
+        if None in batches:
+            raise UsageError(
+                f"plan {plan} was begun by an older program, which cannot be gone on with here",
+                hint="make a new plan",
+            )
+        for batch in sorted(batches):
+            whole = connection.execute(
+                select(planned_changes).where(c.plan == plan, c.batch == batch).order_by(c.number)
+            )
+            self._tell(connection, "changes_replaced", plan, [dict(row._mapping) for row in whole])
+
+    def _tell(
+        self, connection: Connection, kind: str, plan: str, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        data = {
+            "plan": plan,
+            "first": rows[0]["number"],
+            "last": rows[-1]["number"],
+            "rows": changes_digest(rows),
+        }
+        append_main(connection, kind, data, at=self._clock.now())
+
+    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
+        """Return for each target key or place that a change of the plan has: that change."""
+        c = planned_changes.c
+        found: dict[str, PlannedChange] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(keys), PAGE):
+                wanted = keys[start : start + PAGE]
+                for column in (c.target_key, c.place):
+                    query = select(planned_changes).where(c.plan == plan, column.in_(wanted))
+                    page = connection.execute(query).all()
+                    documents = fetch(connection, document_digests(page))
+                    for row in page:
+                        found[row._mapping[column]] = change_of(row, documents)
+        return found
+
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+        c = planned_changes.c
+        query = select(planned_changes).where(c.plan == plan, c.number.in_(numbers))
+        with self._database.read() as connection:
+            page = connection.execute(query.order_by(c.number)).all()
+            documents = fetch(connection, document_digests(page))
+            return [change_of(row, documents) for row in page]
+
+    def last_number(self, plan: str) -> int:
+        """Return the number of the plan's last change; 0 where it has none."""
+        c = planned_changes.c
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(c.number)).where(c.plan == plan)) or 0
 
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: its number."""
@@ -90,18 +164,14 @@ class Plans(Part):
                 taken.update((key, number) for key, number in connection.execute(query))
         return taken
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
-        found: dict[str, int] = {}
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
+        if not numbers:
+            return []
         c = planned_changes.c
+        query = select(c.action).where(c.plan == plan, c.number.in_(numbers)).order_by(c.number)
         with self._database.read() as connection:
-            for start in range(0, len(records), PAGE):
-                keys = [record_key(record) for record in records[start : start + PAGE]]
-                query = select(c.record, c.number).where(
-                    c.plan == plan, c.target_key.in_(keys), c.action == Action.DELETE.value
-                )
-                found.update((record, number) for record, number in connection.execute(query))
-        return found
+            return [Action(word) for word in connection.scalars(query)]
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -305,7 +375,11 @@ def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _as_told(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row without columns that came later and are empty, as events before them knew it."""
-    return {name: value for name, value in row.items() if name not in LATER or value is not None}
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in NOT_TOLD and (name not in LATER or value is not None)
+    }
 
 
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState
+from bulkrunner.domain.plan import Action, BibSummary, Part, Plan, PlannedChange, PlanState
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
 
@@ -141,6 +141,10 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "step": change.step,
+        "parts": [_part_row(part) for part in change.parts] or None,
+        "made": change.made,
+        "place": change.place,
     }
 
 
@@ -170,6 +174,31 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        step=row.step,
+        parts=tuple(_part_of(part) for part in row.parts or ()),
+        made=row.made,
+        place=row.place,
+    )
+
+
+def _part_row(part: Part) -> list[Any]:
+    source = part.source
+    place = [source.file, source.line, source.column]
+    how = [part.action.value, part.code, part.message, part.operation, part.subject]
+    return [part.step, *place, part.given, *how]
+
+
+def _part_of(row: list[Any]) -> Part:
+    step, file, line, column, given, action, code, message, operation, subject = row
+    return Part(
+        step=step,
+        source=Source(file=file, line=line, column=column),
+        given=given,
+        action=Action(action),
+        code=code,
+        message=message,
+        operation=operation,
+        subject=subject,
     )
 
 

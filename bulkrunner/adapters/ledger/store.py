@@ -14,9 +14,12 @@ from bulkrunner.adapters.ledger.paces import Paces
 from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
 from bulkrunner.adapters.ledger.runs import Runs
+from bulkrunner.adapters.ledger.selections import Selections
 
 
-class LedgerStore(Plans, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Checks):
+class LedgerStore(
+    Plans, Selections, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Checks
+):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 
     def close(self) -> None:
