@@ -104,7 +104,7 @@ class Plans(Core):
 
         return PlanRequest(
             source=loaded,
-            head=loaded.head,
+            head={**loaded.head, "inputs": loaded.inputs},
             environment=environment,
             policy=effective_policy(self.settings.policy, loaded.job.policy),
             program_version=__version__,

@@ -15,6 +15,7 @@ from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
+from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
 REPORT_VERSION = 1
@@ -195,6 +196,11 @@ class Grouped:
 Stream = Callable[[], Iterator[ReportedChange]]
 
 
+def nothing_left_out() -> Iterator[InputLine]:
+    """Stand for the lines of a job without lists and tables."""
+    return iter(())
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything a report shows. Long lists are functions that start a new stream.
@@ -202,6 +208,8 @@ class ReportData:
     Attributes:
         counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
         problems: changes of the run that a person should look at. changes: every change.
+        left_out: lines of inputs that give no change. inputs: how lists and tables were read.
+        selections: what the environment answered to searches and libraries, by step.
         head: the ledger's newest hash when the report was made.
     """
 
@@ -219,6 +227,9 @@ class ReportData:
     problems: Stream
     changes: Stream
     head: str
+    left_out: Callable[[], Iterator[InputLine]] = nothing_left_out
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    selections: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def production(self) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from bulkrunner.domain.contents import contents
 from bulkrunner.domain.diff import Difference
@@ -101,6 +102,9 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
+            left_out=lambda: self._ledger.left_out(plan.id),
+            inputs=tuple(_inputs(plan)),
+            selections=tuple(self._ledger.selections(plan.id)),
         )
 
     def _evidence(self, plan: Plan) -> Evidence | None:
@@ -113,6 +117,11 @@ class ReportService:
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
+
+
+def _inputs(plan: Plan) -> Iterator[Mapping[str, Any]]:
+    found = plan.manifest.get("inputs")
+    yield from (one for one in (found if isinstance(found, list) else ()) if isinstance(one, dict))
 
 
 def _pass_on_ambiguous(error: UsageError) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bulkrunner.domain.ports import PlanLedger
-from bulkrunner.domain.steps import StepEntry
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.services.planning.earlier import Item
@@ -133,6 +133,8 @@ class BatchPlanner:
 
     def _drafts(self, place: int, item: Item, look: Look) -> list[Draft]:
         match item:
+            case InputLine():
+                return []
             case StepEntry():
                 return self._parts.stepping.resolve(item, look)
             case Restore():
