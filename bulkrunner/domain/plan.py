@@ -55,7 +55,7 @@ class Part:
         step: number of its step; None for an explicit operation.
         given: the record as written there.
         action, code, message: as of a change.
-        operation: digest of what it does to the record.
+        wish: digest of what it wants of the record, before anything was read.
         subject: the entry names this record; False where it names another one, and this one is
             written as well.
     """
@@ -66,7 +66,7 @@ class Part:
     action: Action
     code: str = ""
     message: str = ""
-    operation: str = ""
+    wish: str = ""
     subject: bool = True
 
 
@@ -93,6 +93,8 @@ class PlannedChange:
         parts: every entry that concerns the record, where it is more than this one.
         made: record that an earlier run made, of a create that is ``unchanged``.
         place: ``holding:<bib>:<sigel>`` that an update takes, for other changes of the plan.
+        wish: digest of what the manifest wants of the record, before anything was read; None where
+            the operation is that. By it a change is known again after a run has carried it out.
     """
 
     number: int
@@ -123,6 +125,11 @@ class PlannedChange:
     parts: tuple[Part, ...] = ()
     made: str | None = None
     place: str | None = None
+    wish: str | None = None
+
+    def wish_digest(self) -> str:
+        """Return the digest by which a change is known again when the job is planned again."""
+        return self.wish or self.operation_digest()
 
     def operation_digest(self) -> str:
         """Return the digest that staging and production changes are matched by."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Rights
-from bulkrunner.domain.gates import Approval, Evidence
+from bulkrunner.domain.gates import Approval, Evidence, Signer
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
@@ -335,6 +335,14 @@ class PlanLedger(Protocol):
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
 
+    def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
+        """Return the numbers of the changes to be carried out that these names mean.
+
+        Args:
+            plan: whose changes they are.
+            names: short ids of records, or ``<plan>.<number>``.
+        """
+
     def count_refusals(self, plan: str) -> dict[str, int]:
         """Count refused changes by code."""
 
@@ -342,7 +350,7 @@ class PlanLedger(Protocol):
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
-        """Return by operation digest what runs of the plans applied last."""
+        """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
 
 class RunLedger(Protocol):
@@ -408,6 +416,12 @@ class RunLedger(Protocol):
 
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""
+
+    def count_codes(self, run: str, outcome: Outcome) -> dict[str, int]:
+        """Count the changes that ended so, by code."""
+
+    def sent_since(self, run: str, moment: datetime) -> int:
+        """Count the requests of the run that may have written since then."""
 
     def ended(
         self,
@@ -489,6 +503,9 @@ class ApprovalLedger(Protocol):
     def head(self) -> str:
         """Return the chain's newest hash."""
 
+    def has_head(self, head: str) -> bool:
+        """Tell whether the chain has, or once had, this head."""
+
     def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
         """Append an event of its own, outside any state change."""
 
@@ -498,6 +515,23 @@ class Ledger(PlanLedger, RunLedger, ApprovalLedger, Protocol):
 
     def close(self) -> None:
         """Write what is waiting and close the database."""
+
+
+class Signatures(Protocol):
+    """Knows whose signature stands under a text."""
+
+    def verify(self, text: str, signature: str, *, signers: Sequence[str], at: datetime) -> Signer:
+        """Return whose signature it is.
+
+        Args:
+            text: that must have been signed, character by character.
+            signature: armoured.
+            signers: lines of an allowed-signers file.
+            at: when the key must have been valid.
+
+        Raises:
+            SignatureRefused: it is not good, with the reason.
+        """
 
 
 class WriteGate(Protocol):

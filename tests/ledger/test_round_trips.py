@@ -43,7 +43,7 @@ parts = st.builds(
     action=st.sampled_from(Action),
     code=texts,
     message=texts,
-    operation=texts,
+    wish=texts,
     subject=st.booleans(),
 )
 changes = st.builds(
@@ -75,6 +75,7 @@ changes = st.builds(
     parts=st.lists(parts, max_size=2).map(tuple),
     made=maybe,
     place=maybe,
+    wish=st.none() | st.binary(min_size=32, max_size=32).map(lambda raw: f"sha256:{raw.hex()}"),
 )
 attempts = st.builds(
     Attempt,

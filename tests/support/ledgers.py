@@ -115,7 +115,7 @@ def a_part(step: int, action: Action = Action.UPDATE, **values: Any) -> Part:
         "source": Source(file="ids.txt", line=step, column=1),
         "given": "rec",
         "action": action,
-        "operation": "sha256:00",
+        "wish": "sha256:00",
     }
     return Part(**{**defaults, **values})
 

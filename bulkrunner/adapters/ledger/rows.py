@@ -10,6 +10,8 @@ from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part, Plan, PlannedChange, PlanState
 from bulkrunner.domain.records import Document
@@ -29,6 +31,8 @@ PLAN = tuple(
 )
 """Columns of a plan that change only together with an event."""
 
+_APPROVAL_LATER = ("conditions", "head", "language", "signature", "signer", "signing_key")
+
 APPROVAL = (
     "plan",
     "plan_digest",
@@ -39,7 +43,14 @@ APPROVAL = (
     "statements",
     "recorded_by",
     "recorded_at",
+    *_APPROVAL_LATER,
 )
+
+LATER = frozenset({"prerequisites", *_APPROVAL_LATER, "step", "parts", "made", "place", "wish"})
+"""Columns that the first ledgers did not have."""
+
+NOT_TOLD = frozenset({"batch"})
+"""Columns of changes that events do not cover."""
 
 RESULT = (
     "change",
@@ -60,6 +71,15 @@ CHANGE = tuple(column.name for column in planned_changes.c)
 def pick(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return the named values only."""
     return {name: values[name] for name in names}
+
+
+def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without columns that came later and are empty, as events before them knew it."""
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in NOT_TOLD and (name not in LATER or value is not None)
+    }
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:
@@ -145,6 +165,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "parts": [_part_row(part) for part in change.parts] or None,
         "made": change.made,
         "place": change.place,
+        "wish": change.wish,
     }
 
 
@@ -178,18 +199,19 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         parts=tuple(_part_of(part) for part in row.parts or ()),
         made=row.made,
         place=row.place,
+        wish=row.wish,
     )
 
 
 def _part_row(part: Part) -> list[Any]:
     source = part.source
     place = [source.file, source.line, source.column]
-    how = [part.action.value, part.code, part.message, part.operation, part.subject]
+    how = [part.action.value, part.code, part.message, part.wish, part.subject]
     return [part.step, *place, part.given, *how]
 
 
 def _part_of(row: list[Any]) -> Part:
-    step, file, line, column, given, action, code, message, operation, subject = row
+    step, file, line, column, given, action, code, message, wish, subject = row
     return Part(
         step=step,
         source=Source(file=file, line=line, column=column),
@@ -197,7 +219,7 @@ def _part_of(row: list[Any]) -> Part:
         action=Action(action),
         code=code,
         message=message,
-        operation=operation,
+        wish=wish,
         subject=subject,
     )
 
@@ -328,4 +350,46 @@ def lease_of(row: Row[Any]) -> Lease:
         owner=Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started),
         token=row.token,
         expires_at=row.expires_at,
+    )
+
+
+def approval_row(approval: Approval) -> dict[str, Any]:
+    """Return an approval's columns, without ``seq`` and ``event``."""
+    return {
+        "plan": approval.plan,
+        "plan_digest": approval.plan_digest,
+        "approved": approval.approved,
+        "given_by": approval.by,
+        "reference": approval.reference,
+        "answer": approval.text,
+        "statements": list(approval.statements),
+        "recorded_by": approval.recorded_by,
+        "recorded_at": approval.recorded_at,
+        "conditions": approval.conditions.as_dict() or None,
+        "head": approval.head or None,
+        "language": approval.language or None,
+        "signature": approval.signature or None,
+        "signer": approval.signer or None,
+        "signing_key": approval.key or None,
+    }
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """Read a row of approvals."""
+    return Approval(
+        plan=row.plan,
+        plan_digest=row.plan_digest,
+        approved=row.approved,
+        by=row.given_by,
+        reference=row.reference,
+        text=row.answer,
+        statements=tuple(row.statements),
+        recorded_by=row.recorded_by,
+        recorded_at=row.recorded_at,
+        conditions=Conditions.from_dict(row.conditions or {}),
+        head=row.head or "",
+        language=row.language or "",
+        signature=row.signature or "",
+        signer=row.signer or "",
+        key=row.signing_key or "",
     )

@@ -144,6 +144,7 @@ planned_changes = Table(
     Column("made", Words),
     Column("place", Words),
     Column("batch", Integer),
+    Column("wish", Digest),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
@@ -153,6 +154,13 @@ planned_changes = Table(
         "place",
         sqlite_where=text("place is not null"),
         postgresql_where=text("place is not null"),
+    ),
+    Index(
+        "ix_planned_changes_wish",
+        "wish",
+        "plan",
+        sqlite_where=text("wish is not null"),
+        postgresql_where=text("wish is not null"),
     ),
     Index("ix_planned_changes_batch", "plan", "batch"),
     CheckConstraint(
@@ -287,6 +295,12 @@ approvals = Table(
     _text("recorded_by"),
     Column("recorded_at", Instant, nullable=False),
     _event(),
+    Column("conditions", Json),
+    Column("head", Words),
+    Column("language", String(8)),
+    Column("signature", Text),
+    Column("signer", Words),
+    Column("signing_key", Words),
     Index(None, "plan"),
 )
 

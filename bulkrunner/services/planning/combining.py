@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.plan import Part, PlannedChange, operation_digest
-from bulkrunner.services.planning.steps import Task
+from bulkrunner.services.planning.steps import Creation, Edit, Removal, Task
 
 
 def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,6 +20,19 @@ def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]
     return {"steps": [*done.get("steps", [done]), dict(operation)]}
 
 
+def wish_of(wish: Edit | Removal | Creation) -> str:
+    """Return the digest of what one entry wants of a record."""
+    return operation_digest(wish.operation if wish.wish is None else wish.wish)
+
+
+def joined_wish(earlier: PlannedChange | None, wish: str) -> str:
+    """Return the digest of what all entries up to this one want of a record."""
+    if earlier is None or not earlier.operation:
+        return wish
+    wanted = [part.wish for part in parts_of(earlier) if part.wish]
+    return operation_digest({"steps": [*wanted, wish]}) if wanted else wish
+
+
 def parts_of(change: PlannedChange) -> tuple[Part, ...]:
     """Return every entry that concerns the change's record."""
     return change.parts or (
@@ -30,18 +43,18 @@ def parts_of(change: PlannedChange) -> tuple[Part, ...]:
             action=change.action,
             code=change.code,
             message=change.message,
-            operation=operation_digest(change.operation),
+            wish=change.wish_digest() if change.operation else "",
         ),
     )
 
 
-def part_of(task: Task, change: PlannedChange, operation: str) -> Part:
+def part_of(task: Task, change: PlannedChange, wish: str) -> Part:
     """Return an entry's own part in a change.
 
     Args:
         task: of the entry.
         change: as the entry would have it by itself.
-        operation: digest of what the entry wants of the record.
+        wish: digest of what the entry wants of the record, empty where it wants nothing.
     """
     return Part(
         step=task.step,
@@ -50,7 +63,7 @@ def part_of(task: Task, change: PlannedChange, operation: str) -> Part:
         action=change.action,
         code=change.code,
         message=change.message,
-        operation=operation,
+        wish=wish,
         subject=task.subject,
     )
 

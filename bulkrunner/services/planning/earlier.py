@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Operation, Unreadable
-from bulkrunner.domain.plan import Made, Plan, operation_digest
+from bulkrunner.domain.plan import Made, Plan
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import last_modifier, modified
 from bulkrunner.domain.steps import InputLine, StepEntry
@@ -35,11 +34,10 @@ class EarlierRuns:
             if other.id in run and other.addresses == plan.addresses
         ]
 
-    def made(self, operation: Mapping[str, Any]) -> Made | None:
-        """Return what a run has applied of an operation in neutral form."""
-        if not self._plans or not operation:
+    def made(self, digest: str | None) -> Made | None:
+        """Return what a run has applied of what has this wish digest."""
+        if not self._plans or digest is None:
             return None
-        digest = operation_digest(operation)
         found = self._ledger.made(self._plans, [digest])
         return None if digest in self._undone.among(found) else found.get(digest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -30,9 +30,11 @@ from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.combining import (
     joined_operation,
+    joined_wish,
     part_of,
     parts_of,
     subject_part,
+    wish_of,
     with_part,
 )
 from bulkrunner.services.planning.earlier import EarlierRuns
@@ -183,6 +185,7 @@ class Resolver(Reading):
             "source": task.source,
             "declared": task.verb,
             "operation": known.operation,
+            "wish": _unless_same(known.wish, known.operation),
             "kind": known.kind,
             "sigel": known.sigel,
             "bib": known.bib,
@@ -194,14 +197,15 @@ class Resolver(Reading):
             "step": task.step,
         }
         alone = PlannedChange(**{**fields, **planned})
-        part = part_of(task, replace(alone, **own), operation_digest(known.operation))
+        part = part_of(task, replace(alone, **own), known.wish or "")
         if earlier is None:
             return alone if task.subject else replace(alone, parts=(part,))
         if passed:
             return with_part(earlier, part)
         joined = joined_operation(earlier, known.operation)
+        wish = _unless_same(joined_wish(earlier, part.wish) if part.wish else None, joined)
         if kept:
-            return replace(with_part(earlier, part), operation=joined)
+            return replace(with_part(earlier, part), operation=joined, wish=wish)
         return replace(
             alone,
             number=earlier.number,
@@ -210,6 +214,7 @@ class Resolver(Reading):
             declared=earlier.declared,
             step=earlier.step,
             operation=joined,
+            wish=wish,
             parts=(*parts_of(earlier), part),
         )
 
@@ -232,9 +237,8 @@ class Resolver(Reading):
             raise Refused(_other_kind(known.kind, kind))
         if task.subject and known.earlier is not None:
             self._heed_repeat(task, build, known)
-        wish = build(known)
-        known.operation = wish.operation
-        made = self._earlier_runs.made(joined_operation(known.earlier, wish.operation))
+        wish = _wanted(build(known), known)
+        made = self._earlier_runs.made(joined_wish(known.earlier, wish_of(wish)))
         if made is not None and (done := self._made(known, wish, made)) is not None:
             return done
         if known.is_stuck and known.earlier is not None:
@@ -264,9 +268,8 @@ class Resolver(Reading):
         """Return that an earlier run has deleted the record; else raise that it is missing."""
         if missing.code != "gone":
             raise missing
-        wish = build(known)
-        known.operation = wish.operation
-        made = self._earlier_runs.made(wish.operation)
+        wish = _wanted(build(known), known)
+        made = self._earlier_runs.made(known.wish)
         if made is None or not isinstance(wish, Removal):
             raise missing
         return made_earlier(known, made)
@@ -302,11 +305,11 @@ class Resolver(Reading):
         now = known.now
         known.now = earlier.before
         try:
-            wanted = operation_digest(build(known).operation)
+            wanted = wish_of(build(known))
         except (Refused, PassedOver):
-            wanted = operation_digest({})
+            wanted = ""
         known.now = now
-        if wanted == part.operation or not part.operation:
+        if part.wish in (wanted, ""):
             known.earlier = known.target_key = None
             known.waits = ()
             raise PassedOver("repeated", f"{part.source} has named the record already")
@@ -381,14 +384,14 @@ class Resolver(Reading):
         known.bib = bib.summary
         known.record = task.ref if created_number(task.ref) else bib.summary.id
         creation = build(known)
-        known.operation = creation.operation
+        known.operation, known.wish = creation.operation, wish_of(creation)
         known.sigel = creation.sigel
         known.target_key = holding_key(bib.summary.id, creation.sigel)
         demand(self._proofs.sigel(creation.sigel))
         demand(self._links_resolve(creation.sigel, bib.thing_iri, bib))
         if task.step is not None:
             self._heed_place(task, known, look)
-        made = self._earlier_runs.made(creation.operation)
+        made = self._earlier_runs.made(known.wish)
         if (earlier := self._created_earlier(known, made)) is not None:
             return earlier
         existing = self._standing(bib, creation.sigel, known, look)
@@ -403,7 +406,7 @@ class Resolver(Reading):
         demand(self._proofs.acting())
         demand(self._proofs.bib())
         demand(self._proofs.sigel(sigel))
-        made = self._earlier_runs.made(known.operation)
+        made = self._earlier_runs.made(operation_digest(known.operation))
         if (earlier := self._created_earlier(known, made)) is not None:
             return earlier
         demand(self._may_become(document, "bib"))
@@ -438,8 +441,7 @@ class Resolver(Reading):
             return
         known.target_key = None
         part = subject_part(taken, task.step)
-        wanted = operation_digest(known.operation)
-        if task.subject and part is not None and part.operation == wanted:
+        if task.subject and part is not None and part.wish == known.wish:
             raise PassedOver("repeated", f"{part.source} has named the record already")
         raise _duplicate(task, f"change {taken.number} of this plan concerns the same holding")
 
@@ -457,6 +459,16 @@ class Resolver(Reading):
             else:
                 left.append(record)
         return tuple(left)
+
+
+def _wanted(wish: Wish, known: Known) -> Wish:
+    """Note what is wanted of the record."""
+    known.operation, known.wish = wish.operation, wish_of(wish)
+    return wish
+
+
+def _unless_same(wish: str | None, operation: Mapping[str, Any]) -> str | None:
+    return None if wish is None or wish == operation_digest(operation) else wish
 
 
 def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:

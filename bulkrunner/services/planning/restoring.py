@@ -11,7 +11,7 @@ from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Create, Creates
 from bulkrunner.domain.operations import Refusal, build_create
 from bulkrunner.domain.patterns import pattern_of
-from bulkrunner.domain.plan import Action, Made, PlannedChange
+from bulkrunner.domain.plan import Action, Made, PlannedChange, operation_digest
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
     Document,
@@ -59,7 +59,7 @@ class Restorer(Resolver):
 
         def attempt() -> dict[str, Any]:
             demand(self._proofs.acting())
-            made = self._earlier_runs.made(known.operation)
+            made = self._earlier_runs.made(operation_digest(known.operation))
             planned = self._take_back(wish, task, known, made, look)
             if "pattern" in planned:
                 planned["pattern"] = wish.kind_of_restoring()

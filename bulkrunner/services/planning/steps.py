@@ -62,6 +62,7 @@ class Known:
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
         waits: numbers of changes of this plan that must end well first.
+        operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
     """
 
     record: str
@@ -76,6 +77,7 @@ class Known:
     earlier: PlannedChange | None = None
     waits: tuple[int, ...] = ()
     operation: Mapping[str, Any] = field(default_factory=dict)
+    wish: str | None = None
 
     @property
     def is_stuck(self) -> bool:
@@ -93,6 +95,7 @@ class Edit:
 
     Attributes:
         operation: in neutral form, equal in every environment.
+        wish: the same before anything was looked up in the record; None where it is the same.
         change: returns the document after it.
         pattern: what it does, values left out, in parts.
         resave: the record is sent even if nothing changes.
@@ -101,15 +104,17 @@ class Edit:
     operation: Mapping[str, Any]
     change: Callable[[Document], Applied | Refusal]
     pattern: tuple[str, ...]
+    wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     resave: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """The deletion of one existing record; ``operation`` in neutral form."""
+    """The deletion of one existing record; ``operation`` and ``wish`` as of an edit."""
 
     operation: Mapping[str, Any]
+    wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,7 +123,7 @@ class Creation:
     """A holding to be created.
 
     Attributes:
-        operation: in neutral form.
+        operation, wish: as of an edit.
         document: returns the document to be posted, given the bib's graph[1].@id.
     """
 
@@ -126,6 +131,7 @@ class Creation:
     operation: Mapping[str, Any]
     document: Callable[[str], Document]
     pattern: str
+    wish: Mapping[str, Any] | None = None
 
 
 Wish: TypeAlias = Edit | Removal

@@ -51,9 +51,7 @@ def waits(after: Iterable[int], references: Iterable[int], look: Look) -> Waits:
         if not created and change.made is None:
             raise _unmet(number, "creates no record")
         found.creates[number] = change
-        found.names[number] = (
-            PREFIX + change.operation_digest().removeprefix("sha256:")[:NAME_LENGTH]
-        )
+        found.names[number] = PREFIX + change.wish_digest().removeprefix("sha256:")[:NAME_LENGTH]
         if created:
             numbers.append(number)
         elif change.made is not None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -16,6 +16,7 @@ def upgrade() -> None:
         ("made", sa.Text()),
         ("place", sa.Text()),
         ("batch", sa.Integer()),
+        ("wish", sa.LargeBinary(32)),
     ):
         op.add_column("planned_changes", sa.Column(name, kind))
     op.create_index(
@@ -24,6 +25,13 @@ def upgrade() -> None:
         ["plan", "place"],
         sqlite_where=sa.text("place is not null"),
         postgresql_where=sa.text("place is not null"),
+    )
+    op.create_index(
+        "ix_planned_changes_wish",
+        "planned_changes",
+        ["wish", "plan"],
+        sqlite_where=sa.text("wish is not null"),
+        postgresql_where=sa.text("wish is not null"),
     )
     op.create_index("ix_planned_changes_batch", "planned_changes", ["plan", "batch"])
     op.create_table(
