@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.records import Document
 
 GATE_NAMES = (
     "plan",
@@ -93,6 +94,27 @@ class TriedBy:
     environment: str
     base_url: str
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """How a test run ended that did the same to the same record as a change of a plan.
+
+    Attributes:
+        change: number of the plan's change. record: short id of the record written in the test.
+        outcome: a word of ``Outcome``. detail: of the outcome, as stored.
+        before: the record as it stood in the test environment before.
+    """
+
+    change: int
+    run: str
+    environment: str
+    base_url: str
+    base_uri: str
+    record: str | None
+    outcome: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    before: Document | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

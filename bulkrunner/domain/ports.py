@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Rights
-from bulkrunner.domain.gates import Approval, Evidence, Signer
+from bulkrunner.domain.gates import Approval, Evidence, Signer, Twin
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
@@ -116,6 +116,9 @@ class CatalogueReader(Protocol):
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment."""
 
+    def library_name(self, sigel: str) -> str | None:
+        """Return the name in the library's record, empty where it has none; None: no record."""
+
     def rights(self) -> Rights:
         """Ask the login what the client may do, now.
 
@@ -148,6 +151,9 @@ class CatalogueWriter(CatalogueReader, Protocol):
 
     def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
         """Delete a record."""
+
+    def before_each_write(self, look: Callable[[], None]) -> None:
+        """Call ``look`` just before the first byte of each write; where it raises, none is sent."""
 
     def renew_token(self) -> None:
         """Get a new token now, dropping the old one.
@@ -349,6 +355,9 @@ class PlanLedger(Protocol):
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
 
+    def library_names(self, plan: str) -> dict[str, str]:
+        """Return the names of libraries by sigel, as the environment's records say."""
+
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
         """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
@@ -462,6 +471,9 @@ class RunLedger(Protocol):
     def wait_of(self, run: str) -> Wait | None:
         """Return what the run last said it waits for."""
 
+    def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
+        """Stream when each outcome of the run was decided, in the order of time."""
+
     def latest_outcomes(self, run: str, *, limit: int) -> Sequence[datetime]:
         """Return when the last changes in plan order were decided, oldest first."""
 
@@ -484,6 +496,14 @@ class ApprovalLedger(Protocol):
             plan: a plan for production.
             not_before: older outcomes do not count.
             counts: tells from a test plan's addresses whether its environment counts.
+        """
+
+    def twins(
+        self, plan: Plan, *, action: Action, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Iterator[Twin]:
+        """Stream for the plan's changes of an action what test runs did, in plan order.
+
+        Of several test runs an applied one is taken before any other, the newest first.
         """
 
     def restorings(

@@ -71,6 +71,7 @@ changes = st.builds(
     message=texts,
     notes=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
     prerequisites=st.lists(st.integers(1, 10**9), max_size=3).map(tuple),
+    library=texts,
     step=st.none() | st.integers(1, 1000),
     parts=st.lists(parts, max_size=2).map(tuple),
     made=maybe,

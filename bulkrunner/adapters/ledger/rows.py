@@ -46,7 +46,9 @@ APPROVAL = (
     *_APPROVAL_LATER,
 )
 
-LATER = frozenset({"prerequisites", *_APPROVAL_LATER, "step", "parts", "made", "place", "wish"})
+LATER = frozenset(
+    {"prerequisites", "library", *_APPROVAL_LATER, "step", "parts", "made", "place", "wish"}
+)
 """Columns that the first ledgers did not have."""
 
 NOT_TOLD = frozenset({"batch"})
@@ -161,6 +163,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "library": change.library or None,
         "step": change.step,
         "parts": [_part_row(part) for part in change.parts] or None,
         "made": change.made,
@@ -195,6 +198,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        library=row.library or "",
         step=row.step,
         parts=tuple(_part_of(part) for part in row.parts or ()),
         made=row.made,
@@ -340,6 +344,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "token": lease.token,
         **asdict(lease.owner),
         "expires_at": lease.expires_at,
+        "taken_at": lease.taken_at,
     }
 
 
@@ -350,6 +355,7 @@ def lease_of(row: Row[Any]) -> Lease:
         owner=Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started),
         token=row.token,
         expires_at=row.expires_at,
+        taken_at=row.taken_at,
     )
 
 

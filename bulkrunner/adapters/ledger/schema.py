@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0009"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -139,6 +139,7 @@ planned_changes = Table(
     _text("message"),
     Column("notes", Json),
     Column("prerequisites", Json),
+    Column("library", Words),
     Column("step", Integer),
     Column("parts", Json),
     Column("made", Words),
@@ -314,6 +315,7 @@ leases = Table(
     Column("pid", Integer),
     Column("started", Words),
     Column("expires_at", Instant),
+    Column("taken_at", Instant),
     PrimaryKeyConstraint("run"),
 )
 

@@ -13,12 +13,23 @@ from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
 from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
+from bulkrunner.adapters.ledger.reading import Reading
 from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.selections import Selections
 
 
 class LedgerStore(
-    Plans, Selections, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Checks
+    Plans,
+    Selections,
+    Runs,
+    Leases,
+    LiveOrders,
+    Paces,
+    Places,
+    Approvals,
+    Evidences,
+    Reading,
+    Checks,
 ):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 

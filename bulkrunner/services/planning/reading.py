@@ -42,7 +42,7 @@ class Reading:
         self._proofs = proofs
         self._bibs = Bibs(reader, iris)
         self._naming = Naming(reader, iris)
-        self._libraries: OnceCache[bool] = OnceCache(reader.library_exists)
+        self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
     # --- a record that is to be written ------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Reading:
 
     def _know_holding(self, document: Document, known: Known) -> None:
         known.kind = "holding"
-        known.sigel = held_by(document)
+        self._know_library(held_by(document), known)
         demand(self._proofs.writable(document))
         demand(self._proofs.holding(document))
         iri = item_of(document)
@@ -143,8 +143,12 @@ class Reading:
                 known.notes = (*known.notes, RECORD_ITEM_OF)
         demand(self._links_resolve(known.sigel or "", iri, bib))
 
+    def _know_library(self, sigel: str | None, known: Known) -> None:
+        known.sigel = sigel
+        known.library = (self._libraries.get(sigel) or "") if sigel else ""
+
     def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
-        if not self._libraries.get(sigel):
+        if self._libraries.get(sigel) is None:
             return Refusal(
                 code="library_unresolved",
                 message=f"the library {sigel} has no record in this environment",

@@ -189,6 +189,7 @@ class Resolver(Reading):
             "kind": known.kind,
             "sigel": known.sigel,
             "bib": known.bib,
+            "library": known.library,
             "etag": known.etag,
             "before": known.before,
             "target_key": known.target_key,
@@ -385,7 +386,7 @@ class Resolver(Reading):
         known.record = task.ref if created_number(task.ref) else bib.summary.id
         creation = build(known)
         known.operation, known.wish = creation.operation, wish_of(creation)
-        known.sigel = creation.sigel
+        self._know_library(creation.sigel, known)
         known.target_key = holding_key(bib.summary.id, creation.sigel)
         demand(self._proofs.sigel(creation.sigel))
         demand(self._links_resolve(creation.sigel, bib.thing_iri, bib))
@@ -404,6 +405,7 @@ class Resolver(Reading):
 
     def _make_bib(self, known: Known, sigel: str, document: Document, pattern: str) -> Fields:
         demand(self._proofs.acting())
+        self._know_library(sigel, known)
         demand(self._proofs.bib())
         demand(self._proofs.sigel(sigel))
         made = self._earlier_runs.made(operation_digest(known.operation))
@@ -474,7 +476,8 @@ def _unless_same(wish: str | None, operation: Mapping[str, Any]) -> str | None:
 def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
     """Know the record by the change that concerns it already."""
     known.record, known.kind, known.sigel = earlier.record, earlier.kind, earlier.sigel
-    known.bib, known.etag, known.notes = earlier.bib, earlier.etag, earlier.notes
+    known.bib, known.library = earlier.bib, earlier.library
+    known.etag, known.notes = earlier.etag, earlier.notes
     if earlier.action is Action.DELETE and not _names_again(task, earlier):
         if task.verb == "delete":
             raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")

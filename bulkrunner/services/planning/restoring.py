@@ -47,7 +47,7 @@ class Restorer(Resolver):
             CatalogueUnreachable: the environment does not answer.
         """
         known = Known(record=wish.record, kind=wish.change.kind, sigel=wish.change.sigel)
-        known.bib = wish.change.bib
+        known.bib, known.library = wish.change.bib, wish.change.library
         known.operation = wish.operation()
         task = Task(
             source=wish.source,
