@@ -17,6 +17,7 @@ from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
     Attempt,
+    EndedAs,
     Lease,
     Orders,
     Outcome,
@@ -417,8 +418,11 @@ class RunLedger(Protocol):
     def conclude(self, run: str, change: int, result: Result) -> Future[None]:
         """Store a change's outcome; done once it is on disk."""
 
-    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
-        """Return the outcomes of these changes, as far as they have one."""
+    def ended_as(self, run: str, changes: Sequence[int]) -> Mapping[int, EndedAs]:
+        """Return how these changes ended, as far as they have.
+
+        What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
+        """
 
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""
