@@ -9,6 +9,7 @@ from bulkrunner.adapters.reports.showing import as_text, shorten, visible
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.steps import InputLine
 
 COLUMNS = (
     "plan",
@@ -102,6 +103,21 @@ def row_of(item: ReportedChange, data: ReportData) -> Sequence[Any]:
         tried.twin.outcome if tried else None,
         tried.link if tried else None,
     )
+
+
+def left_out_row(line: InputLine, data: ReportData) -> Sequence[Any]:
+    """Return the cells of a line of an input that gives no change."""
+    known = {
+        "plan": data.plan.id,
+        "run": data.run.id if data.run else None,
+        "environment": data.plan.environment,
+        "action": "left_out",
+        "given": line.given,
+        "source": str(line.source),
+        "code": line.code,
+        "message": line.message,
+    }
+    return [known.get(column) for column in COLUMNS]
 
 
 def _difference(item: Difference) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, row_of
+from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, left_out_row, row_of
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
 
@@ -28,6 +28,10 @@ def csv_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     writer.writerow(COLUMNS)
     for count, item in enumerate(data.changes(), start=1):
         writer.writerow([cell(value, words) for value in row_of(item, data)])
+        if count % _BATCH == 0:
+            yield _taken(buffer)
+    for count, line in enumerate(data.left_out(), start=1):
+        writer.writerow([cell(value, words) for value in left_out_row(line, data)])
         if count % _BATCH == 0:
             yield _taken(buffer)
     yield _taken(buffer)

@@ -21,6 +21,8 @@ def head_as_dict(data: ReportData, words: Language) -> dict[str, Any]:
         "program_version": __version__,
         "plan": _plan(data),
         "job": data.plan.manifest,
+        "inputs": data.inputs,
+        "selections": data.selections,
         "counts": data.counts,
         "sigels": data.sigels,
         "policy_loosened": [

@@ -11,8 +11,12 @@ from bulkrunner.adapters.reports.json_changes import change_as_dict
 from bulkrunner.adapters.reports.json_head import head_as_dict, run_as_dict, timeline_as_dict
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.steps import InputLine
 
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
+
+LEFT_OUT = "left_out"
+"""Stands for an action where a line of an input gives no change."""
 
 
 def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
@@ -32,6 +36,11 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
             "reject_text": rejecting_text(data, words),
         }
     )
+    yield b'\n],"left_out":['
+    separator = b"\n"
+    for line in data.left_out():
+        yield separator + _encoded(_left_out(line))
+        separator = b",\n"
     yield b"\n]," + tail[1:] + b"\n"
 
 
@@ -49,6 +58,27 @@ def jsonl_chunks(data: ReportData, _words: Language) -> Iterator[bytes]:
             **change,
         }
         yield _encoded(line) + b"\n"
+    for left in data.left_out():
+        line = {
+            "record": None,
+            "plan": data.plan.id,
+            "run": data.run.id if data.run else None,
+            "environment": data.plan.environment,
+            "planned_record": None,
+            "action": LEFT_OUT,
+            **_left_out(left),
+        }
+        yield _encoded(line) + b"\n"
+
+
+def _left_out(line: InputLine) -> dict[str, Any]:
+    source = line.source
+    return {
+        "given": line.given,
+        "source": {"file": source.file, "line": source.line, "column": source.column},
+        "code": line.code,
+        "message": line.message,
+    }
 
 
 def _encoded(value: Any) -> bytes:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, row_of
+from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, left_out_row, row_of
 from bulkrunner.adapters.reports.effects import effect_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.wording import STOCKHOLM, Language
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
 
 ROWS = 65_000
 """Changes in one sheet: one link each."""
@@ -28,7 +28,6 @@ _SAFE = {
     "constant_memory": True,
 }
 _WIDE = {"title": 40, "differences": 60, "message": 40, "pattern": 30, "library": 30, "link": 34}
-_LINK = COLUMNS.index("link")
 _RECORD = COLUMNS.index("record")
 
 
@@ -47,30 +46,26 @@ def write_xlsx(data: ReportData, words: Language, file: BinaryIO) -> None:
 
 
 def _write_changes(sheets: _Sheets, data: ReportData, words: Language) -> None:
-    changes = data.changes()
+    rows = _rows(data)
     widths = [_WIDE.get(name, 14) for name in COLUMNS]
-    for number in range(1, 1000):
-        part = list(islice(changes, 1))
-        if not part and number > 1:
-            return
-        rows = _rows(_chained(part, islice(changes, ROWS - 1)), data)
+    first = list(islice(rows, 1))
+    for number in range(1, 10_000):
         name = words.text("sheet_changes")
-        sheets.add(name if number == 1 else f"{name} {number}", COLUMNS, rows, widths=widths)
+        name = name if number == 1 else f"{name} {number}"
+        sheets.add(name, COLUMNS, chain(first, islice(rows, ROWS - len(first))), widths=widths)
+        first = list(islice(rows, 1))
+        if not first:
+            return
 
 
-def _chained(
-    first: Iterable[ReportedChange], rest: Iterable[ReportedChange]
-) -> Iterator[ReportedChange]:
-    yield from first
-    yield from rest
-
-
-def _rows(changes: Iterable[ReportedChange], data: ReportData) -> Iterator[Sequence[Any]]:
-    for item in changes:
+def _rows(data: ReportData) -> Iterator[Sequence[Any]]:
+    for item in data.changes():
         cells = list(row_of(item, data))
         if item.link:
             cells[_RECORD] = _Link(item.link, str(cells[_RECORD]))
         yield cells
+    for line in data.left_out():
+        yield left_out_row(line, data)
 
 
 class _Link:
