@@ -53,13 +53,11 @@ class Applied:
 
     Attributes:
         declared: paths at or under which the operation may have changed something.
-        changes: those of the operation, with their values looked up.
-        effective: of these the ones that found something to do.
+        effective: the changes that found something to do.
     """
 
     document: Document
     declared: tuple[Path, ...] = field(default=())
-    changes: tuple[Change, ...] = ()
     effective: tuple[Change, ...] = ()
 
 
@@ -120,18 +118,16 @@ def _is_shallow(document: Document) -> bool:
 def _applied(document: Document, op: Update, context: Context) -> Applied:
     if op.replace is not None:
         return _replaced(document, op.replace, context.iris)
-    after, declared, changes, effective = document, list[Path](), list[Change](), list[Change]()
+    after, declared, effective = document, list[Path](), list[Change]()
     for change in op.changes:
         changed = apply_change(after, change, context)
         after = changed.document
         declared += changed.declared
-        changes.append(changed.resolved)
         if changed.effective:
-            effective.append(changed.resolved)
+            effective.append(change)
     return Applied(
         document=after,
         declared=tuple(dict.fromkeys(declared)),
-        changes=tuple(changes),
         effective=tuple(effective),
     )
 
