@@ -161,6 +161,13 @@ def _drive(
                 _describe_run(invocation, program, program.ledger.run(session.run_id))
 
 
+def _how_to_go_on(run: Run) -> str:
+    resume = f"bulkrunner resume {run.id}"
+    if run.state is RunState.STOPPED:
+        return f"see: bulkrunner report {run.id}; go on with: {resume}"
+    return resume
+
+
 def _half_run_left(invocation: Invocation, session: RunningSession) -> str:
     if session.counts is None:
         return invocation.last_words(requests=session.requests)
@@ -200,7 +207,7 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     if run.state is not RunState.COMPLETED:
         raise Interrupted(
             f"run {run.id} is {run.state}" + (f": {run.stop_reason}" if run.stop_reason else ""),
-            hint=f"bulkrunner resume {run.id}",
+            hint=_how_to_go_on(run),
             code=run.state.value,
         )
     # Pending ones are left where an undo has closed the run.

@@ -363,6 +363,11 @@ class RunLedger(Protocol):
     ) -> Iterator[Ended]:
         """Stream changes of the run with their results and attempts, in plan order."""
 
+    def ended_backwards(
+        self, run: str, *, outcomes: Sequence[Outcome] | None = None
+    ) -> Iterator[Ended]:
+        """Stream changes of the run with their results and attempts, the last one first."""
+
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop."""
 

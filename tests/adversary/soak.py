@@ -47,7 +47,8 @@ class Wish:
     """What one soak is to be like.
 
     Attributes:
-        lives: shortest and longest life of a process after its first request, in seconds.
+        lives: shortest and longest life of a process after its first write, in seconds.
+        early: share of the processes that are struck before their first write.
         kills: how many processes are struck at most.
         haste: so many times shorter are the waits of the program.
         tokens_every: seconds between two moments at which all tokens end.
@@ -58,7 +59,8 @@ class Wish:
     changes: int = 10_000
     concurrency: int = 8
     haste: float = 10.0
-    lives: tuple[float, float] = (2.0, 8.0)
+    lives: tuple[float, float] = (2.0, 12.0)
+    early: float = 0.05
     kills: int = 1_000_000
     severity: float = 1.0
     tokens_every: float = 30.0
@@ -203,15 +205,15 @@ class _Soaking:
 
     def _live(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Strike the process after a while, and wait for its end."""
-        before = self._truth.requests()
+        newest, early = self._truth.newest(), self._dice.random() < self._wish.early
         end = time.monotonic() + PATIENCE
-        while self._truth.requests() == before and time.monotonic() < end:
-            if process.poll() is not None:
+        while time.monotonic() < end and process.poll() is None:
+            if self._truth.came(since=newest, writes=not early):
                 break
-            time.sleep(0.01)
-        life = self._dice.uniform(*self._wish.lives) if self._kills > 0 else PATIENCE * 10
+            time.sleep(0.02)
+        life = self._dice.uniform(*((0.0, 1.0) if early else self._wish.lives))
         try:
-            return process.communicate(timeout=life)
+            return process.communicate(timeout=life if self._kills > 0 else PATIENCE * 10)
         except subprocess.TimeoutExpired:
             if self._kills <= 0:
                 raise

@@ -59,10 +59,16 @@ class Truth:
         with self._environment.lock:
             return [entry.as_json() for entry in self._environment.journal.entries()]
 
-    def requests(self) -> int:
-        """How many requests came so far."""
+    def came(self, *, since: int = 0, writes: bool = False) -> int:
+        """How many requests came after so many, or how many writes among them."""
         with self._environment.lock:
-            return len(self._environment.journal.entries())
+            return len(self._environment.journal.entries(writes=writes, since=since))
+
+    def newest(self) -> int:
+        """Number of the last request that came."""
+        with self._environment.lock:
+            entries = self._environment.journal.entries()
+            return entries[-1].seq if entries else 0
 
     def writes(self) -> list[dict[str, Any]]:
         """Write requests of ours; one without a token we know is ours too."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.ports import NullProgress
+from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.services.applying import LeaseLost, RunHeld, canary
@@ -255,9 +255,23 @@ def test_a_process_that_slept_past_its_time_sends_nothing():
 # The first changes of production
 
 
-def test_candidates_are_the_first_of_each_pattern():
-    changes = [a_change(n, pattern=pattern) for n, pattern in enumerate("aabaabab", start=1)]
-    assert canary.candidates(changes) == {"a": [1, 2, 4], "b": [3, 6, 8]}
+def a_run(patterns, **outcomes):
+    """A run's changes, one for each letter; outcomes by number, ``n3=Outcome.APPLIED``."""
+    for number, pattern in enumerate(patterns, start=1):
+        result = outcomes.get(f"n{number}", Result(outcome=Outcome.PENDING))
+        yield Ended(change=a_change(number, pattern=pattern), result=result)
+
+
+def test_to_be_proven_are_the_first_of_each_pattern():
+    assert canary.to_prove(a_run("aabaabab"), 3) == {"a": [1, 2, 4], "b": [3, 6, 8]}
+
+
+def test_what_an_earlier_process_has_proven_is_not_proven_again():
+    applied = Result(outcome=Outcome.APPLIED)
+    otherwise = Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["x"]})
+    edited = Result(outcome=Outcome.CONFLICT)
+    found = canary.to_prove(a_run("abcabc", n1=applied, n2=edited, n3=otherwise), 3)
+    assert found == {"b": [5], "c": [6]}
 
 
 @pytest.mark.parametrize(
@@ -265,7 +279,7 @@ def test_candidates_are_the_first_of_each_pattern():
     [
         (Result(outcome=Outcome.APPLIED), True, False),
         (Result(outcome=Outcome.APPLIED, detail={"cleanups": ["x"]}), True, False),
-        (Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["x"]}), True, True),
+        (Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["x"]}), False, True),
         (Result(outcome=Outcome.UNCHANGED), False, False),
         (Result(outcome=Outcome.CONFLICT), False, False),
         (Result(outcome=Outcome.REFUSED), False, True),

@@ -14,6 +14,7 @@ from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
 from tests.support.docs import DOCS, PACKAGE, PAGES, ROOT, fenced, in_code, page, read, table_rows
+from tests.support.tables import xlsx
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -104,6 +105,8 @@ def test_parts_of_manifests_fit_into_one(block, tmp_path):
     rest = "" if re.search(r"^(steps|operations):", block, re.MULTILINE) else "operations: []\n"
     rest = rest.replace("[]", "[{delete: fzr8v1sn2k3m4p5}]")
     (tmp_path / "job.yaml").write_text(head + rest + block, encoding="utf-8")
+    (tmp_path / "gallrade.txt").write_text("fzr8v1sn2k3m4p5\n", encoding="utf-8")
+    (tmp_path / "lista.xlsx").write_bytes(xlsx([["Bibid", "Signum"], ["(NR)0012", "hc"]]))
     assert load_job(tmp_path, bases=KB_BASES).job.id == "j"
 
 

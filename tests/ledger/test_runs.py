@@ -184,7 +184,13 @@ def test_work_keeps_a_run_active(ledger, plan):
 def test_more_ended_changes_than_a_page(ledger):
     plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 1102)])
     start_run(ledger, plan)
+    send(ledger, "r1", 1, outcome=Outcome.APPLIED)
     assert [item.change.number for item in ledger.ended("r1")] == list(range(1, 1102))
+    backwards = list(ledger.ended_backwards("r1"))
+    assert [item.change.number for item in backwards] == list(range(1101, 0, -1))
+    assert [len(item.attempts) for item in backwards[-2:]] == [0, 1]
+    (only,) = ledger.ended_backwards("r1", outcomes=[Outcome.APPLIED])
+    assert only == backwards[-1]
 
 
 class TestWrongEntries:

@@ -147,6 +147,30 @@ class TestRows:
         assert found[0].ref == "http://libris.kb.se/bib/1234567"
         assert str(found[1].source) == "t.xlsx[Blad1]:3"
 
+    def test_cells_go_through_the_functions_of_their_column(self, tmp_path: Path) -> None:
+        table = "Id;Signum;Not\n(NR)0012 x;hc ;a\n(NR) ;hd;b\n"
+        clean = "{Id: ['strip_prefix((NR))', first_word, strip_zeros], Signum: [upper]}"
+        loaded = step(
+            tmp_path, f"rows: {{file: t.csv, key: Id, as: bib, clean: {clean}}}", {"t.csv": table}
+        )
+        assert told(loaded) == [(2, "http://libris.kb.se/bib/12"), (3, "empty_key")]
+        (first, _) = loaded.operations()
+        assert isinstance(first, StepEntry)
+        assert first.row == {"Id": "12", "Signum": "HC", "Not": "a"}
+
+    def test_a_function_that_is_none_is_told_with_its_place(self, tmp_path: Path) -> None:
+        text = HEAD + "steps:\n  - rows: {file: t.csv, key: Id, clean: {Id: [trim, uper]}}\n"
+        text += "    delete: true\n"
+        (problem,) = problems_of(make_job(tmp_path, text, {"t.csv": f"Id\n{ID}\n"}))
+        assert (problem.code, problem.source.line) == ("bad_function", 8)
+        assert "upper" in problem.hint
+
+    def test_a_cell_that_a_function_swells_is_its_rows_fault(self, tmp_path: Path) -> None:
+        table = "Id;Not\n" + f"{ID};{'a' * 90_000}\n" + f"{OTHER};a\n"
+        clean = "{Not: ['replace(a, bbbbbbbbbbbbbbbbbbbb)']}"
+        loaded = step(tmp_path, f"rows: {{file: t.csv, key: Id, clean: {clean}}}", {"t.csv": table})
+        assert told(loaded) == [(2, "cell_too_long"), (3, OTHER)]
+
     def test_columns_by_number(self, tmp_path: Path) -> None:
         files: Files = {"t.tsv": f"x\t{ID}\ny\n"}
         loaded = step(tmp_path, "rows: {file: t.tsv, key: 2, header: false}", files)

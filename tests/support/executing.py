@@ -59,6 +59,11 @@ class Impatient:
         self.slept.append(seconds)
         time.sleep(min(seconds, 0.002))
 
+    def wait_for(
+        self, condition: threading.Condition, is_true: Callable[[], bool], seconds: float | None
+    ) -> bool:
+        return condition.wait_for(is_true, seconds)
+
 
 class Leaping(Impatient):
     """A clock that leaps over every wait, for whoever waits until a moment."""

@@ -162,11 +162,23 @@ class Runs(Part):
     ) -> Iterator[Ended]:
         """Stream changes of the run with their results and attempts, in plan order."""
         while True:
-            page = self._ended_page(run, outcomes, after, documents=documents)
+            page = self._ended_page(run, outcomes, documents=documents, after=after)
             yield from page
             if len(page) < PAGE:
                 return
             after = page[-1].change.number
+
+    def ended_backwards(
+        self, run: str, *, outcomes: Sequence[Outcome] | None = None
+    ) -> Iterator[Ended]:
+        """Stream changes of the run with their results and attempts, the last one first."""
+        before: int | None = None
+        while True:
+            page = self._ended_page(run, outcomes, documents=True, before=before, backwards=True)
+            yield from page
+            if len(page) < PAGE:
+                return
+            before = page[-1].change.number
 
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop; nothing where nobody does."""
@@ -234,10 +246,19 @@ class Runs(Part):
             )
 
     def _ended_page(
-        self, run: str, outcomes: Sequence[Outcome] | None, after: int, *, documents: bool
+        self,
+        run: str,
+        outcomes: Sequence[Outcome] | None,
+        *,
+        documents: bool,
+        after: int = 0,
+        before: int | None = None,
+        backwards: bool = False,
     ) -> list[Ended]:
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), after).limit(PAGE)
+            query = _changes_of(_row(connection, run), after, backwards=backwards).limit(PAGE)
+            if before is not None:
+                query = query.where(planned_changes.c.number < before)
             if outcomes is not None:
                 query = query.where(_is_one_of(outcomes))
             page = connection.execute(query).all()
@@ -292,7 +313,7 @@ def _row(connection: Connection, run: str) -> Row[Any]:
     return row
 
 
-def _changes_of(run: Row[Any], after: int) -> Select[Any]:
+def _changes_of(run: Row[Any], after: int, *, backwards: bool = False) -> Select[Any]:
     joined = and_(results.c.run == run.id, results.c.change == planned_changes.c.number)
     return (
         select(planned_changes, *_RESULT_COLUMNS)
@@ -302,7 +323,7 @@ def _changes_of(run: Row[Any], after: int) -> Select[Any]:
             planned_changes.c.action.in_(_WRITING),
             planned_changes.c.number > after,
         )
-        .order_by(planned_changes.c.number)
+        .order_by(planned_changes.c.number.desc() if backwards else planned_changes.c.number)
     )
 
 
@@ -320,7 +341,7 @@ def _attempts(
     numbers = {row.number for row in page}
     query = (
         select(attempts)
-        .where(attempts.c.run == run, attempts.c.change.between(page[0].number, page[-1].number))
+        .where(attempts.c.run == run, attempts.c.change.between(min(numbers), max(numbers)))
         .order_by(attempts.c.change, attempts.c.number)
     )
     for row in connection.execute(query):

@@ -18,7 +18,7 @@ from bulkrunner.adapters.manifests.parts import (
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
 from bulkrunner.adapters.manifests.steps import head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.iris import IriMap
@@ -64,6 +64,10 @@ class _Checking:
                 if isinstance(step.get("delete"), dict):
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
+                before = self._problems.total
+                self._note(clean_faults(step), path)
+                if self._problems.total > before:
+                    continue
                 found.append((self._step(step, path), self._selected_at(step, path)))
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
@@ -17,11 +17,10 @@ from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Problem, Source
+from bulkrunner.domain.text_functions import Call, TooLong, apply
 
 Report = Callable[[Problem], None]
 """Takes a fault."""
-
-Clean = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class TableRows:
     key: str
     key_at: Source
     form: Form
-    clean: Mapping[str, Clean] = field(default_factory=dict)
+    clean: Mapping[str, Sequence[Call]] = field(default_factory=dict)
     meanings: tuple[Number, ...] = ()
     input: Input | None = None
 
@@ -183,16 +182,26 @@ class TableRows:
 
     def _rows(self, table: Table, iris: IriMap) -> Iterator[Selected]:
         read = self.input
-        for row in table.rows():
-            cells = {
-                name: self.clean[name](cell) if name in self.clean else cell
-                for name, cell in row.cells.items()
-            }
+        for raw in table.rows():
+            row = self._cleaned(raw)
+            cells = row.cells
             found = self._entry(row, cells.get(self.key, ""), iris)
             if read is not None:
                 read.count(found)
             place = Source(file=self._place(table.facts), line=row.line, column=row.column)
             yield Selected(place, found, cells)
+
+    def _cleaned(self, row: Row) -> Row:
+        if not self.clean or row.code:
+            return row
+        cells = dict(row.cells)
+        for name, calls in self.clean.items():
+            try:
+                cells[name] = (apply(calls, cells.get(name, "")) or "").strip()
+            except TooLong:
+                message = f"the cell of column `{name}` becomes too long"
+                return replace(row, code="cell_too_long", message=harmless(message))
+        return replace(row, cells=cells)
 
     def _place(self, facts: Facts) -> str:
         return f"{self.name}[{facts.sheet}]" if facts.sheet else self.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.ports import Ended
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.services.applying.budget import BAD
 
@@ -12,26 +12,36 @@ PREREQUISITE = "prerequisite"
 """Code of a change that was not tried, since another one had to precede it."""
 
 TRIES = 3
-"""Changes of one pattern tried, where the first ones are no longer as planned."""
+"""Changes of one pattern looked out at first; more where these are no longer as planned."""
 
 
-def candidates(changes: Iterable[PlannedChange]) -> dict[str, list[int]]:
-    """Return for each pattern the numbers of its first changes.
+def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
+    """Return for each pattern that no change of a run has proven the first that are pending.
 
     Args:
-        changes: of the plan, in order; their documents are not looked at.
+        run: its changes in plan order; their documents are not looked at.
+        tries: at most so many of a pattern.
     """
+    done: set[str] = set()
     found: dict[str, list[int]] = {}
-    for change in changes:
-        numbers = found.setdefault(change.pattern, [])
-        if len(numbers) < TRIES:
-            numbers.append(change.number)
-    return found
+    for ended in run:
+        pattern = ended.change.pattern
+        if proven(ended.result):
+            done.add(pattern)
+        elif ended.result.outcome is Outcome.PENDING:
+            numbers = found.setdefault(pattern, [])
+            if len(numbers) < tries:
+                numbers.append(ended.change.number)
+    return {pattern: numbers for pattern, numbers in found.items() if pattern not in done}
 
 
 def proven(result: Result | None) -> bool:
     """Tell whether a change shows that its pattern does what was planned."""
-    return result is not None and result.outcome is Outcome.APPLIED
+    return (
+        result is not None
+        and result.outcome is Outcome.APPLIED
+        and not result.detail.get("not_as_predicted")
+    )
 
 
 def fault(change: int, pattern: str, result: Result | None) -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import WorkItem
+from bulkrunner.domain.ports import Clock, WorkItem
 from bulkrunner.domain.records import Document, item_of
 
 
@@ -33,8 +33,11 @@ class Crew:
     with it; as each waits for earlier ones only, never two for each other.
     """
 
-    def __init__(self, carry_out: Callable[[WorkItem], None], *, threads: int) -> None:
+    def __init__(
+        self, carry_out: Callable[[WorkItem], None], *, threads: int, clock: Clock
+    ) -> None:
         self._carry_out = carry_out
+        self._clock = clock
         self._ready: deque[tuple[str, WorkItem]] = deque()
         self._lanes: dict[str, deque[WorkItem]] = {}
         self._present: set[int] = set()
@@ -85,7 +88,7 @@ class Crew:
     def wait(self, enough: Callable[[], bool], seconds: float) -> None:
         """Wait until something is true of this crew, or the time is over."""
         with self._changed:
-            self._changed.wait_for(enough, seconds)
+            self._clock.wait_for(self._changed, enough, seconds)
 
     def close(self) -> None:
         """Begin nothing more; what is in hand goes on."""
@@ -106,7 +109,7 @@ class Crew:
 
     def _take(self) -> tuple[str, WorkItem] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._closed)
+            self._clock.wait_for(self._changed, lambda: bool(self._ready) or self._closed, None)
             if self._closed:
                 return None
             self._in_hand += 1

@@ -12,7 +12,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, GateClosed, LedgerUnavailable, LoginDown
-from bulkrunner.services.applying.access import PATIENCE, Access
+from bulkrunner.services.applying.access import PATIENCE, Access, RightsLost
 from bulkrunner.services.applying.control import Control, Ending
 from bulkrunner.services.applying.creations import Creations
 from bulkrunner.services.applying.crew import Crew
@@ -177,7 +177,7 @@ class Executor:
             set_rate=parts.set_rate,
         )
         worker = Worker(frame, tally)
-        crew = Crew(worker.carry_out, threads=parts.environment.concurrency)
+        crew = Crew(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
         feed = Feed(
             parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(listener)
         )
@@ -262,7 +262,18 @@ class Executor:
         except LoginDown:
             return  # a send will notice, and wait for it
         except (GateClosed, AccessLost) as error:
-            self._control.fail(error, RunState.STOPPED)
+            self._control.fail(_as_lost_rights(error), RunState.STOPPED)
+
+
+def _as_lost_rights(error: GateClosed | AccessLost) -> GateClosed | AccessLost:
+    """Rights that shrank during a run end it alike, whatever it was that noticed."""
+    for gate in error.gates if isinstance(error, GateClosed) else ():
+        if gate.name == "rights" and not gate.open:
+            return RightsLost(
+                f"the client's rights are less than when the run began: {gate.reason}",
+                hint="ask KB; the run can be resumed when the rights are back",
+            )
+    return error
 
 
 def _is_production(plan: Plan) -> bool:

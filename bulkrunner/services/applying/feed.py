@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, takewhile, zip_longest
 
-from bulkrunner.domain.plan import WRITING
 from bulkrunner.domain.ports import Ledger, WorkItem
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.services.applying import canary
@@ -109,26 +108,46 @@ class Feed:
     # The first changes of every pattern
 
     def _prove_patterns(self, last: int | None) -> None:
-        changes = self._ledger.changes(self._run.plan, actions=WRITING, documents=False)
-        unproven = canary.candidates(
-            change for change in changes if last is None or change.number <= last
+        """Carry out changes, one of each pattern at a time, until every pattern is proven.
+
+        Where the first ones of a pattern have been edited since, others of it are tried.
+        """
+        tries = canary.TRIES
+        proven: set[str] = set()
+        while unproven := self._to_prove(last, tries, proven):
+            if not self._try_each(unproven, proven) or proven >= unproven.keys():
+                return
+            tries *= 2
+
+    def _to_prove(self, last: int | None, tries: int, proven: set[str]) -> dict[str, list[int]]:
+        run = self._ledger.ended(self._run.id, documents=False)
+        ours = (
+            ended
+            for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
+            if ended.change.number not in self._first
         )
-        for attempt in range(canary.TRIES):
+        found = canary.to_prove(ours, tries)
+        return {pattern: numbers for pattern, numbers in found.items() if pattern not in proven}
+
+    def _try_each(self, unproven: dict[str, list[int]], proven: set[str]) -> bool:
+        """Try one of each pattern after the other; False where the run ends."""
+        for numbers in zip_longest(*unproven.values()):
             tried = {
-                pattern: numbers[attempt]
-                for pattern, numbers in unproven.items()
-                if len(numbers) > attempt
+                pattern: number
+                for pattern, number in zip(unproven, numbers, strict=True)
+                if number is not None and pattern not in proven
             }
             for number in sorted(tried.values()):
                 self._put_first(number)
             if not self._wait_until(lambda: self._crew.size == 0):
-                return
+                return False
             for pattern, number in tried.items():
                 self._judge(pattern, number)
                 if canary.proven(self._tally.seen(number)):
-                    del unproven[pattern]
+                    proven.add(pattern)
             if self._control.ending is not None:
-                return
+                return False
+        return True
 
     def _put_first(self, number: int) -> None:
         if number in self._first:

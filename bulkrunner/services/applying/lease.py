@@ -52,7 +52,8 @@ class LeaseKeeper:
         self._alive = alive
         self._lease: Lease | None = None
         self._deadline = float("-inf")
-        self._done = threading.Event()
+        self._done = False
+        self._end = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def first(self, run: str) -> Lease:
@@ -129,7 +130,7 @@ class LeaseKeeper:
         self._thread.start()
 
     def _keep(self, fail: Callable[[BaseException], None]) -> None:
-        while not self._done.wait(RENEW_EVERY):
+        while not self._is_done_within(RENEW_EVERY):
             try:
                 self.renew()
             except LedgerUnavailable:
@@ -137,6 +138,10 @@ class LeaseKeeper:
             except BulkRunnerError as error:
                 fail(error)
                 return
+
+    def _is_done_within(self, seconds: float) -> bool:
+        with self._end:
+            return self._clock.wait_for(self._end, lambda: self._done, seconds)
 
     def renew(self) -> None:
         """Renew the lease once.
@@ -156,7 +161,9 @@ class LeaseKeeper:
 
     def stop(self) -> None:
         """Renew no more."""
-        self._done.set()
+        with self._end:
+            self._done = True
+            self._end.notify_all()
         if self._thread is not None:
             self._thread.join()
 

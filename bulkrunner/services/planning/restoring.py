@@ -142,7 +142,7 @@ class Restorer(Resolver):
             return _already("somebody has brought the record back", None)
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
-        known.notes = (("new_id", f"{wish.record} returns under a new id"), *_losses(document))
+        known.notes = (*_doubts(wish), *_losses(document))
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
         if op.creates is Creates.BIB:
             return self._plan_create_bib(op, known, made)
@@ -160,6 +160,15 @@ def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
         body=without_own_id(thing_part(document), own),
         record=without_own_id(record_part(document), own),
     )
+
+
+def _doubts(wish: Restore) -> list[tuple[str, str]]:
+    """Return what is to be known of a record that is created again."""
+    notes = [("new_id", f"{wish.record} returns under a new id")]
+    if wish.result.detail.get("author_unproven"):
+        words = f"whether run {wish.run} or somebody else deleted {wish.record} is not proven"
+        notes.append(("author_unproven", words))
+    return notes
 
 
 def _losses(document: Document) -> list[tuple[str, str]]:

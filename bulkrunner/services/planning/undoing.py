@@ -49,7 +49,10 @@ class Undone:
 
 
 class Undoing:
-    """Resolves an undo to the changes of the environment's own runs, in the order of their runs."""
+    """Resolves an undo to the changes of the environment's own runs, the last one first.
+
+    What was done later may stand on what was done before: a new holding on a new bib.
+    """
 
     def __init__(self, ledger: Ledger, clock: Clock, plan: Plan) -> None:
         self._ledger = ledger
@@ -75,7 +78,7 @@ class Undoing:
         ]
         self._close(undo, runs)
         missing = set(undo.only or ())
-        for run in reversed(runs):
+        for run in runs:
             for ended in self._newest(run, sorted({one.plan for one in runs})):
                 names = _names(ended)
                 if undo.only is None or names & undo.only:
@@ -116,7 +119,7 @@ class Undoing:
 
     def _newest(self, run: Run, plans: list[str]) -> Iterator[Ended]:
         """Yield what the run did and no later run of the same operation did again."""
-        stream = self._ledger.ended(run.id, outcomes=_CONCERNED)
+        stream = self._ledger.ended_backwards(run.id, outcomes=_CONCERNED)
         while batch := list(islice(stream, BATCH)):
             made = self._ledger.made(plans, [one.change.operation_digest() for one in batch])
             undone = self._undone.among(made)

@@ -1,0 +1,188 @@
+"""A run of every kind of change is taken back, record by record and field by field."""
+
+import itertools
+
+import pytest
+
+from tests.support.cli import Workplace
+from tests.undo.test_undo import content, content_of_new, counts, findings, outcomes, undone
+
+ISBNS = itertools.count(9786400000000)
+
+
+@pytest.fixture
+def place(sandbox, tmp_path):
+    return Workplace(folder=tmp_path / "place", sandbox=sandbox, client="cataloguer")
+
+
+def post(staging, thing, **more):
+    """Make a record past the program; returns its short id."""
+    before = len(staging.writes())
+    head = {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}, **more}
+    graph = [head, {"@id": "_:T#it", **thing}]
+    answer = staging.send("POST", "/data", {"@graph": graph}, client="cataloguer")
+    assert answer.status == 201, answer
+    (record,) = staging.writes()[before]["stored"]
+    return record
+
+
+def a_bib(staging, title):
+    note = {"@type": "Note", "label": "en anmärkning"}
+    titles = [{"@type": "Title", "mainTitle": title}]
+    isbn = {"@type": "ISBN", "value": f"{next(ISBNS)}"}
+    thing = {"@type": "Instance", "hasTitle": titles, "identifiedBy": [isbn], "hasNote": [note]}
+    return post(staging, thing, encodingLevel="marc:FullLevel")
+
+
+def a_holding(staging, bib, sigel="Ylm", **body):
+    thing = {
+        "@type": "Item",
+        "heldBy": {"@id": f"https://libris.kb.se/library/{sigel}"},
+        "itemOf": {"@id": staging.thing_iri(bib)},
+        **body,
+    }
+    return post(staging, thing)
+
+
+def new_bib(title):
+    isbn = f"{next(ISBNS)}"
+    body = {
+        "@type": "Instance",
+        "hasTitle": [{"@type": "Title", "mainTitle": title}],
+        "identifiedBy": [{"@type": "ISBN", "value": isbn}],
+    }
+    return {"create": "bib", "sigel": "Ylm", "body": body}
+
+
+def new_holding(bib):
+    body = {"physicalLocation": ["MAG"]}
+    return {"create": "holding", "of": bib, "sigel": "Ylm", "body": body}
+
+
+def several(record, n):
+    return {
+        "update": record,
+        "changes": [
+            {"set": {"at": "shelfMark.label", "to": f"Hx {n}"}},
+            {"remove": {"at": "physicalLocation"}},
+            {"append": {"at": "cataloguersNote", "value": "gallrad"}},
+        ],
+    }
+
+
+def noted(bib):
+    note = {"@type": "Note", "label": "tillagd"}
+    return {"update": bib, "changes": [{"append": {"at": "hasNote", "value": note}}]}
+
+
+class World:
+    """Records of every kind in staging, the job's operations on them, and what they were."""
+
+    def __init__(self, place, own, bibs):
+        self.staging = place.sandbox.staging
+        self.updated = own[:12]
+        self.noted = [a_bib(self.staging, f"Ändrad {n}") for n in range(3)]
+        self.deleted = own[12:18]
+        self.gone_bibs = [a_bib(self.staging, f"Raderad {n}") for n in range(2)]
+        self.on_gone = [
+            a_holding(self.staging, self.gone_bibs[0], sigel, physicalLocation=["REF"])
+            for sigel in ("Ylm", "NO")
+        ]
+        self.bibs = bibs[:5]
+        self.before = {
+            record: self.staging.document(record)
+            for record in (
+                *self.updated,
+                *self.noted,
+                *self.deleted,
+                *self.gone_bibs,
+                *self.on_gone,
+            )
+        }
+        self.operations = [
+            *(several(record, n) for n, record in enumerate(self.updated)),
+            *map(noted, self.noted),
+            *({"delete": record} for record in (*self.deleted, *self.on_gone, *self.gone_bibs)),
+            *map(new_holding, self.bibs),
+            *(new_bib(f"Ny {n}") for n in range(3)),
+        ]
+
+    def run(self, place):
+        """Run the job in staging; returns the run and what it created, by position."""
+        job = place.job(
+            "everything",
+            operations=self.operations,
+            sigels=["Ylm", "NO"],
+            agreement={
+                "reference": "KB 1",
+                "contact": "a@example.org",
+                "covers": ["holdings", "bibs"],
+            },
+        )
+        place("plan", job, "--env", "staging")
+        done = place("run", job, "--env", "staging")
+        assert outcomes(done) == {"applied": len(self.operations)}
+        run = done.document["run"]
+        return run, created_by(place, run)
+
+
+def created_by(place, run):
+    """Short ids of the records that a run created, by what was given for them."""
+    path = place.folder / f"{run}.json"
+    place("report", run, "--format", "json", "--out", path)
+    import json
+
+    changes = json.loads(path.read_text(encoding="utf-8"))["changes"]
+    return [
+        (change["given"], change["result"]["record"])
+        for change in changes
+        if change["action"] == "create" and change["outcome"] == "applied"
+    ]
+
+
+def test_everything_comes_back(place, own, free_bibs):
+    world = World(place, own[40:58], free_bibs[10:15])
+    run, made = world.run(place)
+    assert len(made) == 8
+    back = undone(place, run)
+    done = place("plan", back, "--env", "staging")
+    assert done.document["counts"] == counts(update=15, delete=8, create=10)
+    again = place("run", back, "--env", "staging")
+    assert outcomes(again) == {"applied": 33}
+    assert place("verify", again.document["run"]).document["differences"] == []
+    staging = world.staging
+    for record in (*world.updated, *world.noted):
+        assert content(staging.document(record)) == content(world.before[record])
+    for _, record in made:
+        assert staging.get(record).status == 410
+    returned = dict(created_by(place, again.document["run"]))
+    assert set(returned) == {*world.deleted, *world.gone_bibs, *world.on_gone}
+    for old, new in returned.items():
+        assert staging.get(old).status == 410
+        now, before = content_of_new(staging.document(new)), content_of_new(world.before[old])
+        if old in world.on_gone:
+            assert now[1].pop("itemOf") == {"@id": staging.thing_iri(returned[world.gone_bibs[0]])}
+            del before[1]["itemOf"]
+        assert now == before
+
+
+def test_all_but_what_three_people_edited(place, own, free_bibs):
+    world = World(place, own[58:76], free_bibs[15:20])
+    run, made = world.run(place)
+    staging = world.staging
+    created = dict(made)
+    edited = [world.updated[3], world.noted[1], created[world.bibs[2]]]
+    for record in edited:
+        staging.edit(record, sigel="S")
+    touched = {record: content(staging.document(record)) for record in edited}
+    back = undone(place, run)
+    done = place("plan", back, "--env", "staging")
+    assert done.document["counts"] == counts(update=13, delete=7, create=10, refused=3)
+    assert findings(done).items() >= dict.fromkeys(edited, "changed_since").items()
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 30}
+    for record in (*world.updated, *world.noted):
+        kept = touched.get(record, content(world.before[record]))
+        assert content(staging.document(record)) == kept
+    for _, record in made:
+        assert staging.get(record).status == (200 if record in edited else 410)
+    assert content(staging.document(edited[2])) == touched[edited[2]]
