@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from bulkrunner.domain.conditions import Condition
 from bulkrunner.domain.job import Change, Declared, Job, Source
 
 Value: TypeAlias = Any
-"""JSON as written in a step: constants, with references to row, bib and parameters in it."""
+"""JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class StepMerge:
 class StepSplit:
     """The components that meet a condition become a holding of their own."""
 
-    components: Mapping[str, Any]
+    components: Condition
     sigel: Value = None
     of: Value = None
 
@@ -124,7 +125,7 @@ class Step:
     action: StepAction
     name: str = ""
     holdings: str | tuple[str, ...] | None = None
-    where: Mapping[str, Any] | None = None
+    where: Condition | None = None
     expect: Mapping[str, Value] = field(default_factory=dict)
     on_missing: str | None = None
     on_several: str = "refuse"

@@ -92,7 +92,7 @@ def _reference(text: str) -> Reference:
     try:
         return parse_reference(text)
     except PlaceError as error:
-        raise FormError(f"{brief(text)} is no reference: {error}") from None
+        raise FormError(f"{brief(text)} is no reference: {error}", code="bad_place") from None
 
 
 def _through(names: Any) -> tuple[Call, ...]:
