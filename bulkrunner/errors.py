@@ -6,6 +6,8 @@
     ├── UsageError                  2  wrong arguments, unknown plan or run
     │   ├── ConfigError             2  bulkrunner.toml or the environment
     │   ├── ManifestError           2  the job folder; carries every finding
+    │   ├── AnswerRefused           2  an answer to a plan that cannot be recorded
+    │   │   └── SignatureRefused    2  its signature is not good
     │   └── NothingToResume         2
     ├── PlanRefused                 3  the plan is stored but holds refusals nobody accepted
     ├── GateClosed                  4  carries the gates
@@ -74,6 +76,18 @@ class NothingToResume(UsageError):
     """No plan or run is waiting to be continued."""
 
     default_code = "nothing_to_resume"
+
+
+class AnswerRefused(UsageError):
+    """An answer to a plan cannot be recorded as it stands."""
+
+    default_code = "answer_refused"
+
+
+class SignatureRefused(AnswerRefused):
+    """A signature is missing or does not prove what it should."""
+
+    default_code = "signature_refused"
 
 
 class PlanRefused(BulkRunnerError):

@@ -92,7 +92,7 @@ class ReadOnlyCatalogue(Searches):
         self._patience = Patience(pace.rest, tell=self._say_why)
         self._iris = IriMap(bases=(environment.base_uri,), target=environment.base_uri)
         self._answers = ReadAnswers(environment, self._iris)
-        self._libraries: dict[str, bool] = {}
+        self._libraries: dict[str, str | None] = {}
         self._date = ""
 
     @classmethod
@@ -195,14 +195,18 @@ class ReadOnlyCatalogue(Searches):
         return tuple(found)[:MAX_NAMED]
 
     def library_exists(self, sigel: str) -> bool:
-        """Tell whether the library's record resolves in this environment; asked once a sigel."""
-        known = self._libraries.get(sigel)
-        if known is None:
+        """Tell whether the library's record resolves in this environment."""
+        return self.library_name(sigel) is not None
+
+    def library_name(self, sigel: str) -> str | None:
+        """Return the name in the library's record, None without a record; asked once a sigel."""
+        if sigel not in self._libraries:
             iri = library_iri(sigel)
             path = f"{_path(iri)}?embellished=false"
-            known = self._ask(path, _RECORD_HEADERS, self._answers.exists, what=iri)
-            self._libraries[sigel] = known
-        return known
+            self._libraries[sigel] = self._ask(
+                path, _RECORD_HEADERS, self._answers.library, what=iri
+            )
+        return self._libraries[sigel]
 
     def rights(self) -> Rights:
         """Ask the login what the client may do, now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urljoin
 
-from bulkrunner.adapters.bodies import Misshapen, read_document, read_json
+from bulkrunner.adapters.bodies import Misshapen, Unreadable, read_document, read_json
 from bulkrunner.adapters.http import Reply
 from bulkrunner.adapters.replies import normal_etag
 from bulkrunner.adapters.retry import TryAgain
@@ -14,6 +14,9 @@ from bulkrunner.domain.answers import Found, Gone, Missing, Moved, NotModified, 
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import Document, record_part, thing_part
+
+MAX_NAME = 200
+"""Characters kept of a library's name."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -145,10 +148,26 @@ class ReadAnswers:
         ids = (self._iris.short_id(iri) for iri in found if isinstance(iri, str))
         return tuple(short_id for short_id in ids if short_id)
 
-    def exists(self, reply: Reply) -> bool:
-        """Tell whether there is such a record, whatever it holds."""
+    def library(self, reply: Reply) -> str | None:
+        """Return a library's name, empty where its record says none; None: there is no record."""
         if reply.status in (404, 410):
-            return False
-        if reply.status == 200 or reply.status in _REDIRECTS:
-            return True
+            return None
+        if reply.status in _REDIRECTS:
+            return ""
+        if reply.status == 200:
+            return _name_in(reply)
         raise TryAgain(status_and_words(reply))
+
+
+def _name_in(reply: Reply) -> str:
+    try:
+        document = read_document(read_json(reply.media_type, reply.body))
+    except (Misshapen, Unreadable):
+        return ""
+    thing = thing_part(document)
+    for key in ("name", "prefLabel", "label"):
+        value = thing.get(key)
+        text = value[0] if isinstance(value, list) and value else value
+        if isinstance(text, str) and text.strip():
+            return text.strip()[:MAX_NAME]
+    return ""

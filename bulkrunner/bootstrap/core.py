@@ -118,6 +118,18 @@ class Core:
         """Read the manifest of a plan as it is now, with the plan's own parameters."""
         return self.load_job(Path(plan.folder), plan.manifest.get("parameters"))
 
+    def signers(self) -> tuple[str, ...] | None:
+        """Return the reviewers whose signatures count, None where policy asks for none.
+
+        Raises:
+            ConfigError: their file cannot be read.
+        """
+        if self.settings.reviewers_path is None:
+            return None
+        from bulkrunner.adapters.signatures import read_signers
+
+        return read_signers(self.settings.reviewers_path)
+
     def account(self) -> str:
         """Return account@host of whoever runs the program."""
         try:

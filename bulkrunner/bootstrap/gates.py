@@ -25,15 +25,17 @@ class Gating(Core):
         self, plan: Plan, *, rights: Callable[[], Rights] | None, run: Run | None = None
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
+        from bulkrunner.adapters.signatures import SshSignatures
         from bulkrunner.services.gating import Gates, Situation
 
-        return Gates(self.ledger, self.clock).evaluate(
+        return Gates(self.ledger, self.clock, signatures=SshSignatures()).evaluate(
             Situation(
                 plan=plan,
                 environment=self.settings.environments.get(plan.environment),
                 manifest_digest=self._digest_now(plan),
                 rights=rights,
                 run=run,
+                signers=self.signers(),
             )
         )
 
@@ -73,9 +75,10 @@ class Gating(Core):
 
     def approving(self) -> Approving:
         """Return what records answers."""
+        from bulkrunner.adapters.signatures import SshSignatures
         from bulkrunner.services.approving import Approving
 
-        return Approving(self.ledger, self.clock)
+        return Approving(self.ledger, self.clock, signatures=SshSignatures())
 
     def settling(self) -> Settling:
         """Return what records a person's decision about an unknown outcome."""

@@ -102,11 +102,12 @@ class Plans(Core):
         """Return what a plan is made of."""
         from bulkrunner.services.planning import PlanRequest
 
+        policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
             head=loaded.head,
             environment=environment,
-            policy=effective_policy(self.settings.policy, loaded.job.policy),
+            policy=replace(policy, signers=self.signers() or ()),
             program_version=__version__,
         )
 

@@ -41,9 +41,15 @@ class Reporting(Gating):
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
-        data = reports.report_of(plan, run, self.gates_asking(plan))
+        data = reports.report_of(plan, run, self.gates_asking(plan), environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
         return WrittenReport(plan=plan.id, run=run.id if run else None, path=path.absolute())
+
+    def _speeds(self, plan: Plan) -> Environment | None:
+        try:
+            return self.within(plan)
+        except BulkRunnerError:
+            return None
 
     def write_undo(self, plan: Plan, folder: Path, *, only: Path | None) -> str:
         """Write the job that restores what a plan's job changed; returns the new job's id.

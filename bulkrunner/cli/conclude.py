@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
@@ -212,7 +213,11 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
         )
     # Pending ones are left where an undo has closed the run.
     bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING]
-    found = {name: outcomes[name] for name in bad if outcomes[name]}
+    excluded = program.ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+    if excluded:
+        invocation.say(f"  {excluded:,} of them left out, as the approval asks")
+    left = {**outcomes, Outcome.REFUSED: outcomes[Outcome.REFUSED] - excluded}
+    found = {name: left[name] for name in bad if left[name]}
     if found:
         text = ", ".join(f"{count} {name}" for name, count in found.items())
         raise IncompleteOutcome(

@@ -19,7 +19,10 @@ _PLAN = (
 _RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
 
 KEYS: dict[str, tuple[str, ...]] = {
-    "approve": ("plan", "plan_digest", "answer", "by", "reference", "statements"),
+    "approve": (
+        *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
+        *("signed_by", "draft"),
+    ),
     "check": ("job", "manifest_digest", "effect_digest", "operations", "inputs", "problems"),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "ledger", "hosts"),
@@ -28,7 +31,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "pause": ("run", "state", "paused"),
     "plan": _PLAN,
     "rate": ("run", "state", "rate"),
-    "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping"),
+    "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping", "draft"),
     "report": ("plan", "run", "format", "path"),
     "resume": _RUN,
     "run": _RUN,

@@ -13,10 +13,18 @@ _NUMBERS = {
     "plan_max_age_hours": 876000.0,
     "resume_max_idle_days": 36500.0,
     "min_staging_coverage": 1.0,
+    "client_unused_days": 36500.0,
 }
 """Keys with the most that they take; the least is 0."""
 
-_KEYS = (*_NUMBERS, "test_hosts", "reviewers", "functions", "ceilings")
+_KEYS = (
+    *_NUMBERS,
+    "test_hosts",
+    "reviewers",
+    "functions",
+    "ceilings",
+    "second_approver_above",
+)
 _FUNCTIONS = ("confined", "none", "unconfined")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _MOST_CHANGES = 10**9
@@ -31,6 +39,9 @@ def read_policy(table: Table) -> Policy:
     values["test_hosts"] = _test_hosts(table)
     values["reviewers"] = table.text("reviewers")
     values["functions"] = table.choice("functions", _FUNCTIONS)
+    values["second_approver_above"] = table.whole(
+        "second_approver_above", least=0, most=_MOST_CHANGES
+    )
     values["ceilings"] = _ceilings(table.table("ceilings"))
     return Policy(**{key: value for key, value in values.items() if value is not None})
 

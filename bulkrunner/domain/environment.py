@@ -82,6 +82,10 @@ class Policy:
     Attributes:
         ceilings: at most so many changes by action (``records``: all together).
         test_hosts: further hosts whose test runs count for a production that is not on loopback.
+        reviewers: allowed-signers file; then an approval must be signed. signers: its lines when
+            the plan was made, without comments.
+        second_approver_above: changes of a plan above which two people must approve it.
+        client_unused_days: after which ``doctor`` speaks of an API client.
     """
 
     staging_max_age_days: float = 30
@@ -92,6 +96,9 @@ class Policy:
     reviewers: str | None = None
     functions: str = "confined"
     ceilings: dict[str, int] = field(default_factory=dict)
+    signers: tuple[str, ...] = ()
+    second_approver_above: int | None = None
+    client_unused_days: float = 180
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values as plain JSON data, for the plan digest and the report."""
@@ -104,12 +111,16 @@ class Policy:
             "reviewers": self.reviewers,
             "functions": self.functions,
             "ceilings": dict(sorted(self.ceilings.items())),
+            "signers": list(self.signers),
+            "second_approver_above": self.second_approver_above,
+            "client_unused_days": self.client_unused_days,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Policy:
         """Read back what ``as_dict`` wrote."""
-        return cls(**{**data, "test_hosts": tuple(data.get("test_hosts", ()))})
+        lists = {name: tuple(data.get(name, ())) for name in ("test_hosts", "signers")}
+        return cls(**{**data, **lists})
 
     def loosened(self) -> tuple[LooserValue, ...]:
         """Return every value that allows more than the built-in one."""

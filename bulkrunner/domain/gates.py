@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.records import Document
+
 GATE_NAMES = (
     "plan",
     "environment",
@@ -33,13 +36,26 @@ class GateResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signer:
+    """Whose signature stands under a text: identity and fingerprint of the key."""
+
+    identity: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Approval:
     """A recorded answer to one plan digest.
 
     Attributes:
-        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded,
-            with the statements of loosened policy it agrees to.
+        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded; of a
+            signed one the very text that was signed.
         recorded_by: account@host that typed it in; an unsigned answer is shown as such.
+        statements: what it agrees to in particular, word for word.
+        head: the ledger's head that the answer names, empty where it names none.
+        language: of the text; empty where no text was read.
+        signature: armoured SSH signature, empty where there is none. signer: identity of the
+            reviewer whose key it is. key: that key's fingerprint.
     """
 
     plan: str
@@ -51,6 +67,23 @@ class Approval:
     recorded_by: str
     recorded_at: datetime
     statements: tuple[str, ...] = ()
+    conditions: Conditions = field(default_factory=Conditions)
+    head: str = ""
+    language: str = ""
+    signature: str = ""
+    signer: str = ""
+    key: str = ""
+
+    @property
+    def person(self) -> str:
+        """Who answered, for telling approvers apart."""
+        return (self.signer or self.by).casefold()
+
+    def how(self) -> str:
+        """Return how it is known whose answer it is."""
+        if self.signer:
+            return f"signed by {self.signer} ({self.key})"
+        return "recorded by the operator, not signed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +94,27 @@ class TriedBy:
     environment: str
     base_url: str
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """How a test run ended that did the same to the same record as a change of a plan.
+
+    Attributes:
+        change: number of the plan's change. record: short id of the record written in the test.
+        outcome: a word of ``Outcome``. detail: of the outcome, as stored.
+        before: the record as it stood in the test environment before.
+    """
+
+    change: int
+    run: str
+    environment: str
+    base_url: str
+    base_uri: str
+    record: str | None
+    outcome: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    before: Document | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,7 @@ class PlannedChange:
         kind: ``holding``, ``bib`` or None where the record was never read.
         operation: the resolved operation in neutral form (short ids, ``libris:`` IRIs), equal in
             every environment.
+        library: name of the sigel's library, as its record in the environment says.
         etag: plain ETag of the record as read, without quotes.
         before: document as read. after: document to be sent. predicted: what the server will store.
         cleanups: what the server will also change, outside the declared places, as readable text.
@@ -78,6 +79,7 @@ class PlannedChange:
     declared: str | None = None
     sigel: str | None = None
     bib: BibSummary | None = None
+    library: str = ""
     etag: str | None = None
     before: Document | None = None
     after: Document | None = None

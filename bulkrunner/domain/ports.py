@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Rights
-from bulkrunner.domain.gates import Approval, Evidence
+from bulkrunner.domain.gates import Approval, Evidence, Signer, Twin
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
@@ -114,6 +114,9 @@ class CatalogueReader(Protocol):
 
     def library_exists(self, sigel: str) -> bool:
         """Tell whether the library's record resolves in this environment."""
+
+    def library_name(self, sigel: str) -> str | None:
+        """Return the name in the library's record, empty where it has none; None: no record."""
 
     def rights(self) -> Rights:
         """Ask the login what the client may do, now.
@@ -279,11 +282,22 @@ class PlanLedger(Protocol):
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
 
+    def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
+        """Return the numbers of the changes to be carried out that these names mean.
+
+        Args:
+            plan: whose changes they are.
+            names: short ids of records, or ``<plan>.<number>``.
+        """
+
     def count_refusals(self, plan: str) -> dict[str, int]:
         """Count refused changes by code."""
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
+
+    def library_names(self, plan: str) -> dict[str, str]:
+        """Return the names of libraries by sigel, as the environment's records say."""
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
         """Return by operation digest what runs of the plans applied last."""
@@ -353,6 +367,12 @@ class RunLedger(Protocol):
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""
 
+    def count_codes(self, run: str, outcome: Outcome) -> dict[str, int]:
+        """Count the changes that ended so, by code."""
+
+    def sent_since(self, run: str, moment: datetime) -> int:
+        """Count the requests of the run that may have written since then."""
+
     def ended(
         self,
         run: str,
@@ -392,6 +412,9 @@ class RunLedger(Protocol):
     def wait_of(self, run: str) -> Wait | None:
         """Return what the run last said it waits for."""
 
+    def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
+        """Stream when each outcome of the run was decided, in the order of time."""
+
     def latest_outcomes(self, run: str, *, limit: int) -> Sequence[datetime]:
         """Return when the last changes in plan order were decided, oldest first."""
 
@@ -416,6 +439,14 @@ class ApprovalLedger(Protocol):
             counts: tells from a test plan's addresses whether its environment counts.
         """
 
+    def twins(
+        self, plan: Plan, *, action: Action, counts: Callable[[Mapping[str, str]], bool]
+    ) -> Iterator[Twin]:
+        """Stream for the plan's changes of an action what test runs did, in plan order.
+
+        Of several test runs an applied one is taken before any other, the newest first.
+        """
+
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Mapping[str, str]:
@@ -433,6 +464,9 @@ class ApprovalLedger(Protocol):
     def head(self) -> str:
         """Return the chain's newest hash."""
 
+    def has_head(self, head: str) -> bool:
+        """Tell whether the chain has, or once had, this head."""
+
     def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
         """Append an event of its own, outside any state change."""
 
@@ -442,6 +476,23 @@ class Ledger(PlanLedger, RunLedger, ApprovalLedger, Protocol):
 
     def close(self) -> None:
         """Write what is waiting and close the database."""
+
+
+class Signatures(Protocol):
+    """Knows whose signature stands under a text."""
+
+    def verify(self, text: str, signature: str, *, signers: Sequence[str], at: datetime) -> Signer:
+        """Return whose signature it is.
+
+        Args:
+            text: that must have been signed, character by character.
+            signature: armoured.
+            signers: lines of an allowed-signers file.
+            at: when the key must have been valid.
+
+        Raises:
+            SignatureRefused: it is not good, with the reason.
+        """
 
 
 class WriteGate(Protocol):

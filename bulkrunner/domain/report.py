@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.environment import Kind, LooserValue, is_loopback
-from bulkrunner.domain.gates import Approval, Evidence, GateResult
+from bulkrunner.domain.gates import Approval, Evidence, GateResult, Twin
 from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
+from bulkrunner.domain.report_facts import Estimate, Noted, StagingSummary, Timeline
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
@@ -38,6 +39,14 @@ SAMPLES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What a test run did with a change; ``link`` is the record's address there, where safe."""
+
+    twin: Twin
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedChange:
     """One planned change as the report shows it.
 
@@ -46,6 +55,7 @@ class ReportedChange:
             deleted its content, as removed; of one to be created its content, as added.
         result: None in the report of a plan.
         link: address of the record in the environment, None where it has none that is safe.
+        tried: what a test run did with the same change, None where none did.
     """
 
     change: PlannedChange
@@ -53,6 +63,7 @@ class ReportedChange:
     result: Result | None = None
     attempts: tuple[Attempt, ...] = ()
     link: str | None = None
+    tried: Tried | None = None
 
     @property
     def words(self) -> str:
@@ -134,6 +145,7 @@ class PatternGroup:
         samples: at most ``SAMPLES``, chosen to differ.
         variants: the commonest values. rarer: changes with any other values.
         different: how many sets of values there are; None where they were too many to count.
+        origin: the planner's name of what an undo restores, empty in any other plan.
     """
 
     action: Action
@@ -147,6 +159,7 @@ class PatternGroup:
     variants: tuple[Variant, ...] = ()
     rarer: int = 0
     different: int | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +195,12 @@ class TextGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """What the changes of a plan have in common; ``beyond_cleanups`` counts what is not listed."""
+    """What the changes of a plan have in common.
+
+    Attributes:
+        beyond_cleanups: what is not listed. pattern_of: which of the patterns a change is in,
+            counted from 0; -1: in none.
+    """
 
     patterns: tuple[PatternGroup, ...] = ()
     reasons: tuple[ReasonGroup, ...] = ()
@@ -190,6 +208,7 @@ class Grouped:
     notes: tuple[TextGroup, ...] = ()
     kinds: Mapping[tuple[Action, str], int] = field(default_factory=dict)
     beyond_cleanups: int = 0
+    pattern_of: Callable[[ReportedChange], int] = field(default=lambda _: -1, compare=False)
 
 
 Stream = Callable[[], Iterator[ReportedChange]]
@@ -203,6 +222,9 @@ class ReportData:
         counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
         problems: changes of the run that a person should look at. changes: every change.
         head: the ledger's newest hash when the report was made.
+        libraries: names by sigel. risks: what to look at twice. not_restored: by an undo.
+        staging: what test runs did. estimate: of the run; None where the speed is not known.
+        timeline: None in the report of a plan, and before anything was decided.
     """
 
     plan: Plan
@@ -219,6 +241,12 @@ class ReportData:
     problems: Stream
     changes: Stream
     head: str
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    risks: tuple[Noted, ...] = ()
+    not_restored: tuple[Noted, ...] = ()
+    staging: StagingSummary = field(default_factory=StagingSummary)
+    estimate: Estimate | None = None
+    timeline: Timeline | None = None
 
     @property
     def production(self) -> bool:

@@ -2,53 +2,209 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulkrunner.domain.answer_text import Answer, Found, answer_text
+from bulkrunner.domain.answer_text import line as one_line
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import permitted_statements
+from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock, Ledger, Signatures
 from bulkrunner.domain.run import Run, RunState
-from bulkrunner.errors import UsageError
-from bulkrunner.services.gating import permitted_statements
+from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
+from bulkrunner.services.answers import (
+    Proofs,
+    excluded,
+    other_digest,
+    plan_named,
+    the_answer,
+    understood,
+)
 
-MAX_TEXT = 2000
-"""Characters of a name, reference or statement that are kept."""
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What became of an answer.
+
+    Attributes:
+        stopping: runs that were asked to stop. beside: words that stood outside of the answer.
+        unverified: a signature stands there that nobody asked for and nobody verified.
+    """
+
+    plan: Plan
+    approval: Approval
+    stopping: tuple[Run, ...] = ()
+    beside: str = ""
+    unverified: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """An answer as read out of a text, with the signature that stands there."""
+
+    plan: Plan
+    answer: Answer
+    signature: str = ""
+    beside: str = ""
 
 
 class Approving:
     """``approve`` and ``reject``."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, *, signatures: Signatures | None = None
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._proofs = Proofs(signatures)
 
-    def answer(
+    def told(
         self,
         prefix: str,
         *,
         approved: bool,
         by: str,
         reference: str,
-        recorded_by: str,
         statements: tuple[str, ...] = (),
         digest: str | None = None,
-    ) -> tuple[Plan, Approval, list[Run]]:
-        """Record an answer; a no also asks running runs of the plan to stop.
+        conditions: Conditions | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Read:
+        """Return an answer that the operator was told.
 
         Args:
             prefix: plan id or unique prefix.
             approved: yes or no.
             by: whose answer it is.
             reference: where it can be found, e.g. a case number.
-            recorded_by: account@host of who records it.
-            statements: looser policy values that the answer agrees to, word for word.
+            statements: what the answer agrees to in particular, word for word.
             digest: plan digest that the answer names, where it names one.
-
-        Returns:
-            The plan, what was stored, and the runs that were asked to stop.
+            conditions: that it sets, but for the exclusions.
+            exclude: records, and changes as ``<plan>.<number>``, that it leaves out.
 
         Raises:
             UsageError: unknown or incomplete plan, empty name or reference, another digest,
-                a statement that is none of the plan's.
+                a statement that is none of the plan's, an excluded record that it does not write.
         """
+        plan, plan_digest = self._complete(prefix)
+        if digest is not None and digest != plan_digest:
+            raise other_digest(digest, plan)
+        _check_statements(plan, statements)
+        asked = conditions or Conditions()
+        answer = Answer(
+            approved=approved,
+            plan=plan.id,
+            digest=plan_digest,
+            head=self._ledger.head(),
+            by=_text("--by", by),
+            reference=_text("--reference", reference),
+            statements=statements,
+            conditions=Conditions(
+                per_night=asked.per_night,
+                not_before=asked.not_before,
+                excluded=excluded(exclude, plan, self._holds(plan)),
+            ),
+        )
+        return Read(plan=plan, answer=answer)
+
+    def read(
+        self, found: Found, *, approved: bool, prefix: str | None = None, signature: str = ""
+    ) -> Read:
+        """Return the answer that stands in a reviewer's text.
+
+        Args:
+            found: what was read out of the text.
+            approved: what it must say.
+            prefix: plan that it must be to; None: the one that it names.
+            signature: from a file of its own; empty: the one that stands in the text.
+
+        Raises:
+            AnswerRefused: it cannot be recorded as it stands.
+            UsageError: the plan is unknown or not complete.
+        """
+        fields = the_answer(found, approved=approved)
+        name = plan_named(fields)
+        plan, _ = self._complete(name)
+        if prefix is not None and self._ledger.plan(prefix).id != plan.id:
+            raise AnswerRefused(
+                f"the answer is to plan {plan.id}, not to {prefix}",
+                hint=f"bulkrunner {'approve' if approved else 'reject'} --from FILE takes the plan "
+                "that the answer names",
+                code="other_plan",
+            )
+        answer = understood(fields, plan, holds=self._holds(plan))
+        if not self._ledger.has_head(answer.head):
+            raise AnswerRefused(
+                f"the report that was answered names the head {answer.head}, which this ledger has "
+                "never had: it is another ledger, or it was rewritten since",
+                hint="run: bulkrunner ledger check; then send the report of this ledger",
+                code="other_head",
+            )
+        signatures = [signature] if signature else list(found.signatures)
+        if len(signatures) > 1:
+            raise SignatureRefused(
+                f"{len(signatures)} different signatures stand in this text",
+                hint="leave only the one under this answer",
+                code="signatures_differ",
+            )
+        return Read(plan=plan, answer=answer, signature="".join(signatures), beside=found.beside)
+
+    def draft(self, read: Read) -> str:
+        """Return the answer's canonical text, which is what a reviewer signs."""
+        return answer_text(read.plan, read.answer)
+
+    def record(self, read: Read, *, recorded_by: str) -> Recorded:
+        """Record an answer; a no also asks running runs of the plan to stop.
+
+        Args:
+            read: the answer.
+            recorded_by: account@host of who records it.
+
+        Raises:
+            SignatureRefused: the plan's policy asks for a signature, and there is no good one.
+        """
+        plan, answer, now = read.plan, read.answer, self._clock.now()
+        text, signer, key = "\n".join(answer.statements), "", ""
+        if answer.approved and Policy.from_dict(dict(plan.policy)).reviewers is not None:
+            if not read.signature:
+                raise SignatureRefused(
+                    "the answer is not signed, as policy asks",
+                    hint="have the text signed that this writes: bulkrunner approve … --draft FILE",
+                    code="signature_missing",
+                )
+            text, found = self._proofs.signed(plan, answer, read.signature, at=now)
+            signer, key = found.identity, found.key
+        approval = Approval(
+            plan=plan.id,
+            plan_digest=answer.digest,
+            approved=answer.approved,
+            by=answer.by,
+            reference=answer.reference,
+            text=text or answer.reason,
+            recorded_by=recorded_by,
+            recorded_at=now,
+            statements=answer.statements,
+            conditions=answer.conditions,
+            head=answer.head,
+            language=answer.language,
+            signature=read.signature if signer else "",
+            signer=signer,
+            key=key,
+        )
+        self._ledger.add_approval(approval)
+        stopping = () if approval.approved else tuple(self._stop_runs(plan, approval))
+        return Recorded(
+            plan=plan,
+            approval=approval,
+            stopping=stopping,
+            beside=read.beside,
+            unverified=bool(read.signature) and not signer,
+        )
+
+    def _complete(self, prefix: str) -> tuple[Plan, str]:
         plan = self._ledger.plan(prefix)
         if plan.state is not PlanState.COMPLETE or plan.plan_digest is None:
             raise UsageError(
@@ -56,37 +212,10 @@ class Approving:
                 hint=f"bulkrunner resume {plan.id}",
                 code="plan_incomplete",
             )
-        if digest is not None and digest != plan.plan_digest:
-            raise UsageError(
-                f"the answer is to {digest}, but plan {plan.id} has {plan.plan_digest}",
-                hint="the plan was made again after the report was sent; send the new report",
-                code="other_digest",
-            )
-        self._check_statements(plan, statements)
-        approval = Approval(
-            plan=plan.id,
-            plan_digest=plan.plan_digest,
-            approved=approved,
-            by=_text("--by", by),
-            reference=_text("--reference", reference),
-            text="\n".join(statements),
-            recorded_by=recorded_by,
-            recorded_at=self._clock.now(),
-            statements=statements,
-        )
-        self._ledger.add_approval(approval)
-        return plan, approval, [] if approved else self._stop_runs(plan, approval)
+        return plan, plan.plan_digest
 
-    def _check_statements(self, plan: Plan, statements: tuple[str, ...]) -> None:
-        known = permitted_statements(plan)
-        for statement in statements:
-            if statement not in known:
-                listed = "; ".join(known) or "none: the plan's policy is the built-in one"
-                raise UsageError(
-                    f"plan {plan.id} has no policy value {statement!r}",
-                    hint=f"statements of this plan: {listed}",
-                    code="unknown_statement",
-                )
+    def _holds(self, plan: Plan) -> _Holds:
+        return _Holds(self._ledger, plan)
 
     def _stop_runs(self, plan: Plan, approval: Approval) -> list[Run]:
         running = [run for run in self._ledger.runs(plan=plan.id) if run.state is RunState.RUNNING]
@@ -95,9 +224,31 @@ class Approving:
         return running
 
 
+class _Holds:
+    """Tells whether a plan writes a record, or has a change of that name."""
+
+    def __init__(self, ledger: Ledger, plan: Plan) -> None:
+        self._ledger = ledger
+        self._plan = plan
+
+    def __call__(self, name: str) -> bool:
+        return bool(self._ledger.numbers_of(self._plan.id, (name,)))
+
+
+def _check_statements(plan: Plan, statements: tuple[str, ...]) -> None:
+    known = permitted_statements(plan)
+    for statement in statements:
+        if statement not in known:
+            listed = "; ".join(known) or "none: the plan's policy is the built-in one"
+            raise UsageError(
+                f"plan {plan.id} has no policy value {statement!r}",
+                hint=f"statements of this plan: {listed}",
+                code="unknown_statement",
+            )
+
+
 def _text(option: str, value: str) -> str:
-    value = "".join(letter if letter.isprintable() else " " for letter in value)
-    value = " ".join(value.split())
+    value = one_line(value)
     if not value:
         raise UsageError(f"{option} is empty", hint="name the person and where the answer is kept")
-    return value[:MAX_TEXT]
+    return value

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bulkrunner.domain.approval_terms import Conditions, opens_at
+from bulkrunner.domain.approvals import Permit, agrees_untried, permit
 from bulkrunner.domain.environment import (
     KB_TEST_HOSTS,
     Environment,
@@ -16,12 +18,13 @@ from bulkrunner.domain.environment import (
     host_of,
     is_loopback,
 )
-from bulkrunner.domain.gates import Approval, Evidence, GateResult
+from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock, Ledger, Signatures
 from bulkrunner.domain.run import Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
+from bulkrunner.services.answers import Proofs
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
 
@@ -34,6 +37,8 @@ class Situation:
         manifest_digest: of the job folder as it is now; None where it cannot be read.
         rights: asks the login now; None where the caller may not ask it (offline status).
         run: the run to be resumed, None at its start.
+        signers: reviewers whose signatures count now, besides that they did when the plan was
+            made; None: whoever did then.
     """
 
     plan: Plan
@@ -41,14 +46,18 @@ class Situation:
     manifest_digest: str | None
     rights: Callable[[], Rights] | None
     run: Run | None = None
+    signers: tuple[str, ...] | None = None
 
 
 class Gates:
     """All gates of design §6, each with its reason."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, *, signatures: Signatures | None = None
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._proofs = Proofs(signatures)
 
     def evaluate(self, situation: Situation) -> list[GateResult]:
         """Return every gate that applies, in the order of the contract; no gate hides another.
@@ -65,7 +74,8 @@ class Gates:
             self._refusals(plan),
         ]
         if plan.addresses.get("kind") == Kind.PRODUCTION:
-            gates += [self._staging(plan), self._approval(plan)]
+            found = self._permit(situation)
+            gates += [self._staging(plan, found), self._approval(found, situation)]
         gates.append(self._chain())
         return gates
 
@@ -188,10 +198,10 @@ class Gates:
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
-    def _staging(self, plan: Plan) -> GateResult:
+    def _staging(self, plan: Plan, found: Permit) -> GateResult:
         policy = Policy.from_dict(dict(plan.policy))
         if (undone := undone_by(plan)) is not None:
-            return self._undo_tried(plan, str(undone["job"]), policy)
+            return self._undo_tried(plan, str(undone["job"]), policy, found)
         evidence = self._ledger.evidence(
             plan,
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
@@ -203,7 +213,7 @@ class Gates:
         reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
         return GateResult(name="staging", open=not closed, reason=reason)
 
-    def _undo_tried(self, plan: Plan, job: str, policy: Policy) -> GateResult:
+    def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
         tried = self._ledger.restorings(
             job,
@@ -213,11 +223,10 @@ class Gates:
         changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
         kinds = sorted({change.pattern for change in changes})
         missing = [kind for kind in kinds if kind not in tried]
-        answers = self._ledger.approvals(plan.id)
         if not missing:
             runs = ", ".join(sorted({tried[kind] for kind in kinds}))
             reason = f"each kind of restoring ran in a test environment ({runs})"
-        elif agrees_untried(plan, answers[-1] if answers else None):
+        elif agrees_untried(found):
             reason = f"the approval says {UNTRIED!r}: {'; '.join(missing)}"
             missing = []
         else:
@@ -227,15 +236,30 @@ class Gates:
             )
         return GateResult(name="staging", open=not missing, reason=reason)
 
-    def _approval(self, plan: Plan) -> GateResult:
-        answers = self._ledger.approvals(plan.id)
-        closed = missing_approval(plan, answers[-1] if answers else None)
-        answer = answers[-1] if answers else None
-        reason = closed or (
-            f"{answer.by if answer else ''} said yes ({answer.reference if answer else ''}); "
-            "recorded by the operator, not signed"
+    def _permit(self, situation: Situation) -> Permit:
+        plan = situation.plan
+        return permit(
+            plan,
+            self._ledger.approvals(plan.id),
+            unsound=lambda answer: self._proofs.unsound(plan, answer, situation.signers),
         )
+
+    def _approval(self, found: Permit, situation: Situation) -> GateResult:
+        asked = found.conditions
+        closed = found.closed or self._too_early(asked, situation.environment)
+        said = "; ".join(
+            f"{answer.by} said yes ({answer.reference}); {answer.how()}" for answer in found.counted
+        )
+        reason = closed or said + (f"; conditions: {asked.describe('; ')}" if asked else "")
         return GateResult(name="approval", open=not closed, reason=reason)
+
+    def _too_early(self, asked: Conditions, environment: Environment | None) -> str:
+        if asked.not_before is None:
+            return ""
+        zone = environment.timezone if environment else Environment.timezone
+        if self._clock.now() >= opens_at(asked.not_before, zone):
+            return ""
+        return f"approved, but not before {asked.not_before.isoformat()} ({zone})"
 
     def _chain(self) -> GateResult:
         fault = self._ledger.verify_chain()
@@ -302,46 +326,6 @@ def _thin_coverage(evidence: Evidence, least: float) -> str:
         if count and not done and least > 0:
             return f"no change of this kind was tried in a test environment: {pattern}"
     return ""
-
-
-def missing_approval(plan: Plan, answer: Any) -> str:
-    """Return why the newest answer does not allow the plan, or an empty text where it does."""
-    if answer is None:
-        return (
-            "nobody has approved this plan; send its report and record the answer: "
-            f"bulkrunner approve {plan.id} --by NAME --reference REF"
-        )
-    if answer.plan_digest != plan.plan_digest:
-        return "the recorded answer is to another plan digest"
-    if not answer.approved:
-        return f"{answer.by} said no ({answer.reference})"
-    absent = [text for text in required_statements(plan) if text not in answer.statements]
-    if absent:
-        return "the approval does not name what is looser than the built-in policy: " + "; ".join(
-            absent
-        )
-    return ""
-
-
-def required_statements(plan: Plan) -> tuple[str, ...]:
-    """Return what an approval of this plan must contain, word for word."""
-    return tuple(item.statement() for item in Policy.from_dict(dict(plan.policy)).loosened())
-
-
-def permitted_statements(plan: Plan) -> tuple[str, ...]:
-    """Return what an approval of this plan may contain."""
-    own = (UNTRIED,) if undone_by(plan) is not None else ()
-    return (*required_statements(plan), *own)
-
-
-def agrees_untried(plan: Plan, answer: Approval | None) -> bool:
-    """Tell whether the newest answer is a yes to an undo that no test environment has tried."""
-    return (
-        answer is not None
-        and answer.approved
-        and answer.plan_digest == plan.plan_digest
-        and UNTRIED in answer.statements
-    )
 
 
 def _texts(value: Any) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkrunner.domain.approval_terms import EXCLUDED, Conditions, strictest
+from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
@@ -51,6 +53,8 @@ class Status:
                 f"{count:,} {name}" for name, count in plan["counts"].items() if count
             )
             yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
+            if asked := Conditions.from_dict(plan["conditions"]).describe():
+                yield f"  approved under conditions: {asked}"
             for run in self.runs:
                 if run["plan"] == plan["plan"]:
                     text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
@@ -109,7 +113,12 @@ class StatusService:
             "created_at": plan.created_at.isoformat(),
             "plan_digest": plan.plan_digest,
             "counts": dict(plan.counts) or self._ledger.count_actions(plan.id),
+            "conditions": self._conditions(plan),
         }
+
+    def _conditions(self, plan: Plan) -> dict[str, Any]:
+        answers = standing(self._ledger.approvals(plan.id))
+        return strictest(answer.conditions for answer in answers).as_dict()
 
     def _run(self, run: Run) -> dict[str, Any]:
         outcomes = self._ledger.outcomes(run.id)
@@ -142,7 +151,8 @@ class StatusService:
         if run.state is not RunState.COMPLETED:
             return f"bulkrunner resume {run.id}"
         outcomes = self._ledger.outcomes(run.id)
-        if any(outcomes[outcome.value] for outcome in NOT_WELL):
+        excluded = self._ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+        if sum(outcomes[outcome.value] for outcome in NOT_WELL) > excluded:
             return f"bulkrunner report {run.id}"
         if production:
             return f"bulkrunner verify {run.id}"
@@ -153,5 +163,4 @@ class StatusService:
         return bool(plan_ceilings(plan) or unaccepted(refused, accepts_of(plan.manifest)))
 
     def _approved(self, plan: Plan) -> bool:
-        answers = self._ledger.approvals(plan.id)
-        return bool(answers) and answers[-1].approved
+        return bool(standing(self._ledger.approvals(plan.id)))

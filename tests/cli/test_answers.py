@@ -22,6 +22,9 @@ def test_an_answer_is_bound_to_the_digest_it_names(place, plan):
         "by": "Karin Ek",
         "reference": "KB 1",
         "statements": [],
+        "conditions": {},
+        "signed_by": None,
+        "draft": None,
     }
     other = place("approve", plan["plan"], *YES, "--digest", "sha256:0", expect=2)
     assert other.document["error"]["code"] == "other_digest"

@@ -59,6 +59,7 @@ changes = st.builds(
     message=texts,
     notes=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
     prerequisites=st.lists(st.integers(1, 10**9), max_size=3).map(tuple),
+    library=texts,
 )
 attempts = st.builds(
     Attempt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
@@ -213,6 +214,9 @@ def test_the_order_of_the_changes_is_no_matter(made: list[Any], dice: Any) -> No
         assert sum(group.sigels.values()) == group.count
         assert len(group.samples) == min(3, group.count)
         assert len(set(numbers(group))) == len(group.samples)
+    told = [ReportedChange(change=one, differences=differences_of(one)) for one in changes]
+    found = Counter(one.pattern_of(item) for item in told)
+    assert found == Counter({n: group.count for n, group in enumerate(one.patterns)})
 
 
 @pytest.mark.parametrize("lang", [SV, EN])

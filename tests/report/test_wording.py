@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.reports.wording import language
+from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
-from bulkrunner.domain.plan import Action, PlanState
+from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.gating import missing_approval, untried
+from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from tests.support.ledgers import START, a_plan
 
@@ -53,7 +54,9 @@ def test_every_name_is_translated() -> None:
         assert set(words["outcome_count"]) == set(words["outcome"])
         assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
         assert set(words["gate"]) == set(GATE_NAMES)
-        assert set(words["policy"]) == set(Policy().as_dict()) - {"reviewers", "ceilings"}
+        assert set(words["policy"]) == set(Policy().as_dict()) - {
+            *("reviewers", "ceilings", "signers", "second_approver_above", "client_unused_days")
+        }, "a value that may be looser than the built-in one has a name"
 
 
 def test_numbers_counts_and_lists() -> None:
@@ -127,6 +130,10 @@ def test_a_share_is_never_rounded_up() -> None:
     assert SV.percent(1.0) == "100\u00a0%"
 
 
+def refused_because(plan: Plan, *answers: Approval) -> str:
+    return permit(plan, answers, unsound=lambda _: "").closed
+
+
 def test_what_the_gates_really_say_is_put_into_swedish() -> None:
     policy, plan = Policy(), a_plan(state=PlanState.COMPLETE, policy={"functions": "free"})
     tried = Evidence(newest_test_plan="p0", total={"update": 9}, tried={"update": 1})
@@ -149,10 +156,10 @@ def test_what_the_gates_really_say_is_put_into_swedish() -> None:
         untried(tried, policy, ()),
         untried(every_action, policy, ()),
         untried(replace(tried, total={}, tried={}, patterns={"delete bib": (1, 0)}), policy, ()),
-        missing_approval(plan, None),
-        missing_approval(plan, replace(yes, plan_digest="sha256:0")),
-        missing_approval(plan, replace(yes, approved=False)),
-        missing_approval(plan, yes),
+        refused_because(plan),
+        refused_because(plan, replace(yes, plan_digest="sha256:0")),
+        refused_because(plan, replace(yes, approved=False)),
+        refused_because(plan, yes),
         "; ".join(exceeded_ceilings({"delete": 9}, {"delete": 1, "records": 2})),
     ]
     for text in said:

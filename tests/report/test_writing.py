@@ -1,6 +1,8 @@
 """Files are whole or not there, and long reports are streamed."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from bulkrunner.adapters.reports.csv_report import csv_chunks
 from bulkrunner.adapters.reports.html import html_chunks
 from bulkrunner.adapters.reports.json_report import json_chunks
 from bulkrunner.adapters.reports.wording import Language, language
+from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.errors import UsageError
 from tests.support import reports
@@ -63,16 +66,17 @@ def test_a_long_report_is_written_as_it_is_read(tmp_path: Path, chunks: Chunks) 
     def changes() -> Iterator[ReportedChange]:
         nonlocal read
         change = reports.a_reported(1)
-        for _ in range(3000):
+        for number in range(12_000):
             read += 1
-            yield ReportedChange(change=change)
+            title = hashlib.sha512(str(number).encode()).hexdigest()
+            yield ReportedChange(change=replace(change, bib=BibSummary(id="bib", title=title)))
 
     data = reports.with_changes(reports.report_data(tmp_path, changes=[]), changes)
     largest = ahead = written = 0
     for chunk in chunks(data, language("sv")):
         largest = max(largest, len(chunk))
         written += len(chunk)
-        ahead = max(ahead, read) if written < 200_000 else ahead
-    assert read == 3000
-    assert largest < 300_000
-    assert ahead < 1500
+        ahead = max(ahead, read) if written < 600_000 else ahead
+    assert read == 12_000
+    assert largest < 600_000
+    assert ahead < 9000

@@ -108,6 +108,9 @@ class MemoryCatalogue:
     def library_exists(self, sigel: str) -> bool:
         return self.libraries is None or sigel in self.libraries
 
+    def library_name(self, sigel: str) -> str | None:
+        return f"Biblioteket {sigel}" if self.library_exists(sigel) else None
+
     def rights(self) -> Rights:
         return Rights(
             permissions=tuple(

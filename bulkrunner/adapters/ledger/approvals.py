@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from bulkrunner.adapters.ledger.base import Part
-from bulkrunner.adapters.ledger.chain import append_main, read_head, row_digest
-from bulkrunner.adapters.ledger.rows import APPROVAL, pick
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, clients
+from bulkrunner.adapters.ledger.chain import ORIGIN, append_main, read_head, row_digest
+from bulkrunner.adapters.ledger.columns import digest_bytes
+from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, as_told, pick
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, clients, events
 from bulkrunner.domain.gates import Approval
 
 
@@ -32,20 +33,10 @@ class Approvals(Part):
 
     def add_approval(self, approval: Approval) -> None:
         """Store a yes or a no."""
-        row = {
-            "plan": approval.plan,
-            "plan_digest": approval.plan_digest,
-            "approved": approval.approved,
-            "given_by": approval.by,
-            "reference": approval.reference,
-            "answer": approval.text,
-            "statements": list(approval.statements),
-            "recorded_by": approval.recorded_by,
-            "recorded_at": approval.recorded_at,
-        }
+        row = approval_row(approval)
         kind = "approved" if approval.approved else "rejected"
         with self._database.write() as connection:
-            data = {"plan": approval.plan, "row": row_digest(pick(row, APPROVAL))}
+            data = {"plan": approval.plan, "row": row_digest(as_told(pick(row, APPROVAL)))}
             event = append_main(connection, kind, data, at=self._clock.now())
             connection.execute(insert(approvals).values(**row, event=event))
 
@@ -53,25 +44,26 @@ class Approvals(Part):
         """Return answers to a plan, oldest first."""
         query = select(approvals).where(approvals.c.plan == plan).order_by(approvals.c.seq)
         with self._database.read() as connection:
-            return [
-                Approval(
-                    plan=row.plan,
-                    plan_digest=row.plan_digest,
-                    approved=row.approved,
-                    by=row.given_by,
-                    reference=row.reference,
-                    text=row.answer,
-                    statements=tuple(row.statements),
-                    recorded_by=row.recorded_by,
-                    recorded_at=row.recorded_at,
-                )
-                for row in connection.execute(query)
-            ]
+            return [approval_of(row) for row in connection.execute(query)]
 
     def head(self) -> str:
         """Return the chain's newest hash."""
         with self._database.read() as connection:
             return read_head(connection, MAIN_CHAIN).text
+
+    def has_head(self, head: str) -> bool:
+        """Tell whether the chain has, or once had, this head."""
+        return self.position_of(head) is not None
+
+    def position_of(self, head: str) -> int | None:
+        """Return which event of the ledger's own chain has this hash, 0: the chain's beginning."""
+        if (wanted := digest_bytes(head)) == ORIGIN:
+            return 0
+        query = select(events.c.position).where(
+            events.c.chain == MAIN_CHAIN, events.c.hash == wanted
+        )
+        with self._database.read() as connection:
+            return connection.scalar(query)
 
     def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
         """Append an event of its own, outside any state change."""

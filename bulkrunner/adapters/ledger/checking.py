@@ -15,7 +15,16 @@ from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
 from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.documents import first_damaged
 from bulkrunner.adapters.ledger.plans import changes_digest
-from bulkrunner.adapters.ledger.rows import ANSWER, APPROVAL, CHANGE, INTENT, PLAN, RESULT, RUN
+from bulkrunner.adapters.ledger.rows import (
+    ANSWER,
+    APPROVAL,
+    CHANGE,
+    INTENT,
+    PLAN,
+    RESULT,
+    RUN,
+    as_told,
+)
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
@@ -251,7 +260,7 @@ def _rows_of(
     return {
         tuple(row[width + 1 :]): (
             row[width],
-            row_digest(dict(zip(subject.columns, row[:width], strict=True))),
+            row_digest(as_told(dict(zip(subject.columns, row[:width], strict=True)))),
         )
         for row in connection.execute(query).all()
     }

@@ -34,7 +34,9 @@ class Evidences(Part):
     ) -> Evidence:
         """Return what test runs of the plan's job say of its changes."""
         with self._database.read() as connection:
-            test_plans = [row for row in _test_plans(connection, plan.job) if counts(row.addresses)]
+            test_plans = [
+                row for row in plans_in_test(connection, plan.job) if counts(row.addresses)
+            ]
             tally = _Tally()
             for row in connection.execute(
                 _with_twins(plan.id, [row.id for row in test_plans], not_before)
@@ -111,7 +113,7 @@ class _Tally:
             self.untried.append(row.record)
 
 
-def _test_plans(connection: Connection, job: str) -> Sequence[Row[Any]]:
+def plans_in_test(connection: Connection, job: str) -> Sequence[Row[Any]]:
     """Return the job's plans for test environments, newest first."""
     query = (
         select(plans)

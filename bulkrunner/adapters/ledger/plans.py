@@ -11,10 +11,19 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, select, upda
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
-from bulkrunner.adapters.ledger.rows import PLAN, change_of, change_row, pick, plan_of, plan_row
+from bulkrunner.adapters.ledger.rows import (
+    PLAN,
+    as_told,
+    change_of,
+    change_row,
+    pick,
+    plan_of,
+    plan_row,
+)
 from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans, results, runs
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import (
+    WRITING,
     Action,
     Finding,
     Made,
@@ -27,9 +36,6 @@ from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
-
-LATER = frozenset({"prerequisites"})
-"""Columns of changes that the first ledgers did not have."""
 
 
 class Plans(Part):
@@ -205,6 +211,25 @@ class Plans(Part):
         column = planned_changes.c.action
         return self._count(select(column, func.count()), plan, column)
 
+    def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
+        """Return the numbers of the changes to be carried out that these names mean."""
+        c, found = planned_changes.c, set[int]()
+        numbers = [int(number) for name in names if (number := _number(plan, name))]
+        wanted: list[tuple[Any, list[Any]]] = [
+            (c.number, numbers),
+            (c.record, [name for name in names if "." not in name]),
+        ]
+        with self._database.read() as connection:
+            for column, values in wanted:
+                for start in range(0, len(values), PAGE):
+                    query = select(c.number).where(
+                        c.plan == plan,
+                        c.action.in_([action.value for action in WRITING]),
+                        column.in_(values[start : start + PAGE]),
+                    )
+                    found.update(connection.scalars(query))
+        return frozenset(found)
+
     def count_refusals(self, plan: str) -> dict[str, int]:
         """Count refused changes by code."""
         column = planned_changes.c.code
@@ -298,14 +323,15 @@ class Plans(Part):
         return plan_of(_head(connection, head.id))
 
 
+def _number(plan: str, name: str) -> str:
+    """Return the number of ``<plan>.<number>``, an empty text where it is something else."""
+    prefix, _, number = name.rpartition(".")
+    return number if prefix == plan and number.isdecimal() and len(number) < 10 else ""
+
+
 def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the digest by which an event knows the changes that were added with it."""
-    return row_digest({str(row["number"]): _as_told(row) for row in rows})
-
-
-def _as_told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without columns that came later and are empty, as events before them knew it."""
-    return {name: value for name, value in row.items() if name not in LATER or value is not None}
+    return row_digest({str(row["number"]): as_told(row) for row in rows})
 
 
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:

@@ -10,6 +10,8 @@ from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState
 from bulkrunner.domain.records import Document
@@ -29,6 +31,8 @@ PLAN = tuple(
 )
 """Columns of a plan that change only together with an event."""
 
+_APPROVAL_LATER = ("conditions", "head", "language", "signature", "signer", "signing_key")
+
 APPROVAL = (
     "plan",
     "plan_digest",
@@ -39,7 +43,11 @@ APPROVAL = (
     "statements",
     "recorded_by",
     "recorded_at",
+    *_APPROVAL_LATER,
 )
+
+LATER = frozenset({"prerequisites", "library", *_APPROVAL_LATER})
+"""Columns that the first ledgers did not have."""
 
 RESULT = (
     "change",
@@ -60,6 +68,11 @@ CHANGE = tuple(column.name for column in planned_changes.c)
 def pick(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return the named values only."""
     return {name: values[name] for name in names}
+
+
+def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without columns that came later and are empty, as events before them knew it."""
+    return {name: value for name, value in row.items() if name not in LATER or value is not None}
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:
@@ -141,6 +154,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "library": change.library or None,
     }
 
 
@@ -170,6 +184,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        library=row.library or "",
     )
 
 
@@ -299,4 +314,46 @@ def lease_of(row: Row[Any]) -> Lease:
         owner=Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started),
         token=row.token,
         expires_at=row.expires_at,
+    )
+
+
+def approval_row(approval: Approval) -> dict[str, Any]:
+    """Return an approval's columns, without ``seq`` and ``event``."""
+    return {
+        "plan": approval.plan,
+        "plan_digest": approval.plan_digest,
+        "approved": approval.approved,
+        "given_by": approval.by,
+        "reference": approval.reference,
+        "answer": approval.text,
+        "statements": list(approval.statements),
+        "recorded_by": approval.recorded_by,
+        "recorded_at": approval.recorded_at,
+        "conditions": approval.conditions.as_dict() or None,
+        "head": approval.head or None,
+        "language": approval.language or None,
+        "signature": approval.signature or None,
+        "signer": approval.signer or None,
+        "signing_key": approval.key or None,
+    }
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """Read a row of approvals."""
+    return Approval(
+        plan=row.plan,
+        plan_digest=row.plan_digest,
+        approved=row.approved,
+        by=row.given_by,
+        reference=row.reference,
+        text=row.answer,
+        statements=tuple(row.statements),
+        recorded_by=row.recorded_by,
+        recorded_at=row.recorded_at,
+        conditions=Conditions.from_dict(row.conditions or {}),
+        head=row.head or "",
+        language=row.language or "",
+        signature=row.signature or "",
+        signer=row.signer or "",
+        key=row.signing_key or "",
     )

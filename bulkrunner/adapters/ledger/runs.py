@@ -152,6 +152,22 @@ class Runs(Part):
         with self._database.read() as connection:
             return count_outcomes(connection, _row(connection, run))
 
+    def count_codes(self, run: str, outcome: Outcome) -> dict[str, int]:
+        """Count the changes that ended so, by code."""
+        query = (
+            select(results.c.code, func.count())
+            .where(results.c.run == run, results.c.outcome == outcome.value)
+            .group_by(results.c.code)
+        )
+        with self._database.read() as connection:
+            return {str(code): int(count) for code, count in connection.execute(query)}
+
+    def sent_since(self, run: str, moment: datetime) -> int:
+        """Count the requests of the run that may have written since then."""
+        query = select(func.count()).where(attempts.c.run == run, attempts.c.intent_at >= moment)
+        with self._database.read() as connection:
+            return connection.scalar(query) or 0
+
     def ended(
         self,
         run: str,

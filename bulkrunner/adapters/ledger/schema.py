@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0006"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -139,6 +139,7 @@ planned_changes = Table(
     _text("message"),
     Column("notes", Json),
     Column("prerequisites", Json),
+    Column("library", Words),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
@@ -240,6 +241,12 @@ approvals = Table(
     _text("recorded_by"),
     Column("recorded_at", Instant, nullable=False),
     _event(),
+    Column("conditions", Json),
+    Column("head", Words),
+    Column("language", String(8)),
+    Column("signature", Text),
+    Column("signer", Words),
+    Column("signing_key", Words),
     Index(None, "plan"),
 )
 

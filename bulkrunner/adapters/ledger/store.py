@@ -13,10 +13,13 @@ from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
 from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
+from bulkrunner.adapters.ledger.reading import Reading
 from bulkrunner.adapters.ledger.runs import Runs
 
 
-class LedgerStore(Plans, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Checks):
+class LedgerStore(
+    Plans, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Reading, Checks
+):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 
     def close(self) -> None:

@@ -16,6 +16,10 @@ LABELS = ("", "label", "value")
 
 def effect_line(group: PatternGroup, words: Language) -> str:
     """Return what the changes of a group do."""
+    if group.origin:
+        told = [part for part in group.parts if part.values]
+        parts = parts_line(tuple(told), words, made=group.action is Action.CREATE)
+        return ": ".join(part for part in (words.pattern(group.origin), parts) if part)
     kind = words.text(f"p_kind_{group.kind or 'record'}")
     if len(group.sigels) == 1 and (sigel := next(iter(group.sigels))):
         kind = words.text("p_of", kind=kind, sigel=one_line(sigel, 40))

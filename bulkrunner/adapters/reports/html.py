@@ -10,70 +10,90 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from bulkrunner import __version__
-from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
+from bulkrunner.adapters.reports.blocks import Blocks
+from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.showing import as_text, shorten, visible
-from bulkrunner.adapters.reports.wording import Language
+from bulkrunner.adapters.reports.tables import tables_json
+from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.report import ReportData
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_HERE = Path(__file__).parent
 
-SHOWN_PLACES = 12
-"""Places of one change that are shown at once; further ones are folded away."""
+SCRIPTS = ("base", "data", "detail", "list", "controls", "main")
+"""Our own scripts; they make one."""
 
-MAX_PLACES = 60
-"""Places of one change that are shown at all."""
+SHOWN_LINES = 8
+"""Lines of one change that are shown at once; further ones are folded away."""
 
-_BUFFERED = 400
+MAX_LINES = 60
+"""Lines of one change that stand in the page itself."""
+
+MAX_SHOWN = 300
+
+_BUFFERED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """The differences of one change, as much of them as the page shows."""
+class Side:
+    """One language of the page; ``prefix`` goes before the ids of its sections."""
 
-    first: Sequence[Difference]
-    folded: Sequence[Difference]
+    w: Language
+    page: Page
+    prefix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """The differences of one change, as much of them as the page shows at once."""
+
+    first: Sequence[Line]
+    folded: Sequence[Line]
     total: int
 
     @property
     def beyond(self) -> int:
-        """Places that the page leaves to the JSON form."""
+        """Lines that are left to the list and the JSON form."""
         return self.total - len(self.first) - len(self.folded)
 
 
-def places(differences: Sequence[Difference]) -> Places:
-    """Split differences into those shown at once, folded away, and left out."""
-    shown = SHOWN_PLACES if len(differences) > SHOWN_PLACES + 2 else len(differences)
-    return Places(
-        first=differences[:shown],
-        folded=differences[shown:MAX_PLACES],
-        total=len(differences),
-    )
+def first_lines(differences: Sequence[Difference]) -> Lines:
+    """Split a change's lines into those shown at once, folded away, and left out."""
+    found, more = lines_of(differences, MAX_SHOWN)
+    shown = SHOWN_LINES if len(found) > SHOWN_LINES + 2 else len(found)
+    return Lines(first=found[:shown], folded=found[shown:MAX_LINES], total=len(found) + more)
 
 
 def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     """Yield the page; the changes are never held all at once."""
-    style, script = _asset("style.css"), _asset("script.js")
+    scripts = (_vendored(), _script())
+    style = _read("templates/style.css")
+    others = [language(name) for name in LANGUAGES if name != words.name]
+    blocks = Blocks(data)
     stream = (
-        _environment(words)
+        _environment()
         .get_template("report.html")
         .stream(
             data=data,
-            page=Page(data, words),
             plan=data.plan,
             run=data.run,
-            w=words,
-            t=words.text,
+            main=words,
+            sides=[
+                Side(w=each, page=Page(data, each), prefix="" if each is words else f"{each.name}-")
+                for each in (words, *others)
+            ],
+            total=sum(data.counts.values()),
+            blocks=blocks,
+            tables=lambda: tables_json(data, blocks),
             style=style,
-            script=script,
-            csp=_policy(style, script),
+            scripts=scripts,
+            csp=_policy(style, scripts),
             version=__version__,
-            approving=approving_text(data, words),
-            rejecting=rejecting_text(data, words),
         )
     )
     stream.enable_buffering(_BUFFERED)
@@ -81,11 +101,13 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
         yield chunk.encode()
 
 
-def _policy(style: str, script: str) -> str:
-    """Return a content security policy that allows our style and script and nothing else."""
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Return a content security policy that allows our style and scripts and nothing else."""
     return (
-        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_source(style)}; "
+        f"script-src {' '.join(_source(script) for script in scripts)}; "
+        "base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
@@ -94,27 +116,45 @@ def _source(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _environment(words: Language) -> Environment:
+def _vendored() -> str:
+    return _read("vendor/vendor.js")
+
+
+def _script() -> str:
+    """Return our scripts as one that leaves nothing in the page's global names."""
+    return "(() => {\n" + "\n".join(_read(f"script/{name}.js") for name in SCRIPTS) + "})();\n"
+
+
+@pass_context
+def _shown(context: Context, value: Any, limit: int = MAX_SHOWN) -> str:
+    text, cut = shorten(as_text(value), limit)
+    words: Language = context.get("w") or context["main"]
+    return visible(text) + (words.text("cut", n=words.number(cut)) if cut else "")
+
+
+@pass_context
+def _number(context: Context, value: int) -> str:
+    words: Language = context.get("w") or context["main"]
+    return words.number(value)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_finalized,
     )
-
-    def shown(value: Any, limit: int = 300) -> str:
-        text, cut = shorten(as_text(value), limit)
-        return visible(text) + (words.text("cut", n=words.number(cut)) if cut else "")
-
-    environment.filters["shown"] = shown
-    environment.filters["n"] = words.number
-    environment.filters["places"] = places
+    environment.filters["shown"] = _shown
+    environment.filters["n"] = _number
+    environment.filters["lines"] = first_lines
     return environment
 
 

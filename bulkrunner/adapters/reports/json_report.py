@@ -161,7 +161,11 @@ def _approval(answer: Approval) -> dict[str, Any]:
         "statements": answer.statements,
         "recorded_by": answer.recorded_by,
         "recorded_at": _time(answer.recorded_at),
-        "signed": False,
+        "signed": bool(answer.signer),
+        "signer": answer.signer or None,
+        "signing_key": answer.key or None,
+        "conditions": answer.conditions.as_dict(),
+        "head": answer.head or None,
     }
 
 

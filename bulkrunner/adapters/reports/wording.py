@@ -46,6 +46,23 @@ class Language:
         template: str = self._data["text"][key]
         return template.format(**values) if values else template
 
+    def texts(self, beginning: str) -> dict[str, str]:
+        """Return every text whose key begins so."""
+        found: Mapping[str, str] = self._data["text"]
+        return {key: text for key, text in found.items() if key.startswith(beginning)}
+
+    def decimal(self, value: float) -> str:
+        """Return a number with one decimal where it has any."""
+        text = f"{value:.1f}".removesuffix(".0")
+        return text.replace(".", self._data["format"]["decimal"])
+
+    def span(self, seconds: float) -> str:
+        """Return a span of time in the unit that suits it."""
+        for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+            if seconds >= 2 * size or (unit != "day" and seconds >= size):
+                return self.count(unit, round(seconds / size))
+        return self.count("second", max(1, round(seconds)))
+
     def number(self, value: int) -> str:
         """Return a whole number with its thousands apart."""
         return f"{value:,}".replace(",", self._data["format"]["thousands"])
@@ -171,6 +188,9 @@ def _properties(name: str) -> Mapping[str, str]:
     source = files("bulkrunner.adapters.reports").joinpath("texts", "properties.json")
     both = json.loads(source.read_text(encoding="utf-8"))
     return {key: names[name == "en"] for key, names in both.items()}
+
+
+LANGUAGES = ("sv", "en")
 
 
 @cache

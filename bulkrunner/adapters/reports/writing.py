@@ -22,7 +22,6 @@ _FORMS: dict[str, _Chunks] = {
 }
 
 FORMATS = tuple(_FORMS)
-LANGUAGES = ("sv", "en")
 
 
 def write_report(data: ReportData, path: Path, *, form: str, lang: str = "sv") -> Path:

@@ -2,28 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
 
+if TYPE_CHECKING:
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.services.approving import Approving, Read, Recorded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHOWN = 500
+"""Characters shown of what stands beside an answer."""
+
+
+def _answer_options(command: F) -> F:
+    """Add what both answers take."""
+    options = (
+        click.argument("plan", required=False),
+        click.option("--by", metavar="NAME", help="Whose answer it is."),
+        click.option("--reference", metavar="REF", help="Case number or mail of the answer."),
+        click.option(
+            "--digest",
+            metavar="DIGEST",
+            help="Plan digest named in the answer; must be the plan's.",
+        ),
+        click.option(
+            "--from",
+            "letter",
+            metavar="FILE",
+            help="Read the answer from a mail or text file instead; -: from stdin.",
+        ),
+        click.option(
+            "--draft",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Write the answer as the text to be signed, and record nothing.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
 
 @click.command()
-@click.argument("plan")
-@click.option("--by", required=True, metavar="NAME", help="Who at KB said yes.")
-@click.option(
-    "--reference", required=True, metavar="REF", help="Case number or mail of the answer."
-)
+@_answer_options
 @click.option(
     "--agree",
     "statements",
     multiple=True,
     metavar="STATEMENT",
-    help="A looser policy value that the answer agrees to, word for word; repeatable.",
+    help="What the answer agrees to in particular, word for word; repeatable.",
 )
 @click.option(
-    "--digest", metavar="DIGEST", help="Plan digest named in the answer; must be the plan's."
+    "--per-night",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Condition: at most so many writes a night.",
+)
+@click.option(
+    "--not-before",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Condition: nothing is written before this day.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="ID",
+    help="Condition: leave this record, or this change as PLAN.NUMBER, alone; repeatable.",
+)
+@click.option(
+    "--signature",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="SSH signature under the answer of --from, where it is a file of its own.",
 )
 @global_options
 def approve(invocation: Invocation, **given: Any) -> None:
@@ -32,59 +88,148 @@ def approve(invocation: Invocation, **given: Any) -> None:
 
 
 @click.command()
-@click.argument("plan")
-@click.option("--by", required=True, metavar="NAME", help="Who said no.")
-@click.option(
-    "--reference", required=True, metavar="REF", help="Case number or mail of the answer."
-)
-@click.option(
-    "--digest", metavar="DIGEST", help="Plan digest named in the answer; must be the plan's."
-)
+@_answer_options
 @global_options
 def reject(invocation: Invocation, **given: Any) -> None:
     """Record KB's no; it withdraws an earlier yes and stops a running run."""
-    _answer(invocation, approved=False, statements=(), **given)
+    _answer(invocation, approved=False, **given)
 
 
-def _answer(
-    invocation: Invocation,
-    *,
-    approved: bool,
-    plan: str,
-    by: str,
-    reference: str,
-    statements: tuple[str, ...],
-    digest: str | None,
-) -> None:
+def _answer(invocation: Invocation, *, approved: bool, draft: Path | None, **given: Any) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found, approval, stopping = program.approving().answer(
-            plan,
-            approved=approved,
-            by=by,
-            reference=reference,
-            recorded_by=program.account(),
-            statements=statements,
-            digest=digest,
+        approving = program.approving()
+        read = _read(approving, approved=approved, **given)
+        if draft is not None:
+            _drafted(invocation, approving, read, draft)
+            return
+        recorded = approving.record(read, recorded_by=program.account())
+        _tell(invocation, program, recorded)
+
+
+def _read(
+    approving: Approving,
+    *,
+    approved: bool,
+    plan: str | None,
+    letter: str | None,
+    signature: Path | None = None,
+    not_before: datetime | None = None,
+    **told: Any,
+) -> Read:
+    if letter is not None:
+        if any(told.values()) or not_before:
+            raise click.UsageError("with --from the answer itself says all this")
+        return _read_letter(approving, letter, approved=approved, plan=plan, signature=signature)
+    if signature is not None:
+        raise click.UsageError("--signature stands under an answer given by --from")
+    missing = [
+        name
+        for name, value in (
+            ("PLAN", plan),
+            ("--by", told.get("by")),
+            ("--reference", told.get("reference")),
         )
-        word = "approved" if approved else "rejected"
+        if value is None
+    ]
+    if missing or plan is None:
+        raise click.UsageError(f"missing {', '.join(missing)}; or give the answer: --from FILE")
+    return _told(approving, plan, approved=approved, not_before=not_before, **told)
+
+
+def _told(
+    approving: Approving,
+    plan: str,
+    *,
+    not_before: datetime | None,
+    per_night: int | None = None,
+    **told: Any,
+) -> Read:
+    from bulkrunner.domain.approval_terms import Conditions
+
+    day: date | None = not_before.date() if not_before else None
+    return approving.told(plan, conditions=Conditions(per_night=per_night, not_before=day), **told)
+
+
+def _read_letter(
+    approving: Approving, letter: str, *, approved: bool, plan: str | None, signature: Path | None
+) -> Read:
+    from bulkrunner.adapters.letters import read_letter
+    from bulkrunner.domain.answer_text import find_answers
+
+    seal = "" if signature is None else find_answers(read_letter(str(signature))).signatures
+    if signature is not None and not seal:
+        raise click.UsageError(f"no SSH signature stands in {signature}")
+    found = find_answers(read_letter(letter))
+    return approving.read(found, approved=approved, prefix=plan, signature=seal[0] if seal else "")
+
+
+def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Path) -> None:
+    from bulkrunner.adapters.signatures import NAMESPACE
+    from bulkrunner.errors import UsageError
+
+    try:
+        path.write_text(approving.draft(read), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror or error})", code="not_written"
+        ) from None
+    answer = read.answer
+    invocation.document.update(
+        plan=read.plan.id,
+        plan_digest=answer.digest,
+        by=answer.by,
+        reference=answer.reference,
+        draft=str(path.absolute()),
+    )
+    invocation.say(f"{path.absolute()}: the answer of {answer.by}; nothing is recorded yet")
+    if answer.approved:
+        invocation.say(f"to be signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {path}")
+        invocation.say(f"then: bulkrunner approve --from {path} --signature {path}.sig")
+
+
+def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
+    plan, approval = recorded.plan, recorded.approval
+    word = "approved" if approval.approved else "rejected"
+    invocation.document.update(
+        plan=plan.id,
+        plan_digest=approval.plan_digest,
+        answer=word,
+        by=approval.by,
+        reference=approval.reference,
+    )
+    if approval.approved:
         invocation.document.update(
-            plan=found.id,
-            plan_digest=approval.plan_digest,
-            answer=word,
-            by=approval.by,
-            reference=approval.reference,
+            statements=list(approval.statements),
+            conditions=approval.conditions.as_dict(),
+            signed_by=approval.signer or None,
         )
-        if approved:
-            invocation.document["statements"] = list(approval.statements)
-        else:
-            invocation.document["stopping"] = [run.id for run in stopping]
-        invocation.say(
-            f"{word}: plan {found.id} ({approval.plan_digest}) by {approval.by}, "
-            f"{approval.reference}; recorded by {approval.recorded_by}, not signed"
-        )
-        for run in stopping:
-            invocation.say(f"run {run.id} was asked to stop")
-        if approved:
-            invocation.say(f"next: {program.next_command(found)}")
+    else:
+        invocation.document["stopping"] = [run.id for run in recorded.stopping]
+    invocation.say(
+        f"{word}: plan {plan.id} ({approval.plan_digest}) by {approval.by}, "
+        f"{approval.reference}; recorded by {approval.recorded_by}, "
+        f"{f'signed by {approval.signer}' if approval.signer else 'not signed'}"
+    )
+    if approval.conditions:
+        invocation.say(f"  conditions: {approval.conditions.describe()}")
+    if recorded.unverified:
+        invocation.say("  its signature was not verified: the plan's policy names no reviewers")
+    for run in recorded.stopping:
+        invocation.say(f"run {run.id} was asked to stop")
+    _tell_beside(invocation, recorded.beside)
+    if approval.approved:
+        invocation.say(f"next: {program.next_command(plan)}")
+
+
+def _tell_beside(invocation: Invocation, beside: str) -> None:
+    """Show words that the program does not understand; they may set a condition."""
+    if not beside:
+        return
+    invocation.say("beside the answer stands this; if it sets a condition, ask for an answer with")
+    invocation.say("that condition on its line:")
+    shown = beside[:SHOWN] + ("…" if len(beside) > SHOWN else "")
+    for row in shown.splitlines():
+        if row := "".join(letter for letter in row if letter.isprintable()).strip():
+            invocation.say(f"  | {row}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.ports import Ended
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.services.applying.budget import BAD
@@ -46,7 +47,7 @@ def proven(result: Result | None) -> bool:
 
 def fault(change: int, pattern: str, result: Result | None) -> str:
     """Return why the run must not go on after this first change, or an empty text."""
-    if result is None or result.code == PREREQUISITE:
+    if result is None or result.code in (PREREQUISITE, EXCLUDED):
         return ""
     named = f"the first change of its kind ({pattern}, change {change})"
     if result.outcome in BAD:

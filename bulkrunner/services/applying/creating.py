@@ -63,7 +63,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
             decision, known = _look(frame, work, document)
             if decision.verdict is not Verdict.SEND:
                 return _result(work, decision)
-            if not frame.may_send():
+            if not frame.may_send(work):
                 continue
             answer = _send(frame, work, document, known)
         if isinstance(answer, Decision):

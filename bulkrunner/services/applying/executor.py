@@ -24,6 +24,7 @@ from bulkrunner.services.applying.listening import Listener, WaitingNow
 from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
 from bulkrunner.services.applying.tally import Tally
+from bulkrunner.services.applying.terms import Terms
 from bulkrunner.services.applying.worker import Worker
 
 HELD = "--hold-after-canary, the first changes are verified"
@@ -167,7 +168,8 @@ class Executor:
         plan = parts.ledger.plan(run.plan)
         tally = self._tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, control)
-        frame = self._frame(plan, records)
+        terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
+        frame = self._frame(plan, records, terms)
         listener = Listener(
             run.id,
             parts.ledger,
@@ -179,7 +181,13 @@ class Executor:
         worker = Worker(frame, tally)
         crew = Crew(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
         feed = Feed(
-            parts.ledger, run, crew, tally, control, goes_on=lambda: self._goes_on(listener)
+            parts.ledger,
+            run,
+            crew,
+            tally,
+            control,
+            goes_on=lambda: self._goes_on(listener, terms),
+            excludes=terms.excludes,
         )
         self._progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
         tally.show()
@@ -216,7 +224,7 @@ class Executor:
             return Ending(state=RunState.INTERRUPTED, reason="changes are left")
         return Ending(state=RunState.STOPPED, reason=f"the limit of {limit} changes is reached")
 
-    def _frame(self, plan: Plan, records: Records) -> Frame:
+    def _frame(self, plan: Plan, records: Records, terms: Terms) -> Frame:
         parts = self._parts
         manifest = plan.manifest
         sigel = str(manifest.get("active_sigel") or manifest.get("on_behalf_of"))
@@ -229,6 +237,7 @@ class Executor:
             gate=parts.gate,
             hours=Hours(parts.environment, parts.clock, self._progress),
             pauses=Pauses(parts.clock),
+            terms=terms,
             records=records,
             lease=self._lease,
             access=Access(
@@ -245,10 +254,11 @@ class Executor:
             confirm_fully=not _is_production(plan),
         )
 
-    def _goes_on(self, listener: Listener) -> bool:
-        """Listen for orders, and test the gates again each hour."""
+    def _goes_on(self, listener: Listener, terms: Terms) -> bool:
+        """Listen for orders and answers, and test the gates again each hour."""
         now = self._parts.clock.monotonic()
-        listener.listen()
+        if listener.listen():
+            terms.heed(self._recheck)
         if now - self._rechecked_at >= RECHECK_EVERY:
             self._rechecked_at = now
             self._recheck()

@@ -50,7 +50,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
             over = decision.version
             if decision.verdict is not Verdict.SEND or over is None:
                 return _result(work.change, decision)
-            if not frame.may_send():
+            if not frame.may_send(work):
                 continue
             answer = _send(frame, work, over)
         if isinstance(answer, Decision):

@@ -34,6 +34,7 @@ class Feed:
         control: Control,
         *,
         goes_on: Callable[[], bool],
+        excludes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
         self._run = run
@@ -41,6 +42,7 @@ class Feed:
         self._tally = tally
         self._control = control
         self._goes_on = goes_on
+        self._excludes = excludes
         self._first: set[int] = set()
 
     def everything(
@@ -124,7 +126,7 @@ class Feed:
         ours = (
             ended
             for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
-            if ended.change.number not in self._first
+            if ended.change.number not in self._first and not self._excludes(ended.change.number)
         )
         found = canary.to_prove(ours, tries)
         return {pattern: numbers for pattern, numbers in found.items() if pattern not in proven}

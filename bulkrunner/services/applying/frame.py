@@ -18,6 +18,7 @@ from bulkrunner.services.applying.hours import Hours
 from bulkrunner.services.applying.lease import LeaseKeeper
 from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
+from bulkrunner.services.applying.terms import LeftOut, Terms
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,7 @@ class Frame:
     access: Access
     control: Control
     pauses: Pauses
+    terms: Terms
     server_clock: ServerClock
     creations: Creations
     confirm_fully: bool
@@ -73,19 +75,27 @@ class Frame:
             with self.control.parking():
                 self.pauses.wait(self.control)
                 self.hours.wait(self.control)
+                self.terms.wait(self.control)
                 stack.enter_context(self.gate())
             self.control.check()
             self.access.require_with_this_token()
             yield
 
-    def may_send(self) -> bool:
+    def leaves_out(self, work: Work) -> bool:
+        """Tell whether the approval leaves a change out; what was sent already is settled."""
+        return not work.attempts and self.terms.excludes(work.change.number)
+
+    def may_send(self, work: Work) -> bool:
         """Tell, after the look, whether writing is still allowed: turn and look may wait for long.
 
         Raises:
             Stopped: the run ended meanwhile.
+            LeftOut: the approval leaves the change out by now.
         """
         self.control.check()
-        return self.control.paused_by is None and self.hours.are_open()
+        if self.leaves_out(work):
+            raise LeftOut
+        return self.control.paused_by is None and self.hours.are_open() and self.terms.take()
 
 
 @dataclass(kw_only=True)

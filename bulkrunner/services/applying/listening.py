@@ -69,11 +69,11 @@ class Listener:
         self._paused: Wait | None = None
         self._looked_at = float("-inf")
 
-    def listen(self) -> None:
-        """Obey what was ordered since the last look, where that is long enough ago."""
+    def listen(self) -> bool:
+        """Obey what was ordered since the last look; False where that is not long enough ago."""
         now = self._clock.monotonic()
         if now - self._looked_at < LISTEN_EVERY:
-            return
+            return False
         self._looked_at = now
         orders = self._ledger.orders(self._run)
         if orders.stop is not None:
@@ -82,6 +82,7 @@ class Listener:
         if orders.rate is not None and orders.rate != self._rate:
             self._obey_rate(orders.rate, orders.by)
         self._tell(self._paused or self._progress.wait)
+        return True
 
     def _pause(self, by: str | None) -> None:
         before = self._control.paused_by

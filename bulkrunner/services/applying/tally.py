@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.ports import Progress
 from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.services.applying.budget import ErrorBudget
@@ -56,7 +57,7 @@ class Tally:
             self._counts[Outcome.PENDING.value] -= 1
             if change in self._watched:
                 self._watched[change] = result
-            spent = self._budget.add(result.outcome)
+            spent = "" if result.code == EXCLUDED else self._budget.add(result.outcome)
             if spent:
                 self._control.end(Ending(state=RunState.STOPPED, reason=f"error budget: {spent}"))
             self.show()

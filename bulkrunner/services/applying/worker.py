@@ -17,6 +17,7 @@ from bulkrunner.services.applying.control import Stopped
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.lease import LeaseLost
 from bulkrunner.services.applying.tally import Tally
+from bulkrunner.services.applying.terms import LeftOut
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Worker:
         self._tally.add(change.number, result)
 
     def _prerequisite(self, work: Work) -> Result | None:
-        """Return the refusal of a change whose prerequisites did not end well.
+        """Return the refusal of a change that is left out, or whose prerequisites ended badly.
 
         What was sent already is settled like any other.
 
@@ -59,6 +60,8 @@ class Worker:
         """
         if work.attempts:
             return None
+        if self._frame.leaves_out(work):
+            return self._frame.terms.refusal()
         numbers = work.change.prerequisites
         ended = self._frame.records.outcomes_of(numbers) if numbers else {}
         bad = [number for number in numbers if ended.get(number) not in WELL]
@@ -71,6 +74,8 @@ class Worker:
             return self._carried_out(work)
         except Stopped:
             return None
+        except LeftOut:
+            return self._frame.terms.refusal()
         except AccessLost as error:
             self._frame.control.fail(error, RunState.STOPPED)
             return None

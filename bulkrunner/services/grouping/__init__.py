@@ -125,6 +125,7 @@ def group_changes(
             for (code, text), found in notes[:MAX_GROUPS]
         ),
         kinds=dict(groups.kinds),
+        pattern_of=groups.patterns.place_of,
         beyond_cleanups=groups.cleanups.beyond
         + sum(found.count for _, found in cleanups[MAX_GROUPS:]),
     )

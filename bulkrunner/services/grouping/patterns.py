@@ -37,6 +37,8 @@ LONG = 100
 Fetch: TypeAlias = Callable[[Sequence[int]], Mapping[int, ReportedChange]]
 _Kind: TypeAlias = tuple[Action, str]
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
+_Full: TypeAlias = tuple[_Kind, str, _Key, bytes]
+"""Action and kind, level, what is common at that level, digest of values where they are common."""
 
 
 class Patterns:
@@ -44,27 +46,39 @@ class Patterns:
 
     def __init__(self) -> None:
         self._kinds: dict[_Kind, _OfKind] = {}
+        self._places: dict[_Full, int] = {}
 
     def add(self, item: ReportedChange) -> None:
         """Take a change that a run would carry out."""
         change = item.change
         key = (change.action, change.kind or "")
         if key not in self._kinds:
-            self._kinds[key] = _OfKind(change.action, change.kind)
+            origin = change.pattern if change.pattern.startswith("undo ") else ""
+            self._kinds[key] = _OfKind(change.action, change.kind, origin)
         self._kinds[key].add(change, effect_of(item.differences))
 
     def groups(self, fetch: Fetch) -> tuple[PatternGroup, ...]:
         """Return the groups: deletions before all else, then the largest first."""
         found = [draft for of_kind in self._kinds.values() for draft in of_kind.drafts()]
         found.sort(key=lambda draft: draft.rank())
+        self._places = {draft.key: place for place, draft in enumerate(found)}
         fetched = fetch(sorted({number for draft in found for number in draft.numbers()}))
         return tuple(draft.finished(fetched) for draft in found)
+
+    def place_of(self, item: ReportedChange) -> int:
+        """Return which of the groups a change is in, counted from 0; -1: in none."""
+        of_kind = self._kinds.get((item.change.action, item.change.kind or ""))
+        if of_kind is None:
+            return -1
+        keys = of_kind.keys_of(effect_of(item.differences))
+        return next((self._places[key] for key in keys if key in self._places), -1)
 
 
 @dataclass(kw_only=True)
 class _Draft:
     """A group whose samples are not fetched yet."""
 
+    key: _Full
     action: Action
     kind: str | None
     level: Level
@@ -76,6 +90,7 @@ class _Draft:
     variants: tuple[Variant, ...] = ()
     rarer: int = 0
     different: int | None = None
+    origin: str = ""
 
     def rank(self) -> tuple[int, int, bool, str]:
         return (ORDER.index(self.action), -self.count, self.level == "others", repr(self.parts))
@@ -88,6 +103,7 @@ class _Draft:
         return PatternGroup(
             action=self.action,
             kind=self.kind,
+            origin=self.origin,
             level=self.level,
             parts=self.parts,
             count=self.count,
@@ -106,21 +122,32 @@ class _Draft:
 class _OfKind:
     """Changes of one action to one kind of record, grouped at three levels at once."""
 
-    def __init__(self, action: Action, kind: str | None) -> None:
+    def __init__(self, action: Action, kind: str | None, origin: str) -> None:
+        self._origin = origin
         self._action = action
         self._kind = kind
+        self._of: _Kind = (action, kind or "")
         self._deletes = action is Action.DELETE
         self._fine: dict[_Key, Collector] | None = {}
         self._coarse: dict[_Key, Collector] | None = {}
         self._all = Collector()
 
+    def _two_keys(self, effect: Effect) -> tuple[_Key, _Key]:
+        if not self._deletes:
+            return effect.shape, effect.top
+        return effect.of_thing, ("…",) if effect.of_thing else ()
+
+    def keys_of(self, effect: Effect) -> Iterator[_Full]:
+        """Yield the keys that a change's group may have, the finest first."""
+        fine, coarse = self._two_keys(effect)
+        yield (self._of, "fine", fine, effect.values)
+        yield (self._of, "fine", fine, b"")
+        yield (self._of, "coarse", coarse, b"")
+        yield (self._of, "all", (), b"")
+
     def add(self, change: PlannedChange, effect: Effect) -> None:
         self._all.add(change, effect)
-        if self._deletes:
-            fine: _Key = effect.of_thing
-            coarse: _Key = ("…",) if fine else ()
-        else:
-            fine, coarse = effect.shape, effect.top
+        fine, coarse = self._two_keys(effect)
         self._fine = self._added(self._fine, fine, change, effect)
         self._coarse = self._added(self._coarse, coarse, change, effect)
 
@@ -147,23 +174,29 @@ class _OfKind:
         if self._deletes:
             yield from self._deletions()
         elif self._fine is not None:
-            for collector in self._fine.values():
-                yield from self._of_shape(collector)
+            for key, collector in self._fine.items():
+                yield from self._of_shape(key, collector)
         elif self._coarse is not None:
             for key, collector in self._coarse.items():
-                yield self._draft(collector, "coarse", _named(key))
+                full = (self._of, "coarse", key, b"")
+                yield self._draft(full, collector, "coarse", _named(key))
         else:
-            yield self._draft(self._all, "all", ())
+            yield self._draft((self._of, "all", (), b""), self._all, "all", ())
 
     def _deletions(self) -> Iterator[_Draft]:
         groups = self._fine if self._fine is not None else self._coarse or {}
+        level = "fine" if self._fine is not None else "coarse"
         for key, collector in groups.items():
-            yield self._draft(collector, "shape", _named(key))
+            yield self._draft((self._of, level, key, b""), collector, "shape", _named(key))
 
-    def _draft(self, collector: Collector, level: Level, parts: tuple[PatternPart, ...]) -> _Draft:
+    def _draft(
+        self, key: _Full, collector: Collector, level: Level, parts: tuple[PatternPart, ...]
+    ) -> _Draft:
         return _Draft(
+            key=key,
             action=self._action,
             kind=self._kind,
+            origin=self._origin,
             level=level,
             parts=parts,
             count=collector.count,
@@ -174,21 +207,24 @@ class _OfKind:
 
     # --- changes of one shape ----------------------------------------------------------------
 
-    def _of_shape(self, collector: Collector) -> Iterator[_Draft]:
+    def _of_shape(self, key: _Key, collector: Collector) -> Iterator[_Draft]:
         same = collector.same
         ranked = sorted(same.items(), key=lambda one: (-one[1].count, one[0])) if same else []
         own = [one for one in ranked if _deserves(one[1].count, collector.count, len(ranked))]
         own = own[:MAX_OWN]
-        for _, found in own:
-            yield self._own(found)
+        for values, found in own:
+            yield self._own((self._of, "fine", key, values), found)
         rest = [found for _, found in ranked[len(own) :]]
         if rest or not ranked:
-            yield self._others(collector, rest, split=bool(own))
+            full = (self._of, "fine", key, b"")
+            yield self._others(full, collector, rest, split=bool(own))
 
-    def _own(self, found: Same) -> _Draft:
+    def _own(self, key: _Full, found: Same) -> _Draft:
         return _Draft(
+            key=key,
             action=self._action,
             kind=self._kind,
+            origin=self._origin,
             level="values",
             parts=_exactly(found.effect.parts),
             count=found.count,
@@ -197,8 +233,11 @@ class _OfKind:
             different=1,
         )
 
-    def _others(self, collector: Collector, rest: Sequence[Same], *, split: bool) -> _Draft:
-        draft = self._draft(collector, "others" if split else "shape", _in_general(collector))
+    def _others(
+        self, key: _Full, collector: Collector, rest: Sequence[Same], *, split: bool
+    ) -> _Draft:
+        level: Level = "others" if split else "shape"
+        draft = self._draft(key, collector, level, _in_general(collector))
         if not rest:
             return draft
         draft.count = sum(found.count for found in rest)

@@ -59,7 +59,7 @@ class Resolver:
         self._iris = iris
         self._proofs = proofs
         self._bibs = Bibs(reader, iris)
-        self._libraries: OnceCache[bool] = OnceCache(reader.library_exists)
+        self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
     def resolve(
         self, number: int, declared: Operation | Unreadable, made: Made | None = None
@@ -119,6 +119,7 @@ class Resolver:
             "kind": known.kind,
             "sigel": known.sigel,
             "bib": known.bib,
+            "library": known.library,
             "etag": known.etag,
             "before": known.before,
             "target_key": known.target_key,
@@ -252,7 +253,7 @@ class Resolver:
 
     def _know_holding(self, document: Document, known: Known) -> None:
         known.kind = "holding"
-        known.sigel = held_by(document)
+        self._know_library(held_by(document), known)
         demand(self._proofs.writable(document))
         demand(self._proofs.holding(document))
         iri = item_of(document)
@@ -263,8 +264,12 @@ class Resolver:
                 known.notes = (*known.notes, RECORD_ITEM_OF)
         demand(self._links_resolve(known.sigel or "", iri, bib))
 
+    def _know_library(self, sigel: str | None, known: Known) -> None:
+        known.sigel = sigel
+        known.library = (self._libraries.get(sigel) or "") if sigel else ""
+
     def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
-        if not self._libraries.get(sigel):
+        if self._libraries.get(sigel) is None:
             return Refusal(
                 code="library_unresolved",
                 message=f"the library {sigel} has no record in this environment",
@@ -320,7 +325,7 @@ class Resolver:
 
     def _plan_create_holding(self, op: Create, known: Known, made: Made | None) -> dict[str, Any]:
         known.kind = "holding"
-        known.sigel = op.sigel
+        self._know_library(op.sigel, known)
         demand(self._proofs.sigel(op.sigel))
         bib = self._bib_to_hold(op.of or "", known)
         known.record = bib.summary.id
@@ -361,7 +366,7 @@ class Resolver:
 
     def _plan_create_bib(self, op: Create, known: Known, made: Made | None) -> dict[str, Any]:
         known.kind = "bib"
-        known.sigel = op.sigel
+        self._know_library(op.sigel, known)
         demand(self._proofs.bib())
         demand(self._proofs.sigel(op.sigel))
         earlier = self._created_earlier(known, made)

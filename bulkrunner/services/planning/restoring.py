@@ -44,7 +44,7 @@ class Restorer(Resolver):
             CatalogueUnreachable: the environment does not answer.
         """
         known = Known(record=wish.record, kind=wish.change.kind, sigel=wish.change.sigel)
-        known.bib = wish.change.bib
+        known.bib, known.library = wish.change.bib, wish.change.library
         try:
             demand(self._proofs.acting())
             planned = self._take_back(wish, known, made)
@@ -69,6 +69,7 @@ class Restorer(Resolver):
             "kind": known.kind,
             "sigel": known.sigel,
             "bib": known.bib,
+            "library": known.library,
             "etag": known.etag,
             "before": known.before,
             "target_key": known.target_key,

@@ -51,6 +51,7 @@ class Known:
     kind: str | None = None
     sigel: str | None = None
     bib: BibSummary | None = None
+    library: str = ""
     etag: str | None = None
     before: Document | None = None
     target_key: str | None = None

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bulkrunner.domain.approvals import permit, required_statements
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval, Evidence, TriedBy
 from bulkrunner.domain.job import Accept
 from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.services.gating import (
     counting_hosts,
-    missing_approval,
-    required_statements,
     untried,
 )
 
@@ -116,6 +115,11 @@ def answer(**changes):
     return Approval(**{**yes, **changes})
 
 
+def refused_because(plan, given):
+    answers = [] if given is None else [given]
+    return permit(plan, answers, unsound=lambda _: "").closed
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -126,7 +130,7 @@ def answer(**changes):
     ],
 )
 def test_only_a_yes_to_this_digest_opens_the_approval_gate(given, words):
-    reason = missing_approval(plan(), given)
+    reason = refused_because(plan(), given)
     assert (words in reason) if words else reason == ""
 
 
@@ -138,9 +142,9 @@ def test_looser_policy_must_be_named_in_the_approval():
         "min_staging_coverage = 0",
         "test_hosts = xl.example.org",
     )
-    assert "does not name" in missing_approval(loose, answer())
-    assert "test_hosts" in missing_approval(loose, answer(statements=statements[:2]))
-    assert missing_approval(loose, answer(statements=statements)) == ""
+    assert "does not name" in refused_because(loose, answer())
+    assert "test_hosts" in refused_because(loose, answer(statements=statements[:2]))
+    assert refused_because(loose, answer(statements=statements)) == ""
 
 
 def test_stricter_policy_needs_no_statement():

@@ -1,0 +1,193 @@
+"""Every change as compressed blocks inside the page: what its list, filter and search work on.
+
+For each change a block holds what names it and the places that differ (of a deletion the item),
+never the record. Words that depend on the language stand in tables behind the blocks.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
+from bulkrunner.adapters.reports.showing import one_line, visible
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.report import ORDER, ReportData, ReportedChange
+from bulkrunner.domain.run import Outcome, Result
+
+ROWS = 1000
+"""Changes in one block."""
+
+MAX_VALUE = 2000
+MAX_SHORT = 60
+MAX_KNOWN = 20_000
+"""Different texts in a table; further ones stand in the rows themselves."""
+
+ACTIONS = tuple(action.value for action in ORDER)
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+
+
+class Table:
+    """Texts that rows name by number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int | str:
+        """Return the text's number, or the text itself where the table is full."""
+        known = self._numbers.get(text)
+        if known is None and len(self._numbers) < MAX_KNOWN:
+            known = self._numbers[text] = len(self._numbers)
+        return text if known is None else known
+
+    def texts(self) -> list[str]:
+        """Return every text, in the order of the numbers."""
+        return list(self._numbers)
+
+    def lists(self) -> list[Any]:
+        """Return what the texts say, which are JSON."""
+        return [json.loads(text) for text in self._numbers]
+
+
+class Blocks:
+    """Turns a stream of changes into blocks; afterwards the tables are complete."""
+
+    def __init__(self, data: ReportData) -> None:
+        self._data = data
+        self.places = Table()
+        self.codes = Table()
+        self.cleanups = Table()
+        self.sigels = Table()
+        self.twins = Table()
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[str, int, str]]:
+        """Yield (``index`` or ``detail``, bytes when inflated, base64 of the deflated JSON)."""
+        heads: list[Any] = []
+        details: list[Any] = []
+        for item in self._data.changes():
+            heads.append(self._head(item))
+            details.append(self._detail(item))
+            self.count += 1
+            if len(heads) == ROWS:
+                yield from _packed(heads, details)
+                heads, details = [], []
+        if heads:
+            yield from _packed(heads, details)
+
+    # --- what the list shows -----------------------------------------------------------------
+
+    def _head(self, item: ReportedChange) -> list[Any]:
+        change, bib, result = item.change, item.change.bib, item.result
+        lines, _ = lines_of(_first(item.differences), MAX_SHORT)
+        return [
+            change.number,
+            ACTIONS.index(change.action.value),
+            -1 if result is None else OUTCOMES.index(result.outcome.value),
+            _short((result.record if result else None) or change.record, 60),
+            self.sigels.number(_short(change.sigel or "", 40)),
+            _short(bib.title, 160) if bib else "",
+            _short(bib.author, 80) if bib else "",
+            _short(bib.year, 20) if bib else "",
+            self._data.grouped.pattern_of(item),
+            self.codes.number(change.code or (result.code if result else "")),
+            *(self._line(lines[0]) if lines else ()),
+        ]
+
+    def _line(self, line: Line) -> list[Any]:
+        return [
+            self.places.number(line.place),
+            {"changed": 0, "added": 1, "removed": 2}[line.kind],
+            _value(line.before),
+            _value(line.after),
+        ]
+
+    # --- what a row shows when it is opened --------------------------------------------------
+
+    def _detail(self, item: ReportedChange) -> list[Any]:
+        lines, more = lines_of(item.differences, MAX_VALUE)
+        extra: dict[str, Any] = {key: value for key, value in self._extra(item) if value}
+        if more:
+            extra["more"] = more
+        return [[self._line(line) for line in lines], *([extra] if extra else [])]
+
+    def _extra(self, item: ReportedChange) -> Iterator[tuple[str, Any]]:
+        change = item.change
+        yield "nolink", int(item.link is None)
+        yield "message", visible(change.message[:600])
+        if change.given != change.record:
+            yield "given", [_short(change.given, 120), _short(str(change.source), 120)]
+        yield "after", list(change.prerequisites[:20])
+        yield "cleanups", [self.cleanups.number(text[:300]) for text in change.cleanups[:20]]
+        yield "notes", [[self.codes.number(code), _short(text, 300)] for code, text in change.notes]
+        if change.bib and change.bib.id != change.record:
+            yield "bib", _short(change.bib.id, 60)
+        if item.tried is not None:
+            yield "tried", self._tried(item.tried.twin, linked=item.tried.link is not None)
+        if item.result is not None:
+            yield from self._of_result(item, item.result)
+
+    def _tried(self, twin: Twin, *, linked: bool) -> list[Any]:
+        told = json.dumps([_short(twin.environment, 60), twin.run, twin.base_url if linked else ""])
+        record = _short(twin.record or "", 60)
+        return [self.twins.number(told), record, OUTCOMES.index(twin.outcome)]
+
+    def _of_result(self, item: ReportedChange, result: Result) -> Iterator[tuple[str, Any]]:
+        yield "code", self.codes.number(result.code) if result.code else ""
+        yield "said", visible(item.words[:600])
+        yield "status", item.status
+        yield "error", visible(item.error_id[:60])
+        yield "why", visible(result.message[:600])
+        yield "remarks", [self._remark(key, value) for key, value in result.detail.items()]
+        yield "attempts", len(item.attempts)
+        yield "decided", result.decided_at.isoformat() if result.decided_at else ""
+
+    def _remark(self, key: str, value: Any) -> list[Any]:
+        inner = value.get(key, value) if isinstance(value, Mapping) else {}
+        by, when = (inner.get(name) if isinstance(inner, Mapping) else None for name in _WHO)
+        listed = [one_line(str(one), 120) for one in value[:20]] if isinstance(value, list) else []
+        told = [_short(str(one or ""), 60) for one in (by, when)]
+        return [self.codes.number(key), *told, listed]
+
+
+_WHO = ("by", "when")
+
+
+def _first(differences: Sequence[Difference]) -> Sequence[Difference]:
+    return differences[:1]
+
+
+def _short(text: str, limit: int) -> str:
+    return one_line(text, limit)
+
+
+def _value(shown: Shown | None) -> Any:
+    """Return null, a text, [text, cut] or [text, cut, 1] for a link."""
+    if shown is None:
+        return None
+    if shown.link:
+        return [shown.text, shown.cut, 1]
+    return [shown.text, shown.cut] if shown.cut else shown.text
+
+
+def _packed(heads: list[Any], details: list[Any]) -> Iterator[tuple[str, int, str]]:
+    for name, rows in (("index", heads), ("detail", details)):
+        text = as_json(rows).encode()
+        yield name, len(text), base64.b64encode(_deflated(text)).decode()
+
+
+def _deflated(data: bytes) -> bytes:
+    """Return raw deflate, which every browser can inflate."""
+    packer = zlib.compressobj(level=9, wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def as_json(value: Any) -> str:
+    """Return JSON that can stand inside a page: no ``<``, no half character pairs."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

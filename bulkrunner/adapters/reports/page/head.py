@@ -1,0 +1,89 @@
+"""The top of the page: how things stand, and what the manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.adapters.reports.page.base import PagePart
+from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.wording import Worded
+from bulkrunner.domain.plan import PlanState
+from bulkrunner.domain.report import ORDER
+from bulkrunner.domain.run import RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The line at the top; ``tone`` is calm, wait or stop."""
+
+    tone: str
+    text: str
+    more: Worded | None = None
+
+
+class Head(PagePart):
+    """The line at the top, and the facts."""
+
+    def status(self) -> Status:
+        """How things stand."""
+        if self._data.run is not None:
+            return self._run_status()
+        if self._data.plan.state is not PlanState.COMPLETE:
+            return Status(tone="stop", text=self._words.text("status_incomplete"))
+        return self._plan_status()
+
+    def _run_status(self) -> Status:
+        run, outcomes = self._data.run, self._data.outcomes or {}
+        state = run.state if run else RunState.COMPLETED
+        reason = self._words.reason(run.stop_reason) if run and run.stop_reason else None
+        bad = sum(outcomes.get(word, 0) for word in ("conflict", "refused", "failed", "unknown"))
+        if state is RunState.COMPLETED and bad:
+            count = self._words.count("change_not", bad)
+            text = self._words.text("status_run_problems", n=count)
+            return Status(tone="stop", text=text, more=reason)
+        tone = "calm" if state is RunState.COMPLETED else "wait"
+        return Status(tone=tone, text=self._words.text(f"status_run_{state.value}"), more=reason)
+
+    def _plan_status(self) -> Status:
+        closed = [gate.name for gate in self._data.gates if not gate.open]
+        names = self._words.listed([self._quoted(name) for name in closed if name != "approval"])
+        answer = self._data.approvals[-1] if self._data.approvals else None
+        if answer is not None and not answer.approved:
+            text = self._words.text(
+                "status_rejected", by=one_line(answer.by), reference=one_line(answer.reference)
+            )
+            return Status(tone="stop", text=text)
+        if "approval" in closed and answer is None:
+            key = "status_waiting_more" if names else "status_waiting"
+            return Status(tone="wait", text=self._words.text(key, names=names))
+        if closed:
+            names = names or self._quoted("approval")
+            return Status(tone="stop", text=self._words.text("status_closed", names=names))
+        if not self._data.gates:
+            return Status(tone="wait", text=self._words.text("gates_none"))
+        return Status(tone="calm", text=self._words.text("status_open"))
+
+    def _quoted(self, gate: str) -> str:
+        return self._words.text("quoted", name=self._words.name_of("gate", gate))
+
+    def manifest_list(self, *keys: str) -> list[str]:
+        """Return a list of texts from the manifest's head, empty where it has none."""
+        value: Any = self._data.plan.manifest
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
+
+    def ceilings(self) -> str:
+        """Return the manifest's ceilings, deletions first."""
+        value = self._data.plan.manifest.get("ceilings")
+        limits = value if isinstance(value, Mapping) else {}
+        names = {action.value: self._words.name_of("action", action.value) for action in ORDER}
+        names["records"] = self._words.text("ceiling_records")
+        found = [
+            self._words.text("ceiling", name=name, n=self._words.number(limits[key]))
+            for key, name in names.items()
+            if isinstance(limits.get(key), int)
+        ]
+        return ", ".join(found) or self._words.text("none")

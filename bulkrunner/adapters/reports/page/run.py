@@ -1,0 +1,134 @@
+"""How a run went: outcomes, what to look at, when what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from bulkrunner.adapters.reports.charts import Chart, timeline_chart
+from bulkrunner.adapters.reports.page.base import PagePart
+from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report import PROBLEMS, ReportedChange
+from bulkrunner.domain.report_facts import Timeline
+from bulkrunner.domain.run import Outcome, Result
+
+DETAILED = frozenset({"duplicate", "linked", "prerequisite"})
+"""Codes whose message names what the explanation leaves out."""
+
+MAX_PROBLEMS = 100
+"""Changes to look at that stand in the page itself; the list has them all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """Something to say of a result; ``who`` names by whom and when, where that is known."""
+
+    text: str
+    todo: str
+    who: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """Changes to look at: the first of them, and how many more there are."""
+
+    shown: Sequence[ReportedChange]
+    more: int
+
+
+class Outcomes(PagePart):
+    """What came of the changes."""
+
+    def outcome_tiles(self) -> list[tuple[str, int, str]]:
+        """Return (name, count, label) of every outcome of the run."""
+        outcomes = self._data.outcomes or {}
+        return [
+            (
+                outcome.value,
+                outcomes.get(outcome.value, 0),
+                self._words.name_of("outcome_count", outcome.value),
+            )
+            for outcome in Outcome
+        ]
+
+    def problems(self) -> Problems:
+        """Return what a person should look at."""
+        shown = list(islice(self._data.problems(), MAX_PROBLEMS))
+        outcomes = self._data.outcomes or {}
+        bad = sum(outcomes.get(outcome.value, 0) for outcome in PROBLEMS)
+        remarks = sum(
+            item.result is not None and item.result.outcome is Outcome.APPLIED for item in shown
+        )
+        return Problems(shown=shown, more=max(0, bad - (len(shown) - remarks)))
+
+    def timeline(self, found: Timeline) -> Chart:
+        """Return the chart of when changes were decided."""
+        first, last = self._words.time(found.start), self._words.time(found.end)
+        most = max(sum(step.values()) for step in found.steps)
+        label = self._words.text(
+            "timeline_most", n=self._words.number(most), span=self._words.span(found.seconds)
+        )
+        return timeline_chart(found, first=first, last=last, most=label)
+
+    def rate_sentence(self) -> str:
+        """Return how fast the run went while it was at work."""
+        found = self._data.timeline
+        if found is None:
+            return ""
+        span = (found.end - found.start).total_seconds()
+        return self._words.text(
+            "rate_sentence",
+            n=self._words.number(sum(sum(step.values()) for step in found.steps)),
+            span=self._words.span(span),
+            rate=self._words.decimal(found.per_second),
+        )
+
+    def remarks(self, item: ReportedChange) -> list[Remark]:
+        """Return what there is to say of a result: by its code, then by its details."""
+        result = item.result
+        if result is None:
+            return []
+        found = [self._remark(result.code, result.detail)] if result.code else []
+        for key, value in result.detail.items():
+            if key != result.code and any(self._words.explained(key)):
+                found.append(self._remark(key, value))
+        return found
+
+    def told(self, result: Result) -> bool:
+        """Tell whether the remarks already say what the result's message says."""
+        return result.code not in DETAILED and any(self._words.explained(result.code))
+
+    def _remark(self, code: str, detail: Any) -> Remark:
+        meaning, todo = self._words.explained(code)
+        return Remark(
+            text=meaning or one_line(code, 80), todo=todo, who=self._who(code, detail) or ""
+        )
+
+    def _who(self, code: str, detail: Any) -> str | None:
+        """Return by whom and when, where the details say so."""
+        if not isinstance(detail, Mapping):
+            return None
+        inner = detail.get(code, detail)
+        if not isinstance(inner, Mapping) or not inner.get("by"):
+            return None
+        by, when = one_line(str(inner["by"]), 60), inner.get("when")
+        if not when:
+            return self._words.text("by", by=by)
+        return self._words.text("by_when", by=by, when=self._when(str(when)))
+
+    def _when(self, text: str) -> str:
+        try:
+            return self._words.time(datetime.fromisoformat(text))
+        except ValueError:
+            return one_line(text, 60)
+
+    def new_record(self, item: ReportedChange) -> str:
+        """Return the id that a create was given, empty for anything else."""
+        result = item.result
+        if item.change.action is not Action.CREATE or result is None:
+            return ""
+        return (result.record or "") if result.outcome is Outcome.APPLIED else ""

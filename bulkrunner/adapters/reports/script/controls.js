@@ -1,0 +1,102 @@
+// What stands above the list, and how all of it is put on the page.
+
+list.select = function (name, label, options) {
+  const select = make("select", { id: `by-${name}` }, make("option", { value: "-1" }, say("ui_any")),
+    options.map(([value, text]) => make("option", { value }, text)));
+  select.value = String(this.wanted[name]);
+  select.addEventListener("change", () => { this.wanted[name] = Number(select.value); this.update(); });
+  return make("label", {}, label, " ", select);
+};
+
+list.controls = function () {
+  const focused = document.activeElement && this.bar.contains(document.activeElement) ? document.activeElement.id : "";
+  const search = make("input", { id: "search", type: "search", autocomplete: "off", value: this.wanted.text });
+  let waiting;
+  search.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { this.wanted.text = search.value; this.update(); }, 80);
+  });
+  const jump = make("input", { id: "jump", autocomplete: "off", size: 18 });
+  const go = make("form", { class: "jump" }, make("label", {}, say("ui_jump"), " ", jump), " ", make("button", { type: "submit" }, say("ui_go")));
+  go.addEventListener("submit", (event) => { event.preventDefault(); this.jump(jump.value); });
+  const clear = make("button", { type: "button", id: "clear" }, say("ui_clear"));
+  clear.addEventListener("click", () => { this.reset(); document.getElementById("search").focus(); });
+  const nodes = [
+    make("label", { class: "search" }, say("ui_search"), " ", search),
+    this.select("action", say("ui_action"), tables.used.actions.map((n) => [n, words().action[tables.actions[n]]])),
+    tables.run ? this.select("outcome", say("ui_outcome"), tables.used.outcomes.map((n) => [n, words().outcome[tables.outcomes[n]]])) : null,
+    tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigel ? `${sigel} ${tables.libraries[sigel] || ""}` : say("sigel_unknown")])) : null,
+    tables.patterns.length > 1 ? this.select("pattern", say("ui_pattern"), tables.patterns.map((lines, n) => [n, lines[side()]])) : null,
+    clear, go,
+  ];
+  this.bar.replaceChildren(...nodes.filter(Boolean));
+  if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
+};
+
+list.header = function () {
+  const cells = this.columns().map((name) => {
+    const [column, way] = this.sort;
+    const sorted = column === name ? (way > 0 ? "ascending" : "descending") : "none";
+    const button = make("button", { type: "button", class: "sorter", "data-column": name }, say(`ui_col_${name}`), make("span", { "aria-hidden": "true" }, sorted === "none" ? "" : way > 0 ? " ▲" : " ▼"));
+    button.addEventListener("click", () => {
+      this.sort = column === name ? (way > 0 ? [name, -1] : ["order", 1]) : [name, 1];
+      this.header();
+      this.update();
+      this.head.querySelector(`[data-column="${name}"]`).focus();
+    });
+    return make("div", { role: "columnheader", class: `cell c-${name}`, "aria-sort": sorted }, button);
+  });
+  this.head.replaceChildren(make("div", { role: "row", class: "row", "aria-rowindex": "1" }, cells));
+};
+
+list.build = function () {
+  this.bar = make("div", { class: "controls", role: "search" });
+  this.hits = make("output", { id: "hits", "aria-live": "polite" });
+  this.head = make("div", { role: "rowgroup", class: "heads" });
+  this.body = make("div", { class: "rows", role: "presentation" });
+  this.scroller = make("div", { class: "scroller", role: "presentation", tabindex: "-1" }, this.body);
+  this.grid = make("div", { role: "table", class: tables.run ? "grid with-run" : "grid", id: "grid", "aria-colcount": this.columns().length }, this.head, this.scroller);
+  this.printed = make("div", { class: "printed" });
+  const place = document.getElementById("list");
+  place.replaceChildren(this.bar, make("p", { class: "hits" }, this.hits), this.grid, this.printed);
+  place.hidden = false;
+  this.body.addEventListener("click", (event) => {
+    const node = event.target.closest(".item");
+    if (!node || event.target.closest("a, .detail") || String(window.getSelection())) return;
+    this.active = Number(node.dataset.index);
+    this.toggle(this.rows[this.active]);
+    this.paint();
+    node.querySelector("button.toggle").focus({ preventScroll: true });
+  });
+  this.grid.addEventListener("keydown", (event) => { if (event.target.closest(".toggle")) this.keys(event); });
+};
+
+list.relabel = function () {
+  this.grid.setAttribute("aria-label", say("changes_title"));
+  this.controls();
+  this.header();
+  for (const node of this.nodes.values()) node.remove();
+  this.nodes.clear();
+  this.refresh();
+  this.tell();
+};
+
+// Paper has no list to scroll: the first rows of what is shown are laid out whole.
+list.print = function () {
+  const rows = this.rows.slice(0, PRINTED);
+  const items = rows.map((row) => {
+    const head = store.heads[row], known = this.ready.get(row);
+    const heading = make("h4", {}, make("span", { class: "no" }, count(head[HEAD.number])), " ", this.cell(head, "action"), " ", tables.run ? this.cell(head, "outcome") : "", " ", this.title(head));
+    return make("article", { class: "change" }, heading, known ? detailNodes(head, known) : this.summary(head, tables.actions[head[HEAD.action]]));
+  });
+  const rest = this.rows.length - rows.length;
+  this.printed.replaceChildren(...items, rest > 0 ? make("p", { class: "dim" }, say("ui_not_printed", { n: count(rest) })) : "");
+};
+
+list.ready = new Map();
+
+list.prepare = async function () {
+  for (const row of this.rows.slice(0, PRINTED)) {
+    if (!this.ready.has(row)) this.ready.set(row, await detailOf(row));
+  }
+};

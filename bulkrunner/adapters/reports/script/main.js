@@ -1,0 +1,73 @@
+// Language, copying, printing, and the start of the list.
+
+function speak(lang) {
+  page.lang = lang;
+  document.documentElement.lang = lang;
+  document.body.dataset.lang = lang;
+  if (list.grid) list.relabel();
+}
+
+for (const radio of document.querySelectorAll("input[name=lang]")) {
+  radio.addEventListener("change", () => { if (radio.checked) speak(radio.value); });
+  if (radio.checked) speak(radio.value);
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (navigator.clipboard) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = button.dataset.done;
+    });
+  }
+}
+
+for (const link of document.querySelectorAll("a[data-pattern]")) {
+  link.addEventListener("click", () => {
+    list.wanted = { text: "", action: -1, outcome: -1, sigel: -1, pattern: Number(link.dataset.pattern) };
+    list.controls();
+    list.update();
+  });
+}
+
+for (const link of document.querySelectorAll("a[data-outcome]")) {
+  link.addEventListener("click", () => {
+    list.wanted = { text: "", action: -1, outcome: Number(link.dataset.outcome), sigel: -1, pattern: -1 };
+    list.controls();
+    list.update();
+  });
+}
+
+for (const link of document.querySelectorAll("a[data-change]")) {
+  link.addEventListener("click", (event) => { event.preventDefault(); list.jump(link.dataset.change); });
+}
+
+window.addEventListener("beforeprint", () => {
+  for (const item of document.querySelectorAll("details")) item.open = true;
+  if (list.grid) list.print();
+});
+
+async function start() {
+  if (!tables.total) return;
+  list.build();
+  list.controls();
+  list.header();
+  list.grid.setAttribute("aria-label", say("changes_title"));
+  let begun = false, waiting = 0;
+  await loadHeads(() => {
+    if (!begun) {
+      begun = true;
+      list.sift();
+      list.begin();
+      list.update();
+    } else if (store.done || performance.now() - waiting > 300) {
+      waiting = performance.now();
+      list.update({ keep: true });
+    } else list.tell();
+  });
+  await list.prepare();
+  document.body.dataset.ready = "yes";
+}
+
+tables.id = new RegExp(tables.id);
+start();

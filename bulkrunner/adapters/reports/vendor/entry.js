@@ -1,0 +1,4 @@
+export {
+  Virtualizer, elementScroll, observeElementOffset, observeElementRect,
+} from "@tanstack/virtual-core";
+export { inflateSync } from "fflate";

@@ -1,0 +1,249 @@
+"""SSH signatures under answers, verified by ssh-keygen; and what can be read of them without it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bulkrunner.domain.gates import Signer
+from bulkrunner.errors import ConfigError, SignatureRefused
+
+NAMESPACE = "approval@bulkrunner"
+"""What signatures under answers are made for, so that no other signature of a key counts."""
+
+PATIENCE = 20.0
+MOST_BYTES = 256 * 1024
+MOST_SIGNERS = 200
+
+_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+_BEGINNING = b"SSHSIG" + (1).to_bytes(4, "big")
+_KEY = re.compile(r"(?<!\S)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) +([A-Za-z0-9+/]+={0,2})(?!\S)")
+_TOO_LATE = re.compile(r"expired|not yet valid|certificate.*valid", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """What stands in a signature: for what it was made, and by which key."""
+
+    namespace: str
+    key: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint, as ssh-keygen prints it."""
+        return fingerprint(self.key)
+
+
+def fingerprint(key: bytes) -> str:
+    """Return ``SHA256:…`` of a public key."""
+    packed = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    return "SHA256:" + packed.rstrip("=")
+
+
+def read_seal(signature: str) -> Seal:
+    """Read an armoured signature.
+
+    Raises:
+        SignatureRefused: it is none.
+    """
+    body = signature.strip().removeprefix(_BEGIN).removesuffix(_END)
+    try:
+        data = base64.b64decode("".join(body.split()), validate=True)
+        key, rest = _string(data.removeprefix(_BEGINNING))
+        namespace, _ = _string(rest)
+        if data.startswith(_BEGINNING):
+            return Seal(namespace=namespace.decode(), key=key)
+    except (ValueError, binascii.Error):
+        pass
+    raise SignatureRefused(
+        "the signature cannot be read",
+        hint="it is the whole of what ssh-keygen -Y sign wrote, from BEGIN to END",
+        code="signature_unreadable",
+    )
+
+
+def _string(data: bytes) -> tuple[bytes, bytes]:
+    length = int.from_bytes(data[:4], "big")
+    if len(data) < 4 + length:
+        raise ValueError
+    return data[4 : 4 + length], data[4 + length :]
+
+
+def read_signers(path: Path) -> tuple[str, ...]:
+    """Return the lines of an allowed-signers file, without comments.
+
+    Raises:
+        ConfigError: it cannot be read, or holds no key.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"the reviewers' file {path} is longer than {MOST_BYTES} bytes")
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the reviewers' file {path} cannot be read ({error})",
+            hint="[policy] reviewers names an allowed-signers file, as ssh-keygen takes it",
+        ) from None
+    found = tuple(_signer(path, number, row) for number, row in _rows(text))
+    if not found or len(found) > MOST_SIGNERS:
+        what = "no key" if not found else f"more than {MOST_SIGNERS} keys"
+        raise ConfigError(f"the reviewers' file {path} holds {what}")
+    return found
+
+
+def _rows(text: str) -> Iterable[tuple[int, str]]:
+    for number, row in enumerate(text.splitlines(), start=1):
+        if (row := row.strip()) and not row.startswith("#"):
+            yield number, row
+
+
+def _signer(path: Path, number: int, row: str) -> str:
+    """Return a line up to its key; what follows that is a comment."""
+    found = _KEY.search(row)
+    if found is None or not row[: found.start()].strip() or not row.isprintable():
+        raise ConfigError(
+            f"{path}:{number}: is no line of an allowed-signers file",
+            hint="write it so: karin.ek@kb.se ssh-ed25519 AAAA…",
+        )
+    return row[: found.end()]
+
+
+class SshSignatures:
+    """Implements ``domain.ports.Signatures`` with the system's ssh-keygen."""
+
+    def verify(self, text: str, signature: str, *, signers: Sequence[str], at: datetime) -> Signer:
+        """Return whose signature it is."""
+        seal = read_seal(signature)
+        if seal.namespace != NAMESPACE:
+            raise SignatureRefused(
+                f"the signature was made for the namespace {seal.namespace[:60]!r}, "
+                f"not for {NAMESPACE}",
+                hint=f"sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY FILE",
+                code="signature_namespace",
+            )
+        with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
+            return _Check(Path(folder), text, signature, signers, at).signer(seal)
+
+    def untrusted(self, text: str, signature: str) -> str:
+        """Return the fingerprint of the key that signed the text, whoever's it is.
+
+        Raises:
+            SignatureRefused: the signature is not over this text, or not for this namespace.
+        """
+        seal = read_seal(signature)
+        if seal.namespace != NAMESPACE:
+            raise SignatureRefused(
+                f"the signature was made for the namespace {seal.namespace[:60]!r}",
+                code="signature_namespace",
+            )
+        with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
+            _Check(Path(folder), text, signature, (), datetime.now(UTC)).any_key()
+        return seal.fingerprint
+
+
+class _Check:
+    """One verification, in a folder of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        signature: str,
+        signers: Sequence[str],
+        at: datetime,
+    ) -> None:
+        self._text = text.encode("utf-8", "surrogatepass")
+        self._signature = folder / "signature"
+        self._signers = folder / "signers"
+        self._when = at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+        self._signature.write_text(signature, encoding="utf-8")
+        self._signers.write_text("".join(f"{row}\n" for row in signers), encoding="utf-8")
+        self._known = {found[2] for row in signers if (found := _KEY.search(row))}
+
+    def signer(self, seal: Seal) -> Signer:
+        """Return whose signature it is.
+
+        Raises:
+            SignatureRefused: with the reason.
+        """
+        done = self._run("find-principals", "-f", self._signers, "-O", f"verify-time={self._when}")
+        names = done.stdout.decode("utf-8", "replace").split()
+        if done.returncode != 0 or not names:
+            raise self._nobody(seal, done.stderr)
+        done = self._run(
+            *("verify", "-f", self._signers, "-I", names[0], "-n", NAMESPACE),
+            *("-O", f"verify-time={self._when}"),
+        )
+        if done.returncode != 0:
+            raise self._refused(seal, done.stderr)
+        return Signer(identity=names[0], key=seal.fingerprint)
+
+    def any_key(self) -> None:
+        """Do nothing where the signature fits the text."""
+        if self._run("check-novalidate", "-n", NAMESPACE).returncode != 0:
+            raise _wrong_text()
+
+    def _nobody(self, seal: Seal, said: bytes) -> SignatureRefused:
+        if base64.b64encode(seal.key).decode() in self._known:
+            return self._refused(seal, said)
+        return SignatureRefused(
+            f"the signature was made with a key of no reviewer ({seal.fingerprint})",
+            hint="the keys that count stand in the file of [policy] reviewers, as it was when the "
+            "plan was made",
+            code="signature_unknown_key",
+        )
+
+    def _refused(self, seal: Seal, said: bytes) -> SignatureRefused:
+        words = said.decode("utf-8", "replace")
+        if _TOO_LATE.search(words):
+            return SignatureRefused(
+                f"the reviewer's key {seal.fingerprint} was not valid at that time",
+                hint="valid-after and valid-before stand in the file of [policy] reviewers",
+                code="signature_expired",
+            )
+        if "namespace" in words:
+            return SignatureRefused(
+                f"the reviewer's key {seal.fingerprint} may not sign for {NAMESPACE}",
+                hint="namespaces stand in the file of [policy] reviewers",
+                code="signature_namespace",
+            )
+        return _wrong_text()
+
+    def _run(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+        program = shutil.which("ssh-keygen")
+        if program is None:
+            raise ConfigError(
+                "ssh-keygen is not there; it verifies the signatures that policy asks for",
+                hint="install OpenSSH 8.9 or newer",
+            )
+        given = [str(item) for item in arguments]
+        try:
+            return subprocess.run(  # noqa: S603 — the system's own program, no shell
+                [program, "-Y", command, "-s", str(self._signature), *given],
+                input=self._text,
+                capture_output=True,
+                timeout=PATIENCE,
+                check=False,
+                env={"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ConfigError(f"ssh-keygen cannot be run ({error})") from None
+
+
+def _wrong_text() -> SignatureRefused:
+    return SignatureRefused(
+        "the signature is not over this answer: another plan, or other words",
+        hint="have exactly the text signed that this writes: bulkrunner approve … --draft FILE",
+        code="signature_wrong_text",
+    )

@@ -1,0 +1,102 @@
+"""Streams of a plan's or run's changes, as the report shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
+from bulkrunner.domain.ports import Ended, Ledger
+from bulkrunner.domain.report import ORDER, PROBLEMS, ReportedChange, Tried, record_link
+from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.services.reporting.differences import differences_of
+
+Counts = Callable[[Mapping[str, str]], bool]
+
+
+class Rows:
+    """Streams; each method starts a new one."""
+
+    def __init__(
+        self, ledger: Ledger, plan: Plan, run: Run | None, *, counts: Counts | None = None
+    ) -> None:
+        """Take parts; ``counts`` tells whose test runs count, None: nobody's are asked for."""
+        self._ledger = ledger
+        self._plan = plan
+        self._run = run
+        self._counts = counts
+
+    def planned(self) -> Iterator[ReportedChange]:
+        """Yield every change as planned."""
+        for action in ORDER:
+            yield from self._of_action(action)
+
+    def _of_action(self, action: Action) -> Iterator[ReportedChange]:
+        changes = self._ledger.changes(self._plan.id, actions=(action,))
+        if self._counts is None or action not in WRITING:
+            yield from map(self._reported, changes)
+            return
+        twins = self._ledger.twins(self._plan, action=action, counts=self._counts)
+        twin = next(twins, None)
+        for change in changes:
+            while twin is not None and twin.change < change.number:
+                twin = next(twins, None)
+            found = twin if twin is not None and twin.change == change.number else None
+            yield replace(self._reported(change), tried=None if found is None else _tried(found))
+
+    def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
+        """Return changes by their numbers."""
+        changes = self._ledger.changes(self._plan.id, numbers=numbers)
+        return {change.number: self._reported(change) for change in changes}
+
+    def changes(self) -> Iterator[ReportedChange]:
+        """Yield every change, with its result where there is a run."""
+        for action in ORDER:
+            changes = self._of_action(action)
+            if self._run is None or action not in WRITING:
+                yield from changes
+            else:
+                ended = self._ledger.ended(self._run.id, documents=False)
+                yield from self._joined(changes, ended)
+
+    def _joined(
+        self, changes: Iterator[ReportedChange], ended: Iterator[Ended]
+    ) -> Iterator[ReportedChange]:
+        """Put results to changes; both streams come in plan order."""
+        current = next(ended, None)
+        for item in changes:
+            number = item.change.number
+            while current is not None and current.change.number < number:
+                current = next(ended, None)
+            if current is not None and current.change.number == number:
+                yield self._with_result(item, current)
+            else:
+                yield replace(item, result=Result(outcome=Outcome.PENDING))
+
+    def problems(self) -> Iterator[ReportedChange]:
+        """Yield what the run did over somebody's edit, then what it did not carry out."""
+        if self._run is None:
+            return
+        for item in self._ledger.ended(self._run.id, outcomes=(Outcome.APPLIED,), documents=False):
+            if item.result.code or item.result.detail:
+                yield self._with_result(self._reported(item.change), item)
+        for outcome in PROBLEMS:
+            for item in self._ledger.ended(self._run.id, outcomes=(outcome,)):
+                yield self._with_result(self._reported(item.change), item)
+
+    def _with_result(self, reported: ReportedChange, item: Ended) -> ReportedChange:
+        link = self._link(item.result.record) or reported.link
+        return replace(reported, result=item.result, attempts=item.attempts, link=link)
+
+    def _reported(self, change: PlannedChange) -> ReportedChange:
+        return ReportedChange(
+            change=change, differences=differences_of(change), link=self._link(change.record)
+        )
+
+    def _link(self, record: str | None) -> str | None:
+        return record_link(self._plan.addresses.get("base_url", ""), record)
+
+
+def _tried(twin: Twin) -> Tried:
+    return Tried(twin=twin, link=record_link(twin.base_url, twin.record))

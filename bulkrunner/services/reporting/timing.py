@@ -1,0 +1,78 @@
+"""How long a run will take, and how one went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.plan import WRITING, Action
+from bulkrunner.domain.report_facts import Estimate, Timeline, requests_for
+from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.windows import end_of_work
+
+STEPS = 60
+"""Steps of a timeline at most."""
+
+WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
+"""Seconds that a step may take."""
+
+IDLE = 60.0
+"""Seconds between two outcomes from which on a run was waiting, not working."""
+
+
+def estimate(
+    kinds: Mapping[tuple[Action, str], int], environment: Environment, now: datetime
+) -> Estimate:
+    """Return how long a run of so many changes will take.
+
+    Args:
+        kinds: changes by action and kind of record.
+        environment: with the speed that the run may use.
+        now: when it would begin.
+    """
+    writing = {key: count for key, count in kinds.items() if key[0] in WRITING}
+    writes, requests = sum(writing.values()), requests_for(writing)
+    seconds = max(writes / environment.rate, (requests - writes) / environment.read_rate)
+    return Estimate(
+        writes=writes,
+        requests=requests,
+        seconds=seconds,
+        rate=environment.rate,
+        windows=environment.windows,
+        timezone=environment.timezone,
+        done_at=end_of_work(environment.windows, environment.timezone, now, seconds),
+    )
+
+
+def timeline(decisions: Iterable[tuple[datetime, Outcome]]) -> Timeline | None:
+    """Return how many changes were decided when; None where none was.
+
+    Args:
+        decisions: in the order of time.
+    """
+    decided = list(decisions)
+    if not decided:
+        return None
+    start, end = decided[0][0], decided[-1][0]
+    span = (end - start).total_seconds()
+    width = next((each for each in WIDTHS if span < STEPS * each), None) or span / STEPS + 1
+    steps: list[Counter[Outcome]] = [Counter() for _ in range(int(span // width) + 1)]
+    for when, outcome in decided:
+        steps[int((when - start).total_seconds() // width)][outcome] += 1
+    return Timeline(
+        start=start,
+        end=end,
+        seconds=width,
+        steps=tuple(dict(step) for step in steps),
+        per_second=_speed([when for when, _ in decided]),
+    )
+
+
+def _speed(times: list[datetime]) -> float:
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    working = [gap for gap in gaps if gap.total_seconds() < IDLE]
+    spent = sum(working, timedelta()).total_seconds()
+    return len(working) / spent if spent else 0.0

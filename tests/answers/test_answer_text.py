@@ -1,0 +1,333 @@
+"""The text of an answer: what it says, and how it is found again whatever a mail made of it."""
+
+import base64
+import quopri
+import re
+import textwrap
+from datetime import date
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkrunner.adapters.letters import letter_text
+from bulkrunner.domain.answer_text import LABELS, answer_text, find_answers, spellings
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.errors import AnswerRefused
+from bulkrunner.services.answers import plan_named, the_answer, understood
+from tests.support.answers import an_answer, complete_plan, form
+
+LOOSE = {"plan_max_age_hours": 500, "min_staging_coverage": 0.5}
+PLAN = complete_plan(policy=LOOSE)
+STATEMENTS = ("plan_max_age_hours = 500", "min_staging_coverage = 0.5")
+RECORDS = ("fzr8v1sn2k3m4p5", "fzr8v1sn2k3m4p6")
+FULL = Conditions(per_night=500, not_before=date(2026, 12, 1), excluded=(*RECORDS, f"{PLAN.id}.3"))
+
+
+def read_back(text, plan=PLAN, *, approved=True):
+    fields = the_answer(find_answers(text), approved=approved)
+    assert plan_named(fields) == plan.id
+    return understood(fields, plan, holds=lambda _: True)
+
+
+ANSWERS = {
+    f"{language} {name}": an_answer(PLAN, language=language, **values)
+    for language in LABELS
+    for name, values in {
+        "plain": {},
+        "agreeing": {"statements": STATEMENTS},
+        "under conditions": {"statements": STATEMENTS[:1], "conditions": FULL},
+        "no": {"approved": False, "reason": "För många raderingar."},
+    }.items()
+}
+
+
+@pytest.fixture(params=ANSWERS.values(), ids=ANSWERS)
+def answer(request):
+    return request.param
+
+
+# --- what mail programs do --------------------------------------------------------------------
+
+
+def quoted(text):
+    return "".join(f"> {row}\n" for row in text.splitlines())
+
+
+def deeper(text):
+    return "Den 1 december skrev Erik:\n" + quoted(quoted(text)).replace("> > ", ">> ")
+
+
+def rewrapped(text):
+    """Every line broken at 60 characters, between words."""
+    rows = [textwrap.wrap(row, 60, break_long_words=False) or [""] for row in text.splitlines()]
+    return "\n".join(part for row in rows for part in row)
+
+
+def run_together(text):
+    """Single line ends lost, as where surplus ones are removed."""
+    return "\n\n".join(" ".join(block.split()) for block in text.split("\n\n"))
+
+
+def windows(text):
+    return text.replace("\n", "\r\n")
+
+
+def trimmed(text):
+    return "\n".join(row.rstrip() for row in text.splitlines())
+
+
+def indented(text):
+    return textwrap.indent(text, "    ")
+
+
+def hard_blanks(text):
+    return text.replace(": ", ":\u00a0").replace("\n", " \n")
+
+
+def decomposed(text):
+    return "".join({"ä": "a\u0308", "ö": "o\u0308", "å": "a\u030a"}.get(c, c) for c in text)
+
+
+def shouted(text):
+    return "\n".join(
+        row.upper() if row.endswith(".") and ":" not in row else row for row in text.splitlines()
+    )
+
+
+def signed_by_hand(text):
+    return f"Hej!\n\nHär kommer svaret.\n\n{text}\n--\nKarin Ek\nKungl. biblioteket\nNamn: KB\n"
+
+
+def without_the_end(text):
+    return re.sub(r"(Slut på svaret|End of the answer)\.\n", "", text)
+
+
+def twice(text):
+    return f"{text}\n\n{quoted(text)}"
+
+
+def with_the_forms_below(text):
+    return f"{text}\n\nErik skrev:\n{quoted(form(PLAN))}\n{quoted(form(PLAN, approved=False))}"
+
+
+MANGLERS = (
+    *(quoted, deeper, rewrapped, run_together, windows, trimmed, indented, hard_blanks),
+    *(decomposed, shouted, signed_by_hand, without_the_end, twice, with_the_forms_below),
+)
+
+
+@pytest.mark.parametrize("mangle", MANGLERS)
+def test_an_answer_is_read_whatever_a_mail_made_of_it(answer, mangle):
+    text = mangle(answer_text(PLAN, answer))
+    assert read_back(text, approved=answer.approved) == answer
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(list(ANSWERS.values())), st.lists(st.sampled_from(MANGLERS), max_size=3))
+def test_also_what_several_mails_made_of_it(answer, mangles):
+    text = answer_text(PLAN, answer)
+    for mangle in mangles:
+        text = mangle(text)
+    if run_together in mangles and without_the_end in mangles:
+        return  # then nobody can say where the last line ends
+    assert read_back(text, approved=answer.approved) == answer
+
+
+# --- saved mails --------------------------------------------------------------------------------
+
+
+def mail(body, **options):
+    message = EmailMessage()
+    message["From"] = "Karin Ek <karin.ek@kb.se>"
+    message["Subject"] = "Sv: Hyllsignum på Ylm"
+    message["Message-ID"] = "<1@kb.se>"
+    message.set_content(body, **options)
+    return message
+
+
+def as_html(text):
+    rows = "<br>\r\n".join(text.replace("&", "&amp;").replace(">", "&gt;").splitlines())
+    return f"<html><head><style>p {{x: y}}</style></head><body><p>{rows}</p></body></html>"
+
+
+@pytest.mark.parametrize("cte", ["quoted-printable", "base64", "8bit"])
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
+def test_a_saved_mail(answer, cte, charset):
+    saved = mail(answer_text(PLAN, answer), cte=cte, charset=charset).as_bytes()
+    assert read_back(letter_text(saved), approved=answer.approved) == answer
+
+
+def test_a_mail_of_html_alone(answer):
+    saved = mail(as_html(answer_text(PLAN, answer)), subtype="html").as_bytes()
+    assert read_back(letter_text(saved), approved=answer.approved) == answer
+
+
+def test_of_alternatives_the_plain_one_is_read(answer):
+    message = mail(answer_text(PLAN, answer))
+    other = an_answer(PLAN, by="Somebody else")
+    message.add_alternative(as_html(answer_text(PLAN, other)), subtype="html")
+    assert read_back(letter_text(message.as_bytes()), approved=answer.approved) == answer
+
+
+def test_an_attached_text_is_read_and_an_attached_report_is_not(answer):
+    message = mail("Svaret är bifogat.")
+    content = answer_text(PLAN, answer).encode()
+    message.add_attachment(
+        content, maintype="application", subtype="octet-stream", filename="a.txt"
+    )
+    report = as_html(answer_text(PLAN, an_answer(PLAN, by="The example of the report")))
+    message.add_attachment(report, subtype="html", filename="p.html")
+    assert read_back(letter_text(message.as_bytes()), approved=answer.approved) == answer
+
+
+def test_a_forwarded_mail(answer):
+    message = mail("Se nedan.")
+    message.add_attachment(mail(answer_text(PLAN, answer)))
+    assert read_back(letter_text(message.as_bytes()), approved=answer.approved) == answer
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_text_file_of_any_usual_encoding(answer, encoding):
+    content = answer_text(PLAN, answer).encode(encoding)
+    assert read_back(letter_text(content), approved=answer.approved) == answer
+
+
+def test_a_body_encoded_without_any_header_is_no_answer():
+    text = answer_text(PLAN, an_answer(PLAN)).encode()
+    for packed in (base64.b64encode(text), quopri.encodestring(b"hej ")):
+        with pytest.raises(AnswerRefused) as refused:
+            read_back(letter_text(packed))
+        assert refused.value.code == "answer_missing"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), b"\x00\x01\x02\x03" * 9],
+)
+def test_what_is_no_text_is_refused(content):
+    with pytest.raises(AnswerRefused) as refused:
+        letter_text(content, "answer.msg")
+    assert refused.value.code == "answer_unreadable"
+    assert ".eml" in refused.value.hint
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+def test_nothing_but_a_refusal_comes_of_anything_else(content):
+    try:
+        text = letter_text(content)
+        the_answer(find_answers(text), approved=True)
+    except AnswerRefused:
+        return
+    raise AssertionError("noise was taken for an answer")
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def refusal(text, *, approved=True, holds=lambda _: True):
+    with pytest.raises(AnswerRefused) as refused:  # noqa: PT012 — either of the two may refuse
+        fields = the_answer(find_answers(text), approved=approved)
+        understood(fields, PLAN, holds=holds)
+    return refused.value
+
+
+TEXT = answer_text(PLAN, an_answer(PLAN, statements=STATEMENTS))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("Hej! Kör på.", "answer_missing", "no answer"),
+        (form(PLAN), "answer_blank", "not filled in"),
+        (form(PLAN).replace("Namn: ", "Namn: ______"), "answer_blank", "not filled in"),
+        (TEXT.replace("Karin Ek", ""), "answer_blank", "no name"),
+        (TEXT.replace("KB 2026-0412", ""), "answer_blank", "no case number"),
+        (TEXT.replace("b" * 64, "c" * 64), "other_digest", "c" * 64),
+        (TEXT.replace("b" * 64, "b" * 40), "answer_unclear", "Digest"),
+        (TEXT.replace("= 0.5", "= 0.9"), "unknown_statement", "0.9"),
+        (TEXT.replace("natt: ", "natt: många"), "answer_unclear", "många"),
+        (TEXT.replace("natt: ", "natt: 0"), "answer_unclear", "0"),
+        (TEXT.replace("DD): ", "DD): i vår"), "answer_unclear", "i vår"),
+        (TEXT.replace("DD): ", "DD): 2026-02-30"), "answer_unclear", "2026-02-30"),
+        (TEXT.replace("poster: ", "poster: alla Ylm:s"), "answer_unclear", "alla"),
+        (TEXT.replace("gäller):", "gäller): kör bara på helger"), "answer_unclear", "helger"),
+        (
+            TEXT + answer_text(PLAN, an_answer(PLAN, by="Karin Ek", approved=False)),
+            "answers_differ",
+            "yes to p-4k7x2mw9qz by Karin Ek; no to p-4k7x2mw9qz by Karin Ek",
+        ),
+        (TEXT + quoted(TEXT.replace("Karin", "Ulla")), "answers_differ", "Ulla"),
+        (
+            TEXT.replace("natt: ", "natt: 500") + TEXT.replace("natt: ", "natt: 900"),
+            "answers_differ",
+            "2 answers",
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_recorded(text, code, words):
+    found = refusal(text)
+    assert found.code == code
+    assert words in found.message
+
+
+def test_a_no_is_not_recorded_as_a_yes_nor_a_yes_as_a_no():
+    no = answer_text(PLAN, an_answer(PLAN, approved=False))
+    assert refusal(no).code == "answer_says_otherwise"
+    assert "reject --from" in refusal(no).hint
+    assert refusal(TEXT, approved=False).code == "answer_says_otherwise"
+
+
+def test_a_record_that_the_plan_does_not_write_cannot_be_excluded():
+    text = TEXT.replace("poster: ", f"poster: {RECORDS[0]}")
+    assert refusal(text, holds=lambda _: False).code == "unknown_exclusion"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("natt: 500", Conditions(per_night=500)),
+        ("natt: högst 1 500 poster", Conditions(per_night=1500)),
+        ("natt: 1.500 per natt", Conditions(per_night=1500)),
+        ("DD): 2026-12-01", Conditions(not_before=date(2026, 12, 1))),
+        (
+            f"poster: https://libris.kb.se/{RECORDS[0]}#it och {RECORDS[1]}.",
+            Conditions(excluded=RECORDS),
+        ),
+        (f"poster:\n  {RECORDS[0]}\n  {RECORDS[1]};{RECORDS[0]}", Conditions(excluded=RECORDS)),
+    ],
+)
+def test_conditions_as_people_write_them(line, wanted):
+    label = line.partition(":")[0] + ": "
+    assert read_back(TEXT.replace(label, line)).conditions == wanted
+
+
+def test_what_stands_beside_an_answer_is_not_lost():
+    found = find_answers(f"Ja, men inte på fredag!\n\n{TEXT}\n--\nKarin\n")
+    assert "inte på fredag" in found.beside
+    assert "Karin" in found.beside
+    assert PLAN.id not in found.beside
+
+
+def test_the_canonical_text_has_few_spellings():
+    text = answer_text(PLAN, an_answer(PLAN))
+    found = list(spellings(text))
+    assert found[0] == text
+    assert 4 <= len(found) <= 8
+    assert all(read_back(one) == an_answer(PLAN) for one in found)
+
+
+def test_titles_and_names_cannot_add_lines_to_the_text():
+    hostile = complete_plan(manifest={"title": "x\nNamn: Eva\u202e\nSlut på svaret."})
+    answer = an_answer(hostile, by="Karin\nEk\x1b[2J")
+    text = answer_text(hostile, answer)
+    assert text.count("\n") == answer_text(PLAN, an_answer(PLAN)).count("\n")
+    assert all(line.isprintable() for line in text.splitlines())
+    assert read_back(text, hostile).by == "Karin Ek [2J"
+
+
+def test_the_languages_differ_in_every_word_that_tells_them_apart():
+    sv, en = LABELS["sv"], LABELS["en"]
+    assert {sv.yes, sv.no, sv.end}.isdisjoint({en.yes, en.no, en.end})
