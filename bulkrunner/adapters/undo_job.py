@@ -12,12 +12,22 @@ from bulkrunner.errors import UsageError
 MAX_JOB_ID = 100
 
 ACCEPTED = {
+    "bib_unresolved": "Titeln är raderad av någon efter körningen",
     "changed_since": "Ändrad av någon efter körningen; skrivs inte över",
+    "deleted_since": "Återskapad av en tidigare återställning och raderad av någon sedan dess",
     "duplicate": "Biblioteket har redan ett nytt bestånd på titeln",
+    "foreign_component": "Del av ett annat biblioteks bestånd efter någons ändring",
+    "foreign_sigel": "Ett annat biblioteks bestånd efter någons ändring",
+    "library_unresolved": "Biblioteket har ingen post längre",
     "linked": "Något länkar till den skapade posten",
+    "moved": "Posten har slagits ihop med en annan",
     "no_document": "Liggaren har inte kvar innehållet",
+    "no_sigel": "Beståndet saknar bibliotek efter någons ändring",
     "not_changed": "Posten ändrades inte i den här miljön",
+    "other_kind": "Posten är av annat slag efter någons ändring",
     "outcome_unknown": "Utfallet är inte känt",
+    "prerequisite": "Det som den bygger på går inte att återställa",
+    "unreadable_record": "Posten går inte att läsa",
 }
 """Refusals that an undo lives with: what cannot be restored is listed with the reason."""
 

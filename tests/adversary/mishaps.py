@@ -17,6 +17,8 @@ from tests.support.sandbox import EnvironmentControl
 class Odds:
     """Shares of all write requests, where nothing else is said.
 
+    A little more than 5, 3, 3 and 2 %, since of several that strike one request only one is seen.
+
     Attributes:
         refused: 5xx, half of them once the write is done; of reads likewise.
         cut_before, cut_after: the connection is cut before, or after, the work is done; of reads
@@ -27,10 +29,10 @@ class Odds:
         busy: 429 and 503, after which the program lets everything rest; of reads likewise.
     """
 
-    refused: float = 0.05
-    cut_before: float = 0.03
-    cut_after: float = 0.03
-    edited: float = 0.02
+    refused: float = 0.058
+    cut_before: float = 0.032
+    cut_after: float = 0.034
+    edited: float = 0.024
     odd: float = 0.005
     garbled: float = 0.01
     busy: float = 0.002
@@ -63,7 +65,9 @@ def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
         rules += [
             rule("foreign_edit", odds.edited * 3 / 8, method=method, sigel="S"),
             rule("foreign_edit", odds.edited * 2 / 8, method=method),
-            rule("foreign_edit", odds.edited * 2 / 8, method=method, sigel="S", delete=True),
+            rule("foreign_edit", odds.edited * 1 / 8, method=method, sigel="S", delete=True),
+            # The library's own deletion may leave the ETag as it is: a PUT then revives the record.
+            rule("foreign_edit", odds.edited * 1 / 8, method=method, delete=True),
             rule("foreign_edit", odds.edited * 1 / 8, method=method, sigel="S", set={}),
             *(
                 rule("status", odds.odd / 4, method=method, status=status, after=True)

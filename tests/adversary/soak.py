@@ -19,14 +19,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkrunner.adapters.clock import SystemClock
-from bulkrunner.adapters.ledger import open_ledger
+from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from tests.adversary.judging import LOST, OTHER, Judge, Violation
 from tests.adversary.mishaps import Odds, Somebody, faults
+from tests.adversary.taking_back import UndoJudge
 from tests.adversary.telling import table
 from tests.adversary.truth import Truth
 from tests.adversary.workload import OWN, Size, Task, tasks
@@ -53,6 +55,7 @@ class Wish:
         haste: so many times shorter are the waits of the program.
         tokens_every: seconds between two moments at which all tokens end.
         pause: mean seconds between two edits of somebody else's.
+        undo: take everything back at the end, under the same faults.
     """
 
     seed: int
@@ -65,6 +68,7 @@ class Wish:
     severity: float = 1.0
     tokens_every: float = 30.0
     pause: float = 1.0
+    undo: bool = False
 
 
 @dataclass(kw_only=True)
@@ -73,13 +77,14 @@ class Found:
 
     wish: Wish
     judge: Judge
+    undo: UndoJudge | None = None
     log: list[dict[str, object]] = field(default_factory=list)
     figures: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
     def violations(self) -> list[Violation]:
-        return self.judge.violations
+        return self.judge.violations + (self.undo.violations if self.undo else [])
 
 
 def soak(wish: Wish, folder: Path, *, say: Callable[[str], None] = lambda _: None) -> Found:
@@ -140,9 +145,14 @@ class _Soaking:
         self._found.seconds = time.monotonic() - began
         self._found.log = self._truth.log()
         self._found.figures += somebody.figures
+        self._complain(fault)
+        run = self._judge()
+        if self._wish.undo and not fault:
+            self._take_back(run)
+
+    def _complain(self, fault: str) -> None:
         if fault:
-            self._found.violations.append(Violation(kind=OTHER, about=fault))
-        self._judge()
+            self._found.judge.violations.append(Violation(kind=OTHER, about=fault))
 
     def _plan(self) -> Path:
         lines = "\n".join(json.dumps(task.operation) for task in self._tasks)
@@ -223,19 +233,48 @@ class _Soaking:
         process.send_signal(blow)
         return process.communicate(timeout=PATIENCE)
 
-    def _judge(self) -> None:
+    def _judge(self) -> str:
+        """Judge the run; returns its id."""
         judge = self._found.judge
-        ledger = open_ledger(f"sqlite:///{self._place.ledger}", clock=SystemClock())
-        try:
+        with self._ledger() as ledger:
             run = ledger.runs()[0]
             judge.judge(ledger.ended(run.id))
-        finally:
-            ledger.close()
-        for fault in self._told(run.id):
-            judge.violations.append(fault)
+        judge.violations += self._told(run.id)
         # verify shows the reviewer what others did meanwhile; it must not miss a revived record.
         verified = self._place("verify", run.id, expect=None).document
         judge.hear(verified["differences"])
+        return run.id
+
+    @contextmanager
+    def _ledger(self) -> Iterator[LedgerStore]:
+        ledger = open_ledger(f"sqlite:///{self._place.ledger}", clock=SystemClock())
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def _take_back(self, run: str) -> None:
+        """Undo the run under the same faults and deaths, and judge what came of it."""
+        folder = self._place.folder / "jobs" / "back"
+        self._place("undo", run, "--out", folder)
+        done = self._place("plan", folder, "--env", "staging")
+        self._say(f"planned to take back {done.document['counts']}")
+        for fault in faults(self._dice, Odds().times(self._wish.severity)):
+            self._staging.fault(**fault)
+        fault = self._until_done(folder)
+        self._staging.clear_faults()
+        self._complain(fault)
+        with self._ledger() as ledger:
+            back = ledger.runs()[0]
+            judge = UndoJudge(
+                truth=self._truth,
+                tasks=self._tasks,
+                done=list(ledger.ended(run)),
+                undoing=list(ledger.changes(back.plan, documents=False)),
+                ended={one.change.number: one for one in ledger.ended(back.id)},
+            )
+        judge.judge()
+        self._found.undo = judge
 
     def _told(self, run: str) -> list[Violation]:
         """What the program says of itself afterwards."""
@@ -258,6 +297,7 @@ def _main() -> int:
     parser.add_argument("--haste", type=float, default=Wish.haste, help="1: real waits")
     parser.add_argument("--severity", type=float, default=1.0, help="multiplies every probability")
     parser.add_argument("--concurrency", type=int, default=Wish.concurrency)
+    parser.add_argument("--undo", action="store_true", help="take everything back at the end")
     parser.add_argument("--kills", type=int, default=Wish.kills, help="at most")
     parser.add_argument("--keep", type=Path, help="keep the ledger in this folder")
     given = parser.parse_args()
@@ -271,6 +311,7 @@ def _main() -> int:
             severity=given.severity,
             concurrency=given.concurrency,
             kills=given.kills,
+            undo=given.undo,
         )
         with tempfile.TemporaryDirectory() as folder:
             found = soak(wish, given.keep or Path(folder), say=_say)

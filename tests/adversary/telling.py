@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.adversary.judging import KINDS
+from tests.adversary.taking_back import NOT_BACK
 from tests.adversary.truth import WRITES
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def _outcomes(found: Found) -> Iterator[str]:
 
 
 def _verdict(found: Found) -> Iterator[str]:
-    judge = found.judge
-    kinds = Counter(violation.kind for violation in judge.violations)
+    judge, violations = found.judge, found.violations
+    kinds = Counter(violation.kind for violation in violations)
     yield "held against the server's own history"
     yield _row("versions written by us", sum(judge.truth.stored().values()))
     yield _row("deleted between look and PUT, alive again", len(judge.revived))
@@ -81,8 +82,14 @@ def _verdict(found: Found) -> Iterator[str]:
         yield _row(name, count)
     for kind in KINDS:
         yield _row(kind, kinds[kind])
-    for violation in judge.violations[:SHOWN]:
+    if found.undo is not None:
+        yield "taken back"
+        yield _row("brought back", found.undo.figures["brought back"])
+        for (how, code), count in sorted(found.undo.listed.items()):
+            yield _row(f"left, and listed: {how} ({code})", count)
+        yield _row(NOT_BACK, kinds[NOT_BACK])
+    for violation in violations[:SHOWN]:
         yield f"  ! {violation}"
-    if len(judge.violations) > SHOWN:
-        yield f"  ! and {len(judge.violations) - SHOWN} more"
-    yield "FAILED" if judge.violations else "ok: nothing lost, nothing twice, nothing overwritten"
+    if len(violations) > SHOWN:
+        yield f"  ! and {len(violations) - SHOWN} more"
+    yield "FAILED" if violations else "ok: nothing lost, nothing twice, nothing overwritten"

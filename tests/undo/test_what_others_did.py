@@ -78,6 +78,41 @@ def test_a_deleted_holding_whose_bib_somebody_deleted(place, staging, own):
     assert "no such bib" in done["findings"][0]["message"]
 
 
+def test_an_updated_holding_whose_bib_somebody_deleted(place, staging, own):
+    """The server would answer 204 and store nothing."""
+    record = own[49]
+    bib = staging.document(record)["@graph"][1]["itemOf"]["@id"].removesuffix("#it")
+    made = run(place, "orphan", update_label([record], to="Hx"))
+    staging.edit(bib.removeprefix(staging.base_uri), sigel="S", delete=True)
+    done = planned(place, undone(place, made))
+    assert done["counts"] == counts(refused=1)
+    assert codes(done) == {record: "bib_unresolved"}
+
+
+def test_a_holding_that_somebody_made_anothers(place, staging, own):
+    record = own[50]
+    made = run(place, "anothers", update_label([record], to="Hx"))
+    library = {"@id": "https://libris.kb.se/library/S"}
+    staging.edit(record, sigel="S", set={"heldBy": library})
+    done = planned(place, undone(place, made))
+    assert done["counts"] == counts(refused=1)
+    assert codes(done) == {record: "foreign_sigel"}
+
+
+def test_a_holding_that_is_made_while_the_undo_waits(place, staging, own):
+    record = own[51]
+    thing = dict(staging.document(record)["@graph"][1])
+    made = run(place, "meanwhile", [{"delete": record}])
+    back = undone(place, made)
+    assert planned(place, back)["counts"] == counts(create=1)
+    head = {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}}
+    thing = {**thing, "@id": "_:T#it"}
+    thing.pop("sameAs", None)
+    assert staging.send("POST", "/data", {"@graph": [head, thing]}).status == 201
+    done = place("run", back, "--env", "staging", expect=5)
+    assert outcomes(done) == {"refused": 1}
+
+
 def test_a_created_bib_on_which_a_library_has_a_holding_by_now(place, staging):
     place.client = "cataloguer"
     body = {"@type": "Instance", "hasTitle": [{"@type": "Title", "mainTitle": "Ny"}]}

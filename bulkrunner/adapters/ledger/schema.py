@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -260,6 +260,7 @@ leases = Table(
     Column("pid", Integer),
     Column("started", Words),
     Column("expires_at", Instant),
+    Column("taken_at", Instant),
     PrimaryKeyConstraint("run"),
 )
 
