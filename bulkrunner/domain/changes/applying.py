@@ -8,6 +8,7 @@ from typing import Any
 
 from bulkrunner.domain.changes.edits import carry_out
 from bulkrunner.domain.changes.example import example_edits, looks_like
+from bulkrunner.domain.changes.grounding import settle_change
 from bulkrunner.domain.changes.kinds import (
     AppendChange,
     Change,
@@ -70,11 +71,13 @@ class Changed:
 
     Attributes:
         declared: paths at or under which it may have changed something.
+        settled: the change with the values in it that it was carried out with.
         effective: it found something to do.
     """
 
     document: Document
     declared: tuple[Path, ...]
+    settled: Change
     effective: bool
 
 
@@ -91,10 +94,12 @@ def apply_change(document: Document, change: Change, context: Context) -> Change
         wish = _by_verb(document, change, context)
     plain = isinstance(change, _CONTRACT) and change.scope.is_plain
     edited = carry_out(document, wish.edits, prune=not plain)
+    effective = edited.document is not document
     return Changed(
         document=edited.document,
         declared=tuple(dict.fromkeys((*wish.named, *edited.declared))),
-        effective=edited.document is not document,
+        settled=settle_change(change, context) if effective else change,
+        effective=effective,
     )
 
 

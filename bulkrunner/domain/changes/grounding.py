@@ -1,12 +1,13 @@
-"""Puts a row's cells and the parameters into changes, so that each record has changes of its own.
+"""Puts values into changes, so that each record has changes of its own.
 
-What refers to the record or its bib stays a reference: the operation is then the same in every
-environment, and the same before and after it was carried out.
+Grounded, a change has the row's cells and the parameters in it: what is wanted of the record, the
+same before and after it was carried out. Settled, it has what record and bib gave: what was done.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bulkrunner.domain.changes.kinds import (
     AppendChange,
@@ -15,10 +16,12 @@ from bulkrunner.domain.changes.kinds import (
     RemoveItemsChange,
     ReplaceTextChange,
     SetChange,
+    Within,
 )
 from bulkrunner.domain.conditions import ground_condition
 from bulkrunner.domain.context import Context
-from bulkrunner.domain.values import ground
+from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.values import ground, resolve, settle
 
 
 def ground_change(change: Change, context: Context) -> Change:
@@ -39,3 +42,36 @@ def ground_change(change: Change, context: Context) -> Change:
         case ExampleChange(match=match, result=result):
             return replace(change, match=ground(match, context), result=ground(result, context))
     return change
+
+
+def settle_change(change: Change, context: Context) -> Change:
+    """Return the change with the values in it that it was carried out with.
+
+    Values of components and other objects that it was made in stay references: each has its own.
+    """
+    scope = change.scope
+    one = scope.each is None and scope.within in (None, Within.ITEM, Within.RECORD)
+    look_up = _resolved if one else settle
+    match change:
+        case SetChange(at=at, to=to):
+            return replace(change, to=look_up(to, context, at_id=_is_id(at)))
+        case AppendChange(at=at, value=value):
+            return replace(change, value=look_up(value, context, at_id=_is_id(at)))
+        case ReplaceTextChange(find=find, into=into):
+            return replace(change, find=look_up(find, context), into=look_up(into, context))
+        case ExampleChange(match=match, result=result):
+            return replace(
+                change, match=_resolved(match, context), result=_resolved(result, context)
+            )
+    return change
+
+
+def _resolved(value: Any, context: Context, *, at_id: bool = False) -> Any:
+    try:
+        return resolve(value, context, at_id=at_id)
+    except PlaceRefused:
+        return value
+
+
+def _is_id(at: str) -> bool:
+    return at == "@id" or at.endswith(".@id")

@@ -19,6 +19,7 @@ from bulkrunner.domain.values.nodes import (
     Text,
     array_of,
     object_of,
+    references_in,
     text_of,
 )
 
@@ -63,6 +64,34 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return {key: _resolve(item, context, at_id=key == "@id") for key, item in items.items()}
         case Array(items=listed):
             return [_resolve(item, context) for item in listed]
+
+
+def settle(value: Any, context: Context, *, at_id: bool = False) -> Any:
+    """Return the value with everything looked up that does not depend on where it is used.
+
+    What refers to the object that a change is made in stays a reference, and so does what has no
+    value.
+    """
+    if not isinstance(value, Dynamic):
+        return value
+    node = _settle(value.node, context, at_id=at_id)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
+    match node:
+        case Object(items=items):
+            return object_of(
+                {key: _settle(item, context, at_id=key == "@id") for key, item in items.items()}
+            )
+        case Array(items=listed):
+            return array_of([_settle(item, context) for item in listed])
+    if any(ref.origin is Origin.HERE for ref in references_in(node)):
+        return node
+    try:
+        return Constant(value=_resolve(node, context, at_id=at_id))
+    except PlaceRefused:
+        return node
 
 
 _GROUND = (Origin.ROW, Origin.PARAM)

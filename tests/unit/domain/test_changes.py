@@ -310,6 +310,28 @@ def test_the_pattern_of_an_example():
     )
 
 
+def test_an_operation_says_what_it_was_carried_out_with():
+    data = [
+        {"set": {"at": "a", "to": {"$text": "was {a}"}}},
+        {"set": {"at": "b.@id", "to": {"$value": "itemOf.@id"}}},
+        {"append": {"at": "c", "value": {"@id": {"$value": "@item.itemOf.@id"}}}},
+        {"set": {"at": "x", "to": {"$text": "{copyNumber} of {@item.a}"}}, "in": "components"},
+        {"set": {"at": "y", "to": {"$value": "@bib.z"}}, "when": {"y": "none"}},
+    ]
+    changes = [parse_change(one, outside()) for one in data]
+    document = holding(a="1", b={}, hasComponent=[{"@type": "Item", "copyNumber": "2"}])
+    result = changed(document, *changes)
+    assert neutral_operation(op_of(*result.changes), IRIS)["changes"] == [
+        {"set": {"at": "a", "to": "was 1"}},
+        {"set": {"at": "b.@id", "to": f"libris:{BIB}#it"}},
+        {"append": {"at": "c", "value": {"@id": f"libris:{BIB}#it"}}},
+        # Each component has its own number; what it refers to stays.
+        {"set": {"at": "x", "to": {"$text": "{copyNumber} of {@item.a}"}}, "in": "components"},
+        {"set": {"at": "y", "to": {"$value": "@bib.z"}}, "when": {"y": {"equals": "none"}}},
+    ]
+    assert result.document["@graph"][1]["hasComponent"][0]["x"] == "2 of was 1"
+
+
 def test_only_what_found_something_to_do_is_effective():
     changes = [
         parse_change({"set": {"at": "a", "to": "2"}, "when": {"a": "1"}}, outside()),
