@@ -7,7 +7,7 @@ same before and after it was carried out. Settled, it has what record and bib ga
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from bulkrunner.domain.changes.kinds import (
     AppendChange,
@@ -20,8 +20,7 @@ from bulkrunner.domain.changes.kinds import (
 )
 from bulkrunner.domain.conditions import ground_condition
 from bulkrunner.domain.context import Context
-from bulkrunner.domain.places import PlaceRefused
-from bulkrunner.domain.values import ground, resolve, settle
+from bulkrunner.domain.values import ground, settle
 
 
 def ground_change(change: Change, context: Context) -> Change:
@@ -51,7 +50,7 @@ def settle_change(change: Change, context: Context) -> Change:
     """
     scope = change.scope
     one = scope.each is None and scope.within in (None, Within.ITEM, Within.RECORD)
-    look_up = _resolved if one else settle
+    look_up = partial(settle, whole=one)
     match change:
         case SetChange(at=at, to=to):
             return replace(change, to=look_up(to, context, at_id=_is_id(at)))
@@ -61,16 +60,11 @@ def settle_change(change: Change, context: Context) -> Change:
             return replace(change, find=look_up(find, context), into=look_up(into, context))
         case ExampleChange(match=match, result=result):
             return replace(
-                change, match=_resolved(match, context), result=_resolved(result, context)
+                change,
+                match=settle(match, context, whole=True),
+                result=settle(result, context, whole=True),
             )
     return change
-
-
-def _resolved(value: Any, context: Context, *, at_id: bool = False) -> Any:
-    try:
-        return resolve(value, context, at_id=at_id)
-    except PlaceRefused:
-        return value
 
 
 def _is_id(at: str) -> bool:

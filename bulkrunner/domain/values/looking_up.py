@@ -66,14 +66,22 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return [_resolve(item, context) for item in listed]
 
 
-def settle(value: Any, context: Context, *, at_id: bool = False) -> Any:
+def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
     """Return the value with everything looked up that does not depend on where it is used.
 
-    What refers to the object that a change is made in stays a reference, and so does what has no
-    value.
+    Args:
+        value: plain JSON or ``Dynamic``; what has no value stays a reference.
+        context: what the references are looked up in.
+        at_id: the value is to stand at an ``@id``.
+        whole: plain places begin at one object only, so they are looked up too.
     """
     if not isinstance(value, Dynamic):
         return value
+    if whole:
+        try:
+            return _resolve(value.node, context, at_id=at_id)
+        except PlaceRefused:
+            return value
     node = _settle(value.node, context, at_id=at_id)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 

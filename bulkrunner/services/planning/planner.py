@@ -175,7 +175,7 @@ class Planner:
         return Parts(
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
-            stepping=Stepping(restorer, selecting, self._iris),
+            stepping=Stepping(restorer, selecting, self._iris, proofs.job.parameters),
         )
 
     def _expanded(self, entries: Iterator[Entry], undoing: Undoing, plan: Plan) -> Iterator[Item]:
