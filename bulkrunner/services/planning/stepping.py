@@ -21,16 +21,18 @@ from bulkrunner.domain.operations import (
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepUpdate
 from bulkrunner.domain.values import ground, settle
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
-from bulkrunner.services.planning.selecting import Selecting
+from bulkrunner.services.planning.selecting import Selecting, fitting
 from bulkrunner.services.planning.steps import (
     Creation,
     Draft,
     Edit,
     Known,
+    PassedOver,
     Refused,
     Removal,
     Task,
@@ -86,7 +88,18 @@ class Stepping:
         for record in records:
             made = self._act(entry, replace(task, ref=record), look)
             drafts += [_moved(draft, len(drafts)) for draft in made]
+        drafts += [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
         return drafts
+
+    def _passed_over(self, task: Task, held: Held) -> Draft:
+        """Return what becomes of another library's holding: nothing, and not in silence."""
+
+        def other_library() -> PlannedChange:
+            owner = held.sigel or "no library that can be read"
+            raise PassedOver("other_library", f"the holding belongs to {owner}")
+
+        change = self._resolver.attempt(replace(task, ref=held.record), other_library)
+        return Draft(change=change, alone=True)
 
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
         if isinstance(entry.step.action, StepCreate):
@@ -107,6 +120,10 @@ class Stepping:
         wanted = ground_update(op, context)
         operation = neutral_operation(wanted, self._iris)
 
+        def admitted() -> None:
+            _fit(entry, known)
+            admit(entry.step, context)
+
         def change(now: Document) -> Applied | Refusal:
             expect = {at: looked_up(value, context) for at, value in wanted.expect.items()}
             return apply_update(now, replace(wanted, expect=expect), self._iris, context)
@@ -121,7 +138,7 @@ class Stepping:
             wish=operation,
             change=change,
             done=done,
-            admit=lambda: admit(entry.step, context),
+            admit=admitted,
             pattern=parts_of_update(wanted),
             resave=wanted.resave,
         )
@@ -131,6 +148,7 @@ class Stepping:
         op = Delete(source=entry.source, target=known.record, expect=expect)
 
         def admitted() -> None:
+            _fit(entry, known)
             admit(entry.step, context)
             wanted = {at: looked_up(value, context) for at, value in expect.items()}
             demand(check_expect(context.document, wanted, self._iris))
@@ -174,6 +192,12 @@ def _sigel(value: object) -> str:
             hint="give each row the library's sigel",
         )
     )
+
+
+def _fit(entry: StepEntry, known: Known) -> None:
+    """Go on where a record still fits the search that named it."""
+    if entry.query is not None and entry.step.concerns_selected and known.before is not None:
+        fitting(known.before, entry.query)
 
 
 NEW = "new"
