@@ -21,10 +21,6 @@ NOT_MET = "where_not_met"
 """Code of a record that a step does not mean."""
 
 
-def everything() -> None:
-    """Admit every record."""
-
-
 class Refused(Exception):
     """Carries a refusal out of the steps; never leaves planning."""
 
@@ -69,6 +65,7 @@ class Known:
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
         waits: numbers of changes of this plan that must end well first.
+        place: ``holding:<bib>:<sigel>`` that the record goes over to.
         operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
     """
 
@@ -84,6 +81,7 @@ class Known:
     notes: tuple[tuple[str, str], ...] = ()
     earlier: PlannedChange | None = None
     waits: tuple[int, ...] = ()
+    place: str | None = None
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
 
@@ -97,6 +95,10 @@ class Known:
         )
 
 
+def everything() -> None:
+    """Go on in any case."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """A change to one existing record.
@@ -108,6 +110,7 @@ class Edit:
         pattern: what it does, values left out, in parts.
         done: tells, of what came of the change, the operation and the pattern's parts anew.
         admit: raises ``PassedOver`` where the step does not mean the record.
+        first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
         resave: the record is sent even if nothing changes.
     """
 
@@ -116,6 +119,7 @@ class Edit:
     pattern: tuple[str, ...]
     done: Callable[[Applied], tuple[Mapping[str, Any], tuple[str, ...]]] | None = None
     admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     resave: bool = False
@@ -127,6 +131,8 @@ class Removal:
 
     operation: Mapping[str, Any]
     admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
+    pattern: str = ""
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
