@@ -25,7 +25,7 @@ _KEYS = (
     "ceilings",
     "second_approver_above",
 )
-_FUNCTIONS = ("confined", "none", "unconfined")
+_FUNCTIONS = ("confined", "any", "none")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _MOST_CHANGES = 10**9
 

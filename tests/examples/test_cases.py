@@ -69,7 +69,9 @@ def documents(case, sigels):
         thing = {"@type": "Instance", "hasTitle": [{"@type": "Title", "mainTitle": name}]}
         yield document(name, {**thing, **bib.get("item", {})}, bib.get("record", {}))
     for name, holding in case.get("holdings", {}).items():
-        yield held(name, holding["sigel"], holding["of"], holding.get("item"), holding.get("record"))
+        yield held(
+            name, holding["sigel"], holding["of"], holding.get("item"), holding.get("record")
+        )
     for number, sigel in enumerate(sigels):  # so that every library of the job has its record
         yield held(f"h99{number:03}", sigel, "b99")
 
@@ -99,7 +101,9 @@ def road(tmp_path, request):
     shutil.copytree(share_folder("jobs") / path.parent.name, job)
     for name, content in case.get("files", {}).items():
         (job / name).write_text(content, encoding="utf-8")
-    sigels = re.search(r"^sigels: \[([^\]]*)\]", (job / "job.yaml").read_text("utf-8"), re.M)
+    sigels = re.search(
+        r"^sigels: \[([^\]]*)\]", (job / "job.yaml").read_text("utf-8"), re.MULTILINE
+    )
     load = tmp_path / "records.jsonl"
     with load.open("w", encoding="utf-8") as file:
         for one in documents(case, [name.strip(" \"'") for name in sigels[1].split(",")]):
