@@ -38,6 +38,7 @@ def test_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         "sigels",
         "policy_loosened",
         "gates",
+        "rules",
         "staging",
         "approvals",
         "findings",

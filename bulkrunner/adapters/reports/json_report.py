@@ -38,6 +38,7 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
                 for item in data.loosened
             ],
             "gates": [gate.as_dict() for gate in data.gates],
+            "rules": [result.as_dict() for result in data.rules],
             "staging": _evidence(data.evidence),
             "approvals": [_approval(answer) for answer in data.approvals],
             "findings": _findings(data.grouped),

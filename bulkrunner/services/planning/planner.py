@@ -14,6 +14,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Undo
 from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
@@ -180,6 +181,7 @@ class Planner:
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
             stepping=Stepping(restorer, selecting, self._iris, calling),
+            forbidden=forbidden_places(plan),
         )
 
     def _expanded(self, entries: Iterator[Entry], undoing: Undoing, plan: Plan) -> Iterator[Item]:

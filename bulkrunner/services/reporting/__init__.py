@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bulkrunner.domain.approvals import loosened
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import Plan, empty_counts
@@ -20,6 +21,7 @@ from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
 from bulkrunner.services.reporting.timing import estimate, timeline
 from bulkrunner.services.reporting.watching import Watch
+from bulkrunner.services.ruling import rule_results
 
 __all__ = ["ReportService", "differences_of"]
 
@@ -107,7 +109,7 @@ class ReportService:
             run=run,
             generated_at=now,
             gates=tuple(gates),
-            loosened=policy.loosened(),
+            loosened=loosened(plan),
             counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
@@ -117,6 +119,7 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             libraries=self._ledger.library_names(plan.id),
             risks=watch.risks(),
             not_restored=watch.not_restored(),
