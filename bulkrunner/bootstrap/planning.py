@@ -123,7 +123,11 @@ class Plans(Core):
         policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
-            head={**loaded.head, **({"functions": runners.as_dicts()} if loaded.functions else {})},
+            head={
+                **loaded.head,
+                "inputs": loaded.inputs,
+                **({"functions": runners.as_dicts()} if loaded.functions else {}),
+            },
             runners=runners,
             environment=environment,
             policy=replace(policy, signers=self.signers() or ()),
