@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from bulkrunner.domain.conditions import Condition
+from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
 
 
@@ -108,6 +109,18 @@ class StepRevert(Acts):
     effect_digest: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepFunction(Acts):
+    """Each record is given to a function of the job folder.
+
+    Attributes:
+        on_bibs: the records are bibs, which the function only looks at: it returns operations.
+    """
+
+    source: FunctionSource
+    on_bibs: bool = False
+
+
 StepAction: TypeAlias = (
     StepUpdate
     | StepDelete
@@ -118,6 +131,7 @@ StepAction: TypeAlias = (
     | StepMerge
     | StepSplit
     | StepRevert
+    | StepFunction
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
 from bulkrunner.adapters.manifests.forms import read_forms
+from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
 from bulkrunner.adapters.manifests.lists import FolderLists
 from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.parts import (
@@ -23,10 +24,11 @@ from bulkrunner.adapters.manifests.rules import head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
 from bulkrunner.adapters.manifests.selecting_rules import selection_faults
-from bulkrunner.adapters.manifests.steps import head_of, step_of
+from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.patterns import Re2Engine
 from bulkrunner.domain.forms import Outside
+from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
 
@@ -130,10 +132,11 @@ class _Checking:
                 at=self._tree.source((*path, "undo")),
                 iris=self._iris,
             )
+        function = self._function(step, path) if "function" in step else None
         forms = read_forms(step, self._outside, self._parameters(), prefix=path)
         self._note(forms.told, path)
-        does = step_of(step, int(path[1]) + 1, self._tree.source(path), forms)
-        head = head_of(step, forms)
+        does = step_of(step, int(path[1]) + 1, self._tree.source(path), forms, function)
+        head = head_of(step, forms, function)
         for name in ("find", "library"):
             if name in step:
                 at = self._tree.source((*path, name))
@@ -145,6 +148,23 @@ class _Checking:
     def _parameters(self) -> Mapping[str, Any]:
         parameters = self._data.get("parameters")
         return parameters if isinstance(parameters, dict) else {}
+
+    def _function(self, step: Mapping[str, Any], path: Path) -> FunctionSource:
+        """Return the step's function; note what is wrong with it."""
+        given = called_of(step)
+        try:
+            return read_function(
+                self._folder,
+                given["call"],
+                at=self._tree.source((*path, "function")),
+                files=given.get("files", ()),
+                seconds=float(given.get("seconds", SECONDS)),
+                megabytes=int(given.get("megabytes", MEGABYTES)),
+            )
+        except FunctionRefused as refused:
+            for problem in refused.problems:
+                self._problems.note(problem)
+            return FunctionSource(module="", function="", sources={})
 
     def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
         name = next((name for name in SELECTIONS if name in step), "undo")

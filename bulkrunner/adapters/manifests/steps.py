@@ -8,27 +8,51 @@ from typing import Any
 from bulkrunner.adapters.manifests.forms import Forms
 from bulkrunner.domain.changes.neutral import written_change
 from bulkrunner.domain.conditions import condition_data
+from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.steps import Step, StepAction, StepCreate, StepDelete, StepUpdate
+from bulkrunner.domain.steps import (
+    Step,
+    StepAction,
+    StepCreate,
+    StepDelete,
+    StepFunction,
+    StepUpdate,
+)
 from bulkrunner.domain.values import written
 
 BESIDE = ("holdings", "on_missing", "on_several", "on_duplicate")
 """Keys of a step that bound its action; absent they mean nothing, and digests leave them out."""
 
 
-def head_of(step: Mapping[str, Any], forms: Forms) -> dict[str, Any]:
+def called_of(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is said of a step's function, in the long form."""
+    called = step["function"]
+    return {"call": called} if isinstance(called, str) else called
+
+
+def head_of(
+    step: Mapping[str, Any], forms: Forms, function: FunctionSource | None = None
+) -> dict[str, Any]:
     """Return what a step means besides its selection, as plain data.
 
     Input files that its conditions and changes name count with their content.
+
+    Args:
+        step: as written.
+        forms: its conditions, values and changes, read.
+        function: of the step, as it was read.
     """
-    head = _head(step, forms) | {key: step[key] for key in BESIDE if key in step}
+    head = _head(step, forms, function) | {key: step[key] for key in BESIDE if key in step}
     if forms.where is not None:
         head["where"] = condition_data(forms.where)
     return head
 
 
-def _head(step: Mapping[str, Any], forms: Forms) -> dict[str, Any]:
+def _head(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None) -> dict[str, Any]:
     expect = {place: written(value) for place, value in forms.expect.items()}
+    if function is not None:
+        on = {key: step["function"][key] for key in ("on",) if key in called_of(step)}
+        return {"function": {"expect": expect, **on, **function.meaning()}}
     if "create" in step:
         parts = {key: written(value) for key, value in forms.create.items()}
         return {"create": {"body": {}, "record": {}, "creates": step["create"]["creates"], **parts}}
@@ -40,7 +64,13 @@ def _head(step: Mapping[str, Any], forms: Forms) -> dict[str, Any]:
     return {"update": {"changes": changes, "expect": expect}}
 
 
-def step_of(step: Mapping[str, Any], number: int, source: Source, forms: Forms) -> Step:
+def step_of(
+    step: Mapping[str, Any],
+    number: int,
+    source: Source,
+    forms: Forms,
+    function: FunctionSource | None = None,
+) -> Step:
     """Return a step that fits the schema.
 
     Args:
@@ -48,13 +78,14 @@ def step_of(step: Mapping[str, Any], number: int, source: Source, forms: Forms) 
         number: among the manifest's steps, from 1.
         source: where it is written.
         forms: its conditions, values and changes, read.
+        function: of the step, where it has one.
     """
     holdings = step.get("holdings")
     return Step(
         number=number,
         source=source,
         name=step.get("name", ""),
-        action=_action(step, forms),
+        action=_action(step, forms, function),
         holdings=tuple(holdings) if isinstance(holdings, list) else holdings,
         where=forms.where,
         expect=forms.expect,
@@ -64,7 +95,9 @@ def step_of(step: Mapping[str, Any], number: int, source: Source, forms: Forms) 
     )
 
 
-def _action(step: Mapping[str, Any], forms: Forms) -> StepAction:
+def _action(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None) -> StepAction:
+    if function is not None:
+        return StepFunction(source=function, on_bibs=called_of(step).get("on") == "bib")
     if "create" in step:
         create = forms.create
         return StepCreate(

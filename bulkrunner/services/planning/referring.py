@@ -26,7 +26,7 @@ class Contexts:
 
     def __init__(self, resolver: Resolver, iris: IriMap, parameters: Mapping[str, Any]) -> None:
         self._resolver = resolver
-        self._iris = iris
+        self.iris = iris
         self._parameters = parameters
 
     def of_record(self, entry: StepEntry, known: Known, look: Look) -> Context:
@@ -44,7 +44,7 @@ class Contexts:
     def _context(self, entry: StepEntry, document: Document, bib: Any) -> Context:
         return Context(
             document=document,
-            iris=self._iris,
+            iris=self.iris,
             bib=bib,
             row=entry.row,
             parameters=self._parameters,

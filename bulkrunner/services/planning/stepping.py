@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.context import Context
-from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     Applied,
@@ -22,8 +21,9 @@ from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.searches import Held
-from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepFunction, StepUpdate
 from bulkrunner.domain.values import ground, settle
+from bulkrunner.services.planning.calling import Calling
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import Selecting, fitting
@@ -46,24 +46,21 @@ class Stepping:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
     def __init__(
-        self,
-        resolver: Resolver,
-        selecting: Selecting,
-        iris: IriMap,
-        parameters: Mapping[str, Any],
+        self, resolver: Resolver, selecting: Selecting, calling: Calling, contexts: Contexts
     ) -> None:
         """Plan the entries of steps.
 
         Args:
             resolver: of single records.
             selecting: tells which records an entry means.
-            iris: of the environment.
-            parameters: of the job, by name.
+            calling: plans the steps that are functions.
+            contexts: of records, for conditions and values.
         """
-        self._contexts = Contexts(resolver, iris, parameters)
+        self._contexts = contexts
         self._resolver = resolver
         self._selecting = selecting
-        self._iris = iris
+        self._iris = contexts.iris
+        self._calling = calling
 
     def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
         """Return the changes that one entry comes to, at least one.
@@ -102,6 +99,8 @@ class Stepping:
         return Draft(change=change, alone=True)
 
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        if isinstance(entry.step.action, StepFunction):
+            return self._calling.act(entry, entry.step.action, task, look)
         if isinstance(entry.step.action, StepCreate):
             change = self._resolver.hold(
                 task, lambda known: self._creation(entry, known, look), look
