@@ -15,7 +15,8 @@
     ├── IncompleteOutcome           5  a finished run with anything but applied and unchanged
     ├── Interrupted                 6  resumable
     │   ├── CatalogueUnreachable    6  reads failed after every retry
-    │   └── LedgerUnavailable       6  locked, full disk
+    │   ├── LedgerUnavailable       6  locked, full disk
+    │   └── LeaseLost               6  somebody else drives the run
     └── AccessLost                  7  no token, or rights lost
         ├── LoginRefused            7  the login said no
         └── LoginDown               7  the login could not be reached
@@ -139,6 +140,12 @@ class LedgerUnavailable(Interrupted):
     """The ledger is locked, or its disk is full; nothing was sent that it does not know of."""
 
     default_code = "ledger_unavailable"
+
+
+class LeaseLost(Interrupted):
+    """The process no longer drives the run; it sends nothing more."""
+
+    default_code = "lease_lost"
 
 
 class AccessLost(BulkRunnerError):

@@ -322,6 +322,11 @@ class Catalogue(ReadOnlyCatalogue):
         """Take parts that are connected to the environment and its login; see ``open``."""
         super().__init__(environment, login=login, http=http, pace=pace, clock=clock, count=count)
         self._used = threading.local()
+        self._last_look: Callable[[], None] | None = None
+
+    def before_each_write(self, look: Callable[[], None]) -> None:
+        """Call this just before the first byte of each write; it may raise, and nothing is sent."""
+        self._last_look = look
 
     def write_gate(self) -> AbstractContextManager[None]:
         """Wait until a write may be sent; hold a place among the concurrent requests."""
@@ -366,7 +371,7 @@ class Catalogue(ReadOnlyCatalogue):
         headers = (*_WRITE_HEADERS, token.header, sigel_header(active_sigel), *more)
         began = self._clock.monotonic()
         try:
-            reply = self._http.send(method, path, headers, content)
+            reply = self._http.send(method, path, headers, content, last_look=self._last_look)
         except NoAnswer as error:
             if error.sent:
                 self._pace.took(self._clock.monotonic() - began)

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
@@ -29,6 +29,9 @@ USER_AGENT = f"bulkrunner/{__version__}"
 
 KEEP_ALIVE = 5.0
 """Seconds that an idle connection is kept; servers close theirs later."""
+
+FIRST_BYTE = "http11.send_request_headers.started"
+"""What the HTTP library calls the moment before it writes."""
 
 Header = tuple[bytes, bytes]
 
@@ -148,9 +151,18 @@ class Http:
         )
 
     def send(
-        self, method: str, path: str, headers: Sequence[Header], content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Sequence[Header],
+        content: bytes | None = None,
+        *,
+        last_look: Callable[[], None] | None = None,
     ) -> Reply:
         """Send one request and read the whole answer.
+
+        ``last_look`` is called when the connection stands, just before the first byte. What it
+        raises is raised, and nothing has left this machine.
 
         Raises:
             NoAnswer: none came, or it broke off, or was too long or too slow.
@@ -162,7 +174,7 @@ class Http:
             self._base + path,
             headers=[*headers, *_OWN_HEADERS],
             content=content,
-            extensions=self._extensions,
+            extensions=self._extensions if last_look is None else self._looking(last_look),
         )
         self._count.add()
         self._deadline.start(self._limits.total)
@@ -178,6 +190,13 @@ class Http:
         except httpx.HTTPError as error:
             raise NoAnswer(_describe(error), sent=True) from None
         return Reply(status=response.status_code, headers=response.headers, body=body)
+
+    def _looking(self, last_look: Callable[[], None]) -> dict[str, Any]:
+        def trace(event: str, _facts: object) -> None:
+            if event == FIRST_BYTE:
+                last_look()
+
+        return {**self._extensions, "trace": trace}
 
     def _read(self, response: httpx.Response) -> bytes:
         chunks: list[bytes] = []

@@ -29,7 +29,7 @@ class Standing(Gating):
         from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.starting import Starting
 
-        return Starting(self.ledger, alive=is_alive)
+        return Starting(self.ledger, self.clock, alive=is_alive)
 
     def _statuses(self) -> StatusService:
         from bulkrunner.services.outlook import Outlooks

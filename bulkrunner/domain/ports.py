@@ -151,6 +151,9 @@ class CatalogueWriter(CatalogueReader, Protocol):
     def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
         """Delete a record."""
 
+    def before_each_write(self, look: Callable[[], None]) -> None:
+        """Call ``look`` just before the first byte of each write; where it raises, none is sent."""
+
     def renew_token(self) -> None:
         """Get a new token now, dropping the old one.
 

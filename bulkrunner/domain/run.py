@@ -128,12 +128,17 @@ class Owner:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right to drive a run until a time; ``token`` fences off an earlier owner."""
+    """The right to drive a run until a time; ``token`` fences off an earlier owner.
+
+    Attributes:
+        taken_at: since when the owner has it; None where an older version did not say.
+    """
 
     run: str
     owner: Owner
     token: int
     expires_at: datetime
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Job
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 
@@ -16,8 +16,11 @@ from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 class Starting:
     """Finds the plan or run a command means; never falls back to an older one."""
 
-    def __init__(self, ledger: Ledger, *, alive: Callable[[Owner], bool | None]) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, *, alive: Callable[[Owner], bool | None]
+    ) -> None:
         self._ledger = ledger
+        self._clock = clock
         self._alive = alive
 
     def choose(self, job: Job, environment: str, plan_id: str | None) -> Plan | Run:
@@ -109,7 +112,9 @@ class Starting:
         if run.state is RunState.COMPLETED:
             return False
         lease = self._ledger.lease(run.id)
-        return run.paused or lease is None or self._alive(lease.owner) is not True
+        if run.paused or lease is None or self._alive(lease.owner) is not True:
+            return True
+        return lease.expires_at < self._clock.now()  # it lives, but is stopped or hangs
 
     def find(self, prefix: str) -> Plan | Run:
         """Return the plan or run of an id or unique prefix.

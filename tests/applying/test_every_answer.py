@@ -108,12 +108,12 @@ class _Lines:
         self._when = when
         self._late = None
 
-    def send(self, method, path, headers, content=None):
+    def send(self, method, path, headers, content=None, **rest):
         if method not in WRITES:
-            return self._http.send(method, path, headers, content)
+            return self._http.send(method, path, headers, content, **rest)
         when, self._when = self._when, None
         if when == "after":
-            self._http.send(method, path, headers, content)
+            self._http.send(method, path, headers, content, **rest)
         if when == "late":
             self._late = (method, path, headers, content)
         if when is not None:
@@ -121,7 +121,7 @@ class _Lines:
         if self._late is not None:
             late, self._late = self._late, None
             self._http.send(*late)
-        return self._http.send(method, path, headers, content)
+        return self._http.send(method, path, headers, content, **rest)
 
     def close(self):
         self._http.close()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
-from bulkrunner.errors import LedgerUnavailable
-from bulkrunner.services.applying import LeaseLost, RunHeld, canary
+from bulkrunner.errors import LeaseLost, LedgerUnavailable
+from bulkrunner.services.applying import LeaseTimes, RunHeld, canary
 from bulkrunner.services.applying.budget import ErrorBudget
 from bulkrunner.services.applying.control import Control, Ending, Stopped
 from bulkrunner.services.applying.frame import ServerClock
@@ -174,11 +174,13 @@ class OneLease:
 
 
 def keeper(ledger, clock, alive=False, owner=OWNER):
-    return LeaseKeeper(ledger, clock, owner, alive=lambda other: alive)
+    return LeaseKeeper(ledger, clock, owner, alive=lambda other: alive, times=LeaseTimes())
 
 
 def someones(clock):
-    return Lease(run="r1", owner=OWNER, token=7, expires_at=clock.now() + timedelta(seconds=LIFE))
+    now = clock.now()
+    soon = now + timedelta(seconds=LIFE)
+    return Lease(run="r1", owner=OWNER, token=7, expires_at=soon, taken_at=now)
 
 
 def test_a_free_run_is_taken():
@@ -202,12 +204,45 @@ def test_a_dead_owner_is_replaced_at_once():
     assert ledger.held.token == 8
 
 
-def test_a_live_owner_is_not_replaced_even_when_its_time_is_over():
+def test_a_live_owner_is_told_with_host_process_and_since_when():
     clock = SetClock()
     ledger = OneLease(someones(clock))
-    clock.sleep(LIFE + GRACE + 1)
-    with pytest.raises(RunHeld, match="process 4711 on desk"):
+    clock.sleep(LIFE - 1)
+    with pytest.raises(RunHeld) as caught:
         keeper(ledger, clock, alive=True).take("r1")
+    assert caught.value.message == (
+        "run r1 is being driven by process 4711 on desk since 2026-03-02 12:00:00 UTC"
+    )
+    assert caught.value.hint == "wait for it, or: bulkrunner stop r1"
+
+
+def test_a_live_owner_without_a_sign_of_life_is_replaced_after_its_time_and_a_request():
+    """It may be stopped, or hang; when it wakes up its time is over by its own clock."""
+    clock = SetClock()
+    ledger = OneLease(someones(clock))
+    clock.sleep(LIFE + GRACE - 1)
+    with pytest.raises(RunHeld, match="no sign since 2026-03-02 12:01:00 UTC") as caught:
+        keeper(ledger, clock, alive=True).take("r1")
+    assert "kill 4711" in caught.value.hint
+    assert "resume after 2026-03-02 12:06:00 UTC" in caught.value.hint
+    clock.sleep(2)
+    keeper(ledger, clock, alive=True).take("r1")
+    assert ledger.held.token == 8
+
+
+def test_how_long_a_lease_counts_can_be_set():
+    clock, times = SetClock(), LeaseTimes(life=2, renew_every=0.5, grace=3)
+    ledger = OneLease()
+    mine = LeaseKeeper(ledger, clock, OWNER, alive=lambda other: None, times=times)
+    mine.take("r1")
+    clock.sleep(2)
+    with pytest.raises(LeaseLost):
+        mine.require()
+    other = LeaseKeeper(ledger, clock, OWNER, alive=lambda other: None, times=times)
+    with pytest.raises(RunHeld):
+        other.take("r1")
+    clock.sleep(3)
+    other.take("r1")
 
 
 def test_an_unknown_owner_is_replaced_after_its_time_and_a_request():

@@ -31,8 +31,8 @@ from tests.crashes.matrix import Doom, Point, When
 from tests.support.executing import Rig
 from tests.support.sandbox import EnvironmentControl
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 
 PATIENCE = 60.0
 
@@ -89,7 +89,7 @@ def _armed(place: Place, point: Point | None) -> Iterator[Rig]:
 
 def _arm(ledger: LedgerStore, point: Point) -> None:
     if point.known:
-        _wait_for_answers(ledger)
+        wait_for_answers(ledger)
     if point.when is When.IN_COMMIT and not hasattr(ledger, point.call):
         _die_in_group_commit(ledger, point.call)
         return
@@ -107,7 +107,7 @@ def _arm(ledger: LedgerStore, point: Point) -> None:
     setattr(ledger, point.call, call)
 
 
-def _wait_for_answers(ledger: LedgerStore) -> None:
+def wait_for_answers(ledger: LedgerStore) -> None:
     """Let no thread go on before its answer is on disk, so that the point is one point."""
     real = ledger.answered
 
@@ -139,24 +139,36 @@ def _die_in_group_commit(ledger: LedgerStore, kind: str) -> None:
 
 def until_killed(work: Callable[..., None], *arguments: Any) -> None:
     """Let a process do its work until it kills itself."""
-    process = _PROCESSES.Process(target=work, args=arguments)
+    expect_death(started(work, *arguments))
+
+
+def started(work: Callable[..., None], *arguments: Any) -> Any:
+    """Start a process."""
+    process = PROCESSES.Process(target=work, args=arguments)
     process.start()
-    _expect_death(process)
+    return process
 
 
-def _expect_death(process: Any) -> None:
+def expect_death(process: Any) -> None:
+    """Wait until a process was killed."""
+    ended = exit_code(process)
+    assert ended == -signal.SIGKILL, f"the process was to be killed, and ended {ended}"
+
+
+def exit_code(process: Any) -> int | None:
+    """Wait for a process; None where it hangs and had to be killed."""
     process.join(PATIENCE)
-    ended = process.exitcode
+    ended: int | None = process.exitcode
     if ended is None:
         process.kill()
         process.join()
     process.close()
-    assert ended == -signal.SIGKILL, f"the process was to be killed, and ended {ended}"
+    return ended
 
 
 @dataclass
 class Reaper:
-    """Kills a process while the server works on its write, and decides what becomes of that."""
+    """Does something to a process while the server works on its write."""
 
     environment: Environment
     held: list[Ticket] = field(default_factory=list)
@@ -164,30 +176,48 @@ class Reaper:
     def until_killed(
         self, doom: Doom, work: Callable[..., None], *arguments: Any, nth: int = 1
     ) -> None:
-        """Let a process do its work until its nth write has arrived."""
-        real = self.environment.answer
-        known, victim, arrived = threading.Event(), 0, itertools.count(1)
+        """Kill a process when its nth write has arrived, and decide what becomes of that."""
+
+        def kill(pid: int, ticket: Ticket) -> Response:
+            if doom is Doom.DONE:
+                self.real(ticket)
+            if doom is Doom.HELD:
+                self.held.append(ticket)
+            os.kill(pid, signal.SIGKILL)
+            return Response(status=0, cut=Cut.NOTHING_SENT)
+
+        with self.at_write(kill, work, *arguments, nth=nth) as process:
+            expect_death(process)
+
+    def real(self, ticket: Ticket) -> Response:
+        """Answer as the environment does."""
+        return Environment.answer(self.environment, ticket)
+
+    @contextmanager
+    def at_write(
+        self,
+        act: Callable[[int, Ticket], Response],
+        work: Callable[..., None],
+        *arguments: Any,
+        nth: int = 1,
+    ) -> Iterator[Any]:
+        """Let a process do its work, and ``act`` answer its nth write and what comes later."""
+        known, pid, arrived = threading.Event(), 0, itertools.count(1)
 
         def answer(ticket: Ticket) -> Response:
             if not _is_write(ticket) or next(arrived) < nth:
-                return real(ticket)
-            if doom is Doom.DONE:
-                real(ticket)
-            if doom is Doom.HELD:
-                self.held.append(ticket)
+                return self.real(ticket)
             known.wait(PATIENCE)
-            os.kill(victim, signal.SIGKILL)
-            return Response(status=0, cut=Cut.NOTHING_SENT)
+            return act(pid, ticket)
 
         self.environment.answer = answer  # type: ignore[method-assign]
         try:
-            process = _PROCESSES.Process(target=work, args=arguments)
-            process.start()
-            victim = process.pid or 0
+            process = started(work, *arguments)
+            pid = process.pid
             known.set()
-            _expect_death(process)
+            yield process
         finally:
-            self.environment.answer = real  # type: ignore[method-assign]
+            del self.environment.answer  # type: ignore[method-assign]
 
     def let_through(self) -> None:
         """Let the server carry out what it was sent by the dead."""

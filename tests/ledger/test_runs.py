@@ -14,7 +14,7 @@ from bulkrunner.domain.run import (
     RunState,
     empty_outcomes,
 )
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import LeaseLost, UsageError
 from tests.support.ledgers import (
     OWNER,
     START,
@@ -245,7 +245,10 @@ class TestLeases:
         start_run(ledger, plan)
         other = replace(OWNER, pid=1)
         taken = ledger.take_lease("r1", other, expires_at=LATER, replaces=1)
-        assert taken == Lease(run="r1", owner=other, token=2, expires_at=LATER)
+        assert taken == Lease(
+            run="r1", owner=other, token=2, expires_at=LATER, taken_at=taken.taken_at
+        )
+        assert taken.taken_at > START
         assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=1) is None
         assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=None) is None
         assert ledger.lease("r1") == taken
@@ -264,6 +267,33 @@ class TestLeases:
         assert ledger.lease("r1") is None
         assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=1) is None
         assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=None).token == 2
+
+    def test_an_earlier_owner_enters_nothing_more(self, ledger, plan, tmp_path):
+        """Two processes; the first one does not know that it was replaced."""
+        start_run(ledger, plan)
+        send(ledger, "r1", 1)
+        with new_ledger(tmp_path) as other:
+            other.take_lease("r1", replace(OWNER, pid=1), expires_at=LATER, replaces=1)
+            late = [
+                ledger.intend("r1", an_attempt(3)),
+                ledger.answered("r1", an_attempt(1, answer="done")),
+                ledger.conclude("r1", 3, Result(outcome=Outcome.CONFLICT)),
+            ]
+            assert [type(one.exception()) for one in late] == [LeaseLost] * 3
+            with pytest.raises(LeaseLost, match="another process has taken up run r1"):
+                ledger.move_run("r1", RunState.INTERRUPTED, at=LATER)
+            send(other, "r1", 3)
+            other.move_run("r1", RunState.COMPLETED, at=LATER)
+            assert other.outcomes("r1")["applied"] == 2
+        assert ledger.check() == []
+
+    def test_who_has_given_the_run_back_may_settle_it(self, ledger, plan):
+        start_run(ledger, plan)
+        send(ledger, "r1", 1, outcome=Outcome.UNKNOWN)
+        ledger.move_run("r1", RunState.COMPLETED, at=LATER)
+        ledger.drop_lease(ledger.lease("r1"))
+        ledger.conclude("r1", 1, Result(outcome=Outcome.APPLIED, code="settled")).result()
+        assert ledger.outcomes("r1")["applied"] == 1
 
     def test_renewing_moves_the_end(self, ledger, plan):
         start_run(ledger, plan)

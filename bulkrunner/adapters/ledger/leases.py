@@ -33,19 +33,22 @@ class Leases(Part):
     ) -> Lease | None:
         """Take the lease if its token is still ``replaces`` (None: nobody holds it)."""
         as_expected = leases.c.host.is_(None) if replaces is None else _held(replaces)
+        now = self._clock.now()
+        values = {**asdict(owner), "expires_at": expires_at, "taken_at": now}
         with self._database.write() as connection:
             taken = connection.execute(
                 update(leases)
                 .where(leases.c.run == run, as_expected)
-                .values(**asdict(owner), token=leases.c.token + 1, expires_at=expires_at)
+                .values(**values, token=leases.c.token + 1)
             )
             if taken.rowcount != 1:
                 return None
             row = connection.execute(select(leases).where(leases.c.run == run)).one()
             chain = Appender(connection, run)
             data = {"token": row.token, "host": owner.host, "pid": owner.pid}
-            chain.append("lease_taken", data, at=self._clock.now())
+            chain.append("lease_taken", data, at=now)
             chain.flush()
+        self._writer.fence.admit(run, row.token)
         return lease_of(row)
 
     def renew_lease(self, lease: Lease, *, expires_at: datetime) -> bool:
@@ -54,7 +57,9 @@ class Leases(Part):
 
     def drop_lease(self, lease: Lease) -> None:
         """Give the lease back; does nothing where it is no longer this token's."""
-        self._change(lease, host=None, boot=None, pid=None, started=None, expires_at=None)
+        nobody = dict.fromkeys(("host", "boot", "pid", "started", "expires_at", "taken_at"))
+        self._change(lease, **nobody)
+        self._writer.fence.forget(lease.run, lease.token)
 
     def _change(self, lease: Lease, **values: Any) -> bool:
         query = update(leases).where(leases.c.run == lease.run, _held(lease.token)).values(values)

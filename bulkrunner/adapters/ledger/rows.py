@@ -304,6 +304,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "token": lease.token,
         **asdict(lease.owner),
         "expires_at": lease.expires_at,
+        "taken_at": lease.taken_at,
     }
 
 
@@ -314,6 +315,7 @@ def lease_of(row: Row[Any]) -> Lease:
         owner=Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started),
         token=row.token,
         expires_at=row.expires_at,
+        taken_at=row.taken_at,
     )
 
 

@@ -58,6 +58,7 @@ class Runs(Part):
                 now = self._clock.now()
                 chain.append("started", data, at=now)
                 enter_head(chain, "run_started", {"plan": run.plan}, at=now)
+            self._writer.fence.admit(run.id, lease.token)
         except IntegrityError as error:
             self._refuse_second(run.job, run.environment)
             raise UsageError(f"run {run.id} cannot be stored ({error.orig})") from error
@@ -84,6 +85,7 @@ class Runs(Part):
         self._writer.require_sound()
         try:
             with self._database.write() as connection:
+                self._writer.fence.require(connection, run)
                 return self._move_run(connection, run, new, at=at, reason=reason, requests=requests)
         except IntegrityError as error:
             found = self.run(run)

@@ -260,6 +260,7 @@ leases = Table(
     Column("pid", Integer),
     Column("started", Words),
     Column("expires_at", Instant),
+    Column("taken_at", Instant),
     PrimaryKeyConstraint("run"),
 )
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, row_digest
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.documents import Parcel
+from bulkrunner.adapters.ledger.fence import Fence
 from bulkrunner.adapters.ledger.rows import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
 from bulkrunner.adapters.ledger.schema import attempts, results, runs
 from bulkrunner.domain.ports import Clock
@@ -57,6 +58,7 @@ class GroupWriter:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._broken: LedgerUnavailable | None = None
+        self.fence = Fence()
 
     def submit(self, kind: Kind, run: str, change: int, what: Attempt | Result) -> Future[None]:
         """Hand in an entry; the future is done once it is on disk."""
@@ -155,6 +157,7 @@ class GroupWriter:
             by_run.setdefault(entry.run, []).append(entry)
         now = self._clock.now()
         for run, entries in by_run.items():
+            self.fence.require(connection, run)
             batch = _Batch(run, Appender(connection, run), now)
             for entry in entries:
                 batch.add(entry)

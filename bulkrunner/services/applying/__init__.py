@@ -1,7 +1,7 @@
 """Apply a plan: the loop that runs and resumes a run, one attempt at a time."""
 
 from bulkrunner.services.applying.executor import Executor, Parts
-from bulkrunner.services.applying.lease import LeaseLost, RunHeld
+from bulkrunner.services.applying.lease import LeaseTimes, RunHeld
 from bulkrunner.services.applying.listening import WaitingNow
 
-__all__ = ["Executor", "LeaseLost", "Parts", "RunHeld", "WaitingNow"]
+__all__ = ["Executor", "LeaseTimes", "Parts", "RunHeld", "WaitingNow"]

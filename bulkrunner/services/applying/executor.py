@@ -11,7 +11,14 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
 from bulkrunner.domain.run import Owner, Run, RunState
-from bulkrunner.errors import AccessLost, BulkRunnerError, GateClosed, LedgerUnavailable, LoginDown
+from bulkrunner.errors import (
+    AccessLost,
+    BulkRunnerError,
+    GateClosed,
+    LeaseLost,
+    LedgerUnavailable,
+    LoginDown,
+)
 from bulkrunner.services.applying.access import PATIENCE, Access, RightsLost
 from bulkrunner.services.applying.control import Control, Ending
 from bulkrunner.services.applying.creations import Creations
@@ -19,7 +26,7 @@ from bulkrunner.services.applying.crew import Crew
 from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
 from bulkrunner.services.applying.hours import Hours
-from bulkrunner.services.applying.lease import LeaseKeeper, LeaseLost
+from bulkrunner.services.applying.lease import USUAL, LeaseKeeper, LeaseTimes
 from bulkrunner.services.applying.listening import Listener, WaitingNow
 from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records
@@ -45,6 +52,7 @@ class Parts:
         set_rate: changes the writes per second that ``gate`` allows.
         progress: remembers what is waited for, where it is a ``WaitingNow``.
         patience: seconds to wait for a login that is down.
+        lease: how long this process may be silent, and how long others wait for it.
     """
 
     catalogue: CatalogueWriter
@@ -59,6 +67,7 @@ class Parts:
     recheck: Callable[[], None] | None = None
     set_rate: Callable[[float], None] | None = None
     patience: float = PATIENCE
+    lease: LeaseTimes = USUAL
 
 
 class Executor:
@@ -67,7 +76,10 @@ class Executor:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._control = Control(parts.clock)
-        self._lease = LeaseKeeper(parts.ledger, parts.clock, parts.owner, alive=parts.alive)
+        self._lease = LeaseKeeper(
+            parts.ledger, parts.clock, parts.owner, alive=parts.alive, times=parts.lease
+        )
+        parts.catalogue.before_each_write(self._lease.require)
         self._rechecked_at = parts.clock.monotonic()
         progress = parts.progress
         if not isinstance(progress, WaitingNow):

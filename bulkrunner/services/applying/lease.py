@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bulkrunner.domain.ports import Clock, RunLedger
 from bulkrunner.domain.run import Lease, Owner
-from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
 
 LIFE = 60.0
-"""Seconds that a lease lives without being renewed."""
-
-RENEW_EVERY = 15.0
-
 GRACE = 300.0
-"""Seconds that a request may still be under way after its sender's lease ran out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTimes:
+    """How long a lease counts, in seconds.
+
+    Attributes:
+        life: without being renewed. renew_every: between two renewals.
+        grace: that a request may still be under way after its sender's lease ran out.
+    """
+
+    life: float = LIFE
+    renew_every: float = 15.0
+    grace: float = GRACE
+
+
+USUAL = LeaseTimes()
 
 
 class RunHeld(UsageError):
     """Somebody else drives the run."""
 
     default_code = "run_held"
-
-
-class LeaseLost(Interrupted):
-    """The process no longer drives the run; it sends nothing more."""
-
-    default_code = "lease_lost"
 
 
 class LeaseKeeper:
@@ -45,11 +52,13 @@ class LeaseKeeper:
         owner: Owner,
         *,
         alive: Callable[[Owner], bool | None],
+        times: LeaseTimes,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
         self._alive = alive
+        self._times = times
         self._lease: Lease | None = None
         self._deadline = float("-inf")
         self._done = False
@@ -63,7 +72,8 @@ class LeaseKeeper:
             run=run,
             owner=self._owner,
             token=1,
-            expires_at=self._clock.now() + timedelta(seconds=LIFE),
+            expires_at=self._expiry(),
+            taken_at=self._clock.now(),
         )
         self._hold(lease, asked_at)
         return lease
@@ -83,7 +93,7 @@ class LeaseKeeper:
         lease = self._ledger.take_lease(
             run,
             self._owner,
-            expires_at=self._clock.now() + timedelta(seconds=LIFE),
+            expires_at=self._expiry(),
             replaces=None if held is None else held.token,
         )
         if lease is None:
@@ -93,24 +103,34 @@ class LeaseKeeper:
 
     def _require_free(self, held: Lease) -> None:
         alive = self._alive(held.owner)
-        if alive is False:
+        now = self._clock.now()
+        free_at = held.expires_at + timedelta(seconds=self._times.grace)
+        if alive is False or now >= free_at:
             return
-        who = held.owner.describe()
-        if alive is True:
+        who = f"{held.owner.describe()}{_since(held)}"
+        if alive is None:
+            raise RunHeld(
+                f"run {held.run} may still be driven by {who}",
+                hint=f"if that process is dead, resume after {_moment(free_at)}",
+            )
+        if now < held.expires_at:
             raise RunHeld(
                 f"run {held.run} is being driven by {who}",
                 hint=f"wait for it, or: bulkrunner stop {held.run}",
             )
-        free_at = held.expires_at + timedelta(seconds=GRACE)
-        if self._clock.now() < free_at:
-            raise RunHeld(
-                f"run {held.run} may still be driven by {who}",
-                hint=f"if that process is dead, resume after {free_at:%H:%M:%S} UTC",
-            )
+        raise RunHeld(
+            f"run {held.run} is held by {who}, which lives but has given no sign since "
+            f"{_moment(held.expires_at)}: it is stopped, or hangs",
+            hint=f"let it go on, or end it (kill {held.owner.pid}) and resume at once; "
+            f"or resume after {_moment(free_at)}",
+        )
+
+    def _expiry(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self._times.life)
 
     def _hold(self, lease: Lease, asked_at: float) -> None:
         self._lease = lease
-        self._deadline = asked_at + LIFE
+        self._deadline = asked_at + self._times.life
 
     def require(self) -> None:
         """Do nothing while this process may send.
@@ -130,7 +150,7 @@ class LeaseKeeper:
         self._thread.start()
 
     def _keep(self, fail: Callable[[BaseException], None]) -> None:
-        while not self._is_done_within(RENEW_EVERY):
+        while not self._is_done_within(self._times.renew_every):
             try:
                 self.renew()
             except LedgerUnavailable:
@@ -153,11 +173,10 @@ class LeaseKeeper:
         self.require()
         asked_at = self._clock.monotonic()
         lease = self._lease
-        expires_at = self._clock.now() + timedelta(seconds=LIFE)
-        if lease is None or not self._ledger.renew_lease(lease, expires_at=expires_at):
+        if lease is None or not self._ledger.renew_lease(lease, expires_at=self._expiry()):
             self._deadline = float("-inf")
             self.require()
-        self._deadline = asked_at + LIFE
+        self._deadline = asked_at + self._times.life
 
     def stop(self) -> None:
         """Renew no more."""
@@ -173,3 +192,11 @@ class LeaseKeeper:
             self._ledger.drop_lease(self._lease)
             self._lease = None
             self._deadline = float("-inf")
+
+
+def _since(lease: Lease) -> str:
+    return "" if lease.taken_at is None else f" since {_moment(lease.taken_at)}"
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

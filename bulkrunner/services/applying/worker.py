@@ -10,12 +10,17 @@ from bulkrunner.domain.decisions import may_have_written
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.ports import WorkItem
 from bulkrunner.domain.run import Outcome, Result, RunState
-from bulkrunner.errors import AccessLost, BulkRunnerError, CatalogueUnreachable, Interrupted
+from bulkrunner.errors import (
+    AccessLost,
+    BulkRunnerError,
+    CatalogueUnreachable,
+    Interrupted,
+    LeaseLost,
+)
 from bulkrunner.services.applying import creating, existing
 from bulkrunner.services.applying.canary import PREREQUISITE
 from bulkrunner.services.applying.control import Stopped
 from bulkrunner.services.applying.frame import Frame, Work
-from bulkrunner.services.applying.lease import LeaseLost
 from bulkrunner.services.applying.tally import Tally
 from bulkrunner.services.applying.terms import LeftOut
 

@@ -7,7 +7,15 @@ import pytest
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.services.starting import Starting
-from tests.support.ledgers import START, a_change, a_plan, new_ledger, start_run, store_plan
+from tests.support.ledgers import (
+    START,
+    SetClock,
+    a_change,
+    a_plan,
+    new_ledger,
+    start_run,
+    store_plan,
+)
 
 
 class Manifest:
@@ -21,8 +29,8 @@ def ledger(tmp_path):
     store.close()
 
 
-def starting(ledger, *, alive=False):
-    return Starting(ledger, alive=lambda owner: alive)
+def starting(ledger, *, alive=False, after=timedelta()):
+    return Starting(ledger, SetClock(START + after), alive=lambda owner: alive)
 
 
 def complete(ledger, plan, **values):
@@ -94,6 +102,12 @@ def test_a_running_run_is_taken_up_only_where_nobody_is_known_to_drive_it(ledger
     else:
         with pytest.raises(NothingToResume):
             starting(ledger, alive=alive).to_resume(None)
+
+
+def test_a_running_run_whose_process_gives_no_sign_is_taken_up(ledger):
+    start_run(ledger, complete(ledger, "p1"))
+    silent = starting(ledger, alive=True, after=timedelta(minutes=6))
+    assert silent.to_resume(None).id == "r1"
 
 
 def test_whichever_is_newer_is_taken_up(ledger):
