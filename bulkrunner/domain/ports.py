@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -223,18 +223,65 @@ class PlanLedger(Protocol):
     def begin_plan(self, plan: Plan) -> None:
         """Store the head of a plan that is being made (state ``planning``)."""
 
-    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+    def add_changes(
+        self,
+        plan: str,
+        changes: Sequence[PlannedChange],
+        *,
+        cursor: int,
+        since: int | None = None,
+        replaced: Sequence[PlannedChange] = (),
+    ) -> None:
         """Store changes and the cursor in one transaction.
 
+        Args:
+            plan: being made.
+            changes: new ones.
+            cursor: entries of the manifest planned by now.
+            since: the cursor that the changes go on from; None: any.
+            replaced: that take the places of stored changes with their numbers.
+
         Raises:
-            UsageError: ``planned_elsewhere`` where another process has stored these numbers.
+            UsageError: ``planned_elsewhere`` where another process has moved the cursor.
         """
+
+    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
+        """Return for each target key or place that a stored change of the plan has: that change."""
+
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+
+    def last_number(self, plan: str) -> int:
+        """Return the number of the plan's last change; 0 where it has none."""
+
+    def selection(self, plan: str, step: int) -> Mapping[str, Any] | None:
+        """Return ``{count, note}`` of a selection that was stored whole; None where it was not."""
+
+    def keep_selection(
+        self,
+        plan: str,
+        step: int,
+        refs: Iterable[str],
+        *,
+        note: Callable[[], Mapping[str, Any]] = dict,
+    ) -> int:
+        """Store the records of a selection, which are consumed outside any transaction.
+
+        Args:
+            plan: being made.
+            step: number of the step.
+            refs: short ids.
+            note: facts about the selection, asked for at its end.
+        """
+
+    def selected(self, plan: str, step: int, *, after: int = 0) -> Iterator[str]:
+        """Stream the records of a stored selection."""
 
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: that change's number."""
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -303,7 +350,7 @@ class PlanLedger(Protocol):
         """Return the names of libraries by sigel, as the environment's records say."""
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
-        """Return by operation digest what runs of the plans applied last."""
+        """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
 
 class RunLedger(Protocol):

@@ -8,29 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from bulkrunner.domain.job import Change, Declared, Job, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acts:
+    """What every action has.
+
+    Attributes:
+        concerns_one: nothing but the selected record is looked at or written.
+    """
+
+    concerns_one: ClassVar[bool] = False
+
 
 Value: TypeAlias = Any
 """JSON as written in a step: constants, with references to row, bib and parameters in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepUpdate:
+class StepUpdate(Acts):
     """Each record is changed; exactly one of changes and resave is given."""
 
+    concerns_one = True
     changes: tuple[Change, ...] = ()
     resave: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepDelete:
+class StepDelete(Acts):
     """Each record is deleted."""
+
+    concerns_one = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCreate:
+class StepCreate(Acts):
     """Each selected bib gets a holding of the sigel."""
 
     sigel: Value
@@ -39,21 +54,21 @@ class StepCreate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMove:
+class StepMove(Acts):
     """Each holding goes over to another library: created anew there, then deleted here."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRepoint:
+class StepRepoint(Acts):
     """Each holding is hung on another bib."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCopy:
+class StepCopy(Acts):
     """Each holding is copied to another library, another bib, or both; None: as it has it."""
 
     sigel: Value = None
@@ -61,7 +76,7 @@ class StepCopy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMerge:
+class StepMerge(Acts):
     """The places taken of each holding are added to another one; then the first is deleted."""
 
     into: Value
@@ -69,7 +84,7 @@ class StepMerge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepSplit:
+class StepSplit(Acts):
     """The components that meet a condition become a holding of their own."""
 
     components: Mapping[str, Any]
@@ -78,7 +93,7 @@ class StepSplit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRevert:
+class StepRevert(Acts):
     """Each record gets back the content of a version, or the one it had before the runs of a job.
 
     Attributes:
@@ -86,6 +101,7 @@ class StepRevert:
         job, effect_digest: of the job whose runs are meant.
     """
 
+    concerns_one = True
     version: int | None = None
     job: str = ""
     effect_digest: str = ""

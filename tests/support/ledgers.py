@@ -13,6 +13,7 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,
+    Part,
     Plan,
     PlannedChange,
     PlanState,
@@ -106,6 +107,17 @@ def a_change(number: int, action: Action = Action.UPDATE, **values: Any) -> Plan
         "pattern": "set shelfMark",
     }
     return PlannedChange(**{**defaults, **values})
+
+
+def a_part(step: int, action: Action = Action.UPDATE, **values: Any) -> Part:
+    defaults: dict[str, Any] = {
+        "step": step,
+        "source": Source(file="ids.txt", line=step, column=1),
+        "given": "rec",
+        "action": action,
+        "wish": "sha256:00",
+    }
+    return Part(**{**defaults, **values})
 
 
 def store_plan(

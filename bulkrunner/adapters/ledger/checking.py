@@ -267,28 +267,33 @@ def _rows_of(
 
 
 def _change_faults(connection: Connection) -> Iterator[str]:
-    """Compare every change with the event that added it."""
+    """Compare every change with the event that stored it last."""
     query = (
         select(events.c.position, events.c.data)
-        .where(events.c.chain == MAIN_CHAIN, events.c.kind == "changes_added")
+        .where(
+            events.c.chain == MAIN_CHAIN, events.c.kind.in_(("changes_added", "changes_replaced"))
+        )
         .order_by(events.c.position)
     )
-    stored = 0
+    told: dict[tuple[str, int], tuple[int, int, str]] = {}
     for position, text in connection.execute(query).all():
         data = json.loads(text)
+        told[data["plan"], data["first"]] = (data["last"], position, data["rows"])
+    stored = 0
+    for (plan, first), (last, position, digest) in told.items():
         page = connection.execute(
             select(planned_changes)
             .where(
-                planned_changes.c.plan == data["plan"],
-                planned_changes.c.number.between(data["first"], data["last"]),
+                planned_changes.c.plan == plan,
+                planned_changes.c.number.between(first, last),
             )
             .order_by(planned_changes.c.number)
         ).all()
         stored += len(page)
         rows = [{name: getattr(row, name) for name in CHANGE} for row in page]
-        if changes_digest(rows) != data["rows"]:
+        if changes_digest(rows) != digest:
             yield (
-                f"changes {data['first']} to {data['last']} of plan {data['plan']} are not as "
+                f"changes {first} to {last} of plan {plan} are not as "
                 f"event {position} of the ledger's chain stored them"
             )
             return

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0008"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -140,13 +140,54 @@ planned_changes = Table(
     Column("notes", Json),
     Column("prerequisites", Json),
     Column("library", Words),
+    Column("step", Integer),
+    Column("parts", Json),
+    Column("made", Words),
+    Column("place", Words),
+    Column("batch", Integer),
+    Column("wish", Digest),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
+    Index(
+        "ix_planned_changes_place",
+        "plan",
+        "place",
+        sqlite_where=text("place is not null"),
+        postgresql_where=text("place is not null"),
+    ),
+    Index(
+        "ix_planned_changes_wish",
+        "wish",
+        "plan",
+        sqlite_where=text("wish is not null"),
+        postgresql_where=text("wish is not null"),
+    ),
+    Index("ix_planned_changes_batch", "plan", "batch"),
     CheckConstraint(
         "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
         name="action",
     ),
+)
+
+selections = Table(
+    "selections",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("note", Json),
+    PrimaryKeyConstraint("plan", "step"),
+)
+
+selected = Table(
+    "selected",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("ref", Words, nullable=False),
+    PrimaryKeyConstraint("plan", "step", "position"),
 )
 
 runs = Table(

@@ -15,10 +15,21 @@ from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
 from bulkrunner.adapters.ledger.reading import Reading
 from bulkrunner.adapters.ledger.runs import Runs
+from bulkrunner.adapters.ledger.selections import Selections
 
 
 class LedgerStore(
-    Plans, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Reading, Checks
+    Plans,
+    Selections,
+    Runs,
+    Leases,
+    LiveOrders,
+    Paces,
+    Places,
+    Approvals,
+    Evidences,
+    Reading,
+    Checks,
 ):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 

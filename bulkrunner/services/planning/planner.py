@@ -6,35 +6,25 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Undo
-from bulkrunner.domain.plan import (
-    Action,
-    Made,
-    Plan,
-    PlannedChange,
-    PlanState,
-    empty_counts,
-    plan_digest,
-)
+from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
-from bulkrunner.domain.undo import Restore
-from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
-from bulkrunner.services.planning.ordering import in_order
+from bulkrunner.services.planning.entering import Entering
+from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.restoring import Restorer
-from bulkrunner.services.planning.stepping import operation_of
+from bulkrunner.services.planning.selecting import Selecting
+from bulkrunner.services.planning.stepping import Stepping
 from bulkrunner.services.planning.undoing import Undoing
-
-BATCH = 200
-"""Operations resolved and stored at a time; what a killed planner has to read again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +122,7 @@ class Planner:
         self.begun = True
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
-            self._store_changes(plan, request, Restorer(self._reader, self._iris, proofs))
+            self._store_changes(plan, request, proofs)
             return self._finish(plan)
         except BaseException as error:
             if getattr(error, "code", "") != "planned_elsewhere":
@@ -141,59 +131,73 @@ class Planner:
         finally:
             self._progress.end()
 
-    def _store_changes(self, plan: Plan, request: PlanRequest, resolver: Restorer) -> None:
-        earlier = EarlierRuns(self._ledger, plan, self._iris)
+    def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> None:
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._clock, plan)
-        operations = enumerate(_expanded(request.source.operations(), undoing), start=1)
+        items = skipped(self._expanded(request.source.operations(), undoing, plan), plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
         ) as pool:
-            for batch in _batches(islice(operations, plan.cursor, None)):
+            planner = BatchPlanner(
+                self._parts(plan, proofs),
+                self._ledger,
+                plan.id,
+                pool=pool,
+                stop=self._stop,
+                advance=lambda place: self._progress.advance(place, counts),
+            )
+            for batch in batches(items, BATCH):
                 self._heed_stop(plan, cursor)
-                changes, fault = self._resolved(pool, resolver, batch, earlier.made(batch), counts)
-                if changes:
-                    cursor = changes[-1].number
-                    changes = self._without_duplicates(plan.id, changes)
-                    changes = in_order(self._ledger, plan.id, changes)
-                    self._ledger.add_changes(plan.id, changes, cursor=cursor)
-                    for change in changes:
-                        counts[change.action.value] += 1
+                entering, done, fault = planner.plan(batch)
+                if done:
+                    self._store(plan, entering, counts, since=cursor, cursor=cursor + done)
+                    cursor += done
                     self._progress.advance(cursor, counts)
                 if fault is not None:
                     self._heed_stop(plan, cursor)
                     raise fault
 
-    def _resolved(
-        self,
-        pool: ThreadPoolExecutor,
-        resolver: Restorer,
-        batch: list[tuple[int, Item]],
-        made: Mapping[int, Made],
-        counts: Mapping[str, int],
-    ) -> tuple[list[PlannedChange], BulkRunnerError | None]:
-        """Return the changes up to the first operation that could not be looked at, and why."""
+    def _store(
+        self, plan: Plan, entering: Entering, counts: dict[str, int], *, since: int, cursor: int
+    ) -> None:
+        added, replaced = entering.added, entering.replaced
+        for action in self._ledger.actions_of(plan.id, [change.number for change in replaced]):
+            counts[action.value] -= 1
+        self._ledger.add_changes(plan.id, added, cursor=cursor, since=since, replaced=replaced)
+        for change in (*added, *replaced):
+            counts[change.action.value] += 1
 
-        def resolve(number: int, declared: Item) -> PlannedChange:
-            if self._stop.is_set():
-                raise Interrupted("planning was stopped")
-            if isinstance(declared, Restore):
-                return resolver.restore(number, declared, made.get(number))
-            return resolver.resolve(number, declared, made.get(number))
+    def _parts(self, plan: Plan, proofs: Proofs) -> Parts:
+        earlier = EarlierRuns(self._ledger, plan)
+        restorer = Restorer(self._reader, self._iris, proofs, earlier)
+        selecting = Selecting(restorer, proofs.job.sigels)
+        return Parts(
+            explicit=Explicit(restorer, self._iris),
+            restorer=restorer,
+            stepping=Stepping(restorer, selecting, self._iris),
+        )
 
-        futures = [pool.submit(resolve, *item) for item in batch]
-        changes: list[PlannedChange] = []
-        try:
-            for future in futures:
-                changes.append(future.result())
-                self._progress.advance(changes[-1].number, counts)
-        except BulkRunnerError as error:
-            return changes, error
-        finally:
-            for future in futures:
-                future.cancel()
-        return changes, None
+    def _expanded(self, entries: Iterator[Entry], undoing: Undoing, plan: Plan) -> Iterator[Item]:
+        """Yield the entries; those that the environment or the ledger answers are several."""
+        for entry in entries:
+            match entry:
+                case Undo():
+                    yield from undoing.resolve(entry)
+                case StepSelection():
+                    yield from self._selected(plan.id, entry)
+                case InputLine():
+                    continue
+                case _:
+                    yield entry
+
+    def _selected(self, plan: str, selection: StepSelection) -> Iterator[StepEntry]:
+        """Yield the records of a selection, which is resolved once for each plan."""
+        step = selection.step
+        if self._ledger.selection(plan, step.number) is None:
+            raise NotImplementedError("no selection of a manifest is left to the environment")
+        for ref in self._ledger.selected(plan, step.number):
+            yield StepEntry(source=selection.source, step=step, given=ref, ref=ref)
 
     def _finish(self, plan: Plan) -> Plan:
         return self._ledger.finish_plan(
@@ -215,54 +219,3 @@ class Planner:
                 f"plan {plan.id} was stopped after {cursor} operations",
                 hint=f"bulkrunner resume {plan.id}",
             )
-
-    def _without_duplicates(self, plan: str, changes: list[PlannedChange]) -> list[PlannedChange]:
-        keys = [change.target_key for change in changes if change.target_key]
-        taken = dict(self._ledger.taken_targets(plan, keys))
-        kept = []
-        for change in changes:
-            key = change.target_key
-            if key is None:
-                kept.append(change)
-            elif key in taken:
-                kept.append(_duplicate(change, taken[key]))
-            else:
-                taken[key] = change.number
-                kept.append(change)
-        return kept
-
-
-def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
-    return replace(
-        change,
-        action=Action.REFUSED,
-        target_key=None,
-        after=None,
-        predicted=None,
-        after_fingerprint=None,
-        cleanups=(),
-        pattern="",
-        code="duplicate_operation",
-        message=f"change {first} of this plan already concerns the same record; "
-        "say everything about a record in one operation",
-    )
-
-
-def _expanded(entries: Iterator[Entry], undoing: Undoing) -> Iterator[Item]:
-    for entry in entries:
-        match entry:
-            case Undo():
-                yield from undoing.resolve(entry)
-            case StepEntry():
-                yield operation_of(entry, entry.ref)
-            case StepSelection():
-                raise NotImplementedError("no selection of a manifest is left to the environment")
-            case InputLine():
-                continue
-            case _:
-                yield entry
-
-
-def _batches(items: Iterator[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch

@@ -1,9 +1,87 @@
-"""What a step does with one record, as an operation of its own."""
+"""One entry of a step against the environment's records: what would be written, or why not."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
+from bulkrunner.domain.operations import apply_update, build_create, neutral_operation
+from bulkrunner.domain.patterns import parts_of_update, pattern_of
+from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.selecting import Selecting
+from bulkrunner.services.planning.steps import Creation, Draft, Edit, Known, Removal, Task, Wish
+from bulkrunner.services.planning.view import Look
+
+
+class Stepping:
+    """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
+
+    def __init__(self, resolver: Resolver, selecting: Selecting, iris: IriMap) -> None:
+        self._resolver = resolver
+        self._selecting = selecting
+        self._iris = iris
+
+    def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
+        """Return the changes that one entry comes to, at least one.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        step = entry.step
+        task = Task(
+            source=entry.source,
+            given=entry.given,
+            ref=entry.ref,
+            verb=type(step.action).__name__.removeprefix("Step").lower(),
+            step=step.number,
+            on_missing=step.on_missing,
+            on_duplicate=step.on_duplicate,
+        )
+        records = self._resolver.attempt(task, lambda: self._selecting.records(entry, look))
+        if isinstance(records, PlannedChange):
+            return [Draft(change=records)]
+        drafts: list[Draft] = []
+        for record in records:
+            made = self._act(entry, replace(task, ref=record), look)
+            drafts += [_moved(draft, len(drafts)) for draft in made]
+        return drafts
+
+    def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        if isinstance(entry.step.action, StepCreate):
+            change = self._resolver.hold(task, lambda known: self._creation(entry, known), look)
+        else:
+            change = self._resolver.concern(task, lambda known: self._wish(entry, known), look)
+        return [Draft(change=change)]
+
+    def _wish(self, entry: StepEntry, known: Known) -> Wish:
+        op = operation_of(entry, known.record if known.before is not None else NEW)
+        operation = neutral_operation(op, self._iris)
+        if not isinstance(op, Update):
+            return Removal(operation=operation, expect=entry.step.expect)
+        return Edit(
+            operation=operation,
+            change=lambda now: apply_update(now, op, self._iris),
+            pattern=parts_of_update(op),
+            resave=op.resave,
+        )
+
+    def _creation(self, entry: StepEntry, known: Known) -> Creation:
+        op = operation_of(entry, known.record)
+        if not isinstance(op, Create):
+            raise TypeError("the step creates nothing")
+        return Creation(
+            sigel=op.sigel,
+            operation=neutral_operation(op, self._iris),
+            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
+            pattern=pattern_of(op),
+        )
+
+
+NEW = "new"
+"""Stands, in an operation, for the record that the same change creates."""
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:
@@ -36,3 +114,7 @@ def operation_of(entry: StepEntry, ref: str) -> Operation:
             )
         case _:
             raise NotImplementedError(f"{type(step.action).__name__} is no single operation")
+
+
+def _moved(draft: Draft, by: int) -> Draft:
+    return replace(draft, needs=tuple(place + by for place in draft.needs))

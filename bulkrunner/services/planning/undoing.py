@@ -121,10 +121,10 @@ class Undoing:
         """Yield what the run did and no later run of the same operation did again."""
         stream = self._ledger.ended_backwards(run.id, outcomes=_CONCERNED)
         while batch := list(islice(stream, BATCH)):
-            made = self._ledger.made(plans, [one.change.operation_digest() for one in batch])
+            made = self._ledger.made(plans, [one.change.wish_digest() for one in batch])
             undone = self._undone.among(made)
             for ended in batch:
-                digest = ended.change.operation_digest()
+                digest = ended.change.wish_digest()
                 if ended.result.outcome is not Outcome.APPLIED:
                     if ended.attempts:
                         yield ended

@@ -1,0 +1,87 @@
+"""Which records an entry of a step means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
+from bulkrunner.domain.records import item_of
+from bulkrunner.domain.steps import Step, StepEntry
+from bulkrunner.services.planning.bibs import BibFacts
+from bulkrunner.services.planning.combining import subject_part
+from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.steps import NotFound, Refused
+from bulkrunner.services.planning.view import Look
+
+
+class Selecting:
+    """Turns what an entry names into records; thread safe, keeps nothing per entry."""
+
+    def __init__(self, resolver: Resolver, sigels: Sequence[str]) -> None:
+        """Select.
+
+        Args:
+            resolver: that reads.
+            sigels: the job's.
+        """
+        self._resolver = resolver
+        self._sigels = tuple(sigels)
+
+    def records(self, entry: StepEntry, look: Look) -> Sequence[str]:
+        """Return the records that an entry means, as ids, or keys of holdings yet to be created.
+
+        Raises:
+            NotFound, Refused, PassedOver: it means none.
+            CatalogueUnreachable: the environment does not answer.
+        """
+        if entry.step.holdings is None:
+            return (entry.ref,)
+        bib = self._resolver.bib(entry.ref)
+        found = tuple(self._holdings(bib, entry.step, look))
+        if not found:
+            raise NotFound(
+                "no_holding", f"{', '.join(self._meant(entry.step))} has no holding on it"
+            )
+        return found
+
+    def _meant(self, step: Step) -> tuple[str, ...]:
+        return step.holdings if isinstance(step.holdings, tuple) else self._sigels
+
+    def _holdings(self, bib: BibFacts, step: Step, look: Look) -> Iterator[str]:
+        """Yield a bib's holdings as what precedes in the plan will have left them."""
+        for sigel in self._meant(step):
+            if sigel not in self._sigels:
+                raise Refused(
+                    Refusal(
+                        code="foreign_sigel",
+                        message=f"the step names {sigel}, which the job may not touch",
+                        hint=f"the job's sigels are {', '.join(self._sigels)}",
+                    )
+                )
+            key = holding_key(bib.summary.id, sigel)
+            there = self._resolver.holdings(bib.thing_iri, sigel)
+            planned = look.of([key, *map(record_key, there)])
+            for record in there:
+                if _is_still(planned.get(record_key(record)), bib, step.number):
+                    yield record
+            if (new := planned.get(key)) is not None and _is_new(new, there):
+                yield new.record if new.action is Action.UPDATE else key
+
+
+def _is_still(change: PlannedChange | None, bib: BibFacts, step: int) -> bool:
+    """Tell whether a holding is on the bib, or was before this step, whatever precedes."""
+    if change is None or subject_part(change, step) is not None:
+        return True
+    if change.action is Action.UPDATE and change.after is not None:
+        return item_of(change.after) == bib.thing_iri
+    return change.action is not Action.DELETE
+
+
+def _is_new(change: PlannedChange, there: Sequence[str]) -> bool:
+    """Tell whether a change puts a holding on the bib that the catalogue does not know there."""
+    if change.action is Action.REFUSED:
+        return not there
+    return change.action is Action.CREATE or (
+        change.action is Action.UPDATE and change.record not in there
+    )
