@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.cli import update_label
+from tests.support.pages import Page
 from tests.support.sandbox import wait_until
 from tests.undo.test_undo import content, content_of_new, counts, created, outcomes, undone
 
@@ -217,10 +218,12 @@ def test_the_report_tells_old_and_new_id(place, staging, own):
     place("plan", back, "--env", "staging")
     again = place("run", back, "--env", "staging").document["run"]
     new = created(staging)
-    for name in ("json", "html", "csv"):
+    for name in ("json", "jsonl", "csv", "html"):
         path = place.folder / f"ids.{name}"
         place("report", again, "--format", name, "--out", path)
         text = path.read_text(encoding="utf-8-sig")
+        if name == "html":
+            text = json.dumps(Page(text).rows())
         assert record in text, name
         assert new in text, name
     (change,) = json.loads((place.folder / "ids.json").read_text(encoding="utf-8"))["changes"]
