@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ class Plans(Core):
         policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
-            head=loaded.head,
+            head={**loaded.head, "inputs": loaded.inputs},
             environment=environment,
             policy=replace(policy, signers=self.signers() or ()),
             program_version=__version__,
@@ -135,12 +135,28 @@ class Plans(Core):
         return [*plan_ceilings(plan), *refused]
 
 
+_STRICTER: dict[str, Callable[[Any, Any], Any]] = {
+    "staging_max_age_days": min,
+    "plan_max_age_hours": min,
+    "resume_max_idle_days": min,
+    "min_staging_coverage": max,
+    "functions": lambda one, other: min(one, other, key=("none", "confined", "unconfined").index),
+}
+"""Of two values of a policy, the one that allows less."""
+
+
 def effective_policy(configured: Policy, overridden: Mapping[str, Any]) -> Policy:
     """Return the configuration's policy with the manifest's values in their places.
 
-    Of two ceilings the lower one counts.
+    A configured value that is stricter than the built-in one stands against a looser one of the
+    manifest. Of two ceilings the lower one counts.
     """
-    values = dict(overridden)
+    values, built_in = dict(overridden), Policy()
+    for name in values.keys() & _STRICTER.keys():
+        stricter, mine = _STRICTER[name], getattr(configured, name)
+        default = getattr(built_in, name)
+        if mine != default and mine == stricter(mine, default):
+            values[name] = stricter(values[name], mine)
     if "test_hosts" in values:
         values["test_hosts"] = tuple(values["test_hosts"])
     if "ceilings" in values:

@@ -137,7 +137,8 @@ class Runs(Gating):
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
         from bulkrunner.services.verifying import Verifier
 
-        environment = self.within(self.ledger.plan(run.plan))
+        plan = self.ledger.plan(run.plan)
+        environment = self.within(plan)
         credentials = self.credentials(environment)
         with ReadOnlyCatalogue.open(
             environment,
@@ -152,4 +153,5 @@ class Runs(Gating):
                 run=run,
                 environment=environment,
                 progress=progress,
+                active_sigel=plan.active_sigel,
             )

@@ -37,7 +37,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "run": _RUN,
     "sandbox": ("test", "production", "pid", "config", "credentials"),
     "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
-    "status": ("jobs", "plans", "runs", "gates", "next"),
+    "status": ("jobs", "plans", "runs", "gates", "rules", "next"),
     "stop": ("run", "state"),
     "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
     "verify": ("run", "environment", "checked", "differences", "requests"),

@@ -215,6 +215,11 @@ class Plan:
     requests: int = 0
     rights: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def active_sigel(self) -> str:
+        """The library that its writes are made as."""
+        return str(self.manifest.get("active_sigel") or self.manifest.get("on_behalf_of"))
+
     def digest_head(self) -> dict[str, Any]:
         """Return what the plan digest covers besides the changes."""
         return {

@@ -168,6 +168,11 @@ def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any
     return {"cleanups" if beside else "not_as_predicted": found}
 
 
+def differing(one: Document, other: Document) -> list[str]:
+    """Return where two documents of one record differ, but for what is the server's own."""
+    return sorted(_places(one, other))
+
+
 def _places(one: Document, other: Document, besides: frozenset[str] = frozenset()) -> set[str]:
     """Return where two documents differ, but for what is the server's own."""
     own = SERVERS_OWN | besides

@@ -160,7 +160,7 @@ class Gates:
 
     def _missing_rights(self, plan: Plan, rights: Rights) -> str:
         allowed = set(_texts(plan.manifest.get("sigels")))
-        active = str(plan.manifest.get("active_sigel") or plan.manifest.get("on_behalf_of"))
+        active = plan.active_sigel
         if not rights.may_act_as(active):
             return f"the client may not act as {active}"
         for sigel, by_action in self._ledger.count_sigels(plan.id).items():

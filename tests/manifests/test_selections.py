@@ -130,7 +130,7 @@ class TestRows:
                 "header_separator": ";",
                 "columns": ("Bibid", "Signum"),
                 "lines": 7,
-                "left_out": {"empty_key": 1, "blank": 1, "too_many_cells": 1},
+                "left_out": {"empty_key": 1, "blank": 1, "too_many_cells": 1, "repeat": 1},
             }
         ]
 

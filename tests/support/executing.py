@@ -294,6 +294,7 @@ class Rig:
             run=run,
             environment=self.environment,
             progress=NullProgress(),
+            active_sigel=self.ledger.plan(run.plan).active_sigel,
         ).verify()
 
     def made_bib(self) -> str:

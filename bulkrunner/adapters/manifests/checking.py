@@ -16,6 +16,7 @@ from bulkrunner.adapters.manifests.parts import (
     UndoStep,
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
+from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
@@ -96,16 +97,18 @@ class _Checking:
                 validator=self._operation,
                 covers_bibs=self._covers_bibs(),
             )
+        referring = Referring()
         good = [
             (data, self._tree.source(("operations", number)))
             for number, data in enumerate(declared)
-            if self._is_good(data, number)
+            if self._is_good(data, number, referring)
         ]
         return InlineOperations(operations=good, iris=self._iris)
 
-    def _is_good(self, data: Any, number: int) -> bool:
+    def _is_good(self, data: Any, number: int, referring: Referring) -> bool:
         path = ("operations", number)
         before = self._problems.total
+        self._note(referring.faults(data), path)
         if self._operation.fits(data):
             faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
             self._note(faults, path)

@@ -11,6 +11,7 @@ from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
 from bulkrunner.adapters.manifests.messages import tell
 from bulkrunner.adapters.manifests.operations import key_of, meaning_of, operation_of, unreadable
 from bulkrunner.adapters.manifests.problems import shown
+from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selections import Report, Selected, Selection
@@ -102,11 +103,13 @@ class FileOperations:
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order, one line at a time."""
+        referring = Referring()
         try:
             with self.folder.open(self.name) as file:
                 for number, value in read_lines(file):
                     source = Source(file=self.name, line=number)
-                    if self._fits(value, source, report):
+                    fine = self._refers(value, source, referring, report)
+                    if self._fits(value, source, report) and fine:
                         yield _explicit(operation_of(value, source, self.iris), source)
         except FileRefused as refused:
             report(
@@ -121,6 +124,13 @@ class FileOperations:
 
     def input(self) -> None:
         """Return nothing: there is no list or table."""
+
+    def _refers(self, value: Any, source: Source, referring: Referring, report: Report) -> bool:
+        fine = True
+        for told in referring.faults(value):
+            report(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+            fine = False
+        return fine
 
     def _fits(self, value: Any, source: Source, report: Report) -> bool:
         if isinstance(value, Fault):

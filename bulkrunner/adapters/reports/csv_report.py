@@ -11,6 +11,7 @@ from bulkrunner.adapters.reports.showing import as_text, shorten, visible
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.steps import InputLine
 
 COLUMNS = (
     "plan",
@@ -67,7 +68,25 @@ def csv_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
         writer.writerow([cell(value, words) for value in _row(item, data)])
         if count % _BATCH == 0:
             yield _taken(buffer)
+    for count, line in enumerate(data.left_out(), start=1):
+        writer.writerow([cell(value, words) for value in _left_out(line, data)])
+        if count % _BATCH == 0:
+            yield _taken(buffer)
     yield _taken(buffer)
+
+
+def _left_out(line: InputLine, data: ReportData) -> Sequence[Any]:
+    known = {
+        "plan": data.plan.id,
+        "run": data.run.id if data.run else "",
+        "environment": data.plan.environment,
+        "action": "left_out",
+        "given": line.given,
+        "source": str(line.source),
+        "code": line.code,
+        "message": line.message,
+    }
+    return [known.get(column, "") for column in COLUMNS]
 
 
 def _taken(buffer: io.StringIO) -> bytes:

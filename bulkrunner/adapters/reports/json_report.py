@@ -15,6 +15,10 @@ from bulkrunner.domain.gates import Approval, Evidence
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.report import REPORT_VERSION, Grouped, ReportData, ReportedChange
 from bulkrunner.domain.run import Attempt, Result
+from bulkrunner.domain.steps import InputLine
+
+LEFT_OUT = "left_out"
+"""Stands for an action where a line of an input gives no change."""
 
 
 def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
@@ -26,6 +30,8 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
             "program_version": __version__,
             "plan": _plan(data),
             "job": data.plan.manifest,
+            "inputs": data.inputs,
+            "selections": data.selections,
             "counts": data.counts,
             "sigels": data.sigels,
             "policy_loosened": [
@@ -38,6 +44,7 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
                 for item in data.loosened
             ],
             "gates": [gate.as_dict() for gate in data.gates],
+            "rules": [result.as_dict() for result in data.rules],
             "staging": _evidence(data.evidence),
             "approvals": [_approval(answer) for answer in data.approvals],
             "findings": _findings(data.grouped),
@@ -61,6 +68,11 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
             "reject_text": rejecting_text(data, words),
         }
     )
+    yield b'\n],"left_out":['
+    separator = b"\n"
+    for line in data.left_out():
+        yield separator + _encoded(_left_out(line))
+        separator = b",\n"
     yield b"\n]," + tail[1:] + b"\n"
 
 
@@ -78,6 +90,27 @@ def jsonl_chunks(data: ReportData, _words: Language) -> Iterator[bytes]:
             **change,
         }
         yield _encoded(line) + b"\n"
+    for left in data.left_out():
+        line = {
+            "record": None,
+            "plan": data.plan.id,
+            "run": data.run.id if data.run else None,
+            "environment": data.plan.environment,
+            "planned_record": None,
+            "action": LEFT_OUT,
+            **_left_out(left),
+        }
+        yield _encoded(line) + b"\n"
+
+
+def _left_out(line: InputLine) -> dict[str, Any]:
+    source = line.source
+    return {
+        "given": line.given,
+        "source": {"file": source.file, "line": source.line, "column": source.column},
+        "code": line.code,
+        "message": line.message,
+    }
 
 
 def _encoded(value: Any) -> bytes:

@@ -239,7 +239,7 @@ class Executor:
     def _frame(self, plan: Plan, records: Records, terms: Terms) -> Frame:
         parts = self._parts
         manifest = plan.manifest
-        sigel = str(manifest.get("active_sigel") or manifest.get("on_behalf_of"))
+        sigel = plan.active_sigel
         return Frame(
             catalogue=parts.catalogue,
             clock=parts.clock,

@@ -24,6 +24,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, item_of, thing_part
+from bulkrunner.domain.searches import Held
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts
@@ -148,6 +149,10 @@ class Resolver(Reading):
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        """Return every library's holdings on a bib, as the catalogue has them."""
+        return self._reader.holdings_on(bib_iri)
 
     # --- how it comes out --------------------------------------------------------------------
 
