@@ -19,7 +19,8 @@ from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting_rules import selection_faults
 from bulkrunner.adapters.manifests.steps import head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.iris import IriMap
@@ -66,7 +67,7 @@ class _Checking:
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
                 before = self._problems.total
-                self._note(clean_faults(step), path)
+                self._note(selection_faults(step, self._data), path)
                 if self._problems.total > before:
                     continue
                 found.append((self._step(step, path), self._selected_at(step, path)))

@@ -34,14 +34,18 @@ class Again:
 
     @classmethod
     def of(cls, document: Document, look: Look, iris: IriMap) -> Again:
-        """Return what is created again, of all that a document links to."""
+        """Return what is created again, of all that a document links to.
+
+        Raises:
+            Refused: one of them cannot be created again.
+        """
         linked = {record for iri in iter_ids(document) if (record := iris.short_id(iri))}
         keys = {again_key(record): record for record in linked}
         found = look.of(sorted(keys), sure=True)
         numbers = {
             keys[key]: change.number
             for key, change in found.items()
-            if change.action is Action.CREATE or change.made is not None
+            if change.action is not Action.UNCHANGED or change.made is not None
         }
         return cls(numbers_of=numbers, waits=waits((), numbers.values(), look), iris=iris)
 

@@ -62,8 +62,8 @@ class Planner:
         self._clock = clock
         self._progress = progress
         self._iris = iris
-        self._choosing = Choosing(reader, iris, ledger, clock, progress)
         self._stop = threading.Event()
+        self._choosing = Choosing(reader, iris, ledger, clock, progress, self._stop)
         self.begun = False
         """Whether the plan is in the ledger, so that it can be resumed."""
 

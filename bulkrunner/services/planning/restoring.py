@@ -144,11 +144,11 @@ class Restorer(Resolver):
         document = again.led(document)
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
         known.waits = again.numbers
-        place = {"place": again_key(wish.record)}
+        known.place = again_key(wish.record)
         if op.creates is Creates.BIB:
             known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
             new = build_create(op, iris=self._iris, bib_thing_iri=None)
-            return self._make_bib(known, op.sigel, new, pattern_of(op)) | place
+            return self._make_bib(known, op.sigel, new, pattern_of(op))
         creation = Creation(
             sigel=op.sigel,
             operation=known.operation,
@@ -159,7 +159,7 @@ class Restorer(Resolver):
         iri = (item_of(document) or "").removesuffix("#it")
         bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
         hung = replace(task, ref=bib)
-        return self._hold(hung, lambda _: creation, known, look, again.waits) | place
+        return self._hold(hung, lambda _: creation, known, look, again.waits)
 
 
 def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
