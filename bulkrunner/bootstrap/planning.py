@@ -105,7 +105,7 @@ class Plans(Core):
         policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
-            head=loaded.head,
+            head={**loaded.head, "inputs": loaded.inputs},
             environment=environment,
             policy=replace(policy, signers=self.signers() or ()),
             program_version=__version__,

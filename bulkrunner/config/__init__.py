@@ -86,7 +86,7 @@ def load_settings(
     sections = top.table("environments")
     environments = read_environments(sections)
     clients = read_clients(sections, file, named=path is not None)
-    policy = read_policy(top.table("policy"))
+    policy = read_policy(top.table("policy"), folder)
     configured = _configured_ledger(top.table("ledger"))
     faults.raise_if_any()
     return Settings(

@@ -146,6 +146,11 @@ class Step:
     on_several: str = "refuse"
     on_duplicate: str = "refuse"
 
+    @property
+    def concerns_selected(self) -> bool:
+        """Whether the selected records themselves are changed, not others that belong to them."""
+        return self.holdings is None and not isinstance(self.action, StepCreate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepEntry:
@@ -155,6 +160,7 @@ class StepEntry:
         given: what names the record, as written.
         ref: the same in its normal form: short id, legacy IRI, or a dialect that planning resolves.
         row: the row's columns where the selection is a table.
+        query: what the record must fit where a search or a dump named it.
     """
 
     source: Source
@@ -162,6 +168,7 @@ class StepEntry:
     given: str
     ref: str
     row: Mapping[str, str] | None = None
+    query: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

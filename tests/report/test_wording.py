@@ -55,7 +55,7 @@ def test_every_name_is_translated() -> None:
         assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
         assert set(words["gate"]) == set(GATE_NAMES)
         assert set(words["policy"]) == set(Policy().as_dict()) - {
-            *("reviewers", "ceilings", "signers", "second_approver_above", "client_unused_days")
+            *("reviewers", "ceilings", "signers", "rules", "client_unused_days")
         }, "a value that may be looser than the built-in one has a name"
 
 

@@ -16,9 +16,11 @@ from bulkrunner.adapters.manifests.parts import (
     UndoStep,
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
+from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting_rules import selection_faults
 from bulkrunner.adapters.manifests.steps import head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.iris import IriMap
@@ -65,7 +67,7 @@ class _Checking:
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
                 before = self._problems.total
-                self._note(clean_faults(step), path)
+                self._note(selection_faults(step, self._data), path)
                 if self._problems.total > before:
                     continue
                 found.append((self._step(step, path), self._selected_at(step, path)))
@@ -96,16 +98,18 @@ class _Checking:
                 validator=self._operation,
                 covers_bibs=self._covers_bibs(),
             )
+        referring = Referring()
         good = [
             (data, self._tree.source(("operations", number)))
             for number, data in enumerate(declared)
-            if self._is_good(data, number)
+            if self._is_good(data, number, referring)
         ]
         return InlineOperations(operations=good, iris=self._iris)
 
-    def _is_good(self, data: Any, number: int) -> bool:
+    def _is_good(self, data: Any, number: int, referring: Referring) -> bool:
         path = ("operations", number)
         before = self._problems.total
+        self._note(referring.faults(data), path)
         if self._operation.fits(data):
             faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
             self._note(faults, path)

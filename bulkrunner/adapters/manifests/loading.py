@@ -64,7 +64,7 @@ class LoadedJob:
         self.folder = str(found.again)
         self.counts = counts
         self.missing = missing
-        self.inputs = [facts for one in reads if (facts := one.part.input()) is not None]
+        self.inputs = [found for one in reads for found in _inputs(one)]
         self._prefix = found.prefix
         self._reads = reads
 
@@ -199,6 +199,13 @@ class _Reading:
                 "say everything about a record in one operation",
             )
         return True
+
+
+def _inputs(read: _Read) -> Iterator[dict[str, Any]]:
+    facts = read.part.input()
+    if facts is not None:
+        repeats = {"repeat": read.dropped} if read.dropped else {}
+        yield {**facts, "left_out": {**facts["left_out"], **repeats}}
 
 
 def _repeat(entry: Entry, first: Source) -> InputLine:

@@ -260,6 +260,8 @@ class ReportLines:
                 for number, value in read_lines(file):
                     source = Source(file=self.name, line=number)
                     record = value.get("record") if isinstance(value, dict) else None
+                    if isinstance(value, dict) and value.get("action") == "left_out":
+                        record = ""
                     if isinstance(value, Fault) or not isinstance(record, str):
                         report(_no_report(value, source))
                         return

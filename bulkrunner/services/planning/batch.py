@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from bulkrunner.domain.ports import PlanLedger
-from bulkrunner.domain.steps import StepEntry
+from bulkrunner.domain.rules import Rule
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.services.planning.earlier import Item
 from bulkrunner.services.planning.entering import Entering, Resolved
 from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.policing import policed
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.stepping import Stepping
 from bulkrunner.services.planning.steps import Draft
@@ -47,11 +49,16 @@ def batches(items: Iterator[Numbered], size: int) -> Iterator[list[Numbered]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What turns each kind of entry into changes."""
+    """What turns each kind of entry into changes.
+
+    Attributes:
+        forbidden: places that no change may touch, each with the rule that says so.
+    """
 
     explicit: Explicit
     restorer: Restorer
     stepping: Stepping
+    forbidden: Mapping[str, Rule] = field(default_factory=dict)
 
 
 class BatchPlanner:
@@ -128,11 +135,13 @@ class BatchPlanner:
             raise Interrupted("planning was stopped")
         blind = not sure and self._is_first_of_all(item)
         look = Look(self._view, blind=blind)
-        drafts = self._drafts(place, item, look)
+        drafts = policed(self._drafts(place, item, look), self._parts.forbidden)
         return Resolved(drafts=drafts, asked=frozenset(look.asked), blind=blind)
 
     def _drafts(self, place: int, item: Item, look: Look) -> list[Draft]:
         match item:
+            case InputLine():
+                return []
             case StepEntry():
                 return self._parts.stepping.resolve(item, look)
             case Restore():

@@ -24,6 +24,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, item_of, thing_part
+from bulkrunner.domain.searches import Held
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts
@@ -137,6 +138,41 @@ class Resolver(Reading):
         planned = self._outcome(task, attempt)
         return found[0] if found else self._entered(task, Known(record=task.ref), planned)
 
+    def know(self, task: Task, look: Look, *, kind: str) -> Known:
+        """Return what is known of a record that is only read, as what precedes leaves it.
+
+        Raises:
+            NotFound, Refused: it is not there, or not the job's.
+        """
+        demand(self._proofs.acting())
+        known = Known(record=task.ref)
+        self._meet(task, known, look)
+        if known.is_stuck and known.earlier is not None:
+            raise Refused(Refusal(code=known.earlier.code, message=known.earlier.message))
+        if known.kind != kind:
+            raise Refused(_other_kind(known.kind, kind))
+        return known
+
+    def make_room(self, task: Task, bib: BibFacts, known: Known, look: Look) -> None:
+        """Note that a holding goes over to a bib, where its library has none.
+
+        Raises:
+            Refused, PassedOver: it has one, or the bib goes away.
+        """
+        self._heed_deletion(bib, look)
+        sigel = known.sigel or ""
+        key = holding_key(bib.summary.id, sigel)
+        taken = look.at(key)
+        if taken is not None and taken.record != known.record:
+            raise _duplicate(
+                task, f"change {taken.number} of this plan puts a holding of {sigel} there"
+            )
+        existing = [one for one in self._standing(bib, sigel, known, look) if one != known.record]
+        if existing:
+            text = f"{sigel} already has the holding {', '.join(existing)} on that bib"
+            raise _duplicate(task, text)
+        known.place = key
+
     def bib(self, ref: str) -> BibFacts:
         """Return a bib.
 
@@ -148,6 +184,10 @@ class Resolver(Reading):
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        """Return every library's holdings on a bib, as the catalogue has them."""
+        return self._reader.holdings_on(bib_iri)
 
     # --- how it comes out --------------------------------------------------------------------
 
@@ -190,6 +230,7 @@ class Resolver(Reading):
             "target_key": known.target_key,
             "notes": known.notes,
             "prerequisites": known.waits,
+            "place": known.place,
             "step": task.step,
         }
         alone = PlannedChange(**{**fields, **planned})
@@ -239,6 +280,7 @@ class Resolver(Reading):
             return done
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
+        wish.first()
         return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
 
     def _meet(self, task: Task, known: Known, look: Look) -> None:
@@ -362,7 +404,7 @@ class Resolver(Reading):
             "action": Action.DELETE,
             "links": tuple(link for link in links if link != known.record),
             "before_fingerprint": before_fingerprint(before),
-            "pattern": f"delete {known.kind or 'record'}",
+            "pattern": wish.pattern or f"delete {known.kind or 'record'}",
         }
 
     # --- a holding to be created -------------------------------------------------------------
@@ -415,9 +457,7 @@ class Resolver(Reading):
         number = created_number(task.ref)
         if number is None or number in waits.records:
             bib = self._bib_to_hold(waits.records.get(number or 0, task.ref), known)
-            gone = look.at(record_key(bib.summary.id))
-            if gone is not None and gone.action is Action.DELETE:
-                raise Refused(_deleted_in_plan(gone.number))
+            self._heed_deletion(bib, look)
             return bib
         create = waits.creates[number]
         if create.kind != "bib":
@@ -429,6 +469,11 @@ class Resolver(Reading):
                 )
             )
         return BibFacts(summary=BibSummary(id=task.ref), thing_iri=f"{task.ref}#it", is_bib=True)
+
+    def _heed_deletion(self, bib: BibFacts, look: Look) -> None:
+        gone = look.at(record_key(bib.summary.id))
+        if gone is not None and gone.action is Action.DELETE:
+            raise Refused(_deleted_in_plan(gone.number))
 
     def _heed_place(self, task: Task, known: Known, look: Look) -> None:
         """Refuse, or pass over, a holding where the plan has one already."""
@@ -478,7 +523,7 @@ def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
             raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")
         raise Refused(_deleted_in_plan(earlier.number))
     known.before, known.target_key = earlier.before, earlier.target_key
-    known.waits = earlier.prerequisites
+    known.waits, known.place = earlier.prerequisites, earlier.place
     known.earlier = earlier
     known.now = earlier.after or earlier.before
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone
+from bulkrunner.domain.created import PREFIX
 from bulkrunner.domain.decisions import by_and_when
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Create, Creates
@@ -34,7 +35,7 @@ from bulkrunner.services.planning.steps import (
     made_earlier,
 )
 from bulkrunner.services.planning.view import Look
-from bulkrunner.services.planning.waiting import Waits
+from bulkrunner.services.planning.waiting import Waits, waits
 
 
 class Restorer(Resolver):
@@ -138,6 +139,7 @@ class Restorer(Resolver):
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
         if op.creates is Creates.BIB:
             known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
+            known.place = _restored(wish.record)
             again = build_create(op, iris=self._iris, bib_thing_iri=None)
             return self._make_bib(known, op.sigel, again, pattern_of(op))
         creation = Creation(
@@ -147,8 +149,23 @@ class Restorer(Resolver):
             pattern=pattern_of(op),
         )
         known.kind = "holding"
-        bib = self._iris.short_id(item_of(document)) or ""
-        return self._hold(replace(task, ref=bib), lambda _: creation, known, look, Waits())
+        ref, found = self._bib_again(self._iris.short_id(item_of(document)) or "", look)
+        known.waits = found.numbers
+        return self._hold(replace(task, ref=ref), lambda _: creation, known, look, found)
+
+    def _bib_again(self, bib: str, look: Look) -> tuple[str, Waits]:
+        """Return the bib that a holding is hung on: the old one, or what stands in for it."""
+        again = None
+        if self._iris.parse(bib) is not None and self._bibs.find(bib) is None:
+            again = look.of([_restored(bib)], sure=True).get(_restored(bib))
+        if again is None:
+            return bib, Waits()
+        return f"{PREFIX}{again.number}", waits((), (again.number,), look)
+
+
+def _restored(bib: str) -> str:
+    """Return the place of the change that creates a deleted bib again."""
+    return f"restored:{bib}"
 
 
 def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:

@@ -9,10 +9,20 @@ from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import apply_update, build_create, neutral_operation
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepUpdate
 from bulkrunner.services.planning.resolving import Resolver
-from bulkrunner.services.planning.selecting import Selecting
-from bulkrunner.services.planning.steps import Creation, Draft, Edit, Known, Removal, Task, Wish
+from bulkrunner.services.planning.selecting import Selecting, fitting
+from bulkrunner.services.planning.steps import (
+    Creation,
+    Draft,
+    Edit,
+    Known,
+    PassedOver,
+    Removal,
+    Task,
+    Wish,
+)
 from bulkrunner.services.planning.view import Look
 
 
@@ -47,13 +57,26 @@ class Stepping:
         for record in records:
             made = self._act(entry, replace(task, ref=record), look)
             drafts += [_moved(draft, len(drafts)) for draft in made]
+        drafts += [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
         return drafts
+
+    def _passed_over(self, task: Task, held: Held) -> Draft:
+        """Return what becomes of another library's holding: nothing, and not in silence."""
+
+        def other_library() -> PlannedChange:
+            owner = held.sigel or "no library that can be read"
+            raise PassedOver("other_library", f"the holding belongs to {owner}")
+
+        change = self._resolver.attempt(replace(task, ref=held.record), other_library)
+        return Draft(change=change, alone=True)
 
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
         if isinstance(entry.step.action, StepCreate):
             change = self._resolver.hold(task, lambda known: self._creation(entry, known), look)
         else:
-            change = self._resolver.concern(task, lambda known: self._wish(entry, known), look)
+            change = self._resolver.concern(
+                task, lambda known: self._wish(_fitting(entry, known), known), look
+            )
         return [Draft(change=change)]
 
     def _wish(self, entry: StepEntry, known: Known) -> Wish:
@@ -78,6 +101,13 @@ class Stepping:
             document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
             pattern=pattern_of(op),
         )
+
+
+def _fitting(entry: StepEntry, known: Known) -> StepEntry:
+    """Return the entry of a record that still fits the search that named it."""
+    if entry.query is not None and entry.step.concerns_selected and known.before is not None:
+        fitting(known.before, entry.query)
+    return entry
 
 
 NEW = "new"

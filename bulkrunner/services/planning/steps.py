@@ -62,6 +62,7 @@ class Known:
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
         waits: numbers of changes of this plan that must end well first.
+        place: ``holding:<bib>:<sigel>`` that the record goes over to.
         operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
     """
 
@@ -77,6 +78,7 @@ class Known:
     notes: tuple[tuple[str, str], ...] = ()
     earlier: PlannedChange | None = None
     waits: tuple[int, ...] = ()
+    place: str | None = None
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
 
@@ -90,6 +92,10 @@ class Known:
         )
 
 
+def everything() -> None:
+    """Go on in any case."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """A change to one existing record.
@@ -99,12 +105,14 @@ class Edit:
         wish: the same before anything was looked up in the record; None where it is the same.
         change: returns the document after it.
         pattern: what it does, values left out, in parts.
+        first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
         resave: the record is sent even if nothing changes.
     """
 
     operation: Mapping[str, Any]
     change: Callable[[Document], Applied | Refusal]
     pattern: tuple[str, ...]
+    first: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     resave: bool = False
@@ -115,6 +123,8 @@ class Removal:
     """The deletion of one existing record; ``operation`` and ``wish`` as of an edit."""
 
     operation: Mapping[str, Any]
+    first: Callable[[], None] = everything
+    pattern: str = ""
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
