@@ -128,6 +128,7 @@ class Runs(Gating):
                 alive=is_alive,
                 recheck=recheck,
                 set_rate=catalogue.set_rate,
+                hurry=catalogue.hurry,
             )
         )
 
