@@ -155,4 +155,5 @@ class Runs(Gating):
                 environment=environment,
                 progress=progress,
                 active_sigel=plan.active_sigel,
+                iris=self.iris(environment),
             )
