@@ -424,6 +424,9 @@ class RunLedger(Protocol):
         What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
         """
 
+    def result_of(self, run: str, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
+
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""
 

@@ -144,6 +144,13 @@ class Runs(Part):
                     found[number] = EndedAs(outcome=Outcome(outcome), record=record)
         return found
 
+    def result_of(self, run: str, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
+        query = select(results).where(results.c.run == run, results.c.change == change)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+            return result_of(row, fetch(connection, [row.stored]) if row is not None else {})
+
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""
         other = [
