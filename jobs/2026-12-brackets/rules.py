@@ -2,6 +2,7 @@
 
 
 def change(record, context):
+    """Return the holding with every suffix in brackets."""
     item = record["@graph"][1]
     suffixes = item.get("callNumberSuffix", [])
     suffixes = suffixes if isinstance(suffixes, list) else [suffixes]
