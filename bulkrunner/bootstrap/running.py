@@ -141,6 +141,7 @@ class Runs(Gating):
                 alive=is_alive,
                 recheck=recheck,
                 set_rate=catalogue.set_rate,
+                hurry=catalogue.hurry,
             )
         )
 
@@ -170,4 +171,5 @@ class Runs(Gating):
                 environment=environment,
                 progress=progress,
                 active_sigel=plan.active_sigel,
+                iris=self.iris(environment),
             )

@@ -110,12 +110,17 @@ class Create:
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A line of an id list that names no record; it becomes a refusal of the plan, never silence."""
+    """A line of an id list that names no record; it becomes a refusal of the plan, never silence.
+
+    Attributes:
+        on_missing: set where nothing was found, not misread: ``report`` or ``refuse``.
+    """
 
     source: Source
     given: str
     code: str
     message: str
+    on_missing: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

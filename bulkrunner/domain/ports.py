@@ -17,6 +17,7 @@ from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
     Attempt,
+    EndedAs,
     Lease,
     Orders,
     Outcome,
@@ -27,6 +28,7 @@ from bulkrunner.domain.run import (
     Wait,
 )
 from bulkrunner.domain.searches import Activity, DumpPage, FindPage, Held
+from bulkrunner.domain.steps import InputLine
 
 
 class Clock(Protocol):
@@ -231,6 +233,7 @@ class PlanLedger(Protocol):
         cursor: int,
         since: int | None = None,
         replaced: Sequence[PlannedChange] = (),
+        left_out: Sequence[tuple[int, InputLine]] = (),
     ) -> None:
         """Store changes and the cursor in one transaction.
 
@@ -240,10 +243,17 @@ class PlanLedger(Protocol):
             cursor: entries of the manifest planned by now.
             since: the cursor that the changes go on from; None: any.
             replaced: that take the places of stored changes with their numbers.
+            left_out: lines of inputs that give no change, each with its place in the stream.
 
         Raises:
             UsageError: ``planned_elsewhere`` where another process has moved the cursor.
         """
+
+    def selections(self, plan: str) -> list[Mapping[str, Any]]:
+        """Return ``{step, count, note}`` of every selection that was stored whole, in order."""
+
+    def left_out(self, plan: str) -> Iterator[InputLine]:
+        """Stream the lines of a plan's inputs that give no change, in their order."""
 
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a stored change of the plan has: that change."""
@@ -408,8 +418,14 @@ class RunLedger(Protocol):
     def conclude(self, run: str, change: int, result: Result) -> Future[None]:
         """Store a change's outcome; done once it is on disk."""
 
-    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
-        """Return the outcomes of these changes, as far as they have one."""
+    def ended_as(self, run: str, changes: Sequence[int]) -> Mapping[int, EndedAs]:
+        """Return how these changes ended, as far as they have.
+
+        What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
+        """
+
+    def result_of(self, run: str, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
 
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""

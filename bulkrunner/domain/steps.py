@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from bulkrunner.domain.conditions import Condition
+from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
 
 
@@ -25,7 +27,7 @@ class Acts:
 
 
 Value: TypeAlias = Any
-"""JSON as written in a step: constants, with references to row, bib and parameters in it."""
+"""JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class StepMerge(Acts):
 class StepSplit(Acts):
     """The components that meet a condition become a holding of their own."""
 
-    components: Mapping[str, Any]
+    components: Condition
     sigel: Value = None
     of: Value = None
 
@@ -107,6 +109,18 @@ class StepRevert(Acts):
     effect_digest: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepFunction(Acts):
+    """Each record is given to a function of the job folder.
+
+    Attributes:
+        on_bibs: the records are bibs, which the function only looks at: it returns operations.
+    """
+
+    source: FunctionSource
+    on_bibs: bool = False
+
+
 StepAction: TypeAlias = (
     StepUpdate
     | StepDelete
@@ -117,6 +131,7 @@ StepAction: TypeAlias = (
     | StepMerge
     | StepSplit
     | StepRevert
+    | StepFunction
 )
 
 
@@ -140,11 +155,16 @@ class Step:
     action: StepAction
     name: str = ""
     holdings: str | tuple[str, ...] | None = None
-    where: Mapping[str, Any] | None = None
+    where: Condition | None = None
     expect: Mapping[str, Value] = field(default_factory=dict)
     on_missing: str | None = None
     on_several: str = "refuse"
     on_duplicate: str = "refuse"
+
+    @property
+    def concerns_selected(self) -> bool:
+        """Whether the selected records themselves are changed, not others that belong to them."""
+        return self.holdings is None and not isinstance(self.action, StepCreate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +175,7 @@ class StepEntry:
         given: what names the record, as written.
         ref: the same in its normal form: short id, legacy IRI, or a dialect that planning resolves.
         row: the row's columns where the selection is a table.
+        query: what the record must fit where a search or a dump named it.
     """
 
     source: Source
@@ -162,6 +183,7 @@ class StepEntry:
     given: str
     ref: str
     row: Mapping[str, str] | None = None
+    query: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,15 @@ from bulkrunner.adapters.ledger.rows import (
     plan_of,
     plan_row,
 )
-from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans, results, runs
+from bulkrunner.adapters.ledger.schema import (
+    input_lines,
+    jobs,
+    planned_changes,
+    plans,
+    results,
+    runs,
+)
+from bulkrunner.adapters.ledger.selections import line_row
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import (
@@ -32,6 +40,7 @@ from bulkrunner.domain.plan import (
     PlanState,
 )
 from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
@@ -64,6 +73,7 @@ class Plans(Part):
         cursor: int,
         since: int | None = None,
         replaced: Sequence[PlannedChange] = (),
+        left_out: Sequence[tuple[int, InputLine]] = (),
     ) -> None:
         """Store changes and the cursor in one transaction."""
         parcel = Parcel()
@@ -86,6 +96,8 @@ class Plans(Part):
                 batch = {"batch": rows[0]["number"]}
                 connection.execute(insert(planned_changes), [row | batch for row in rows])
                 self._tell(connection, "changes_added", plan, rows)
+            if left_out:
+                connection.execute(insert(input_lines), [line_row(plan, *one) for one in left_out])
             connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
 
     def _replace(self, connection: Connection, plan: str, rows: list[dict[str, Any]]) -> None:

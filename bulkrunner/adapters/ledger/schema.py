@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -205,6 +205,20 @@ selected = Table(
     Column("position", Integer, nullable=False),
     Column("ref", Words, nullable=False),
     PrimaryKeyConstraint("plan", "step", "position"),
+)
+
+input_lines = Table(
+    "input_lines",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    _text("source_file"),
+    Column("source_line", Integer, nullable=False),
+    Column("source_column", Integer, nullable=False),
+    _text("code"),
+    _text("given"),
+    _text("message"),
+    PrimaryKeyConstraint("plan", "place"),
 )
 
 runs = Table(

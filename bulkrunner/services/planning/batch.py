@@ -10,7 +10,7 @@ from itertools import islice
 
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Rule
-from bulkrunner.domain.steps import StepEntry
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.services.planning.earlier import Item
@@ -140,6 +140,8 @@ class BatchPlanner:
 
     def _drafts(self, place: int, item: Item, look: Look) -> list[Draft]:
         match item:
+            case InputLine():
+                return []
             case StepEntry():
                 return self._parts.stepping.resolve(item, look)
             case Restore():

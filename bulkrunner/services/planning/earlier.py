@@ -10,12 +10,12 @@ from bulkrunner.domain.job import Operation, Unreadable
 from bulkrunner.domain.plan import Made, Plan
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import last_modifier, modified
-from bulkrunner.domain.steps import StepEntry
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.services.planning.undoing import Undone
 
-Item: TypeAlias = Operation | Unreadable | Restore | StepEntry
-"""What is resolved to planned changes."""
+Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
+"""What is resolved to planned changes; a line that is left out comes to none."""
 
 MAX_VERSIONS = 20
 """Versions of a record that are looked through for the one that a run stored."""

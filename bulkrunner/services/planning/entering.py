@@ -17,6 +17,9 @@ SHOWN = 5
 """Records named in a refusal."""
 
 
+_FAILED = (Action.REFUSED, Action.NOT_FOUND)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
     """What became of one entry.
@@ -111,6 +114,9 @@ class Entering:
         """Return a change with those that it needs among its prerequisites."""
         if change.action not in WRITING:
             return replace(change, prerequisites=())
+        unmet = next((one for one in needed if one.action in _FAILED), None)
+        if unmet is not None:
+            return _refused(change, _unmet(unmet))
         numbers = {one.number for one in needed if one.action in WRITING}
         numbers = numbers.union(change.prerequisites) - {change.number}
         for number in sorted(numbers):
@@ -174,6 +180,14 @@ def _circular(number: int) -> Refusal:
         code="circular",
         message=f"it would wait for change {number}, which waits for it",
         hint="do it in another order, or in two jobs",
+    )
+
+
+def _unmet(needed: PlannedChange) -> Refusal:
+    return Refusal(
+        code="prerequisite",
+        message=f"it waits for change {needed.number}, which is refused: {needed.code}",
+        hint="put that one right first",
     )
 
 

@@ -117,7 +117,7 @@ def _named(declared: Operation, number: int) -> str:
 def _unreadable(declared: Unreadable) -> PlannedChange:
     return PlannedChange(
         number=0,
-        action=Action.REFUSED,
+        action=Action.NOT_FOUND if declared.on_missing == "report" else Action.REFUSED,
         record=declared.given,
         given=declared.given,
         source=declared.source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,17 +11,20 @@ from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Undo
+from bulkrunner.domain.job import Job, Undo, Unreadable
 from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.domain.rules import forbidden_places
-from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
+from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
+from bulkrunner.services.planning.calling import Calling, Runners
+from bulkrunner.services.planning.choosing import Choosing, Chosen
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.selecting import Selecting
 from bulkrunner.services.planning.stepping import Stepping
@@ -35,6 +38,7 @@ class PlanRequest:
     Attributes:
         head: the manifest's head as plain data, kept in the plan.
         policy: the effective policy.
+        runners: call the job's functions; None where it has none.
     """
 
     source: JobSource
@@ -42,6 +46,7 @@ class PlanRequest:
     environment: Environment
     policy: Policy
     program_version: str
+    runners: Runners | None = None
 
 
 class Planner:
@@ -62,6 +67,7 @@ class Planner:
         self._progress = progress
         self._iris = iris
         self._stop = threading.Event()
+        self._choosing = Choosing(reader, iris, ledger, clock, progress, self._stop)
         self.begun = False
         """Whether the plan is in the ledger, so that it can be resumed."""
 
@@ -135,13 +141,13 @@ class Planner:
     def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> None:
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._clock, plan)
-        items = skipped(self._expanded(request.source.operations(), undoing, plan), plan.cursor)
+        items = skipped(self._expanded(request.source, undoing, plan), plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
         ) as pool:
             planner = BatchPlanner(
-                self._parts(plan, proofs),
+                self._parts(plan, proofs, request.runners),
                 self._ledger,
                 plan.id,
                 pool=pool,
@@ -152,7 +158,10 @@ class Planner:
                 self._heed_stop(plan, cursor)
                 entering, done, fault = planner.plan(batch)
                 if done:
-                    self._store(plan, entering, counts, since=cursor, cursor=cursor + done)
+                    left_out = [(n, one) for n, one in batch[:done] if isinstance(one, InputLine)]
+                    self._store(
+                        plan, entering, left_out, counts, since=cursor, cursor=cursor + done
+                    )
                     cursor += done
                     self._progress.advance(cursor, counts)
                 if fault is not None:
@@ -160,46 +169,59 @@ class Planner:
                     raise fault
 
     def _store(
-        self, plan: Plan, entering: Entering, counts: dict[str, int], *, since: int, cursor: int
+        self,
+        plan: Plan,
+        entering: Entering,
+        left_out: Sequence[tuple[int, InputLine]],
+        counts: dict[str, int],
+        *,
+        since: int,
+        cursor: int,
     ) -> None:
         added, replaced = entering.added, entering.replaced
         for action in self._ledger.actions_of(plan.id, [change.number for change in replaced]):
             counts[action.value] -= 1
-        self._ledger.add_changes(plan.id, added, cursor=cursor, since=since, replaced=replaced)
+        self._ledger.add_changes(
+            plan.id, added, cursor=cursor, since=since, replaced=replaced, left_out=left_out
+        )
         for change in (*added, *replaced):
             counts[change.action.value] += 1
 
-    def _parts(self, plan: Plan, proofs: Proofs) -> Parts:
+    def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
         earlier = EarlierRuns(self._ledger, plan)
         restorer = Restorer(self._reader, self._iris, proofs, earlier)
         selecting = Selecting(restorer, proofs.job.sigels)
+        contexts = Contexts(restorer, self._iris, proofs.job.parameters)
+        calling = Calling(restorer, contexts, runners, proofs.job.parameters)
         return Parts(
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
-            stepping=Stepping(restorer, selecting, self._iris),
+            stepping=Stepping(restorer, selecting, calling, contexts),
             forbidden=forbidden_places(plan),
         )
 
-    def _expanded(self, entries: Iterator[Entry], undoing: Undoing, plan: Plan) -> Iterator[Item]:
+    def _expanded(self, source: JobSource, undoing: Undoing, plan: Plan) -> Iterator[Item]:
         """Yield the entries; those that the environment or the ledger answers are several."""
-        for entry in entries:
+        job = source.job
+        for entry in source.operations():
             match entry:
                 case Undo():
                     yield from undoing.resolve(entry)
                 case StepSelection():
-                    yield from self._selected(plan.id, entry)
-                case InputLine():
-                    continue
+                    yield from self._selected(plan.id, entry, job)
                 case _:
                     yield entry
 
-    def _selected(self, plan: str, selection: StepSelection) -> Iterator[StepEntry]:
+    def _selected(self, plan: str, selection: StepSelection, job: Job) -> Iterator[Item]:
         """Yield the records of a selection, which is resolved once for each plan."""
         step = selection.step
-        if self._ledger.selection(plan, step.number) is None:
-            raise NotImplementedError("no selection of a manifest is left to the environment")
+        chosen = self._choosing.choose(plan, selection, job.parameters)
+        if chosen.refused is not None or not chosen.count:
+            yield _nothing(selection, chosen, job)
+            return
+        query = self._choosing.query(selection, job.parameters)
         for ref in self._ledger.selected(plan, step.number):
-            yield StepEntry(source=selection.source, step=step, given=ref, ref=ref)
+            yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
 
     def _finish(self, plan: Plan) -> Plan:
         return self._ledger.finish_plan(
@@ -221,3 +243,18 @@ class Planner:
                 f"plan {plan.id} was stopped after {cursor} operations",
                 hint=f"bulkrunner resume {plan.id}",
             )
+
+
+def _nothing(selection: StepSelection, chosen: Chosen, job: Job) -> Unreadable:
+    """Return what becomes of a selection that names no record."""
+    given = next(iter(selection.selects))
+    if chosen.refused is not None:
+        code, message = chosen.refused["code"], chosen.refused["message"]
+        return Unreadable(source=selection.source, given=given, code=code, message=message)
+    return Unreadable(
+        source=selection.source,
+        given=given,
+        code="nothing_found",
+        message=f"the {given} of step {selection.step.number} names no record here",
+        on_missing=selection.step.on_missing or job.on_missing,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Made, record_key
@@ -12,6 +13,7 @@ from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, held_by, is_holding, item_of, thing_part
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.earlier import is_in_history
+from bulkrunner.services.planning.naming import Naming
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.steps import (
     Known,
@@ -39,6 +41,7 @@ class Reading:
         self._iris = iris
         self._proofs = proofs
         self._bibs = Bibs(reader, iris)
+        self._naming = Naming(reader, iris)
         self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
     # --- a record that is to be written ------------------------------------------------------
@@ -81,7 +84,23 @@ class Reading:
             hint=f"records of this environment begin with {self._iris.target}",
         )
 
+    def named(self, ref: str, *, on_several: str = "refuse") -> tuple[str, ...]:
+        """Return the records that a number of whatever kind names; other ids as they are.
+
+        Raises:
+            NotFound, Refused: none, or several.
+        """
+        if of_canonical(ref) is None:
+            return (ref,)
+        return self._naming.records(ref, on_several=on_several)
+
+    def document(self, record: str) -> Document | None:
+        """Return a record as it is now, None where it is not there."""
+        answer = self._reader.read(record)
+        return answer.document if isinstance(answer, Found) else None
+
     def _read(self, target: str, known: Known) -> Found:
+        (target,) = self.named(target)
         ref = self._iris.parse(target)
         if ref is None:
             raise Refused(
@@ -146,6 +165,7 @@ class Reading:
     # --- a bib that a holding is hung on -----------------------------------------------------
 
     def _bib_to_hold(self, of: str, known: Known) -> BibFacts:
+        (of,) = self.named(of)
         ref = self._iris.parse(of)
         if ref is None:
             raise Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))

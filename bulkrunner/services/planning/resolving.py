@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from bulkrunner.domain.answers import Found
+from bulkrunner.domain.answers import Found, Moved
 from bulkrunner.domain.created import created_number
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
@@ -24,6 +24,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import Document, item_of, thing_part
+from bulkrunner.domain.searches import Held
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.bibs import BibFacts
@@ -40,6 +41,7 @@ from bulkrunner.services.planning.earlier import EarlierRuns
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.planning.steps import (
+    NOT_MET,
     Creation,
     Edit,
     Known,
@@ -137,6 +139,41 @@ class Resolver(Reading):
         planned = self._outcome(task, attempt)
         return found[0] if found else self._entered(task, Known(record=task.ref), planned)
 
+    def know(self, task: Task, look: Look, *, kind: str) -> Known:
+        """Return what is known of a record that is only read, as what precedes leaves it.
+
+        Raises:
+            NotFound, Refused: it is not there, or not the job's.
+        """
+        demand(self._proofs.acting())
+        known = Known(record=task.ref)
+        self._meet(task, known, look)
+        if known.is_stuck and known.earlier is not None:
+            raise Refused(Refusal(code=known.earlier.code, message=known.earlier.message))
+        if known.kind != kind:
+            raise Refused(_other_kind(known.kind, kind))
+        return known
+
+    def make_room(self, task: Task, bib: BibFacts, known: Known, look: Look) -> None:
+        """Note that a holding goes over to a bib, where its library has none.
+
+        Raises:
+            Refused, PassedOver: it has one, or the bib goes away.
+        """
+        self._heed_deletion(bib, look)
+        sigel = known.sigel or ""
+        key = holding_key(bib.summary.id, sigel)
+        taken = look.at(key)
+        if taken is not None and taken.record != known.record:
+            raise _duplicate(
+                task, f"change {taken.number} of this plan puts a holding of {sigel} there"
+            )
+        existing = [one for one in self._standing(bib, sigel, known, look) if one != known.record]
+        if existing:
+            text = f"{sigel} already has the holding {', '.join(existing)} on that bib"
+            raise _duplicate(task, text)
+        known.place = key
+
     def bib(self, ref: str) -> BibFacts:
         """Return a bib.
 
@@ -145,9 +182,25 @@ class Resolver(Reading):
         """
         return self._bib_to_hold(ref, Known(record=ref))
 
+    def bib_document(self, record: str) -> Document | None:
+        """Return a bib as the catalogue has it, None where it does not resolve."""
+        return self._bibs.document(record)
+
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
+
+    def document(self, named: str) -> Document | None:
+        """Return a record, named in any way, as the catalogue has it; None where it is not there."""
+        ref = self._iris.parse(named)
+        answer = self._reader.read(ref.value) if ref is not None else None
+        if isinstance(answer, Moved):
+            answer = self._reader.read(self._iris.short_id(answer.target) or answer.target)
+        return answer.document if isinstance(answer, Found) else None
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        """Return every library's holdings on a bib, as the catalogue has them."""
+        return self._reader.holdings_on(bib_iri)
 
     # --- how it comes out --------------------------------------------------------------------
 
@@ -190,6 +243,7 @@ class Resolver(Reading):
             "target_key": known.target_key,
             "notes": known.notes,
             "prerequisites": known.waits,
+            "place": known.place,
             "step": task.step,
         }
         alone = PlannedChange(**{**fields, **planned})
@@ -239,6 +293,8 @@ class Resolver(Reading):
             return done
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
+        _admit(wish, known)
+        wish.first()
         return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
 
     def _meet(self, task: Task, known: Known, look: Look) -> None:
@@ -296,12 +352,14 @@ class Resolver(Reading):
         """
         earlier = known.earlier
         part = subject_part(earlier, task.step) if earlier is not None else None
-        if earlier is None or part is None:
+        if earlier is None or part is None or part.code == NOT_MET:
             return
         now = known.now
         known.now = earlier.before
+        wish: Wish | None = None
         try:
-            wanted = wish_of(build(known))
+            wish = build(known)
+            wanted = wish_of(wish)
         except (Refused, PassedOver):
             wanted = ""
         known.now = now
@@ -309,6 +367,8 @@ class Resolver(Reading):
             known.earlier = known.target_key = None
             known.waits = ()
             raise PassedOver("repeated", f"{part.source} has named the record already")
+        if wish is not None:
+            _admit(wish, known)
         raise Refused(
             Refusal(
                 code="conflicting_rows",
@@ -323,14 +383,17 @@ class Resolver(Reading):
         result = wish.change(now)
         if isinstance(result, Refusal):
             raise Refused(result)
+        pattern = wish.pattern
+        if wish.done is not None:
+            known.operation, pattern = wish.done(result)
         after = result.document
         demand(self._may_become(after, known.kind or ""))
         own = _no_change() if same(after, now) and not wish.resave else {}
         earlier = known.earlier
         if earlier is not None and earlier.action is Action.CREATE:
-            return _as_create(
-                after, update_pattern(None, wish.pattern, earlier=earlier.pattern)
-            ) | {"own": own}
+            return _as_create(after, update_pattern(None, pattern, earlier=earlier.pattern)) | {
+                "own": own
+            }
         declared = (*result.declared, *(changed_paths(before, now) if earlier else ()))
         prediction = predict_stored(after, declared=declared)
         fingerprints = (before_fingerprint(before), before_fingerprint(prediction.document))
@@ -346,7 +409,7 @@ class Resolver(Reading):
             "before_fingerprint": fingerprints[0],
             "after_fingerprint": fingerprints[1],
             "pattern": update_pattern(
-                known.kind, wish.pattern, earlier=earlier.pattern if earlier else ""
+                known.kind, pattern, earlier=earlier.pattern if earlier else ""
             ),
             "own": own,
         }
@@ -362,7 +425,7 @@ class Resolver(Reading):
             "action": Action.DELETE,
             "links": tuple(link for link in links if link != known.record),
             "before_fingerprint": before_fingerprint(before),
-            "pattern": f"delete {known.kind or 'record'}",
+            "pattern": wish.pattern or f"delete {known.kind or 'record'}",
         }
 
     # --- a holding to be created -------------------------------------------------------------
@@ -390,6 +453,7 @@ class Resolver(Reading):
         made = self._earlier_runs.made(known.wish)
         if (earlier := self._created_earlier(known, made)) is not None:
             return earlier
+        _admit(creation, known)
         existing = self._standing(bib, creation.sigel, known, look)
         if existing:
             text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
@@ -415,9 +479,7 @@ class Resolver(Reading):
         number = created_number(task.ref)
         if number is None or number in waits.records:
             bib = self._bib_to_hold(waits.records.get(number or 0, task.ref), known)
-            gone = look.at(record_key(bib.summary.id))
-            if gone is not None and gone.action is Action.DELETE:
-                raise Refused(_deleted_in_plan(gone.number))
+            self._heed_deletion(bib, look)
             return bib
         create = waits.creates[number]
         if create.kind != "bib":
@@ -429,6 +491,11 @@ class Resolver(Reading):
                 )
             )
         return BibFacts(summary=BibSummary(id=task.ref), thing_iri=f"{task.ref}#it", is_bib=True)
+
+    def _heed_deletion(self, bib: BibFacts, look: Look) -> None:
+        gone = look.at(record_key(bib.summary.id))
+        if gone is not None and gone.action is Action.DELETE:
+            raise Refused(_deleted_in_plan(gone.number))
 
     def _heed_place(self, task: Task, known: Known, look: Look) -> None:
         """Refuse, or pass over, a holding where the plan has one already."""
@@ -458,6 +525,19 @@ class Resolver(Reading):
         return tuple(left)
 
 
+def _admit(wish: Wish | Creation, known: Known) -> None:
+    """Go on where the record is one that is meant.
+
+    Raises:
+        PassedOver: it is not, and nothing is wanted of it.
+    """
+    try:
+        wish.admit()
+    except PassedOver:
+        known.operation, known.wish = {}, None
+        raise
+
+
 def _wanted(wish: Wish, known: Known) -> Wish:
     """Note what is wanted of the record."""
     known.operation, known.wish = wish.operation, wish_of(wish)
@@ -478,7 +558,7 @@ def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
             raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")
         raise Refused(_deleted_in_plan(earlier.number))
     known.before, known.target_key = earlier.before, earlier.target_key
-    known.waits = earlier.prerequisites
+    known.waits, known.place = earlier.prerequisites, earlier.place
     known.earlier = earlier
     known.now = earlier.after or earlier.before
 

@@ -17,6 +17,9 @@ MAX_DEPTH = 100
 
 MAX_MESSAGE = 1000
 
+NOT_MET = "where_not_met"
+"""Code of a record that a step does not mean."""
+
 
 class Refused(Exception):
     """Carries a refusal out of the steps; never leaves planning."""
@@ -62,6 +65,7 @@ class Known:
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
         waits: numbers of changes of this plan that must end well first.
+        place: ``holding:<bib>:<sigel>`` that the record goes over to.
         operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
     """
 
@@ -77,6 +81,7 @@ class Known:
     notes: tuple[tuple[str, str], ...] = ()
     earlier: PlannedChange | None = None
     waits: tuple[int, ...] = ()
+    place: str | None = None
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
 
@@ -90,6 +95,10 @@ class Known:
         )
 
 
+def everything() -> None:
+    """Go on in any case."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """A change to one existing record.
@@ -99,12 +108,18 @@ class Edit:
         wish: the same before anything was looked up in the record; None where it is the same.
         change: returns the document after it.
         pattern: what it does, values left out, in parts.
+        done: tells, of what came of the change, the operation and the pattern's parts anew.
+        admit: raises ``PassedOver`` where the step does not mean the record.
+        first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
         resave: the record is sent even if nothing changes.
     """
 
     operation: Mapping[str, Any]
     change: Callable[[Document], Applied | Refusal]
     pattern: tuple[str, ...]
+    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[str, ...]]] | None = None
+    admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     resave: bool = False
@@ -112,9 +127,12 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """The deletion of one existing record; ``operation`` and ``wish`` as of an edit."""
+    """The deletion of one existing record; ``operation``, ``wish``, ``admit`` as of an edit."""
 
     operation: Mapping[str, Any]
+    admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
+    pattern: str = ""
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
@@ -124,7 +142,7 @@ class Creation:
     """A holding to be created.
 
     Attributes:
-        operation, wish: as of an edit.
+        operation, wish, admit: as of an edit.
         document: returns the document to be posted, given the bib's graph[1].@id.
     """
 
@@ -132,6 +150,7 @@ class Creation:
     operation: Mapping[str, Any]
     document: Callable[[str], Document]
     pattern: str
+    admit: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from bulkrunner.domain.approvals import loosened
 from bulkrunner.domain.environment import Environment, Policy
@@ -126,6 +127,9 @@ class ReportService:
             staging=watch.staging(),
             estimate=estimate(grouped.kinds, environment, now) if environment else None,
             timeline=timeline(self._ledger.decisions(run.id)) if run else None,
+            left_out=lambda: self._ledger.left_out(plan.id),
+            inputs=tuple(_inputs(plan)),
+            selections=tuple(self._ledger.selections(plan.id)),
         )
 
     def _evidence(self, plan: Plan) -> Evidence | None:
@@ -138,6 +142,11 @@ class ReportService:
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
+
+
+def _inputs(plan: Plan) -> Iterator[Mapping[str, Any]]:
+    found = plan.manifest.get("inputs")
+    yield from (one for one in (found if isinstance(found, list) else ()) if isinstance(one, dict))
 
 
 def _pass_on_ambiguous(error: UsageError) -> None:
