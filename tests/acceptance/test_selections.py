@@ -119,6 +119,32 @@ def here_holds(here: EnvironmentControl, bib: str) -> bool:
     return bool(http("GET", f"{here.base_url}/_findhold?{query}").json)
 
 
+def test_two_names_of_one_record_and_two_steps_for_it_are_all_told(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holding = here.records("hold", "Ylm")[0]
+    bib = bib_of(here, holding)
+    number(here, bib, thing=[{"@type": "ISBN", "value": "917000059X"}])
+    first = {"ids": "ids.txt", "holdings": "own", **NOTE}
+    second = {"ids": "more.txt", "append": {"at": "@record.cataloguersNote", "value": "åter"}}
+    files = {"ids.txt": f"{bib}\n917000059X\n", "more.txt": f"\n{holding}\n"}
+    job = place.job("twice", steps=[first, second], files=files)
+    plan = place("plan", job, "--env", "staging").document
+    assert (plan["counts"]["update"], plan["counts"]["unchanged"]) == (1, 1)
+    lines = lines_of(place, plan["plan"])
+    found = [
+        (one["source"]["file"], one["source"]["line"], one["code"])
+        for line in lines
+        for one in (line["inputs"] if line.get("inputs") else [line])
+    ]
+    assert sorted(found) == [
+        ("ids.txt", 1, ""),
+        ("ids.txt", 2, "repeated"),
+        ("more.txt", 1, "blank"),
+        ("more.txt", 2, ""),
+    ]
+
+
 @pytest.mark.parametrize("policy", ["refuse", "all"])
 def test_a_number_of_several_bibs(place: Workplace, here: EnvironmentControl, policy: str) -> None:
     holdings = here.records("hold", "Ylm")[:2]
