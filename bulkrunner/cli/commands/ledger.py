@@ -30,11 +30,15 @@ def upgrade(invocation: Invocation) -> None:
 def check(invocation: Invocation) -> None:
     """Verify file, chain, plans and documents, and name the first row that does not fit."""
     from bulkrunner.bootstrap import Program
-    from bulkrunner.errors import ChainBroken
+    from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(ledger=program.ledger_place())
-        faults = program.ledger.check()
+        try:
+            faults = program.ledger.check()
+        except LedgerDamaged as error:  # so much that it cannot even be opened
+            invocation.document.update(state="broken", faults=[error.message])
+            raise ChainBroken(error.message, hint=error.hint) from error
         invocation.document.update(state="broken" if faults else "intact", faults=faults)
         if faults:
             for fault in faults[1:]:
