@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,9 @@ from bulkrunner.domain.environment import KB_BASES, Environment
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.politeness import within_agreement
+from bulkrunner.domain.rules import hours
+from bulkrunner.domain.windows import common
+from bulkrunner.errors import ConfigError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
@@ -159,7 +163,19 @@ class Core:
             yield reader
 
     def within(self, plan: Plan) -> Environment:
-        """Return the plan's environment, asked no faster than its agreement allows."""
+        """Return the plan's environment, asked no faster than its agreement allows.
+
+        Raises:
+            ConfigError: its windows and the hours of the plan's rules never meet.
+        """
         agreement = plan.manifest.get("agreement") or {}
         environment = self.settings.environment(plan.environment)
-        return within_agreement(environment, agreement.get("rate"))
+        try:
+            windows = common([environment.windows, *hours(plan)])
+        except ValueError:
+            raise ConfigError(
+                f"the windows of {environment.name} ({', '.join(environment.windows)}) and the "
+                f"hours that policy allows plan {plan.id} never meet",
+                hint="change windows, or the rule of the policy file and make a new plan",
+            ) from None
+        return replace(within_agreement(environment, agreement.get("rate")), windows=windows)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkrunner.bootstrap.gates import Gating
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
-from bulkrunner.errors import BulkRunnerError
+from bulkrunner.errors import BulkRunnerError, UsageError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
@@ -20,11 +20,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenReport:
-    """Where a report is."""
+    """Where a report is.
+
+    Attributes:
+        older: the plan that ``plan`` was compared with; None in any other report.
+        changed: whether a run of ``plan`` would do something else than one of ``older``.
+    """
 
     plan: str
     run: str | None
+    form: str
     path: Path
+    older: str | None = None
+    changed: bool | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the command's document."""
+        return {
+            "plan": self.plan,
+            "run": self.run,
+            "format": self.form,
+            "path": str(self.path),
+            "older": self.older,
+            "changed": self.changed,
+        }
 
 
 class Reporting(Gating):
@@ -43,7 +62,38 @@ class Reporting(Gating):
         path = out or Path(f"{name}.{form}")
         data = reports.report_of(plan, run, self.gates_asking(plan), environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
-        return WrittenReport(plan=plan.id, run=run.id if run else None, path=path.absolute())
+        return WrittenReport(
+            plan=plan.id, run=run.id if run else None, form=form, path=path.absolute()
+        )
+
+    def write_plan_diff(
+        self, older: str, newer: str, *, form: str, language: str, out: Path | None
+    ) -> WrittenReport:
+        """Write what changed from one plan to another.
+
+        Raises:
+            UsageError: no such plan, or a form that says nothing of two plans.
+        """
+        from bulkrunner.adapters.reports.plan_diff import DIFF_FORMATS, write_plan_diff
+        from bulkrunner.services.comparing_plans import PlanComparison
+
+        if form not in DIFF_FORMATS:
+            raise UsageError(
+                f"a difference cannot be written as {form}",
+                hint=f"say --format {' or --format '.join(DIFF_FORMATS)}",
+            )
+        plans = self.ledger.plan(older), self.ledger.plan(newer)
+        found = PlanComparison(self.ledger).compare(*plans)
+        path = out or Path(f"{plans[0].id}-{plans[1].id}.{form}")
+        write_plan_diff(found, path, form=form, lang=language)
+        return WrittenReport(
+            plan=plans[1].id,
+            run=None,
+            form=form,
+            path=path.absolute(),
+            older=plans[0].id,
+            changed=found.changed,
+        )
 
     def _speeds(self, plan: Plan) -> Environment | None:
         try:
@@ -59,6 +109,9 @@ class Reporting(Gating):
         """
         from bulkrunner.adapters.manifests.ids import read_id_file
         from bulkrunner.adapters.undo_job import write_undo_job
+        from bulkrunner.services.keeping import refuse_compacted
+
+        refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
 
         iris = IriMap(bases=self.bases(), target="")
         same = [

@@ -99,11 +99,15 @@ class Faults:
 def _line_of(text: str, place: tuple[str, ...]) -> int:
     """Return the line of a key, or of its table; 0 where it cannot be told."""
     table: tuple[str, ...] = ()
+    items: dict[tuple[str, ...], int] = {}
     best = 0
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith("["):
             table = _keys(stripped.strip("[]").partition("]")[0])
+            if stripped.startswith("[["):  # one of several tables, told apart by its number
+                items[table] = items.get(table, 0) + 1
+                table = (*table, str(items[table]))
             if table == place[: len(table)] and table:
                 best = number
         elif match := re.match(r"[\w.\"'-]+(?=\s*=)", stripped):

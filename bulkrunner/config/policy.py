@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from bulkrunner.config.file import Table
+from bulkrunner.config.rules import read_rules
 from bulkrunner.domain.environment import CEILING_KEYS, PRODUCTION_HOST, Policy
 
 _NUMBERS = {
@@ -21,17 +23,25 @@ _KEYS = (
     *_NUMBERS,
     "test_hosts",
     "reviewers",
+    "rules",
     "functions",
     "ceilings",
-    "second_approver_above",
 )
-_FUNCTIONS = ("confined", "none", "unconfined")
+_FUNCTIONS = ("confined", "any", "none")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _MOST_CHANGES = 10**9
 
 
-def read_policy(table: Table) -> Policy:
-    """Return the policy; what the file does not say is as built in."""
+def read_policy(table: Table, folder: Path) -> Policy:
+    """Return the policy; what the file does not say is as built in.
+
+    Args:
+        table: of the configuration.
+        folder: what the path of the policy file starts from.
+
+    Raises:
+        ConfigError: the policy file is wrong.
+    """
     table.only(_KEYS)
     values: dict[str, Any] = {
         key: table.number(key, least=0, most=most) for key, most in _NUMBERS.items()
@@ -39,9 +49,8 @@ def read_policy(table: Table) -> Policy:
     values["test_hosts"] = _test_hosts(table)
     values["reviewers"] = table.text("reviewers")
     values["functions"] = table.choice("functions", _FUNCTIONS)
-    values["second_approver_above"] = table.whole(
-        "second_approver_above", least=0, most=_MOST_CHANGES
-    )
+    rules = table.text("rules")
+    values["rules"] = None if rules is None else read_rules(folder / rules)
     values["ceilings"] = _ceilings(table.table("ceilings"))
     return Policy(**{key: value for key, value in values.items() if value is not None})
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bulkrunner.domain.approval_terms import Conditions, strictest
-from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.environment import LooserValue, Policy
 from bulkrunner.domain.gates import Approval
-from bulkrunner.domain.plan import WRITING, Plan
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.rules import Level, approvers, broken
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
 
@@ -58,7 +59,7 @@ def permit(
         return Permit(closed=_nobody(plan, answers))
     reasons = {answer.person: missing(plan, answer) or unsound(answer) for answer in valid}
     counted = tuple(answer for answer in valid if not reasons[answer.person])
-    needed = approvers_needed(plan)
+    needed = approvers(plan)
     closed = ""
     if len(counted) < needed:
         why = [reason for reason in reasons.values() if reason]
@@ -90,16 +91,19 @@ def missing(plan: Plan, answer: Approval) -> str:
     return ""
 
 
-def approvers_needed(plan: Plan) -> int:
-    """Return how many people must say yes."""
-    above = Policy.from_dict(dict(plan.policy)).second_approver_above
-    writes = sum(plan.counts.get(action.value, 0) for action in WRITING)
-    return 2 if above is not None and writes > above else 1
+def loosened(plan: Plan) -> tuple[LooserValue, ...]:
+    """Return what must be agreed to in particular: values looser than built in, broken rules."""
+    values = Policy.from_dict(dict(plan.policy)).loosened()
+    rules = (
+        LooserValue(name=rule.id, value=said, built_in=rule.source)
+        for rule, said in broken(plan, Level.AGREE)
+    )
+    return (*values, *rules)
 
 
 def required_statements(plan: Plan) -> tuple[str, ...]:
     """Return what an approval of this plan must contain, word for word."""
-    return tuple(item.statement() for item in Policy.from_dict(dict(plan.policy)).loosened())
+    return tuple(item.statement() for item in loosened(plan))
 
 
 def permitted_statements(plan: Plan) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from bulkrunner.domain.rules import Rule
+
 PRODUCTION_HOST = "libris.kb.se"
 PRODUCTION_LOGIN = "login.libris.kb.se"
 KB_TEST_HOSTS = ("libris-stg.kb.se", "libris-qa.kb.se", "libris-edu.kb.se")
@@ -84,7 +86,7 @@ class Policy:
         test_hosts: further hosts whose test runs count for a production that is not on loopback.
         reviewers: allowed-signers file; then an approval must be signed. signers: its lines when
             the plan was made, without comments.
-        second_approver_above: changes of a plan above which two people must approve it.
+        rules: of the policy file, besides KB's.
         client_unused_days: after which ``doctor`` speaks of an API client.
     """
 
@@ -97,7 +99,7 @@ class Policy:
     functions: str = "confined"
     ceilings: dict[str, int] = field(default_factory=dict)
     signers: tuple[str, ...] = ()
-    second_approver_above: int | None = None
+    rules: tuple[Rule, ...] = ()
     client_unused_days: float = 180
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class Policy:
             "functions": self.functions,
             "ceilings": dict(sorted(self.ceilings.items())),
             "signers": list(self.signers),
-            "second_approver_above": self.second_approver_above,
+            "rules": [rule.as_dict() for rule in self.rules],
             "client_unused_days": self.client_unused_days,
         }
 
@@ -120,7 +122,8 @@ class Policy:
     def from_dict(cls, data: dict[str, Any]) -> Policy:
         """Read back what ``as_dict`` wrote."""
         lists = {name: tuple(data.get(name, ())) for name in ("test_hosts", "signers")}
-        return cls(**{**data, **lists})
+        rules = tuple(Rule.from_dict(item) for item in data.get("rules", ()))
+        return cls(**{**data, **lists, "rules": rules})
 
     def loosened(self) -> tuple[LooserValue, ...]:
         """Return every value that allows more than the built-in one."""

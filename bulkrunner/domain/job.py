@@ -64,7 +64,10 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """Changes to one existing record. Exactly one of changes, replace, resave is given."""
+    """Changes to one existing record. Exactly one of changes, replace, resave is given.
+
+    ``after`` holds the numbers, in the list of operations, of those that must end well first.
+    """
 
     source: Source
     target: str
@@ -72,6 +75,7 @@ class Update:
     replace: Mapping[str, Any] | None = None
     resave: bool = False
     expect: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,7 @@ class Delete:
     source: Source
     target: str
     expect: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 class Creates(StrEnum):
@@ -92,7 +97,7 @@ class Creates(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """A new record. ``of`` is the bib of a holding, None for a bib."""
+    """A new record. ``of`` is the bib of a holding, also as ``new:N``; None for a bib."""
 
     source: Source
     creates: Creates
@@ -100,16 +105,22 @@ class Create:
     of: str | None
     body: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A line of an id list that names no record; it becomes a refusal of the plan, never silence."""
+    """A line of an id list that names no record; it becomes a refusal of the plan, never silence.
+
+    Attributes:
+        on_missing: set where nothing was found, not misread: ``report`` or ``refuse``.
+    """
 
     source: Source
     given: str
     code: str
     message: str
+    on_missing: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

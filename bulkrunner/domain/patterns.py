@@ -49,6 +49,23 @@ def pattern_of(what: Operation | Sequence[Difference], *, kind: str | None = Non
     return _bounded(head, separator.join(_once(parts)))
 
 
+def parts_of_update(op: Update) -> tuple[str, ...]:
+    """Return what an update does, values left out, in parts."""
+    return tuple(_update_parts(op))
+
+
+def update_pattern(kind: str | None, parts: Iterable[str], *, earlier: str = "") -> str:
+    """Return the pattern of an update made of parts.
+
+    Args:
+        kind: ``holding`` or ``bib``; None where nobody knows.
+        parts: what it does, values left out.
+        earlier: pattern of what precedes in the same change, an update or a create.
+    """
+    head, _, rest = earlier.partition(": ") if earlier else (f"update {kind or 'record'}", "", "")
+    return _bounded(head, "; ".join(_once([*(rest.split("; ") if rest else ()), *parts])))
+
+
 def _update_parts(op: Update) -> list[str]:
     if op.resave:
         return ["resave"]
@@ -90,7 +107,8 @@ def _verb_part(change: Change) -> str:
 
 
 def _create_parts(op: Create) -> list[str]:
-    return [*sorted(op.body), *(f"@record.{key}" for key in sorted(op.record))]
+    body, record = written(op.body), written(op.record)
+    return [*sorted(body), *(f"@record.{key}" for key in sorted(record))]
 
 
 def _once(parts: Iterable[str]) -> list[str]:

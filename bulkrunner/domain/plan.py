@@ -48,8 +48,31 @@ class BibSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One entry of a manifest that concerns the record of a change, and how it came out by itself.
+
+    Attributes:
+        step: number of its step; None for an explicit operation.
+        given: the record as written there.
+        action, code, message: as of a change.
+        wish: digest of what it wants of the record, before anything was read.
+        subject: the entry names this record; False where it names another one, and this one is
+            written as well.
+    """
+
+    step: int | None
+    source: Source
+    given: str
+    action: Action
+    code: str = ""
+    message: str = ""
+    wish: str = ""
+    subject: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlannedChange:
-    """One operation resolved against one environment.
+    """What becomes of one record: one operation, or those of several steps, in one environment.
 
     Attributes:
         number: place in the plan, from 1; the change id shown to people is ``<plan>.<number>``.
@@ -65,8 +88,14 @@ class PlannedChange:
         target_key: what two changes of one plan may not share.
         pattern: what the change does, values left out; staging must have tried every pattern.
         notes: other findings that do not refuse the change, as (code, message).
-        prerequisites: numbers of earlier changes; this one is sent only when they ended well.
+        prerequisites: numbers of other changes; this one is sent only when they ended well.
         links: records that link to a bib to be deleted; known while planning, not stored.
+        step: number of the manifest's step that it comes from; None for an explicit operation.
+        parts: every entry that concerns the record, where it is more than this one.
+        made: record that an earlier run made, of a create that is ``unchanged``.
+        place: ``holding:<bib>:<sigel>`` that an update takes, for other changes of the plan.
+        wish: digest of what the manifest wants of the record, before anything was read; None where
+            the operation is that. By it a change is known again after a run has carried it out.
     """
 
     number: int
@@ -94,6 +123,15 @@ class PlannedChange:
     notes: tuple[tuple[str, str], ...] = ()
     prerequisites: tuple[int, ...] = ()
     links: tuple[str, ...] = ()
+    step: int | None = None
+    parts: tuple[Part, ...] = ()
+    made: str | None = None
+    place: str | None = None
+    wish: str | None = None
+
+    def wish_digest(self) -> str:
+        """Return the digest by which a change is known again when the job is planned again."""
+        return self.wish or self.operation_digest()
 
     def operation_digest(self) -> str:
         """Return the digest that staging and production changes are matched by."""
@@ -154,7 +192,7 @@ class Plan:
     Attributes:
         environment: name. addresses: kind, base_url, token_url, base_uri at planning.
         policy: effective policy as plain data. manifest: the job's head as plain data.
-        counts: by action, once complete. cursor: operations planned so far.
+        counts: by action, once complete. cursor: entries of the manifest planned so far.
         folder: job folder as an absolute path, for ``resume``.
     """
 
@@ -176,6 +214,11 @@ class Plan:
     cursor: int = 0
     requests: int = 0
     rights: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def active_sigel(self) -> str:
+        """The library that its writes are made as."""
+        return str(self.manifest.get("active_sigel") or self.manifest.get("on_behalf_of"))
 
     def digest_head(self) -> dict[str, Any]:
         """Return what the plan digest covers besides the changes."""
@@ -204,6 +247,11 @@ def plan_digest(head: Mapping[str, Any], change_digests: Iterable[str]) -> str:
 def record_key(record: str) -> str:
     """Return the target key of a change to an existing record."""
     return f"record:{record}"
+
+
+def holding_key(bib: str, sigel: str) -> str:
+    """Return the target key of a library's holding to be made on a bib."""
+    return f"holding:{bib}:{sigel}"
 
 
 def operation_digest(operation: Mapping[str, Any]) -> str:

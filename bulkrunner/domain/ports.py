@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import (
     Attempt,
+    EndedAs,
     Lease,
     Orders,
     Outcome,
@@ -27,6 +28,7 @@ from bulkrunner.domain.run import (
     Wait,
 )
 from bulkrunner.domain.searches import Activity, DumpPage, FindPage, Held
+from bulkrunner.domain.steps import InputLine
 
 
 class Clock(Protocol):
@@ -223,18 +225,73 @@ class PlanLedger(Protocol):
     def begin_plan(self, plan: Plan) -> None:
         """Store the head of a plan that is being made (state ``planning``)."""
 
-    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+    def add_changes(
+        self,
+        plan: str,
+        changes: Sequence[PlannedChange],
+        *,
+        cursor: int,
+        since: int | None = None,
+        replaced: Sequence[PlannedChange] = (),
+        left_out: Sequence[tuple[int, InputLine]] = (),
+    ) -> None:
         """Store changes and the cursor in one transaction.
 
+        Args:
+            plan: being made.
+            changes: new ones.
+            cursor: entries of the manifest planned by now.
+            since: the cursor that the changes go on from; None: any.
+            replaced: that take the places of stored changes with their numbers.
+            left_out: lines of inputs that give no change, each with its place in the stream.
+
         Raises:
-            UsageError: ``planned_elsewhere`` where another process has stored these numbers.
+            UsageError: ``planned_elsewhere`` where another process has moved the cursor.
         """
+
+    def selections(self, plan: str) -> list[Mapping[str, Any]]:
+        """Return ``{step, count, note}`` of every selection that was stored whole, in order."""
+
+    def left_out(self, plan: str) -> Iterator[InputLine]:
+        """Stream the lines of a plan's inputs that give no change, in their order."""
+
+    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
+        """Return for each target key or place that a stored change of the plan has: that change."""
+
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+
+    def last_number(self, plan: str) -> int:
+        """Return the number of the plan's last change; 0 where it has none."""
+
+    def selection(self, plan: str, step: int) -> Mapping[str, Any] | None:
+        """Return ``{count, note}`` of a selection that was stored whole; None where it was not."""
+
+    def keep_selection(
+        self,
+        plan: str,
+        step: int,
+        refs: Iterable[str],
+        *,
+        note: Callable[[], Mapping[str, Any]] = dict,
+    ) -> int:
+        """Store the records of a selection, which are consumed outside any transaction.
+
+        Args:
+            plan: being made.
+            step: number of the step.
+            refs: short ids.
+            note: facts about the selection, asked for at its end.
+        """
+
+    def selected(self, plan: str, step: int, *, after: int = 0) -> Iterator[str]:
+        """Stream the records of a stored selection."""
 
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: that change's number."""
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -303,7 +360,7 @@ class PlanLedger(Protocol):
         """Return the names of libraries by sigel, as the environment's records say."""
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
-        """Return by operation digest what runs of the plans applied last."""
+        """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
 
 class RunLedger(Protocol):
@@ -361,8 +418,14 @@ class RunLedger(Protocol):
     def conclude(self, run: str, change: int, result: Result) -> Future[None]:
         """Store a change's outcome; done once it is on disk."""
 
-    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
-        """Return the outcomes of these changes, as far as they have one."""
+    def ended_as(self, run: str, changes: Sequence[int]) -> Mapping[int, EndedAs]:
+        """Return how these changes ended, as far as they have.
+
+        What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
+        """
+
+    def result_of(self, run: str, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
 
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""
@@ -464,6 +527,9 @@ class ApprovalLedger(Protocol):
     def verify_chain(self) -> str | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
+    def verify_plan(self, plan: str) -> str | None:
+        """Compare one plan's changes and documents with its events; None where all fits."""
+
     def head(self) -> str:
         """Return the chain's newest hash."""
 
@@ -474,7 +540,34 @@ class ApprovalLedger(Protocol):
         """Append an event of its own, outside any state change."""
 
 
-class Ledger(PlanLedger, RunLedger, ApprovalLedger, Protocol):
+class KeptLedger(Protocol):
+    """The ledger as something that is kept: copied, and made smaller."""
+
+    def back_up(self, label: str, *, keep: int) -> str | None:
+        """Copy the ledger's file and remove older copies; None where there is no file to copy.
+
+        Args:
+            label: part of the copy's name, e.g. a plan's id.
+            keep: copies that stay, this one included; 0: nothing is copied.
+
+        Raises:
+            LedgerUnavailable: the copy cannot be written.
+        """
+
+    def compacted(self) -> frozenset[str]:
+        """Return the plans whose documents were dropped."""
+
+    def compact(self, plans: Sequence[str]) -> int:
+        """Drop the documents that only these plans and their runs have; returns how many."""
+
+    def tidy(self) -> None:
+        """Give back the room that dropped documents took."""
+
+    def size(self) -> int | None:
+        """Return the bytes of the ledger's file, None where it is none."""
+
+
+class Ledger(PlanLedger, RunLedger, ApprovalLedger, KeptLedger, Protocol):
     """The whole ledger."""
 
     def close(self) -> None:

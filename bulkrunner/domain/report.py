@@ -15,7 +15,9 @@ from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.report_facts import Estimate, Noted, StagingSummary, Timeline
+from bulkrunner.domain.rules import RuleResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
+from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
 REPORT_VERSION = 1
@@ -214,6 +216,11 @@ class Grouped:
 Stream = Callable[[], Iterator[ReportedChange]]
 
 
+def nothing_left_out() -> Iterator[InputLine]:
+    """Stand for the lines of a job without lists and tables."""
+    return iter(())
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything a report shows. Long lists are functions that start a new stream.
@@ -221,10 +228,13 @@ class ReportData:
     Attributes:
         counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
         problems: changes of the run that a person should look at. changes: every change.
+        left_out: lines of inputs that give no change. inputs: how lists and tables were read.
+        selections: what the environment answered to searches and libraries, by step.
         head: the ledger's newest hash when the report was made.
         libraries: names by sigel. risks: what to look at twice. not_restored: by an undo.
         staging: what test runs did. estimate: of the run; None where the speed is not known.
         timeline: None in the report of a plan, and before anything was decided.
+        rules: how the plan stands to them.
     """
 
     plan: Plan
@@ -241,12 +251,16 @@ class ReportData:
     problems: Stream
     changes: Stream
     head: str
+    left_out: Callable[[], Iterator[InputLine]] = nothing_left_out
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    selections: tuple[Mapping[str, Any], ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)
     risks: tuple[Noted, ...] = ()
     not_restored: tuple[Noted, ...] = ()
     staging: StagingSummary = field(default_factory=StagingSummary)
     estimate: Estimate | None = None
     timeline: Timeline | None = None
+    rules: tuple[RuleResult, ...] = ()
 
     @property
     def production(self) -> bool:

@@ -86,6 +86,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndedAs:
+    """How a change ended, in short; ``record`` is the one that was written."""
+
+    outcome: Outcome
+    record: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """The outcome of one planned change, as stored.
 

@@ -8,29 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
+from bulkrunner.domain.conditions import Condition
+from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
-
-Value: TypeAlias = Any
-"""JSON as written in a step: constants, with references to row, bib and parameters in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepUpdate:
+class Acts:
+    """What every action has.
+
+    Attributes:
+        concerns_one: nothing but the selected record is looked at or written.
+    """
+
+    concerns_one: ClassVar[bool] = False
+
+
+Value: TypeAlias = Any
+"""JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepUpdate(Acts):
     """Each record is changed; exactly one of changes and resave is given."""
 
+    concerns_one = True
     changes: tuple[Change, ...] = ()
     resave: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepDelete:
+class StepDelete(Acts):
     """Each record is deleted."""
+
+    concerns_one = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCreate:
+class StepCreate(Acts):
     """Each selected bib gets a holding of the sigel."""
 
     sigel: Value
@@ -39,21 +56,21 @@ class StepCreate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMove:
+class StepMove(Acts):
     """Each holding goes over to another library: created anew there, then deleted here."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRepoint:
+class StepRepoint(Acts):
     """Each holding is hung on another bib."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCopy:
+class StepCopy(Acts):
     """Each holding is copied to another library, another bib, or both; None: as it has it."""
 
     sigel: Value = None
@@ -61,7 +78,7 @@ class StepCopy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMerge:
+class StepMerge(Acts):
     """The places taken of each holding are added to another one; then the first is deleted."""
 
     into: Value
@@ -69,16 +86,16 @@ class StepMerge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepSplit:
+class StepSplit(Acts):
     """The components that meet a condition become a holding of their own."""
 
-    components: Mapping[str, Any]
+    components: Condition
     sigel: Value = None
     of: Value = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRevert:
+class StepRevert(Acts):
     """Each record gets back the content of a version, or the one it had before the runs of a job.
 
     Attributes:
@@ -86,9 +103,22 @@ class StepRevert:
         job, effect_digest: of the job whose runs are meant.
     """
 
+    concerns_one = True
     version: int | None = None
     job: str = ""
     effect_digest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFunction(Acts):
+    """Each record is given to a function of the job folder.
+
+    Attributes:
+        on_bibs: the records are bibs, which the function only looks at: it returns operations.
+    """
+
+    source: FunctionSource
+    on_bibs: bool = False
 
 
 StepAction: TypeAlias = (
@@ -101,6 +131,7 @@ StepAction: TypeAlias = (
     | StepMerge
     | StepSplit
     | StepRevert
+    | StepFunction
 )
 
 
@@ -124,11 +155,16 @@ class Step:
     action: StepAction
     name: str = ""
     holdings: str | tuple[str, ...] | None = None
-    where: Mapping[str, Any] | None = None
+    where: Condition | None = None
     expect: Mapping[str, Value] = field(default_factory=dict)
     on_missing: str | None = None
     on_several: str = "refuse"
     on_duplicate: str = "refuse"
+
+    @property
+    def concerns_selected(self) -> bool:
+        """Whether the selected records themselves are changed, not others that belong to them."""
+        return self.holdings is None and not isinstance(self.action, StepCreate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +175,7 @@ class StepEntry:
         given: what names the record, as written.
         ref: the same in its normal form: short id, legacy IRI, or a dialect that planning resolves.
         row: the row's columns where the selection is a table.
+        query: what the record must fit where a search or a dump named it.
     """
 
     source: Source
@@ -146,6 +183,7 @@ class StepEntry:
     given: str
     ref: str
     row: Mapping[str, str] | None = None
+    query: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ class Restore:
 
     def operation(self) -> dict[str, Any]:
         """Return the operation in neutral form."""
-        return undo_operation(self.run, self.change.operation_digest())
+        return undo_operation(self.run, self.change.wish_digest())
 
     def kind_of_restoring(self) -> str:
         """Return what staging must have tried, as a pattern."""

@@ -60,6 +60,38 @@ def time_zone(name: str) -> ZoneInfo:
         raise ValueError("is no known time zone, such as Europe/Stockholm") from None
 
 
+def common(sets: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the windows in which every set of windows is open; an empty set is always open.
+
+    Raises:
+        ValueError: there is no such minute.
+    """
+    parsed = [[parse_window(text) for text in windows] for windows in sets if windows]
+    minutes = [
+        minute
+        for minute in range(_DAY)
+        if all(any(window.holds(minute) for window in windows) for windows in parsed)
+    ]
+    if not minutes:
+        raise ValueError("no minute of the day is in all of them")
+    if len(minutes) == _DAY:
+        return ()
+    there = set(minutes)
+    starts = [minute for minute in minutes if (minute - 1) % _DAY not in there]
+    return tuple(f"{_clock(start)}-{_clock(_end(start, there))}" for start in starts)
+
+
+def _end(start: int, there: set[int]) -> int:
+    minute = start
+    while minute % _DAY in there:
+        minute += 1
+    return minute % _DAY
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
 def is_open(windows: Sequence[str], timezone: str, now: datetime) -> bool:
     """Tell whether writes may be sent at this moment; without windows always."""
     return _inside([parse_window(text) for text in windows], time_zone(timezone), now)

@@ -13,9 +13,11 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.rules import RuleKind, RuleResult
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.services.outlook import BLANK, Outlooks, outlook_lines
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.ruling import rule_results
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 """Outcomes that somebody must look at before the job goes on."""
@@ -32,6 +34,7 @@ class Status:
     plans: list[dict[str, Any]]
     runs: list[dict[str, Any]]
     gates: list[GateResult] = field(default_factory=list)
+    rules: tuple[RuleResult, ...] = ()
     next: str = ""
 
     def as_document(self) -> dict[str, Any]:
@@ -41,6 +44,7 @@ class Status:
             "plans": self.plans,
             "runs": self.runs,
             "gates": [gate.as_dict() for gate in self.gates],
+            "rules": [result.as_dict() for result in self.rules],
             "next": self.next,
         }
 
@@ -63,6 +67,9 @@ class Status:
                     yield from outlook_lines(run)
         for gate in self.gates:
             yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
+        for result in self.rules:
+            if result.kept is False and result.rule.kind is not RuleKind.GATE:
+                yield f"  rule {result.rule.id:<12} {result.rule.level.value:<6} {result.said}"
         if self.next:
             yield f"next: {self.next}"
 
@@ -96,11 +103,13 @@ class StatusService:
     def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
         """Return one plan, its runs and its gates."""
         runs = self._ledger.runs(plan=plan.id)
+        gates = self._gates(plan) if with_gates else []
         return Status(
             jobs=[{"job": plan.job}],
             plans=[self._plan(plan)],
             runs=[self._run(run) for run in runs],
-            gates=self._gates(plan) if with_gates else [],
+            gates=gates,
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             next=self.next_command(plan),
         )
 

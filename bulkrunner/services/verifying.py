@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.created import references_in, with_records
 from bulkrunner.domain.decisions import Version, by_and_when
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
-from bulkrunner.domain.plan import Action
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Ended, Progress, RunLedger
+from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome, Run
-from bulkrunner.domain.settling import equals_after, equals_before, is_later
+from bulkrunner.domain.settling import (
+    differing,
+    equals_after,
+    equals_before,
+    is_later,
+    stored_otherwise,
+)
+from bulkrunner.services.written import Search, is_as_left
 
 BATCH = 200
+
+SHOWN = 5
+"""Places named in a message at most."""
 
 Difference = dict[str, Any]
 """``{record, code, message, by, when}``, as the command's JSON document has it."""
@@ -50,10 +63,14 @@ class Verifier:
         run: Run,
         environment: Environment,
         progress: Progress,
+        active_sigel: str,
+        iris: IriMap,
     ) -> None:
         self._reader = reader
+        self._iris = iris
         self._ledger = ledger
         self._run = run
+        self._search = Search(reader, active_sigel)
         self._threads = environment.concurrency
         self._progress = progress
 
@@ -73,19 +90,21 @@ class Verifier:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as pool:
                 for batch in _batches(ended):
                     for found in pool.map(self._look, batch):
-                        checked += 1
-                        differences += [] if found is None else [found]
+                        checked += found is not None
+                        differences += found or []
                     self._progress.advance(checked, {"different": len(differences)})
         finally:
             self._progress.end()
         return Verified(checked=checked, differences=differences, requests=self._reader.requests)
 
-    def _look(self, ended: Ended) -> Difference | None:
+    def _look(self, ended: Ended) -> list[Difference] | None:
+        """Return what differs; None where the change made no record that could be read."""
+        ended = self._referring(ended)
         match ended.change.action, ended.result.outcome:
             case Action.CREATE, Outcome.APPLIED:
                 return self._created(ended)
             case Action.CREATE, _:
-                return None  # no record of ours to read
+                return None
             case Action.DELETE, outcome if outcome in REACHED:
                 return self._deleted(ended)
             case Action.UPDATE, outcome if outcome in REACHED:
@@ -93,89 +112,143 @@ class Verifier:
             case _:
                 return self._untouched(ended)
 
-    def _created(self, ended: Ended) -> Difference | None:
+    def _referring(self, ended: Ended) -> Ended:
+        """Return a change with the ids of the records that the run created in it."""
+        change = ended.change
+        numbers = sorted(references_in(change.after).intersection(change.prerequisites))
+        if not numbers:
+            return ended
+        made = self._ledger.ended_as(self._run.id, numbers)
+        records = {number: one.record for number, one in made.items() if one.record}
+        return replace(ended, change=with_records(change, records, self._iris))
+
+    def _created(self, ended: Ended) -> list[Difference]:
         record = ended.result.record or ended.change.record
         answer = self._reader.read(record)
         if not isinstance(answer, Found):
-            return _not_there(record, answer)
+            return [_not_there(record, answer)]
         left = ended.result.stored
         wanted = create_fingerprint(left) if left else ended.change.after_fingerprint
         if answer.etag == ended.result.etag or create_fingerprint(answer.document) == wanted:
-            return None
-        return _edited(record, answer)
+            return _otherwise(ended.change, record, answer.document)
+        return [_edited(record, answer.document, left or ended.change.predicted)]
 
-    def _deleted(self, ended: Ended) -> Difference | None:
+    def _deleted(self, ended: Ended) -> list[Difference]:
         answer = self._reader.read(ended.change.record)
         if isinstance(answer, (Gone, Missing)):
-            return None
+            return []
         document = answer.document if isinstance(answer, Found) else None
-        return _difference(
-            ended.change.record, "exists", "the record was to be deleted, but it is there", document
-        )
+        return [
+            _difference(
+                ended.change.record,
+                "exists",
+                "the record was to be deleted, but it is there",
+                document,
+            )
+        ]
 
-    def _updated(self, ended: Ended) -> Difference | None:
+    def _updated(self, ended: Ended) -> list[Difference]:
         change, result = ended.change, ended.result
         answer = self._reader.read(change.record)
         if not isinstance(answer, Found):
-            return _not_there(change.record, answer)
-        wanted = before_fingerprint(result.stored) if result.stored else change.after_fingerprint
-        version = Version(document=answer.document, etag=answer.etag)
-        if answer.etag != result.etag and version.fingerprint != wanted:
-            return _edited(change.record, answer)
-        if result.outcome is Outcome.APPLIED:
-            return self._replaced(ended, version)
-        return None
-
-    def _replaced(self, ended: Ended, newest: Version) -> Difference | None:
-        """Compare the version below ours with the one that was to be replaced."""
-        change = ended.change
+            return [_not_there(change.record, answer)]
+        newest = Version(document=answer.document, etag=answer.etag)
+        if result.outcome is not Outcome.APPLIED:
+            as_wanted = equals_after(change, newest)
+            return [] if as_wanted else [_edited(change.record, answer.document, change.predicted)]
         if not is_later(change, newest):
-            return _difference(
-                change.record,
-                "not_stored",
-                "the record has not been saved since the plan was made",
-                newest.document,
-            )
-        answer = self._reader.read_version(change.record, -2)
-        if isinstance(answer, Gone):
-            return _difference(
-                change.record,
-                "revived",
-                "the version before is a deletion: somebody deleted the record at the last "
-                "instant, and the write brought it back",
-                newest.document,
-            )
-        if not isinstance(answer, Found):
-            return _difference(change.record, "no_history", "the version before is not there", None)
-        older = Version(document=answer.document)
-        # Somebody may have saved it again without a change: then what is below is ours too.
-        if equals_before(change, older) or older.fingerprint == newest.fingerprint:
-            return None
-        return _difference(
-            change.record,
-            "replaced_another",
-            "the version before is not the one that the plan was made from",
-            answer.document,
-        )
+            return [
+                _difference(
+                    change.record,
+                    "not_stored",
+                    "the record has not been saved since the plan was made",
+                    newest.document,
+                )
+            ]
+        return self._written(ended, newest)
 
-    def _untouched(self, ended: Ended) -> Difference | None:
+    def _written(self, ended: Ended, newest: Version) -> list[Difference]:
+        """Compare the newest version with ours, and the one below ours with the plan's."""
+        change, result = ended.change, ended.result
+        written = self._search.written(change, result, newest)
+        ours = written.version
+        differences: list[Difference] = []
+        if newest.document is not None and not is_as_left(change, result, newest):
+            left = ours.document if ours else change.predicted
+            differences.append(_edited(change.record, newest.document, left))
+        if ours is None or ours.document is None:
+            differences.append(
+                _difference(
+                    change.record,
+                    "no_history",
+                    "no version of the record is as the run left it",
+                    newest.document,
+                )
+            )
+            return differences
+        differences += _otherwise(change, change.record, ours.document)
+        return differences + _replaced(change, ours, written.below)
+
+    def _untouched(self, ended: Ended) -> list[Difference] | None:
         """A change that did not end well: say so where the record is as wanted all the same."""
         change = ended.change
-        if ended.result.outcome not in (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN):
-            return None
         answer = self._reader.read(change.record)
         if change.action is Action.DELETE:
             done = isinstance(answer, Gone)
         else:
             done = isinstance(answer, Found) and _is_as_wanted(ended, answer)
         if not done:
-            return None
-        return _difference(
+            return []
+        return [
+            _difference(
+                change.record,
+                "done_all_the_same",
+                f"the change ended {ended.result.outcome}, but the record is as the job wanted it",
+                answer.document if isinstance(answer, Found) else None,
+            )
+        ]
+
+
+def _replaced(change: PlannedChange, ours: Version, below: Version | None) -> list[Difference]:
+    """Compare the version below ours with the one that was to be replaced."""
+    if below is None:
+        return [_difference(change.record, "no_history", "the version before is not there", None)]
+    if below.document is None:
+        return [
+            _difference(
+                change.record,
+                "revived",
+                "the version before is a deletion: somebody deleted the record at the last "
+                "instant, and the write brought it back",
+                ours.document,
+            )
+        ]
+    if equals_before(change, below):
+        return []
+    return [
+        _difference(
             change.record,
-            "done_all_the_same",
-            f"the change ended {ended.result.outcome}, but the record is as the job wanted it",
-            answer.document if isinstance(answer, Found) else None,
+            "replaced_another",
+            "the version before is not the one that the plan was made from",
+            below.document,
         )
+    ]
+
+
+def _otherwise(change: PlannedChange, record: str, left: Document) -> list[Difference]:
+    """Say where the server stored something else in the very places that the job changes."""
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    if fingerprint(left) == change.after_fingerprint:
+        return []
+    places = stored_otherwise(change, left).get("not_as_predicted")
+    if not places:
+        return []
+    message = f"the server stored something else than planned: {_some(places)}"
+    return [_difference(record, "stored_otherwise", message, left)]
+
+
+def _some(places: Sequence[str]) -> str:
+    return ", ".join(places[:SHOWN]) + (" …" if len(places) > SHOWN else "")
 
 
 def _is_as_wanted(ended: Ended, answer: Found) -> bool:
@@ -193,15 +266,16 @@ def _not_there(record: str, answer: object) -> Difference:
             return _difference(record, "missing", "the environment knows no such record", None)
 
 
-def _edited(record: str, answer: Found) -> Difference:
-    facts = by_and_when(answer.document)
+def _edited(record: str, document: Document, left: Document | None) -> Difference:
+    facts = by_and_when(document)
     message = f"edited since by {facts['by'] or 'somebody'} at {facts['when']}"
-    return _difference(record, "edited", message, answer.document)
+    places = differing(left, document) if left else []
+    if places:
+        message += f": {_some(places)}"
+    return _difference(record, "edited", message, document)
 
 
-def _difference(
-    record: str, code: str, message: str, document: dict[str, Any] | None
-) -> Difference:
+def _difference(record: str, code: str, message: str, document: Document | None) -> Difference:
     facts = by_and_when(document)
     return {
         "record": record,

@@ -164,7 +164,10 @@ def test_not_before_a_day_closes_the_gate_until_then(place, job):
 
 
 def test_a_second_person_above_a_size(place, job):
-    place.configure(policy={"second_approver_above": 5})
+    place.configure(policy={"rules": "policy.toml"})
+    (place.folder / "policy.toml").write_text(
+        '[[rule]]\nid = "two"\nkind = "approvers"\nabove = 5\nsource = "KB"\n', encoding="utf-8"
+    )
     plan = place.approved(job)
     gate = approval_gate(place, plan)
     assert "1 of the 2 people said yes" in gate["reason"]

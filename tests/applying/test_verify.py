@@ -1,7 +1,13 @@
 """Verification: every record of a run read again."""
 
+import contextlib
+import copy
+
 import pytest
 
+from bulkrunner.domain.run import RunState
+from bulkrunner.sandbox.seed import GLOBAL_SIGEL
+from tests.adversary.hooks import Hooked
 from tests.support.executing import (
     appending,
     creating_holding,
@@ -9,6 +15,7 @@ from tests.support.executing import (
     held,
     resaving,
     setting,
+    somebodys_holding,
 )
 
 
@@ -32,7 +39,15 @@ def done(rig, own, bibs):
 
 
 def codes(verified):
-    return {found["record"]: found["code"] for found in verified.differences}
+    found = {}
+    for difference in verified.differences:
+        found.setdefault(difference["record"], []).append(difference["code"])
+    return {record: ", ".join(one) for record, one in found.items()}
+
+
+@pytest.fixture(params=["staging", "production"])
+def either(request, rig, production):
+    return rig if request.param == "staging" else production
 
 
 def test_all_is_as_the_run_left_it(rig, done):
@@ -97,10 +112,111 @@ def test_conflicts_are_left_alone(rig, own):
     assert (verified.checked, verified.differences) == (1, [])
 
 
-def test_a_deletion_that_the_write_undid(rig, own):
+def deleted_just_before_the_put(rig, record, **options):
+    """Run one change of a record that a colleague deletes between our GET and our PUT."""
+    before = rig.control.document(record)
+    # Only a deletion as the record's own last author leaves its ETag as it is.
+    before["@graph"][1]["shelfControlNumber"] = "9"
+    rig.control.edit(record, sigel="Ylm", doc=before)
+    plan = rig.plan(setting(record, "He"))
+    rig.control.fault("foreign_edit", method="PUT", times=1, delete=True, sigel="Ylm", **options)
+    run = rig.run(plan)
+    rig.control.clear_faults()
+    assert rig.ledger.outcomes(run.id)["applied"] == 1
+    assert rig.sent() == [("PUT", 204)]
+    return run
+
+
+def test_a_deletion_that_the_write_undid(either, own):
     record = next(own)
-    run = rig.run(rig.plan(setting(record, "He")))
-    stored = rig.control.document(record)
-    rig.control.edit(record, sigel="S", delete=True)
-    rig.control.revive(record, stored)
-    assert codes(rig.verify(run)) == {record: "revived"}
+    run = deleted_just_before_the_put(either, record)
+    (found,) = either.verify(run).differences
+    written = either.control.document(record)["@graph"][0]
+    assert (found["record"], found["code"]) == (record, "revived")
+    assert (found["by"], found["when"]) == ("Ylm", written["modified"])
+
+
+def test_a_deletion_that_the_write_undid_is_seen_below_later_edits(either, own):
+    record = next(own)
+    run = deleted_just_before_the_put(either, record)
+    either.control.edit(record, sigel="S", set={"inventoryLevel": 3})
+    either.control.edit(record, sigel="S", set={"inventoryLevel": 4})
+    assert codes(either.verify(run)) == {record: "edited, revived"}
+
+
+def test_a_record_that_somebody_brought_back_is_not_our_doing(either, own):
+    record = next(own)
+    run = either.run(either.plan(setting(record, "He")))
+    stored = either.control.document(record)
+    either.control.edit(record, sigel="S", delete=True)
+    stored["@graph"][0]["recordStatus"] = "marc:CorrectedOrRevised"
+    stored["@graph"][1]["inventoryLevel"] = 5
+    etag = either.control.history(record)[-1]["etag"]
+    answer = either.control.send(
+        "PUT",
+        f"/{record}",
+        stored,
+        client="global",
+        sigel=GLOBAL_SIGEL,
+        headers={"If-Match": f'"{etag}"'},
+    )
+    assert answer.status == 204, answer
+    assert codes(either.verify(run)) == {record: "edited"}
+
+
+def test_what_was_edited_is_told_with_its_places(either, own):
+    record = next(own)
+    run = either.run(either.plan(setting(record, "He")))
+    either.control.edit(record, sigel="S", set={"shelfControlNumber": "3", "inventoryLevel": 7})
+    (found,) = either.verify(run).differences
+    when = either.control.document(record)["@graph"][0]["modified"]
+    assert found == {
+        "record": record,
+        "code": "edited",
+        "message": f"edited since by S at {when}: inventoryLevel, shelfControlNumber",
+        "by": "S",
+        "when": when,
+    }
+
+
+def test_each_update_is_two_reads(either, own):
+    run = either.run(either.plan(*(setting(next(own), "He") for _ in range(3))))
+    either.control.clear_log()
+    verified = either.verify(run)
+    assert verified.differences == []
+    asked = [e["query"] for e in either.control.log() if "/oauth" not in e["path"]]
+    assert sorted(asked) == sorted(["embellished=false"] * 3 + ["embellished=false&version=-2"] * 3)
+
+
+def test_what_the_server_stored_otherwise_is_listed_and_its_clean_ups_are_not(either, own):
+    odd, cleaned = next(own), next(own)
+
+    def put(real, record, document, **sent):
+        document = copy.deepcopy(document)
+        if record == odd:
+            document["@graph"][1]["shelfMark"]["label"] = "Hf"
+        else:
+            document["@graph"][1]["inventoryLevel"] = 11
+        return real(record, document, **sent)
+
+    plan = either.plan(setting(odd, "He"), setting(cleaned, "He"))
+    catalogue = either.catalogue()
+    run = either.begin(plan)
+    first = {"catalogue": Hooked(catalogue, put=put), "gate": catalogue.write_gate}
+    with contextlib.suppress(Exception):
+        either.resume(run, **first)
+    if either.ledger.run(run).state is not RunState.COMPLETED:  # production stops at the first
+        either.resume(run, **first)
+    verified = either.verify(either.ledger.run(run))
+    (found,) = verified.differences
+    assert (found["record"], found["code"]) == (odd, "stored_otherwise")
+    assert "shelfMark.label" in found["message"]
+
+
+def test_what_made_no_record_is_not_counted_as_read(rig, bibs):
+    bib = next(bibs)
+    plan = rig.plan(creating_holding(bib))
+    somebodys_holding(rig, bib)
+    run = rig.run(plan)
+    assert rig.ledger.outcomes(run.id)["refused"] == 1
+    assert rig.verify(run).checked == 0

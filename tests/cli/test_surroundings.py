@@ -88,8 +88,8 @@ def test_a_ledger_that_is_locked_in_the_middle_of_a_plan(place, own, monkeypatch
     stored = Plans.add_changes
     locks = []
 
-    def add(self, plan, changes, *, cursor):
-        stored(self, plan, changes, cursor=cursor)
+    def add(self, plan, changes, **more):
+        stored(self, plan, changes, **more)
         other = sqlite3.connect(place.ledger, isolation_level=None, check_same_thread=False)
         other.execute("begin immediate")
         locks.append(other)

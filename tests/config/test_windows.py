@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.politeness import allowed_rate, within_agreement
 from bulkrunner.domain.windows import (
+    end_of_work,
     is_open,
     next_closing,
     next_opening,
@@ -63,6 +64,32 @@ def test_a_window_that_the_clock_skips_opens_the_day_after():
     before = local("2026-03-29 01:30")
     assert next_opening(("02:00-03:00",), ZONE, before) == local("2026-03-30 02:00")
     assert next_opening(("02:30-04:00",), ZONE, before) == local("2026-03-29 03:00")
+
+
+def test_an_hour_that_comes_twice_is_open_twice():
+    # on 2026-10-25 the clock goes from 03:00 back to 02:00
+    window = ("02:00-03:00",)
+    opening = next_opening(window, ZONE, local("2026-10-25 01:00"))
+    assert opening == datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+    assert next_closing(window, ZONE, opening) == opening + timedelta(hours=2)
+    assert is_open(window, ZONE, datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
+    assert is_open(window, ZONE, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+    assert not is_open(window, ZONE, datetime(2026, 10, 25, 2, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("evening", "hours"), [("2026-03-28", 7), ("2026-10-24", 9), ("2026-06-01", 8)]
+)
+def test_a_night_is_as_long_as_the_clock_makes_it(evening, hours):
+    begin = local(f"{evening} 22:00").astimezone(UTC)
+    assert next_closing(NIGHT, ZONE, begin) == begin + timedelta(hours=hours)
+    # Work of eight hours ends in that night, or goes on for what is left in the next one.
+    done = end_of_work(NIGHT, ZONE, begin, 8 * 3600)
+    if hours >= 8:
+        assert done == begin + timedelta(hours=8)
+    else:
+        next_evening = (local(f"{evening} 22:00") + timedelta(days=1)).astimezone(UTC)
+        assert done == next_evening + timedelta(hours=8 - hours)
 
 
 @given(

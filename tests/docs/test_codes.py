@@ -28,7 +28,7 @@ COMPUTED_ERRORS = {
 
 REFUSING = ("services/planning", "domain/places.py", "domain/operations.py", "domain/expecting.py")
 REFUSING += ("domain/changes", "domain/conditions", "domain/values", "domain/references.py")
-REFUSERS = {"PlaceRefused", "NotFound"}
+REFUSERS = {"PlaceRefused", "NotFound", "PassedOver", "_unchanged"}
 ENDING = ("services/applying", "domain/settling.py", "domain/settling_creates.py")
 ENDING += ("domain/decisions.py", "domain/fingerprint.py", "services/settling.py")
 ENDERS = {"refused", "NotSendable"}
@@ -86,7 +86,9 @@ def given_by(places, constructors, positional):
         name = called(node)
         if name in positional and node.args:
             found.add(text_of(node.args[0]))
-        if name in constructors or (name not in ERRORS and keyword(node, "code") is not None):
+        # A FormError is a fault of the manifest, told by check.
+        known = name in ERRORS or name == "FormError"
+        if name in constructors or (not known and keyword(node, "code") is not None):
             found.add(text_of(keyword(node, "code")))
         found.add(text_of(keyword(node, "unsaved")))
     return found - {None, ""}

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_another_file_in_its_place_is_not_written(ledger, folder, tmp_path):
 
 def test_a_file_that_was_cut_short_is_not_written(ledger, folder):
     path = folder / "ledger.db"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ledger.plans()
     os.truncate(path, path.stat().st_size - 4096)
@@ -74,4 +75,18 @@ def test_a_file_that_was_cut_short_is_not_written(ledger, folder):
         with pytest.raises(LedgerDamaged, match="bytes are left"):
             use()
     assert path.read_bytes() == left
-    other.close()
+
+
+def test_a_file_that_gave_room_back_is_whole(ledger, folder):
+    """Compaction, or a person with `vacuum`, makes the file shorter and leaves nothing out."""
+    path = folder / "ledger.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(400000));")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ledger.plans()
+        before = path.stat().st_size
+        other.executescript("DROP TABLE big; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
+    assert path.stat().st_size < before
+    ledger.begin_plan(a_plan("p2"))
+    assert len(list(ledger.changes("p1"))) == 199
+    assert ledger.check() == []

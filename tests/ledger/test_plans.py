@@ -9,6 +9,7 @@ from bulkrunner.errors import UsageError
 from tests.support.ledgers import (
     START,
     a_change,
+    a_part,
     a_plan,
     finish_plan,
     new_ledger,
@@ -157,6 +158,63 @@ def test_changes_and_cursor_are_stored_together(ledger):
         ledger.add_changes("p1", twice, cursor=3)
     assert ledger.plan("p1").cursor == 1
     assert [change.number for change in ledger.changes("p1")] == [1]
+
+
+def test_a_change_can_be_replaced_until_the_plan_is_complete(ledger):
+    first = [a_change(number) for number in range(1, 4)]
+    store_plan(ledger, a_plan(), first, finish=False)
+    other = a_change(2, Action.DELETE, after=None, parts=(a_part(1), a_part(2, Action.DELETE)))
+    ledger.add_changes("p1", [a_change(4)], cursor=5, since=3, replaced=[other])
+    assert list(ledger.changes("p1")) == [first[0], other, first[2], a_change(4)]
+    assert ledger.actions_of("p1", [4, 2]) == [Action.DELETE, Action.UPDATE]
+    assert ledger.changes_numbered("p1", [3, 2, 9]) == [other, first[2]]
+    assert ledger.last_number("p1") == 4
+    assert ledger.check() == []
+    finish_plan(ledger, a_plan())
+    assert ledger.check() == []
+    with pytest.raises(Exception, match="never changed"), ledger._database.write() as connection:
+        connection.exec_driver_sql("UPDATE planned_changes SET code = 'x' WHERE number = 2")
+
+
+def test_a_replaced_change_that_is_edited_later_is_found(ledger):
+    store_plan(ledger, a_plan(), [a_change(1), a_change(2)], finish=False)
+    ledger.add_changes("p1", [], cursor=3, replaced=[a_change(1, code="a")])
+    with ledger._database.write() as connection:
+        connection.exec_driver_sql("UPDATE planned_changes SET code = '' WHERE number = 1")
+    (fault,) = ledger.check()
+    assert "change 1 of plan p1 is not as event 3" in fault
+
+
+def test_changes_are_found_by_target_and_by_place(ledger):
+    changes = [a_change(1), a_change(2, place="holding:b:Ylm"), a_change(3)]
+    store_plan(ledger, a_plan(), changes)
+    found = ledger.changes_of("p1", ["rec000003", "holding:b:Ylm", "nothing"])
+    assert found == {"rec000003": changes[2], "holding:b:Ylm": changes[1]}
+
+
+def test_changes_of_another_cursor_are_not_taken(ledger):
+    store_plan(ledger, a_plan(), [a_change(1)], finish=False)
+    with pytest.raises(UsageError) as raised:
+        ledger.add_changes("p1", [a_change(2)], cursor=3, since=2)
+    assert raised.value.code == "planned_elsewhere"
+
+
+def test_a_selection_is_kept_whole_or_made_again(ledger):
+    ledger.begin_plan(a_plan())
+
+    def broken():
+        yield from map(str, range(1500))
+        raise OSError("cut")
+
+    with pytest.raises(OSError, match="cut"):
+        ledger.keep_selection("p1", 1, broken())
+    assert ledger.selection("p1", 1) is None
+    refs = [f"r{number}" for number in range(2500)]
+    assert ledger.keep_selection("p1", 1, iter(refs), note=lambda: {"expected": 2501}) == 2500
+    assert ledger.selection("p1", 1) == {"count": 2500, "note": {"expected": 2501}}
+    assert list(ledger.selected("p1", 1)) == refs
+    assert list(ledger.selected("p1", 1, after=2400)) == refs[2400:]
+    assert list(ledger.selected("p1", 2)) == []
 
 
 def test_a_complete_plan_is_closed(ledger):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.plan import WRITING, Action, BibSummary, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, BibSummary, Part, PlannedChange
 from bulkrunner.domain.run import FINAL, Attempt, Result
 from tests.support.ledgers import a_plan, finish_plan, new_ledger, start_run
 
@@ -34,13 +34,25 @@ times = st.datetimes(
     max_value=datetime(2200, 1, 1),  # noqa: DTZ001
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=1)), timezone(timedelta(hours=-9))]),
 )
+sources = st.builds(Source, file=texts, line=st.integers(0, 10**9), column=st.integers(0, 10**9))
+parts = st.builds(
+    Part,
+    step=st.none() | st.integers(1, 1000),
+    source=sources,
+    given=texts,
+    action=st.sampled_from(Action),
+    code=texts,
+    message=texts,
+    wish=texts,
+    subject=st.booleans(),
+)
 changes = st.builds(
     PlannedChange,
     number=st.just(1),
     action=st.sampled_from(Action),
     record=texts,
     given=texts,
-    source=st.builds(Source, file=texts, line=st.integers(0, 10**9), column=st.integers(0, 10**9)),
+    source=sources,
     operation=documents,
     kind=st.sampled_from([None, "holding", "bib"]),
     declared=maybe,
@@ -60,6 +72,11 @@ changes = st.builds(
     notes=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
     prerequisites=st.lists(st.integers(1, 10**9), max_size=3).map(tuple),
     library=texts,
+    step=st.none() | st.integers(1, 1000),
+    parts=st.lists(parts, max_size=2).map(tuple),
+    made=maybe,
+    place=maybe,
+    wish=st.none() | st.binary(min_size=32, max_size=32).map(lambda raw: f"sha256:{raw.hex()}"),
 )
 attempts = st.builds(
     Attempt,

@@ -15,17 +15,22 @@ from tests.support.manifests import HEAD, ID, ids, load, make_job
 from tests.support.schema_tables import SECTIONS, rows
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "docs" / "reference" / "manifest.md"
-TEXT = REFERENCE.read_text(encoding="utf-8")
+PAGES = [ROOT / "docs" / "reference" / name for name in ("manifest.md", "changes.md")]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 FILES: dict[str, str | bytes] = {
     "ids.txt": "\n".join(ids(3)),
     "weeded.txt": "\n".join(ids(3, start=10)),
     "bibs.txt": "\n".join(ids(3, start=20)),
     "gamla-nummer.txt": "(LIBRIS)1\n1234567\n917000059X\n",
-    "lista.csv": "Bibid;Signum\n1234567;Hc\n1234568;Hce\n",
+    "lista.csv": "Bibid;Signum;Gammalt;Datum\n1234567;Hce;Hc;2026\n1234568;Uce;Uc;2026\n",
+    "signum.csv": "gammalt;nytt\nHc;Hce\nUc;Uce\n",
+    "signum.txt": "Hc\nUc\n",
     "utan-rubrik.tsv": "\n".join(f"{name}\tHc" for name in ids(2)),
     "run.jsonl": "".join(f'{{"record": "{name}", "outcome": "applied"}}\n' for name in ids(2)),
+    "rules.py": "def change(record, context):\n    return record\n\n\n"
+    "def create_for(record, context):\n    return {'skip': 'x'}\n",
+    "tabell.csv": "Hc;Hce\n",
     "ops.jsonl": f'{{"delete": "{ID}"}}\n',
 }
 
@@ -94,7 +99,8 @@ def test_every_yaml_example_loads(tmp_path: Path, text: str) -> None:
         text += "operations: {file: ops.jsonl}\n"
     loaded = load(make_job(tmp_path, text, FILES))
     assert sum(1 for _ in loaded.operations()) == sum(
-        loaded.counts.get(kind, 0) for kind in ("update", "delete", "create", "undo", "selection")
+        loaded.counts.get(kind, 0)
+        for kind in ("update", "delete", "create", "undo", "selection", "function")
     )
 
 

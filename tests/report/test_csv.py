@@ -17,6 +17,7 @@ from tests.support import reports
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = language("sv")
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\n=1", "  =1", "＝1+1", "＠x", '=HYPERLINK("x")')
 
 
 def rows_of(data: ReportData, folder: Path) -> list[dict[str, str]]:
@@ -59,9 +60,7 @@ def test_begins_with_a_byte_order_mark_for_spreadsheets(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\xef\xbb\xbfplan,")
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1+1", "＠x"]
-)
+@pytest.mark.parametrize("text", [*FORMULAS, "\t=1", "\r=1"])
 def test_a_formula_is_only_text(text: str) -> None:
     shown = cell(text, WORDS)
     assert isinstance(shown, str)
@@ -98,7 +97,7 @@ def test_a_cell_is_no_longer_than_spreadsheets_take() -> None:
 
 def test_the_manual_names_every_column_in_order() -> None:
     manual = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
-    table = manual.partition("## CSV")[2].partition("|---|---|")[2]
+    table = manual.partition("## CSV")[2].partition("|---|---|")[2].partition("\n## ")[0]
     named = [
         column
         for line in table.splitlines()

@@ -34,17 +34,27 @@ def test_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         "program_version",
         "plan",
         "job",
+        "inputs",
+        "selections",
         "counts",
         "sigels",
         "policy_loosened",
         "gates",
+        "rules",
         "staging",
+        "libraries",
+        "risks",
+        "not_restored",
+        "estimate",
+        "staged",
         "approvals",
         "findings",
         "cleanups",
         "patterns",
         "changes",
+        "left_out",
         "run",
+        "timeline",
         "ledger",
         "answer_text",
         "reject_text",
@@ -75,8 +85,10 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
         "record": planned.record,
         "given": planned.record,
         "source": {"file": "ids.txt", "line": 1, "column": 0},
+        "inputs": [],
         "kind": "holding",
         "sigel": "Ylm",
+        "library": None,
         "bib": {
             "id": "bib2",
             "title": "Gösta Berlings saga",
@@ -84,6 +96,7 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
             "year": "1891",
         },
         "link": f"https://libris.kb.se/{planned.record}",
+        "tried": None,
         "operation": planned.operation,
         "pattern": "update holding: set shelfMark.label",
         "code": "",
@@ -102,6 +115,16 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
         "result": None,
         "attempts": [],
     }
+
+
+def test_says_what_a_reviewer_weighs(tmp_path: Path) -> None:
+    document = document_of(reports.report_data(tmp_path, tried=12, run=True), tmp_path)
+    assert document["not_restored"][0] == {"code": "new_id", "count": 2, "changes": [16, 17]}
+    assert document["staged"]["outcomes"] == {"applied": 12}
+    assert sum(sum(step.values()) for step in document["timeline"]["steps"]) == 18
+    tried = next(item for item in document["changes"] if item["number"] == 3)["tried"]
+    assert tried["link"] == f"https://libris-stg.kb.se/{reports.record_id(3)}"
+    assert (tried["environment"], tried["run"], tried["outcome"]) == ("staging", "r0", "applied")
 
 
 def test_deletions_come_first_and_every_change_once(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_every_name_is_translated() -> None:
         assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
         assert set(words["gate"]) == set(GATE_NAMES)
         assert set(words["policy"]) == set(Policy().as_dict()) - {
-            *("reviewers", "ceilings", "signers", "second_approver_above", "client_unused_days")
+            *("reviewers", "ceilings", "signers", "rules", "client_unused_days")
         }, "a value that may be looser than the built-in one has a name"
 
 
@@ -123,6 +123,34 @@ def test_patterns_are_put_into_swedish() -> None:
     assert SV.pattern("delete bib") == "Radera bibliografisk post"
     assert EN.pattern("delete bib") == "delete bib"
     assert SV.pattern("something else") == "something else"
+
+
+def test_every_verb_is_put_into_swedish() -> None:
+    parts = [
+        "set a in each_place",
+        "remove b in components",
+        "append c in item",
+        "remove items of d in anywhere",
+        "replace value of e in each hasNote",
+        "replace text of f in item_and_components",
+        "move g to @record.h in record",
+        "retype i to Note",
+        "change j",
+        "add k",
+    ]
+    told = SV.pattern("update holding: " + "; ".join(parts)).partition(": ")[2].split("; ")
+    assert told == [
+        "nytt värde i a där uppgiften står",
+        "ta bort b i delarna",
+        "tillägg i c i själva beståndet",
+        "ta bort värden ur d var som helst i posten",
+        "byt värde enligt tabell i e i varje hasNote",
+        "byt text i f i beståndet och dess delar",
+        "flytta g till @record.h i katalogpostens egna uppgifter",
+        "ny typ Note på i",
+        "ändra j",
+        "tillägg i k",
+    ]
 
 
 def test_a_share_is_never_rounded_up() -> None:

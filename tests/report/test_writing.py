@@ -32,7 +32,7 @@ def test_replaces_an_older_report_and_leaves_nothing_else(tmp_path: Path, form: 
     assert list(out.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "md"])  # md lists none
 def test_a_failure_half_way_leaves_the_older_report(tmp_path: Path, form: str) -> None:
     class Broken(Exception):
         pass

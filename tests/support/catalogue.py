@@ -68,6 +68,7 @@ class MemoryCatalogue:
     failing: dict[str, Exception] = field(default_factory=dict)
     sigels: tuple[str, ...] = ("Ylm",)
     libraries: frozenset[str] | None = None
+    writes_bibs: bool = False
     asked: list[str] = field(default_factory=list)
     keep_asked: bool = True
 
@@ -114,7 +115,12 @@ class MemoryCatalogue:
     def rights(self) -> Rights:
         return Rights(
             permissions=tuple(
-                Permission(sigel=sigel, registrant=True, cataloger=False, global_registrant=False)
+                Permission(
+                    sigel=sigel,
+                    registrant=True,
+                    cataloger=self.writes_bibs,
+                    global_registrant=False,
+                )
                 for sigel in self.sigels
             )
         )

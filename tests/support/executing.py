@@ -307,6 +307,8 @@ class Rig:
             run=run,
             environment=self.environment,
             progress=NullProgress(),
+            active_sigel=self.ledger.plan(run.plan).active_sigel,
+            iris=self.iris,
         ).verify()
 
     def made_bib(self) -> str:

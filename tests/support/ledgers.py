@@ -13,6 +13,7 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,
+    Part,
     Plan,
     PlannedChange,
     PlanState,
@@ -108,6 +109,17 @@ def a_change(number: int, action: Action = Action.UPDATE, **values: Any) -> Plan
     return PlannedChange(**{**defaults, **values})
 
 
+def a_part(step: int, action: Action = Action.UPDATE, **values: Any) -> Part:
+    defaults: dict[str, Any] = {
+        "step": step,
+        "source": Source(file="ids.txt", line=step, column=1),
+        "given": "rec",
+        "action": action,
+        "wish": "sha256:00",
+    }
+    return Part(**{**defaults, **values})
+
+
 def store_plan(
     ledger: LedgerStore, plan: Plan, changes: list[PlannedChange], *, finish: bool = True
 ) -> Plan:
@@ -190,6 +202,8 @@ def fill(ledger: LedgerStore) -> None:
         ledger, a_plan(), [a_change(1), a_change(2, Action.DELETE), a_change(3), a_change(4)]
     )
     ledger.begin_plan(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
+    old = store_plan(ledger, a_plan("p0"), [a_change(8), a_change(9)])
+    ledger.compact([old.id])
     ledger.add_approval(an_approval(plan))
     ledger.note_client("staging", "client-1", use="r1", at=START)
     start_run(ledger, plan)

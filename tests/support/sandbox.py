@@ -242,10 +242,16 @@ class SandboxControl:
 
 
 @contextmanager
-def running_sandbox(**options: Any) -> Iterator[SandboxControl]:
-    """Serve a small sandbox from a thread; options are those of ``SandboxOptions``."""
+def running_sandbox(
+    *, ports: dict[str, int] | None = None, **options: Any
+) -> Iterator[SandboxControl]:
+    """Serve a small sandbox from a thread; options are those of ``SandboxOptions``.
+
+    Args:
+        ports: by kind, where it is to be served at the addresses of an earlier one.
+    """
     chosen = SandboxOptions(**{"bibs": BIBS, "holdings": HOLDINGS, **options})
-    with RunningSandbox(chosen) as running:
+    with RunningSandbox(chosen, ports=ports) as running:
         staging, production = (
             EnvironmentControl(
                 name=name,

@@ -1,10 +1,10 @@
-"""The tables of docs/reference/manifest.md as the schema says them."""
+"""The tables of docs/reference/manifest.md and changes.md as the schema says them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-SECTIONS: dict[str, tuple[str, ...]] = {
+SECTIONS: dict[str, tuple[str | int, ...]] = {
     "Top level": (),
     "agreement": ("properties", "agreement"),
     "ceilings": ("properties", "ceilings"),
@@ -28,10 +28,23 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "delete of a step": ("$defs", "stepDelete"),
     "create of a step": ("$defs", "stepCreate"),
     "undo of a step": ("$defs", "stepUndo"),
+    "function of a step": ("$defs", "function", "anyOf", 1),
+    "Changes": ("$defs", "stepChange"),
+    "set of a step": ("$defs", "stepSet"),
+    "append of a step": ("$defs", "stepAppend"),
+    "remove_items": ("$defs", "removeItems"),
+    "replace_value": ("$defs", "replaceValue"),
+    "table": ("$defs", "table"),
+    "replace_text": ("$defs", "replaceText"),
+    "move_value": ("$defs", "moveValue"),
+    "retype": ("$defs", "retype"),
+    "example": ("$defs", "example"),
+    "Conditions": ("$defs", "condition"),
+    "Tests": ("$defs", "test"),
 }
 
 
-def rows(schema: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+def rows(schema: dict[str, Any], path: tuple[str | int, ...]) -> list[str]:
     """Return the table rows of one object of the schema."""
     node: Any = schema
     for part in path:

@@ -64,7 +64,7 @@ class LedgerFile:
                 return
             if found is None or (found.st_dev, found.st_ino) != self._identity:
                 self._loss = self._gone("removed" if found is None else "replaced")
-            elif found.st_size < self._size:
+            elif found.st_size < self._size and not self._is_whole(found.st_size):
                 self._loss = LedgerDamaged(
                     f"the ledger's file {self.path} was cut short while in use: "
                     f"{found.st_size:,} of {self._size:,} bytes are left",
@@ -74,6 +74,14 @@ class LedgerFile:
                 self._size = found.st_size
                 return
             raise self._loss
+
+    def _is_whole(self, size: int) -> bool:
+        """Tell whether the file is as long as it says: a database may give room back by itself."""
+        with self.path.open("rb") as file:
+            head = file.read(32)
+        page = int.from_bytes(head[16:18], "big")
+        page = 65536 if page == 1 else page
+        return len(head) == 32 and int.from_bytes(head[28:32], "big") * page <= size
 
     def watch(self) -> None:
         """Remember which file it is, and hold on to it; called once there is a database in it."""

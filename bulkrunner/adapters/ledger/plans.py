@@ -6,21 +6,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import (
     PLAN,
-    as_told,
     change_of,
     change_row,
     pick,
     plan_of,
     plan_row,
 )
-from bulkrunner.adapters.ledger.schema import jobs, planned_changes, plans, results, runs
+from bulkrunner.adapters.ledger.schema import (
+    input_lines,
+    jobs,
+    planned_changes,
+    plans,
+    results,
+    runs,
+)
+from bulkrunner.adapters.ledger.selections import line_row
+from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import (
     WRITING,
@@ -30,9 +38,9 @@ from bulkrunner.domain.plan import (
     Plan,
     PlannedChange,
     PlanState,
-    record_key,
 )
 from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
@@ -57,31 +65,100 @@ class Plans(Part):
             event = append_main(connection, "plan_begun", data, at=self._clock.now())
             connection.execute(insert(plans).values(**row, event=event))
 
-    def add_changes(self, plan: str, changes: Sequence[PlannedChange], *, cursor: int) -> None:
+    def add_changes(
+        self,
+        plan: str,
+        changes: Sequence[PlannedChange],
+        *,
+        cursor: int,
+        since: int | None = None,
+        replaced: Sequence[PlannedChange] = (),
+        left_out: Sequence[tuple[int, InputLine]] = (),
+    ) -> None:
         """Store changes and the cursor in one transaction."""
         parcel = Parcel()
         rows = [change_row(plan, change, parcel) for change in changes]
+        again = [change_row(plan, change, parcel) for change in replaced]
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
                 raise UsageError(f"plan {plan} is {head.state}; nothing can be added to it")
-            if rows and rows[0]["number"] <= head.cursor:
+            if since is not None and head.cursor != since:
                 raise UsageError(
                     f"plan {plan} is being made by another process",
                     hint="let that one go on",
                     code="planned_elsewhere",
                 )
+            parcel.store(connection, self._database)
+            if again:
+                self._replace(connection, plan, again)
             if rows:
-                parcel.store(connection, self._database)
-                connection.execute(insert(planned_changes), rows)
-                data = {
-                    "plan": plan,
-                    "first": rows[0]["number"],
-                    "last": rows[-1]["number"],
-                    "rows": changes_digest(rows),
-                }
-                append_main(connection, "changes_added", data, at=self._clock.now())
+                batch = {"batch": rows[0]["number"]}
+                connection.execute(insert(planned_changes), [row | batch for row in rows])
+                self._tell(connection, "changes_added", plan, rows)
+            if left_out:
+                connection.execute(insert(input_lines), [line_row(plan, *one) for one in left_out])
             connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
+
+    def _replace(self, connection: Connection, plan: str, rows: list[dict[str, Any]]) -> None:
+        """Put rows in the place of those with their numbers, and tell of their batches anew."""
+        c = planned_changes.c
+        numbers = [row["number"] for row in rows]
+        for row in rows:
+            one = update(planned_changes).where(c.plan == plan, c.number == row["number"])
+            connection.execute(one.values(**row))
+        batches = {
+            batch
+            for start in range(0, len(numbers), PAGE)
+            for batch in connection.scalars(
+                select(c.batch).where(c.plan == plan, c.number.in_(numbers[start : start + PAGE]))
+            )
+        }
+        if None in batches:
+            raise UsageError(
+                f"plan {plan} was begun by an older program, which cannot be gone on with here",
+                hint="make a new plan",
+            )
+        for batch in sorted(batches):
+            whole = connection.execute(
+                select(planned_changes).where(c.plan == plan, c.batch == batch).order_by(c.number)
+            )
+            self._tell(connection, "changes_replaced", plan, [dict(row._mapping) for row in whole])
+
+    def _tell(
+        self, connection: Connection, kind: str, plan: str, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        append_main(connection, kind, told_of(plan, rows), at=self._clock.now())
+
+    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
+        """Return for each target key or place that a change of the plan has: that change."""
+        c = planned_changes.c
+        found: dict[str, PlannedChange] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(keys), PAGE):
+                wanted = keys[start : start + PAGE]
+                for column in (c.target_key, c.place):
+                    query = select(planned_changes).where(c.plan == plan, column.in_(wanted))
+                    page = connection.execute(query).all()
+                    documents = fetch(connection, document_digests(page))
+                    for row in page:
+                        found[row._mapping[column]] = change_of(row, documents)
+        return found
+
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+        c = planned_changes.c
+        query = select(planned_changes).where(c.plan == plan, c.number.in_(numbers))
+        with self._database.read() as connection:
+            page = connection.execute(query.order_by(c.number)).all()
+            documents = fetch(connection, document_digests(page))
+            return [change_of(row, documents) for row in page]
+
+    def last_number(self, plan: str) -> int:
+        """Return the number of the plan's last change; 0 where it has none."""
+        c = planned_changes.c
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(c.number)).where(c.plan == plan)) or 0
 
     def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
         """Return for each target key that a stored change of the plan has: its number."""
@@ -96,18 +173,14 @@ class Plans(Part):
                 taken.update((key, number) for key, number in connection.execute(query))
         return taken
 
-    def deletions(self, plan: str, records: Sequence[str]) -> Mapping[str, int]:
-        """Return for each record that a stored change of the plan deletes: that change's number."""
-        found: dict[str, int] = {}
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
+        if not numbers:
+            return []
         c = planned_changes.c
+        query = select(c.action).where(c.plan == plan, c.number.in_(numbers)).order_by(c.number)
         with self._database.read() as connection:
-            for start in range(0, len(records), PAGE):
-                keys = [record_key(record) for record in records[start : start + PAGE]]
-                query = select(c.record, c.number).where(
-                    c.plan == plan, c.target_key.in_(keys), c.action == Action.DELETE.value
-                )
-                found.update((record, number) for record, number in connection.execute(query))
-        return found
+            return [Action(word) for word in connection.scalars(query)]
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -202,7 +275,7 @@ class Plans(Part):
         def read(connection: Connection, page: Sequence[Row[Any]]) -> list[str]:
             digests = [digest for row in page for digest in (row.before, row.after)]
             content = fetch_content(connection, digests)
-            return [_digest_of(row, content) for row in page]
+            return [change_digest(row, content) for row in page]
 
         return self._stream(query, 0, read)
 
@@ -271,13 +344,13 @@ class Plans(Part):
         return found[:limit]
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
-        """Return by operation digest what runs of the plans applied last."""
+        """Return by wish, or operation digest, what runs of the plans applied last."""
         found: dict[str, Made] = {}
         with self._database.read() as connection:
             for start in range(0, len(operations), PAGE):
                 wanted = operations[start : start + PAGE]
                 for row in connection.execute(_applied(plans, wanted)):
-                    found[row.operation_digest] = Made(
+                    found[row.wish or row.operation_digest] = Made(
                         run=row.run,
                         action=Action(row.action),
                         record=row.made,
@@ -329,11 +402,6 @@ def _number(plan: str, name: str) -> str:
     return number if prefix == plan and number.isdecimal() and len(number) < 10 else ""
 
 
-def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the digest by which an event knows the changes that were added with it."""
-    return row_digest({str(row["number"]): as_told(row) for row in rows})
-
-
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
     """Return the digests of every document that the rows of changes refer to."""
     return [digest for row in rows for digest in (row.before, row.after, row.predicted)]
@@ -352,6 +420,7 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
     return (
         select(
             c.operation_digest,
+            c.wish,
             c.action,
             c.after_fingerprint,
             made.run,
@@ -362,7 +431,10 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
         .join_from(planned_changes, runs, runs.c.plan == c.plan)
         .join(results, and_(made.run == runs.c.id, made.change == c.number))
         .where(
-            c.operation_digest.in_(operations),
+            or_(
+                and_(c.operation_digest.in_(operations), c.wish.is_(None)),
+                c.wish.in_(operations),
+            ),
             c.plan.in_(plans),
             made.outcome == Outcome.APPLIED.value,
         )
@@ -376,7 +448,7 @@ def _lines(plan: str, limit: int | None) -> Select[Any]:
     return query if limit is None else query.limit(limit)
 
 
-def _digest_of(row: Row[Any], content: Mapping[str, bytes]) -> str:
+def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
     """Return ``PlannedChange.digest`` of a row, from the canonical bytes of its parts."""
     parts = [
         canonical_bytes(row.number),

@@ -13,7 +13,7 @@ from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState
+from bulkrunner.domain.plan import Action, BibSummary, Part, Plan, PlannedChange, PlanState
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
 
@@ -46,8 +46,13 @@ APPROVAL = (
     *_APPROVAL_LATER,
 )
 
-LATER = frozenset({"prerequisites", "library", *_APPROVAL_LATER})
+LATER = frozenset(
+    {"prerequisites", "library", *_APPROVAL_LATER, "step", "parts", "made", "place", "wish"}
+)
 """Columns that the first ledgers did not have."""
+
+NOT_TOLD = frozenset({"batch"})
+"""Columns of changes that events do not cover."""
 
 RESULT = (
     "change",
@@ -72,7 +77,11 @@ def pick(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row without columns that came later and are empty, as events before them knew it."""
-    return {name: value for name, value in row.items() if name not in LATER or value is not None}
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in NOT_TOLD and (name not in LATER or value is not None)
+    }
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:
@@ -155,6 +164,11 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
         "library": change.library or None,
+        "step": change.step,
+        "parts": [_part_row(part) for part in change.parts] or None,
+        "made": change.made,
+        "place": change.place,
+        "wish": change.wish,
     }
 
 
@@ -185,6 +199,32 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
         library=row.library or "",
+        step=row.step,
+        parts=tuple(_part_of(part) for part in row.parts or ()),
+        made=row.made,
+        place=row.place,
+        wish=row.wish,
+    )
+
+
+def _part_row(part: Part) -> list[Any]:
+    source = part.source
+    place = [source.file, source.line, source.column]
+    how = [part.action.value, part.code, part.message, part.wish, part.subject]
+    return [part.step, *place, part.given, *how]
+
+
+def _part_of(row: list[Any]) -> Part:
+    step, file, line, column, given, action, code, message, wish, subject = row
+    return Part(
+        step=step,
+        source=Source(file=file, line=line, column=column),
+        given=given,
+        action=Action(action),
+        code=code,
+        message=message,
+        wish=wish,
+        subject=subject,
     )
 
 

@@ -25,10 +25,11 @@ from bulkrunner.adapters.ledger.rows import (
     run_row,
 )
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
-from bulkrunner.domain.plan import WRITING
+from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.ports import Ended, WorkItem
 from bulkrunner.domain.run import (
     Attempt,
+    EndedAs,
     Lease,
     Outcome,
     Result,
@@ -120,18 +121,35 @@ class Runs(Part):
         """Store a change's outcome; done once it is on disk."""
         return self._writer.submit("outcome", run, change, result)
 
-    def outcomes_of(self, run: str, changes: Sequence[int]) -> Mapping[int, Outcome]:
-        """Return the outcomes of these changes, as far as they have one."""
-        found: dict[int, Outcome] = {}
+    def ended_as(self, run: str, changes: Sequence[int]) -> Mapping[int, EndedAs]:
+        """Return how these changes ended, as far as they have; by the plan, what it leaves alone."""
+        found: dict[int, EndedAs] = {}
         with self._database.read() as connection:
+            plan = _row(connection, run).plan
             for start in range(0, len(changes), PAGE):
-                query = select(results.c.change, results.c.outcome).where(
-                    results.c.run == run, results.c.change.in_(changes[start : start + PAGE])
+                numbers = changes[start : start + PAGE]
+                planned = select(planned_changes.c.number, planned_changes.c.action).where(
+                    planned_changes.c.plan == plan,
+                    planned_changes.c.number.in_(numbers),
+                    planned_changes.c.action.not_in(_WRITING),
                 )
-                found.update(
-                    (row.change, Outcome(row.outcome)) for row in connection.execute(query)
+                for row in connection.execute(planned):
+                    well = row.action == Action.UNCHANGED
+                    outcome = Outcome.UNCHANGED if well else Outcome.REFUSED
+                    found[row.number] = EndedAs(outcome=outcome)
+                query = select(results.c.change, results.c.outcome, results.c.record).where(
+                    results.c.run == run, results.c.change.in_(numbers)
                 )
+                for number, outcome, record in connection.execute(query):
+                    found[number] = EndedAs(outcome=Outcome(outcome), record=record)
         return found
+
+    def result_of(self, run: str, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
+        query = select(results).where(results.c.run == run, results.c.change == change)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+            return result_of(row, fetch(connection, [row.stored]) if row is not None else {})
 
     def claimed(self, records: Sequence[str], *, run: str, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0010"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -109,6 +109,23 @@ documents = Table(
     PrimaryKeyConstraint("digest"),
 )
 
+compactions = Table(
+    "compactions",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    _event(),
+    PrimaryKeyConstraint("plan"),
+)
+
+dropped = Table(
+    "dropped",
+    metadata,
+    Column("digest", Digest, ForeignKey("documents.digest"), nullable=False),
+    _event(),
+    PrimaryKeyConstraint("digest"),
+    Index(None, "event"),
+)
+
 planned_changes = Table(
     "planned_changes",
     metadata,
@@ -140,13 +157,68 @@ planned_changes = Table(
     Column("notes", Json),
     Column("prerequisites", Json),
     Column("library", Words),
+    Column("step", Integer),
+    Column("parts", Json),
+    Column("made", Words),
+    Column("place", Words),
+    Column("batch", Integer),
+    Column("wish", Digest),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),
+    Index(
+        "ix_planned_changes_place",
+        "plan",
+        "place",
+        sqlite_where=text("place is not null"),
+        postgresql_where=text("place is not null"),
+    ),
+    Index(
+        "ix_planned_changes_wish",
+        "wish",
+        "plan",
+        sqlite_where=text("wish is not null"),
+        postgresql_where=text("wish is not null"),
+    ),
+    Index("ix_planned_changes_batch", "plan", "batch"),
     CheckConstraint(
         "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
         name="action",
     ),
+)
+
+selections = Table(
+    "selections",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("note", Json),
+    PrimaryKeyConstraint("plan", "step"),
+)
+
+selected = Table(
+    "selected",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("ref", Words, nullable=False),
+    PrimaryKeyConstraint("plan", "step", "position"),
+)
+
+input_lines = Table(
+    "input_lines",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    _text("source_file"),
+    Column("source_line", Integer, nullable=False),
+    Column("source_column", Integer, nullable=False),
+    _text("code"),
+    _text("given"),
+    _text("message"),
+    PrimaryKeyConstraint("plan", "place"),
 )
 
 runs = Table(

@@ -6,8 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from bulkrunner.adapters.ledger.approvals import Approvals
+from bulkrunner.adapters.ledger.backups import Backups
 from bulkrunner.adapters.ledger.checking import Checks
+from bulkrunner.adapters.ledger.compacting import Compactions
 from bulkrunner.adapters.ledger.evidence import Evidences
+from bulkrunner.adapters.ledger.exporting import Exports
 from bulkrunner.adapters.ledger.leases import Leases
 from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
@@ -15,10 +18,24 @@ from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
 from bulkrunner.adapters.ledger.reading import Reading
 from bulkrunner.adapters.ledger.runs import Runs
+from bulkrunner.adapters.ledger.selections import Selections
 
 
 class LedgerStore(
-    Plans, Runs, Leases, LiveOrders, Paces, Places, Approvals, Evidences, Reading, Checks
+    Plans,
+    Selections,
+    Runs,
+    Leases,
+    LiveOrders,
+    Paces,
+    Places,
+    Approvals,
+    Evidences,
+    Reading,
+    Checks,
+    Compactions,
+    Backups,
+    Exports,
 ):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 

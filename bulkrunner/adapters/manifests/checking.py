@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.forms import read_forms
+from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
+from bulkrunner.adapters.manifests.lists import FolderLists
 from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.parts import (
     EnvironmentStep,
@@ -16,11 +19,16 @@ from bulkrunner.adapters.manifests.parts import (
     UndoStep,
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
-from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
+from bulkrunner.adapters.manifests.referring import Referring
+from bulkrunner.adapters.manifests.rules import head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
-from bulkrunner.adapters.manifests.steps import head_of, step_of
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting_rules import selection_faults
+from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.adapters.patterns import Re2Engine
+from bulkrunner.domain.forms import Outside
+from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
 
@@ -45,6 +53,7 @@ class _Checking:
         self._iris = iris
         self._problems = problems
         self._operation = Validator("operation")
+        self._outside = Outside(engine=Re2Engine(), lists=FolderLists(folder=folder))
         self._bad: set[Path] = set()
 
     def parts(self) -> list[tuple[Part, Source]]:
@@ -57,15 +66,8 @@ class _Checking:
         for number, step in enumerate(steps if isinstance(steps, list) else []):
             path = ("steps", number)
             if path not in self._bad and ("steps",) not in self._bad:
-                self._note(change_faults(step, prefix=path), path)
-                if isinstance(step.get("update"), dict):
-                    inner = (*path, "update")
-                    self._note(change_faults(step["update"], prefix=inner), inner)
-                if isinstance(step.get("delete"), dict):
-                    inner = (*path, "delete")
-                    self._note(change_faults(step["delete"], prefix=inner), inner)
                 before = self._problems.total
-                self._note(clean_faults(step), path)
+                self._note(selection_faults(step, self._data), path)
                 if self._problems.total > before:
                     continue
                 found.append((self._step(step, path), self._selected_at(step, path)))
@@ -96,16 +98,18 @@ class _Checking:
                 validator=self._operation,
                 covers_bibs=self._covers_bibs(),
             )
+        referring = Referring()
         good = [
             (data, self._tree.source(("operations", number)))
             for number, data in enumerate(declared)
-            if self._is_good(data, number)
+            if self._is_good(data, number, referring)
         ]
         return InlineOperations(operations=good, iris=self._iris)
 
-    def _is_good(self, data: Any, number: int) -> bool:
+    def _is_good(self, data: Any, number: int, referring: Referring) -> bool:
         path = ("operations", number)
         before = self._problems.total
+        self._note(referring.faults(data), path)
         if self._operation.fits(data):
             faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
             self._note(faults, path)
@@ -128,18 +132,39 @@ class _Checking:
                 at=self._tree.source((*path, "undo")),
                 iris=self._iris,
             )
-        does = step_of(step, int(path[1]) + 1, self._tree.source(path))
+        function = self._function(step, path) if "function" in step else None
+        forms = read_forms(step, self._outside, self._parameters(), prefix=path)
+        self._note(forms.told, path)
+        does = step_of(step, int(path[1]) + 1, self._tree.source(path), forms, function)
+        head = head_of(step, forms, function)
         for name in ("find", "library"):
             if name in step:
                 at = self._tree.source((*path, name))
-                selects = {name: step[name]}
-                return EnvironmentStep(selects=selects, head=head_of(step), does=does, at=at)
-        return Step(
-            selection=selection_of(step, path, self._tree, self._folder),
-            head=head_of(step),
-            does=does,
-            iris=self._iris,
-        )
+                return EnvironmentStep(selects={name: step[name]}, head=head, does=does, at=at)
+        wanted = {name: self._tree.source((*path, *at)) for name, at in forms.columns.items()}
+        selection = selection_of(step, path, self._tree, self._folder, wanted)
+        return Step(selection=selection, head=head, does=does, iris=self._iris)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        parameters = self._data.get("parameters")
+        return parameters if isinstance(parameters, dict) else {}
+
+    def _function(self, step: Mapping[str, Any], path: Path) -> FunctionSource:
+        """Return the step's function; note what is wrong with it."""
+        given = called_of(step)
+        try:
+            return read_function(
+                self._folder,
+                given["call"],
+                at=self._tree.source((*path, "function")),
+                files=given.get("files", ()),
+                seconds=float(given.get("seconds", SECONDS)),
+                megabytes=int(given.get("megabytes", MEGABYTES)),
+            )
+        except FunctionRefused as refused:
+            for problem in refused.problems:
+                self._problems.note(problem)
+            return FunctionSource(module="", function="", sources={})
 
     def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
         name = next((name for name in SELECTIONS if name in step), "undo")

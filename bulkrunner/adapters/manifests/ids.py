@@ -24,6 +24,9 @@ _GIVEN = 200
 _FIRST_KEY = re.compile(r'\{"record":\s*"([^"\\\s]{1,200})"\s*[,}]')
 """How a line of a report begins; the rest of it may be of any length."""
 
+_NO_RECORD = re.compile(r'\{"record":\s*null\s*,')
+"""How a line of a report begins that tells of an input line without a record."""
+
 BLANK, COMMENT, OTHER_OUTCOME = "blank", "comment", "other_outcome"
 LEFT_OUT = frozenset({BLANK, COMMENT, OTHER_OUTCOME})
 """Codes of lines that are no ids and need not be."""
@@ -73,6 +76,8 @@ def _read(line: TextLine, iris: IriMap, meanings: Sequence[Number]) -> IdEntry:
     if line.text.startswith("#"):
         return IdEntry(line.number, _shown(line.text), None, COMMENT)
     text = line.text.strip()
+    if _NO_RECORD.match(text):
+        return IdEntry(line.number, "", None, OTHER_OUTCOME)
     if text.startswith("{"):
         text = _record_of(text, whole=line.whole)
     if not text:

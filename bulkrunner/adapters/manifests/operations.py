@@ -8,6 +8,7 @@ from typing import Any
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.neutral import written_change
+from bulkrunner.domain.created import PREFIX, created_number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,
@@ -36,8 +37,11 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
             of=None,
             body=data["body"],
             record=data.get("record", {}),
+            after=_after(data),
         )
     given = _named(data)
+    if "create" in data and (number := created_number(given)) is not None:
+        return create_on(data, f"{PREFIX}{number}", source)
     found = entry(0, given, iris)
     ref = found.ref
     if ref is None:
@@ -45,7 +49,7 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
     if "update" in data:
         return update_of(data, ref, source)
     if "delete" in data:
-        return Delete(source=source, target=ref, expect=data.get("expect", {}))
+        return Delete(source=source, target=ref, expect=data.get("expect", {}), after=_after(data))
     return create_on(data, ref, source)
 
 
@@ -58,6 +62,7 @@ def update_of(data: Mapping[str, Any], target: str, source: Source) -> Update:
         replace=data.get("replace"),
         resave=data.get("resave", False),
         expect=data.get("expect", {}),
+        after=_after(data),
     )
 
 
@@ -70,7 +75,12 @@ def create_on(data: Mapping[str, Any], bib: str, source: Source) -> Create:
         of=bib,
         body=data.get("body", {}),
         record=data.get("record", {}),
+        after=_after(data),
     )
+
+
+def _after(data: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(sorted({int(number) for number in data.get("after", ())}))
 
 
 def unreadable(found: IdEntry, source: Source) -> Unreadable:
@@ -117,7 +127,9 @@ def key_of(declared: Declared) -> str | None:
 
 def meaning_of(declared: Declared) -> bytes:
     """Return canonical bytes of what the operation means, without its place."""
-    return canonical_bytes(_plain(declared))
+    plain = _plain(declared)
+    after = getattr(declared, "after", ())
+    return canonical_bytes(plain | {"after": list(after)} if after else plain)
 
 
 def _plain(declared: Declared) -> dict[str, Any]:

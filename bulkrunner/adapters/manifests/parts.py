@@ -11,10 +11,11 @@ from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
 from bulkrunner.adapters.manifests.messages import tell
 from bulkrunner.adapters.manifests.operations import key_of, meaning_of, operation_of, unreadable
 from bulkrunner.adapters.manifests.problems import shown
+from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selections import Report, Selected, Selection
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Declared, Problem, Source, Undo
@@ -102,11 +103,13 @@ class FileOperations:
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order, one line at a time."""
+        referring = Referring()
         try:
             with self.folder.open(self.name) as file:
                 for number, value in read_lines(file):
                     source = Source(file=self.name, line=number)
-                    if self._fits(value, source, report):
+                    fine = self._refers(value, source, referring, report)
+                    if self._fits(value, source, report) and fine:
                         yield _explicit(operation_of(value, source, self.iris), source)
         except FileRefused as refused:
             report(
@@ -121,6 +124,13 @@ class FileOperations:
 
     def input(self) -> None:
         """Return nothing: there is no list or table."""
+
+    def _refers(self, value: Any, source: Source, referring: Referring, report: Report) -> bool:
+        fine = True
+        for told in referring.faults(value):
+            report(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+            fine = False
+        return fine
 
     def _fits(self, value: Any, source: Source, report: Report) -> bool:
         if isinstance(value, Fault):
@@ -170,11 +180,12 @@ class Step:
         one = StepEntry(
             source=found.source, step=self.does, given=found.entry.given, ref=ref, row=found.row
         )
-        meaning = b"=" + ref.encode()
+        meaning, key = b"=" + ref.encode(), f"{self.does.number}:{ref}"
         if found.row is not None:
-            meaning += b"\0" + canonical_bytes(dict(found.row))
-        # Two rows that say different things about a record are left to the planner.
-        key = f"{self.does.number}:" + meaning.decode()
+            row = canonical_bytes(dict(found.row))
+            meaning += b"\0" + row
+            # Two rows that say different things about a record are left to the planner.
+            key += ":" + digest_of_bytes(row)
         return Entry(found.source, one, key, meaning)
 
     def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
-from bulkrunner.adapters.manifests.messages import Told
-from bulkrunner.adapters.manifests.problems import PathKey, shown
+from bulkrunner.adapters.manifests.problems import PathKey
 from bulkrunner.adapters.manifests.selections import (
     IdFile,
     InlineIds,
@@ -17,8 +17,8 @@ from bulkrunner.adapters.manifests.selections import (
 )
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.tables import Form
-from bulkrunner.domain.forms import FormError
 from bulkrunner.domain.identifiers import Number
+from bulkrunner.domain.job import Source
 from bulkrunner.domain.text_functions import parse_call
 
 Path = tuple[PathKey, ...]
@@ -29,10 +29,24 @@ SELECTIONS = ("ids", "rows", "report", "find", "library")
 APPLIED = ("applied",)
 
 
-def selection_of(step: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
-    """Return what reads the input of a step that fits the schema."""
+def selection_of(
+    step: Mapping[str, Any],
+    path: Path,
+    tree: Tree,
+    folder: JobFolder,
+    wanted: Mapping[str, Source],
+) -> Selection:
+    """Return what reads the input of a step that fits the schema.
+
+    Args:
+        step: as written.
+        path: its own in the manifest.
+        tree: the manifest.
+        folder: holds the input.
+        wanted: columns that the step's values refer to, each with its place.
+    """
     if "rows" in step:
-        return _rows(step["rows"], (*path, "rows"), tree, folder)
+        return replace(_rows(step["rows"], (*path, "rows"), tree, folder), wanted=wanted)
     if "report" in step:
         return _report(step["report"], (*path, "report"), tree, folder)
     return ids_of(step["ids"], (*path, "ids"), tree, folder)
@@ -62,7 +76,7 @@ def meanings_of(declared: Any) -> tuple[Number, ...]:
     return tuple(Number(word) for word in words)
 
 
-def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
+def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> TableRows:
     return TableRows(
         folder=folder,
         name=declared["file"],
@@ -83,21 +97,6 @@ def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder
         },
         meanings=meanings_of(declared.get("as")),
     )
-
-
-def clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
-    """Yield what is wrong with the clean-up of a step's table."""
-    for name, texts in step.get("rows", {}).get("clean", {}).items():
-        for number, text in enumerate(texts):
-            try:
-                parse_call(text)
-            except FormError as error:
-                yield Told(
-                    path=("rows", "clean", name, number),
-                    code="bad_function",
-                    message=f"rows.clean.{shown(name)}: {error}",
-                    hint=error.hint,
-                )
 
 
 def _report(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:

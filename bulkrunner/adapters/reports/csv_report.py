@@ -4,52 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from bulkrunner.adapters.reports.showing import as_text, shorten, visible
+from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, left_out_row, row_of
 from bulkrunner.adapters.reports.wording import Language
-from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
 
-COLUMNS = (
-    "plan",
-    "run",
-    "environment",
-    "number",
-    "action",
-    "outcome",
-    "record",
-    "given",
-    "source",
-    "kind",
-    "sigel",
-    "bib",
-    "title",
-    "author",
-    "year",
-    "pattern",
-    "code",
-    "message",
-    "differences",
-    "cleanups",
-    "notes",
-    "result_record",
-    "result_code",
-    "result_message",
-    "result_detail",
-    "attempts",
-    "status",
-    "server_words",
-    "error_id",
-    "link",
-)
-
-MAX_CELL = 32_000
-"""Characters of a cell; spreadsheets take 32,767."""
-
-MAX_VALUE = 500
-"""Characters of one value among the differences."""
+__all__ = ["COLUMNS", "cell", "csv_chunks"]
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """What spreadsheets read as the beginning of a formula."""
@@ -64,7 +27,11 @@ def csv_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     buffer.write("\ufeff")
     writer.writerow(COLUMNS)
     for count, item in enumerate(data.changes(), start=1):
-        writer.writerow([cell(value, words) for value in _row(item, data)])
+        writer.writerow([cell(value, words) for value in row_of(item, data)])
+        if count % _BATCH == 0:
+            yield _taken(buffer)
+    for count, line in enumerate(data.left_out(), start=1):
+        writer.writerow([cell(value, words) for value in left_out_row(line, data)])
         if count % _BATCH == 0:
             yield _taken(buffer)
     yield _taken(buffer)
@@ -83,58 +50,5 @@ def cell(value: Any, words: Language) -> str | int:
         return ""
     if isinstance(value, int):
         return value
-    text, cut = shorten(visible(str(value)), MAX_CELL)
-    if cut:
-        text += words.text("cut", n=words.number(cut))
+    text = cell_text(value.isoformat() if isinstance(value, datetime) else value, words)
     return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
-
-
-def _row(item: ReportedChange, data: ReportData) -> Sequence[Any]:
-    change, bib, result = item.change, item.change.bib, item.result
-    return (
-        data.plan.id,
-        data.run.id if data.run else "",
-        data.plan.environment,
-        change.number,
-        change.action.value,
-        result.outcome.value if result else "",
-        change.record,
-        change.given,
-        str(change.source),
-        change.kind,
-        change.sigel,
-        bib.id if bib else "",
-        bib.title if bib else "",
-        bib.author if bib else "",
-        bib.year if bib else "",
-        change.pattern,
-        change.code,
-        change.message,
-        "\n".join(_difference(d) for d in item.differences),
-        "\n".join(change.cleanups),
-        "\n".join(f"{code}: {message}" for code, message in change.notes),
-        result.record if result else "",
-        result.code if result else "",
-        result.message if result else "",
-        as_text(dict(result.detail)) if result and result.detail else "",
-        len(item.attempts) if result else "",
-        item.status,
-        item.words,
-        item.error_id,
-        item.link,
-    )
-
-
-def _difference(item: Difference) -> str:
-    match item.kind:
-        case "added":
-            return f"{item.place}: + {_value(item.after)}"
-        case "removed":
-            return f"{item.place}: − {_value(item.before)}"
-        case _:
-            return f"{item.place}: {_value(item.before)} → {_value(item.after)}"
-
-
-def _value(value: Any) -> str:
-    text, cut = shorten(as_text(value), MAX_VALUE)
-    return f"{text}… (+{cut})" if cut else text

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkrunner.adapters.reports.csv_report import csv_chunks
 from bulkrunner.adapters.reports.files import written_whole
 from bulkrunner.adapters.reports.html import html_chunks
 from bulkrunner.adapters.reports.json_report import json_chunks, jsonl_chunks
+from bulkrunner.adapters.reports.markdown import markdown_chunks
 from bulkrunner.adapters.reports.wording import Language, language
+from bulkrunner.adapters.reports.xlsx_report import write_xlsx
+from bulkrunner.adapters.reports.zipped import write_zip
 from bulkrunner.domain.report import ReportData
 
 _Chunks = Callable[[ReportData, Language], Iterator[bytes]]
+_Write = Callable[[ReportData, Language, BinaryIO], None]
 
-_FORMS: dict[str, _Chunks] = {
-    "html": html_chunks,
-    "json": json_chunks,
-    "jsonl": jsonl_chunks,
-    "csv": csv_chunks,
+
+def _streamed(chunks: _Chunks) -> _Write:
+    def write(data: ReportData, words: Language, file: BinaryIO) -> None:
+        file.writelines(chunks(data, words))
+
+    return write
+
+
+_FORMS: dict[str, _Write] = {
+    "html": _streamed(html_chunks),
+    "json": _streamed(json_chunks),
+    "jsonl": _streamed(jsonl_chunks),
+    "csv": _streamed(csv_chunks),
+    "xlsx": write_xlsx,
+    "md": _streamed(markdown_chunks),
+    "zip": write_zip,
 }
+
+
+def json_report(data: ReportData, *, lang: str = "sv") -> Iterator[bytes]:
+    """Yield the JSON form of a report."""
+    return json_chunks(data, language(lang))
+
 
 FORMATS = tuple(_FORMS)
 
@@ -39,8 +61,6 @@ def write_report(data: ReportData, path: Path, *, form: str, lang: str = "sv") -
     Raises:
         UsageError: the file cannot be written.
     """
-    chunks = _FORMS[form](data, language(lang))
     with written_whole(path) as file:
-        for chunk in chunks:
-            file.write(chunk)
+        _FORMS[form](data, language(lang), file)
     return path

@@ -7,17 +7,23 @@ from pathlib import Path
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.errors import UsageError
+
+FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
 
 
 @click.command()
-@click.argument("id")
+@click.argument("ids", metavar="ID", nargs=-1, required=True)
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Say what changed between two plans instead; give both, the older first (md or json).",
+)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["html", "json", "jsonl", "csv"]),
-    default="html",
-    show_default=True,
-    help="Form of the report.",
+    type=click.Choice(FORMS),
+    help="Form of the report  [default: html; md with --diff]",
 )
 @click.option(
     "--lang",
@@ -25,7 +31,7 @@ from bulkrunner.cli.options import Invocation, global_options
     type=click.Choice(["sv", "en"]),
     default="sv",
     show_default=True,
-    help="Language of the page.",
+    help="Language of the report; the page can be switched.",
 )
 @click.option(
     "--out",
@@ -34,13 +40,30 @@ from bulkrunner.cli.options import Invocation, global_options
     help="File to write (default: ID.FORMAT here).",
 )
 @global_options
-def report(invocation: Invocation, id: str, form: str, language: str, out: Path | None) -> None:  # noqa: A002
-    """Write what the reviewer at KB reads, of a plan or a run."""
+def report(
+    invocation: Invocation,
+    ids: tuple[str, ...],
+    *,
+    diff: bool,
+    form: str | None,
+    language: str,
+    out: Path | None,
+) -> None:
+    """Write what the reviewer at KB reads, of a plan or a run; or what changed between two plans."""
     from bulkrunner.bootstrap import Program
 
-    with Program(invocation.config, invocation.ledger) as program:
-        written = program.write_report(id, form=form, language=language, out=out)
-        invocation.document.update(
-            plan=written.plan, run=written.run, format=form, path=str(written.path)
+    wanted = 2 if diff else 1
+    if len(ids) != wanted:
+        raise UsageError(
+            f"report takes {wanted} id{'s' if diff else ''} here, not {len(ids)}",
+            hint="bulkrunner report ID, or: bulkrunner report --diff PLAN PLAN",
         )
-        invocation.say(str(written.path))
+    with Program(invocation.config, invocation.ledger) as program:
+        if diff:
+            found = program.write_plan_diff(
+                ids[0], ids[1], form=form or "md", language=language, out=out
+            )
+        else:
+            found = program.write_report(ids[0], form=form or "html", language=language, out=out)
+        invocation.document.update(found.as_dict())
+        invocation.say(str(found.path))

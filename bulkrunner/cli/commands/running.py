@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -102,12 +103,13 @@ def verify(invocation: Invocation, run: str) -> None:
             invocation.say(f"  {difference['record']}: {difference['message']}")
         if result.differences:
             raise IncompleteOutcome(
-                f"{_records(len(result.differences))} from what the run wrote",
+                f"{_records(result.differences)} from what the run wrote",
                 hint="see the differences; somebody may have edited them since",
                 code="differences",
             )
         invocation.say("every one is as the run left it")
 
 
-def _records(count: int) -> str:
+def _records(differences: list[dict[str, Any]]) -> str:
+    count = len({difference["record"] for difference in differences})
     return "1 record differs" if count == 1 else f"{count} records differ"

@@ -44,6 +44,7 @@ class Feed:
         self._goes_on = goes_on
         self._excludes = excludes
         self._first: set[int] = set()
+        self._early: set[int] = set()
 
     def everything(
         self,
@@ -72,10 +73,33 @@ class Feed:
                 break
             if number in self._first:
                 continue
+            if number in self._early:
+                self._early.discard(number)
+                continue
             if not self._wait_until(lambda: self._crew.size < ROOM):
                 return
+            self._put_later_ones(item, last, passed=number)
             self._crew.put(item)
         self._wait_until(lambda: self._crew.size == 0)
+
+    def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
+        """Hand in what a change waits for although it comes later in the plan.
+
+        Args:
+            item: the change.
+            last: number of the last change within the limit.
+            passed: number that the feed has come to; what is before it is handed in.
+        """
+        for number in item.change.prerequisites:
+            if number < passed or number in self._early or number in self._first:
+                continue
+            if last is not None and number > last:
+                continue  # this one is then left pending, with what it waits for
+            page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+            if page and page[0].change.number == number:
+                self._early.add(number)
+                self._put_later_ones(page[0], last, passed=passed)
+                self._crew.put(page[0])
 
     def _settle_open(self, last: int | None) -> None:
         """Find out first what became of the sends that an earlier process left open.

@@ -104,8 +104,10 @@ class Work:
 
     Attributes:
         confirm_fully: read the content back, to compare it with what was predicted.
+        refers: the ids of records that this run created were put into the planned change.
     """
 
     change: PlannedChange
     attempts: list[Attempt] = field(default_factory=list)
     confirm_fully: bool = True
+    refers: bool = False

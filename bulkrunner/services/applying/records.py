@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from bulkrunner.domain.ports import RunLedger
-from bulkrunner.domain.run import Attempt, Outcome, Result
+from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 from bulkrunner.services.applying.control import Control
 
@@ -20,7 +20,7 @@ class Records:
         self._run = run
         self._control = control
         self._under_way = 0
-        self._unsaved: dict[int, Outcome] = {}
+        self._unsaved: dict[int, EndedAs] = {}
         self._changed = threading.Condition()
 
     def intend(self, attempt: Attempt) -> None:
@@ -40,18 +40,18 @@ class Records:
     def conclude(self, change: int, result: Result) -> None:
         """Hand in an outcome."""
         with self._changed:
-            self._unsaved[change] = result.outcome
+            self._unsaved[change] = EndedAs(outcome=result.outcome, record=result.record)
         stored = self._ledger.conclude(self._run, change, result)
         self._watch(stored)
         stored.add_done_callback(lambda _: self._unsaved.pop(change, None))
 
-    def outcomes_of(self, changes: Sequence[int]) -> dict[int, Outcome]:
-        """Return the outcomes of these changes, as far as they have one."""
+    def ended_as(self, changes: Sequence[int]) -> dict[int, EndedAs]:
+        """Return how these changes ended, as far as they have."""
         # Looked at before the ledger: what leaves here meanwhile is on disk by then.
         unsaved = {number: self._unsaved.get(number) for number in changes}
-        known = {number: outcome for number, outcome in unsaved.items() if outcome is not None}
+        known = {number: ended for number, ended in unsaved.items() if ended is not None}
         left = [number for number in changes if number not in known]
-        return {**known, **(self._ledger.outcomes_of(self._run, left) if left else {})}
+        return {**known, **(self._ledger.ended_as(self._run, left) if left else {})}
 
     def claimed(self, records: Sequence[str], *, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""

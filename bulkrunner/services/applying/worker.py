@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bulkrunner.domain.created import references_in, with_records
 from bulkrunner.domain.decisions import may_have_written
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.ports import WorkItem
-from bulkrunner.domain.run import Outcome, Result, RunState
+from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState
 from bulkrunner.errors import (
     AccessLost,
     BulkRunnerError,
@@ -68,11 +69,32 @@ class Worker:
         if self._frame.leaves_out(work):
             return self._frame.terms.refusal()
         numbers = work.change.prerequisites
-        ended = self._frame.records.outcomes_of(numbers) if numbers else {}
-        bad = [number for number in numbers if ended.get(number) not in WELL]
+        ended = self._frame.records.ended_as(numbers) if numbers else {}
+        bad = [number for number in numbers if not _ended_well(ended.get(number))]
         if any(number not in ended for number in bad):
             raise Stopped  # they were left pending, as the run ends
         return _unmet(bad, ended) if bad else None
+
+    def _refer(self, work: Work) -> Result | None:
+        """Put the ids of records that other changes of this run created into the change."""
+        change = work.change
+        numbers = sorted(references_in(change.after).intersection(change.prerequisites))
+        if not numbers:
+            return None
+        ended = self._frame.records.ended_as(numbers)
+        records = {number: ended[number].record for number in numbers if number in ended}
+        missing = [number for number in numbers if not records.get(number)]
+        if missing:
+            return Result(
+                outcome=Outcome.REFUSED,
+                code=PREREQUISITE,
+                message=f"it is not known which record change {missing[0]} created",
+                detail={"prerequisites": missing},
+            )
+        known = {number: record for number, record in records.items() if record}
+        work.change = with_records(change, known, self._frame.iris)
+        work.refers = True
+        return None
 
     def _result(self, work: Work) -> Result | None:
         try:
@@ -100,10 +122,10 @@ class Worker:
             return self._confined(work, error)
 
     def _carried_out(self, work: Work) -> Result:
-        result = self._prerequisite(work)
+        result = self._prerequisite(work) or self._refer(work)
         if result is None:
             how = creating if work.change.action is Action.CREATE else existing
-            result = how.carry_out(self._frame, work)
+            result = _with_content(work, how.carry_out(self._frame, work))
         # Whoever drives the run now decides; what this process knows may be old.
         self._frame.lease.require()
         return result
@@ -129,8 +151,19 @@ class Worker:
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
 
 
-def _unmet(bad: list[int], ended: Mapping[int, Outcome]) -> Result:
-    listed = ", ".join(f"{number} ended {ended[number]}" for number in bad[:5])
+def _ended_well(ended: EndedAs | None) -> bool:
+    return ended is not None and ended.outcome in WELL
+
+
+def _with_content(work: Work, result: Result) -> Result:
+    """Return a result with the content written, where the plan does not hold that very content."""
+    if not work.refers or result.outcome is not Outcome.APPLIED or result.stored is not None:
+        return result
+    return replace(result, stored=work.change.predicted)
+
+
+def _unmet(bad: list[int], ended: Mapping[int, EndedAs]) -> Result:
+    listed = ", ".join(f"{number} ended {ended[number].outcome}" for number in bad[:5])
     more = f" and {len(bad) - 5} more did not end well" if bad[5:] else ""
     return Result(
         outcome=Outcome.REFUSED,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.fingerprint import before_fingerprint
-from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Operation, Unreadable
-from bulkrunner.domain.operations import neutral_operation
-from bulkrunner.domain.plan import Made, Plan, operation_digest
+from bulkrunner.domain.plan import Made, Plan
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import last_modifier, modified
+from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.services.planning.undoing import Undone
 
-Item: TypeAlias = Operation | Unreadable | Restore
-"""What is resolved to a planned change."""
+Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
+"""What is resolved to planned changes; a line that is left out comes to none."""
 
 MAX_VERSIONS = 20
 """Versions of a record that are looked through for the one that a run stored."""
@@ -26,9 +24,8 @@ MAX_VERSIONS = 20
 class EarlierRuns:
     """Finds the change that an earlier run of the job applied for the same operation."""
 
-    def __init__(self, ledger: Ledger, plan: Plan, iris: IriMap) -> None:
+    def __init__(self, ledger: Ledger, plan: Plan) -> None:
         self._ledger = ledger
-        self._iris = iris
         self._undone = Undone(ledger, plan)
         run = {run.plan for run in ledger.runs(job=plan.job)}
         self._plans = [
@@ -37,27 +34,12 @@ class EarlierRuns:
             if other.id in run and other.addresses == plan.addresses
         ]
 
-    def made(self, batch: Sequence[tuple[int, Item]]) -> dict[int, Made]:
-        """Return by number what runs have applied of these operations."""
-        if not self._plans:
-            return {}
-        digests = {
-            number: self._digest(declared)
-            for number, declared in batch
-            if not isinstance(declared, Unreadable)
-        }
-        found: Mapping[str, Made] = self._ledger.made(self._plans, list(digests.values()))
-        undone = self._undone.among(found)
-        return {
-            number: found[key]
-            for number, key in digests.items()
-            if key in found and key not in undone
-        }
-
-    def _digest(self, declared: Operation | Restore) -> str:
-        if isinstance(declared, Restore):
-            return operation_digest(declared.operation())
-        return operation_digest(neutral_operation(declared, self._iris))
+    def made(self, digest: str | None) -> Made | None:
+        """Return what a run has applied of what has this wish digest."""
+        if not self._plans or digest is None:
+            return None
+        found = self._ledger.made(self._plans, [digest])
+        return None if digest in self._undone.among(found) else found.get(digest)
 
 
 def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:

@@ -8,6 +8,7 @@ from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.job import Accept
 from bulkrunner.domain.plan import WRITING, Finding, Plan
 from bulkrunner.domain.ports import PlanLedger
+from bulkrunner.domain.rules import Level, broken
 
 
 def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
@@ -29,12 +30,14 @@ def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -
 
 
 def plan_ceilings(plan: Plan) -> list[str]:
-    """Return a sentence for each ceiling that a complete plan exceeds."""
-    return exceeded_ceilings(
+    """Return a sentence for each ceiling that a complete plan exceeds, rules among them."""
+    exceeded = exceeded_ceilings(
         plan.counts,
         plan.manifest.get("ceilings") or {},
         Policy.from_dict(dict(plan.policy)).ceilings,
     )
+    rules = (f"rule {rule.id}: {said}" for rule, said in broken(plan, Level.REFUSE))
+    return [*exceeded, *rules]
 
 
 def plan_findings(ledger: PlanLedger, plan: Plan, *, limit: int = 100) -> list[Finding]:

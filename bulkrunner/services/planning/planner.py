@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Undo
-from bulkrunner.domain.plan import (
-    Action,
-    Made,
-    Plan,
-    PlannedChange,
-    PlanState,
-    empty_counts,
-    plan_digest,
-)
+from bulkrunner.domain.job import Job, Undo, Unreadable
+from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
-from bulkrunner.domain.steps import Entry, InputLine, JobSource, StepEntry, StepSelection
-from bulkrunner.domain.undo import Restore
-from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.domain.rules import forbidden_places
+from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
+from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
+from bulkrunner.services.planning.calling import Calling, Runners
+from bulkrunner.services.planning.choosing import Choosing, Chosen
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
-from bulkrunner.services.planning.ordering import in_order
+from bulkrunner.services.planning.entering import Entering
+from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
-from bulkrunner.services.planning.stepping import operation_of
+from bulkrunner.services.planning.selecting import Selecting
+from bulkrunner.services.planning.stepping import Stepping
 from bulkrunner.services.planning.undoing import Undoing
-
-BATCH = 200
-"""Operations resolved and stored at a time; what a killed planner has to read again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +38,7 @@ class PlanRequest:
     Attributes:
         head: the manifest's head as plain data, kept in the plan.
         policy: the effective policy.
+        runners: call the job's functions; None where it has none.
     """
 
     source: JobSource
@@ -51,6 +46,7 @@ class PlanRequest:
     environment: Environment
     policy: Policy
     program_version: str
+    runners: Runners | None = None
 
 
 class Planner:
@@ -71,6 +67,7 @@ class Planner:
         self._progress = progress
         self._iris = iris
         self._stop = threading.Event()
+        self._choosing = Choosing(reader, iris, ledger, clock, progress, self._stop)
         self.begun = False
         """Whether the plan is in the ledger, so that it can be resumed."""
 
@@ -132,7 +129,7 @@ class Planner:
         self.begun = True
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
-            self._store_changes(plan, request, Restorer(self._reader, self._iris, proofs))
+            self._store_changes(plan, request, proofs)
             return self._finish(plan)
         except BaseException as error:
             if getattr(error, "code", "") != "planned_elsewhere":
@@ -141,59 +138,90 @@ class Planner:
         finally:
             self._progress.end()
 
-    def _store_changes(self, plan: Plan, request: PlanRequest, resolver: Restorer) -> None:
-        earlier = EarlierRuns(self._ledger, plan, self._iris)
+    def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> None:
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._clock, plan)
-        operations = enumerate(_expanded(request.source.operations(), undoing), start=1)
+        items = skipped(self._expanded(request.source, undoing, plan), plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
         ) as pool:
-            for batch in _batches(islice(operations, plan.cursor, None)):
+            planner = BatchPlanner(
+                self._parts(plan, proofs, request.runners),
+                self._ledger,
+                plan.id,
+                pool=pool,
+                stop=self._stop,
+                advance=lambda place: self._progress.advance(place, counts),
+            )
+            for batch in batches(items, BATCH):
                 self._heed_stop(plan, cursor)
-                changes, fault = self._resolved(pool, resolver, batch, earlier.made(batch), counts)
-                if changes:
-                    cursor = changes[-1].number
-                    changes = self._without_duplicates(plan.id, changes)
-                    changes = in_order(self._ledger, plan.id, changes)
-                    self._ledger.add_changes(plan.id, changes, cursor=cursor)
-                    for change in changes:
-                        counts[change.action.value] += 1
+                entering, done, fault = planner.plan(batch)
+                if done:
+                    left_out = [(n, one) for n, one in batch[:done] if isinstance(one, InputLine)]
+                    self._store(
+                        plan, entering, left_out, counts, since=cursor, cursor=cursor + done
+                    )
+                    cursor += done
                     self._progress.advance(cursor, counts)
                 if fault is not None:
                     self._heed_stop(plan, cursor)
                     raise fault
 
-    def _resolved(
+    def _store(
         self,
-        pool: ThreadPoolExecutor,
-        resolver: Restorer,
-        batch: list[tuple[int, Item]],
-        made: Mapping[int, Made],
-        counts: Mapping[str, int],
-    ) -> tuple[list[PlannedChange], BulkRunnerError | None]:
-        """Return the changes up to the first operation that could not be looked at, and why."""
+        plan: Plan,
+        entering: Entering,
+        left_out: Sequence[tuple[int, InputLine]],
+        counts: dict[str, int],
+        *,
+        since: int,
+        cursor: int,
+    ) -> None:
+        added, replaced = entering.added, entering.replaced
+        for action in self._ledger.actions_of(plan.id, [change.number for change in replaced]):
+            counts[action.value] -= 1
+        self._ledger.add_changes(
+            plan.id, added, cursor=cursor, since=since, replaced=replaced, left_out=left_out
+        )
+        for change in (*added, *replaced):
+            counts[change.action.value] += 1
 
-        def resolve(number: int, declared: Item) -> PlannedChange:
-            if self._stop.is_set():
-                raise Interrupted("planning was stopped")
-            if isinstance(declared, Restore):
-                return resolver.restore(number, declared, made.get(number))
-            return resolver.resolve(number, declared, made.get(number))
+    def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
+        earlier = EarlierRuns(self._ledger, plan)
+        restorer = Restorer(self._reader, self._iris, proofs, earlier)
+        selecting = Selecting(restorer, proofs.job.sigels)
+        contexts = Contexts(restorer, self._iris, proofs.job.parameters)
+        calling = Calling(restorer, contexts, runners, proofs.job.parameters)
+        return Parts(
+            explicit=Explicit(restorer, self._iris),
+            restorer=restorer,
+            stepping=Stepping(restorer, selecting, calling, contexts),
+            forbidden=forbidden_places(plan),
+        )
 
-        futures = [pool.submit(resolve, *item) for item in batch]
-        changes: list[PlannedChange] = []
-        try:
-            for future in futures:
-                changes.append(future.result())
-                self._progress.advance(changes[-1].number, counts)
-        except BulkRunnerError as error:
-            return changes, error
-        finally:
-            for future in futures:
-                future.cancel()
-        return changes, None
+    def _expanded(self, source: JobSource, undoing: Undoing, plan: Plan) -> Iterator[Item]:
+        """Yield the entries; those that the environment or the ledger answers are several."""
+        job = source.job
+        for entry in source.operations():
+            match entry:
+                case Undo():
+                    yield from undoing.resolve(entry)
+                case StepSelection():
+                    yield from self._selected(plan.id, entry, job)
+                case _:
+                    yield entry
+
+    def _selected(self, plan: str, selection: StepSelection, job: Job) -> Iterator[Item]:
+        """Yield the records of a selection, which is resolved once for each plan."""
+        step = selection.step
+        chosen = self._choosing.choose(plan, selection, job.parameters)
+        if chosen.refused is not None or not chosen.count:
+            yield _nothing(selection, chosen, job)
+            return
+        query = self._choosing.query(selection, job.parameters)
+        for ref in self._ledger.selected(plan, step.number):
+            yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
 
     def _finish(self, plan: Plan) -> Plan:
         return self._ledger.finish_plan(
@@ -216,53 +244,17 @@ class Planner:
                 hint=f"bulkrunner resume {plan.id}",
             )
 
-    def _without_duplicates(self, plan: str, changes: list[PlannedChange]) -> list[PlannedChange]:
-        keys = [change.target_key for change in changes if change.target_key]
-        taken = dict(self._ledger.taken_targets(plan, keys))
-        kept = []
-        for change in changes:
-            key = change.target_key
-            if key is None:
-                kept.append(change)
-            elif key in taken:
-                kept.append(_duplicate(change, taken[key]))
-            else:
-                taken[key] = change.number
-                kept.append(change)
-        return kept
 
-
-def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
-    return replace(
-        change,
-        action=Action.REFUSED,
-        target_key=None,
-        after=None,
-        predicted=None,
-        after_fingerprint=None,
-        cleanups=(),
-        pattern="",
-        code="duplicate_operation",
-        message=f"change {first} of this plan already concerns the same record; "
-        "say everything about a record in one operation",
+def _nothing(selection: StepSelection, chosen: Chosen, job: Job) -> Unreadable:
+    """Return what becomes of a selection that names no record."""
+    given = next(iter(selection.selects))
+    if chosen.refused is not None:
+        code, message = chosen.refused["code"], chosen.refused["message"]
+        return Unreadable(source=selection.source, given=given, code=code, message=message)
+    return Unreadable(
+        source=selection.source,
+        given=given,
+        code="nothing_found",
+        message=f"the {given} of step {selection.step.number} names no record here",
+        on_missing=selection.step.on_missing or job.on_missing,
     )
-
-
-def _expanded(entries: Iterator[Entry], undoing: Undoing) -> Iterator[Item]:
-    for entry in entries:
-        match entry:
-            case Undo():
-                yield from undoing.resolve(entry)
-            case StepEntry():
-                yield operation_of(entry, entry.ref)
-            case StepSelection():
-                raise NotImplementedError("no selection of a manifest is left to the environment")
-            case InputLine():
-                continue
-            case _:
-                yield entry
-
-
-def _batches(items: Iterator[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch

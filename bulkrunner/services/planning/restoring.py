@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone
+from bulkrunner.domain.created import created_number
 from bulkrunner.domain.decisions import by_and_when
 from bulkrunner.domain.fingerprint import before_fingerprint
-from bulkrunner.domain.job import Create, Creates, Delete
-from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.plan import Action, Made, PlannedChange
+from bulkrunner.domain.job import Create, Creates
+from bulkrunner.domain.operations import Refusal, build_create
+from bulkrunner.domain.patterns import pattern_of
+from bulkrunner.domain.plan import Action, Made, PlannedChange, operation_digest
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
     Document,
@@ -21,23 +23,25 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.undo import Restore, changed_paths, restored, without_own_id
-from bulkrunner.errors import CatalogueUnreachable
-from bulkrunner.services.planning.resolving import UNREADABLE_RECORD, Resolver
+from bulkrunner.services.planning.again import Again, again_key
+from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
+    Creation,
     Known,
     NotFound,
     Refused,
-    as_refused,
+    Removal,
+    Task,
     demand,
     made_earlier,
-    printable,
 )
+from bulkrunner.services.planning.view import Look
 
 
 class Restorer(Resolver):
     """Turns what a run did into planned changes that take it back."""
 
-    def restore(self, number: int, wish: Restore, made: Made | None = None) -> PlannedChange:
+    def restore(self, wish: Restore, look: Look) -> PlannedChange:
         """Return the planned change; where nothing can be restored it says why.
 
         Raises:
@@ -45,51 +49,41 @@ class Restorer(Resolver):
         """
         known = Known(record=wish.record, kind=wish.change.kind, sigel=wish.change.sigel)
         known.bib, known.library = wish.change.bib, wish.change.library
-        try:
-            demand(self._proofs.acting())
-            planned = self._take_back(wish, known, made)
-        except Refused as refused:
-            planned = as_refused(refused.refusal)
-        except CatalogueUnreachable as error:
-            if error.code != UNREADABLE_RECORD:
-                raise
-            planned = as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
-        except NotFound as missing:
-            action = Action.REFUSED if self._proofs.job.on_missing == "refuse" else Action.NOT_FOUND
-            planned = {"action": action, "code": missing.code, "message": missing.message}
-        if "pattern" in planned:
-            planned["pattern"] = wish.kind_of_restoring()
-        fields: dict[str, Any] = {
-            "number": number,
-            "record": known.record,
-            "given": wish.record,
-            "source": wish.source,
-            "declared": "undo",
-            "operation": wish.operation(),
-            "kind": known.kind,
-            "sigel": known.sigel,
-            "bib": known.bib,
-            "library": known.library,
-            "etag": known.etag,
-            "before": known.before,
-            "target_key": known.target_key,
-            "notes": known.notes,
-        }
-        planned["message"] = printable(planned.get("message", ""))
-        return PlannedChange(**{**fields, **planned})
+        known.operation = wish.operation()
+        task = Task(
+            source=wish.source,
+            given=wish.record,
+            ref=wish.record,
+            verb="undo",
+            operation=known.operation,
+        )
 
-    def _take_back(self, wish: Restore, known: Known, made: Made | None) -> dict[str, Any]:
+        def attempt() -> dict[str, Any]:
+            demand(self._proofs.acting())
+            made = self._earlier_runs.made(operation_digest(known.operation))
+            planned = self._take_back(wish, task, known, made, look)
+            if "pattern" in planned:
+                planned["pattern"] = wish.kind_of_restoring()
+            return planned
+
+        return self._entered(task, known, self._outcome(task, attempt))
+
+    def _take_back(
+        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+    ) -> dict[str, Any]:
         match wish.change.action:
             case Action.UPDATE:
-                return self._give_back(wish, known, made)
+                return self._give_back(wish, known, made, look)
             case Action.CREATE:
                 return self._remove(wish, known, made)
             case _:
-                return self._create_again(wish, known, made)
+                return self._create_again(wish, task, known, look)
 
     # --- an update ---------------------------------------------------------------------------
 
-    def _give_back(self, wish: Restore, known: Known, made: Made | None) -> dict[str, Any]:
+    def _give_back(
+        self, wish: Restore, known: Known, made: Made | None, look: Look
+    ) -> dict[str, Any]:
         found = self._read_target(wish.record, known)
         if made is not None and self._still_there(found, made):
             return made_earlier(known, made)
@@ -101,7 +95,9 @@ class Restorer(Resolver):
             if fingerprint == before_fingerprint(old):
                 return _already("the record has its old content already", fingerprint)
             raise Refused(_changed_since(wish, now))
-        after = restored(now, old)
+        again = Again.of(old, look, self._iris)
+        known.waits = again.numbers
+        after = restored(now, again.led(old))
         demand(self._may_become(after, known.kind or ""))
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
@@ -130,11 +126,11 @@ class Restorer(Resolver):
             return _already("somebody has deleted what the run created", None)
         if not wish.is_as_left(found.document):
             raise Refused(_changed_since(wish, found.document))
-        return self._plan_delete(Delete(source=wish.source, target=wish.record), known)
+        return self._delete(known, Removal(operation=known.operation))
 
     # --- a delete ----------------------------------------------------------------------------
 
-    def _create_again(self, wish: Restore, known: Known, made: Made | None) -> dict[str, Any]:
+    def _create_again(self, wish: Restore, task: Task, known: Known, look: Look) -> dict[str, Any]:
         wanted = wish.wanted()
         demand(_kept(wanted, wish))
         document = wanted or {}
@@ -144,11 +140,26 @@ class Restorer(Resolver):
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
         known.notes = (*_doubts(wish), *_losses(document))
+        again = Again.of(document, look, self._iris)
+        document = again.led(document)
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
+        known.waits = again.numbers
+        known.place = again_key(wish.record)
         if op.creates is Creates.BIB:
-            return self._plan_create_bib(op, known, made)
-        bib = self._iris.short_id(item_of(document))
-        return self._plan_create_holding(replace(op, of=bib), known, made)
+            known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
+            new = build_create(op, iris=self._iris, bib_thing_iri=None)
+            return self._make_bib(known, op.sigel, new, pattern_of(op))
+        creation = Creation(
+            sigel=op.sigel,
+            operation=known.operation,
+            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
+            pattern=pattern_of(op),
+        )
+        known.kind = "holding"
+        iri = (item_of(document) or "").removesuffix("#it")
+        bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
+        hung = replace(task, ref=bib)
+        return self._hold(hung, lambda _: creation, known, look, again.waits)
 
 
 def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from bulkrunner.domain.fingerprint import before_fingerprint
-from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.plan import Action, BibSummary, Made
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.operations import Applied, Refusal
+from bulkrunner.domain.plan import Action, BibSummary, Made, PlannedChange
 from bulkrunner.domain.records import Document
 
 MAX_DEPTH = 100
 """Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
 
 MAX_MESSAGE = 1000
+
+NOT_MET = "where_not_met"
+"""Code of a record that a step does not mean."""
 
 
 class Refused(Exception):
@@ -22,6 +27,15 @@ class Refused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+
+
+class PassedOver(Exception):
+    """Nothing is done to the record, on purpose; never leaves planning."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class NotFound(Exception):
@@ -45,7 +59,15 @@ def demand(refusal: Refusal | None) -> None:
 
 @dataclass(kw_only=True)
 class Known:
-    """What is known of the record so far, for whatever the change turns out to be."""
+    """What is known of the record so far, for whatever the change turns out to be.
+
+    Attributes:
+        now: the record as what precedes in the plan will have left it; else as read.
+        earlier: the change of this plan that concerns the record already, to be added to.
+        waits: numbers of changes of this plan that must end well first.
+        place: ``holding:<bib>:<sigel>`` that the record goes over to.
+        operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
+    """
 
     record: str
     kind: str | None = None
@@ -54,8 +76,126 @@ class Known:
     library: str = ""
     etag: str | None = None
     before: Document | None = None
+    now: Document | None = None
     target_key: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    earlier: PlannedChange | None = None
+    waits: tuple[int, ...] = ()
+    place: str | None = None
+    operation: Mapping[str, Any] = field(default_factory=dict)
+    wish: str | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether nothing more can come of the record in this plan."""
+        earlier = self.earlier
+        return earlier is not None and (
+            earlier.action in (Action.REFUSED, Action.NOT_FOUND)
+            or (earlier.action is Action.UNCHANGED and earlier.before is None)
+        )
+
+
+def everything() -> None:
+    """Go on in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A change to one existing record.
+
+    Attributes:
+        operation: in neutral form, equal in every environment.
+        wish: the same before anything was looked up in the record; None where it is the same.
+        change: returns the document after it.
+        pattern: what it does, values left out, in parts.
+        done: tells, of what came of the change, the operation and the pattern's parts anew.
+        admit: raises ``PassedOver`` where the step does not mean the record.
+        first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
+        resave: the record is sent even if nothing changes.
+    """
+
+    operation: Mapping[str, Any]
+    change: Callable[[Document], Applied | Refusal]
+    pattern: tuple[str, ...]
+    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[str, ...]]] | None = None
+    admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
+    wish: Mapping[str, Any] | None = None
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    resave: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """The deletion of one existing record; ``operation``, ``wish``, ``admit`` as of an edit."""
+
+    operation: Mapping[str, Any]
+    admit: Callable[[], None] = everything
+    first: Callable[[], None] = everything
+    pattern: str = ""
+    wish: Mapping[str, Any] | None = None
+    expect: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creation:
+    """A holding to be created.
+
+    Attributes:
+        operation, wish, admit: as of an edit.
+        document: returns the document to be posted, given the bib's graph[1].@id.
+    """
+
+    sigel: str
+    operation: Mapping[str, Any]
+    document: Callable[[str], Document]
+    pattern: str
+    admit: Callable[[], None] = everything
+    wish: Mapping[str, Any] | None = None
+
+
+Wish: TypeAlias = Edit | Removal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What one entry of the manifest wants.
+
+    Attributes:
+        ref: the record, or the bib that a holding is created on.
+        verb: what it is called in the manifest.
+        step: number of its step; None for an explicit operation, which never adds to another one.
+        on_missing: ``report`` or ``refuse``; None: as the manifest says.
+        on_duplicate: ``refuse`` or ``skip``.
+        after: numbers of changes that must end well first.
+        subject: the record is the one that the entry names.
+        operation: in neutral form, as far as it is known before anything is read.
+    """
+
+    source: Source
+    given: str
+    ref: str
+    verb: str
+    step: int | None = None
+    on_missing: str | None = None
+    on_duplicate: str = "refuse"
+    after: tuple[int, ...] = ()
+    subject: bool = True
+    operation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A change that is not yet in the plan; with a number it takes the place of that one.
+
+    Attributes:
+        needs: places, among the drafts made together, of those that must end well first.
+        alone: it never adds to another change: a second one for a record is refused.
+    """
+
+    change: PlannedChange
+    needs: tuple[int, ...] = ()
+    alone: bool = False
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:

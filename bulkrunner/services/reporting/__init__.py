@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+from bulkrunner.domain.approvals import loosened
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import Plan, empty_counts
@@ -20,6 +22,7 @@ from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
 from bulkrunner.services.reporting.timing import estimate, timeline
 from bulkrunner.services.reporting.watching import Watch
+from bulkrunner.services.ruling import rule_results
 
 __all__ = ["ReportService", "differences_of"]
 
@@ -107,7 +110,7 @@ class ReportService:
             run=run,
             generated_at=now,
             gates=tuple(gates),
-            loosened=policy.loosened(),
+            loosened=loosened(plan),
             counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
@@ -117,12 +120,16 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             libraries=self._ledger.library_names(plan.id),
             risks=watch.risks(),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
             estimate=estimate(grouped.kinds, environment, now) if environment else None,
             timeline=timeline(self._ledger.decisions(run.id)) if run else None,
+            left_out=lambda: self._ledger.left_out(plan.id),
+            inputs=tuple(_inputs(plan)),
+            selections=tuple(self._ledger.selections(plan.id)),
         )
 
     def _evidence(self, plan: Plan) -> Evidence | None:
@@ -135,6 +142,11 @@ class ReportService:
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
+
+
+def _inputs(plan: Plan) -> Iterator[Mapping[str, Any]]:
+    found = plan.manifest.get("inputs")
+    yield from (one for one in (found if isinstance(found, list) else ()) if isinstance(one, dict))
 
 
 def _pass_on_ambiguous(error: UsageError) -> None:

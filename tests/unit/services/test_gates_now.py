@@ -205,9 +205,31 @@ def test_a_ceiling_closes_from_either_side(ledger, where):
 
 
 def test_a_manifests_policy_stands_before_the_configurations():
-    policy = effective_policy(Policy(min_staging_coverage=1.0), {"min_staging_coverage": 0.5})
+    policy = effective_policy(Policy(min_staging_coverage=0.9), {"min_staging_coverage": 0.5})
     assert policy.min_staging_coverage == 0.5
     assert [item.statement() for item in policy.loosened()] == ["min_staging_coverage = 0.5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "configured", "manifest", "counts"),
+    [
+        ("min_staging_coverage", 1.0, 0.5, 1.0),
+        ("min_staging_coverage", 0.96, 1.0, 1.0),
+        ("min_staging_coverage", 0.95, 0.5, 0.5),
+        ("min_staging_coverage", 0.5, 0.7, 0.7),
+        ("staging_max_age_days", 3, 30, 3),
+        ("staging_max_age_days", 3, 1, 1),
+        ("staging_max_age_days", 60, 90, 90),
+        ("plan_max_age_hours", 24, 1000, 24),
+        ("resume_max_idle_days", 1, 7, 1),
+        ("functions", "none", "confined", "none"),
+        ("functions", "confined", "none", "none"),
+        ("functions", "unconfined", "confined", "confined"),
+    ],
+)
+def test_a_configured_value_stricter_than_built_in_stands(name, configured, manifest, counts):
+    policy = effective_policy(Policy(**{name: configured}), {name: manifest})
+    assert getattr(policy, name) == counts
 
 
 def test_of_two_ceilings_the_lower_one_counts():

@@ -6,13 +6,14 @@ from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
 from bulkrunner.adapters.reports.page.consequences import Consequences
 from bulkrunner.adapters.reports.page.groups import Groups
 from bulkrunner.adapters.reports.page.head import Head, Status
+from bulkrunner.adapters.reports.page.inputs import Inputs
 from bulkrunner.adapters.reports.page.run import Outcomes, Remark
 from bulkrunner.adapters.reports.page.what import What
 
 __all__ = ["Page", "Remark", "Status"]
 
 
-class Page(Head, What, Outcomes, Groups, Consequences):
+class Page(Head, What, Inputs, Outcomes, Groups, Consequences):
     """Sentences and tables of one report in one language."""
 
     @property

@@ -27,7 +27,7 @@ class PagePart:
     def _count(self, action: Action, kind: str) -> int:
         return self._data.grouped.kinds.get((action, kind), 0)
 
-    def _library(self, sigel: str) -> str:
+    def library(self, sigel: str) -> str:
         """Return a sigel with the library's name, where that is known."""
         name = self._data.libraries.get(sigel, "")
         return one_line(f"{sigel} ({name})" if name else sigel, 160)

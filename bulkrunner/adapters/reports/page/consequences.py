@@ -91,7 +91,7 @@ class Consequences(PagePart):
         ranked = sorted(holdings.items(), key=lambda item: (-item[1], item[0]))
         if ranked:
             told = [
-                f"{self._library(sigel)} {self._words.number(count)}"
+                f"{self.library(sigel)} {self._words.number(count)}"
                 for sigel, count in ranked[:LISTED]
             ]
             if len(ranked) > LISTED:

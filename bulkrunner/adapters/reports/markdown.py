@@ -1,0 +1,171 @@
+"""The report as Markdown, for a ticket: what a person decides on, without the list of changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bulkrunner.adapters.reports.effects import effect_line
+from bulkrunner.adapters.reports.page import Page
+from bulkrunner.adapters.reports.page.consequences import Point
+from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.wording import Language
+from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
+
+MAX_PATTERNS = 30
+MAX_TEXT = 600
+
+_MARKS = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def markdown_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
+    """Yield the lines."""
+    for line in _lines(data, words):
+        yield f"{line}\n".encode()
+
+
+def plain(text: str, limit: int = MAX_TEXT) -> str:
+    """Return text of a record or manifest as one line in which no mark means anything.
+
+    A text with an at sign stands as code: elsewhere some ticket systems would call a person.
+    """
+    line = one_line(text, limit)
+    if "@" in line:
+        return code(line)
+    return _MARKS.sub(r"\\\1", line)
+
+
+def code(text: str) -> str:
+    """Return text as code, whatever back ticks it holds."""
+    line = one_line(text, MAX_TEXT).replace("|", "¦")
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def _lines(data: ReportData, words: Language) -> Iterator[str]:
+    page = Page(data, words)
+    what = words.text("of_run" if data.run else "of_plan", environment=page.kind_name)
+    yield f"# {plain(data.head_text('title') or data.plan.job, 200)}"
+    yield ""
+    yield f"{plain(what)}. **{plain(page.status().text)}**"
+    yield from _facts(data, page, words)
+    if data.loosened:
+        yield from _heading(words.text("loosened_title"))
+        yield from (f"- {code(item.statement())}" for item in data.loosened)
+    if data.outcomes is not None:
+        yield from _heading(words.text("outcomes_title"))
+        yield from _counts(page.outcome_tiles(), words)
+        yield from _problems(page, words)
+    yield from _heading(words.text("what_title_run" if data.run else "what_title"))
+    yield plain(" ".join(page.paragraph()), 4000)
+    yield ""
+    yield from _counts(page.tiles(), words)
+    yield from _points(words.text("risks_title"), page.risks())
+    yield from _gates(data, words)
+    yield from _patterns(data, words)
+    yield from _reasons(data, words)
+    yield from _heading(words.text("effects_title"))
+    for sentence in [*page.estimate(), *page.exports()]:
+        yield plain(sentence, 4000)
+    yield from _points(words.text("undo_title"), page.not_restored())
+    yield ""
+    yield plain(words.text("footer", version=data.plan.program_version))
+
+
+def _heading(text: str) -> Iterator[str]:
+    yield ""
+    yield f"## {plain(text)}"
+    yield ""
+
+
+def _facts(data: ReportData, page: Page, words: Language) -> Iterator[str]:
+    head = data.head_text
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    reference = head("agreement", "reference") or words.text("no_agreement")
+    for name, value in (
+        ("fact_library", plain(page.library(head("on_behalf_of")))),
+        ("fact_agreement", plain(reference)),
+        ("fact_environment", code(data.plan.addresses.get("base_url", ""))),
+        ("fact_plan", code(data.plan.id)),
+        ("fact_digest", code(data.plan.plan_digest or words.text("fact_no_digest"))),
+        ("fact_head", code(data.head)),
+    ):
+        yield f"| {plain(words.text(name))} | {value} |"
+    if data.run is not None:
+        yield f"| {plain(words.text('fact_run'))} | {code(data.run.id)} |"
+
+
+def _counts(tiles: Sequence[tuple[str, int, str]], words: Language) -> Iterator[str]:
+    yield "| | |"
+    yield "|---|---:|"
+    for _, count, label in tiles:
+        yield f"| {plain(label)} | {words.number(count)} |"
+
+
+def _points(title: str, points: Sequence[Point]) -> Iterator[str]:
+    if points:
+        yield from _heading(title)
+        for point in points:
+            yield f"- **{plain(point.text)}** {plain(point.why)}"
+
+
+def _gates(data: ReportData, words: Language) -> Iterator[str]:
+    if not data.gates:
+        return
+    yield from _heading(words.text("gates_title"))
+    for gate in data.gates:
+        state = words.text("gate_open" if gate.open else "gate_closed")
+        reason = words.reason(gate.reason).text
+        yield f"- {plain(words.name_of('gate', gate.name))}: **{plain(state)}**. {plain(reason)}"
+
+
+def _patterns(data: ReportData, words: Language) -> Iterator[str]:
+    yield from _heading(words.text("patterns_title"))
+    groups = data.grouped.patterns
+    for group in groups[:MAX_PATTERNS]:
+        yield from _pattern(group, words)
+    if len(groups) > MAX_PATTERNS:
+        yield f"- {plain(words.text('more', n=words.number(len(groups) - MAX_PATTERNS)))}"
+    if not groups:
+        yield plain(words.text("patterns_none"))
+
+
+def _pattern(group: PatternGroup, words: Language) -> Iterator[str]:
+    yield f"- **{words.number(group.count)} ×** {plain(effect_line(group, words), 1000)}"
+    for item in group.samples:
+        yield f"  - {_named(item)}"
+
+
+def _named(item: ReportedChange) -> str:
+    change, bib = item.change, item.change.bib
+    named = [bib.title, bib.author, bib.year] if bib else []
+    told = ", ".join(plain(text, 160) for text in [*named, change.sigel or ""] if text)
+    record = f"[{plain(change.record, 60)}]({item.link})" if item.link else code(change.record)
+    return f"{told} {record}".strip()
+
+
+def _problems(page: Page, words: Language) -> Iterator[str]:
+    found = page.problems()
+    if found.shown:
+        yield ""
+    for item in found.shown:
+        outcome = item.result.outcome.value if item.result else ""
+        said = f" {code(item.words)}" if item.words else ""
+        told = " ".join(remark.text for remark in page.remarks(item))
+        name = plain(words.name_of("outcome", outcome))
+        yield f"- **{name}**: {_named(item)}. {plain(told)}{said}"
+    if found.more:
+        yield f"- {plain(words.text('problems_more', n=words.number(found.more)))}"
+
+
+def _reasons(data: ReportData, words: Language) -> Iterator[str]:
+    if not data.grouped.reasons:
+        return
+    yield from _heading(words.text("reasons_title"))
+    for group in data.grouped.reasons:
+        meaning = words.explained(group.code)[0] or group.code
+        yield f"- **{words.number(group.count)} ×** {code(group.code)} {plain(meaning)}"

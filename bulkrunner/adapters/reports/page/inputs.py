@@ -1,0 +1,58 @@
+"""What the plan was made from: lists and tables as they were read, searches, libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bulkrunner.adapters.reports.page.base import PagePart
+from bulkrunner.adapters.reports.showing import one_line
+
+
+class Inputs(PagePart):
+    """Sentences of the section about inputs."""
+
+    def read_as(self, read: Mapping[str, Any]) -> str:
+        """Return how a list or table was read: encoding, separators, sheet."""
+        parts = [self._words.name_of("input_kind", str(read.get("kind")))]
+        if encoding := read.get("encoding"):
+            parts.append(str(encoding).upper())
+        if sheet := read.get("sheet"):
+            parts.append(self._words.text("inputs_sheet", name=one_line(str(sheet), 60)))
+        separators = [str(read[key]) for key in ("separator", "header_separator") if read.get(key)]
+        for key, sign in zip(("inputs_separator", "inputs_header"), separators, strict=False):
+            if key == "inputs_separator" or sign != separators[0]:
+                name = self._words.name_of("separator", sign)
+                parts.append(self._words.text(key, sign=name))
+        return ", ".join(parts)
+
+    def left_out_of(self, read: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Return code and count of a list's lines that give no change by themselves."""
+        found = read.get("left_out")
+        counts = found if isinstance(found, Mapping) else {}
+        return [(str(code), count) for code, count in counts.items() if isinstance(count, int)]
+
+    def selection_facts(self, chosen: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what a search or the holdings of a library were put together from."""
+        note = chosen.get("note") or {}
+        if refused := note.get("refused"):
+            yield self._words.reason(str(refused.get("message", ""))).text
+        if others := note.get("others"):
+            yield self._words.text("inputs_others", n=self._words.number(others))
+        for sigel, facts in (note.get("libraries") or {}).items():
+            yield self._words.text(
+                "inputs_library",
+                sigel=one_line(str(sigel), 60),
+                started=one_line(str(facts.get("dump_started", "")), 40),
+                **{
+                    key: self._words.number(int(facts.get(key, 0)))
+                    for key in (
+                        "dump_shown",
+                        "since_created",
+                        "since_deleted",
+                        "index_total",
+                        "index_only",
+                        "dump_only",
+                    )
+                },
+            )

@@ -1,0 +1,89 @@
+"""What changed between two plans: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.plan import Plan, PlannedChange
+
+Kind: TypeAlias = Literal["added", "removed", "action", "operation", "content", "reason"]
+"""``added``, ``removed``: only in the newer or the older plan. ``action``: another action, such as
+a change that is refused now. ``operation``: the job asks for something else. ``content``: the same
+is asked for, but the record stands otherwise than before, so that something else is sent.
+``reason``: refused or left out as before, for another reason."""
+
+KINDS: tuple[Kind, ...] = ("action", "operation", "content", "added", "removed", "reason")
+SAMPLES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One record that the plans say different things of; None where a plan does not name it."""
+
+    kind: Kind
+    older: PlannedChange | None
+    newer: PlannedChange | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Records that differ in the same way.
+
+    Attributes:
+        was, now: action, with the code of a refusal; empty where a plan does not name the record.
+        samples: the first of them.
+    """
+
+    kind: Kind
+    was: str
+    now: str
+    count: int
+    samples: tuple[Compared, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanDiff:
+    """What changed between two plans.
+
+    Attributes:
+        heads: what differs in the plans' heads: name → (older, newer).
+        same: records that both plans say the same of.
+    """
+
+    older: Plan
+    newer: Plan
+    heads: Mapping[str, tuple[Any, Any]]
+    same: int
+    differences: tuple[Difference, ...] = field(default=())
+
+    @property
+    def changed(self) -> bool:
+        """Whether a run of the newer plan would do something else than one of the older."""
+        return any(item.kind != "reason" for item in self.differences)
+
+
+def head_differences(older: Plan, newer: Plan) -> dict[str, tuple[Any, Any]]:
+    """Return what differs in two plans' heads, without their ids and times."""
+    return {
+        name: (mine, theirs)
+        for (name, mine), (_, theirs) in zip(_head(older), _head(newer), strict=True)
+        if canonical_bytes(mine) != canonical_bytes(theirs)
+    }
+
+
+def _head(plan: Plan) -> Iterator[tuple[str, Any]]:
+    yield "job", plan.job
+    yield "environment", plan.environment
+    for key in ("kind", "base_url", "token_url", "base_uri"):
+        yield key, plan.addresses.get(key)
+    yield "manifest_digest", plan.manifest_digest
+    yield "effect_digest", plan.effect_digest
+    for key in ("title", "on_behalf_of", "active_sigel", "sigels", "ceilings", "accept"):
+        yield key, plan.manifest.get(key)
+    yield "agreement", plan.manifest.get("agreement")
+    yield "policy", dict(plan.policy)
+    yield "program_version", plan.program_version
+    yield "counts", {name: count for name, count in plan.counts.items() if count}

@@ -1,0 +1,243 @@
+"""Rules over plans: KB's own, and those that a policy file adds. Each says where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from bulkrunner.domain.plan import WRITING, Plan, PlannedChange
+from bulkrunner.domain.records import Document, record_part, thing_part
+
+FORBIDDEN = "forbidden_place"
+"""Code of a change that touches what a rule forbids."""
+
+MOST_RULES = 100
+
+
+class RuleKind(StrEnum):
+    """What a rule is about."""
+
+    GATE = "gate"
+    AGREEMENT = "agreement"
+    MOST = "most"
+    PLACES = "places"
+    HOURS = "hours"
+    APPROVERS = "approvers"
+
+
+class Level(StrEnum):
+    """What becomes of a plan that breaks a rule."""
+
+    REFUSE = "refuse"
+    AGREE = "agree"
+    TELL = "tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        source: where it comes from, in words.
+        gate: that sees to it. action: whose number is limited (``records``: of all that write).
+        number, share: at most so many, at most this part of all that write.
+        places: that no change may touch. hours: in which production may be written to.
+        above: changes above which ``people`` must approve.
+    """
+
+    id: str
+    kind: RuleKind
+    source: str
+    level: Level = Level.REFUSE
+    gate: str = ""
+    action: str = ""
+    number: int | None = None
+    share: float | None = None
+    places: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
+    above: int = 0
+    people: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, for the plan's policy; what a rule does not use is left out."""
+        found: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                found[field.name] = list(value) if isinstance(value, tuple) else value
+        return found
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Rule:
+        """Read back what ``as_dict`` wrote."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        values["kind"] = RuleKind(values["kind"])
+        values["level"] = Level(values.get("level", Level.REFUSE))
+        return cls(**values)
+
+
+_KB = "KB, Libris API, Authentication and authorization, Rules: "
+
+KB_RULES = (
+    Rule(
+        id="kb-agreement",
+        kind=RuleKind.AGREEMENT,
+        level=Level.TELL,
+        source=_KB + "“All types of bulk changes to data in Libris (including creating new records "
+        "and deleting records) via APIs may only be performed in consultation or agreement with KB”",
+    ),
+    Rule(
+        id="kb-consent",
+        kind=RuleKind.GATE,
+        gate="approval",
+        source=_KB + "“… may only be performed in consultation or agreement with KB”",
+    ),
+    Rule(
+        id="kb-test-first",
+        kind=RuleKind.GATE,
+        gate="staging",
+        source=_KB + "“… and must be run in the test environment before implementation”",
+    ),
+    Rule(
+        id="kb-own-holdings",
+        kind=RuleKind.GATE,
+        gate="rights",
+        source=_KB
+        + "“Bulk changes to records in Libris may only be performed on your own holdings "
+        "unless otherwise agreed with the National Library of Sweden. A system supplier … may "
+        "perform such bulk changes on behalf of a Libris-connected library”",
+    ),
+)
+"""KB's rules, which every plan for production is held against; no configuration drops one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleResult:
+    """How a plan stands to one rule.
+
+    Attributes:
+        kept: None where the rule does not concern the plan.
+    """
+
+    rule: Rule
+    kept: bool | None
+    said: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {
+            "id": self.rule.id,
+            "kind": self.rule.kind.value,
+            "level": self.rule.level.value,
+            "kept": self.kept,
+            "said": self.said,
+            "source": self.rule.source,
+        }
+
+
+def rules_of(plan: Plan) -> tuple[Rule, ...]:
+    """Return the rules that the plan was made under, besides KB's."""
+    return tuple(Rule.from_dict(item) for item in plan.policy.get("rules") or ())
+
+
+def over(rule: Rule, counts: Mapping[str, int]) -> str:
+    """Return by how much the counts exceed a rule; empty where they do not.
+
+    Args:
+        rule: of the kind ``most``.
+        counts: of the plan, by action.
+    """
+    all_writes = sum(counts.get(action.value, 0) for action in WRITING)
+    count = all_writes if rule.action == "records" else counts.get(rule.action, 0)
+    what = "changes" if rule.action == "records" else f"{rule.action}s"
+    if rule.number is not None and count > rule.number:
+        return f"{count} {what}, more than {rule.number}"
+    if rule.share is not None and all_writes and count > rule.share * all_writes:
+        return f"{count} {what} of {all_writes} changes, more than {rule.share:.0%}"
+    return ""
+
+
+def without_agreement(plan: Plan) -> str:
+    """Say that the manifest names no agreement; empty where it does."""
+    agreement = plan.manifest.get("agreement")
+    named = isinstance(agreement, dict) and agreement.get("reference")
+    return "" if named else "the manifest names no agreement"
+
+
+def broken(plan: Plan, level: Level) -> Iterator[tuple[Rule, str]]:
+    """Yield the rules of this level that a plan breaks by itself, each with how."""
+    for rule in rules_of(plan):
+        if rule.level is not level:
+            continue
+        if rule.kind is RuleKind.MOST and (said := over(rule, plan.counts)):
+            yield rule, said
+        if rule.kind is RuleKind.AGREEMENT and (said := without_agreement(plan)):
+            yield rule, said
+
+
+def approvers(plan: Plan) -> int:
+    """Return how many people must say yes to a plan."""
+    writes = sum(plan.counts.get(action.value, 0) for action in WRITING)
+    asked = [
+        rule.people
+        for rule in rules_of(plan)
+        if rule.kind is RuleKind.APPROVERS and writes > rule.above
+    ]
+    return max([1, *asked])
+
+
+def hours(plan: Plan) -> list[tuple[str, ...]]:
+    """Return the hours that rules allow, one set for each; all of them count."""
+    if plan.addresses.get("kind") != "production":
+        return []
+    return [rule.hours for rule in rules_of(plan) if rule.kind is RuleKind.HOURS]
+
+
+# --- places -------------------------------------------------------------------------------------
+
+
+def forbidden_places(plan: Plan) -> dict[str, Rule]:
+    """Return the places that rules forbid, each with its rule."""
+    return {
+        place: rule
+        for rule in rules_of(plan)
+        if rule.kind is RuleKind.PLACES
+        for place in rule.places
+    }
+
+
+def touches(change: PlannedChange, places: Sequence[str]) -> str:
+    """Return the first of the places that a change gives another content; empty where none."""
+    if change.after is None:
+        return ""
+    before: Document = change.before or {"@graph": [{}, {}]}
+    for place in places:
+        if not _alike(_values(before, place), _values(change.after, place)):
+            return place
+    return ""
+
+
+def _values(document: Document, place: str) -> list[Any]:
+    """Return everything at a place, through every list on the way."""
+    keys = place.removeprefix("@record.").split(".")
+    nodes: list[Any] = [(record_part if place.startswith("@record.") else thing_part)(document)]
+    for key in keys:
+        nodes = [value for node in nodes for value in _inside(node, key)]
+    return nodes
+
+
+def _inside(node: Any, key: str) -> Iterator[Any]:
+    if isinstance(node, dict):
+        if key in node:
+            yield node[key]
+    elif isinstance(node, list):
+        for item in node:
+            yield from _inside(item, key)
+
+
+def _alike(one: list[Any], other: list[Any]) -> bool:
+    return one == other and repr(one) == repr(other)  # 1, 1.0 and true are equal, but not alike

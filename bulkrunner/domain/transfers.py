@@ -1,0 +1,145 @@
+"""What holdings become when they move, merge and split. Pure; the documents given stay as they are.
+
+A component may name its library by itself: it always follows the holding that it goes into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.domain.comparing import same
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import AppendChange, Source, Update
+from bulkrunner.domain.operations import Applied, Refusal, apply_update
+from bulkrunner.domain.places import (
+    ABSENT,
+    RECORD_KEPT,
+    THING_KEPT,
+    THING_PATH,
+    PlaceRefused,
+    locate,
+    parse_place,
+)
+from bulkrunner.domain.records import (
+    Document,
+    held_by,
+    library_iri,
+    record_part,
+    sigel_of_iri,
+    thing_part,
+)
+from bulkrunner.domain.undo import without_own_id
+
+COMPONENTS = "hasComponent"
+_NOWHERE = Source(file="")
+
+
+def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return item and record part of a holding as the content of a new one of a library.
+
+    What says which record it is, and what the server writes itself, is left out.
+    """
+    own = str(record_part(document).get("@id") or "")
+    thing, record = (
+        {key: value for key, value in part.items() if key not in kept}
+        for part, kept in ((thing_part(document), THING_KEPT), (record_part(document), RECORD_KEPT))
+    )
+    old = held_by(document)
+    if COMPONENTS in thing and old is not None:
+        thing[COMPONENTS] = owned(thing[COMPONENTS], old, sigel)
+    return without_own_id(thing, own), without_own_id(record, own)
+
+
+def owned(components: Any, old: str, new: str) -> Any:
+    """Return components, at any depth, with one library in the place of another as their holder."""
+    if isinstance(components, list):
+        return [owned(component, old, new) for component in components]
+    if not isinstance(components, dict):
+        return components
+    changed = dict(components)
+    if "heldBy" in changed:
+        changed["heldBy"] = _held(changed["heldBy"], old, new)
+    if COMPONENTS in changed:
+        changed[COMPONENTS] = owned(changed[COMPONENTS], old, new)
+    return changed
+
+
+def _held(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, list):
+        return [_held(item, old, new) for item in value]
+    if isinstance(value, dict) and sigel_of_iri(value.get("@id")) == old:
+        return {**value, "@id": library_iri(new)}
+    return value
+
+
+def repointed(document: Document, thing_iri: str) -> Applied:
+    """Return a holding hung on another bib, named by its graph[1].@id."""
+    path = (*THING_PATH, "itemOf")
+    after = _with_thing(document, {**thing_part(document), "itemOf": {"@id": thing_iri}})
+    return Applied(document=after, declared=(path,))
+
+
+def merged(
+    target: Document, source: Document, take: Sequence[str], iris: IriMap
+) -> Applied | Refusal:
+    """Return a holding with what places of another one hold added, unless it is there.
+
+    Args:
+        target: that is added to.
+        source: that is taken from; what it has not is not taken.
+        take: places.
+        iris: of the environment.
+    """
+    old, new = held_by(source), held_by(target)
+    changes = []
+    for text in take:
+        try:
+            value = locate(source, parse_place(text)).value
+        except PlaceRefused as refused:
+            return refused.refusal
+        if value is ABSENT:
+            continue
+        if text == COMPONENTS and old is not None and new is not None:
+            value = owned(value, old, new)
+        changes.append(AppendChange(at=text, value=value))
+    if not changes:
+        return Applied(document=target)
+    return apply_update(target, Update(source=_NOWHERE, target="", changes=tuple(changes)), iris)
+
+
+def parted(
+    document: Document, goes: Callable[[Mapping[str, Any]], bool]
+) -> tuple[list[dict[str, Any]], Applied]:
+    """Return the components that go, and the holding without them.
+
+    Args:
+        document: of the holding.
+        goes: tells of a component of its own whether it goes.
+    """
+    thing = thing_part(document)
+    value = thing.get(COMPONENTS)
+    components = value if isinstance(value, list) else [value]
+    gone = [one for one in components if isinstance(one, dict) and goes(one)]
+    stay = [one for one in components if not any(one is other for other in gone)]
+    rest = {key: value for key, value in thing.items() if key != COMPONENTS}
+    if value is not None and stay:
+        rest = {key: stay if key == COMPONENTS else value for key, value in thing.items()}
+    path = (*THING_PATH, COMPONENTS)
+    return gone, Applied(document=_with_thing(document, rest), declared=(path,))
+
+
+def lost(document: Document) -> tuple[str, ...]:
+    """Return the places of a holding that a new record made from it does not have."""
+    places = ["@record.sameAs"] if "sameAs" in record_part(document) else []
+    thing = thing_part(document)
+    if "sameAs" in thing:
+        places.append("sameAs")
+    if not same(thing.get("@type"), "Item"):
+        places.append(f"@type {thing.get('@type')}")
+    return tuple(places)
+
+
+def _with_thing(document: Document, thing: dict[str, Any]) -> Document:
+    graph = document["@graph"]
+    return {**document, "@graph": [graph[0], thing, *graph[2:]]}

@@ -1,0 +1,163 @@
+"""Resolves a batch of entries in threads, and enters what comes of them in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+from bulkrunner.domain.ports import PlanLedger
+from bulkrunner.domain.rules import Rule
+from bulkrunner.domain.steps import InputLine, StepEntry
+from bulkrunner.domain.undo import Restore
+from bulkrunner.errors import BulkRunnerError, Interrupted
+from bulkrunner.services.planning.earlier import Item
+from bulkrunner.services.planning.entering import Entering, Resolved
+from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.policing import policed
+from bulkrunner.services.planning.restoring import Restorer
+from bulkrunner.services.planning.stepping import Stepping
+from bulkrunner.services.planning.steps import Draft
+from bulkrunner.services.planning.view import Look, View
+
+BATCH = 200
+"""Entries resolved and stored at a time; what a killed planner has to read again."""
+
+Numbered = tuple[int, Item]
+"""An entry with its place in the manifest's stream, from 1."""
+
+
+def batches(items: Iterator[Numbered], size: int) -> Iterator[list[Numbered]]:
+    """Yield the entries in batches; no batch holds entries of two steps.
+
+    A later step sees what the one before will have done; it waits until that is stored.
+    """
+    batch: list[Numbered] = []
+    step: int | None = None
+    for place, item in items:
+        own = item.step.number if isinstance(item, StepEntry) else step
+        if batch and (own != step or len(batch) == size):
+            yield batch
+            batch = []
+        step = own
+        batch.append((place, item))
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What turns each kind of entry into changes.
+
+    Attributes:
+        forbidden: places that no change may touch, each with the rule that says so.
+    """
+
+    explicit: Explicit
+    restorer: Restorer
+    stepping: Stepping
+    forbidden: Mapping[str, Rule] = field(default_factory=dict)
+
+
+class BatchPlanner:
+    """Plans one batch after the other."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        ledger: PlanLedger,
+        plan: str,
+        *,
+        pool: ThreadPoolExecutor,
+        stop: threading.Event,
+        advance: Callable[[int], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            parts: that resolve entries.
+            ledger: holds the plan.
+            plan: its id.
+            pool: of threads that read.
+            stop: set when planning is to stop.
+            advance: told the place of each entry that is resolved.
+        """
+        self._parts = parts
+        self._ledger = ledger
+        self._plan = plan
+        self._pool = pool
+        self._stop = stop
+        self._advance = advance
+        self._view = View(ledger, plan)
+        first = next(iter(ledger.changes_numbered(plan, [1])), None)
+        self._first_step = first.step if first else None
+        self._last = ledger.last_number(plan)
+
+    def plan(self, batch: Sequence[Numbered]) -> tuple[Entering, int, BulkRunnerError | None]:
+        """Return the changes of a batch, how many of its entries they are, and why not all."""
+        entering = Entering(self._ledger, self._plan, self._view, last=self._last)
+        resolved, fault = self._resolved(batch)
+        entering.look_up(resolved)
+        done = 0
+        try:
+            for (place, item), one in zip(batch, resolved, strict=False):
+                fresh = one
+                if entering.is_stale(one):
+                    fresh = self._resolve(place, item, sure=True)
+                entering.enter(fresh)
+                done += 1
+        except BulkRunnerError as error:
+            fault = error
+        if self._first_step is None and self._last == 0 and entering.added:
+            self._first_step = entering.added[0].step
+        self._last += len(entering.added)
+        return entering, done, fault
+
+    def _resolved(self, batch: Sequence[Numbered]) -> tuple[list[Resolved], BulkRunnerError | None]:
+        """Return what comes of the entries up to the first that could not be looked at, and why."""
+        futures = [self._pool.submit(self._resolve, *item) for item in batch]
+        found: list[Resolved] = []
+        try:
+            for (place, _), future in zip(batch, futures, strict=True):
+                found.append(future.result())
+                self._advance(place)
+        except BulkRunnerError as error:
+            return found, error
+        finally:
+            for future in futures:
+                future.cancel()
+        return found, None
+
+    def _resolve(self, place: int, item: Item, *, sure: bool = False) -> Resolved:
+        if self._stop.is_set():
+            raise Interrupted("planning was stopped")
+        blind = not sure and self._is_first_of_all(item)
+        look = Look(self._view, blind=blind)
+        drafts = policed(self._drafts(place, item, look), self._parts.forbidden)
+        return Resolved(drafts=drafts, asked=frozenset(look.asked), blind=blind)
+
+    def _drafts(self, place: int, item: Item, look: Look) -> list[Draft]:
+        match item:
+            case InputLine():
+                return []
+            case StepEntry():
+                return self._parts.stepping.resolve(item, look)
+            case Restore():
+                return [Draft(change=self._parts.restorer.restore(item, look), alone=True)]
+            case _:
+                return [self._parts.explicit.resolve(place, item, look)]
+
+    def _is_first_of_all(self, item: Item) -> bool:
+        """Tell whether nothing in the ledger can concern an entry but entries of its own kind."""
+        if not isinstance(item, StepEntry):
+            return True
+        return self._last == 0 or (
+            self._first_step == item.step.number and item.step.action.concerns_one
+        )
+
+
+def skipped(items: Iterator[Item], done: int) -> Iterator[Numbered]:
+    """Number the entries and leave out those that are planned already."""
+    return islice(enumerate(items, start=1), done, None)

@@ -1,0 +1,201 @@
+"""Enters drafts into the plan, one after the other: numbers, duplicates, and what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bulkrunner.domain.iris import iter_ids
+from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
+from bulkrunner.domain.ports import PlanLedger
+from bulkrunner.domain.records import thing_part
+from bulkrunner.services.planning.steps import Draft, as_refused
+from bulkrunner.services.planning.view import View
+
+SHOWN = 5
+"""Records named in a refusal."""
+
+
+_FAILED = (Action.REFUSED, Action.NOT_FOUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What became of one entry.
+
+    Attributes:
+        asked: the parts of the plan that it depends on.
+        blind: only those of its own batch were looked at.
+    """
+
+    drafts: Sequence[Draft]
+    asked: frozenset[str] = frozenset()
+    blind: bool = False
+
+
+class Entering:
+    """One batch of changes on its way into the ledger."""
+
+    def __init__(self, ledger: PlanLedger, plan: str, view: View, *, last: int) -> None:
+        """Begin a batch.
+
+        Args:
+            ledger: holds the plan's changes so far.
+            plan: its id.
+            view: of the plan.
+            last: number of the last change in the ledger.
+        """
+        self._ledger = ledger
+        self._plan = plan
+        self._view = view
+        self._last = last
+        self._next = last + 1
+        self._changes: dict[int, PlannedChange] = {}
+        self._taken: set[str] = set()
+        view.begin()
+
+    @property
+    def added(self) -> list[PlannedChange]:
+        """Changes with new numbers, in order."""
+        return [self._changes[number] for number in sorted(self._changes) if number > self._last]
+
+    @property
+    def replaced(self) -> list[PlannedChange]:
+        """Changes that take the places of others."""
+        return [self._changes[number] for number in sorted(self._changes) if number <= self._last]
+
+    def look_up(self, batch: Sequence[Resolved]) -> None:
+        """Find out which records of the batch the plan concerns already."""
+        keys = [
+            draft.change.target_key
+            for resolved in batch
+            for draft in resolved.drafts
+            if draft.change.target_key and not draft.change.number
+        ]
+        self._taken = set(self._ledger.taken_targets(self._plan, keys)) if keys else set()
+
+    def is_stale(self, resolved: Resolved) -> bool:
+        """Tell whether the plan has changed, or was not looked at, where it matters to an entry."""
+        keys = {
+            draft.change.target_key
+            for draft in resolved.drafts
+            if not draft.alone and not draft.change.number and draft.change.target_key
+        }
+        unseen = keys if resolved.blind else keys - resolved.asked
+        return self._view.is_stale(resolved.asked | keys) or not self._taken.isdisjoint(unseen)
+
+    def enter(self, resolved: Resolved) -> None:
+        """Give the drafts of one entry their numbers, in order."""
+        made: list[PlannedChange] = []
+        for draft in resolved.drafts:
+            change = draft.change
+            if not change.number:
+                change = replace(change, number=self._next)
+                self._next += 1
+                if draft.alone:
+                    change = self._unless_duplicate(change)
+            needed = [made[place] for place in draft.needs]
+            change = self._waiting(change, needed)
+            if change.links:
+                change = self._after_what_links(change)
+            self._changes[change.number] = change
+            self._view.add(change)
+            made.append(change)
+
+    def _unless_duplicate(self, change: PlannedChange) -> PlannedChange:
+        key = change.target_key
+        if key is None:
+            return change
+        first = self._view.of([key], blind=key not in self._taken).get(key)
+        return change if first is None else _duplicate(change, first.number)
+
+    def _waiting(self, change: PlannedChange, needed: Sequence[PlannedChange]) -> PlannedChange:
+        """Return a change with those that it needs among its prerequisites."""
+        if change.action not in WRITING:
+            return replace(change, prerequisites=())
+        unmet = next((one for one in needed if one.action in _FAILED), None)
+        if unmet is not None:
+            return _refused(change, _unmet(unmet))
+        numbers = {one.number for one in needed if one.action in WRITING}
+        numbers = numbers.union(change.prerequisites) - {change.number}
+        for number in sorted(numbers):
+            other = self._view.numbered(number) if number > change.number else None
+            if other is not None and self._view.waits_for(other, change.number):
+                return _refused(change, _circular(number))
+        return replace(change, prerequisites=tuple(sorted(numbers)))
+
+    def _after_what_links(self, change: PlannedChange) -> PlannedChange:
+        """Let the deletion of a bib wait for what takes away the links to it; any other refuses it."""
+        if change.action is not Action.DELETE:
+            return replace(change, links=())
+        keys = [record_key(link) for link in change.links]
+        found = self._view.of(keys, blind=False)
+        iri = thing_part(change.before or {}).get("@id")
+        left, numbers = [], set(change.prerequisites)
+        for link, key in zip(change.links, keys, strict=True):
+            other = found.get(key)
+            if other is not None and _takes_link_away(other, iri):
+                numbers.add(other.number)
+            else:
+                left.append(link)
+        if left:
+            return _refused(replace(change, links=()), _linked(left))
+        return self._waiting(replace(change, prerequisites=tuple(numbers), links=()), ())
+
+
+def _takes_link_away(change: PlannedChange, iri: object) -> bool:
+    if change.action is Action.DELETE:
+        return True
+    if change.action is not Action.UPDATE or not isinstance(iri, str):
+        return False
+    return iri not in set(iter_ids(change.after))
+
+
+def _refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
+    bare = replace(
+        change,
+        after=None,
+        predicted=None,
+        before_fingerprint=None,
+        after_fingerprint=None,
+        cleanups=(),
+        pattern="",
+        prerequisites=(),
+    )
+    return replace(bare, **as_refused(refusal))
+
+
+def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
+    refusal = Refusal(
+        code="duplicate_operation",
+        message=f"change {first} of this plan already concerns the same record; "
+        "say everything about a record in one operation",
+    )
+    return replace(_refused(change, refusal), target_key=None)
+
+
+def _circular(number: int) -> Refusal:
+    return Refusal(
+        code="circular",
+        message=f"it would wait for change {number}, which waits for it",
+        hint="do it in another order, or in two jobs",
+    )
+
+
+def _unmet(needed: PlannedChange) -> Refusal:
+    return Refusal(
+        code="prerequisite",
+        message=f"it waits for change {needed.number}, which is refused: {needed.code}",
+        hint="put that one right first",
+    )
+
+
+def _linked(left: Sequence[str]) -> Refusal:
+    shown = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if left[SHOWN:] else "")
+    return Refusal(
+        code="linked",
+        message=f"{len(left)} records link to it: {shown}",
+        hint="the server refuses to delete what something links to; "
+        "delete those first, or earlier in the same job",
+    )

@@ -1,0 +1,231 @@
+"""Reads what an operation concerns, and proves that it may be written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.identifiers import of_canonical
+from bulkrunner.domain.iris import IriMap, RefKind
+from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.plan import Made, record_key
+from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.records import Document, held_by, is_holding, item_of, thing_part
+from bulkrunner.services.planning.bibs import BibFacts, Bibs, OnceCache, is_bib, summarise
+from bulkrunner.services.planning.earlier import is_in_history
+from bulkrunner.services.planning.naming import Naming
+from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.steps import (
+    Known,
+    NotFound,
+    Refused,
+    demand,
+    made_earlier,
+    shallow,
+)
+
+RECORD_ITEM_OF = (
+    "item_of_record",
+    (
+        "itemOf points to the bib's record, not to its thing (#it); the server's test for "
+        "duplicates does not see this holding"
+    ),
+)
+
+
+class Reading:
+    """Reads records and bibs for planning; thread safe, keeps nothing per operation."""
+
+    def __init__(self, reader: CatalogueReader, iris: IriMap, proofs: Proofs) -> None:
+        self._reader = reader
+        self._iris = iris
+        self._proofs = proofs
+        self._bibs = Bibs(reader, iris)
+        self._naming = Naming(reader, iris)
+        self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
+
+    # --- a record that is to be written ------------------------------------------------------
+
+    def _read_target(self, target: str, known: Known) -> Found:
+        found = self._read(target, known)
+        self._know(found, known)
+        return found
+
+    def _know(self, found: Found, known: Known) -> None:
+        """Note what a record is, and demand that it may be written."""
+        known.record = found.record
+        known.etag = found.etag
+        known.before = known.now = found.document
+        known.target_key = record_key(found.record)
+        demand(self._of_this_environment(found))
+        if is_holding(found.document):
+            self._know_holding(found.document, known)
+        elif is_bib(found.document):
+            known.kind = "bib"
+            known.bib = summarise(found.record, found.document)
+            demand(self._proofs.writable(found.document))
+            demand(self._proofs.bib())
+        else:
+            raise Refused(
+                Refusal(
+                    code="other_kind",
+                    message=f"the record is a {_type_name(found.document)}, "
+                    "neither a holding nor a bib",
+                    hint="bulkrunner writes holdings and bibs only; take it off the list",
+                )
+            )
+
+    def _of_this_environment(self, found: Found) -> Refusal | None:
+        if found.iri == self._iris.target + found.record:
+            return None
+        return Refusal(
+            code="foreign_base",
+            message=f"the record's own id is {found.iri}",
+            hint=f"records of this environment begin with {self._iris.target}",
+        )
+
+    def named(self, ref: str, *, on_several: str = "refuse") -> tuple[str, ...]:
+        """Return the records that a number of whatever kind names; other ids as they are.
+
+        Raises:
+            NotFound, Refused: none, or several.
+        """
+        if of_canonical(ref) is None:
+            return (ref,)
+        return self._naming.records(ref, on_several=on_several)
+
+    def document(self, record: str) -> Document | None:
+        """Return a record as it is now, None where it is not there."""
+        answer = self._reader.read(record)
+        return answer.document if isinstance(answer, Found) else None
+
+    def _read(self, target: str, known: Known) -> Found:
+        (target,) = self.named(target)
+        ref = self._iris.parse(target)
+        if ref is None:
+            raise Refused(
+                Refusal(code="unreadable_id", message=f"{target!r} is no record id", hint="")
+            )
+        if ref.kind is RefKind.SHORT_ID:
+            known.target_key = record_key(ref.value)
+        answer = self._reader.read(ref.value)
+        if ref.kind is RefKind.LEGACY_IRI and isinstance(answer, Moved):
+            answer = self._reader.read(self._iris.short_id(answer.target) or answer.target)
+        match answer:
+            case Found():
+                return answer
+            case Gone():
+                raise NotFound("gone", "the record has been deleted")
+            case Missing():
+                raise NotFound("not_found", "the environment has no such record")
+            case Moved(target=moved):
+                known.record = ref.value
+                raise Refused(
+                    Refusal(
+                        code="moved",
+                        message=f"the id is another name of {moved}",
+                        hint="name the record itself",
+                    )
+                )
+            case _:
+                raise AssertionError("an unconditional read was answered 304")
+
+    def _know_holding(self, document: Document, known: Known) -> None:
+        known.kind = "holding"
+        self._know_library(held_by(document), known)
+        demand(self._proofs.writable(document))
+        demand(self._proofs.holding(document))
+        iri = item_of(document)
+        bib = self._bibs.linked(iri) if iri else None
+        if bib is not None:
+            known.bib = bib.summary
+            if iri == self._iris.record_iri(bib.summary.id) != bib.thing_iri:
+                known.notes = (*known.notes, RECORD_ITEM_OF)
+        demand(self._links_resolve(known.sigel or "", iri, bib))
+
+    def _know_library(self, sigel: str | None, known: Known) -> None:
+        known.sigel = sigel
+        known.library = (self._libraries.get(sigel) or "") if sigel else ""
+
+    def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
+        if self._libraries.get(sigel) is None:
+            return Refusal(
+                code="library_unresolved",
+                message=f"the library {sigel} has no record in this environment",
+                hint="the server would answer 204 and store nothing; ask KB",
+            )
+        if bib is None:
+            return Refusal(
+                code="bib_unresolved",
+                message=f"itemOf {iri or '(absent)'} does not resolve in this environment",
+                hint="the server would answer 204 and store nothing",
+            )
+        return None
+
+    # --- a bib that a holding is hung on -----------------------------------------------------
+
+    def _bib_to_hold(self, of: str, known: Known) -> BibFacts:
+        (of,) = self.named(of)
+        ref = self._iris.parse(of)
+        if ref is None:
+            raise Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
+        bib = self._bibs.find(ref.value)
+        if bib is None:
+            known.record = ref.value
+            raise NotFound("not_found", "the environment has no such bib")
+        if not bib.is_bib:
+            known.record = bib.summary.id
+            raise Refused(
+                Refusal(
+                    code="not_a_bib",
+                    message="the record is no bib; a holding cannot be hung on it",
+                    hint="give the id of the bib itself",
+                )
+            )
+        return bib
+
+    # --- what a document may become ----------------------------------------------------------
+
+    def _may_become(self, after: Document, kind: str) -> Refusal | None:
+        """Refuse a document that must not be sent, whatever stood there before."""
+        if kind == "bib" and not is_bib(after):
+            return Refusal(
+                code="other_kind",
+                message=f"the bib would become a {_type_name(after)}",
+                hint="a bib's @type is one of the vocabulary's instances",
+            )
+        return (
+            shallow(after)
+            or (self._proofs.holding(after) if kind == "holding" else None)
+            or self._proofs.writable(after)
+            or self._proofs.base(after)
+        )
+
+    # --- what an earlier run made ------------------------------------------------------------
+
+    def _still_there(self, found: Found, made: Made) -> bool:
+        active = self._proofs.job.active_sigel
+        return is_in_history(self._reader, found, made, active_sigel=active)
+
+    def _created_earlier(self, known: Known, made: Made | None) -> dict[str, Any] | None:
+        """Return the fields of a record that an earlier run created; None where it did not."""
+        if made is None or made.record is None:
+            return None
+        match self._reader.read(made.record):
+            case Found():
+                return made_earlier(known, made) | {"made": made.record}
+            case Gone():
+                raise Refused(
+                    Refusal(
+                        code="deleted_since",
+                        message=f"run {made.run} created {made.record}, "
+                        "which somebody has deleted since",
+                        hint="ask why; take it off the list",
+                    )
+                )
+        return None
+
+
+def _type_name(document: Document) -> str:
+    name = thing_part(document).get("@type")
+    return name[:80] if isinstance(name, str) else "record of unknown type"

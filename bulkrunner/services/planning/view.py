@@ -1,0 +1,99 @@
+"""What the changes of a plan so far will have done, those of the batch in hand included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.ports import PlanLedger
+
+MAX_CHAIN = 10_000
+"""Changes looked at to find out whether one waits for another."""
+
+
+class View:
+    """Finds changes by what they concern or by number; thread safe as long as nobody adds."""
+
+    def __init__(self, ledger: PlanLedger, plan: str) -> None:
+        self._ledger = ledger
+        self._plan = plan
+        self._batch: dict[int, PlannedChange] = {}
+        self._numbers: dict[str, int] = {}
+        self._written: set[str] = set()
+
+    def begin(self) -> None:
+        """Forget the batch: it is in the ledger."""
+        self._batch = {}
+        self._numbers = {}
+        self._written = set()
+
+    def add(self, change: PlannedChange) -> None:
+        """Take in a change of the batch, or one that replaces another."""
+        self._batch[change.number] = change
+        names = [key for key in (change.target_key, change.place) if key]
+        self._numbers.update(dict.fromkeys(names, change.number))
+        self._written.update(names, [f"number:{change.number}"])
+
+    def is_stale(self, asked: Iterable[str]) -> bool:
+        """Tell whether the batch has written any of what somebody asked for."""
+        return not self._written.isdisjoint(asked)
+
+    def of(self, keys: Sequence[str], *, blind: bool) -> dict[str, PlannedChange]:
+        """Return for each target key or place the change that has it."""
+        found = {key: self._batch[self._numbers[key]] for key in keys if key in self._numbers}
+        left = [] if blind else [key for key in keys if key not in found]
+        return found | (dict(self._ledger.changes_of(self._plan, left)) if left else {})
+
+    def numbered(self, number: int) -> PlannedChange | None:
+        """Return a change by its number."""
+        if number in self._batch:
+            return self._batch[number]
+        return next(iter(self._ledger.changes_numbered(self._plan, [number])), None)
+
+    def waits_for(self, change: PlannedChange, number: int) -> bool:
+        """Tell whether a change waits, over any others, for the one with the number."""
+        seen: set[int] = set()
+        left = list(change.prerequisites)
+        while left and len(seen) < MAX_CHAIN:
+            one = left.pop()
+            if one == number:
+                return True
+            if one not in seen:
+                seen.add(one)
+                found = self.numbered(one)
+                left += found.prerequisites if found else ()
+        return bool(left)
+
+
+class Look:
+    """One resolution's look at the plan; remembers what its result depends on."""
+
+    def __init__(self, view: View, *, blind: bool = False) -> None:
+        """Look at a plan.
+
+        Args:
+            view: of the plan.
+            blind: the ledger need not be asked, nothing that is stored can be of concern.
+        """
+        self._view = view
+        self._blind = blind
+        self.asked: set[str] = set()
+
+    def of(self, keys: Sequence[str], *, sure: bool = False) -> dict[str, PlannedChange]:
+        """Return for each target key or place the change that has it.
+
+        Args:
+            keys: of records or places.
+            sure: ask the ledger in any case.
+        """
+        self.asked.update(keys)
+        return self._view.of(keys, blind=self._blind and not sure)
+
+    def at(self, key: str) -> PlannedChange | None:
+        """Return the change that has a target key or place."""
+        return self.of([key]).get(key)
+
+    def numbered(self, number: int) -> PlannedChange | None:
+        """Return a change by its number."""
+        self.asked.add(f"number:{number}")
+        return self._view.numbered(number)

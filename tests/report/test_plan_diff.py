@@ -1,0 +1,110 @@
+"""What changed between two plans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkrunner.adapters.ledger import LedgerStore
+from bulkrunner.adapters.reports.plan_diff import write_plan_diff
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.plan_diff import PlanDiff
+from bulkrunner.services.comparing_plans import PlanComparison
+from tests.support import reports
+from tests.support.ledgers import a_plan, new_ledger, store_plan
+
+
+def change(number: int, action: Action = Action.UPDATE, **values: Any) -> PlannedChange:
+    fingerprints = {"before_fingerprint": f"b{number}", "after_fingerprint": f"a{number}"}
+    return reports.a_reported(number, action, **{**fingerprints, **values})
+
+
+def refused(number: int, code: str) -> PlannedChange:
+    return change(number, Action.REFUSED, code=code, target_key=None, pattern="")
+
+
+def compared(
+    folder: Path, older: list[PlannedChange], newer: list[PlannedChange], **head: Any
+) -> PlanDiff:
+    ledger: LedgerStore = new_ledger(folder)
+    one = store_plan(ledger, a_plan("p1", job=reports.JOB), older)
+    other = store_plan(ledger, a_plan("p2", job=reports.JOB, **head), newer)
+    found = PlanComparison(ledger).compare(one, other)
+    ledger.close()
+    return found
+
+
+def told(found: PlanDiff) -> list[tuple[str, str, str, int]]:
+    return [(item.kind, item.was, item.now, item.count) for item in found.differences]
+
+
+def test_equal_plans_have_no_difference(tmp_path: Path) -> None:
+    changes = [change(1), change(2), refused(3, "foreign_sigel")]
+    found = compared(tmp_path, changes, changes)
+    assert (found.same, found.differences, found.changed) == (3, (), False)
+    assert found.heads == {}
+
+
+def test_each_way_in_which_a_record_differs_is_told(tmp_path: Path) -> None:
+    older = [change(1), change(2), change(3), change(4), refused(5, "foreign_sigel"), change(6)]
+    newer = [
+        change(1),
+        refused(2, "duplicate"),
+        change(3, operation={"update": reports.record_id(3), "changes": []}),
+        change(4, before_fingerprint="edited", after_fingerprint="other"),
+        refused(5, "no_rights"),
+        change(7),
+    ]
+    found = compared(tmp_path, older, newer)
+    assert told(found) == [
+        ("action", "update", "refused duplicate", 1),
+        ("operation", "update", "update", 1),
+        ("content", "update", "update", 1),
+        ("added", "", "update", 1),
+        ("removed", "update", "", 1),
+        ("reason", "refused foreign_sigel", "refused no_rights", 1),
+    ]
+    assert found.same == 1
+    assert found.changed
+    sample = found.differences[0].samples[0]
+    assert (sample.older is not None, sample.newer is not None) == (True, True)
+
+
+def test_another_reason_alone_changes_nothing_that_is_done(tmp_path: Path) -> None:
+    found = compared(tmp_path, [refused(5, "foreign_sigel")], [refused(5, "no_rights")])
+    assert not found.changed
+
+
+def test_says_what_differs_in_the_heads(tmp_path: Path) -> None:
+    found = compared(tmp_path, [], [], environment="qa", policy={"min_staging_coverage": 0.5})
+    assert set(found.heads) == {"environment", "policy"}
+
+
+def test_many_alike_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    numbers = [n for n in range(1, 40) if reports.record_id(n) != reports.record_id(1)][:29]
+    found = compared(tmp_path, [], [change(n) for n in numbers])
+    (item,) = found.differences
+    assert (item.count, len(item.samples)) == (29, 20)
+
+
+@pytest.mark.parametrize("lang", ["sv", "en"])
+def test_is_written_as_markdown(tmp_path: Path, lang: str) -> None:
+    found = compared(tmp_path, [change(1)], [refused(1, "duplicate")], environment="qa")
+    text = write_plan_diff(found, tmp_path / "d.md", form="md", lang=lang).read_text("utf-8")
+    assert {"sv": "Annan åtgärd", "en": "Another action"}[lang] in text
+    assert "Gösta Berlings saga" in text
+    assert "`duplicate`" in text
+    assert "| `environment` | `staging` | `qa` |" in text
+
+
+def test_is_written_as_json(tmp_path: Path) -> None:
+    found = compared(tmp_path, [change(1)], [refused(1, "duplicate")])
+    path = write_plan_diff(found, tmp_path / "d.json", form="json", lang="sv")
+    data = json.loads(path.read_text("utf-8"))
+    assert (data["older"], data["newer"], data["changed"]) == ("p1", "p2", True)
+    assert data["differences"][0]["samples"] == [
+        {"record": reports.record_id(1), "sigel": "Ylm", "older": 1, "newer": 1}
+    ]
