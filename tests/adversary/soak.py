@@ -54,7 +54,7 @@ class Wish:
         kills: how many processes are struck at most.
         haste: so many times shorter are the waits of the program.
         tokens_every: seconds between two moments at which all tokens end.
-        pause: mean seconds between two edits of somebody else's.
+        pause: mean seconds between two edits of somebody else's. edited: most, for each change.
         undo: take everything back at the end, under the same faults.
     """
 
@@ -68,6 +68,7 @@ class Wish:
     severity: float = 1.0
     tokens_every: float = 30.0
     pause: float = 1.0
+    edited: float = 0.1
     undo: bool = False
 
 
@@ -137,6 +138,7 @@ class _Soaking:
             self._truth,
             pause=self._wish.pause,
             tokens_every=self._wish.tokens_every,
+            most=round(self._wish.edited * self._wish.changes),
         )
         somebody.start()
         fault = self._until_done(folder)
