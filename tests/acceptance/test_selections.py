@@ -189,6 +189,40 @@ def test_a_spreadsheet_is_planned_row_by_row(place: Workplace, here: Environment
     assert {line["source"]["file"] for line in lines} == {"t.xlsx[Blad1]"}
 
 
+def test_values_of_a_row_are_written_to_the_holding_of_its_bib(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holdings = here.records("hold", "Ylm")[:2]
+    for holding in holdings:
+        mark(here, holding, "Hc")
+    bibs = [bib_of(here, holding) for holding in holdings]
+    rows = f"Bibid;Signum\n(NR){bibs[0]};hx 1\n(NR){bibs[1]};\n".encode("cp1252")
+    table = {
+        "file": "t.csv",
+        "key": "Bibid",
+        "clean": {"Bibid": ["strip_prefix((NR))"], "Signum": ["upper"]},
+    }
+    step = {
+        "rows": table,
+        "holdings": "own",
+        "where": {"shelfMark.label": "Hc"},
+        "set": {"at": "shelfMark.label", "to": {"$value": "@row.Signum"}},
+    }
+    job = place.job("values", steps=[step])
+    (job / "t.csv").write_bytes(rows)
+    plan = place("plan", job, "--env", "staging", expect=3).document
+    lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
+    assert lines[holdings[0]]["differences"][0]["after"] == "HX 1"
+    assert lines[holdings[1]]["code"] == "value_missing"
+    mark(here, holdings[0], "Annat")
+    plan = place("plan", job, "--env", "staging", expect=3).document
+    lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
+    assert (lines[holdings[0]]["action"], lines[holdings[0]]["code"]) == (
+        "unchanged",
+        "where_not_met",
+    )
+
+
 def mark(here: EnvironmentControl, holding: str, label: str) -> None:
     here.edit(
         holding, set={"shelfMark": {"@type": "ShelfMark", "label": label}, "hasComponent": []}
