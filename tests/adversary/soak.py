@@ -81,6 +81,7 @@ class Found:
     undo: UndoJudge | None = None
     log: list[dict[str, object]] = field(default_factory=list)
     figures: Counter[str] = field(default_factory=Counter)
+    back: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
@@ -125,6 +126,7 @@ class _Soaking:
         self._found = found
         self._say = say
         self._kills = wish.kills
+        self._figures = found.figures
 
     def soak(self) -> None:
         folder = self._plan()
@@ -192,13 +194,13 @@ class _Soaking:
                 return f"a process did not end: {err.decode()[-800:]}"
             finally:
                 process.kill()
-            self._found.figures["processes"] += 1
+            self._figures["processes"] += 1
             code = process.returncode
             if code in DONE:
                 return ""
             if code not in RESUMABLE:
                 return f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"
-            self._found.figures[f"exit code {code}"] += 1
+            self._figures[f"exit code {code}"] += 1
             run = next(iter(self._place("status").document["runs"]), None)
             if run is not None:
                 self._say(f"{code}: {run['state']}, {run['outcomes']}")
@@ -233,7 +235,7 @@ class _Soaking:
                 raise
         self._kills -= 1
         blow = self._dice.choice((signal.SIGKILL,) * 10 + (signal.SIGINT, signal.SIGTERM))
-        self._found.figures[f"struck with {blow.name}"] += 1
+        self._figures[f"struck with {blow.name}"] += 1
         process.send_signal(blow)
         return process.communicate(timeout=PATIENCE)
 
@@ -265,6 +267,7 @@ class _Soaking:
         self._say(f"planned to take back {done.document['counts']}")
         for fault in faults(self._dice, Odds().times(self._wish.severity)):
             self._staging.fault(**fault)
+        self._figures = self._found.back
         fault = self._until_done(folder)
         self._staging.clear_faults()
         self._complain(fault)
