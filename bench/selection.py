@@ -80,7 +80,7 @@ def write_list(path: Path, lines: int) -> dict[str, int]:
     texts += ["", "   "] * (blanks // 2) + ["# från hyllan"] * comments
     texts += [f"fel {number}" for number in range(wrong)]
     dice.shuffle(texts)
-    padded = (f"  {text}\t" if dice.random() < 0.1 else text for text in texts)
+    padded = (f"  {t}\t" if dice.random() < 0.1 and not t.startswith("#") else t for t in texts)
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(padded).encode() + b"\r\n")
     return {"fresh": fresh, "repeat": repeats, "blank": blanks, "comment": comments, "wrong": wrong}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; SIGTERM ends a command as Ctrl-C does."""
     from bulkrunner.cli.main import main as run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 
 

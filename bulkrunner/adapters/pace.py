@@ -63,6 +63,9 @@ class Waits(Protocol):
     def rest(self, seconds: float) -> None:
         """Tell others who share the moments that the environment asked for a pause."""
 
+    def reason(self, now: float) -> str | None:
+        """Return why a moment lies ahead, where it is not the rate."""
+
 
 class Places(Protocol):
     """Gives out places among the requests under way."""
@@ -118,6 +121,10 @@ class Spacing:
 
     def rest(self, seconds: float) -> None:
         """Nobody shares these moments."""
+
+    def reason(self, now: float) -> str | None:  # noqa: ARG002 (it is always the rate)
+        """Return nothing: it is the rate."""
+        return None
 
 
 class Pace:
@@ -236,10 +243,11 @@ class Pace:
             if changes != self._changes and moment > now and waits is self._writes:
                 changes = self._changes
                 moment = waits.reserve(now)
-            until, reason = moment, why
-            if self._paused_until > now and self._paused_until > moment:
-                until, reason = self._paused_until, self._pause_reason
-                rested = True
+            until, reason = moment, waits.reason(now) or why
+            if self._paused_until > now:
+                reason = self._pause_reason
+                rested = rested or self._paused_until > moment
+                until = max(moment, self._paused_until)
             if until <= now and rested:
                 # Everybody wakes from a rest at once; each takes a new turn, or all would send.
                 rested = False

@@ -18,8 +18,8 @@ class Book(Protocol):
 
     def take_moments(
         self, place: str, kind: str, *, count: int, gap: float, now: float, slack: float
-    ) -> float:
-        """Take the next moments, ``gap`` seconds apart; returns the first."""
+    ) -> tuple[float, float]:
+        """Take the next moments, ``gap`` seconds apart; returns the first, and the end of a rest."""
 
     def rest_place(self, place: str, until: float) -> None:
         """Let nobody take a moment before ``until``."""
@@ -43,6 +43,7 @@ class SharedSpacing:
         self._clock = clock
         self._next = 0.0
         self._left = 0
+        self._rests_until = float("-inf")
         self._lock = threading.Lock()
 
     def reserve(self, now: float) -> float:
@@ -60,10 +61,17 @@ class SharedSpacing:
     def _take(self, now: float) -> None:
         wall = self._clock.now().timestamp()
         count = max(1, int(AHEAD / self._gap))
-        first = self._book.take_moments(
+        first, rest = self._book.take_moments(
             self._place, self._kind, count=count, gap=self._gap, now=wall, slack=SLACK
         )
         self._next, self._left = now + (first - wall), count
+        self._rests_until = now + (rest - wall)
+
+    def reason(self, now: float) -> str | None:
+        """Return why a moment lies ahead, where it is not the rate."""
+        if self._rests_until <= now:
+            return None
+        return "the environment asked for a rest, perhaps another process"
 
     def set_rate(self, rate: float, now: float) -> None:  # noqa: ARG002 (the book has its own clock)
         """Use another rate from now on.

@@ -16,6 +16,7 @@ ACCEPTED = {
     "changed_since": "Ändrad av någon efter körningen; skrivs inte över",
     "deleted_since": "Återskapad av en tidigare återställning och raderad av någon sedan dess",
     "duplicate": "Biblioteket har redan ett nytt bestånd på titeln",
+    "duplicate_operation": "Samma innehåll som en annan post här; återställs när planen görs om",
     "foreign_component": "Del av ett annat biblioteks bestånd efter någons ändring",
     "foreign_sigel": "Ett annat biblioteks bestånd efter någons ändring",
     "library_unresolved": "Biblioteket har ingen post längre",

@@ -16,6 +16,7 @@ from bulkrunner.domain.ports import Progress
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.adapters.functions import Runners
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.services.planning import Planner, PlanRequest
 
@@ -57,13 +58,17 @@ class PlanningSession:
         """Make a new plan of the job."""
         self.plan_id = new_id("p")
         self._note()
-        return self._planner.make(self._program.request(loaded, self._environment), self.plan_id)
+        with self._program.functions(loaded, self._environment) as runners:
+            request = self._program.request(loaded, self._environment, runners)
+            return self._planner.make(request, self.plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
         self.plan_id = plan.id
         self._note()
-        return self._planner.resume(plan, self._program.request(loaded, self._environment))
+        with self._program.functions(loaded, self._environment) as runners:
+            request = self._program.request(loaded, self._environment, runners)
+            return self._planner.resume(plan, request)
 
     def _note(self) -> None:
         self._program.note_client(self._environment, self._client_id, use=self.plan_id or "")
@@ -98,14 +103,32 @@ class Plans(Core):
             )
             yield PlanningSession(self, planner, reader, environment, credentials.client_id)
 
-    def request(self, loaded: LoadedJob, environment: Environment) -> PlanRequest:
+    def functions(self, loaded: LoadedJob, environment: Environment) -> Runners:
+        """Start the functions of a job.
+
+        Raises:
+            UsageError: one cannot be called, or may not.
+        """
+        from bulkrunner.adapters.functions import Runners
+
+        policy = effective_policy(self.settings.policy, loaded.job.policy)
+        return Runners(
+            loaded.functions, loaded.path, policy=policy.functions, iris=self.iris(environment)
+        )
+
+    def request(self, loaded: LoadedJob, environment: Environment, runners: Runners) -> PlanRequest:
         """Return what a plan is made of."""
         from bulkrunner.services.planning import PlanRequest
 
         policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
-            head={**loaded.head, "inputs": loaded.inputs},
+            head={
+                **loaded.head,
+                "inputs": loaded.inputs,
+                **({"functions": runners.as_dicts()} if loaded.functions else {}),
+            },
+            runners=runners,
             environment=environment,
             policy=replace(policy, signers=self.signers() or ()),
             program_version=__version__,

@@ -128,6 +128,7 @@ class Runs(Gating):
                 alive=is_alive,
                 recheck=recheck,
                 set_rate=catalogue.set_rate,
+                hurry=catalogue.hurry,
             )
         )
 
@@ -154,4 +155,5 @@ class Runs(Gating):
                 environment=environment,
                 progress=progress,
                 active_sigel=plan.active_sigel,
+                iris=self.iris(environment),
             )

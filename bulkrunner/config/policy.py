@@ -27,7 +27,7 @@ _KEYS = (
     "functions",
     "ceilings",
 )
-_FUNCTIONS = ("confined", "none", "unconfined")
+_FUNCTIONS = ("confined", "any", "none")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _MOST_CHANGES = 10**9
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.job import Operation, Source
 from bulkrunner.domain.records import Document
 
 MAX_REASON = 500
@@ -132,6 +133,13 @@ class FunctionRunner(Protocol):
 
         Raises:
             FunctionFault: it gave no answer that can be used.
+        """
+
+    def operation(self, data: Mapping[str, Any], source: Source) -> Operation:
+        """Read an operation that the function returned, as a manifest's would be.
+
+        Raises:
+            FunctionFault: it does not fit the manifest's schema.
         """
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
 
 
@@ -107,6 +108,18 @@ class StepRevert(Acts):
     effect_digest: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepFunction(Acts):
+    """Each record is given to a function of the job folder.
+
+    Attributes:
+        on_bibs: the records are bibs, which the function only looks at: it returns operations.
+    """
+
+    source: FunctionSource
+    on_bibs: bool = False
+
+
 StepAction: TypeAlias = (
     StepUpdate
     | StepDelete
@@ -117,6 +130,7 @@ StepAction: TypeAlias = (
     | StepMerge
     | StepSplit
     | StepRevert
+    | StepFunction
 )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.created import references_in, with_records
 from bulkrunner.domain.decisions import Version, by_and_when
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Ended, Progress, RunLedger
 from bulkrunner.domain.records import Document
@@ -62,8 +64,10 @@ class Verifier:
         environment: Environment,
         progress: Progress,
         active_sigel: str,
+        iris: IriMap,
     ) -> None:
         self._reader = reader
+        self._iris = iris
         self._ledger = ledger
         self._run = run
         self._search = Search(reader, active_sigel)
@@ -95,6 +99,7 @@ class Verifier:
 
     def _look(self, ended: Ended) -> list[Difference] | None:
         """Return what differs; None where the change made no record that could be read."""
+        ended = self._referring(ended)
         match ended.change.action, ended.result.outcome:
             case Action.CREATE, Outcome.APPLIED:
                 return self._created(ended)
@@ -106,6 +111,16 @@ class Verifier:
                 return self._updated(ended)
             case _:
                 return self._untouched(ended)
+
+    def _referring(self, ended: Ended) -> Ended:
+        """Return a change with the ids of the records that the run created in it."""
+        change = ended.change
+        numbers = sorted(references_in(change.after).intersection(change.prerequisites))
+        if not numbers:
+            return ended
+        made = self._ledger.ended_as(self._run.id, numbers)
+        records = {number: one.record for number, one in made.items() if one.record}
+        return replace(ended, change=with_records(change, records, self._iris))
 
     def _created(self, ended: Ended) -> list[Difference]:
         record = ended.result.record or ended.change.record

@@ -180,6 +180,27 @@ def test_a_second_ctrl_c_while_planning(big, tmp_path):
     assert done.document["counts"]["update"] == 12
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_only_reads_leaves_its_document_too(big, tmp_path, number):
+    place, job = marks(big, tmp_path, f"read-{number.name.lower()}")
+    place("plan", job, "--env", "staging")
+    run = place("run", job, "--env", "staging").document["run"]
+    staging = place.sandbox.staging
+    staging.fault("latency", method="GET", ms=1500)
+    process = place.start("verify", run)
+    try:
+        wait_until(lambda: any(fault["fired"] for fault in staging.faults()))
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        staging.clear_faults()
+    assert process.returncode == 6, err
+    document = json.loads(out)
+    assert (document["run"], document["checked"]) == (run, None)
+    assert document["error"]["code"] == "interrupted"
+
+
 def test_a_second_process_is_told_who_holds_the_run(big, tmp_path):
     place = Workplace(folder=tmp_path / "place", sandbox=big)
     place.configure(staging={"rate": 20})

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.support.sandbox import wait_until
 
@@ -138,6 +138,46 @@ def test_orders_from_another_terminal(place, own):
     watched = place("status", run, "--watch")
     assert watched.document["runs"][0]["state"] == "completed"
     assert watched.document["runs"][0]["waiting"] is None
+
+
+def shown(place, run):
+    return next(one for one in place("status").document["runs"] if one["run"] == run)
+
+
+def waits(place, run):
+    """What a run says it waits for, once it says so."""
+    return wait_until(lambda: (shown(place, run)["waiting"] or {}).get("reason"))
+
+
+def test_a_rest_that_the_server_asked_for_is_shown_and_a_stop_does_not_sit_it_out(place, own):
+    place.configure(staging={"concurrency": 1})
+    other = marks_job(place, "other", own[4:6])
+    job = marks_job(place, "resting", own[:4])
+    staging = place.sandbox.staging
+    staging.fault("status", method="PUT", status=503, nth=2, retry_after=1800)
+    process, run = started(place, job)
+    assert waits(place, run) == "staging asked for 1800 s of rest"
+    status = shown(place, run)
+    until = datetime.fromisoformat(status["waiting"]["until"])
+    assert timedelta(minutes=25) < until - datetime.now(UTC) <= timedelta(minutes=30)
+    assert datetime.fromisoformat(status["done_at"]) >= until
+    # Nor does anybody else on this ledger send meanwhile.
+    sent = len(staging.writes())
+    second = place.start("run", other, "--env", "staging")
+    second_run = wait_until(lambda: next_run(place, run))
+    assert waits(place, second_run) == "the environment asked for a rest, perhaps another process"
+    for one in (run, second_run):
+        place("stop", one)
+    for one in (process, second):
+        out, err = one.communicate(timeout=30)
+        assert one.returncode == 6, err
+        assert json.loads(out)["state"] == "stopped"
+    assert len(staging.writes()) == sent
+
+
+def next_run(place, first):
+    runs = place("status").document["runs"]
+    return next((one["run"] for one in runs if one["run"] != first), None)
 
 
 def test_orders_to_what_is_not_running_are_refused(place, own):

@@ -62,7 +62,7 @@ class Wish:
     changes: int = 10_000
     concurrency: int = 8
     haste: float = 10.0
-    lives: tuple[float, float] = (2.0, 12.0)
+    lives: tuple[float, float] = (1.0, 7.0)
     early: float = 0.05
     kills: int = 1_000_000
     severity: float = 1.0
@@ -187,7 +187,9 @@ class _Soaking:
             except subprocess.TimeoutExpired:
                 process.kill()
                 out, err = process.communicate()
-                return f"a process did nothing for {PATIENCE:.0f} s: {err.decode()[-800:]}"
+                return f"a process did not end: {err.decode()[-800:]}"
+            finally:
+                process.kill()
             self._found.figures["processes"] += 1
             code = process.returncode
             if code in DONE:

@@ -114,6 +114,8 @@ def test_a_rest_that_one_process_was_asked_for_holds_for_all(two_ledgers):
     (clock, one), (other_clock, other) = spacings(two_ledgers, 4)
     Pace(environment(), clock=clock, writes=one).pause(30, "busy")
     assert moment(other_clock, other) == pytest.approx(clock.seconds + 30, abs=1e-3)
+    assert "asked for a rest" in other.reason(other_clock.monotonic())
+    assert other.reason(other_clock.monotonic() + 31) is None
     one.rest(LONGEST_PAUSE * 9)
     assert moment(other_clock, other) <= clock.seconds + LONGEST_PAUSE + 1
 

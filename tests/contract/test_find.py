@@ -43,6 +43,15 @@ def test_pages_with_a_total_order_do_not_drift(api):
     assert seen == sorted(seen)
 
 
+def test_a_search_goes_on_behind_an_id(api):
+    """§12 [inferred]: minEx-@id leaves out what comes before an id in the order of ids."""
+    whole = own_holdings(api, _limit=20)
+    before, behind = ids(whole)[:5], ids(whole)[5:]
+    rest = own_holdings(api, _limit=15, **{"minEx-@id": before[-1]})
+    assert ids(rest) == behind
+    assert rest["totalItems"] == whole["totalItems"] - 5
+
+
 def test_a_minus_reverses(api):
     """§12."""
     total = own_holdings(api, _limit=0)["totalItems"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.adapters.functions import Runner, read_function
+from bulkrunner.adapters.functions import Runner
 from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.functions import read_function
 from bulkrunner.domain.functions import FunctionInput, FunctionSource
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
 
+IRIS = IriMap(bases=("https://libris.kb.se/",), target="https://libris.kb.se/")
 AT = Source(file="job.yaml", line=12, column=5)
 
 
@@ -33,7 +36,9 @@ class Bench:
         )
 
     def runner(self, text, *, must_be_confined=True, **more) -> Runner:
-        runner = Runner(self.source(text, **more), self.folder, must_be_confined=must_be_confined)
+        runner = Runner(
+            self.source(text, **more), self.folder, must_be_confined=must_be_confined, iris=IRIS
+        )
         self._runners.append(runner)
         return runner
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.adapters.functions import FunctionRefused, read_function
 from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
 from tests.functions.conftest import AT
 
 GOOD = "def change(record, context):\n    return record\n"

@@ -26,6 +26,9 @@ FILES: dict[str, str | bytes] = {
     "lista.csv": "Bibid;Signum\n1234567;Hc\n1234568;Hce\n",
     "utan-rubrik.tsv": "\n".join(f"{name}\tHc" for name in ids(2)),
     "run.jsonl": "".join(f'{{"record": "{name}", "outcome": "applied"}}\n' for name in ids(2)),
+    "rules.py": "def change(record, context):\n    return record\n\n\n"
+    "def create_for(record, context):\n    return {'skip': 'x'}\n",
+    "tabell.csv": "Hc;Hce\n",
     "ops.jsonl": f'{{"delete": "{ID}"}}\n',
 }
 
@@ -94,7 +97,8 @@ def test_every_yaml_example_loads(tmp_path: Path, text: str) -> None:
         text += "operations: {file: ops.jsonl}\n"
     loaded = load(make_job(tmp_path, text, FILES))
     assert sum(1 for _ in loaded.operations()) == sum(
-        loaded.counts.get(kind, 0) for kind in ("update", "delete", "create", "undo", "selection")
+        loaded.counts.get(kind, 0)
+        for kind in ("update", "delete", "create", "undo", "selection", "function")
     )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
 from bulkrunner.domain.job import Unreadable
@@ -278,6 +280,26 @@ class TestSearches:
         text = HEAD + f"steps: [{{find: {find}, delete: true}}]\n"
         assert problems_of(make_job(tmp_path, text))
 
+    @pytest.mark.parametrize(
+        ("text", "code", "words"),
+        [
+            ("find: {a: {$value: '@row.x'}}", "bad_value", "@row.x"),
+            ("find: {a: {$value: '@param.sinse'}}", "unknown_parameter", "@param.since"),
+            ("find: {a: {$valeu: x}}", "bad_value", "$valeu"),
+            ("library: Gbg", "sigel_not_in_job", "Gbg"),
+            ("library: [Ylm, Gbg]", "sigel_not_in_job", "Gbg"),
+            (f"ids: [{ID}], holdings: [Gbg]", "sigel_not_in_job", "Gbg"),
+        ],
+    )
+    def test_what_only_the_whole_manifest_shows(
+        self, tmp_path: Path, text: str, code: str, words: str
+    ) -> None:
+        manifest = HEAD + "parameters: {since: {type: date}}\n"
+        manifest += f"steps: [{{{text}, delete: true}}]\n"
+        (problem,) = problems_of(make_job(tmp_path, manifest))
+        assert problem.code == code
+        assert words in problem.message + problem.hint
+
     def test_one_selection_for_a_step(self, tmp_path: Path) -> None:
         text = HEAD + "steps: [{find: {a: b}, library: Ylm, delete: true}]\n"
         (problem,) = problems_of(make_job(tmp_path, text))
@@ -317,3 +339,19 @@ class TestParameters:
         text += f"operations: [{{delete: {ID}}}]\n"
         (problem,) = problems_of(make_job(tmp_path, text))
         assert (problem.code, problem.source.line) == ("wrong_value", 7)
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_lines_does_not_change_what_is_selected(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
+    lines = [ID, OTHER, "(LIBRIS)1", "1", "917000059X", "", "# x", ID, "x", "y", "x", "0347-0547"]
+    shuffled = "\n".join(lines[at] for at in order)
+    folder = tmp_path_factory.mktemp("order")
+    loaded = step(folder, "ids: {file: ids.txt, as: bib}", {"ids.txt": shuffled})
+    refs = sorted(one.ref for one in loaded.operations() if isinstance(one, StepEntry))
+    assert refs == sorted(
+        {ID, OTHER, "http://libris.kb.se/bib/1", "isbn:9789170000591", "issn:0347-0547"}
+    )
+    assert loaded.counts["duplicates"] == 3
+    assert loaded.counts["unreadable"] == 2

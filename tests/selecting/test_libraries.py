@@ -37,7 +37,9 @@ class Waiting(SystemClock):
 
 
 def select(at: Place, sigel: str = "Ylm", catalogue: Any = None) -> LibraryHoldings:
-    return Libraries(catalogue or at.catalogue, at.iris, Waiting(at), Told()).holdings(sigel)
+    return Libraries(
+        catalogue or at.catalogue, at.iris, Waiting(at), Told(), lambda: None
+    ).holdings(sigel)
 
 
 def new_holding(at: Place) -> str:
@@ -122,7 +124,7 @@ def test_what_only_the_index_knows_is_selected_too(place: Make) -> None:
 def test_a_list_in_the_making_is_waited_for(place: Make) -> None:
     at = place(emm_generating_ms=12_000)
     told = Told()
-    chosen = Libraries(at.catalogue, at.iris, Waiting(at), told).holdings("Ylm")
+    chosen = Libraries(at.catalogue, at.iris, Waiting(at), told, lambda: None).holdings("Ylm")
     assert list(chosen.records) == at.here.records("hold", "Ylm")
     assert any("being made" in reason for reason in told.reasons)
 

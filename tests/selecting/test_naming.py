@@ -57,20 +57,6 @@ def test_each_scheme_finds_its_bib(place: Make) -> None:
     for ref in ("isbn:9789170000591", "issn:0347-0547", "libris3:917000059X", "system:(OCoLC)4711"):
         assert naming.records(ref) == (first,), ref
     assert code_of(naming, "isbn:9789170000607") == "not_found"
-    assert naming.records(third) == (third,)
-
-
-def test_legacy_names_are_asked_of_the_server(place: Make) -> None:
-    at = place()
-    record = next(
-        record
-        for record in at.here.records("bib")
-        if at.here.document(record)["@graph"][0].get("sameAs")
-    )
-    legacy = at.here.document(record)["@graph"][0]["sameAs"][0]["@id"]
-    naming = Naming(at.catalogue, at.iris)
-    assert naming.records(legacy) == (record,)
-    assert code_of(naming, "http://libris.kb.se/bib/999999999") == "not_found"
 
 
 def test_what_the_index_still_finds_is_read_again(place: Make) -> None:

@@ -295,6 +295,7 @@ class Rig:
             environment=self.environment,
             progress=NullProgress(),
             active_sigel=self.ledger.plan(run.plan).active_sigel,
+            iris=self.iris,
         ).verify()
 
     def made_bib(self) -> str:

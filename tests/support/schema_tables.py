@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SECTIONS: dict[str, tuple[str, ...]] = {
+SECTIONS: dict[str, tuple[str | int, ...]] = {
     "Top level": (),
     "agreement": ("properties", "agreement"),
     "ceilings": ("properties", "ceilings"),
@@ -28,10 +28,11 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "delete of a step": ("$defs", "stepDelete"),
     "create of a step": ("$defs", "stepCreate"),
     "undo of a step": ("$defs", "stepUndo"),
+    "function of a step": ("$defs", "function", "anyOf", 1),
 }
 
 
-def rows(schema: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+def rows(schema: dict[str, Any], path: tuple[str | int, ...]) -> list[str]:
     """Return the table rows of one object of the schema."""
     node: Any = schema
     for part in path:

@@ -110,7 +110,10 @@ class World:
         self.noted = [a_bib(self.staging, f"Ändrad {n}") for n in range(3)]
         self.deleted = own[12:18]
         self.gone_bibs = [a_bib(self.staging, f"Raderad {n}") for n in range(2)]
-        self.on_gone = []
+        self.on_gone = [
+            a_holding(self.staging, self.gone_bibs[0], sigel, physicalLocation=["REF"])
+            for sigel in ("Ylm", "NO")
+        ]
         self.bibs = bibs[:5]
         self.before = {
             record: self.staging.document(record)
@@ -167,9 +170,9 @@ def test_everything_comes_back(place, own, free_bibs):
     assert len(made) == 8
     back = undone(place, run)
     done = place("plan", back, "--env", "staging")
-    assert done.document["counts"] == counts(update=15, delete=8, create=8)
+    assert done.document["counts"] == counts(update=15, delete=8, create=10)
     again = place("run", back, "--env", "staging")
-    assert outcomes(again) == {"applied": 31}
+    assert outcomes(again) == {"applied": 33}
     assert place("verify", again.document["run"]).document["differences"] == []
     staging = world.staging
     for record in (*world.updated, *world.noted):
@@ -198,12 +201,72 @@ def test_all_but_what_three_people_edited(place, own, free_bibs):
     touched = {record: content(staging.document(record)) for record in edited}
     back = undone(place, run)
     done = place("plan", back, "--env", "staging")
-    assert done.document["counts"] == counts(update=13, delete=7, create=8, refused=3)
+    assert done.document["counts"] == counts(update=13, delete=7, create=10, refused=3)
     assert findings(done).items() >= dict.fromkeys(edited, "changed_since").items()
-    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 28}
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 30}
     for record in (*world.updated, *world.noted):
         kept = touched.get(record, content(world.before[record]))
         assert content(staging.document(record)) == kept
     for _, record in made:
         assert staging.get(record).status == (200 if record in edited else 410)
     assert content(staging.document(edited[2])) == touched[edited[2]]
+
+
+def test_only_the_holdings_that_were_left_after_their_bib_is_back(place, free_bibs):
+    """A second plan of the undo hangs them on the bib that the first one made."""
+    staging = place.sandbox.staging
+    bib = a_bib(staging, "Två gånger")
+    holdings = [a_holding(staging, bib, sigel) for sigel in ("Ylm", "NO")]
+    covers = {"reference": "KB 1", "covers": ["holdings", "bibs"]}
+    operations = [{"delete": record} for record in (*holdings, bib)]
+    job = place.job("later", operations=operations, sigels=["Ylm", "NO"], agreement=covers)
+    place("plan", job, "--env", "staging")
+    back = undone(place, place("run", job, "--env", "staging").document["run"])
+    assert place("plan", back, "--env", "staging").document["counts"] == counts(create=3)
+    staging.fault("status", method="POST", path="/data", nth=[2, 3, 4], status=500)
+    first = place("run", back, "--env", "staging", expect=None)
+    staging.clear_faults()
+    assert outcomes(first) == {"applied": 2, "failed": 1}
+    again = place("plan", back, "--env", "staging")
+    assert again.document["counts"] == counts(create=1, unchanged=2)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
+    (new,) = [r for given, r in created_by(place, first.document["run"]) if given == bib]
+    for sigel in ("Ylm", "NO"):
+        query = f"id={staging.thing_iri(new)}&library={sigel}".replace("#", "%23")
+        assert len(staging.get("_findhold", query).json) == 1
+
+
+def test_holdings_whose_bib_is_not_proven_to_be_back_are_not_made(place):
+    staging = place.sandbox.staging
+    head = {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}}
+    thing = {"@id": "_:T#it", "@type": "Instance", "hasTitle": [{"@type": "Title"}]}
+    before = len(staging.writes())
+    staging.send("POST", "/data", {"@graph": [head, thing]}, client="cataloguer")
+    (bib,) = staging.writes()[before]["stored"]
+    holding = a_holding(staging, bib)
+    covers = {"reference": "KB 1", "covers": ["holdings", "bibs"]}
+    job = place.job("doubt", operations=[{"delete": holding}, {"delete": bib}], agreement=covers)
+    place("plan", job, "--env", "staging")
+    back = undone(place, place("run", job, "--env", "staging").document["run"])
+    place("plan", back, "--env", "staging")
+    staging.fault("close_before", method="POST", path="/data", times=1)
+    done = place("run", back, "--env", "staging", expect=5)
+    staging.clear_faults()
+    assert outcomes(done) == {"unknown": 1, "refused": 1}
+
+
+def test_an_undo_that_made_a_bib_and_its_holdings_is_undone(place):
+    staging = place.sandbox.staging
+    bib = a_bib(staging, "Fram och åter")
+    operations = [{"delete": a_holding(staging, bib)}, {"delete": bib}]
+    covers = {"reference": "KB 1", "covers": ["holdings", "bibs"]}
+    job = place.job("forth", operations=operations, agreement=covers)
+    place("plan", job, "--env", "staging")
+    back = undone(place, place("run", job, "--env", "staging").document["run"])
+    place("plan", back, "--env", "staging")
+    returned = place("run", back, "--env", "staging").document["run"]
+    forth = undone(place, returned, "forth-again")
+    assert place("plan", forth, "--env", "staging").document["counts"] == counts(delete=2)
+    assert outcomes(place("run", forth, "--env", "staging")) == {"applied": 2}
+    for _, record in created_by(place, returned):
+        assert staging.get(record).status == 410

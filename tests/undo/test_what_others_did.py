@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.cli import update_label
+from tests.support.pages import Page
 from tests.support.sandbox import wait_until
 from tests.undo.test_undo import content, content_of_new, counts, created, outcomes, undone
 
@@ -217,11 +218,34 @@ def test_the_report_tells_old_and_new_id(place, staging, own):
     place("plan", back, "--env", "staging")
     again = place("run", back, "--env", "staging").document["run"]
     new = created(staging)
-    for name in ("json", "html", "csv"):
+    for name in ("json", "jsonl", "csv", "html"):
         path = place.folder / f"ids.{name}"
         place("report", again, "--format", name, "--out", path)
         text = path.read_text(encoding="utf-8-sig")
+        if name == "html":
+            text = json.dumps(Page(text).rows())
         assert record in text, name
         assert new in text, name
     (change,) = json.loads((place.folder / "ids.json").read_text(encoding="utf-8"))["changes"]
     assert (change["given"], change["result"]["record"]) == (record, new)
+
+
+def test_two_bibs_alike_come_back_one_after_the_other(place, staging):
+    """After a lost answer nobody could tell which of the two was made."""
+    place.client = "cataloguer"
+    covers = {"agreement": {"reference": "KB 1", "covers": ["holdings", "bibs"]}}
+    graph = [
+        {"@id": "_:T", "@type": "Record", "mainEntity": {"@id": "_:T#it"}},
+        {"@id": "_:T#it", "@type": "Instance", "hasTitle": [{"@type": "Title"}]},
+    ]
+    alike = []
+    for _ in range(2):
+        staging.send("POST", "/data", {"@graph": graph}, client="cataloguer")
+        alike.append(created(staging))
+    back = undone(place, run(place, "alike", [{"delete": bib} for bib in alike], **covers))
+    done = planned(place, back)
+    assert done["counts"] == counts(create=1, refused=1)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
+    assert planned(place, back)["counts"] == counts(create=1, unchanged=1)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
+    assert planned(place, back)["counts"] == counts(unchanged=2)

@@ -10,11 +10,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bulkrunner.adapters.manifests.messages import tell
+from bulkrunner.adapters.manifests.operations import operation_of
+from bulkrunner.adapters.manifests.rules import operation_faults
+from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
@@ -23,6 +27,8 @@ from bulkrunner.domain.functions import (
     FunctionSource,
     answer_of,
 )
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Operation, Source, Undo, Unreadable
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import UsageError
 
@@ -74,9 +80,22 @@ class Runner:
     """
 
     def __init__(
-        self, source: FunctionSource, folder: Path, *, must_be_confined: bool, processes: int = 2
+        self,
+        source: FunctionSource,
+        folder: Path,
+        *,
+        must_be_confined: bool,
+        iris: IriMap,
+        processes: int = 2,
     ) -> None:
         """Start one process, to know that the function can be called, and how it is held.
+
+        Args:
+            source: the function.
+            folder: of the job.
+            must_be_confined: whether it is called only where the system confines it.
+            iris: that reads the ids in operations that it returns.
+            processes: that call it at a time.
 
         Raises:
             NotConfined: it cannot be confined here, and must be.
@@ -85,6 +104,8 @@ class Runner:
         self._source = source
         self._folder = folder
         self._must_be_confined = must_be_confined
+        self._iris = iris
+        self._validator = Validator("operation")
         self._free: dict[int, deque[_Process]] = {0: deque(), 1: deque()}
         self._places = threading.Semaphore(processes)
         self._lock = threading.Lock()
@@ -166,6 +187,27 @@ class Runner:
             process.end()
             raise
         return process
+
+    def operation(self, data: Mapping[str, Any], source: Source) -> Operation:
+        """Read an operation that the function returned, as a manifest's would be.
+
+        Raises:
+            FunctionFault: it does not fit the manifest's schema.
+        """
+        told = [
+            one
+            for violation in (
+                () if self._validator.fits(data) else self._validator.violations(data)[0]
+            )
+            for one in tell(violation, data)
+        ] or list(operation_faults(data, covers_bibs=True))
+        if told:
+            raise FunctionFault("function_answer", told[0].message)
+        declared = operation_of(data, source, self._iris)
+        if isinstance(declared, Unreadable | Undo) or declared.after:
+            why = getattr(declared, "message", "") or "operations of a function come in order"
+            raise FunctionFault("function_answer", why)
+        return declared
 
     def close(self) -> None:
         """End its processes."""

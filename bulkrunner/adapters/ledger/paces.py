@@ -22,8 +22,11 @@ class Paces(Part):
 
     def take_moments(
         self, place: str, kind: str, *, count: int, gap: float, now: float, slack: float
-    ) -> float:
-        """Take the next moments of a place, ``gap`` seconds apart; returns the first.
+    ) -> tuple[float, float]:
+        """Take the next moments of a place, ``gap`` seconds apart.
+
+        Returns:
+            The first of them, and until when the place rests; both seconds since 1970.
 
         Args:
             place: what all that ask share.
@@ -42,11 +45,11 @@ class Paces(Part):
             "farthest": round(now * SECOND) + HORIZON,
         }
         with self._database.jot() as connection:
-            taken = connection.scalar(_TAKE, values)
+            taken = connection.execute(_TAKE, values).first()
             if taken is None:
                 self._begin(connection, place, kind)
-                taken = connection.scalar(_TAKE, values)
-        return (int(taken or 0) - cost) / SECOND
+                taken = connection.execute(_TAKE, values).one()
+        return (int(taken.free_at) - cost) / SECOND, int(taken.rest_until) / SECOND
 
     def rest_place(self, place: str, until: float) -> None:
         """Let nobody take a moment of the place before ``until``, seconds since 1970."""
@@ -91,5 +94,5 @@ _TAKE = (
     update(paces)
     .where(paces.c.place == bindparam("of_place"), paces.c.kind == bindparam("of_kind"))
     .values(free_at=_RESTED + bindparam("cost", type_=BigInteger))
-    .returning(paces.c.free_at)
+    .returning(paces.c.free_at, paces.c.rest_until)
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
 from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.parts import (
     EnvironmentStep,
@@ -19,9 +20,11 @@ from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selecting import SELECTIONS, clean_faults, ids_of, selection_of
-from bulkrunner.adapters.manifests.steps import head_of, step_of
+from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
+from bulkrunner.adapters.manifests.selecting_rules import selection_faults
+from bulkrunner.adapters.manifests.steps import action_of, head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
 
@@ -66,7 +69,7 @@ class _Checking:
                     inner = (*path, "delete")
                     self._note(change_faults(step["delete"], prefix=inner), inner)
                 before = self._problems.total
-                self._note(clean_faults(step), path)
+                self._note(selection_faults(step, self._data), path)
                 if self._problems.total > before:
                     continue
                 found.append((self._step(step, path), self._selected_at(step, path)))
@@ -131,18 +134,37 @@ class _Checking:
                 at=self._tree.source((*path, "undo")),
                 iris=self._iris,
             )
-        does = step_of(step, int(path[1]) + 1, self._tree.source(path))
+        function = self._function(step, path) if "function" in step else None
+        does = step_of(step, int(path[1]) + 1, self._tree.source(path), function)
+        head = head_of(step, function)
         for name in ("find", "library"):
             if name in step:
                 at = self._tree.source((*path, name))
                 selects = {name: step[name]}
-                return EnvironmentStep(selects=selects, head=head_of(step), does=does, at=at)
+                return EnvironmentStep(selects=selects, head=head, does=does, at=at)
         return Step(
             selection=selection_of(step, path, self._tree, self._folder),
-            head=head_of(step),
+            head=head,
             does=does,
             iris=self._iris,
         )
+
+    def _function(self, step: Mapping[str, Any], path: Path) -> FunctionSource:
+        """Return the step's function; note what is wrong with it."""
+        given = action_of(step)["function"]
+        try:
+            return read_function(
+                self._folder,
+                given["call"],
+                at=self._tree.source((*path, "function")),
+                files=given.get("files", ()),
+                seconds=float(given.get("seconds", SECONDS)),
+                megabytes=int(given.get("megabytes", MEGABYTES)),
+            )
+        except FunctionRefused as refused:
+            for problem in refused.problems:
+                self._problems.note(problem)
+            return FunctionSource(module="", function="", sources={})
 
     def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
         name = next((name for name in SELECTIONS if name in step), "undo")

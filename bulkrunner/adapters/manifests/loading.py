@@ -13,7 +13,7 @@ from bulkrunner.adapters.manifests.checking import checked_parts
 from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head, parameters_of
 from bulkrunner.adapters.manifests.manifest_file import Found, find, read_tree
 from bulkrunner.adapters.manifests.operations import kind_of
-from bulkrunner.adapters.manifests.parts import Entry, Part
+from bulkrunner.adapters.manifests.parts import Entry, EnvironmentStep, Part, Step
 from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.seen import Seen
 from bulkrunner.domain.canonical import digest
@@ -21,7 +21,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Problem, Source, Unreadable
 from bulkrunner.domain.parameters import BadValue, Parameter, Scalar, missing, resolved
 from bulkrunner.domain.steps import Entry as Streamed
-from bulkrunner.domain.steps import InputLine, StepEntry
+from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
 from bulkrunner.errors import ManifestError, UsageError
 
 
@@ -46,6 +46,7 @@ class LoadedJob:
         counts: operations by kind (``update``, ``delete``, ``create``), ``unreadable`` ids, and
             ``duplicates``: repeated ids that were dropped.
         missing: parameters that a plan must be given a value for, and that have none.
+        path: the job folder. functions: of its steps.
         inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
     """
 
@@ -62,6 +63,13 @@ class LoadedJob:
         self.job = job
         self.head = head
         self.folder = str(found.again)
+        self.path = found.folder.path
+        self.functions = tuple(
+            one.part.does.action.source
+            for one in reads
+            if isinstance(one.part, Step | EnvironmentStep)
+            and isinstance(one.part.does.action, StepFunction)
+        )
         self.counts = counts
         self.missing = missing
         self.inputs = [found for one in reads for found in _inputs(one)]

@@ -15,7 +15,7 @@ from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selections import Report, Selected, Selection
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Declared, Problem, Source, Undo
@@ -180,11 +180,12 @@ class Step:
         one = StepEntry(
             source=found.source, step=self.does, given=found.entry.given, ref=ref, row=found.row
         )
-        meaning = b"=" + ref.encode()
+        meaning, key = b"=" + ref.encode(), f"{self.does.number}:{ref}"
         if found.row is not None:
-            meaning += b"\0" + canonical_bytes(dict(found.row))
-        # Two rows that say different things about a record are left to the planner.
-        key = f"{self.does.number}:" + meaning.decode()
+            row = canonical_bytes(dict(found.row))
+            meaning += b"\0" + row
+            # Two rows that say different things about a record are left to the planner.
+            key += ":" + digest_of_bytes(row)
         return Entry(found.source, one, key, meaning)
 
     def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
-from bulkrunner.adapters.manifests.messages import Told
-from bulkrunner.adapters.manifests.problems import PathKey, shown
+from bulkrunner.adapters.manifests.problems import PathKey
 from bulkrunner.adapters.manifests.selections import (
     IdFile,
     InlineIds,
@@ -17,7 +16,6 @@ from bulkrunner.adapters.manifests.selections import (
 )
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.tables import Form
-from bulkrunner.domain.forms import FormError
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.text_functions import parse_call
 
@@ -83,21 +81,6 @@ def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder
         },
         meanings=meanings_of(declared.get("as")),
     )
-
-
-def clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
-    """Yield what is wrong with the clean-up of a step's table."""
-    for name, texts in step.get("rows", {}).get("clean", {}).items():
-        for number, text in enumerate(texts):
-            try:
-                parse_call(text)
-            except FormError as error:
-                yield Told(
-                    path=("rows", "clean", name, number),
-                    code="bad_function",
-                    message=f"rows.clean.{shown(name)}: {error}",
-                    hint=error.hint,
-                )
 
 
 def _report(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:

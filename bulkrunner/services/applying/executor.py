@@ -51,6 +51,7 @@ class Parts:
         recheck: tests the gates again, each hour; raises where one has closed.
         set_rate: changes the writes per second that ``gate`` allows.
         progress: remembers what is waited for, where it is a ``WaitingNow``.
+        hurry: interrupts whoever waits long, so that a run that ends need not sit it out.
         patience: seconds to wait for a login that is down.
         lease: how long this process may be silent, and how long others wait for it.
     """
@@ -66,6 +67,7 @@ class Parts:
     alive: Callable[[Owner], bool | None]
     recheck: Callable[[], None] | None = None
     set_rate: Callable[[float], None] | None = None
+    hurry: Callable[[], None] | None = None
     patience: float = PATIENCE
     lease: LeaseTimes = USUAL
 
@@ -214,6 +216,8 @@ class Executor:
             control.ask()
         finally:
             crew.close()
+            if control.ending is not None and parts.hurry is not None:
+                parts.hurry()
             while crew.in_hand > control.parked:
                 crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
             self._progress.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from bulkrunner.domain.context import Context
@@ -14,6 +15,7 @@ from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.retesting import localised
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.domain.values import parse_value, resolve
+from bulkrunner.errors import Interrupted
 from bulkrunner.services.planning.finding import Searching, parameters
 from bulkrunner.services.planning.libraries import Libraries
 from bulkrunner.services.planning.steps import Refused
@@ -53,11 +55,28 @@ class Choosing:
         ledger: PlanLedger,
         clock: Clock,
         progress: Progress,
+        stop: Event,
     ) -> None:
+        """Choose.
+
+        Args:
+            reader: of the environment.
+            iris: of the environment.
+            ledger: keeps the answers.
+            clock: to wait by.
+            progress: told what is selected.
+            stop: set when planning is to stop.
+        """
         self._iris = iris
         self._ledger = ledger
-        self._searching = Searching(reader, iris)
-        self._libraries = Libraries(reader, iris, clock, progress)
+        self._progress = progress
+        self._stop = stop
+        self._searching = Searching(reader, iris, self._heed)
+        self._libraries = Libraries(reader, iris, clock, progress, self._heed)
+
+    def _heed(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted("planning was stopped while records were selected")
 
     def choose(self, plan: str, selection: StepSelection, values: Mapping[str, Any]) -> Chosen:
         """Return what a selection names, asking the environment where the plan has no answer yet.
@@ -72,7 +91,12 @@ class Choosing:
         """
         step = selection.step.number
         if self._ledger.selection(plan, step) is None:
+            what = next(iter(selection.selects))
+            self._progress.note(f"step {step}: {what}: asking", action="selecting", step=step)
             records, note = self._answer(selection, values)
+            self._progress.note(
+                f"step {step}: {what}: {len(records):,} records", action="selected", step=step
+            )
             self._ledger.keep_selection(plan, step, records, note=lambda: note)
         kept = self._ledger.selection(plan, step) or {}
         return Chosen(count=kept.get("count", 0), note=kept.get("note") or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bulkrunner.domain.iris import IriMap
@@ -54,12 +54,26 @@ class _Walk:
             self.iris.append(iri)
 
 
+def _go_on() -> None:
+    """Stop for nothing."""
+
+
 class Searching:
     """Searches the index of one environment."""
 
-    def __init__(self, reader: CatalogueReader, iris: IriMap) -> None:
+    def __init__(
+        self, reader: CatalogueReader, iris: IriMap, heed: Callable[[], None] = _go_on
+    ) -> None:
+        """Search.
+
+        Args:
+            reader: of the environment.
+            iris: of the environment.
+            heed: called before each page; raises where the search is to stop.
+        """
         self._reader = reader
         self._iris = iris
+        self._heed = heed
 
     def count(self, query: Query) -> int:
         """Return the number of hits by the index."""
@@ -89,12 +103,14 @@ class Searching:
 
     def _once(self, query: Query) -> Hits:
         walk = _Walk()
+        self._heed()
         first = self._reader.find(query, limit=PAGE)
         total, page, begun = first.total, first, 0
         walk.take(page.iris)
         while len(walk.iris) < total:
             if not page.iris:
                 raise _Unsteady
+            self._heed()
             offset = len(walk.iris) - begun
             if offset + PAGE > first.window:
                 begun = len(walk.iris)

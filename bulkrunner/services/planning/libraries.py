@@ -6,7 +6,7 @@ and its library proved before anything is planned for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -65,13 +65,28 @@ class Libraries:
     """Selects all holdings of a library."""
 
     def __init__(
-        self, reader: CatalogueReader, iris: IriMap, clock: Clock, progress: Progress
+        self,
+        reader: CatalogueReader,
+        iris: IriMap,
+        clock: Clock,
+        progress: Progress,
+        heed: Callable[[], None],
     ) -> None:
+        """Select.
+
+        Args:
+            reader: of the environment.
+            iris: of the environment.
+            clock: to wait by.
+            progress: told what is waited for.
+            heed: called before each page; raises where the selection is to stop.
+        """
         self._reader = reader
+        self._heed = heed
         self._iris = iris
         self._clock = clock
         self._progress = progress
-        self._searching = Searching(reader, iris)
+        self._searching = Searching(reader, iris, heed)
 
     def holdings(self, sigel: str) -> LibraryHoldings:
         """Return every holding of a library.
@@ -129,6 +144,7 @@ class Libraries:
             if not page.more:
                 return dump
             offset += PAGE
+            self._heed()
             page = self._reader.dump_page(sigel, offset=offset)
 
     def _when_done(self, sigel: str) -> DumpPage:
@@ -138,6 +154,7 @@ class Libraries:
                 raise _AnotherList
             self._progress.waiting(f"the list of {sigel}'s holdings is being made", POLL_SECONDS)
             self._clock.sleep(POLL_SECONDS)
+            self._heed()
             waited += POLL_SECONDS
         self._progress.waiting("", None)
         return page
@@ -170,6 +187,7 @@ class Libraries:
         now = self._clock.now()
         until = _milliseconds(max(now, self._reader.server_time() or now) + MARGIN)
         for _ in range(MAX_FEED):
+            self._heed()
             page = self._reader.feed_page(until=until)
             yield from (activity for activity in page if activity.published >= since)
             if not page or page[-1].published < since:

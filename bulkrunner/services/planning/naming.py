@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkrunner.domain.answers import Found, Gone, Moved
+from bulkrunner.domain.answers import Found
 from bulkrunner.domain.identified import Query, bears, queries
 from bulkrunner.domain.identifiers import Identifier, of_canonical
 from bulkrunner.domain.iris import IriMap
@@ -33,7 +33,7 @@ class Naming:
         """Return the short ids of the records that a canonical text names, one at least.
 
         Args:
-            ref: short id, legacy IRI, or an identifier with its scheme.
+            ref: an identifier with its scheme, ``isbn:9789170000591`` for instance.
             on_several: ``refuse`` or ``all``.
 
         Raises:
@@ -41,40 +41,16 @@ class Naming:
             Refused: ``several_hits`` where several do and none may be chosen.
             CatalogueUnreachable: the environment does not answer.
         """
-        identifier = of_canonical(ref)
-        if identifier is None:
-            return (self._aliased(ref),)
         found = self._found.get(ref)
         if not found:
             raise NotFound(
                 "not_found",
-                f"the search finds no bib that bears {identifier.text}; "
+                f"the search finds no bib that bears {ref}; "
                 "one that was made just now may not be in the index yet",
             )
         if len(found) > 1 and on_several != "all":
-            raise Refused(several(identifier.text, found))
+            raise Refused(several(ref, found))
         return tuple(candidate.id for candidate in found)
-
-    def _aliased(self, ref: str) -> str:
-        if not ref.startswith("http"):
-            return ref
-        match self._reader.read(ref):
-            case Found(record=record):
-                return record
-            case Moved(target=target) if short_id := self._iris.short_id(target):
-                return short_id
-            case Moved(target=target):
-                raise Refused(
-                    Refusal(
-                        code="moved",
-                        message=f"{ref} is another name of {target}, no record of this environment",
-                        hint="is base_uri right for this environment?",
-                    )
-                )
-            case Gone():
-                raise NotFound("gone", f"the record {ref} has been deleted")
-            case _:
-                raise NotFound("not_found", f"the environment has no record {ref}")
 
     def _look_up(self, ref: str) -> Candidates:
         identifier = of_canonical(ref)

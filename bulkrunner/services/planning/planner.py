@@ -18,6 +18,7 @@ from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
+from bulkrunner.services.planning.calling import Calling, Runners
 from bulkrunner.services.planning.choosing import Choosing, Chosen
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
@@ -36,6 +37,7 @@ class PlanRequest:
     Attributes:
         head: the manifest's head as plain data, kept in the plan.
         policy: the effective policy.
+        runners: call the job's functions; None where it has none.
     """
 
     source: JobSource
@@ -43,6 +45,7 @@ class PlanRequest:
     environment: Environment
     policy: Policy
     program_version: str
+    runners: Runners | None = None
 
 
 class Planner:
@@ -62,8 +65,8 @@ class Planner:
         self._clock = clock
         self._progress = progress
         self._iris = iris
-        self._choosing = Choosing(reader, iris, ledger, clock, progress)
         self._stop = threading.Event()
+        self._choosing = Choosing(reader, iris, ledger, clock, progress, self._stop)
         self.begun = False
         """Whether the plan is in the ledger, so that it can be resumed."""
 
@@ -143,7 +146,7 @@ class Planner:
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
         ) as pool:
             planner = BatchPlanner(
-                self._parts(plan, proofs),
+                self._parts(plan, proofs, request.runners),
                 self._ledger,
                 plan.id,
                 pool=pool,
@@ -183,14 +186,15 @@ class Planner:
         for change in (*added, *replaced):
             counts[change.action.value] += 1
 
-    def _parts(self, plan: Plan, proofs: Proofs) -> Parts:
+    def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
         earlier = EarlierRuns(self._ledger, plan)
         restorer = Restorer(self._reader, self._iris, proofs, earlier)
         selecting = Selecting(restorer, proofs.job.sigels)
+        calling = Calling(restorer, self._iris, runners, proofs.job.parameters)
         return Parts(
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
-            stepping=Stepping(restorer, selecting, self._iris),
+            stepping=Stepping(restorer, selecting, self._iris, calling),
             forbidden=forbidden_places(plan),
         )
 

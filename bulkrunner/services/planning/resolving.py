@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from bulkrunner.domain.answers import Found
+from bulkrunner.domain.answers import Found, Moved
 from bulkrunner.domain.created import created_number
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
@@ -184,6 +184,14 @@ class Resolver(Reading):
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
+
+    def document(self, named: str) -> Document | None:
+        """Return a record, named in any way, as the catalogue has it; None where it is not there."""
+        ref = self._iris.parse(named)
+        answer = self._reader.read(ref.value) if ref is not None else None
+        if isinstance(answer, Moved):
+            answer = self._reader.read(self._iris.short_id(answer.target) or answer.target)
+        return answer.document if isinstance(answer, Found) else None
 
     def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
         """Return every library's holdings on a bib, as the catalogue has them."""

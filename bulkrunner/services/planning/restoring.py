@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone
-from bulkrunner.domain.created import PREFIX
+from bulkrunner.domain.created import created_number
 from bulkrunner.domain.decisions import by_and_when
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Create, Creates
@@ -23,6 +23,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.undo import Restore, changed_paths, restored, without_own_id
+from bulkrunner.services.planning.again import Again, again_key
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Creation,
@@ -35,7 +36,6 @@ from bulkrunner.services.planning.steps import (
     made_earlier,
 )
 from bulkrunner.services.planning.view import Look
-from bulkrunner.services.planning.waiting import Waits, waits
 
 
 class Restorer(Resolver):
@@ -73,7 +73,7 @@ class Restorer(Resolver):
     ) -> dict[str, Any]:
         match wish.change.action:
             case Action.UPDATE:
-                return self._give_back(wish, known, made)
+                return self._give_back(wish, known, made, look)
             case Action.CREATE:
                 return self._remove(wish, known, made)
             case _:
@@ -81,7 +81,9 @@ class Restorer(Resolver):
 
     # --- an update ---------------------------------------------------------------------------
 
-    def _give_back(self, wish: Restore, known: Known, made: Made | None) -> dict[str, Any]:
+    def _give_back(
+        self, wish: Restore, known: Known, made: Made | None, look: Look
+    ) -> dict[str, Any]:
         found = self._read_target(wish.record, known)
         if made is not None and self._still_there(found, made):
             return made_earlier(known, made)
@@ -93,7 +95,9 @@ class Restorer(Resolver):
             if fingerprint == before_fingerprint(old):
                 return _already("the record has its old content already", fingerprint)
             raise Refused(_changed_since(wish, now))
-        after = restored(now, old)
+        again = Again.of(old, look, self._iris)
+        known.waits = again.numbers
+        after = restored(now, again.led(old))
         demand(self._may_become(after, known.kind or ""))
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
@@ -136,12 +140,15 @@ class Restorer(Resolver):
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
         known.notes = (*_doubts(wish), *_losses(document))
+        again = Again.of(document, look, self._iris)
+        document = again.led(document)
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
+        known.waits = again.numbers
+        known.place = again_key(wish.record)
         if op.creates is Creates.BIB:
             known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
-            known.place = _restored(wish.record)
-            again = build_create(op, iris=self._iris, bib_thing_iri=None)
-            return self._make_bib(known, op.sigel, again, pattern_of(op))
+            new = build_create(op, iris=self._iris, bib_thing_iri=None)
+            return self._make_bib(known, op.sigel, new, pattern_of(op))
         creation = Creation(
             sigel=op.sigel,
             operation=known.operation,
@@ -149,23 +156,10 @@ class Restorer(Resolver):
             pattern=pattern_of(op),
         )
         known.kind = "holding"
-        ref, found = self._bib_again(self._iris.short_id(item_of(document)) or "", look)
-        known.waits = found.numbers
-        return self._hold(replace(task, ref=ref), lambda _: creation, known, look, found)
-
-    def _bib_again(self, bib: str, look: Look) -> tuple[str, Waits]:
-        """Return the bib that a holding is hung on: the old one, or what stands in for it."""
-        again = None
-        if self._iris.parse(bib) is not None and self._bibs.find(bib) is None:
-            again = look.of([_restored(bib)], sure=True).get(_restored(bib))
-        if again is None:
-            return bib, Waits()
-        return f"{PREFIX}{again.number}", waits((), (again.number,), look)
-
-
-def _restored(bib: str) -> str:
-    """Return the place of the change that creates a deleted bib again."""
-    return f"restored:{bib}"
+        iri = (item_of(document) or "").removesuffix("#it")
+        bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
+        hung = replace(task, ref=bib)
+        return self._hold(hung, lambda _: creation, known, look, again.waits)
 
 
 def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:

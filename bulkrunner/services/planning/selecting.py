@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from bulkrunner.services.planning.combining import subject_part
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import NotFound, PassedOver, Refused
 from bulkrunner.services.planning.view import Look
+
+FEW = 2
+"""Libraries that are asked for one by one; more are asked for at once."""
 
 
 class Selecting:
@@ -67,6 +71,17 @@ class Selecting:
         every = [held for bib in bibs for held in self._resolver.holdings_on(bib.thing_iri)]
         return tuple(held for held in every if held.sigel not in self._sigels)
 
+    def _of_one(self, bib: BibFacts, sigel: str) -> tuple[str, ...]:
+        return self._resolver.holdings(bib.thing_iri, sigel)
+
+    def _of_all(self, bib: BibFacts) -> Mapping[str, Sequence[str]]:
+        """Return the bib's holdings by sigel, asked for at once."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for held in self._resolver.holdings_on(bib.thing_iri):
+            if held.sigel is not None:
+                found[held.sigel].append(held.record)
+        return found
+
     def _retest(self, ref: str, query: Mapping[str, Any]) -> None:
         """Pass over a bib that a search named and that does not fit it; it lags behind."""
         document = self._resolver.document(ref)
@@ -78,7 +93,9 @@ class Selecting:
 
     def _holdings(self, bib: BibFacts, step: Step, look: Look) -> Iterator[str]:
         """Yield a bib's holdings as what precedes in the plan will have left them."""
-        for sigel in self._meant(step):
+        meant = self._meant(step)
+        known = self._of_all(bib) if len(meant) > FEW else None
+        for sigel in meant:
             if sigel not in self._sigels:
                 raise Refused(
                     Refusal(
@@ -88,7 +105,7 @@ class Selecting:
                     )
                 )
             key = holding_key(bib.summary.id, sigel)
-            there = self._resolver.holdings(bib.thing_iri, sigel)
+            there = known[sigel] if known is not None else self._of_one(bib, sigel)
             planned = look.of([key, *map(record_key, there)])
             for record in there:
                 if _is_still(planned.get(record_key(record)), bib, step.number):

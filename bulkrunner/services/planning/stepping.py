@@ -10,7 +10,8 @@ from bulkrunner.domain.operations import apply_update, build_create, neutral_ope
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.searches import Held
-from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepFunction, StepUpdate
+from bulkrunner.services.planning.calling import Calling
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import Selecting, fitting
 from bulkrunner.services.planning.steps import (
@@ -29,10 +30,13 @@ from bulkrunner.services.planning.view import Look
 class Stepping:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
-    def __init__(self, resolver: Resolver, selecting: Selecting, iris: IriMap) -> None:
+    def __init__(
+        self, resolver: Resolver, selecting: Selecting, iris: IriMap, calling: Calling
+    ) -> None:
         self._resolver = resolver
         self._selecting = selecting
         self._iris = iris
+        self._calling = calling
 
     def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
         """Return the changes that one entry comes to, at least one.
@@ -71,6 +75,8 @@ class Stepping:
         return Draft(change=change, alone=True)
 
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        if isinstance(entry.step.action, StepFunction):
+            return self._calling.act(entry, entry.step.action, task, look)
         if isinstance(entry.step.action, StepCreate):
             change = self._resolver.hold(task, lambda known: self._creation(entry, known), look)
         else:

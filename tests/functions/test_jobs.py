@@ -1,0 +1,220 @@
+"""Functions on the road of a job: planned, tried, refused, run, in both environments."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.cli import Workplace
+from tests.support.sandbox import running_sandbox
+
+LIBRARY = "https://libris.kb.se/library/"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with running_sandbox() as control:
+        yield control
+
+
+@pytest.fixture
+def place(tmp_path, sandbox):
+    return Workplace(folder=tmp_path / "place", sandbox=sandbox)
+
+
+@pytest.fixture(scope="module")
+def own(sandbox):
+    both = set(sandbox.staging.records(sigel="Ylm")) & set(sandbox.production.records(sigel="Ylm"))
+    return sorted(both)
+
+
+def job(place, name, text, ids, *, function="rules:change", **more):
+    files = {"rules.py": text, **more.pop("files", {})}
+    step = {"ids": ids, "function": function, **more.pop("step", {})}
+    return place.job(name, files=files, steps=[step], **more)
+
+
+NOTE = """\
+def change(record, context):
+    item = record["@graph"][1]
+    item["hasNote"] = [{"@type": "Note", "label": "Från funktionen"}]
+    return record
+"""
+
+
+def test_a_changed_record_goes_the_whole_road(place, own, sandbox):
+    records = own[:3]
+    folder = job(place, "noted", NOTE, records)
+    place("check", folder)
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["update"] == 3
+    place("run", folder, "--env", "staging")
+    production = place("plan", folder, "--env", "production").document["plan"]
+    place("approve", production, "--by", "Karin Ek", "--reference", "KB 1")
+    run = place("run", folder, "--env", "production").document
+    assert run["outcomes"]["applied"] == 3
+    for record in records:
+        item = sandbox.production.document(record)["@graph"][1]
+        assert item["hasNote"] == [{"@type": "Note", "label": "Från funktionen"}]
+    assert place("verify", run["run"]).exit_code == 0
+    again = place("plan", folder, "--env", "production").document
+    assert again["counts"]["unchanged"] == 3
+
+
+def test_plan_and_report_say_what_the_function_is_and_how_it_is_held(place, own):
+    folder = job(place, "said", NOTE, own[3:4])
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    path = place.folder / "plan.json"
+    place("report", plan, "--format", "json", "--out", path)
+    text = path.read_text(encoding="utf-8")
+    assert "Landlock" in text
+    assert "rules:change" in text
+
+
+def test_skip_refuse_and_delete(place, own, sandbox):
+    skip, refuse, delete = own[4:7]
+    text = (
+        "def change(record, context):\n"
+        f"    if context.id == {skip!r}:\n        return {{'skip': 'är redan bra'}}\n"
+        f"    if context.id == {refuse!r}:\n        return {{'refuse': 'går inte'}}\n"
+        "    return {'delete': context.id}\n"
+    )
+    accept = [{"code": "refused_by_function", "at_most": 1, "reason": "känt"}]
+    folder = job(place, "mixed", text, own[4:7], accept=accept)
+    plan = place("plan", folder, "--env", "staging").document
+    counts = {name: count for name, count in plan["counts"].items() if count}
+    assert counts == {"unchanged": 1, "refused": 1, "delete": 1}
+    assert {(f["code"], f["message"]) for f in plan["findings"] if f["record"] == refuse} == {
+        ("refused_by_function", "går inte")
+    }
+    place("run", folder, "--env", "staging")
+    assert sandbox.staging.get(delete).status == 410
+    assert sandbox.staging.get(refuse).status == 200
+
+
+def test_several_operations_in_order(place, own, sandbox):
+    first, second = own[7:9]
+    text = (
+        "def change(record, context):\n"
+        "    note = {'@type': 'Note', 'label': 'från den andra'}\n"
+        f"    keep = {{'update': {second!r}, 'changes': [{{'append': {{'at': 'cataloguersNote', 'value': 'övertagen'}}}}]}}\n"
+        "    return [keep, {'delete': context.id}]\n"
+    )
+    folder = job(place, "merged", text, [first])
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["update"] == 1
+    assert plan["counts"]["delete"] == 1
+    run = place("run", folder, "--env", "staging").document
+    assert run["outcomes"]["applied"] == 2
+    assert sandbox.staging.get(first).status == 410
+    item = sandbox.staging.document(second)["@graph"][1]
+    assert "övertagen" in json.dumps(item["cataloguersNote"], ensure_ascii=False)
+    # The deletion was sent last.
+    writes = [
+        w["path"] for w in sandbox.staging.writes() if w["path"] in (f"/{first}", f"/{second}")
+    ]
+    assert writes[-2:] == [f"/{second}", f"/{first}"]
+
+
+def test_an_operation_that_is_refused_takes_those_after_it_along(place, own, sandbox):
+    record = own[9]
+    text = (
+        "def change(record, context):\n"
+        "    wrong = {'update': '0000000000000bb', 'changes': [{'remove': {'at': 'hasNote'}}]}\n"
+        "    return [wrong, {'delete': context.id}]\n"
+    )
+    folder = job(place, "stopped", text, [record])
+    plan = place("plan", folder, "--env", "staging", expect=3).document
+    assert plan["counts"]["delete"] == 0
+    assert {finding["code"] for finding in plan["findings"]} >= {"prerequisite"}
+    assert sandbox.staging.get(record).status == 200
+
+
+def test_two_operations_on_one_record_are_refused(place, own):
+    record = own[14]
+    text = (
+        "def change(record, context):\n"
+        "    one = {'update': context.id, 'changes': [{'remove': {'at': 'hasNote'}}]}\n"
+        "    return [{**one, 'changes': [{'set': {'at': 'hasNote', 'to': []}}]}, one]\n"
+    )
+    folder = job(place, "twice", text, [record])
+    plan = place("plan", folder, "--env", "staging", expect=3).document
+    assert [finding["code"] for finding in plan["findings"]] == ["duplicate_operation"]
+
+
+def test_a_foreign_holding_is_refused_before_the_function_sees_it(place, sandbox):
+    foreign = next(
+        record
+        for record in sandbox.staging.records()
+        if sandbox.staging.document(record)["@graph"][1].get("heldBy", {}).get("@id")
+        == LIBRARY + "S"
+    )
+    folder = job(place, "foreign", NOTE, [foreign])
+    plan = place("plan", folder, "--env", "staging", expect=3).document
+    assert plan["findings"][0]["code"] == "foreign_sigel"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (
+            "record['@graph'][1]['heldBy'] = {'@id': 'https://libris.kb.se/library/S'}",
+            "forbidden_place",
+        ),
+        ("record['@graph'][0]['controlNumber'] = '1'", "forbidden_place"),
+        ("record['@graph'][1]['@id'] += 'x'", "forbidden_place"),
+        ("record['@graph'].append({})", "function_answer"),
+        (
+            "record['@graph'][1]['hasComponent'] = [{'@type': 'Item', 'heldBy': {'@id': 'https://libris.kb.se/library/S'}}]",
+            "foreign_component",
+        ),
+    ],
+)
+def test_what_a_function_may_not_change(place, own, line, code):
+    folder = job(
+        place, "kept", f"def change(record, context):\n    {line}\n    return record\n", own[10:11]
+    )
+    plan = place("plan", folder, "--env", "staging", expect=3).document
+    assert [finding["code"] for finding in plan["findings"]] == [code]
+
+
+def test_holdings_created_on_bibs_that_it_only_looks_at(place, sandbox):
+    held = {
+        sandbox.staging.document(record)["@graph"][1]["itemOf"]["@id"]
+        for record in sandbox.staging.records(sigel="Ylm")
+    }
+    bib = next(
+        b for b in sandbox.staging.records("bib") if sandbox.staging.thing_iri(b) not in held
+    )
+    text = (
+        "def create_for(record, context):\n"
+        "    title = record['@graph'][1]['hasTitle'][0]['mainTitle']\n"
+        "    note = {'@type': 'Note', 'label': title}\n"
+        "    return {'create': 'holding', 'of': context.id, 'sigel': 'Ylm', 'body': {'hasNote': [note]}}\n"
+    )
+    folder = job(place, "made", text, [bib], function={"call": "rules:create_for", "on": "bib"})
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["create"] == 1
+    run = place("run", folder, "--env", "staging").document
+    assert run["outcomes"]["applied"] == 1
+
+
+def test_a_changed_function_is_another_manifest(place, own):
+    folder = job(place, "digest", NOTE, own[11:12])
+    place("plan", folder, "--env", "staging")
+    (folder / "rules.py").write_text(NOTE.replace("Från", "Ur"), encoding="utf-8")
+    assert place("run", folder, "--env", "staging", expect=4).closed == {"plan"}
+
+
+def test_the_policy_wants_no_functions(place, own):
+    folder = job(place, "none", NOTE, own[12:13])
+    place.configure(policy={"functions": "none"})
+    refused = place("plan", folder, "--env", "staging", expect=2)
+    assert refused.document["error"]["code"] == "functions_forbidden"
+
+
+def test_faults_of_the_function_are_faults_of_the_job(place, own):
+    folder = job(place, "faulty", "import requests\n" + NOTE, own[13:14])
+    refused = place("check", folder, expect=2)
+    assert "rules.py:1:1" in json.dumps(refused.document) + refused.stderr
