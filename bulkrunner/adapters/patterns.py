@@ -41,6 +41,7 @@ class Re2Engine:
             raise FormError(
                 f"{brief(text)} is no regular expression: {_reason(error)}",
                 hint="the syntax is that of RE2: no look-around, no back references",
+                code="bad_pattern",
             ) from None
         return _Compiled(text=text, regexp=compiled)
 

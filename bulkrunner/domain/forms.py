@@ -16,20 +16,34 @@ class FormError(ValueError):
     Attributes:
         path: from the value that was read to the part that is wrong.
         key: the key of the object at the path that is meant, if any.
+        code: stable name of the fault.
     """
 
     def __init__(
-        self, message: str, *, path: FormPath = (), key: str | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        path: FormPath = (),
+        key: str | None = None,
+        hint: str = "",
+        code: str = "wrong_value",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
         self.key = key
         self.hint = hint
+        self.code = code
 
     def below(self, *steps: str | int) -> FormError:
         """Return the same fault, seen from further out."""
-        return FormError(self.message, path=(*steps, *self.path), key=self.key, hint=self.hint)
+        return FormError(
+            self.message,
+            path=(*steps, *self.path),
+            key=self.key,
+            hint=self.hint,
+            code=self.code,
+        )
 
 
 class Pattern(Protocol):
@@ -76,8 +90,11 @@ class InputLists(Protocol):
             FormError: it cannot be read.
         """
 
-    def table(self, file: str, /) -> Mapping[str, str]:
-        """Return a file of two columns, old and new value.
+    def table(self, declared: Mapping[str, Any], /) -> Mapping[str, str]:
+        """Return a file of old and new values.
+
+        Args:
+            declared: ``file``, and perhaps how it is read and which columns are meant.
 
         Raises:
             FormError: it cannot be read, or has an old value twice.

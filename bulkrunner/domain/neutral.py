@@ -8,6 +8,7 @@ from typing import Any
 from bulkrunner.domain.changes.neutral import neutral_change, neutral_value
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Delete, Operation, Update
+from bulkrunner.domain.values import written
 
 
 def neutral_operation(op: Operation, iris: IriMap) -> dict[str, Any]:
@@ -22,8 +23,8 @@ def neutral_operation(op: Operation, iris: IriMap) -> dict[str, Any]:
             if op.of is not None:
                 neutral["of"] = _short(op.of, iris)
             for name, part in (("body", op.body), ("record", op.record)):
-                if part:
-                    neutral[name] = iris.neutral(dict(part))
+                if plain := written(part):
+                    neutral[name] = iris.neutral(dict(plain))
             return neutral
 
 

@@ -6,11 +6,12 @@ What a change does not name keeps its very form and order; untouched parts are t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bulkrunner.domain.changes.applying import apply_change
 from bulkrunner.domain.changes.edits import put
+from bulkrunner.domain.changes.grounding import ground_change
 from bulkrunner.domain.changes.kinds import Change
 from bulkrunner.domain.comparing import changed_places, same, undeclared_places
 from bulkrunner.domain.context import Context
@@ -29,6 +30,7 @@ from bulkrunner.domain.places import (
     Refusal,
 )
 from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
+from bulkrunner.domain.values import ground
 
 __all__ = [
     "TEMPID",
@@ -38,6 +40,7 @@ __all__ = [
     "build_create",
     "changed_places",
     "check_expect",
+    "ground_update",
     "neutral_operation",
     "same",
     "undeclared_places",
@@ -53,7 +56,7 @@ class Applied:
 
     Attributes:
         declared: paths at or under which the operation may have changed something.
-        changes: those of the operation, with their values looked up.
+        changes: those of the operation, with the values in them that they were made with.
         effective: of these the ones that found something to do.
     """
 
@@ -91,6 +94,13 @@ def apply_update(
     return applied
 
 
+def ground_update(op: Update, context: Context) -> Update:
+    """Return the update with the row's cells and the parameters put in."""
+    expect = {place: ground(value, context) for place, value in op.expect.items()}
+    changes = tuple(ground_change(change, context) for change in op.changes)
+    return replace(op, changes=changes, expect=expect)
+
+
 def _unreadable(document: Document) -> Refusal | None:
     graph = document.get("@graph")
     parts = graph[:2] if isinstance(graph, list) else []
@@ -125,9 +135,9 @@ def _applied(document: Document, op: Update, context: Context) -> Applied:
         changed = apply_change(after, change, context)
         after = changed.document
         declared += changed.declared
-        changes.append(changed.resolved)
+        changes.append(changed.settled)
         if changed.effective:
-            effective.append(changed.resolved)
+            effective.append(changed.settled)
     return Applied(
         document=after,
         declared=tuple(dict.fromkeys(declared)),

@@ -107,7 +107,8 @@ def _verb_part(change: Change) -> str:
 
 
 def _create_parts(op: Create) -> list[str]:
-    return [*sorted(op.body), *(f"@record.{key}" for key in sorted(op.record))]
+    body, record = written(op.body), written(op.record)
+    return [*sorted(body), *(f"@record.{key}" for key in sorted(record))]
 
 
 def _once(parts: Iterable[str]) -> list[str]:

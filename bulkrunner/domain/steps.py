@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from bulkrunner.domain.conditions import Condition
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
 
@@ -26,7 +27,7 @@ class Acts:
 
 
 Value: TypeAlias = Any
-"""JSON as written in a step: constants, with references to row, bib and parameters in it."""
+"""JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class StepMerge(Acts):
 class StepSplit(Acts):
     """The components that meet a condition become a holding of their own."""
 
-    components: Mapping[str, Any]
+    components: Condition
     sigel: Value = None
     of: Value = None
 
@@ -154,7 +155,7 @@ class Step:
     action: StepAction
     name: str = ""
     holdings: str | tuple[str, ...] | None = None
-    where: Mapping[str, Any] | None = None
+    where: Condition | None = None
     expect: Mapping[str, Value] = field(default_factory=dict)
     on_missing: str | None = None
     on_several: str = "refuse"

@@ -86,7 +86,9 @@ def given_by(places, constructors, positional):
         name = called(node)
         if name in positional and node.args:
             found.add(text_of(node.args[0]))
-        if name in constructors or (name not in ERRORS and keyword(node, "code") is not None):
+        # A FormError is a fault of the manifest, told by check.
+        known = name in ERRORS or name == "FormError"
+        if name in constructors or (not known and keyword(node, "code") is not None):
             found.add(text_of(keyword(node, "code")))
         found.add(text_of(keyword(node, "unsaved")))
     return found - {None, ""}

@@ -105,9 +105,9 @@ def test_parts_of_manifests_fit_into_one(block, tmp_path):
     rest = "" if re.search(r"^(steps|operations):", block, re.MULTILINE) else "operations: []\n"
     rest = rest.replace("[]", "[{delete: fzr8v1sn2k3m4p5}]")
     (tmp_path / "job.yaml").write_text(head + rest + block, encoding="utf-8")
-    (tmp_path / "gallrade.txt").write_text("fzr8v1sn2k3m4p5\n", encoding="utf-8")
-    for file in ("ids.txt", "bibs.txt"):
+    for file in ("gallrade.txt", "ids.txt", "bibs.txt"):
         (tmp_path / file).write_text("fzr8v1sn2k3m4p5\n", encoding="utf-8")
+    (tmp_path / "signum.csv").write_text("gammalt;nytt\nHc;Hce\n", encoding="utf-8")
     (tmp_path / "rules.py").write_text("def change(record, context):\n    return record\n")
     (tmp_path / "lista.xlsx").write_bytes(xlsx([["Bibid", "Signum"], ["(NR)0012", "hc"]]))
     assert load_job(tmp_path, bases=KB_BASES).job.id == "j"

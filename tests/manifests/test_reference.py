@@ -15,15 +15,17 @@ from tests.support.manifests import HEAD, ID, ids, load, make_job
 from tests.support.schema_tables import SECTIONS, rows
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "docs" / "reference" / "manifest.md"
-TEXT = REFERENCE.read_text(encoding="utf-8")
+PAGES = [ROOT / "docs" / "reference" / name for name in ("manifest.md", "changes.md")]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 FILES: dict[str, str | bytes] = {
     "ids.txt": "\n".join(ids(3)),
     "weeded.txt": "\n".join(ids(3, start=10)),
     "bibs.txt": "\n".join(ids(3, start=20)),
     "gamla-nummer.txt": "(LIBRIS)1\n1234567\n917000059X\n",
-    "lista.csv": "Bibid;Signum\n1234567;Hc\n1234568;Hce\n",
+    "lista.csv": "Bibid;Signum;Gammalt;Datum\n1234567;Hce;Hc;2026\n1234568;Uce;Uc;2026\n",
+    "signum.csv": "gammalt;nytt\nHc;Hce\nUc;Uce\n",
+    "signum.txt": "Hc\nUc\n",
     "utan-rubrik.tsv": "\n".join(f"{name}\tHc" for name in ids(2)),
     "run.jsonl": "".join(f'{{"record": "{name}", "outcome": "applied"}}\n' for name in ids(2)),
     "rules.py": "def change(record, context):\n    return record\n\n\n"

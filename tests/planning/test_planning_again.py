@@ -111,6 +111,49 @@ def test_another_operation_on_the_same_record_is_planned(place, own):
     assert again(place, job)["counts"] == counts(update=1)
 
 
+def test_computed_values_and_conditions_do_not_make_a_step_twice(place, own, staging):
+    records = own[12:15]
+    note = {"@type": "Note", "label": {"$text": "Före {@row.Datum}: {shelfMark.label}"}}
+    steps = [
+        {
+            "rows": {"file": "lista.csv", "key": "Id"},
+            "where": {"shelfMark.label": {"starts_with": "Hc"}},
+            "changes": [
+                {"append": {"at": "hasNote", "value": note}},
+                {"set": {"at": "shelfMark.label", "to": "Ny"}},
+            ],
+        }
+    ]
+    rows = "".join(f"{record};{2020 + n}\n" for n, record in enumerate(records))
+    job = place.job("was", steps=steps, files={"lista.csv": "Id;Datum\n" + rows})
+    assert again(place, job)["counts"] == counts(update=3)
+    run(place, job)
+    labels = [note["label"] for note in staging.document(records[0])["@graph"][1]["hasNote"]]
+    assert labels[-1].startswith("Före 2020: Hc")
+    # The condition is not met any more, and the note would read otherwise: it is done all the same.
+    second = again(place, job)
+    assert second["counts"] == counts(unchanged=3)
+    assert {row[1] for row in messages(place, second["plan"])} == {"applied_earlier"}
+    plan = place("plan", job, "--env", "production").document["plan"]
+    gates = {gate["name"]: gate["open"] for gate in place("status", plan).document["gates"]}
+    assert gates["staging"]
+
+
+def test_what_a_row_says_anew_is_planned(place, own):
+    record = own[15]
+    steps = [
+        {
+            "rows": {"file": "lista.csv", "key": "Id"},
+            "set": {"at": "shelfControlNumber", "to": {"$value": "@row.Nr"}},
+        }
+    ]
+    job = place.job("anew", steps=steps, files={"lista.csv": f"Id;Nr\n{record};1\n"})
+    again(place, job)
+    run(place, job)
+    place.job("anew", steps=steps, files={"lista.csv": f"Id;Nr\n{record};2\n"})
+    assert again(place, job)["counts"] == counts(update=1)
+
+
 def test_another_job_is_planned_whatever_this_one_did(place, own):
     job = place.job("one", operations=update_label([own[8]], to="Hz"))
     again(place, job)

@@ -13,8 +13,8 @@ class Lists:
     def values(self, file):
         return self._content(file)
 
-    def table(self, file):
-        return self._content(file)
+    def table(self, declared):
+        return self._content(declared["file"])
 
     def _content(self, file):
         if file not in self._files:

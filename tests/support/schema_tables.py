@@ -1,4 +1,4 @@
-"""The tables of docs/reference/manifest.md as the schema says them."""
+"""The tables of docs/reference/manifest.md and changes.md as the schema says them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ SECTIONS: dict[str, tuple[str | int, ...]] = {
     "create of a step": ("$defs", "stepCreate"),
     "undo of a step": ("$defs", "stepUndo"),
     "function of a step": ("$defs", "function", "anyOf", 1),
+    "Changes": ("$defs", "stepChange"),
+    "set of a step": ("$defs", "stepSet"),
+    "append of a step": ("$defs", "stepAppend"),
+    "remove_items": ("$defs", "removeItems"),
+    "replace_value": ("$defs", "replaceValue"),
+    "table": ("$defs", "table"),
+    "replace_text": ("$defs", "replaceText"),
+    "move_value": ("$defs", "moveValue"),
+    "retype": ("$defs", "retype"),
+    "example": ("$defs", "example"),
+    "Conditions": ("$defs", "condition"),
+    "Tests": ("$defs", "test"),
 }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.forms import read_forms
 from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
+from bulkrunner.adapters.manifests.lists import FolderLists
 from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.parts import (
     EnvironmentStep,
@@ -18,12 +20,14 @@ from bulkrunner.adapters.manifests.parts import (
 )
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.referring import Referring
-from bulkrunner.adapters.manifests.rules import change_faults, head_faults, operation_faults
+from bulkrunner.adapters.manifests.rules import head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
 from bulkrunner.adapters.manifests.selecting_rules import selection_faults
-from bulkrunner.adapters.manifests.steps import action_of, head_of, step_of
+from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.adapters.patterns import Re2Engine
+from bulkrunner.domain.forms import Outside
 from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
@@ -49,6 +53,7 @@ class _Checking:
         self._iris = iris
         self._problems = problems
         self._operation = Validator("operation")
+        self._outside = Outside(engine=Re2Engine(), lists=FolderLists(folder=folder))
         self._bad: set[Path] = set()
 
     def parts(self) -> list[tuple[Part, Source]]:
@@ -61,13 +66,6 @@ class _Checking:
         for number, step in enumerate(steps if isinstance(steps, list) else []):
             path = ("steps", number)
             if path not in self._bad and ("steps",) not in self._bad:
-                self._note(change_faults(step, prefix=path), path)
-                if isinstance(step.get("update"), dict):
-                    inner = (*path, "update")
-                    self._note(change_faults(step["update"], prefix=inner), inner)
-                if isinstance(step.get("delete"), dict):
-                    inner = (*path, "delete")
-                    self._note(change_faults(step["delete"], prefix=inner), inner)
                 before = self._problems.total
                 self._note(selection_faults(step, self._data), path)
                 if self._problems.total > before:
@@ -135,23 +133,25 @@ class _Checking:
                 iris=self._iris,
             )
         function = self._function(step, path) if "function" in step else None
-        does = step_of(step, int(path[1]) + 1, self._tree.source(path), function)
-        head = head_of(step, function)
+        forms = read_forms(step, self._outside, self._parameters(), prefix=path)
+        self._note(forms.told, path)
+        does = step_of(step, int(path[1]) + 1, self._tree.source(path), forms, function)
+        head = head_of(step, forms, function)
         for name in ("find", "library"):
             if name in step:
                 at = self._tree.source((*path, name))
-                selects = {name: step[name]}
-                return EnvironmentStep(selects=selects, head=head, does=does, at=at)
-        return Step(
-            selection=selection_of(step, path, self._tree, self._folder),
-            head=head,
-            does=does,
-            iris=self._iris,
-        )
+                return EnvironmentStep(selects={name: step[name]}, head=head, does=does, at=at)
+        wanted = {name: self._tree.source((*path, *at)) for name, at in forms.columns.items()}
+        selection = selection_of(step, path, self._tree, self._folder, wanted)
+        return Step(selection=selection, head=head, does=does, iris=self._iris)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        parameters = self._data.get("parameters")
+        return parameters if isinstance(parameters, dict) else {}
 
     def _function(self, step: Mapping[str, Any], path: Path) -> FunctionSource:
         """Return the step's function; note what is wrong with it."""
-        given = action_of(step)["function"]
+        given = called_of(step)
         try:
             return read_function(
                 self._folder,

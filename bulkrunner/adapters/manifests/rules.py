@@ -11,6 +11,7 @@ from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
 from bulkrunner.domain.parameters import BadValue, declared
 from bulkrunner.domain.places import parse_place
+from bulkrunner.domain.values import MARKS
 
 
 def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -88,10 +89,35 @@ def operation_faults(
             hint="agree it with KB, then write agreement.covers: [holdings, bibs]",
         )
     yield from change_faults(data, prefix=prefix)
+    for path, mark in _marks({key: data[key] for key in _VALUED if key in data}, ()):
+        yield Told(
+            path=path,
+            key=mark,
+            code="unknown_key",
+            message=f"unknown key {shown(mark)} in {path_text((*prefix, *path))}",
+            hint="an explicit operation holds plain values; references stand in steps",
+        )
+
+
+_VALUED = ("changes", "replace", "body", "record", "expect")
+
+
+def _marks(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[tuple[PathKey, ...], str]]:
+    """Yield where a value has the mark of a reference."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in MARKS:
+                yield path, key
+            elif isinstance(item, (dict, list)):
+                yield from _marks(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            if isinstance(item, (dict, list)):
+                yield from _marks(item, (*path, number))
 
 
 def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) -> Iterator[Told]:
-    """Yield every place in ``changes``, ``set``, ``remove``, ``append`` and ``expect`` that is none."""
+    """Yield every place in ``changes`` and ``expect`` that is none."""
     for path, place in _places(data):
         if reason := _place_fault(place):
             # In ``expect`` the place is the key, not its value.
@@ -108,9 +134,6 @@ def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str]
     for number, change in enumerate(data.get("changes", ())):
         for kind, arguments in change.items():
             yield ("changes", number, kind, "at"), arguments["at"]
-    for kind in ("set", "remove", "append"):
-        if kind in data:
-            yield (kind, "at"), data[kind]["at"]
     for place in data.get("expect", {}):
         yield ("expect", place), place
 

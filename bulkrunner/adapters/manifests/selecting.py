@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bulkrunner.adapters.manifests.files import JobFolder
@@ -17,6 +18,7 @@ from bulkrunner.adapters.manifests.selections import (
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.tables import Form
 from bulkrunner.domain.identifiers import Number
+from bulkrunner.domain.job import Source
 from bulkrunner.domain.text_functions import parse_call
 
 Path = tuple[PathKey, ...]
@@ -27,10 +29,24 @@ SELECTIONS = ("ids", "rows", "report", "find", "library")
 APPLIED = ("applied",)
 
 
-def selection_of(step: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
-    """Return what reads the input of a step that fits the schema."""
+def selection_of(
+    step: Mapping[str, Any],
+    path: Path,
+    tree: Tree,
+    folder: JobFolder,
+    wanted: Mapping[str, Source],
+) -> Selection:
+    """Return what reads the input of a step that fits the schema.
+
+    Args:
+        step: as written.
+        path: its own in the manifest.
+        tree: the manifest.
+        folder: holds the input.
+        wanted: columns that the step's values refer to, each with its place.
+    """
     if "rows" in step:
-        return _rows(step["rows"], (*path, "rows"), tree, folder)
+        return replace(_rows(step["rows"], (*path, "rows"), tree, folder), wanted=wanted)
     if "report" in step:
         return _report(step["report"], (*path, "report"), tree, folder)
     return ids_of(step["ids"], (*path, "ids"), tree, folder)
@@ -60,7 +76,7 @@ def meanings_of(declared: Any) -> tuple[Number, ...]:
     return tuple(Number(word) for word in words)
 
 
-def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> Selection:
+def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder) -> TableRows:
     return TableRows(
         folder=folder,
         name=declared["file"],

@@ -148,6 +148,7 @@ class TableRows:
         key: the name of that column, or its number from 1 as a text.
         clean: by column, what its cells go through.
         key_at: where the manifest names the key column.
+        wanted: further columns that must be there, each with the place that names it.
     """
 
     folder: JobFolder
@@ -158,6 +159,7 @@ class TableRows:
     form: Form
     clean: Mapping[str, Sequence[Call]] = field(default_factory=dict)
     meanings: tuple[Number, ...] = ()
+    wanted: Mapping[str, Source] = field(default_factory=dict)
     input: Input | None = None
 
     @property
@@ -219,7 +221,8 @@ class TableRows:
         """Return the fault of a column that the manifest names and the table has not."""
         if not facts.columns:
             return None  # columns without names; a row without that cell has an empty key
-        for name in (self.key, *self.clean):
+        named = dict.fromkeys((self.key, *self.clean), self.key_at)
+        for name, place in {**self.wanted, **named}.items():
             if name not in facts.columns:
                 near = meant(name, facts.columns)
                 columns = ", ".join(facts.columns[:20])
@@ -227,7 +230,7 @@ class TableRows:
                 if not near and self.form.header:
                     hint += "; if the first row is no header, write `header: false`"
                 return Problem(
-                    source=self.key_at,
+                    source=place,
                     code="missing_column",
                     message=f"{self.called} has no column {shown(name)}",
                     hint=harmless(hint),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.adapters.manifests.operations import change_of
+from bulkrunner.adapters.manifests.forms import Forms
+from bulkrunner.domain.changes.neutral import written_change
+from bulkrunner.domain.conditions import condition_data
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.steps import (
@@ -16,51 +18,58 @@ from bulkrunner.domain.steps import (
     StepFunction,
     StepUpdate,
 )
+from bulkrunner.domain.values import written
 
-BESIDE = ("holdings", "where", "on_missing", "on_several", "on_duplicate")
+BESIDE = ("holdings", "on_missing", "on_several", "on_duplicate")
 """Keys of a step that bound its action; absent they mean nothing, and digests leave them out."""
 
 
-def action_of(step: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a step does in its long form, whichever way it was written."""
-    expect = step.get("expect", {})
-    if "function" in step:
-        called = step["function"]
-        return {
-            "function": {
-                "expect": expect,
-                **({"call": called} if isinstance(called, str) else called),
-            }
-        }
-    if "create" in step:
-        return {"create": {"body": {}, "record": {}, **step["create"]}}
-    if "delete" in step:
-        own = step["delete"] if isinstance(step["delete"], dict) else {}
-        return {"delete": {"expect": own.get("expect", expect)}}
-    if "update" in step:
-        return {"update": {"expect": expect, **step["update"]}}
-    changes = step.get("changes") or [
-        {kind: step[kind]} for kind in ("set", "remove", "append") if kind in step
-    ]
-    return {"update": {"changes": changes, "expect": expect}}
+def called_of(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is said of a step's function, in the long form."""
+    called = step["function"]
+    return {"call": called} if isinstance(called, str) else called
 
 
-def head_of(step: Mapping[str, Any], function: FunctionSource | None = None) -> dict[str, Any]:
+def head_of(
+    step: Mapping[str, Any], forms: Forms, function: FunctionSource | None = None
+) -> dict[str, Any]:
     """Return what a step means besides its selection, as plain data.
+
+    Input files that its conditions and changes name count with their content.
 
     Args:
         step: as written.
+        forms: its conditions, values and changes, read.
         function: of the step, as it was read.
     """
-    does = action_of(step)
+    head = _head(step, forms, function) | {key: step[key] for key in BESIDE if key in step}
+    if forms.where is not None:
+        head["where"] = condition_data(forms.where)
+    return head
+
+
+def _head(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None) -> dict[str, Any]:
+    expect = {place: written(value) for place, value in forms.expect.items()}
     if function is not None:
-        told = {key: does["function"][key] for key in ("expect", "on") if key in does["function"]}
-        does = {"function": {**told, **function.meaning()}}
-    return does | {key: step[key] for key in BESIDE if key in step}
+        on = {key: step["function"][key] for key in ("on",) if key in called_of(step)}
+        return {"function": {"expect": expect, **on, **function.meaning()}}
+    if "create" in step:
+        parts = {key: written(value) for key, value in forms.create.items()}
+        return {"create": {"body": {}, "record": {}, "creates": step["create"]["creates"], **parts}}
+    if "delete" in step:
+        return {"delete": {"expect": expect}}
+    if _is_resave(step):
+        return {"update": {"resave": True, "expect": expect}}
+    changes = [written_change(change) for change in forms.changes]
+    return {"update": {"changes": changes, "expect": expect}}
 
 
 def step_of(
-    step: Mapping[str, Any], number: int, source: Source, function: FunctionSource | None = None
+    step: Mapping[str, Any],
+    number: int,
+    source: Source,
+    forms: Forms,
+    function: FunctionSource | None = None,
 ) -> Step:
     """Return a step that fits the schema.
 
@@ -68,35 +77,37 @@ def step_of(
         step: as written.
         number: among the manifest's steps, from 1.
         source: where it is written.
+        forms: its conditions, values and changes, read.
         function: of the step, where it has one.
     """
-    long = action_of(step)
-    ((_, arguments),) = long.items()
     holdings = step.get("holdings")
     return Step(
         number=number,
         source=source,
         name=step.get("name", ""),
-        action=_action(long, function),
+        action=_action(step, forms, function),
         holdings=tuple(holdings) if isinstance(holdings, list) else holdings,
-        where=step.get("where"),
-        expect=arguments.get("expect", {}),
+        where=forms.where,
+        expect=forms.expect,
         on_missing=step.get("on_missing"),
         on_several=step.get("on_several", "refuse"),
         on_duplicate=step.get("on_duplicate", "refuse"),
     )
 
 
-def _action(long: Mapping[str, Any], function: FunctionSource | None) -> StepAction:
+def _action(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None) -> StepAction:
     if function is not None:
-        return StepFunction(source=function, on_bibs=long["function"].get("on") == "bib")
-    if "create" in long:
-        create = long["create"]
-        return StepCreate(sigel=create["sigel"], body=create["body"], record=create["record"])
-    if "delete" in long:
+        return StepFunction(source=function, on_bibs=called_of(step).get("on") == "bib")
+    if "create" in step:
+        create = forms.create
+        return StepCreate(
+            sigel=create.get("sigel"), body=create.get("body", {}), record=create.get("record", {})
+        )
+    if "delete" in step:
         return StepDelete()
-    update = long["update"]
-    return StepUpdate(
-        changes=tuple(change_of(change) for change in update.get("changes", ())),
-        resave=update.get("resave", False),
-    )
+    return StepUpdate(changes=tuple(forms.changes), resave=_is_resave(step))
+
+
+def _is_resave(step: Mapping[str, Any]) -> bool:
+    update = step.get("update")
+    return isinstance(update, dict) and bool(update.get("resave", False))

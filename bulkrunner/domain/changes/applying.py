@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.changes.edits import carry_out
 from bulkrunner.domain.changes.example import example_edits, looks_like
+from bulkrunner.domain.changes.grounding import settle_change
 from bulkrunner.domain.changes.kinds import (
     AppendChange,
     Change,
@@ -20,6 +21,7 @@ from bulkrunner.domain.changes.kinds import (
     RetypeChange,
     Scope,
     SetChange,
+    Within,
 )
 from bulkrunner.domain.changes.scopes import Here, objects
 from bulkrunner.domain.changes.verbs import (
@@ -34,7 +36,7 @@ from bulkrunner.domain.changes.verbs import (
     retype_in,
     set_in,
 )
-from bulkrunner.domain.conditions import holds, reduce_condition
+from bulkrunner.domain.conditions import holds
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.forms import FormError
 from bulkrunner.domain.places import (
@@ -46,7 +48,7 @@ from bulkrunner.domain.places import (
     writable_place,
 )
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.values import reduce, resolve
+from bulkrunner.domain.values import resolve
 
 _CONTRACT = (SetChange, RemoveChange, AppendChange)
 """Verbs whose form without scope leaves emptied objects and lists as they are."""
@@ -69,13 +71,13 @@ class Changed:
 
     Attributes:
         declared: paths at or under which it may have changed something.
-        resolved: the change with its values looked up.
+        settled: the change with the values in it that it was carried out with.
         effective: it found something to do.
     """
 
     document: Document
     declared: tuple[Path, ...]
-    resolved: Change
+    settled: Change
     effective: bool
 
 
@@ -86,18 +88,18 @@ def apply_change(document: Document, change: Change, context: Context) -> Change
         PlaceRefused: the change cannot be made.
     """
     context = context.of(document)
-    resolved = resolved_change(change, context)
-    if isinstance(resolved, ExampleChange):
-        wish = _by_example(document, resolved, context)
+    if isinstance(change, ExampleChange):
+        wish = _by_example(document, change, context)
     else:
-        wish = _by_verb(document, resolved, context)
-    plain = isinstance(resolved, _CONTRACT) and resolved.scope.is_plain
+        wish = _by_verb(document, change, context)
+    plain = isinstance(change, _CONTRACT) and change.scope.is_plain
     edited = carry_out(document, wish.edits, prune=not plain)
+    effective = edited.document is not document
     return Changed(
         document=edited.document,
         declared=tuple(dict.fromkeys((*wish.named, *edited.declared))),
-        resolved=resolved,
-        effective=edited.document is not document,
+        settled=settle_change(change, context) if effective else change,
+        effective=effective,
     )
 
 
@@ -117,12 +119,12 @@ def _by_verb(document: Document, change: Any, context: Context) -> Wish:
 def _place(change: Any) -> Place:
     text = change.origin if isinstance(change, MoveValueChange) else change.at
     scope: Scope = change.scope
-    return writable_place(text) if scope.is_one_object else parse_place(text)
+    one = scope.each is None and scope.within in (None, Within.ITEM, Within.RECORD)
+    return writable_place(text) if one else parse_place(text)
 
 
 def _by_example(document: Document, change: ExampleChange, context: Context) -> Wish:
-    match = context.iris.localise(change.match)
-    result = context.iris.localise(change.result)
+    match, result = _forms(change, context)
     if not looks_like(match, document):
         return Wish()
     try:
@@ -136,33 +138,15 @@ def _by_example(document: Document, change: ExampleChange, context: Context) -> 
     return Wish(edits=tuple(edits), named=tuple(edit.path for edit in edits))
 
 
-# --- values looked up ----------------------------------------------------------------------------
-
-
-def resolved_change(change: Change, context: Context) -> Change:
-    """Return the change with its references looked up, as far as they do not depend on the object.
+def fits_example(change: ExampleChange, context: Context) -> bool:
+    """Tell whether the record looks like the first form of an example.
 
     Raises:
-        PlaceRefused: a value is missing, or cannot be used.
+        PlaceRefused: a value of the form is missing.
     """
-    scope = change.scope
-    if scope.when is not None:
-        when = reduce_condition(scope.when, context)
-        change = replace(change, scope=replace(scope, when=when))
-    look_up = resolve if scope.is_one_object else reduce
-    match change:
-        case SetChange(at=at, to=to):
-            return replace(change, to=look_up(to, context, at_id=_is_id(at)))
-        case AppendChange(at=at, value=value):
-            return replace(change, value=look_up(value, context, at_id=_is_id(at)))
-        case ReplaceTextChange(find=find, into=into):
-            return replace(change, find=look_up(find, context), into=look_up(into, context))
-        case RemoveItemsChange(matching=matching):
-            return replace(change, matching=reduce_condition(matching, context))
-        case ExampleChange(match=match, result=result):
-            return replace(change, match=resolve(match, context), result=resolve(result, context))
-    return change
+    return looks_like(_forms(change, context)[0], context.document)
 
 
-def _is_id(at: str) -> bool:
-    return at == "@id" or at.endswith(".@id")
+def _forms(change: ExampleChange, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+    match = context.iris.localise(resolve(change.match, context))
+    return match, context.iris.localise(resolve(change.result, context))

@@ -37,11 +37,6 @@ class Scope:
     when: Condition | None = None
 
     @property
-    def is_one_object(self) -> bool:
-        """Whether the change is made in the item or the record part, nowhere else."""
-        return self.each is None and self.within in (None, Within.ITEM, Within.RECORD)
-
-    @property
     def is_plain(self) -> bool:
         """Whether nothing is said."""
         return self == PLAIN

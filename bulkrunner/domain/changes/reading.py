@@ -32,6 +32,9 @@ from bulkrunner.domain.places import RECORD_PREFIX, Path, PlaceError, parse_plac
 from bulkrunner.domain.values import Dynamic, parse_value
 
 MAX_TABLE = 1_000_000
+TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet"})
+"""Keys of a table that stands in a file."""
+
 _SCOPE = ("in", "when")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
 _GROUP = re.compile(r"\\(.?)", re.DOTALL)
@@ -103,7 +106,7 @@ def _at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
 
 
 def _no_place(text: str, error: PlaceError) -> FormError:
-    return FormError(f"{brief(text)} is no place: {error}")
+    return FormError(f"{brief(text)} is no place: {error}", code="bad_place")
 
 
 def _value(data: Mapping[str, Any], key: str) -> Any:
@@ -153,8 +156,8 @@ def _table(data: Any, outside: Outside) -> Table:
     if not isinstance(data, dict) or not data:
         raise FormError("`table` is an object of old and new values, or {file: name}")
     pairs: Mapping[str, Any] = data
-    if data.keys() == {"file"} and isinstance(data["file"], str):
-        pairs = outside.lists.table(data["file"])
+    if isinstance(data.get("file"), str) and data.keys() <= TABLE_FILE:
+        pairs = outside.lists.table(data)
     if len(pairs) > MAX_TABLE:
         raise FormError(f"a table has more than {MAX_TABLE:,} rows")
     for old, new in pairs.items():

@@ -11,7 +11,7 @@ from bulkrunner.domain.conditions.testing import holds
 from bulkrunner.domain.conditions.writing import (
     condition_data,
     condition_references,
-    reduce_condition,
+    ground_condition,
 )
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
     "Condition",
     "condition_data",
     "condition_references",
+    "ground_condition",
     "holds",
     "parse_condition",
     "parse_matching",
-    "reduce_condition",
 ]

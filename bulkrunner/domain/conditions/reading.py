@@ -103,7 +103,9 @@ class _Parser:
             ref = parse_reference(place)
         except PlaceError as error:
             hint = meant(place, _COMBINING) if len(place) < 5 and place.isalpha() else ""
-            raise FormError(f"{brief(place)} is no place: {error}", hint=hint) from None
+            raise FormError(
+                f"{brief(place)} is no place: {error}", hint=hint, code="bad_place"
+            ) from None
         if data is None:
             return Test(ref=ref, checks=(), wanted=False)
         if isinstance(data, dict) and data.get("exists") is False:

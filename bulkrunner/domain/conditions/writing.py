@@ -19,9 +19,8 @@ from bulkrunner.domain.conditions.kinds import (
 )
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.references import Reference
-from bulkrunner.domain.values import reduce, references_of, written
+from bulkrunner.domain.values import ground, references_of, written
 
 
 def condition_references(condition: Condition) -> Iterator[Reference]:
@@ -90,32 +89,26 @@ def _neutral(value: Any, iris: IriMap | None) -> Any:
     return iris.neutral(value)
 
 
-def reduce_condition(condition: Condition, context: Context) -> Condition:
-    """Return the condition with everything looked up that does not depend on where it is tested.
-
-    What cannot be looked up stays as it is; it may never be needed.
-    """
+def ground_condition(condition: Condition, context: Context) -> Condition:
+    """Return the condition with the row's cells and the parameters put in."""
     match condition:
         case All(parts=parts):
-            return All(parts=tuple(reduce_condition(part, context) for part in parts))
+            return All(parts=tuple(ground_condition(part, context) for part in parts))
         case Some(parts=parts):
-            return Some(parts=tuple(reduce_condition(part, context) for part in parts))
+            return Some(parts=tuple(ground_condition(part, context) for part in parts))
         case Not(part=part):
-            return Not(part=reduce_condition(part, context))
+            return Not(part=ground_condition(part, context))
         case Itself(checks=checks):
-            return Itself(checks=tuple(_reduced(check, context, at_id=False) for check in checks))
-        case Test(ref=ref, checks=checks):
+            return Itself(checks=tuple(_grounded(check, context) for check in checks))
+        case Test(checks=checks):
             return replace(
                 condition,
-                checks=tuple(_reduced(check, context, at_id=ref.is_id) for check in checks),
+                checks=tuple(_grounded(check, context) for check in checks),
             )
 
 
-def _reduced(check: Check, context: Context, *, at_id: bool) -> Check:
-    try:
-        if check.odd:
-            values = tuple(reduce(value, context, at_id=at_id) for value in check.value)
-            return replace(listed(check.kind, values), file=check.file)
-        return replace(check, value=reduce(check.value, context, at_id=at_id))
-    except PlaceRefused:
-        return check
+def _grounded(check: Check, context: Context) -> Check:
+    if check.odd:
+        values = tuple(ground(value, context) for value in check.value)
+        return replace(listed(check.kind, values), file=check.file)
+    return replace(check, value=ground(check.value, context))

@@ -4,8 +4,17 @@
 text with references in it. Anything else is a constant, braces and all.
 """
 
-from bulkrunner.domain.values.looking_up import reduce, resolve
+from bulkrunner.domain.values.looking_up import ground, resolve, settle
 from bulkrunner.domain.values.nodes import Dynamic, references_of, written
 from bulkrunner.domain.values.reading import MARKS, parse_value
 
-__all__ = ["MARKS", "Dynamic", "parse_value", "reduce", "references_of", "resolve", "written"]
+__all__ = [
+    "MARKS",
+    "Dynamic",
+    "ground",
+    "parse_value",
+    "references_of",
+    "resolve",
+    "settle",
+    "written",
+]

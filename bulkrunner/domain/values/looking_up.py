@@ -17,7 +17,10 @@ from bulkrunner.domain.values.nodes import (
     Node,
     Object,
     Text,
+    array_of,
+    object_of,
     references_in,
+    text_of,
 )
 
 
@@ -36,14 +39,14 @@ def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
 
 
-def reduce(value: Any, context: Context, *, at_id: bool = False) -> Any:
-    """Return the value with everything looked up that does not depend on where it is used.
+def ground(value: Any, context: Context) -> Any:
+    """Return the value with the row's cells and the parameters put in; the rest stays a reference.
 
-    What refers to the object that a change is made in stays a reference.
+    What has no value stays a reference too; looking it up later says so.
     """
     if not isinstance(value, Dynamic):
         return value
-    node = _reduce(value.node, context, at_id=at_id)
+    node = _ground(value.node, context)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
@@ -63,19 +66,72 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return [_resolve(item, context) for item in listed]
 
 
-def _reduce(node: Node, context: Context, *, at_id: bool = False) -> Node:
-    if not any(ref.origin is Origin.HERE for ref in references_in(node)):
-        return Constant(value=_resolve(node, context, at_id=at_id))
+def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
+    """Return the value with everything looked up that does not depend on where it is used.
+
+    Args:
+        value: plain JSON or ``Dynamic``; what has no value stays a reference.
+        context: what the references are looked up in.
+        at_id: the value is to stand at an ``@id``.
+        whole: plain places begin at one object only, so they are looked up too.
+    """
+    if not isinstance(value, Dynamic):
+        return value
+    if whole:
+        try:
+            return _resolve(value.node, context, at_id=at_id)
+        except PlaceRefused:
+            return value
+    node = _settle(value.node, context, at_id=at_id)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
     match node:
         case Object(items=items):
-            return Object(
-                items={
-                    key: _reduce(item, context, at_id=key == "@id") for key, item in items.items()
-                }
+            return object_of(
+                {key: _settle(item, context, at_id=key == "@id") for key, item in items.items()}
             )
         case Array(items=listed):
-            return Array(items=tuple(_reduce(item, context) for item in listed))
+            return array_of([_settle(item, context) for item in listed])
+    if any(ref.origin is Origin.HERE for ref in references_in(node)):
+        return node
+    try:
+        return Constant(value=_resolve(node, context, at_id=at_id))
+    except PlaceRefused:
+        return node
+
+
+_GROUND = (Origin.ROW, Origin.PARAM)
+
+
+def _ground(node: Node, context: Context) -> Node:
+    match node:
+        case Lookup(ref=ref) if ref.origin in _GROUND:
+            try:
+                return Constant(value=_looked_up(node, context, at_id=False))
+            except PlaceRefused:
+                return node
+        case Text(pieces=pieces):
+            return _ground_text(pieces, context)
+        case Object(items=items):
+            return object_of({key: _ground(item, context) for key, item in items.items()})
+        case Array(items=listed):
+            return array_of([_ground(item, context) for item in listed])
     return node
+
+
+def _ground_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
+    grounded: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, Lookup) and piece.ref.origin in _GROUND:
+            try:
+                grounded.append(_as_text(piece, context))
+            except PlaceRefused:
+                grounded.append(piece)
+        else:
+            grounded.append(piece)
+    return text_of(grounded)
 
 
 def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,7 +25,6 @@ class Text:
     """``$text``: constant pieces and lookups, joined."""
 
     pieces: tuple[str | Lookup, ...]
-    written: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +103,40 @@ def _written(node: Node) -> Any:
             if through:
                 data["through"] = [call.text for call in through]
             return data if default is ABSENT else {**data, "default": default}
-        case Text(written=text):
-            return {"$text": text}
+        case Text(pieces=pieces):
+            return {"$text": "".join(map(_written_piece, pieces))}
         case Object(items=items):
             return {key: _written(item) for key, item in items.items()}
         case Array(items=listed):
             return [_written(item) for item in listed]
+
+
+def _written_piece(piece: str | Lookup) -> str:
+    if isinstance(piece, str):
+        return piece.replace("{", "{{").replace("}", "}}")
+    return "{" + "|".join([piece.ref.text, *(call.text for call in piece.through)]) + "}"
+
+
+def object_of(items: Mapping[str, Node]) -> Constant | Object:
+    """Return an object of parts; a constant where all of them are."""
+    known = {key: item.value for key, item in items.items() if isinstance(item, Constant)}
+    return Constant(value=known) if len(known) == len(items) else Object(items=items)
+
+
+def array_of(items: Sequence[Node]) -> Constant | Array:
+    """Return a list of parts; a constant where all of them are."""
+    known = [item.value for item in items if isinstance(item, Constant)]
+    return Constant(value=known) if len(known) == len(items) else Array(items=tuple(items))
+
+
+def text_of(pieces: Sequence[str | Lookup]) -> Constant | Text:
+    """Return a text of pieces; a constant where nothing is looked up."""
+    joined: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        elif piece != "":
+            joined.append(piece)
+    if all(isinstance(piece, str) for piece in joined):
+        return Constant(value="".join(map(str, joined)))
+    return Text(pieces=tuple(joined))

@@ -9,7 +9,15 @@ from bulkrunner.domain.forms import FormError, brief, meant
 from bulkrunner.domain.places import ABSENT, PlaceError
 from bulkrunner.domain.references import Reference, parse_reference
 from bulkrunner.domain.text_functions import MAX_FUNCTIONS, Call, parse_call
-from bulkrunner.domain.values.nodes import Array, Constant, Dynamic, Lookup, Node, Object, Text
+from bulkrunner.domain.values.nodes import (
+    Constant,
+    Dynamic,
+    Lookup,
+    Node,
+    array_of,
+    object_of,
+    text_of,
+)
 
 MARKS = ("$value", "$text")
 MAX_DEPTH = 40
@@ -36,20 +44,12 @@ def _parse(data: Any, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise FormError(f"a value is nested more than {MAX_DEPTH} deep")
     if isinstance(data, list):
-        items = [_below(index, item, depth) for index, item in enumerate(data)]
-        constants = [item.value for item in items if isinstance(item, Constant)]
-        if len(constants) == len(items):
-            return Constant(value=constants)
-        return Array(items=tuple(items))
+        return array_of([_below(index, item, depth) for index, item in enumerate(data)])
     if isinstance(data, dict):
         marked = [key for key in data if key.startswith("$")]
         if marked:
             return _marked(data, marked)
-        nodes = {key: _below(key, item, depth) for key, item in data.items()}
-        known = {key: item.value for key, item in nodes.items() if isinstance(item, Constant)}
-        if len(known) == len(nodes):
-            return Constant(value=known)
-        return Object(items=nodes)
+        return object_of({key: _below(key, item, depth) for key, item in data.items()})
     return Constant(value=data)
 
 
@@ -92,7 +92,7 @@ def _reference(text: str) -> Reference:
     try:
         return parse_reference(text)
     except PlaceError as error:
-        raise FormError(f"{brief(text)} is no reference: {error}") from None
+        raise FormError(f"{brief(text)} is no reference: {error}", code="bad_place") from None
 
 
 def _through(names: Any) -> tuple[Call, ...]:
@@ -123,10 +123,7 @@ def _text(text: str) -> Node:
             )
         else:
             constant, at = constant + letter, at + 1
-    pieces.append(constant)
-    if len(pieces) == 1:
-        return Constant(value=constant)
-    return Text(pieces=tuple(piece for piece in pieces if piece != ""), written=text)
+    return text_of([*pieces, constant])
 
 
 def _closing(text: str, at: int) -> int:

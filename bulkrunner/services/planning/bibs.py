@@ -13,11 +13,14 @@ from bulkrunner.domain.answers import Found, Moved
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.domain.records import Document, thing_part
+from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300
 """Characters kept of a title or name; records are not trusted to be short."""
+
+DOCUMENTS = 64
+"""Whole bibs kept; a holding's bib is asked for soon after it was looked up, or never."""
 
 V = TypeVar("V")
 
@@ -80,6 +83,15 @@ class Bibs:
         self._reader = reader
         self._iris = iris
         self._facts: OnceCache[BibFacts | None] = OnceCache(self._look_up)
+        self._documents: OnceCache[Document | None] = OnceCache(self._read, size=DOCUMENTS)
+
+    def document(self, iri_or_id: str) -> Document | None:
+        """Return the bib itself, None where it does not resolve.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        return self._documents.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
     def find(self, iri_or_id: str) -> BibFacts | None:
         """Return what is known of the bib, None where it does not resolve.
@@ -98,18 +110,26 @@ class Bibs:
         return None if parts and parts[0] != self._iris.target else self.find(iri)
 
     def _look_up(self, key: str) -> BibFacts | None:
+        document = self._documents.get(key)
+        if document is None:
+            return None
+        thing_iri = thing_part(document).get("@id")
+        return BibFacts(
+            summary=summarise(self._name(document, key), document),
+            thing_iri=thing_iri if isinstance(thing_iri, str) else "",
+            is_bib=is_bib(document),
+        )
+
+    def _name(self, document: Document, key: str) -> str:
+        iri = record_part(document).get("@id")
+        return (self._iris.short_id(iri) if isinstance(iri, str) else None) or key
+
+    def _read(self, key: str) -> Document | None:
         answer = self._reader.read(key)
         if isinstance(answer, Moved):
             target = self._iris.short_id(answer.target)
             answer = self._reader.read(target) if target else answer
-        if not isinstance(answer, Found):
-            return None
-        thing_iri = thing_part(answer.document).get("@id")
-        return BibFacts(
-            summary=summarise(answer.record, answer.document),
-            thing_iri=thing_iri if isinstance(thing_iri, str) else "",
-            is_bib=is_bib(answer.document),
-        )
+        return answer.document if isinstance(answer, Found) else None
 
 
 def is_bib(document: Document) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bulkrunner.domain.called import edited
 from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.context import Context
 from bulkrunner.domain.functions import (
     Changed,
     Declined,
@@ -32,6 +33,7 @@ from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
+from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Creation,
@@ -57,7 +59,7 @@ class Calling:
     def __init__(
         self,
         resolver: Resolver,
-        iris: IriMap,
+        contexts: Contexts,
         runners: Runners | None,
         parameters: Mapping[str, Any],
     ) -> None:
@@ -65,12 +67,13 @@ class Calling:
 
         Args:
             resolver: that reads and proves.
-            iris: of the environment.
+            contexts: of records, for conditions and expectations.
             runners: that call functions; None where the job has none.
             parameters: of the job, with their values.
         """
         self._resolver = resolver
-        self._iris = iris
+        self._contexts = contexts
+        self._iris = contexts.iris
         self._runners = runners
         self._parameters = parameters
 
@@ -84,6 +87,9 @@ class Calling:
 
         def build(known: Known) -> Wish:
             document = known.now or known.before or {}
+            context = self._contexts.of_record(entry, known, look)
+            if document:
+                admit(entry.step, context)
             answer = self._answer(entry, action, known.record, document)
             if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
                 several.append(answer)
@@ -91,7 +97,7 @@ class Calling:
                     "operations_of_function",
                     f"the function asks for {len(answer.operations)} operations, planned by themselves",
                 )
-            return self._wish(entry, action, known, document, answer)
+            return self._wish(entry, action, known, context, answer)
 
         if action.on_bibs:
             change = self._of_bib(task, build)
@@ -109,7 +115,7 @@ class Calling:
         def ask() -> Refusal:
             bib = self._resolver.bib(task.ref)
             document = self._resolver.document(bib.summary.id) or {}
-            build(Known(record=bib.summary.id, before=document, now=document))
+            build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
             return Refusal(
                 code="function_answer",
                 message="a function on bibs returns operations, skip or refuse",
@@ -173,12 +179,14 @@ class Calling:
         entry: StepEntry,
         action: StepFunction,
         known: Known,
-        document: Document,
+        context: Context,
         answer: FunctionAnswer,
     ) -> Wish:
+        document = context.document
         asked = self._asked(entry, action, known.record)
+        expect = {at: looked_up(value, context) for at, value in entry.step.expect.items()}
         if not isinstance(answer, Changed):
-            return Removal(operation={"delete": known.record}, wish=asked, expect=entry.step.expect)
+            return Removal(operation={"delete": known.record}, wish=asked, expect=expect)
         result = edited(document, answer.document)
         if isinstance(result, Refusal):
             raise Refused(result)
@@ -189,7 +197,7 @@ class Calling:
             wish=asked,
             change=lambda _: Applied(document=after, declared=result.declared),
             pattern=parts_of_update(update),
-            expect=entry.step.expect,
+            expect=expect,
         )
 
     def _asked(self, entry: StepEntry, action: StepFunction, record: str) -> dict[str, Any]:

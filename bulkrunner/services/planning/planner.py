@@ -24,6 +24,7 @@ from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.selecting import Selecting
 from bulkrunner.services.planning.stepping import Stepping
@@ -190,11 +191,12 @@ class Planner:
         earlier = EarlierRuns(self._ledger, plan)
         restorer = Restorer(self._reader, self._iris, proofs, earlier)
         selecting = Selecting(restorer, proofs.job.sigels)
-        calling = Calling(restorer, self._iris, runners, proofs.job.parameters)
+        contexts = Contexts(restorer, self._iris, proofs.job.parameters)
+        calling = Calling(restorer, contexts, runners, proofs.job.parameters)
         return Parts(
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
-            stepping=Stepping(restorer, selecting, self._iris, calling),
+            stepping=Stepping(restorer, selecting, calling, contexts),
             forbidden=forbidden_places(plan),
         )
 

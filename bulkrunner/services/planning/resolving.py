@@ -41,6 +41,7 @@ from bulkrunner.services.planning.earlier import EarlierRuns
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.planning.steps import (
+    NOT_MET,
     Creation,
     Edit,
     Known,
@@ -181,6 +182,10 @@ class Resolver(Reading):
         """
         return self._bib_to_hold(ref, Known(record=ref))
 
+    def bib_document(self, record: str) -> Document | None:
+        """Return a bib as the catalogue has it, None where it does not resolve."""
+        return self._bibs.document(record)
+
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
@@ -288,6 +293,7 @@ class Resolver(Reading):
             return done
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
+        _admit(wish, known)
         wish.first()
         return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
 
@@ -346,12 +352,14 @@ class Resolver(Reading):
         """
         earlier = known.earlier
         part = subject_part(earlier, task.step) if earlier is not None else None
-        if earlier is None or part is None:
+        if earlier is None or part is None or part.code == NOT_MET:
             return
         now = known.now
         known.now = earlier.before
+        wish: Wish | None = None
         try:
-            wanted = wish_of(build(known))
+            wish = build(known)
+            wanted = wish_of(wish)
         except (Refused, PassedOver):
             wanted = ""
         known.now = now
@@ -359,6 +367,8 @@ class Resolver(Reading):
             known.earlier = known.target_key = None
             known.waits = ()
             raise PassedOver("repeated", f"{part.source} has named the record already")
+        if wish is not None:
+            _admit(wish, known)
         raise Refused(
             Refusal(
                 code="conflicting_rows",
@@ -373,14 +383,17 @@ class Resolver(Reading):
         result = wish.change(now)
         if isinstance(result, Refusal):
             raise Refused(result)
+        pattern = wish.pattern
+        if wish.done is not None:
+            known.operation, pattern = wish.done(result)
         after = result.document
         demand(self._may_become(after, known.kind or ""))
         own = _no_change() if same(after, now) and not wish.resave else {}
         earlier = known.earlier
         if earlier is not None and earlier.action is Action.CREATE:
-            return _as_create(
-                after, update_pattern(None, wish.pattern, earlier=earlier.pattern)
-            ) | {"own": own}
+            return _as_create(after, update_pattern(None, pattern, earlier=earlier.pattern)) | {
+                "own": own
+            }
         declared = (*result.declared, *(changed_paths(before, now) if earlier else ()))
         prediction = predict_stored(after, declared=declared)
         fingerprints = (before_fingerprint(before), before_fingerprint(prediction.document))
@@ -396,7 +409,7 @@ class Resolver(Reading):
             "before_fingerprint": fingerprints[0],
             "after_fingerprint": fingerprints[1],
             "pattern": update_pattern(
-                known.kind, wish.pattern, earlier=earlier.pattern if earlier else ""
+                known.kind, pattern, earlier=earlier.pattern if earlier else ""
             ),
             "own": own,
         }
@@ -440,6 +453,7 @@ class Resolver(Reading):
         made = self._earlier_runs.made(known.wish)
         if (earlier := self._created_earlier(known, made)) is not None:
             return earlier
+        _admit(creation, known)
         existing = self._standing(bib, creation.sigel, known, look)
         if existing:
             text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
@@ -509,6 +523,19 @@ class Resolver(Reading):
             else:
                 left.append(record)
         return tuple(left)
+
+
+def _admit(wish: Wish | Creation, known: Known) -> None:
+    """Go on where the record is one that is meant.
+
+    Raises:
+        PassedOver: it is not, and nothing is wanted of it.
+    """
+    try:
+        wish.admit()
+    except PassedOver:
+        known.operation, known.wish = {}, None
+        raise
 
 
 def _wanted(wish: Wish, known: Known) -> Wish:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.context import Context
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
-from bulkrunner.domain.operations import apply_update, build_create, neutral_operation
+from bulkrunner.domain.operations import (
+    Applied,
+    Refusal,
+    apply_update,
+    build_create,
+    check_expect,
+    ground_update,
+    neutral_operation,
+)
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.records import Document
 from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepFunction, StepUpdate
+from bulkrunner.domain.values import ground, settle
 from bulkrunner.services.planning.calling import Calling
+from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import Selecting, fitting
 from bulkrunner.services.planning.steps import (
@@ -20,9 +33,11 @@ from bulkrunner.services.planning.steps import (
     Edit,
     Known,
     PassedOver,
+    Refused,
     Removal,
     Task,
     Wish,
+    demand,
 )
 from bulkrunner.services.planning.view import Look
 
@@ -31,11 +46,20 @@ class Stepping:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
     def __init__(
-        self, resolver: Resolver, selecting: Selecting, iris: IriMap, calling: Calling
+        self, resolver: Resolver, selecting: Selecting, calling: Calling, contexts: Contexts
     ) -> None:
+        """Plan the entries of steps.
+
+        Args:
+            resolver: of single records.
+            selecting: tells which records an entry means.
+            calling: plans the steps that are functions.
+            contexts: of records, for conditions and values.
+        """
+        self._contexts = contexts
         self._resolver = resolver
         self._selecting = selecting
-        self._iris = iris
+        self._iris = contexts.iris
         self._calling = calling
 
     def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
@@ -78,42 +102,101 @@ class Stepping:
         if isinstance(entry.step.action, StepFunction):
             return self._calling.act(entry, entry.step.action, task, look)
         if isinstance(entry.step.action, StepCreate):
-            change = self._resolver.hold(task, lambda known: self._creation(entry, known), look)
+            change = self._resolver.hold(
+                task, lambda known: self._creation(entry, known, look), look
+            )
         else:
             change = self._resolver.concern(
-                task, lambda known: self._wish(_fitting(entry, known), known), look
+                task, lambda known: self._wish(entry, known, look), look
             )
         return [Draft(change=change)]
 
-    def _wish(self, entry: StepEntry, known: Known) -> Wish:
+    def _wish(self, entry: StepEntry, known: Known, look: Look) -> Wish:
+        context = self._contexts.of_record(entry, known, look)
         op = operation_of(entry, known.record if known.before is not None else NEW)
-        operation = neutral_operation(op, self._iris)
         if not isinstance(op, Update):
-            return Removal(operation=operation, expect=entry.step.expect)
+            return self._removal(entry, context, known)
+        wanted = ground_update(op, context)
+        operation = neutral_operation(wanted, self._iris)
+
+        def admitted() -> None:
+            _fit(entry, known)
+            admit(entry.step, context)
+
+        def change(now: Document) -> Applied | Refusal:
+            expect = {at: looked_up(value, context) for at, value in wanted.expect.items()}
+            return apply_update(now, replace(wanted, expect=expect), self._iris, context)
+
+        def done(result: Applied) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+            made = replace(wanted, changes=result.changes)
+            tried = replace(wanted, changes=result.effective or result.changes)
+            return neutral_operation(made, self._iris), parts_of_update(tried)
+
         return Edit(
             operation=operation,
-            change=lambda now: apply_update(now, op, self._iris),
-            pattern=parts_of_update(op),
-            resave=op.resave,
+            wish=operation,
+            change=change,
+            done=done,
+            admit=admitted,
+            pattern=parts_of_update(wanted),
+            resave=wanted.resave,
         )
 
-    def _creation(self, entry: StepEntry, known: Known) -> Creation:
+    def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
+        expect = {at: ground(value, context) for at, value in entry.step.expect.items()}
+        op = Delete(source=entry.source, target=known.record, expect=expect)
+
+        def admitted() -> None:
+            _fit(entry, known)
+            admit(entry.step, context)
+            wanted = {at: looked_up(value, context) for at, value in expect.items()}
+            demand(check_expect(context.document, wanted, self._iris))
+
+        return Removal(operation=neutral_operation(op, self._iris), admit=admitted)
+
+    def _creation(self, entry: StepEntry, known: Known, look: Look) -> Creation:
+        context = self._contexts.of_bib(entry, known, look)
         op = operation_of(entry, known.record)
         if not isinstance(op, Create):
             raise TypeError("the step creates nothing")
+        op = replace(op, sigel=_sigel(looked_up(op.sigel, context)))
+        wanted = _with(op, lambda value: ground(value, context))
+        made = _with(op, lambda value: settle(value, context, whole=True))
+
+        def document(iri: str) -> Document:
+            plain = _with(op, lambda value: looked_up(value, context))
+            return build_create(plain, iris=self._iris, bib_thing_iri=iri)
+
         return Creation(
             sigel=op.sigel,
-            operation=neutral_operation(op, self._iris),
-            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
-            pattern=pattern_of(op),
+            operation=neutral_operation(made, self._iris),
+            wish=neutral_operation(wanted, self._iris),
+            document=document,
+            admit=lambda: admit(entry.step, context),
+            pattern=pattern_of(made),
         )
 
 
-def _fitting(entry: StepEntry, known: Known) -> StepEntry:
-    """Return the entry of a record that still fits the search that named it."""
+def _with(op: Create, look_up: Callable[[Any], Any]) -> Create:
+    return replace(op, body=look_up(op.body), record=look_up(op.record))
+
+
+def _sigel(value: object) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise Refused(
+        Refusal(
+            code="no_sigel",
+            message="the value that the step takes the sigel from is no text",
+            hint="give each row the library's sigel",
+        )
+    )
+
+
+def _fit(entry: StepEntry, known: Known) -> None:
+    """Go on where a record still fits the search that named it."""
     if entry.query is not None and entry.step.concerns_selected and known.before is not None:
         fitting(known.before, entry.query)
-    return entry
 
 
 NEW = "new"

@@ -17,6 +17,9 @@ MAX_DEPTH = 100
 
 MAX_MESSAGE = 1000
 
+NOT_MET = "where_not_met"
+"""Code of a record that a step does not mean."""
+
 
 class Refused(Exception):
     """Carries a refusal out of the steps; never leaves planning."""
@@ -105,6 +108,8 @@ class Edit:
         wish: the same before anything was looked up in the record; None where it is the same.
         change: returns the document after it.
         pattern: what it does, values left out, in parts.
+        done: tells, of what came of the change, the operation and the pattern's parts anew.
+        admit: raises ``PassedOver`` where the step does not mean the record.
         first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
         resave: the record is sent even if nothing changes.
     """
@@ -112,6 +117,8 @@ class Edit:
     operation: Mapping[str, Any]
     change: Callable[[Document], Applied | Refusal]
     pattern: tuple[str, ...]
+    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[str, ...]]] | None = None
+    admit: Callable[[], None] = everything
     first: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
@@ -120,9 +127,10 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """The deletion of one existing record; ``operation`` and ``wish`` as of an edit."""
+    """The deletion of one existing record; ``operation``, ``wish``, ``admit`` as of an edit."""
 
     operation: Mapping[str, Any]
+    admit: Callable[[], None] = everything
     first: Callable[[], None] = everything
     pattern: str = ""
     wish: Mapping[str, Any] | None = None
@@ -134,7 +142,7 @@ class Creation:
     """A holding to be created.
 
     Attributes:
-        operation, wish: as of an edit.
+        operation, wish, admit: as of an edit.
         document: returns the document to be posted, given the bib's graph[1].@id.
     """
 
@@ -142,6 +150,7 @@ class Creation:
     operation: Mapping[str, Any]
     document: Callable[[str], Document]
     pattern: str
+    admit: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
 
 

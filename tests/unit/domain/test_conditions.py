@@ -12,10 +12,10 @@ from bulkrunner.domain.conditions import (
     MAX_SHOWN,
     condition_data,
     condition_references,
+    ground_condition,
     holds,
     parse_condition,
     parse_matching,
-    reduce_condition,
 )
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.forms import FormError
@@ -123,8 +123,8 @@ def test_conditions(condition, expected):
     assert met(condition, files, **rest) is expected
     assert met({"not": condition}, files, **rest) is not expected
     parsed = parse_condition(condition, outside(files))
-    reduced = reduce_condition(parsed, context(**rest))
-    assert holds(reduced, context(**rest)) is expected
+    grounded = ground_condition(parsed, context(**rest))
+    assert holds(grounded, context(**rest)) is expected
 
 
 @pytest.mark.parametrize(

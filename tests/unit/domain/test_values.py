@@ -12,8 +12,8 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.values import (
     Dynamic,
+    ground,
     parse_value,
-    reduce,
     references_of,
     resolve,
     written,
@@ -109,12 +109,32 @@ def test_a_value_is_the_same_in_every_environment():
     }
 
 
-def test_what_depends_on_the_object_stays_a_reference():
-    value = parse_value([{"$text": "{copyNumber}"}, {"$value": "@row.a"}, {"$value": "copyNumber"}])
-    left = reduce(value, context(row={"a": "x"}))
-    assert isinstance(left, Dynamic)
-    assert written(left) == [{"$text": "{copyNumber}"}, "x", {"$value": "copyNumber"}]
-    assert resolve(left, context().at({"copyNumber": "1"})) == ["1", "x", "1"]
+def test_rows_and_parameters_are_put_in_and_the_rest_stays():
+    value = parse_value(
+        [
+            {"$text": "{{{@row.a}}} {copyNumber|trim} {@param.b}"},
+            {"$value": "@row.a", "through": ["upper"]},
+            {"x": {"$value": "@row.none"}},
+            {"y": {"$value": "@bib.id"}},
+        ]
+    )
+    grounded = ground(value, context(row={"a": "{x}"}, parameters={"b": 4}))
+    assert isinstance(grounded, Dynamic)
+    assert written(grounded) == [
+        {"$text": "{{{{x}}}} {copyNumber|trim} 4"},
+        "{X}",
+        {"x": {"$value": "@row.none"}},
+        {"y": {"$value": "@bib.id"}},
+    ]
+    assert written(parse_value(written(grounded))) == written(grounded)
+    value = parse_value({"$text": "{@row.a}-{copyNumber}"})
+    grounded = ground(value, context(row={"a": "{x}"}))
+    assert resolve(grounded, context().at({"copyNumber": "1"})) == "{x}-1"
+
+
+def test_a_value_of_rows_alone_becomes_a_constant():
+    value = parse_value({"label": [{"$text": "{@row.a}!"}, {"$value": "@row.a"}]})
+    assert ground(value, context(row={"a": "x"})) == {"label": ["x!", "x"]}
 
 
 def test_too_long_a_text_is_refused():

@@ -1,0 +1,208 @@
+"""Reads the conditions, values and changes of a step, and tells what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from bulkrunner.adapters.manifests.messages import Told
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
+from bulkrunner.domain.changes.kinds import Change
+from bulkrunner.domain.changes.reading import VERBS, parse_change, parse_example
+from bulkrunner.domain.changes.referring import change_references
+from bulkrunner.domain.conditions import Condition, condition_references, parse_condition
+from bulkrunner.domain.forms import FormError, Outside
+from bulkrunner.domain.places import PlaceError, parse_place
+from bulkrunner.domain.references import Origin, Reference
+from bulkrunner.domain.values import parse_value, references_of
+
+Path = tuple[PathKey, ...]
+T = TypeVar("T")
+
+SCOPE = ("in", "when")
+"""Keys that stand beside a verb, in a change or in the step itself."""
+
+
+@dataclass(kw_only=True)
+class Forms:
+    """What a step says in conditions, values and changes, read.
+
+    Attributes:
+        expect: by place; create: ``sigel``, ``body`` and ``record``.
+        told: what is wrong, with the path from the step.
+        references: with the path of the condition, value or change that holds them.
+    """
+
+    where: Condition | None = None
+    expect: dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    create: dict[str, Any] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    references: list[tuple[Reference, Path]] = field(default_factory=list)
+
+    @property
+    def columns(self) -> dict[str, Path]:
+        """Return the columns of the row that are referred to, each with the first path."""
+        found: dict[str, Path] = {}
+        for ref, path in self.references:
+            if ref.origin is Origin.ROW:
+                found.setdefault(ref.name, path)
+        return found
+
+
+def read_forms(
+    step: Mapping[str, Any], outside: Outside, parameters: Mapping[str, Any], *, prefix: Path
+) -> Forms:
+    """Read a step that fits the schema.
+
+    Args:
+        step: as written.
+        outside: compiles expressions, reads files.
+        parameters: those that the manifest declares, by name.
+        prefix: the step's path in the manifest, for the words.
+    """
+    reader = _Reader(outside, prefix)
+    reader.read(step)
+    reader.check_references(step, parameters)
+    return reader.forms
+
+
+class _Reader:
+    def __init__(self, outside: Outside, prefix: Path) -> None:
+        self._outside = outside
+        self._prefix = prefix
+        self.forms = Forms()
+
+    def read(self, step: Mapping[str, Any]) -> None:
+        """Read every form of the step."""
+        if "where" in step:
+            data = step["where"]
+            read = partial(parse_condition, data, self._outside)
+            self.forms.where = self._part(("where",), data, read, condition_references)
+        for path, data in _changes(step):
+            self._change(path, data, partial(parse_change, data, self._outside))
+        if "example" in step:
+            self._change(("example",), step["example"], partial(parse_example, step["example"]))
+        for path, data in _expectations(step):
+            self._expect(path, data)
+        for key, value in step.get("create", {}).items():
+            if key != "creates":
+                self.forms.create[key] = self._value(("create", key), value)
+
+    def _change(self, path: Path, data: Any, read: Callable[[], Change]) -> None:
+        change = self._part(path, data, read, change_references)
+        if change is not None:
+            self.forms.changes.append(change)
+
+    def _expect(self, path: Path, data: Mapping[str, Any]) -> None:
+        for place, value in data.items():
+            try:
+                parse_place(place)
+            except PlaceError as error:
+                where = path_text((*self._prefix, *path, place))
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        key=place,
+                        code="bad_place",
+                        message=f"{where}: {shown(place)} is no place: {error}",
+                    )
+                )
+            else:
+                self.forms.expect[place] = self._value((*path, place), value)
+
+    def _value(self, path: Path, data: Any) -> Any:
+        return self._part(path, data, partial(parse_value, data), references_of)
+
+    def _part(
+        self,
+        path: Path,
+        data: Any,
+        read: Callable[[], T],
+        references: Callable[[T], Iterator[Reference]],
+    ) -> T | None:
+        try:
+            found = read()
+        except FormError as error:
+            self._tell(error.below(*path))
+            return None
+        for ref in references(found):
+            self.forms.references.append((ref, (*path, *(_where(data, ref.text) or ()))))
+        return found
+
+    def _tell(self, error: FormError) -> None:
+        key = error.key
+        where = path_text((*self._prefix, *error.path, *((key,) if key else ())))
+        self.forms.told.append(
+            Told(
+                path=error.path,
+                key=key,
+                code=error.code,
+                message=f"{where}: {error.message}",
+                hint=error.hint,
+            )
+        )
+
+    def check_references(self, step: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        """Tell of rows that the step has not, and of parameters that nobody declared."""
+        for ref, path in dict.fromkeys(self.forms.references):
+            where = path_text((*self._prefix, *path))
+            if ref.origin is Origin.ROW and "rows" not in step:
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        code="no_row",
+                        message=f"{where}: {shown(ref.text)} names a column, "
+                        "but the step's records do not come from a table",
+                        hint="select them by rows: {file: …, key: …}",
+                    )
+                )
+            if ref.origin is Origin.PARAM and ref.name not in parameters:
+                near = meant(ref.name, list(parameters))
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        code="unknown_parameter",
+                        message=f"{where}: the manifest has no parameter {shown(ref.name)}",
+                        hint=f"did you mean `@param.{near}`?"
+                        if near
+                        else "declare it under `parameters`",
+                    )
+                )
+
+
+def _where(data: Any, text: str) -> Path | None:
+    """Return the path of the first text, or key, in which a reference stands."""
+    if isinstance(data, str):
+        return () if text in data else None
+    if isinstance(data, (dict, list)):
+        for key, item in data.items() if isinstance(data, dict) else enumerate(data):
+            if (found := _where(item, text)) is not None:
+                return (key, *found)
+            if key == text:
+                return (key,)
+    return None
+
+
+def _changes(step: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    update = step.get("update")
+    listed: list[tuple[Path, Mapping[str, Any]]] = [(("changes",), step)]
+    if isinstance(update, dict):
+        listed.append((("update", "changes"), update))
+    for path, holder in listed:
+        for number, data in enumerate(holder.get("changes", ())):
+            yield (*path, number), data
+    if any(verb in step for verb in VERBS):
+        yield (), {key: step[key] for key in (*VERBS, *SCOPE) if key in step}
+
+
+def _expectations(step: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for path, holder in (
+        ((), step),
+        (("update",), step.get("update")),
+        (("delete",), step.get("delete")),
+    ):
+        if isinstance(holder, dict) and "expect" in holder:
+            yield (*path, "expect"), holder["expect"]

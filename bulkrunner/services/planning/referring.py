@@ -1,0 +1,90 @@
+"""What conditions and values of a step refer to, for one record: its row, its bib, the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from bulkrunner.domain.changes.applying import fits_example
+from bulkrunner.domain.changes.kinds import ExampleChange
+from bulkrunner.domain.conditions import holds
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.plan import Action, record_key
+from bulkrunner.domain.records import Document
+from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
+from bulkrunner.domain.values import resolve
+from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.steps import NOT_MET, Known, PassedOver, Refused
+from bulkrunner.services.planning.view import Look
+
+
+class Contexts:
+    """Makes the context of each record; thread safe, keeps nothing per record."""
+
+    def __init__(self, resolver: Resolver, iris: IriMap, parameters: Mapping[str, Any]) -> None:
+        self._resolver = resolver
+        self.iris = iris
+        self._parameters = parameters
+
+    def of_record(self, entry: StepEntry, known: Known, look: Look) -> Context:
+        """Return the context of an existing record, or of one that the plan creates."""
+        document = known.now or {}
+        if known.kind == "bib":
+            return self._context(entry, document, lambda: document)
+        return self._context(entry, document, cache(lambda: self._bib(known, look)))
+
+    def of_bib(self, entry: StepEntry, known: Known, look: Look) -> Context:
+        """Return the context of a bib that a holding is to be created on."""
+        document = self._bib(known, look)
+        return self._context(entry, document or {}, lambda: document)
+
+    def _context(self, entry: StepEntry, document: Document, bib: Any) -> Context:
+        return Context(
+            document=document,
+            iris=self.iris,
+            bib=bib,
+            row=entry.row,
+            parameters=self._parameters,
+        )
+
+    def _bib(self, known: Known, look: Look) -> Document | None:
+        """Return the record's bib as what precedes in the plan will have left it."""
+        if known.bib is None:
+            return None
+        key = record_key(known.bib.id)
+        planned = look.of([key], sure=True).get(key)
+        if planned is not None and planned.action is Action.UPDATE:
+            return planned.after
+        return self._resolver.bib_document(known.bib.id)
+
+
+def admit(step: Step, context: Context) -> None:
+    """Go on where a record meets the step's condition, and looks like its example.
+
+    Raises:
+        PassedOver: it does not.
+        Refused: the condition compares with a value that is missing.
+    """
+    try:
+        if step.where is not None and not holds(step.where, context):
+            raise PassedOver(NOT_MET, "the record does not meet the step's condition")
+        for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
+            if isinstance(change, ExampleChange) and not fits_example(change, context):
+                raise PassedOver(NOT_MET, "the record does not look like the example")
+    except PlaceRefused as refused:
+        raise Refused(refused.refusal) from None
+
+
+def looked_up(value: Any, context: Context) -> Any:
+    """Return the plain value.
+
+    Raises:
+        Refused: it is missing, or cannot be used.
+    """
+    try:
+        return resolve(value, context)
+    except PlaceRefused as refused:
+        raise Refused(refused.refusal) from None
