@@ -294,7 +294,7 @@ class Resolver(Reading):
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
         _admit(wish, known)
-        wish.first()
+        _first(wish, known)
         return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
 
     def _meet(self, task: Task, known: Known, look: Look) -> None:
@@ -533,6 +533,20 @@ def _admit(wish: Wish | Creation, known: Known) -> None:
     """
     try:
         wish.admit()
+    except PassedOver:
+        known.operation, known.wish = {}, None
+        raise
+
+
+def _first(wish: Wish, known: Known) -> None:
+    """Do what must precede.
+
+    Raises:
+        PassedOver: then nothing is wanted of the record.
+        Refused: it cannot be done.
+    """
+    try:
+        wish.first()
     except PassedOver:
         known.operation, known.wish = {}, None
         raise
