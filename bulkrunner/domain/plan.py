@@ -249,9 +249,12 @@ def record_key(record: str) -> str:
     return f"record:{record}"
 
 
+HOLDING_KEY = "holding:"
+
+
 def holding_key(bib: str, sigel: str) -> str:
     """Return the target key of a library's holding to be made on a bib."""
-    return f"holding:{bib}:{sigel}"
+    return f"{HOLDING_KEY}{bib}:{sigel}"
 
 
 def operation_digest(operation: Mapping[str, Any]) -> str:

@@ -126,11 +126,11 @@ class Acting:
                 if to == known.sigel:
                     raise PassedOver("already_there", f"the holding belongs to {to} already")
                 body, record = content_for(known.now or {}, to)
-                source = {"from": known.record, **_changed(known)}
+                source = {"from": known.name, **_changed(known)}
                 saved.append(self._save(case, known, to, _bib(known), body, record, source))
 
             return Removal(
-                operation={"delete": known.record, "moved_to": _named(action.to, context)},
+                operation={"delete": known.name, "moved_to": _named(action.to, context)},
                 admit=lambda: self._admit(case, known, context),
                 first=first,
                 pattern="move holding: delete the old one",
@@ -155,7 +155,7 @@ class Acting:
 
             return Edit(
                 operation={
-                    "update": known.record,
+                    "update": known.name,
                     "repoint": self._named_record(action.to, context),
                 },
                 change=lambda now: repointed(now, target[0]),
@@ -180,7 +180,7 @@ class Acting:
             return [Draft(change=examined)]
         known, sigel, bib = examined
         body, record = content_for(known.now or {}, sigel)
-        source = {"copy_of": known.record, **_changed(known)}
+        source = {"copy_of": known.name, **_changed(known)}
         change = self._created(
             replace(case.task, ref=bib), case, known, sigel, body, record, source
         )
@@ -200,7 +200,7 @@ class Acting:
 
             return Removal(
                 operation={
-                    "delete": known.record,
+                    "delete": known.name,
                     "merged_into": self._named_record(action.into, context),
                     "take": list(action.take),
                 },
@@ -218,7 +218,7 @@ class Acting:
         def build(target: Known) -> Edit:
             if target.record == source.record:
                 raise Refused(_same_record())
-            operation = {"update": target.record, "merge": source.record, "take": list(take)}
+            operation = {"update": target.name, "merge": source.name, "take": list(take)}
             return Edit(
                 operation=operation | _changed(source),
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
@@ -257,11 +257,11 @@ class Acting:
                     raise Refused(_all_components())
                 sigel, bib = self._where_to(action, known, context)
                 body = {COMPONENTS: owned(gone, known.sigel or "", sigel)}
-                source = {"split_from": known.record, "components": named, **_changed(known)}
+                source = {"split_from": known.name, "components": named, **_changed(known)}
                 saved.append(self._save(case, known, sigel, bib, body, {}, source))
 
             return Edit(
-                operation={"update": known.record, "split": named},
+                operation={"update": known.name, "split": named},
                 change=lambda now: parted(now, goes)[1],
                 pattern=("split components",),
                 admit=lambda: self._admit(case, known, context),
@@ -280,7 +280,7 @@ class Acting:
             if to is None:
                 to = {"job": action.job, "effect_digest": action.effect_digest}
             return Edit(
-                operation={"update": known.record, "revert": to},
+                operation={"update": known.name, "revert": to},
                 change=lambda now: self._reverted(now, action, known),
                 pattern=("revert to a version" if action.job == "" else "revert to before a job",),
                 admit=lambda: self._admit(case, known, context),
@@ -289,6 +289,8 @@ class Acting:
         return [Draft(change=self._resolver.concern(case.task, build, case.look))]
 
     def _reverted(self, now: Document, action: StepRevert, known: Known) -> Applied | Refusal:
+        if known.before is None:
+            return Refusal(code="no_version", message="the record is yet to be created")
         if action.version is not None:
             old = self._states.version(known.record, action.version)
         else:

@@ -130,7 +130,7 @@ class Stepping:
 
     def _wish(self, entry: StepEntry, known: Known, look: Look) -> Wish:
         context = self._contexts.of_record(entry, known, look)
-        op = operation_of(entry, known.record if known.before is not None else NEW)
+        op = operation_of(entry, known.name)
         if not isinstance(op, Update):
             return self._removal(entry, context, known)
         wanted = ground_update(op, context)
@@ -161,7 +161,7 @@ class Stepping:
 
     def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
         expect = {at: ground(value, context) for at, value in entry.step.expect.items()}
-        op = Delete(source=entry.source, target=known.record, expect=expect)
+        op = Delete(source=entry.source, target=known.name, expect=expect)
 
         def admitted() -> None:
             _fit(entry, known)
@@ -214,10 +214,6 @@ def _fit(entry: StepEntry, known: Known) -> None:
     """Go on where a record still fits the search that named it."""
     if entry.query is not None and entry.step.concerns_selected and known.before is not None:
         fitting(known.before, entry.query)
-
-
-NEW = "new"
-"""Stands, in an operation, for the record that the same change creates."""
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:
