@@ -162,8 +162,9 @@ def accounted(folder: Path, environ: dict[str, str], plan: str) -> int:
     seen = set()
     with out.open(encoding="utf-8") as file:
         for line in file:
-            source = json.loads(line)["source"]
-            seen.add((source["file"], source["line"]))
+            found = json.loads(line)
+            for one in (found, *found.get("inputs", ())):
+                seen.add((one["source"]["file"], one["source"]["line"]))
     return len(seen)
 
 

@@ -109,6 +109,9 @@ class Reporting(Gating):
         """
         from bulkrunner.adapters.manifests.ids import read_id_file
         from bulkrunner.adapters.undo_job import write_undo_job
+        from bulkrunner.services.keeping import refuse_compacted
+
+        refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
 
         iris = IriMap(bases=self.bases(), target="")
         same = [

@@ -32,6 +32,7 @@ class RunningSession:
         catalogue: Catalogue,
         executor: Executor,
         client_id: str,
+        progress: Progress,
     ) -> None:
         self._program = program
         self._plan = plan
@@ -39,6 +40,7 @@ class RunningSession:
         self._catalogue = catalogue
         self._executor = executor
         self._client_id = client_id
+        self._progress = progress
         self.run_id: str | None = run.id if run else None
 
     @property
@@ -67,6 +69,7 @@ class RunningSession:
     def execute(self, *, limit: int | None, hold: bool = False) -> Run:
         """Carry out what is left to do; ``hold``: pause after the first changes."""
         if self.run_id is None:
+            self._program.back_up(self._plan, self._progress)
             self.run_id = self._executor.start(self._plan, new_id("r")).id
         self._program.note_client(
             self._program.settings.environment(self._plan.environment),
@@ -98,7 +101,17 @@ class Runs(Gating):
             book=self.ledger,
         ) as catalogue:
             executor = self._executor(plan, within, catalogue, waiting)
-            yield RunningSession(self, plan, run, catalogue, executor, credentials.client_id)
+            yield RunningSession(
+                self, plan, run, catalogue, executor, credentials.client_id, progress
+            )
+
+    def back_up(self, plan: Plan, progress: Progress) -> None:
+        """Copy the ledger before a production run: it holds what an undo needs."""
+        if plan.addresses.get("kind") != "production":
+            return
+        path = self.ledger.back_up(plan.id, keep=self.settings.backups)
+        if path is not None:
+            progress.note(f"the ledger is copied to {path}", action="backed_up")
 
     def _executor(
         self,
@@ -136,7 +149,10 @@ class Runs(Gating):
     def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
         """Give what reads a run's records again; it holds nothing that can write."""
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.services.keeping import refuse_compacted
         from bulkrunner.services.verifying import Verifier
+
+        refuse_compacted(self.ledger, run.plan, f"run {run.id} cannot be compared with them")
 
         plan = self.ledger.plan(run.plan)
         environment = self.within(plan)

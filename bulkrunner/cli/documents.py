@@ -26,7 +26,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "check": ("job", "manifest_digest", "effect_digest", "operations", "inputs", "problems"),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "ledger", "hosts"),
-    "ledger": ("ledger", "state", "faults"),
+    "ledger": ("ledger", "state", "faults", "head", "against", "bundle", "path", "compacted"),
     "new": ("job", "folder", "manifest"),
     "pause": ("run", "state", "paused"),
     "plan": _PLAN,

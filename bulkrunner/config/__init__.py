@@ -23,6 +23,9 @@ from bulkrunner.errors import ConfigError
 __all__ = ["ClientPlace", "SecretCommand", "Settings", "load_settings", "own_config_path"]
 
 DEFAULT_FILE = "bulkrunner.toml"
+BACKUPS = 3
+"""Copies of the ledger that are kept."""
+
 DEFAULT_LEDGER = "sqlite:///bulkrunner.db"
 _LEDGER = re.compile(r"(?P<scheme>(?P<kind>sqlite|postgresql)(\+[a-z0-9_]+)?)://(?P<rest>.*)")
 
@@ -37,6 +40,7 @@ class Settings:
         ledger_url: SQLAlchemy URL with an absolute path; may hold a password, so ``repr`` hides it.
         clients: what files say of each environment's client.
         reviewers_path: the policy's allowed-signers file.
+        backups: copies of the ledger that are kept; 0: none is made.
     """
 
     path: Path | None
@@ -46,6 +50,7 @@ class Settings:
     clients: Mapping[str, ClientPlace]
     policy: Policy
     reviewers_path: Path | None = None
+    backups: int = BACKUPS
 
     def environment(self, name: str) -> Environment:
         """Return the environment of this name.
@@ -87,7 +92,7 @@ def load_settings(
     environments = read_environments(sections)
     clients = read_clients(sections, file, named=path is not None)
     policy = read_policy(top.table("policy"), folder)
-    configured = _configured_ledger(top.table("ledger"))
+    configured, backups = _configured_ledger(top.table("ledger"))
     faults.raise_if_any()
     return Settings(
         path=file.path if file else None,
@@ -96,6 +101,7 @@ def load_settings(
         environments=environments,
         clients=merge_clients(environments, clients, _own_clients(env, file)),
         policy=policy,
+        backups=backups,
         reviewers_path=folder / policy.reviewers if policy.reviewers else None,
     )
 
@@ -115,17 +121,20 @@ def _own_clients(env: Mapping[str, str], file: ConfigFile | None) -> dict[str, C
     return read_own_clients(read_config_file(path))
 
 
-def _configured_ledger(table: Table) -> str:
-    table.only(("url",))
+def _configured_ledger(table: Table) -> tuple[str, int]:
+    """Return the ledger's URL as it is written, and how many copies are kept."""
+    table.only(("url", "backups"))
     url = table.text("url")
+    backups = table.whole("backups", least=0, most=1000)
+    kept = BACKUPS if backups is None else backups
     if url is None:
-        return DEFAULT_LEDGER
+        return DEFAULT_LEDGER, kept
     try:
         ledger_url(url, Path("/"))
     except ConfigError as error:
         table.fault("url", error.message)
-        return DEFAULT_LEDGER
-    return url
+        return DEFAULT_LEDGER, kept
+    return url, kept
 
 
 def ledger_url(url: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 
@@ -25,6 +26,15 @@ def canonical_bytes(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """Return ``sha256:<64 hex digits>`` over the canonical JSON of the value."""
     return digest_of_bytes(canonical_bytes(value))
+
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+
+
+def as_digest(text: str) -> str | None:
+    """Return a digest as somebody wrote it, as ``sha256:<hex>``; None where it is none."""
+    found = _DIGEST.fullmatch("".join(text.split()))
+    return f"sha256:{found[1].lower()}" if found else None
 
 
 def digest_of_bytes(data: bytes) -> str:

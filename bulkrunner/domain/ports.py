@@ -527,6 +527,9 @@ class ApprovalLedger(Protocol):
     def verify_chain(self) -> str | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
+    def verify_plan(self, plan: str) -> str | None:
+        """Compare one plan's changes and documents with its events; None where all fits."""
+
     def head(self) -> str:
         """Return the chain's newest hash."""
 
@@ -537,7 +540,34 @@ class ApprovalLedger(Protocol):
         """Append an event of its own, outside any state change."""
 
 
-class Ledger(PlanLedger, RunLedger, ApprovalLedger, Protocol):
+class KeptLedger(Protocol):
+    """The ledger as something that is kept: copied, and made smaller."""
+
+    def back_up(self, label: str, *, keep: int) -> str | None:
+        """Copy the ledger's file and remove older copies; None where there is no file to copy.
+
+        Args:
+            label: part of the copy's name, e.g. a plan's id.
+            keep: copies that stay, this one included; 0: nothing is copied.
+
+        Raises:
+            LedgerUnavailable: the copy cannot be written.
+        """
+
+    def compacted(self) -> frozenset[str]:
+        """Return the plans whose documents were dropped."""
+
+    def compact(self, plans: Sequence[str]) -> int:
+        """Drop the documents that only these plans and their runs have; returns how many."""
+
+    def tidy(self) -> None:
+        """Give back the room that dropped documents took."""
+
+    def size(self) -> int | None:
+        """Return the bytes of the ledger's file, None where it is none."""
+
+
+class Ledger(PlanLedger, RunLedger, ApprovalLedger, KeptLedger, Protocol):
     """The whole ledger."""
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ look after an answer that proves nothing, a confirmation that failed, and every 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from bulkrunner.domain.answers import AnswerKind
@@ -122,23 +121,46 @@ def _settle_update(
 
 def _ours(change: PlannedChange, versions: Sequence[Version], sigel: str) -> Decision | None:
     """Find the version that an attempt of ours stored, following one that equals before."""
-    for place, (version, older) in enumerate(pairwise(versions)):
-        document = version.document
-        if document is None or last_modifier(document) != sigel:
+    for place, version in enumerate(versions):
+        document, older = version.document, versions[place + 1 :]
+        if document is None or last_modifier(document) != sigel or not is_later(change, version):
             continue
-        if not is_later(change, version) or not equals_before(change, older):
+        revived = _on_a_deletion(change, older)
+        if not revived and not (older and equals_before(change, older[0])):
             continue
         cleanups: list[str] = []
         if not equals_after(change, version):
-            beside = differs_beside(change, document)
+            beside = None if revived else differs_beside(change, document)
             if beside is None:
                 continue
             cleanups = beside
         detail: dict[str, Any] = {"cleanups": cleanups} if cleanups else {}
         if place:
             detail["changed_since"] = by_and_when(versions[0].document)
-        return Decision(verdict=Verdict.APPLIED, detail=detail, version=version)
+        return _revived(version, detail) if revived else _applied(version, detail)
     return None
+
+
+def _on_a_deletion(change: PlannedChange, older: Sequence[Version]) -> bool:
+    """Tell whether what lies below a version is a deletion of the record as planned from.
+
+    A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
+    """
+    return len(older) > 1 and older[0].document is None and equals_before(change, older[1])
+
+
+def _applied(version: Version, detail: dict[str, Any]) -> Decision:
+    return Decision(verdict=Verdict.APPLIED, detail=detail, version=version)
+
+
+def _revived(version: Version, detail: dict[str, Any]) -> Decision:
+    return Decision(
+        verdict=Verdict.APPLIED,
+        code="revived",
+        message="somebody deleted the record at the last instant, and the write brought it back",
+        detail={**detail, "revived": by_and_when(None)},
+        version=version,
+    )
 
 
 def differs_beside(change: PlannedChange, document: Document) -> list[str] | None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from bulkrunner.sandbox import documents, text_query
 from bulkrunner.sandbox.answers import ApiError, json_response
 from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.index import NUMBER_FIELDS, SearchIndex
+from bulkrunner.sandbox.index import NUMBER_FIELDS, SearchIndex, union
 from bulkrunner.sandbox.messages import Request, Response
 from bulkrunner.sandbox.settings import Settings
 
@@ -105,7 +105,7 @@ class Finder:
         tests: list[_Test] = []
         for name, values in _conditions(request).items():
             if name in _EXACT_SETS:
-                sets.append(set().union(*(self._index.with_term(name, one) for one in values)))
+                sets.append(union([self._index.with_term(name, one) for one in values]))
             else:
                 if name in NUMBER_FIELDS and (near := self._near(name, values)) is not None:
                     sets.append(near)

@@ -31,6 +31,7 @@ class SearchIndex:
         self._pending: deque[tuple[datetime | None, str]] = deque()
         self._shown: dict[str, Version] = {}
         self._terms: dict[tuple[str, str], set[str]] = {}
+        self._unfilled: set[str] = set()
         self._own_terms: dict[str, list[tuple[str, str]]] = {}
         self.generation = 0
         self._show_everything()
@@ -58,17 +59,20 @@ class SearchIndex:
         return set(self._shown)
 
     def with_term(self, field: str, value: str) -> set[str]:
-        """Return records by an exact field: ``@type`` (subclasses too), ``heldBy.@id`` and so on."""
+        """Return records by an exact field: ``@type`` (subclasses too), ``heldBy.@id`` and so on.
+
+        The set is the index's own and must not be changed.
+        """
         self._fill_terms()
         if field == "@type":
             kinds = vocabulary.classes_under(value)
-            return set().union(*(self._terms.get((field, kind), set()) for kind in kinds))
-        return set(self._terms.get((field, value), ()))
+            return union([self._terms.get((field, kind), set()) for kind in kinds])
+        return self._terms.get((field, value), set())
 
     def with_word(self, field: str, word: str) -> set[str]:
         """Return records by a word of one of ``NUMBER_FIELDS``."""
         self._fill_terms()
-        return set(self._terms.get((field, word), ()))
+        return self._terms.get((field, word), set())
 
     def document(self, short_id: str) -> Document:
         """Return a record as indexed."""
@@ -117,6 +121,7 @@ class SearchIndex:
         self._shown = {
             entry.short_id: entry.newest for entry in self._catalogue.entries() if not entry.deleted
         }
+        self._unfilled = set(self._shown)
 
     def _show(self, short_id: str) -> None:
         self.generation += 1
@@ -125,15 +130,24 @@ class SearchIndex:
         entry = self._catalogue.entry(short_id)
         if entry is None or entry.deleted:
             self._shown.pop(short_id, None)
+            self._unfilled.discard(short_id)
         else:
             self._shown[short_id] = entry.newest
+            self._unfilled.add(short_id)
 
     def _fill_terms(self) -> None:
-        for short_id in self._shown.keys() - self._own_terms.keys():
+        while self._unfilled:
+            short_id = self._unfilled.pop()
             own = list(_exact_terms(self.document(short_id)))
             self._own_terms[short_id] = own
             for term in own:
                 self._terms.setdefault(term, set()).add(short_id)
+
+
+def union(sets: list[set[str]]) -> set[str]:
+    """Return the records that are in any of the sets; one set alone is not copied."""
+    filled = [one for one in sets if one]
+    return filled[0] if len(filled) == 1 else set().union(*filled)
 
 
 def _exact_terms(document: Document) -> Iterator[tuple[str, str]]:

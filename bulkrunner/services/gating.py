@@ -76,13 +76,14 @@ class Gates:
         if plan.addresses.get("kind") == Kind.PRODUCTION:
             found = self._permit(situation)
             gates += [self._staging(plan, found), self._approval(found, situation)]
-        gates.append(self._chain())
+        gates.append(self._chain(plan))
         return gates
 
     def _plan(self, situation: Situation) -> GateResult:
         plan = situation.plan
         closed = (
             self._incomplete(plan)
+            or self._compacted(plan)
             or _changed_manifest(situation)
             or self._too_old(situation)
             or self._miscounted(plan)
@@ -97,6 +98,11 @@ class Gates:
             f"the newest plan {plan.id} is not complete ({plan.cursor} operations planned); "
             f"continue it: bulkrunner resume {plan.id}"
         )
+
+    def _compacted(self, plan: Plan) -> str:
+        if plan.id not in self._ledger.compacted():
+            return ""
+        return "the plan's documents were dropped by ledger compact; make a new plan"
 
     def _too_old(self, situation: Situation) -> str:
         plan, now = situation.plan, self._clock.now()
@@ -261,8 +267,8 @@ class Gates:
             return ""
         return f"approved, but not before {asked.not_before.isoformat()} ({zone})"
 
-    def _chain(self) -> GateResult:
-        fault = self._ledger.verify_chain()
+    def _chain(self, plan: Plan) -> GateResult:
+        fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
         return GateResult(name="ledger", open=fault is None, reason=fault or "chain intact")
 
 

@@ -119,6 +119,32 @@ def here_holds(here: EnvironmentControl, bib: str) -> bool:
     return bool(http("GET", f"{here.base_url}/_findhold?{query}").json)
 
 
+def test_two_names_of_one_record_and_two_steps_for_it_are_all_told(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holding = here.records("hold", "Ylm")[0]
+    bib = bib_of(here, holding)
+    number(here, bib, thing=[{"@type": "ISBN", "value": "917000059X"}])
+    first = {"ids": "ids.txt", "holdings": "own", **NOTE}
+    second = {"ids": "more.txt", "append": {"at": "@record.cataloguersNote", "value": "åter"}}
+    files = {"ids.txt": f"{bib}\n917000059X\n", "more.txt": f"\n{holding}\n"}
+    job = place.job("twice", steps=[first, second], files=files)
+    plan = place("plan", job, "--env", "staging").document
+    assert (plan["counts"]["update"], plan["counts"]["unchanged"]) == (1, 1)
+    lines = lines_of(place, plan["plan"])
+    found = [
+        (one["source"]["file"], one["source"]["line"], one["code"])
+        for line in lines
+        for one in (line["inputs"] if line.get("inputs") else [line])
+    ]
+    assert sorted(found) == [
+        ("ids.txt", 1, ""),
+        ("ids.txt", 2, "repeated"),
+        ("more.txt", 1, "blank"),
+        ("more.txt", 2, ""),
+    ]
+
+
 @pytest.mark.parametrize("policy", ["refuse", "all"])
 def test_a_number_of_several_bibs(place: Workplace, here: EnvironmentControl, policy: str) -> None:
     holdings = here.records("hold", "Ylm")[:2]
@@ -161,6 +187,40 @@ def test_a_spreadsheet_is_planned_row_by_row(place: Workplace, here: Environment
         5: ("left_out", "repeat"),
     }
     assert {line["source"]["file"] for line in lines} == {"t.xlsx[Blad1]"}
+
+
+def test_values_of_a_row_are_written_to_the_holding_of_its_bib(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holdings = here.records("hold", "Ylm")[:2]
+    for holding in holdings:
+        mark(here, holding, "Hc")
+    bibs = [bib_of(here, holding) for holding in holdings]
+    rows = f"Bibid;Signum\n(NR){bibs[0]};hx 1\n(NR){bibs[1]};\n".encode("cp1252")
+    table = {
+        "file": "t.csv",
+        "key": "Bibid",
+        "clean": {"Bibid": ["strip_prefix((NR))"], "Signum": ["upper"]},
+    }
+    step = {
+        "rows": table,
+        "holdings": "own",
+        "where": {"shelfMark.label": "Hc"},
+        "set": {"at": "shelfMark.label", "to": {"$value": "@row.Signum"}},
+    }
+    job = place.job("values", steps=[step])
+    (job / "t.csv").write_bytes(rows)
+    plan = place("plan", job, "--env", "staging", expect=3).document
+    lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
+    assert lines[holdings[0]]["differences"][0]["after"] == "HX 1"
+    assert lines[holdings[1]]["code"] == "value_missing"
+    mark(here, holdings[0], "Annat")
+    plan = place("plan", job, "--env", "staging", expect=3).document
+    lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
+    assert (lines[holdings[0]]["action"], lines[holdings[0]]["code"]) == (
+        "unchanged",
+        "where_not_met",
+    )
 
 
 def mark(here: EnvironmentControl, holding: str, label: str) -> None:

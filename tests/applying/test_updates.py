@@ -406,3 +406,31 @@ def test_our_write_with_a_set_turned_round_on_top(rig, own):
     result = only(rig, rig.run(plan))
     assert result.outcome is Outcome.APPLIED
     assert len(rig.sent()) == 1
+
+
+# --- deletions that the ETag does not show -------------------------------------------------------
+
+
+def its_modifier(rig, record):
+    """Whoever wrote a record last; if they delete it, the ETag stays."""
+    iri = rig.control.document(record)["@graph"][0]["descriptionLastModifier"]["@id"]
+    return iri.rpartition("/")[2].replace("+", " ")
+
+
+@pytest.mark.parametrize("answer", ["204", "lost"])
+def test_a_put_that_undid_a_deletion_of_the_last_instant(rig, own, answer):
+    """No request can prevent it; that it was our write is known also where its answer is lost."""
+    record = next(own)
+    plan = rig.plan(setting(record, "He"))
+    sigel = its_modifier(rig, record)
+    rig.control.fault("foreign_edit", method="PUT", times=1, sigel=sigel, delete=True)
+    if answer == "lost":
+        rig.control.fault("close_after", method="PUT", times=1)
+    before = versions(rig, record)
+    run = rig.run(plan)
+    result = only(rig, run)
+    assert result.outcome is Outcome.APPLIED
+    assert versions(rig, record) == before + 2
+    if answer == "lost":
+        assert (result.code, result.detail["revived"]["deleted"]) == ("revived", True)
+    assert [found["code"] for found in rig.verify(run).differences] == ["revived"]

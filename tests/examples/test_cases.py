@@ -144,7 +144,9 @@ def test_a_case(road):
     assert plan.document["counts"] is not None, plan.stderr
     counts = {action: count for action, count in plan.document["counts"].items() if count}
     assert counts == case["counts"], plan.document["findings"]
-    found = place("report", plan.document["plan"], "--format", "json", "--out", "plan.json")
+    found = place(
+        "report", plan.document["plan"], "--format", "json", "--out", place.folder / "plan.json"
+    )
     report = json.loads(Path(found.document["path"]).read_text(encoding="utf-8"))
     assert codes_of(report) == case.get("codes", {})
     if plan.exit_code == 3:

@@ -182,7 +182,7 @@ def test_a_replaced_change_that_is_edited_later_is_found(ledger):
     with ledger._database.write() as connection:
         connection.exec_driver_sql("UPDATE planned_changes SET code = '' WHERE number = 1")
     (fault,) = ledger.check()
-    assert "changes 1 to 2 of plan p1" in fault
+    assert "change 1 of plan p1 is not as event 3" in fault
 
 
 def test_changes_are_found_by_target_and_by_place(ledger):

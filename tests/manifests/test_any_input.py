@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests.scalars import plain
+from bulkrunner.domain.changes.reading import VERBS
 from bulkrunner.domain.job import Problem
 from bulkrunner.errors import ManifestError
 from tests.support.manifests import HEAD, ID, load, make_job
@@ -91,11 +92,96 @@ OPERATIONS = st.dictionaries(
 )
 STEPS = st.dictionaries(
     st.sampled_from(
-        ["ids", "update", "delete", "create", "changes", "set", "remove", "append", "expect"]
+        [
+            "ids",
+            "update",
+            "delete",
+            "create",
+            "changes",
+            "set",
+            "remove",
+            "append",
+            "expect",
+            "where",
+            "in",
+            "when",
+            "example",
+            *VERBS,
+        ]
     ),
     VALUES,
     max_size=4,
 )
+FORMS = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-9, 9),
+        st.sampled_from(
+            ["a.b", "@row.x", "@bib.", "(", "a+", "2020", "item", "ids.txt", "{a|trim}"]
+        ),
+        st.text(alphabet="a{}|().$@\\\\1", max_size=6),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "$value",
+                    "$text",
+                    "through",
+                    "default",
+                    "all",
+                    "any",
+                    "not",
+                    "each",
+                    "file",
+                    "matches",
+                    "in_file",
+                    "exists",
+                    "before",
+                    "contains",
+                    "a.b",
+                    "@type",
+                    "meta",
+                ]
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)
+KEYS_OF = {
+    "set": ["at", "to"],
+    "remove": ["at"],
+    "append": ["at", "value"],
+    "remove_items": ["at", "matching"],
+    "replace_value": ["at", "table", "otherwise"],
+    "replace_text": ["at", "find", "pattern", "with", "trim"],
+    "move_value": ["from", "to"],
+    "retype": ["at", "to"],
+    "example": ["match", "result"],
+}
+"""Of each verb, so that most of what is tried gets as far as being read."""
+
+
+@st.composite
+def acting(draw: st.DrawFn) -> dict[str, Any]:
+    """A step with one verb whose arguments are anything."""
+    verb = draw(st.sampled_from(sorted(KEYS_OF)))
+    place = st.sampled_from(["a", "a.b", "@record.a", "a..b", "x.0"])
+    arguments = {
+        key: draw(place if key in ("at", "from") else FORMS)
+        for key in KEYS_OF[verb]
+        if key not in ("find", "trim") or draw(st.booleans())
+    }
+    beside = {
+        key: draw(FORMS)
+        for key in ("where", "in", "when", "expect")
+        if draw(st.integers(0, 4)) == 0
+    }
+    return {"ids": [ID], verb: arguments, **beside}
 
 
 def outcome(
@@ -148,6 +234,28 @@ def test_any_values(head: dict[str, Any], steps: list[Any], operations: list[Any
     for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
         assert problem.message
         assert str(problem).isprintable()
+
+
+@settings(max_examples=300, deadline=None)
+@given(acting())
+def test_any_verb(step: dict[str, Any]) -> None:
+    data = {
+        "bulkrunner": 1,
+        "job": "j",
+        "title": "t",
+        "purpose": "p",
+        "on_behalf_of": "Ylm",
+        "sigels": ["Ylm"],
+        "steps": [step],
+    }
+    for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
+        assert problem.message
+        assert problem.source.line >= 1
+        assert str(problem).isprintable()
+
+
+def test_every_verb_is_tried() -> None:
+    assert KEYS_OF.keys() == {*VERBS, "example"}
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,9 +14,9 @@ from bulkrunner.adapters.ledger import open_ledger, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
 from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.opening import migrations_folder
-from bulkrunner.adapters.ledger.plans import changes_digest
 from bulkrunner.adapters.ledger.rows import change_row
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
+from bulkrunner.adapters.ledger.stored import changes_digest
 from bulkrunner.errors import ConfigError, UsageError
 from tests.support.ledgers import SetClock, a_change, a_plan, ledger_url, new_ledger, store_plan
 

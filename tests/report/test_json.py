@@ -85,6 +85,7 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
         "record": planned.record,
         "given": planned.record,
         "source": {"file": "ids.txt", "line": 1, "column": 0},
+        "inputs": [],
         "kind": "holding",
         "sigel": "Ylm",
         "library": None,

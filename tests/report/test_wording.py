@@ -125,6 +125,34 @@ def test_patterns_are_put_into_swedish() -> None:
     assert SV.pattern("something else") == "something else"
 
 
+def test_every_verb_is_put_into_swedish() -> None:
+    parts = [
+        "set a in each_place",
+        "remove b in components",
+        "append c in item",
+        "remove items of d in anywhere",
+        "replace value of e in each hasNote",
+        "replace text of f in item_and_components",
+        "move g to @record.h in record",
+        "retype i to Note",
+        "change j",
+        "add k",
+    ]
+    told = SV.pattern("update holding: " + "; ".join(parts)).partition(": ")[2].split("; ")
+    assert told == [
+        "nytt värde i a där uppgiften står",
+        "ta bort b i delarna",
+        "tillägg i c i själva beståndet",
+        "ta bort värden ur d var som helst i posten",
+        "byt värde enligt tabell i e i varje hasNote",
+        "byt text i f i beståndet och dess delar",
+        "flytta g till @record.h i katalogpostens egna uppgifter",
+        "ny typ Note på i",
+        "ändra j",
+        "tillägg i k",
+    ]
+
+
 def test_a_share_is_never_rounded_up() -> None:
     assert SV.percent(0.999) == "99\u00a0%"
     assert SV.percent(1.0) == "100\u00a0%"

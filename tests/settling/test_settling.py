@@ -167,11 +167,30 @@ UPDATES = {
         "",
     ),
     "what never left is no send": ([PLANNED], ["not_sent"] * 5, "send", ""),
-    "brought back after a deletion": (
-        [v("Hce", 9), GONE, PLANNED],
+    "a deletion that our PUT undid": ([v("Hce", 9), GONE, PLANNED], ["lost"], "applied", "revived"),
+    "a deletion undone by others": (
+        [v("Hce", 9, "S"), GONE, PLANNED],
         ["lost"],
         "unchanged",
         "done_by_other",
+    ),
+    "a deletion undone, and nothing of ours sent": (
+        [v("Hce", 9), GONE, PLANNED],
+        [],
+        "unchanged",
+        "done_by_other",
+    ),
+    "a deletion of another content undone": (
+        [v("Hce", 9), GONE, v("He", 5, "S"), PLANNED],
+        ["lost"],
+        "unchanged",
+        "done_by_other",
+    ),
+    "a deletion undone with other content": (
+        [v("Hcx", 9), GONE, PLANNED],
+        ["lost"],
+        "conflict",
+        "edited",
     ),
 }
 
@@ -240,6 +259,7 @@ RESAVES = {
     "lost, nothing newer": ([PLANNED], ["lost"], "send", ""),
     "204 and nothing stored": ([PLANNED], ["done"], "refused", "not_saved"),
     "somebody edited": ([v("He", 5), PLANNED], ["lost"], "conflict", "edited"),
+    "a deletion that our PUT undid": ([v("Hc", 9), GONE, PLANNED], ["lost"], "applied", "revived"),
 }
 
 

@@ -202,6 +202,8 @@ def fill(ledger: LedgerStore) -> None:
         ledger, a_plan(), [a_change(1), a_change(2, Action.DELETE), a_change(3), a_change(4)]
     )
     ledger.begin_plan(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
+    old = store_plan(ledger, a_plan("p0"), [a_change(8), a_change(9)])
+    ledger.compact([old.id])
     ledger.add_approval(an_approval(plan))
     ledger.note_client("staging", "client-1", use="r1", at=START)
     start_run(ledger, plan)

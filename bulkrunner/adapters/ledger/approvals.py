@@ -55,6 +55,11 @@ class Approvals(Part):
         """Tell whether the chain has, or once had, this head."""
         return self.position_of(head) is not None
 
+    def length(self) -> int:
+        """Return how many events the ledger's own chain has."""
+        with self._database.read() as connection:
+            return read_head(connection, MAIN_CHAIN).position
+
     def position_of(self, head: str) -> int | None:
         """Return which event of the ledger's own chain has this hash, 0: the chain's beginning."""
         if (wanted := digest_bytes(head)) == ORIGIN:

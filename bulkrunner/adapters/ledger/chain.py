@@ -38,6 +38,12 @@ def row_digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(_ROW.encode(values).encode()).hexdigest()
 
 
+def plain_row(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row as JSON data that has the same digest."""
+    found: dict[str, Any] = json.loads(_ROW.encode(dict(values)))
+    return found
+
+
 def _plain(value: object) -> str:
     if not isinstance(value, datetime):
         raise TypeError(f"{type(value).__name__} cannot be stored")

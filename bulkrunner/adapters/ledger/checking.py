@@ -13,12 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
 from bulkrunner.adapters.ledger.columns import digest_text
-from bulkrunner.adapters.ledger.documents import first_damaged
-from bulkrunner.adapters.ledger.plans import changes_digest
 from bulkrunner.adapters.ledger.rows import (
     ANSWER,
     APPROVAL,
-    CHANGE,
     INTENT,
     PLAN,
     RESULT,
@@ -31,10 +28,15 @@ from bulkrunner.adapters.ledger.schema import (
     attempts,
     chains,
     events,
-    planned_changes,
     plans,
     results,
     runs,
+)
+from bulkrunner.adapters.ledger.stored import (
+    compaction_faults,
+    content_faults,
+    document_faults,
+    plan_faults,
 )
 from bulkrunner.errors import BulkRunnerError
 
@@ -53,9 +55,13 @@ class Checks(Part):
         damages = self._first(lambda c: iter(self._database.damages(c)))
         # What was added with an event can be judged only where the events can be believed.
         chain = self.verify_chain()
-        changes = None if chain else self._first(_change_faults)
-        documents = self._first(_document_faults)
-        return [fault for fault in (damages, chain, changes, documents) if fault is not None]
+        sound = () if chain else (compaction_faults, content_faults)
+        stored = [self._first(look) for look in (*sound, document_faults)]
+        return [fault for fault in (chain, *stored, damages) if fault is not None]
+
+    def verify_plan(self, plan: str) -> str | None:
+        """Compare one plan's changes and documents with its events; None where all fits."""
+        return self._first(lambda connection: plan_faults(connection, plan))
 
     def _first(self, look: Callable[[Connection], Iterator[str]]) -> str | None:
         try:
@@ -264,47 +270,6 @@ def _rows_of(
         )
         for row in connection.execute(query).all()
     }
-
-
-def _change_faults(connection: Connection) -> Iterator[str]:
-    """Compare every change with the event that stored it last."""
-    query = (
-        select(events.c.position, events.c.data)
-        .where(
-            events.c.chain == MAIN_CHAIN, events.c.kind.in_(("changes_added", "changes_replaced"))
-        )
-        .order_by(events.c.position)
-    )
-    told: dict[tuple[str, int], tuple[int, int, str]] = {}
-    for position, text in connection.execute(query).all():
-        data = json.loads(text)
-        told[data["plan"], data["first"]] = (data["last"], position, data["rows"])
-    stored = 0
-    for (plan, first), (last, position, digest) in told.items():
-        page = connection.execute(
-            select(planned_changes)
-            .where(
-                planned_changes.c.plan == plan,
-                planned_changes.c.number.between(first, last),
-            )
-            .order_by(planned_changes.c.number)
-        ).all()
-        stored += len(page)
-        rows = [{name: getattr(row, name) for name in CHANGE} for row in page]
-        if changes_digest(rows) != digest:
-            yield (
-                f"changes {first} to {last} of plan {plan} are not as "
-                f"event {position} of the ledger's chain stored them"
-            )
-            return
-    if connection.scalar(select(func.count()).select_from(planned_changes)) != stored:
-        yield "there are changes that no event stored"
-
-
-def _document_faults(connection: Connection) -> Iterator[str]:
-    damaged = first_damaged(connection)
-    if damaged is not None:
-        yield f"document {damaged} is not as it was stored"
 
 
 def _name(chain: str) -> str:

@@ -41,9 +41,15 @@ class Database:
         return self._engine.dialect.name == "sqlite"
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state of the ledger."""
+    def read(self, *, steady: bool = False) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the ledger.
+
+        Args:
+            steady: also from one statement to the next; a file is always read so.
+        """
         with translated(), self._engine.connect() as connection:
+            if steady and not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
@@ -96,6 +102,41 @@ class Database:
         ]
         orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
         return found + [f"table {row[0]}: row {row[1]} refers to nothing" for row in orphans]
+
+    def size(self) -> int | None:
+        """Return the bytes of the file, None where the ledger is none."""
+        if not self.is_sqlite:
+            return None
+        with self.read() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar() or 0
+            return pages * (connection.exec_driver_sql("PRAGMA page_size").scalar() or 0)
+
+    def tidy(self) -> None:
+        """Write the file anew without the room that nothing takes any more."""
+        if self.is_sqlite:
+            self._outside("VACUUM")
+
+    def copy_to(self, path: str) -> None:
+        """Write a copy of the file as it is at one moment; nothing is done for a server.
+
+        Args:
+            path: of an empty file, which keeps its mode.
+        """
+        if self.is_sqlite:
+            self._outside("VACUUM INTO ?", path)
+
+    def _outside(self, statement: str, *values: str) -> None:
+        """Run a statement outside of any transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute(statement, values)
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(
+                f"the ledger's file cannot be written anew ({error})",
+                hint="make room on its disk, and let nothing else use the ledger meanwhile",
+            ) from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close every connection."""

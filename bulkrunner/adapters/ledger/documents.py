@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bulkrunner.adapters.ledger.database import Database
-from bulkrunner.adapters.ledger.schema import documents
+from bulkrunner.adapters.ledger.schema import documents, dropped
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import ChainBroken
@@ -35,15 +34,21 @@ class Parcel:
         return digest
 
     def store(self, connection: Connection, database: Database) -> None:
-        """Write those that are not there yet."""
+        """Write those that are not there yet, or were dropped."""
         known = _known(connection, list(self._content))
         rows = [
             {"digest": digest, "content": zlib.compress(content, _LEVEL)}
             for digest, content in self._content.items()
             if digest not in known
         ]
-        if rows:
-            connection.execute(database.insert_new(documents), rows)
+        if not rows:
+            return
+        again = _known(connection, list(self._content), empty=True)
+        connection.execute(database.insert_new(documents), rows)
+        for row in rows:
+            if row["digest"] in again:
+                one = update(documents).where(documents.c.digest == row["digest"])
+                connection.execute(one.values(content=row["content"]))
 
 
 def fetch_content(connection: Connection, digests: Iterable[str | None]) -> dict[str, bytes]:
@@ -62,19 +67,25 @@ def fetch_content(connection: Connection, digests: Iterable[str | None]) -> dict
 
 
 def fetch(connection: Connection, digests: Iterable[str | None]) -> dict[str, Document]:
-    """Return documents by digest, each verified against it.
+    """Return documents by digest, each verified against it; without those that were dropped.
 
     Raises:
         ChainBroken: a document is missing or is not the one that was stored.
     """
     wanted = {digest for digest in digests if digest is not None}
     content = fetch_content(connection, wanted)
-    for digest in wanted:
-        if digest_of_bytes(content.get(digest, b"")) != digest:
-            raise ChainBroken(
-                f"document {digest} is not as it was stored", hint="run: bulkrunner ledger check"
-            )
-    return {digest: json.loads(text) for digest, text in content.items()}
+    wrong = _unless_dropped(connection, _wrong(wanted, content))
+    if wrong:
+        raise ChainBroken(
+            f"document {wrong[0]} is not as it was stored", hint="run: bulkrunner ledger check"
+        )
+    return {digest: json.loads(text) for digest, text in content.items() if text}
+
+
+def damaged(connection: Connection, digests: Iterable[str]) -> list[str]:
+    """Return those of the documents that are not as they were stored, in the order given."""
+    wanted = list(digests)
+    return _unless_dropped(connection, _wrong(wanted, fetch_content(connection, wanted)))
 
 
 def first_damaged(connection: Connection) -> str | None:
@@ -87,22 +98,40 @@ def first_damaged(connection: Connection) -> str | None:
         ).all()
         if not page:
             return None
-        content = fetch_content(connection, page)
-        for digest in page:
-            if digest_of_bytes(content.get(digest, b"")) != digest:
-                return str(digest)
+        if wrong := damaged(connection, page):
+            return wrong[0]
         after = page[-1]
 
 
-def _known(connection: Connection, digests: list[str]) -> set[str]:
-    known: set[str] = set()
-    for part in _parts(digests):
-        known.update(
-            connection.scalars(select(documents.c.digest).where(documents.c.digest.in_(part)))
+def _wrong(digests: Iterable[str], content: Mapping[str, bytes]) -> list[str]:
+    return [one for one in digests if digest_of_bytes(content.get(one, b"")) != one]
+
+
+def _unless_dropped(connection: Connection, digests: Sequence[str]) -> list[str]:
+    """Return the digests without those of documents that are empty because they were dropped."""
+    if not digests:
+        return []
+    found: set[str] = set()
+    for part in _parts(list(digests)):
+        query = (
+            select(dropped.c.digest)
+            .join(documents, documents.c.digest == dropped.c.digest)
+            .where(dropped.c.digest.in_(part), documents.c.content == b"")
         )
+        found.update(connection.scalars(query))
+    return [digest for digest in digests if digest not in found]
+
+
+def _known(connection: Connection, digests: list[str], *, empty: bool = False) -> set[str]:
+    """Return which of the documents are there; ``empty``: there, but without their content."""
+    known: set[str] = set()
+    column = documents.c.content
+    for part in _parts(digests):
+        query = select(documents.c.digest).where(documents.c.digest.in_(part))
+        known.update(connection.scalars(query.where(column == b"" if empty else column != b"")))
     return known
 
 
-def _parts(items: list[Any]) -> Iterable[list[Any]]:
+def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
     for start in range(0, len(items), _IN):
         yield items[start : start + _IN]

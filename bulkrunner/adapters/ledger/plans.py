@@ -13,7 +13,6 @@ from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import (
     PLAN,
-    as_told,
     change_of,
     change_row,
     pick,
@@ -29,6 +28,7 @@ from bulkrunner.adapters.ledger.schema import (
     runs,
 )
 from bulkrunner.adapters.ledger.selections import line_row
+from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import (
     WRITING,
@@ -128,13 +128,7 @@ class Plans(Part):
     def _tell(
         self, connection: Connection, kind: str, plan: str, rows: Sequence[Mapping[str, Any]]
     ) -> None:
-        data = {
-            "plan": plan,
-            "first": rows[0]["number"],
-            "last": rows[-1]["number"],
-            "rows": changes_digest(rows),
-        }
-        append_main(connection, kind, data, at=self._clock.now())
+        append_main(connection, kind, told_of(plan, rows), at=self._clock.now())
 
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a change of the plan has: that change."""
@@ -281,7 +275,7 @@ class Plans(Part):
         def read(connection: Connection, page: Sequence[Row[Any]]) -> list[str]:
             digests = [digest for row in page for digest in (row.before, row.after)]
             content = fetch_content(connection, digests)
-            return [_digest_of(row, content) for row in page]
+            return [change_digest(row, content) for row in page]
 
         return self._stream(query, 0, read)
 
@@ -408,11 +402,6 @@ def _number(plan: str, name: str) -> str:
     return number if prefix == plan and number.isdecimal() and len(number) < 10 else ""
 
 
-def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the digest by which an event knows the changes that were added with it."""
-    return row_digest({str(row["number"]): as_told(row) for row in rows})
-
-
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
     """Return the digests of every document that the rows of changes refer to."""
     return [digest for row in rows for digest in (row.before, row.after, row.predicted)]
@@ -459,7 +448,7 @@ def _lines(plan: str, limit: int | None) -> Select[Any]:
     return query if limit is None else query.limit(limit)
 
 
-def _digest_of(row: Row[Any], content: Mapping[str, bytes]) -> str:
+def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
     """Return ``PlannedChange.digest`` of a row, from the canonical bytes of its parts."""
     parts = [
         canonical_bytes(row.number),

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -107,6 +107,23 @@ documents = Table(
     Column("digest", Digest, nullable=False),
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("digest"),
+)
+
+compactions = Table(
+    "compactions",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    _event(),
+    PrimaryKeyConstraint("plan"),
+)
+
+dropped = Table(
+    "dropped",
+    metadata,
+    Column("digest", Digest, ForeignKey("documents.digest"), nullable=False),
+    _event(),
+    PrimaryKeyConstraint("digest"),
+    Index(None, "event"),
 )
 
 planned_changes = Table(

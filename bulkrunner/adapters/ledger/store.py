@@ -6,8 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from bulkrunner.adapters.ledger.approvals import Approvals
+from bulkrunner.adapters.ledger.backups import Backups
 from bulkrunner.adapters.ledger.checking import Checks
+from bulkrunner.adapters.ledger.compacting import Compactions
 from bulkrunner.adapters.ledger.evidence import Evidences
+from bulkrunner.adapters.ledger.exporting import Exports
 from bulkrunner.adapters.ledger.leases import Leases
 from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
@@ -30,6 +33,9 @@ class LedgerStore(
     Evidences,
     Reading,
     Checks,
+    Compactions,
+    Backups,
+    Exports,
 ):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from bulkrunner.adapters.reports.showing import as_text, shorten, visible
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.plan import Part
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.domain.steps import InputLine
 
@@ -47,6 +48,7 @@ COLUMNS = (
     "tried_in",
     "tried_outcome",
     "tried_link",
+    "inputs",
 )
 """Columns are added at the end only."""
 
@@ -102,6 +104,7 @@ def row_of(item: ReportedChange, data: ReportData) -> Sequence[Any]:
         tried.twin.environment if tried else None,
         tried.twin.outcome if tried else None,
         tried.link if tried else None,
+        "\n".join(_input(part) for part in change.parts) if len(change.parts) > 1 else None,
     )
 
 
@@ -118,6 +121,10 @@ def left_out_row(line: InputLine, data: ReportData) -> Sequence[Any]:
         "message": line.message,
     }
     return [known.get(column) for column in COLUMNS]
+
+
+def _input(part: Part) -> str:
+    return f"{part.source} {part.given}: {part.code or part.action.value}"
 
 
 def _difference(item: Difference) -> str:

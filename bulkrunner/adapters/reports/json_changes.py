@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bulkrunner.adapters.reports.json_head import time_text
-from bulkrunner.domain.plan import BibSummary
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.plan import BibSummary, Part
 from bulkrunner.domain.report import ReportedChange, Tried
 from bulkrunner.domain.run import Attempt, Result
 
@@ -13,14 +14,14 @@ from bulkrunner.domain.run import Attempt, Result
 def change_as_dict(item: ReportedChange, plan: str) -> dict[str, Any]:
     """Return one change as plain data."""
     change = item.change
-    source = change.source
     return {
         "number": change.number,
         "id": f"{plan}.{change.number}",
         "action": change.action,
         "record": change.record,
         "given": change.given,
-        "source": {"file": source.file, "line": source.line, "column": source.column},
+        "source": _source(change.source),
+        "inputs": [_input(part) for part in change.parts],
         "kind": change.kind,
         "sigel": change.sigel,
         "library": change.library or None,
@@ -45,6 +46,21 @@ def change_as_dict(item: ReportedChange, plan: str) -> dict[str, Any]:
         "outcome": item.result.outcome if item.result else None,
         "result": _result(item.result),
         "attempts": [_attempt(attempt) for attempt in item.attempts],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {"file": source.file, "line": source.line, "column": source.column}
+
+
+def _input(part: Part) -> dict[str, Any]:
+    return {
+        "step": part.step,
+        "given": part.given,
+        "source": _source(part.source),
+        "action": part.action,
+        "code": part.code,
+        "message": part.message,
     }
 
 

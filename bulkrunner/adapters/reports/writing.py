@@ -37,6 +37,12 @@ _FORMS: dict[str, _Write] = {
     "zip": write_zip,
 }
 
+
+def json_report(data: ReportData, *, lang: str = "sv") -> Iterator[bytes]:
+    """Yield the JSON form of a report."""
+    return json_chunks(data, language(lang))
+
+
 FORMATS = tuple(_FORMS)
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.bundles import Checked
+    from bulkrunner.bootstrap import Program
+
+SHOWN = 20
+"""Plans listed that stay as they are."""
 
 
 @click.group()
 @global_options
 def ledger(invocation: Invocation) -> None:
-    """Migrate the ledger, or verify its chain."""
+    """Migrate the ledger, verify it, prove from it, make it smaller."""
 
 
 @ledger.command()
@@ -26,20 +36,160 @@ def upgrade(invocation: Invocation) -> None:
 
 
 @ledger.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--against", metavar="HEAD", help="A head from a report or answer; it must be the ledger's own."
+)
+@click.option(
+    "--reviewers",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Allowed-signers file that signatures in FILE must be by.",
+)
 @global_options
-def check(invocation: Invocation) -> None:
-    """Verify file, chain, plans and documents, and name the first row that does not fit."""
+def check(
+    invocation: Invocation, file: Path | None, against: str | None, reviewers: Path | None
+) -> None:
+    """Verify the ledger, or a bundle FILE by itself, and name the first row that does not fit."""
     from bulkrunner.bootstrap import Program
-    from bulkrunner.errors import ChainBroken
 
     with Program(invocation.config, invocation.ledger) as program:
-        invocation.document.update(ledger=program.ledger_place())
-        faults = program.ledger.check()
-        invocation.document.update(state="broken" if faults else "intact", faults=faults)
-        if faults:
-            for fault in faults[1:]:
-                invocation.say(f"also: {fault}", err=True)
-            raise ChainBroken(
-                faults[0], hint="restore the ledger from a backup; do not run from this one"
+        if file is not None:
+            _check_bundle(
+                invocation, file, program.check_bundle(file, against=against, reviewers=reviewers)
             )
-        invocation.say(f"{program.ledger_place()}: chain intact, head {program.ledger.head()}")
+            return
+        if reviewers is not None:
+            raise click.UsageError("--reviewers is of a bundle; say which: ledger check FILE")
+        _check_ledger(invocation, program, against)
+
+
+def _check_ledger(invocation: Invocation, program: Program, against: str | None) -> None:
+    from bulkrunner.errors import ChainBroken
+
+    invocation.document.update(ledger=program.ledger_place())
+    _judge(
+        invocation,
+        program.ledger.check(),
+        hint="restore the ledger from a backup; do not run from this one",
+    )
+    head = program.ledger.head()
+    invocation.document.update(head=head)
+    invocation.say(f"{program.ledger_place()}: chain intact, head {head}")
+    if against is None:
+        return
+    try:
+        position, since = program.head_found(against)
+    except ChainBroken:
+        invocation.document.update(state="broken")
+        raise
+    invocation.document.update(against={"event": position, "since": since})
+    invocation.say(f"it goes on from {against}: event {position}, {since} events since")
+
+
+def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
+    """Tell how it stands.
+
+    Raises:
+        ChainBroken: something does not fit.
+    """
+    from bulkrunner.errors import ChainBroken
+
+    invocation.document.update(state="broken" if faults else "intact", faults=faults)
+    if faults:
+        for fault in faults[1:]:
+            invocation.say(f"also: {fault}", err=True)
+        raise ChainBroken(faults[0], hint=hint)
+
+
+def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
+    invocation.document.update(
+        ledger=str(file.absolute()),
+        head=found.head,
+        bundle={
+            "plan": found.plan,
+            "plan_digest": found.plan_digest,
+            "run": found.run,
+            "counts": found.counts,
+            "outcomes": found.outcomes,
+            "answers": found.answers,
+        },
+    )
+    _judge(invocation, list(found.faults), hint="ask for another copy, from whoever made it")
+    invocation.say(f"{file}: intact, head {found.head}")
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
+    invocation.say(f"  plan {found.plan} ({found.plan_digest}): {counts}")
+    for answer in found.answers:
+        how = (
+            f"signed by {answer['signed_by']} ({answer['key']})" if answer["key"] else "not signed"
+        )
+        invocation.say(f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}")
+    if found.run:
+        outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
+        invocation.say(f"  run {found.run}: {outcomes or 'nothing was done'}")
+    invocation.say("compare the head with the one in the report that you were sent")
+
+
+@ledger.command()
+@click.argument("id")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, such as r-4k7x2mw9qz.zip.",
+)
+@global_options
+def export(invocation: Invocation, id: str, out: Path) -> None:  # noqa: A002
+    """Write a plan or run, its answers and events into one file that is verified by itself."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.domain.run import Run
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.starting().find(id)
+        head = program.export(found, out)
+        run = found.id if isinstance(found, Run) else None
+        invocation.document.update(
+            ledger=program.ledger_place(),
+            state="exported",
+            head=head,
+            path=str(out.absolute()),
+            bundle={"plan": found.plan if isinstance(found, Run) else found.id, "run": run},
+        )
+        invocation.say(f"{out.absolute()}: head {head}")
+        invocation.say(f"verify it anywhere: bulkrunner ledger check {out}")
+
+
+@ledger.command()
+@click.option(
+    "--before",
+    required=True,
+    metavar="DATE|RUN",
+    help="Plans made, and runs ended, before this day (2026-01-31) or the start of this run.",
+)
+@global_options
+def compact(invocation: Invocation, before: str) -> None:
+    """Drop the records' contents that old plans hold; what was done stays on record."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        done = program.compact(before)
+        invocation.document.update(
+            ledger=program.ledger_place(),
+            state="compacted",
+            head=program.ledger.head(),
+            compacted={
+                "plans": list(done.plans),
+                "kept": done.kept,
+                "documents": done.documents,
+                "bytes_before": done.before,
+                "bytes_after": done.after,
+            },
+        )
+        invocation.say(f"{len(done.plans)} plans compacted, {done.documents:,} documents dropped")
+        if done.before is not None and done.after is not None:
+            invocation.say(f"  the file had {done.before:,} bytes and has {done.after:,}")
+        if done.untidied:
+            invocation.say(f"  {done.untidied}")
+        for plan, reason in list(done.kept.items())[:SHOWN]:
+            invocation.say(f"  plan {plan} stays: {reason}")
+        if done.plans:
+            invocation.say("runs of these plans can no longer be undone, verified or exported")

@@ -11,6 +11,7 @@ from bulkrunner.domain.ports import Clock, Ended, Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.domain.undo import Restore, undo_digest, undone_by
 from bulkrunner.errors import UsageError
+from bulkrunner.services.keeping import refuse_compacted
 
 BATCH = 200
 
@@ -76,6 +77,8 @@ class Undoing:
             for run in self._ledger.runs(job=undo.job)
             if run.plan in plans and run.started_at <= self._plan.created_at
         ]
+        for run in runs:
+            refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
         self._close(undo, runs)
         missing = set(undo.only or ())
         for run in runs:

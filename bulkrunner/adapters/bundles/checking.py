@@ -1,0 +1,275 @@
+"""Verifies a bundle by itself: events, rows, documents, the plan's digest, and signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bulkrunner.adapters.bundles import form
+from bulkrunner.adapters.bundles.events import Chains
+from bulkrunner.adapters.bundles.reading import Members, opened
+from bulkrunner.adapters.ledger.chain import row_digest
+from bulkrunner.adapters.ledger.plans import change_digest
+from bulkrunner.adapters.ledger.rows import (
+    ANSWER,
+    APPROVAL,
+    CHANGE,
+    INTENT,
+    PLAN,
+    RESULT,
+    RUN,
+    as_told,
+    pick,
+)
+from bulkrunner.adapters.ledger.stored import told_of
+from bulkrunner.adapters.signatures import SshSignatures
+from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
+from bulkrunner.domain.plan import Plan, PlanState, plan_digest
+from bulkrunner.errors import ChainBroken, SignatureRefused
+
+_BATCH_KINDS = ("changes_added", "changes_replaced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a bundle proves.
+
+    Attributes:
+        faults: what does not fit, the first one first; empty where all does.
+        answers: of reviewers, each with whose signature was verified.
+    """
+
+    plan: str
+    plan_digest: str
+    run: str | None
+    head: str
+    faults: tuple[str, ...] = ()
+    answers: tuple[Mapping[str, Any], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+
+
+def check_bundle(
+    path: Path, *, against: str | None = None, signers: Sequence[str] | None = None
+) -> Checked:
+    """Verify a bundle.
+
+    Args:
+        path: of the file.
+        against: a head that somebody else holds.
+        signers: lines of an allowed-signers file; None: those that the plan names.
+
+    Raises:
+        UsageError: it is no bundle, or cannot be read.
+    """
+    with opened(path) as members:
+        return _Check(members, against, signers).checked()
+
+
+class _Check:
+    """One verification; the first fault of each part counts."""
+
+    def __init__(
+        self, members: Members, against: str | None, signers: Sequence[str] | None
+    ) -> None:
+        self._members = members
+        self._against = against
+        self._signers = signers
+        self._chains = Chains(members.head)
+        self._answers: list[Mapping[str, Any]] = []
+        self._outcomes: dict[str, int] = {}
+        self._plan: dict[str, Any] = {}
+
+    def checked(self) -> Checked:
+        """Return what the bundle proves."""
+        faults: list[str] = []
+        looks = [self._events, self._plan_row, self._changes, self._approvals]
+        if self._members.head["run"]:
+            looks += [self._run_row, self._attempts, self._results]
+        for look in (*looks, self._rest):
+            try:
+                faults += next(([fault] for fault in look()), [])
+            except ChainBroken as broken:
+                faults.append(broken.message)
+            if faults and look == self._events:
+                break  # nothing can be judged by events that cannot be believed
+        head = self._members.head
+        return Checked(
+            plan=str(head["plan"]),
+            plan_digest=str(head["plan_digest"]),
+            run=head["run"],
+            head=str(head["head"]),
+            faults=tuple(faults),
+            answers=tuple(self._answers),
+            counts=self._plan.get("counts") or {},
+            outcomes=self._outcomes,
+        )
+
+    def _events(self) -> Iterator[str]:
+        yield from self._chains.take(self._members.lines(form.EVENTS))
+        if self._against is not None and not self._chains.has(self._against):
+            yield (
+                f"the head {self._against} is none of this bundle's: it is of another ledger, or "
+                "the ledger was rewritten since, or the bundle begins after it"
+            )
+
+    def _plan_row(self) -> Iterator[str]:
+        row = self._plan = self._members.one(form.PLAN)
+        head = self._members.head
+        event = self._chains.last("plan", row["id"])
+        if event is None or event["data"]["row"] != row_digest(pick(row, PLAN)):
+            yield f"plan {row['id']} is not as its event stored it"
+        if (row["id"], row["plan_digest"]) != (head["plan"], head["plan_digest"]):
+            yield "the bundle's head names another plan"
+
+    def _changes(self) -> Iterator[str]:
+        told = self._chains.batches(_BATCH_KINDS, self._plan["id"])
+        digests: list[str] = []
+        page: list[dict[str, Any]] = []
+        for line in self._members.lines(form.CHANGES):
+            row, documents = line["row"], line["documents"]
+            if row["number"] != len(digests) + 1:
+                yield f"change {len(digests) + 1} is not in its place"
+            content = {digest: canonical_bytes(found) for digest, found in documents.items()}
+            yield from _documents(row, content, ("before", "after", "predicted"))
+            digests.append(change_digest(SimpleNamespace(**row), content))
+            page.append(pick(row, CHANGE))
+            batch = told.get(page[0]["number"])
+            if batch is not None and row["number"] == batch["data"]["last"]:
+                yield from self._batch(batch, page)
+                page = []
+        if page or sum(one["data"]["last"] - one["data"]["first"] + 1 for one in told.values()) != (
+            len(digests)
+        ):
+            yield "changes are missing, or there are some that no event stored"
+        if plan_digest(_plan_of(self._plan).digest_head(), digests) != self._plan["plan_digest"]:
+            yield "the changes do not give the plan's digest"
+
+    def _batch(self, event: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        data, found = event["data"], told_of(self._plan["id"], rows)
+        if found["rows"] == data["rows"]:
+            return
+        for row, digest, wanted in zip(
+            rows, found["each"], data.get("each", found["each"]), strict=False
+        ):
+            if digest != wanted:
+                yield f"change {row['number']} is not as event {event['position']} stored it"
+        yield f"changes {data['first']} to {data['last']} are not as event {event['position']} stored them"
+
+    def _approvals(self) -> Iterator[str]:
+        wanted = self._chains.of_kind(("approved", "rejected"), self._plan["id"])
+        for row in self._members.lines(form.APPROVALS):
+            event = wanted.pop(row["event"], None)
+            who = f"the answer of {row['given_by']} ({row['reference']})"
+            if event is None or event["data"]["row"] != row_digest(as_told(pick(row, APPROVAL))):
+                yield f"{who} is not as its event stored it"
+                continue
+            if row["plan_digest"] != self._plan["plan_digest"]:
+                yield f"{who} is to another plan digest"
+            fault, key = self._signed(row)
+            self._answers.append(
+                {
+                    "answer": "yes" if row["approved"] else "no",
+                    "by": row["given_by"],
+                    "reference": row["reference"],
+                    "signed_by": row["signer"] if key else None,
+                    "key": key or None,
+                    "conditions": row["conditions"] or {},
+                }
+            )
+            if fault:
+                yield f"{who}: {fault}"
+        if wanted:
+            yield "an answer is missing"
+
+    def _signed(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """Return what is wrong with a signature, and the key that it was made with."""
+        if not row["signature"]:
+            return "", ""
+        listed = self._plan["policy"].get("signers", ())
+        key = ""
+        for signers in [listed] if self._signers is None else [listed, self._signers]:
+            try:
+                found = SshSignatures().verify(
+                    row["answer"],
+                    row["signature"],
+                    signers=signers,
+                    at=datetime.fromisoformat(row["recorded_at"]),
+                )
+            except SignatureRefused as refused:
+                return refused.message, ""
+            if found.identity != row["signer"]:
+                return f"it was signed by {found.identity}", ""
+            key = found.key
+        return "", key
+
+    def _run_row(self) -> Iterator[str]:
+        row = self._members.one(form.RUN)
+        event = self._chains.last("run", row["id"])
+        if event is None or event["data"]["row"] != row_digest(pick(row, RUN)):
+            yield f"run {row['id']} is not as its event stored it"
+        if row["id"] != self._members.head["run"] or row["plan"] != self._plan["id"]:
+            yield "the bundle's run is of another plan"
+
+    def _attempts(self) -> Iterator[str]:
+        sent = self._chains.newest(("intent",), ("change", "attempt"))
+        answered = self._chains.newest(("answer",), ("change", "attempt"))
+        for row in self._members.lines(form.ATTEMPTS):
+            key = (row["change"], row["number"])
+            what = f"attempt {row['number']} of change {row['change']}"
+            if sent.pop(key, None) != row_digest(pick(row, INTENT)):
+                yield f"{what} is not as its event stored it"
+            wanted = answered.pop(key, None)
+            if wanted is not None and wanted != row_digest(pick(row, ANSWER)):
+                yield f"the answer to {what} is not as its event stored it"
+        if sent or answered:
+            yield "attempts are missing"
+
+    def _results(self) -> Iterator[str]:
+        decided = self._chains.newest(("outcome",), ("change",))
+        for line in self._members.lines(form.RESULTS):
+            row = line["row"]
+            content = {one: canonical_bytes(found) for one, found in line["documents"].items()}
+            yield from _documents(row, content, ("stored",))
+            if decided.pop((row["change"],), None) != row_digest(pick(row, RESULT)):
+                yield f"the outcome of change {row['change']} is not as its event stored it"
+            self._outcomes[row["outcome"]] = self._outcomes.get(row["outcome"], 0) + 1
+        if decided:
+            yield "outcomes are missing"
+
+    def _rest(self) -> Iterator[str]:
+        for name in (form.REPORT, form.README):
+            self._members.whole(name)
+        yield from ()
+
+
+def _documents(
+    row: Mapping[str, Any], content: Mapping[str, bytes], names: Sequence[str]
+) -> Iterator[str]:
+    for name in names:
+        digest = row[name]
+        if digest is not None and digest_of_bytes(content.get(digest, b"")) != digest:
+            number = row.get("number", row.get("change"))
+            yield f"document {digest} ({name} of change {number}) is not as it was stored"
+
+
+def _plan_of(row: Mapping[str, Any]) -> Plan:
+    """Return as much of a plan as its digest covers."""
+    return Plan(
+        id=row["id"],
+        job=row["job"],
+        environment=row["environment"],
+        addresses=row["addresses"],
+        manifest_digest=row["manifest_digest"],
+        effect_digest=row["effect_digest"],
+        policy=row["policy"],
+        manifest=row["manifest"],
+        program_version=row["program_version"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        state=PlanState.COMPLETE,
+        folder=row["folder"],
+    )

@@ -1,0 +1,132 @@
+"""The events in a bundle: a stretch of the ledger's chain, and the whole chain of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
+from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
+
+Event = dict[str, Any]
+"""``{position, kind, data}``, the data parsed."""
+
+_PLAN_KINDS = ("plan_begun", "plan_interrupted", "plan_reopened", "plan_finished")
+_RUN_KINDS = ("started", "moved")
+
+
+class Chains:
+    """Follows both chains, and keeps what rows are compared with."""
+
+    def __init__(self, head: Mapping[str, Any]) -> None:
+        self._plan = str(head["plan"])
+        self._run = head["run"]
+        self._head = str(head["head"])
+        before = head["before"]
+        self._at = {MAIN_CHAIN: (int(before["position"]), digest_bytes(str(before["hash"])))}
+        if self._run:
+            self._at[self._run] = (0, ORIGIN)
+        self._hashes = {str(before["hash"])}
+        self._main: list[Event] = []
+        self._of_run: list[Event] = []
+        self._entered: list[Event] = []
+        self._run_hashes: dict[int, str] = {}
+
+    def take(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """Read every event; yields what does not fit."""
+        for row in lines:
+            chain = row["chain"]
+            if chain not in self._at:
+                yield f"there are events of another chain ({str(chain)[:60]})"
+                return
+            position, previous = self._at[chain]
+            if row["position"] != position + 1:
+                yield f"event {position + 1} of {_name(chain)} is missing"
+                return
+            found = event_hash(
+                previous,
+                chain=chain,
+                position=row["position"],
+                at=str(row["at"]),
+                kind=str(row["kind"]),
+                data=str(row["data"]),
+            )
+            if digest_text(found) != row["hash"]:
+                yield f"event {row['position']} of {_name(chain)} does not fit the one before it"
+                return
+            self._at[chain] = (row["position"], found)
+            self._keep(chain, row)
+        yield from self._ends()
+
+    def _keep(self, chain: str, row: Mapping[str, Any]) -> None:
+        event = {
+            "position": row["position"],
+            "kind": row["kind"],
+            "data": json.loads(row["data"]),
+        }
+        if chain != MAIN_CHAIN:
+            self._of_run.append(event)
+            self._run_hashes[row["position"]] = row["hash"]
+            return
+        self._hashes.add(row["hash"])
+        if event["data"].get("plan") == self._plan:
+            self._main.append(event)
+        if self._run and event["data"].get("run") == self._run and "head" in event["data"]:
+            self._entered.append(event)
+
+    def _ends(self) -> Iterator[str]:
+        if digest_text(self._at[MAIN_CHAIN][1]) != self._head:
+            yield "the ledger's chain does not end at the bundle's head"
+        for event in self._entered:
+            data = event["data"]
+            if self._run_hashes.get(data["position"]) != data["head"]:
+                yield (
+                    f"event {data['position']} of the run's chain is not the one that event "
+                    f"{event['position']} of the ledger's chain entered"
+                )
+        if self._run and (
+            not self._entered or self._entered[-1]["data"]["position"] != self._at[self._run][0]
+        ):
+            yield "the run's chain does not end where the ledger's chain entered it last"
+
+    def has(self, head: str) -> bool:
+        """Tell whether the ledger had this head, as far as the bundle goes."""
+        return head in self._hashes
+
+    def last(self, what: str, name: str) -> Event | None:
+        """Return the event that wrote the row of the plan or run last."""
+        events = self._main if what == "plan" else self._of_run
+        kinds = _PLAN_KINDS if what == "plan" else _RUN_KINDS
+        key = {"plan": self._plan, "run": self._run}[what]
+        found = [event for event in events if event["kind"] in kinds and key == name]
+        return found[-1] if found else None
+
+    def batches(self, kinds: Sequence[str], plan: str) -> dict[int, Event]:
+        """Return the event that stored each batch of changes last, by its first number."""
+        return {
+            event["data"]["first"]: event
+            for event in self._main
+            if event["kind"] in kinds and event["data"]["plan"] == plan
+        }
+
+    def of_kind(self, kinds: Sequence[str], plan: str) -> dict[int, Event]:
+        """Return the plan's events of these kinds by their positions."""
+        return {
+            event["position"]: event
+            for event in self._main
+            if event["kind"] in kinds and event["data"]["plan"] == plan
+        }
+
+    def newest(self, kinds: Sequence[str], keys: Sequence[str]) -> dict[tuple[Any, ...], str]:
+        """Return the digests of the rows that the run's events of these kinds wrote last."""
+        return {
+            tuple(event["data"][key] for key in keys): event["data"]["row"]
+            for event in self._of_run
+            if event["kind"] in kinds
+        }
+
+
+def _name(chain: str) -> str:
+    return "the ledger's chain" if chain == MAIN_CHAIN else "the run's chain"

@@ -1,0 +1,199 @@
+"""Compares what plans store, change by change and document by document, with its events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from bulkrunner.adapters.ledger.base import PAGE
+from bulkrunner.adapters.ledger.chain import row_digest
+from bulkrunner.adapters.ledger.documents import damaged, first_damaged
+from bulkrunner.adapters.ledger.rows import CHANGE, as_told
+from bulkrunner.adapters.ledger.schema import (
+    MAIN_CHAIN,
+    compactions,
+    documents,
+    dropped,
+    events,
+    planned_changes,
+)
+from bulkrunner.domain.canonical import digest_of_bytes
+
+_DOCUMENTS = ("before", "after", "predicted")
+"""Columns of a change that name documents."""
+
+_SHORT = 16
+"""Digits of a row's digest that an event keeps of each change, to name the one that differs."""
+
+
+def told_of(plan: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what an event says of the changes that are stored with it."""
+    return {
+        "plan": plan,
+        "first": rows[0]["number"],
+        "last": rows[-1]["number"],
+        "rows": changes_digest(rows),
+        "each": [row_digest(as_told(row))[:_SHORT] for row in rows],
+    }
+
+
+def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the digest by which an event knows the changes that were added with it."""
+    return row_digest({str(row["number"]): as_told(row) for row in rows})
+
+
+def content_faults(connection: Connection) -> Iterator[str]:
+    """Yield what does not fit of every plan's changes; the first is the one that counts."""
+    stored = 0
+    for told in _told(connection, None):
+        rows = _rows(connection, told)
+        stored += len(rows)
+        yield from _misfit(told, rows)
+    if connection.scalar(select(func.count()).select_from(planned_changes)) != stored:
+        yield "there are changes that no event stored"
+
+
+def document_faults(connection: Connection) -> Iterator[str]:
+    """Yield what is wrong with documents: missing, changed, or emptied though not dropped."""
+    c = planned_changes.c
+    for name in _DOCUMENTS:
+        query = (
+            select(c.plan, c.number, c[name].label("digest"))
+            .outerjoin(documents, documents.c.digest == c[name])
+            .where(c[name].is_not(None), documents.c.digest.is_(None))
+            .order_by(c.plan, c.number)
+        )
+        if (row := connection.execute(query.limit(1)).first()) is not None:
+            yield f"document {row.digest} ({_of_change(name, row.plan, row.number)}) is gone"
+    found = first_damaged(connection)
+    if found is not None:
+        yield _damaged(connection, found)
+
+
+def compaction_faults(connection: Connection) -> Iterator[str]:
+    """Yield what does not fit of the documents that were dropped."""
+    query = (
+        select(events.c.position, events.c.data)
+        .where(events.c.chain == MAIN_CHAIN, events.c.kind == "compacted")
+        .order_by(events.c.position)
+    )
+    plans, digests = 0, 0
+    for position, text in connection.execute(query).all():
+        data = json.loads(text)
+        names = connection.scalars(
+            select(compactions.c.plan)
+            .where(compactions.c.event == position)
+            .order_by(compactions.c.plan)
+        ).all()
+        count, digest = dropped_digest(connection, position)
+        plans, digests = plans + len(names), digests + count
+        if list(names) != data["plans"] or (count, digest) != (data["count"], data["documents"]):
+            yield f"what event {position} of the ledger's chain compacted was changed afterwards"
+    for table, told in ((compactions, plans), (dropped, digests)):
+        if connection.scalar(select(func.count()).select_from(table)) != told:
+            yield f"there are rows of {table.name} that no event stored"
+
+
+def dropped_digest(connection: Connection, event: int) -> tuple[int, str]:
+    """Return how many documents an event dropped, and the digest of all of theirs."""
+    query = select(dropped.c.digest).where(dropped.c.event == event).order_by(dropped.c.digest)
+    return listed_digest(connection, query)
+
+
+def listed_digest(connection: Connection, query: Select[Any]) -> tuple[int, str]:
+    """Return how many digests a query gives, and one over all of them."""
+    found = connection.scalars(query).all()
+    return len(found), digest_of_bytes("\n".join(found).encode())
+
+
+def plan_faults(connection: Connection, plan: str) -> Iterator[str]:
+    """Yield what does not fit of one plan's changes and documents."""
+    stored = 0
+    for told in _told(connection, plan):
+        rows = _rows(connection, told)
+        stored += len(rows)
+        yield from _misfit(told, rows)
+        yield from _plan_documents(connection, rows)
+    query = select(func.count()).where(planned_changes.c.plan == plan)
+    if connection.scalar(query) != stored:
+        yield f"there are changes of plan {plan} that no event stored"
+
+
+def _plan_documents(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[str]:
+    for start in range(0, len(rows), PAGE):
+        digests: dict[str, str] = {}
+        for row in rows[start : start + PAGE]:
+            for name in _DOCUMENTS:
+                if (digest := getattr(row, name)) is not None:
+                    digests.setdefault(digest, _of_change(name, row.plan, row.number))
+        for digest in damaged(connection, list(digests)):
+            yield f"document {digest} ({digests[digest]}) is not as it was stored"
+
+
+def _damaged(connection: Connection, digest: str) -> str:
+    c = planned_changes.c
+    for name in _DOCUMENTS:
+        query = select(c.plan, c.number).where(c[name] == digest).order_by(c.plan, c.number)
+        if (row := connection.execute(query.limit(1)).first()) is not None:
+            what = _of_change(name, row.plan, row.number)
+            return f"document {digest} ({what}) is not as it was stored"
+    return f"document {digest} is not as it was stored"
+
+
+def _of_change(name: str, plan: str, number: int) -> str:
+    return f"the {name}-document of change {number} of plan {plan}"
+
+
+_Told = tuple[str, int, int, int, dict[str, Any]]
+"""Plan, first and last change, position of the event, its data."""
+
+
+def _told(connection: Connection, plan: str | None) -> list[_Told]:
+    """Return the batches of changes with the event that stored each last."""
+    query = (
+        select(events.c.position, events.c.data)
+        .where(
+            events.c.chain == MAIN_CHAIN, events.c.kind.in_(("changes_added", "changes_replaced"))
+        )
+        .order_by(events.c.position)
+    )
+    if plan is not None:
+        query = query.where(events.c.data.contains(json.dumps(plan), autoescape=True))
+    found: dict[tuple[str, int], _Told] = {}
+    for position, text in connection.execute(query).all():
+        data = json.loads(text)
+        if plan is None or data["plan"] == plan:
+            key = data["plan"], data["first"]
+            found[key] = (data["plan"], data["first"], data["last"], position, data)
+    return list(found.values())
+
+
+def _rows(connection: Connection, told: _Told) -> Sequence[Row[Any]]:
+    plan, first, last, _, _ = told
+    query = select(planned_changes).where(
+        planned_changes.c.plan == plan, planned_changes.c.number.between(first, last)
+    )
+    return connection.execute(query.order_by(planned_changes.c.number)).all()
+
+
+def _misfit(told: _Told, page: Sequence[Row[Any]]) -> Iterator[str]:
+    plan, first, last, position, data = told
+    rows = [{name: getattr(row, name) for name in CHANGE} for row in page]
+    if changes_digest(rows) == data["rows"]:
+        return
+    there = {row["number"]: row_digest(as_told(row))[:_SHORT] for row in rows}
+    for number, digest in zip(range(first, last + 1), data.get("each", ()), strict=False):
+        if number not in there:
+            yield f"change {number} of plan {plan} is gone"
+        elif there[number] != digest:
+            yield (
+                f"change {number} of plan {plan} is not as event {position} of the ledger's chain "
+                "stored it"
+            )
+    yield (
+        f"changes {first} to {last} of plan {plan} are not as event {position} of the ledger's "
+        "chain stored them"
+    )

@@ -1,0 +1,100 @@
+"""Wiring of what is done with the ledger as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkrunner.bootstrap.gates import Gating
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.run import Run, RunState
+from bulkrunner.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.bundles import Checked
+    from bulkrunner.services.keeping import Compacted
+
+
+class Keeping(Gating):
+    """Proves, exports and compacts the ledger."""
+
+    def head_found(self, head: str) -> tuple[int, int]:
+        """Return which event of the ledger's chain a head is of, and how many follow it.
+
+        Raises:
+            UsageError: it is no head.
+            ChainBroken: the ledger never had it.
+        """
+        from bulkrunner.domain.canonical import as_digest
+        from bulkrunner.errors import ChainBroken
+
+        wanted = as_digest(head)
+        if wanted is None:
+            raise UsageError(
+                f"{head[:80]!r} is no head",
+                hint="it is sha256: and 64 digits, as reports and answers have it",
+            )
+        position = self.ledger.position_of(wanted)
+        if position is None:
+            raise ChainBroken(
+                f"this ledger never had the head {wanted}: it is another ledger, or it was "
+                "rewritten since",
+                hint="find the ledger that the report was made from, or a backup of it",
+                code="other_head",
+            )
+        return position, self.ledger.length() - position
+
+    def check_bundle(self, path: Path, *, against: str | None, reviewers: Path | None) -> Checked:
+        """Verify a bundle by itself; no ledger is opened."""
+        from bulkrunner.adapters.bundles import check_bundle
+        from bulkrunner.adapters.signatures import read_signers
+
+        signers = None if reviewers is None else read_signers(reviewers)
+        return check_bundle(path, against=against, signers=signers)
+
+    def export(self, found: Plan | Run, path: Path) -> str:
+        """Write a plan or run with all that belongs to it; returns the ledger's head in it.
+
+        Raises:
+            UsageError: the run is running, the plan is not complete, or was compacted.
+        """
+        from bulkrunner.adapters.bundles import write_bundle
+        from bulkrunner.adapters.reports import json_report
+        from bulkrunner.services.keeping import refuse_compacted
+        from bulkrunner.services.reporting import ReportService
+
+        run = found if isinstance(found, Run) else None
+        plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
+        _require_finished(plan, run)
+        refuse_compacted(self.ledger, plan.id, "nothing can be proved of it without them")
+        data = ReportService(self.ledger, self.clock).report_of(plan, run, self.gates_asking(plan))
+        self.ledger.enter_exported(plan.id, run.id if run else None)
+        with self.ledger.snapshot(plan.id, run.id if run else None) as snapshot:
+            return write_bundle(
+                path,
+                snapshot,
+                with_run=run is not None,
+                report=json_report(data),
+                at=self.clock.now(),
+            )
+
+    def compact(self, before: str) -> Compacted:
+        """Drop the documents of old plans."""
+        from bulkrunner.services.keeping import Keeping as Service
+
+        return Service(self.ledger).compact(before)
+
+
+def _require_finished(plan: Plan, run: Run | None) -> None:
+    if plan.plan_digest is None:
+        raise UsageError(
+            f"plan {plan.id} is not complete",
+            hint=f"bulkrunner resume {plan.id}",
+            code="plan_incomplete",
+        )
+    if run is not None and run.state is RunState.RUNNING:
+        raise UsageError(
+            f"run {run.id} is still running",
+            hint=f"wait for it, or bulkrunner stop {run.id}",
+            code="still_running",
+        )
