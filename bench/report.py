@@ -1,25 +1,31 @@
-"""``python -m bench.report``: a plan of 100,000 changes grouped and written as a report.
+"""``python -m bench.report``: a plan of 100,000 changes grouped, written, and opened in Chromium.
 
-Prints seconds and bytes. Argument: the number of changes (default 100000).
+Prints seconds and bytes, and the times that the page itself measures. Argument: the number of changes (default 100000).
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playwright.sync_api import sync_playwright
 
 from bench.__main__ import BASE, LIBRARY, SIGELS, record, short_id
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState, plan_digest
 from bulkrunner.services.reporting import ReportService
 
+T = TypeVar("T")
 BATCH = 2000
 ADDRESSES = {
     "kind": "production",
@@ -122,18 +128,82 @@ def store(ledger: LedgerStore, count: int) -> Plan:
 
 def main(count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="bulkrunner-bench-") as name:
-        url = f"sqlite:///{name}/ledger.db"
-        ledger = open_ledger(url, clock=SystemClock())
+        folder = Path(name)
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.db", clock=SystemClock())
         try:
             plan = store(ledger, count)
-            began = time.perf_counter()
-            data = ReportService(ledger, SystemClock()).report_of(plan, None, ())
-            spent = time.perf_counter() - began
-            print(
-                f"{count} changes grouped in {spent:.1f} s, {len(data.grouped.patterns)} patterns"
+            data, spent = timed(
+                lambda: ReportService(ledger, SystemClock()).report_of(plan, None, ())
             )
+            patterns = len(data.grouped.patterns)
+            print(f"{count} changes grouped  {spent:7.1f} s  {patterns} patterns")
+            for form in ("html", "zip", "xlsx", "csv"):
+                path = folder / f"report.{form}"
+                _, spent = timed(lambda: write_report(data, path, form=form))  # noqa: B023
+                print(
+                    f"{form:5} written           {spent:7.1f} s  {path.stat().st_size / 1e6:6.1f} MB"
+                )
         finally:
             ledger.close()
+        measure(folder / "report.html")
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began
+
+
+def measure(path: Path) -> None:
+    """Open the page in Chromium and print what it says of itself."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("no chromium: the page was not opened")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(path.as_uri(), wait_until="commit")
+        page.wait_for_selector("#grid .item", timeout=120_000)
+        listed = page.evaluate("performance.now()")
+        page.wait_for_selector("body[data-ready=yes]", timeout=120_000)
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        print(f"first paint             {paint / 1000:7.2f} s")
+        print(f"first rows in the list  {listed / 1000:7.2f} s")
+        print(f"every row in the list   {page.evaluate('performance.now()') / 1000:7.2f} s")
+        for text in ("resa", "lagerlöf 77", "nothing at all", ""):
+            print(f"filter {text!r:17}{page.evaluate(FILTER, text):7.0f} ms")
+        print(f"filter by library       {page.evaluate(CHOOSE, 'by-sigel'):7.0f} ms")
+        print(f"sort by title           {page.evaluate(SORT, 'title'):7.0f} ms")
+        browser.close()
+
+
+WAIT = """
+    const bar = document.getElementById('hits'), began = performance.now();
+    const drawn = new Promise((done) => new MutationObserver(() =>
+        requestAnimationFrame(() => done(performance.now() - began))
+    ).observe(bar, { childList: true, characterData: true, subtree: true }));
+"""
+FILTER = (
+    """async (text) => {
+    const field = document.getElementById('search');
+    field.value = text;
+    field.dispatchEvent(new Event('input'));
+"""
+    + WAIT
+    + "return await drawn - 80; }"  # the page waits so long for more letters
+)
+CHOOSE = (
+    "async (name) => { const field = document.getElementById(name); field.value = '1';"
+    + WAIT
+    + "field.dispatchEvent(new Event('change')); return await drawn; }"
+)
+SORT = (
+    "async (name) => { const button = document.querySelector(`[data-column=${name}]`);"
+    + WAIT
+    + "button.click(); return await drawn; }"
+)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.adapters.secrets import Credentials
     from bulkrunner.config import Settings
+    from bulkrunner.services.clients import ClientService
 
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
 """Letters of plan and run ids: none that is mistaken for another or makes a word."""
@@ -148,6 +149,22 @@ class Core:
 
         return find_credentials(self.settings, environment, self._environ)
 
+    def client_service(self) -> ClientService:
+        """Return what knows the API clients that the ledger has seen."""
+        from bulkrunner.services.clients import ClientService
+
+        return ClientService(self.ledger, self.clock)
+
+    def usable_credentials(self, environment: Environment) -> Credentials:
+        """Return the API client of an environment, unless it was retired.
+
+        Raises:
+            AccessLost: it was, or there is none.
+        """
+        found = self.credentials(environment)
+        self.client_service().require_in_use(environment.name, found.client_id)
+        return found
+
     def note_client(self, environment: Environment, client_id: str, *, use: str) -> None:
         """Enter into the ledger that an API client is used, and for what."""
         self.ledger.note_client(environment.name, client_id, use=use, at=self.clock.now())
@@ -158,7 +175,7 @@ class Core:
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
 
         environment = within_agreement(self.settings.environment(name), None)
-        credentials = self.credentials(environment)
+        credentials = self.usable_credentials(environment)
         with ReadOnlyCatalogue.open(environment, credentials, clock=self.clock) as reader:
             yield reader
 

@@ -86,7 +86,7 @@ class Plans(Core):
         from bulkrunner.services.planning import Planner
 
         environment = within_agreement(self.settings.environment(name), agreed_rate)
-        credentials = self.credentials(environment)
+        credentials = self.usable_credentials(environment)
         with ReadOnlyCatalogue.open(
             environment,
             credentials,

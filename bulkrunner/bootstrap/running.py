@@ -90,7 +90,7 @@ class Runs(Gating):
         within = self.within(plan)
         from bulkrunner.services.applying import WaitingNow
 
-        credentials = self.credentials(within)
+        credentials = self.usable_credentials(within)
         waiting = WaitingNow(progress, self.clock)
         with Catalogue.open(
             within,
@@ -156,7 +156,7 @@ class Runs(Gating):
 
         plan = self.ledger.plan(run.plan)
         environment = self.within(plan)
-        credentials = self.credentials(environment)
+        credentials = self.usable_credentials(environment)
         with ReadOnlyCatalogue.open(
             environment,
             credentials,

@@ -21,6 +21,7 @@ from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
+    "clients": "clients",
     "demo": "demo",
     "doctor": "doctor",
     "ledger": "ledger",

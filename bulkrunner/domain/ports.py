@@ -11,6 +11,7 @@ from threading import Condition
 from typing import Any, Protocol
 
 from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
+from bulkrunner.domain.clients import Client
 from bulkrunner.domain.environment import Rights
 from bulkrunner.domain.gates import Approval, Evidence, Signer, Twin
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
@@ -567,7 +568,20 @@ class KeptLedger(Protocol):
         """Return the bytes of the ledger's file, None where it is none."""
 
 
-class Ledger(PlanLedger, RunLedger, ApprovalLedger, KeptLedger, Protocol):
+class ClientLedger(Protocol):
+    """API clients and what they were used for."""
+
+    def note_client(self, environment: str, client: str, *, use: str, at: datetime) -> None:
+        """Note that an API client was used; ``use`` says for what, e.g. a plan's or run's id."""
+
+    def retire_client(self, environment: str, client: str, *, by: str, at: datetime) -> Client:
+        """Note that an API client is used no more."""
+
+    def clients(self) -> list[Client]:
+        """Return the API clients that were used, the latest first, each with what it did."""
+
+
+class Ledger(PlanLedger, RunLedger, ApprovalLedger, KeptLedger, ClientLedger, Protocol):
     """The whole ledger."""
 
     def close(self) -> None:

@@ -82,6 +82,7 @@ class Judge:
             for entry in self.truth.writes()
             if entry["method"] != "POST"
         )
+        self.figures["versions written by us"] = sum(self._stored.values())
         self._claimed: Counter[str] = Counter()
         self._posted: list[Attempt] = []
         judged = 0

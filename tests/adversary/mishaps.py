@@ -95,6 +95,7 @@ class Somebody(threading.Thread):
         *,
         pause: float,
         tokens_every: float,
+        most: int,
     ) -> None:
         super().__init__(name="somebody", daemon=True)
         self._dice = dice
@@ -103,6 +104,7 @@ class Somebody(threading.Thread):
         self._truth = truth
         self._pause = pause
         self._tokens_every = tokens_every
+        self._left = most
         self._over = threading.Event()
         self.failure: BaseException | None = None
         self.figures: Counter[str] = Counter()
@@ -124,7 +126,9 @@ class Somebody(threading.Thread):
                 waited = 0.0
                 self._staging.expire_tokens()
                 self.figures["times that all tokens ended"] += 1
-            self._edit(self._dice.choice(self._tasks))
+            if self._left > 0:
+                self._left -= 1
+                self._edit(self._dice.choice(self._tasks))
 
     def end(self) -> None:
         self._over.set()

@@ -54,7 +54,7 @@ class Wish:
         kills: how many processes are struck at most.
         haste: so many times shorter are the waits of the program.
         tokens_every: seconds between two moments at which all tokens end.
-        pause: mean seconds between two edits of somebody else's.
+        pause: mean seconds between two edits of somebody else's. edited: most, for each change.
         undo: take everything back at the end, under the same faults.
     """
 
@@ -68,6 +68,7 @@ class Wish:
     severity: float = 1.0
     tokens_every: float = 30.0
     pause: float = 1.0
+    edited: float = 0.1
     undo: bool = False
 
 
@@ -80,6 +81,7 @@ class Found:
     undo: UndoJudge | None = None
     log: list[dict[str, object]] = field(default_factory=list)
     figures: Counter[str] = field(default_factory=Counter)
+    back: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
@@ -124,6 +126,7 @@ class _Soaking:
         self._found = found
         self._say = say
         self._kills = wish.kills
+        self._figures = found.figures
 
     def soak(self) -> None:
         folder = self._plan()
@@ -137,6 +140,7 @@ class _Soaking:
             self._truth,
             pause=self._wish.pause,
             tokens_every=self._wish.tokens_every,
+            most=round(self._wish.edited * self._wish.changes),
         )
         somebody.start()
         fault = self._until_done(folder)
@@ -190,13 +194,13 @@ class _Soaking:
                 return f"a process did not end: {err.decode()[-800:]}"
             finally:
                 process.kill()
-            self._found.figures["processes"] += 1
+            self._figures["processes"] += 1
             code = process.returncode
             if code in DONE:
                 return ""
             if code not in RESUMABLE:
                 return f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"
-            self._found.figures[f"exit code {code}"] += 1
+            self._figures[f"exit code {code}"] += 1
             run = next(iter(self._place("status").document["runs"]), None)
             if run is not None:
                 self._say(f"{code}: {run['state']}, {run['outcomes']}")
@@ -231,7 +235,7 @@ class _Soaking:
                 raise
         self._kills -= 1
         blow = self._dice.choice((signal.SIGKILL,) * 10 + (signal.SIGINT, signal.SIGTERM))
-        self._found.figures[f"struck with {blow.name}"] += 1
+        self._figures[f"struck with {blow.name}"] += 1
         process.send_signal(blow)
         return process.communicate(timeout=PATIENCE)
 
@@ -263,6 +267,7 @@ class _Soaking:
         self._say(f"planned to take back {done.document['counts']}")
         for fault in faults(self._dice, Odds().times(self._wish.severity)):
             self._staging.fault(**fault)
+        self._figures = self._found.back
         fault = self._until_done(folder)
         self._staging.clear_faults()
         self._complain(fault)

@@ -97,7 +97,7 @@ class UndoJudge:
         if "new_id" not in codes or ("not_restored" in codes) != _loses_names(old):
             yield f"what is lost is not told: {sorted(codes)}"
 
-    def _as_new(self, whole: Document, own: str) -> Any:
+    def _as_new(self, whole: Document, own: str) -> str:
         """A record without what it gets when it is created, its links led to new records."""
         record, *rest = self._led(whole["@graph"], own)
         record = {key: v for key, v in record.items() if key not in (*OF_NEW, *SERVERS_OWN)}
@@ -105,7 +105,7 @@ class UndoJudge:
         for thing in rest:
             if "itemOf" in thing:
                 thing.pop("sameAs", None)
-        return record, *rest
+        return content({"@graph": [record, *rest]})
 
     def _led(self, value: Any, own: str) -> Any:
         if isinstance(value, dict):

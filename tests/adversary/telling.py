@@ -76,7 +76,6 @@ def _verdict(found: Found) -> Iterator[str]:
     judge, violations = found.judge, found.violations
     kinds = Counter(violation.kind for violation in violations)
     yield "held against the server's own history"
-    yield _row("versions written by us", sum(judge.truth.stored().values()))
     yield _row("deleted between look and PUT, alive again", len(judge.revived))
     for name, count in sorted(judge.figures.items()):
         yield _row(name, count)
@@ -84,6 +83,8 @@ def _verdict(found: Found) -> Iterator[str]:
         yield _row(kind, kinds[kind])
     if found.undo is not None:
         yield "taken back"
+        for name, count in sorted(found.back.items()):
+            yield _row(name, count)
         yield _row("brought back", found.undo.figures["brought back"])
         for (how, code), count in sorted(found.undo.listed.items()):
             yield _row(f"left, and listed: {how} ({code})", count)

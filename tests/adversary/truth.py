@@ -65,10 +65,9 @@ class Truth:
             return len(self._environment.journal.entries(writes=writes, since=since))
 
     def newest(self) -> int:
-        """Number of the last request that came."""
+        """Number of the last request that was answered; one that waits may be older."""
         with self._environment.lock:
-            entries = self._environment.journal.entries()
-            return entries[-1].seq if entries else 0
+            return max((entry.seq for entry in self._environment.journal.entries()), default=0)
 
     def writes(self) -> list[dict[str, Any]]:
         """Write requests of ours; one without a token we know is ours too."""

@@ -102,6 +102,7 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
     given = {
         "approve": [plan, "--by", "K", "--reference", "1"],
         "check": [job],
+        "clients": [],
         "doctor": ["--env", "staging"],
         "ledger": ["check"],
         "new": ["fresh", "--in", tmp_path],

@@ -174,6 +174,17 @@ def test_pauses_between_tries_grow_and_are_told():
     assert made.clock.seconds - 1000 == pytest.approx(sum(pauses))
 
 
+def test_pauses_of_several_who_ask_are_scattered():
+    """Or everybody whom a restart of the server cut off would ask again at the same moments."""
+    pauses = set()
+    for _ in range(5):
+        made = bench(lambda request: httpx.Response(500))
+        with pytest.raises(CatalogueUnreachable):
+            made.catalogue.read(SHORT)
+        pauses.update(pause for _, pause in made.told)
+    assert len(pauses) == 5 * (TRIES - 1)
+
+
 def test_after_a_passing_trouble_it_is_told_that_it_goes_on():
     made = bench(
         lambda request: record_answer(holding()) if made.requests[1:] else httpx.Response(500)

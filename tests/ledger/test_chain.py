@@ -39,6 +39,7 @@ CHAINED = {
         *("plan", "plan_digest", "approved", "given_by", "reference", "answer", "statements"),
         *("recorded_by", "recorded_at", "event"),
     ),
+    "client_uses": ("environment", "client", "use", "first_used_at", "event"),
 }
 """Columns whose values the chain vouches for."""
 

@@ -6,16 +6,20 @@ import json
 import re
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bulkrunner.adapters.reports import write_report
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.rules import KB_RULES
 from tests.support import reports
 from tests.support.pages import Page
 
@@ -49,6 +53,7 @@ def test_sections_come_in_the_order_a_reviewer_decides_in(tmp_path: Path) -> Non
         "who",
         "what",
         "gates",
+        "rules",
         "tried",
         "consequences",
         "left-out",
@@ -287,6 +292,24 @@ def test_an_unsigned_answer_is_shown_as_such(tmp_path: Path) -> None:
     ) in text
 
 
+def test_a_signed_answer_shows_whose_key_and_its_conditions(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path, approved=True)
+    terms = Conditions(per_night=500, not_before=date(2026, 12, 1), excluded=("h1", "h2"))
+    answer = replace(data.approvals[0], signer="anna@kb.se", key="SHA256:abc", conditions=terms)
+    text = page_of(replace(data, approvals=(answer,)), tmp_path).section("answers").text
+    assert "Signerat av anna@kb.se med nyckeln SHA256:abc." in text
+    assert "inte signerat" not in text
+    assert "högst 500 per natt; inte före 2026-12-01; 2 undantagna: h1, h2" in text
+
+
+def test_shows_how_the_plan_stands_to_each_rule(plan_page: Page) -> None:
+    rows = [n.text for n in plan_page.within("rules", "tr")][1:]
+    assert len(rows) == len(KB_RULES)
+    assert all("KB, Libris API" in row for row in rows)
+    assert "följs" in rows[0]
+    assert "följs inte" in rows[2]
+
+
 def test_a_test_environment_needs_no_answer(tmp_path: Path) -> None:
     addresses = {**reports.ADDRESSES, "kind": "test"}
     page = page_of(reports.report_data(tmp_path, addresses=addresses), tmp_path)
@@ -384,7 +407,7 @@ def test_hostile_data_is_shown_and_never_becomes_markup(
     tags = {node.tag for node in page.nodes}
     assert tags.isdisjoint({"img", "iframe", "object", "link", "form", "base", "use", "image"})
     assert len(page.all("style")) == 1
-    assert len([n for n in page.all("script") if "type" not in n.attributes]) == 2
+    assert len([n for n in page.all("script") if "type" not in n.attributes]) == 3
     for node in page.nodes:
         assert not [name for name in node.attributes if name.startswith("on") or name == "style"]
         assert node.attributes.get("href", "#").startswith(("https://", "#"))
@@ -446,7 +469,7 @@ def test_the_page_fetches_nothing_and_its_policy_allows_nothing_else(plan_page: 
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
     assert "require-trusted-types-for 'script'" in policy
-    for tag, count in (("style", 1), ("script", 2)):
+    for tag, count in (("style", 1), ("script", 3)):
         contents = re.findall(f"<{tag}>(.*?)</{tag}>", plan_page.source, re.DOTALL)
         assert len(contents) == count
         for content in contents:
@@ -462,7 +485,7 @@ def test_everything_is_readable_without_script(plan_page: Page) -> None:
     assert [n.attributes["id"] for n in plan_page.all("div") if "hidden" in n.attributes] == [
         "list"
     ]
-    (instead,) = plan_page.all("noscript")
+    (instead,) = plan_page.all("p", "without-script")
     assert "Listan över 24 ändringar visas bara när webbläsaren kör sidans skript." in instead.text
 
 

@@ -206,6 +206,8 @@ def fill(ledger: LedgerStore) -> None:
     ledger.compact([old.id])
     ledger.add_approval(an_approval(plan))
     ledger.note_client("staging", "client-1", use="r1", at=START)
+    ledger.note_client("production", "client-2", use="p2", at=START)
+    ledger.retire_client("production", "client-2", by="me@desk", at=START)
     start_run(ledger, plan)
     send(ledger, "r1", 1)
     send(ledger, "r1", 2, outcome=Outcome.UNKNOWN)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.tables import Form, Table, open_table
+from bulkrunner.adapters.tables import Form, Table, open_table, packed
 from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.tables import ods, ods_sheet, repacked, xlsx, xlsx_of
 
@@ -94,6 +94,17 @@ def test_the_sheet_is_the_only_one_with_content_or_the_named_one() -> None:
     with pytest.raises(BadFile) as fault:
         opened(both, sheet="Tre")
     assert fault.value.code == "missing_sheet"
+
+
+def test_a_sheet_with_a_chart_is_no_table() -> None:
+    def write(book: Any) -> None:
+        page = book.add_worksheet("Blad1")
+        page.write_column(0, 0, ["Id", 1, 2])
+        chart = book.add_chart({"type": "bar"})
+        chart.add_series({"values": "=Blad1!$A$2:$A$3"})
+        book.add_chartsheet("Diagram").set_chart(chart)
+
+    assert cells(opened(xlsx_of(write))) == [{"Id": "1"}, {"Id": "2"}]
 
 
 def test_an_ods_as_office_programs_write_it() -> None:
@@ -195,6 +206,25 @@ def test_rows_repeated_a_billion_times_are_refused() -> None:
     with pytest.raises(BadFile) as fault:
         opened(ods(ods_sheet([["Id"]], tail=bomb)))
     assert fault.value.code == "too_large"
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods"])
+def test_many_large_sheets_are_too_much_together(kind: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(packed, "MAX_CELLS", 1000)
+    rows = [[f"{row}-{column}" for column in range(10)] for row in range(60)]
+
+    def write(book: Any) -> None:
+        for name in ("Ett", "Två"):
+            page = book.add_worksheet(name)
+            for number, row in enumerate(rows):
+                page.write_row(number, 0, row)
+
+    one, both = ods_sheet(rows, name="Ett"), ods_sheet(rows, name="Två")
+    data = xlsx_of(write) if kind == "xlsx" else ods(one + both)
+    with pytest.raises(BadFile) as fault:
+        opened(data, sheet="Ett")
+    assert fault.value.code == "too_large"
+    assert opened(xlsx(rows, sheet="Ett")).facts.sheet == "Ett"
 
 
 def test_a_cut_file_is_refused() -> None:

@@ -1,9 +1,8 @@
-"""Approvals, clients and events of their own."""
+"""Approvals, the head, and events of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,19 +12,8 @@ from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, append_main, read_head, row_digest
 from bulkrunner.adapters.ledger.columns import digest_bytes
 from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, as_told, pick
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, clients, events
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, events
 from bulkrunner.domain.gates import Approval
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientUse:
-    """An API client and when it was used."""
-
-    environment: str
-    client: str
-    first_used_at: datetime
-    last_used_at: datetime
-    last_use: str
 
 
 class Approvals(Part):
@@ -74,25 +62,3 @@ class Approvals(Part):
         """Append an event of its own, outside any state change."""
         with self._database.write() as connection:
             append_main(connection, kind, data, at=at)
-
-    def note_client(self, environment: str, client: str, *, use: str, at: datetime) -> None:
-        """Note that an API client was used; ``use`` says for what, e.g. a plan's or run's id."""
-        key = (clients.c.environment == environment) & (clients.c.client == client)
-        with self._database.write() as connection:
-            first = connection.scalar(select(clients.c.first_used_at).where(key))
-            connection.execute(
-                self._database.upsert(clients),
-                {
-                    "environment": environment,
-                    "client": client,
-                    "first_used_at": first or at,
-                    "last_used_at": at,
-                    "last_use": use,
-                },
-            )
-
-    def clients(self) -> list[ClientUse]:
-        """Return the API clients that were used, the latest first."""
-        query = select(clients).order_by(clients.c.last_used_at.desc())
-        with self._database.read() as connection:
-            return [ClientUse(**row._mapping) for row in connection.execute(query)]

@@ -16,6 +16,8 @@ from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.rows import (
     ANSWER,
     APPROVAL,
+    CLIENT_RETIRED,
+    CLIENT_USE,
     INTENT,
     PLAN,
     RESULT,
@@ -27,6 +29,8 @@ from bulkrunner.adapters.ledger.schema import (
     approvals,
     attempts,
     chains,
+    client_uses,
+    clients,
     events,
     plans,
     results,
@@ -97,6 +101,17 @@ _RUN = _Subject(table=runs, columns=RUN, keys={"id": "chain"})
 _PLAN = _Subject(table=plans, columns=PLAN, keys={"id": "plan"})
 _APPROVAL = _Subject(table=approvals, columns=APPROVAL, keys={"event": "position"})
 
+_CLIENT_USE = _Subject(
+    table=client_uses,
+    columns=CLIENT_USE,
+    keys={name: name for name in ("environment", "client", "use")},
+)
+_CLIENT = _Subject(
+    table=clients,
+    columns=CLIENT_RETIRED,
+    keys={name: name for name in ("environment", "client")},
+)
+
 _Told: TypeAlias = tuple[Row[Any], dict[str, Any]]
 
 _SUBJECTS = {
@@ -111,7 +126,12 @@ _SUBJECTS = {
     "plan_finished": _PLAN,
     "approved": _APPROVAL,
     "rejected": _APPROVAL,
+    "client_used": _CLIENT_USE,
+    "client_retired": _CLIENT,
 }
+
+
+_SUBJECTS_ALL = tuple({id(subject): subject for subject in _SUBJECTS.values()}.values())
 
 
 def _chain_faults(connection: Connection) -> Iterator[str]:
@@ -201,7 +221,7 @@ class _Walk:
 
     def _strangers(self) -> Iterator[str]:
         """Find rows that no event stored."""
-        for subject in (_INTENT, _ANSWER, _RESULT, _RUN, _PLAN, _APPROVAL):
+        for subject in _SUBJECTS_ALL:
             mark = subject.table.c[subject.mark]
             count = select(func.count()).select_from(subject.table).where(mark.is_not(None))
             stored = (self._connection.scalar(count) or 0) - self._matched[id(subject)]

@@ -67,6 +67,12 @@ RESULT = (
     "decided_at",
 )
 
+CLIENT_USE = ("environment", "client", "use", "first_used_at")
+"""Columns of a client's use that never change."""
+
+CLIENT_RETIRED = ("environment", "client", "retired_at", "retired_by")
+"""Columns of a client that say that it is used no more."""
+
 CHANGE = tuple(column.name for column in planned_changes.c)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -379,7 +379,22 @@ clients = Table(
     Column("first_used_at", Instant, nullable=False),
     Column("last_used_at", Instant, nullable=False),
     _text("last_use"),
+    Column("retired_at", Instant),
+    Column("retired_by", Words),
+    Column("event", Integer),
     PrimaryKeyConstraint("environment", "client"),
+)
+
+client_uses = Table(
+    "client_uses",
+    metadata,
+    _id("environment"),
+    Column("client", Words, nullable=False),
+    _id("use"),
+    Column("first_used_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    _event(),
+    PrimaryKeyConstraint("environment", "client", "use"),
 )
 
 events = Table(

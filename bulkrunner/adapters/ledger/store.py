@@ -8,6 +8,7 @@ from typing import Self
 from bulkrunner.adapters.ledger.approvals import Approvals
 from bulkrunner.adapters.ledger.backups import Backups
 from bulkrunner.adapters.ledger.checking import Checks
+from bulkrunner.adapters.ledger.clients import Clients
 from bulkrunner.adapters.ledger.compacting import Compactions
 from bulkrunner.adapters.ledger.evidence import Evidences
 from bulkrunner.adapters.ledger.exporting import Exports
@@ -36,6 +37,7 @@ class LedgerStore(
     Compactions,
     Backups,
     Exports,
+    Clients,
 ):
     """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
 

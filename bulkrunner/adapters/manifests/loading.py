@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.checking import checked_parts
+from bulkrunner.adapters.manifests.explaining import explained
 from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head, parameters_of
 from bulkrunner.adapters.manifests.manifest_file import Found, find, read_tree
 from bulkrunner.adapters.manifests.operations import kind_of
@@ -47,6 +48,7 @@ class LoadedJob:
             ``duplicates``: repeated ids that were dropped.
         missing: parameters that a plan must be given a value for, and that have none.
         path: the job folder. functions: of its steps.
+        explained: what each step will do, in a sentence.
         inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
     """
 
@@ -59,6 +61,7 @@ class LoadedJob:
         reads: list[_Read],
         counts: dict[str, int],
         missing: list[Parameter],
+        explained: list[str],
     ) -> None:
         self.job = job
         self.head = head
@@ -72,6 +75,7 @@ class LoadedJob:
         )
         self.counts = counts
         self.missing = missing
+        self.explained = explained
         self.inputs = [found for one in reads for found in _inputs(one)]
         self._prefix = found.prefix
         self._reads = reads
@@ -151,6 +155,7 @@ def load_job(
         reads=reads,
         counts=reading.counts,
         missing=missing(known, values),
+        explained=explained(tree.data),
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
 from bulkrunner.adapters.reports.showing import one_line, visible
-from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.report import ORDER, ReportData, ReportedChange
 from bulkrunner.domain.run import Outcome, Result
@@ -24,6 +23,9 @@ ROWS = 1000
 
 MAX_VALUE = 2000
 MAX_SHORT = 60
+SEARCHED = 8
+"""Places of a change whose values a search looks at."""
+
 MAX_KNOWN = 20_000
 """Different texts in a table; further ones stand in the rows themselves."""
 
@@ -83,7 +85,7 @@ class Blocks:
 
     def _head(self, item: ReportedChange) -> list[Any]:
         change, bib, result = item.change, item.change.bib, item.result
-        lines, _ = lines_of(_first(item.differences), MAX_SHORT)
+        lines, _ = lines_of(item.differences[:SEARCHED], MAX_SHORT)
         return [
             change.number,
             ACTIONS.index(change.action.value),
@@ -96,6 +98,7 @@ class Blocks:
             self._data.grouped.pattern_of(item),
             self.codes.number(change.code or (result.code if result else "")),
             *(self._line(lines[0]) if lines else ()),
+            *(("\n".join(_words(lines[1:SEARCHED])),) if len(lines) > 1 else ()),
         ]
 
     def _line(self, line: Line) -> list[Any]:
@@ -157,8 +160,12 @@ class Blocks:
 _WHO = ("by", "when")
 
 
-def _first(differences: Sequence[Difference]) -> Sequence[Difference]:
-    return differences[:1]
+def _words(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield what a search finds besides the first line's values."""
+    for line in lines:
+        for shown in (line.before, line.after):
+            if shown is not None and shown.text:
+                yield shown.text
 
 
 def _short(text: str, limit: int) -> str:

@@ -28,6 +28,9 @@ _HERE = Path(__file__).parent
 SCRIPTS = ("base", "data", "detail", "list", "controls", "main")
 """Our own scripts; they make one."""
 
+FIRST_SCRIPT = 'document.documentElement.dataset.script = "";'
+"""Tells the styles that scripts run, before anything is shown."""
+
 SHOWN_LINES = 8
 """Lines of one change that are shown at once; further ones are folded away."""
 
@@ -91,8 +94,9 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
             blocks=blocks,
             tables=lambda: tables_json(data, blocks),
             style=style,
+            first_script=FIRST_SCRIPT,
             scripts=scripts,
-            csp=_policy(style, scripts),
+            csp=_policy(style, (FIRST_SCRIPT, *scripts)),
             version=__version__,
         )
     )

@@ -15,7 +15,9 @@ from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
 MAX_PATTERNS = 30
 MAX_TEXT = 600
 
-_MARKS = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#+!|~&$^=])")
+_BEGINS_LIST = re.compile(r"(\d*)([-.)])")
+_ACTED_UPON = re.compile(r"@|://|www\.", re.IGNORECASE)
 
 
 def markdown_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
@@ -27,12 +29,16 @@ def markdown_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
 def plain(text: str, limit: int = MAX_TEXT) -> str:
     """Return text of a record or manifest as one line in which no mark means anything.
 
-    A text with an at sign stands as code: elsewhere some ticket systems would call a person.
+    A text with an at sign or an address stands as code: elsewhere some ticket systems would call
+    a person or make a link.
     """
     line = one_line(text, limit)
-    if "@" in line:
+    if _ACTED_UPON.search(line):
         return code(line)
-    return _MARKS.sub(r"\\\1", line)
+    line = _MARKS.sub(r"\\\1", line)
+    if _BEGINS_LIST.match(line):
+        line = _BEGINS_LIST.sub(r"\1\\\2", line, count=1)
+    return line
 
 
 def code(text: str) -> str:
@@ -64,6 +70,7 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
     yield from _counts(page.tiles(), words)
     yield from _points(words.text("risks_title"), page.risks())
     yield from _gates(data, words)
+    yield from _rules(data, words)
     yield from _patterns(data, words)
     yield from _reasons(data, words)
     yield from _heading(words.text("effects_title"))
@@ -121,6 +128,15 @@ def _gates(data: ReportData, words: Language) -> Iterator[str]:
         state = words.text("gate_open" if gate.open else "gate_closed")
         reason = words.reason(gate.reason).text
         yield f"- {plain(words.name_of('gate', gate.name))}: **{plain(state)}**. {plain(reason)}"
+
+
+def _rules(data: ReportData, words: Language) -> Iterator[str]:
+    broken = [item for item in data.rules if item.kept is False]
+    if broken:
+        yield from _heading(words.text("rules_title"))
+    for item in broken:
+        reason = words.reason(item.said).text
+        yield f"- {code(item.rule.id)}: **{plain(words.text('rule_broken'))}**. {plain(reason)}"
 
 
 def _patterns(data: ReportData, words: Language) -> Iterator[str]:

@@ -47,7 +47,11 @@ def detect(file: BinaryIO) -> str:
     start = file.read(_CHUNK)
     for magic, name in _MAGIC.items():
         if start.startswith(magic):
-            raise BadFile("not_text", f"the file is {name}, not text")
+            raise BadFile(
+                "not_text",
+                f"the file is {name}, not text",
+                "save a list as text; a table may be .xlsx or .ods and is named under `rows`",
+            )
     found = _of_start(start)
     if found is None:
         found = _of_bytes(start, file)

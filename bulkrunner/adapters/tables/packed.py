@@ -24,7 +24,7 @@ MAX_STRINGS = 60_000_000
 """Bytes of the texts that an XLSX keeps apart from its sheets; all of them are held in memory."""
 
 MAX_CELLS = 4_000_000
-"""Cells of the rectangle around everything in a sheet."""
+"""Cells of the rectangles around everything in each sheet, all sheets together."""
 
 MAX_ERRORS = 10_000
 MAX_SHEETS = 200
@@ -43,12 +43,14 @@ class Looked:
             that show an error.
         sheets: of an XLSX, the relation of each sheet by its name.
         parts: of an XLSX, the part of each relation.
+        cells: of the sheets that were looked at to their end.
     """
 
     kind: str
     errors: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     sheets: dict[str, str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
+    cells: int = 0
 
     def errors_in(self, sheet: str) -> set[tuple[int, int]]:
         """Return (row, column) from 0 of the cells of a sheet that show an error."""
@@ -130,6 +132,8 @@ class _Scan:
 
     def end(self) -> None:
         self._parse(b"", final=True)
+        if self._sheet is not None:
+            self._sheet.close()
 
     def _parse(self, chunk: bytes, *, final: bool) -> None:
         try:
@@ -156,9 +160,10 @@ class _Scan:
             )
         if root == "worksheet":
             found = self._looked.errors.setdefault(name, set())
-            self._parser.StartElementHandler = _XlsxSheet(found).start
+            self._sheet = _XlsxSheet(self._looked, found)
+            self._parser.StartElementHandler = self._sheet.start
         elif root in ("document-content", "document"):
-            sheets = _OdsSheets(self._looked.errors)
+            self._sheet = sheets = _OdsSheets(self._looked)
             self._parser.StartElementHandler = sheets.start
             self._parser.EndElementHandler = sheets.end
         elif name == "xl/_rels/workbook.xml.rels":
@@ -187,7 +192,8 @@ class _Scan:
 class _XlsxSheet:
     """The extent of a sheet, and its cells with errors."""
 
-    def __init__(self, errors: set[tuple[int, int]]) -> None:
+    def __init__(self, looked: Looked, errors: set[tuple[int, int]]) -> None:
+        self._looked = looked
         self._errors = errors
         self._row = self._column = -1
         self._first: tuple[int, int] | None = None
@@ -209,16 +215,20 @@ class _XlsxSheet:
             self._row = int(found[2]) - 1
         self._rows = max(self._rows, self._row + 1)
         self._columns = max(self._columns, self._column + 1)
-        _bound(self._rows, self._columns)
+        _bound(self._looked, self._rows, self._columns)
         if attributes.get("t") == "e":
             _note(self._errors, self._row, self._column)
+
+    def close(self) -> None:
+        self._looked.cells += self._rows * self._columns
 
 
 class _OdsSheets:
     """The same for ODS, where rows and cells say how often they are repeated."""
 
-    def __init__(self, errors: dict[str, set[tuple[int, int]]]) -> None:
-        self._all = errors
+    def __init__(self, looked: Looked) -> None:
+        self._looked = looked
+        self._all = looked.errors
         self._errors: set[tuple[int, int]] = set()
         self._row = self._column = self._repeated = 0
         self._rows = self._columns = 0
@@ -240,14 +250,18 @@ class _OdsSheets:
         if name.rpartition(":")[2] == "table-row":
             if self._filled:
                 self._rows = self._row + self._repeated
-                _bound(self._rows, self._columns)
+                _bound(self._looked, self._rows, self._columns)
             self._row += self._repeated
+
+    def close(self) -> None:
+        self._looked.cells += self._rows * self._columns
 
     def _table(self, attributes: Mapping[str, str]) -> None:
         name = attributes.get("table:name", "")
         self._errors = self._all.setdefault(name, set())
         if len(self._all) > MAX_SHEETS:
             raise _too_many_sheets()
+        self.close()
         self._row = self._rows = self._columns = 0
 
     def _table_row(self, attributes: Mapping[str, str]) -> None:
@@ -264,7 +278,7 @@ class _OdsSheets:
     def _text(self, _: Mapping[str, str]) -> None:
         self._filled = True
         self._columns = max(self._columns, self._column)
-        _bound(max(self._rows, self._row + self._repeated), self._columns)
+        _bound(self._looked, max(self._rows, self._row + self._repeated), self._columns)
 
 
 def _too_many_sheets() -> BadFile:
@@ -276,12 +290,13 @@ def _times(attributes: Mapping[str, str], name: str) -> int:
     return int(given) if given.isdecimal() and len(given) < 10 else 10**9
 
 
-def _bound(rows: int, columns: int) -> None:
-    if rows * columns > MAX_CELLS:
+def _bound(looked: Looked, rows: int, columns: int) -> None:
+    if looked.cells + rows * columns > MAX_CELLS:
         raise BadFile(
             "too_large",
-            f"a sheet spans {rows:,} rows and {columns:,} columns, more than {MAX_CELLS:,} cells",
-            "remove cells far from the table, or save the sheet as CSV",
+            f"the sheets span more than {MAX_CELLS:,} cells; this one {rows:,} rows and "
+            f"{columns:,} columns",
+            "remove cells far from the table and other sheets, or save the sheet as CSV",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import BinaryIO, TypeAlias
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
 
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.packed import look
@@ -59,20 +59,22 @@ class Sheet:
         return self._book.get_sheet_by_name(name)
 
     def _only(self) -> CalamineSheet:
-        filled = [
-            sheet
-            for name in self._book.sheet_names
-            if (sheet := self._book.get_sheet_by_name(name)).end is not None
+        names = [
+            sheet.name
+            for sheet in self._book.sheets_metadata
+            if sheet.typ is SheetTypeEnum.WorkSheet
         ]
+        sheets = [self._book.get_sheet_by_name(name) for name in names]
+        filled = [sheet for sheet in sheets if sheet.end is not None]
         if len(filled) == 1:
             return filled[0]
         if not filled:
             raise BadFile("empty", "no sheet holds anything")
-        names = ", ".join(sheet.name for sheet in filled[:10])
+        listed = ", ".join(sheet.name for sheet in filled[:10])
         raise BadFile(
             "several_sheets",
             f"{len(filled)} sheets hold something",
-            f"say which one: sheet: one of {names[:300]}",
+            f"say which one: sheet: one of {listed[:300]}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from bulkrunner.cli.options import Invocation, global_options
 
 if TYPE_CHECKING:
+    from bulkrunner.bootstrap import Program
     from bulkrunner.services.diagnosing import Examined
 
 
@@ -39,10 +41,30 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
                 "no environment has a client: set BULKRUNNER_<ENV>_CLIENT_ID and "
                 "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env"
             )
+        _tell_idle(invocation, program)
         head = program.ledger.head()
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
         invocation.say(f"ledger {program.ledger_place()}: readable, head {head}")
         _require_access(examined)
+
+
+def _tell_idle(invocation: Invocation, program: Program) -> None:
+    """Speak of API clients that nobody uses: KB wants to know when use has ceased."""
+    idle = program.idle_clients()
+    invocation.document["idle_clients"] = [
+        {
+            "environment": one.environment,
+            "client": one.client,
+            "last_used_at": one.last_used_at.isoformat(),
+        }
+        for one in idle
+    ]
+    for one in idle:
+        invocation.say(
+            f"! the client {one.client} of {one.environment} was last used "
+            f"{one.last_used_at:%Y-%m-%d}; if it is no longer needed, tell KB: "
+            f"bulkrunner clients retire {one.environment} {shlex.quote(one.client)}"
+        )
 
 
 def _require_access(examined: list[Examined]) -> None:

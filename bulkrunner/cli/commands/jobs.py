@@ -13,8 +13,9 @@ from bulkrunner.cli.options import Invocation, global_options
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path))
+@click.option("--explain", is_flag=True, help="Say in a sentence what each step will do.")
 @global_options
-def check(invocation: Invocation, job: Path) -> None:
+def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
     """Read a manifest and its input files, offline, and show every fault at once."""
     from bulkrunner.bootstrap import Program
     from bulkrunner.errors import ManifestError
@@ -49,6 +50,10 @@ def check(invocation: Invocation, job: Path) -> None:
         "  " + ", ".join(f"{count:,} {what}" for what, count in loaded.counts.items() if count)
     )
     document["inputs"] = loaded.inputs
+    if explain:
+        document["explained"] = loaded.explained
+        for sentence in loaded.explained:
+            invocation.say(f"  {sentence}")
     for read in loaded.inputs:
         invocation.say("  " + input_told(read))
     invocation.say(f"  manifest digest {head.manifest_digest}")

@@ -7,10 +7,11 @@ under another. Whatever no edit names is the very same object afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.comparing import same
 from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
 from bulkrunner.domain.records import Document
@@ -75,24 +76,49 @@ def carry_out(document: Document, edits: Iterable[Edit], *, prune: bool) -> Edit
         PlaceRefused: ``place_taken`` or ``overlapping_changes``.
     """
     wanted = _outermost(edits)
-    after = document
-    declared: list[Path] = []
-    for edit in sorted(wanted, key=lambda edit: -len(edit.path)):
-        match edit:
-            case Put(path=path, value=value):
-                after = put(after, path, value)
-                declared.append(path)
-            case Add(path=path):
-                after = _added(after, edit)
-                declared.append(path)
-    for path in sorted((edit.path for edit in wanted if isinstance(edit, Take)), key=_order)[::-1]:
-        after, gone = _taken(after, path, prune=prune)
-        declared.append(gone)
+    puts = {edit.path: edit.value for edit in wanted if isinstance(edit, Put)}
+    after: Document = _with_all(document, _tree(puts))
+    adds = [edit for edit in wanted if isinstance(edit, Add)]
+    for add in sorted(adds, key=lambda edit: -len(edit.path)):
+        after = _added(after, add)
+    declared = [*puts, *(add.path for add in adds)]
+    takes = _tree({edit.path: ABSENT for edit in wanted if isinstance(edit, Take)})
+    if takes:
+        after = _without_all(after, takes, (), prune=prune, declared=declared)
     return Edited(document=after, declared=tuple(dict.fromkeys(declared)))
 
 
-def _order(path: Path) -> tuple[tuple[int, str], ...]:
-    return tuple((step, "") if isinstance(step, int) else (-1, step) for step in path)
+@dataclass(frozen=True)
+class _Leaf:
+    """What is to stand at the end of a path."""
+
+    value: Any
+
+
+_Tree: TypeAlias = dict[Any, "_Tree | _Leaf"]
+
+
+def _tree(values: Mapping[Path, Any]) -> _Tree:
+    """Return paths as a tree, so that each list and object on them is copied once only."""
+    root: _Tree = {}
+    for path, value in values.items():
+        node = root
+        for step in path[:-1]:
+            inner = node.setdefault(step, {})
+            if isinstance(inner, dict):
+                node = inner
+        node[path[-1]] = _Leaf(value)
+    return root
+
+
+def _with_all(node: Any, tree: _Tree) -> Any:
+    """Return a copy with the values of a tree put in, sharing all the rest."""
+    if not tree:
+        return node
+    copy: Any = list(node) if isinstance(node, list) else dict(node)
+    for step, inner in tree.items():
+        copy[step] = inner.value if isinstance(inner, _Leaf) else _with_all(copy[step], inner)
+    return copy
 
 
 def _outermost(edits: Iterable[Edit]) -> list[Edit]:
@@ -193,8 +219,11 @@ def _added(document: Document, edit: Add) -> Document:
 def joined(present: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """Return the list with the values that it does not have yet."""
     together = list(present)
+    known = {canonical_bytes(value) for value in present}
     for value in values:
-        if not any(same(value, known) for known in together):
+        form = canonical_bytes(value)
+        if form not in known:
+            known.add(form)
             together.append(value)
     return together
 
@@ -211,19 +240,26 @@ def _put(document: Document, path: Path, value: Any) -> Document:
 # --- taking away -------------------------------------------------------------------------------
 
 
-def _taken(document: Document, path: Path, *, prune: bool) -> tuple[Document, Path]:
-    """Return the document without what stands at the path, and the path that may differ.
+def _without_all(node: Any, tree: _Tree, path: Path, *, prune: bool, declared: list[Path]) -> Any:
+    """Return a copy without what a tree says, ``ABSENT`` where nothing worth keeping is left.
 
     Taking out a list element moves those after it, so the whole list is what may change.
     """
-    while True:
-        parent = path[:-1]
-        was_bare = _is_bare(value_of(document, parent), parent)
-        document = _put(document, path, ABSENT)
-        emptied = not was_bare and _is_bare(value_of(document, parent), parent)
-        if not (prune and emptied and len(parent) > ROOT_LENGTH):
-            return document, parent if isinstance(path[-1], int) else path
-        path = parent
+    left: dict[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else dict(node)
+    for step, inner in tree.items():
+        if isinstance(inner, _Leaf):
+            left[step] = ABSENT
+        else:
+            left[step] = _without_all(
+                left[step], inner, (*path, step), prune=prune, declared=declared
+            )
+    gone = [step for step in tree if left[step] is ABSENT]
+    for step in gone:
+        del left[step]
+        declared.append(path if isinstance(node, list) else (*path, step))
+    after: Any = list(left.values()) if isinstance(node, list) else left
+    emptied = bool(gone) and _is_bare(after, path) and not _is_bare(node, path)
+    return ABSENT if prune and emptied and len(path) > ROOT_LENGTH else after
 
 
 def _is_bare(node: Any, path: Path) -> bool:

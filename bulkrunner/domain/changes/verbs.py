@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -250,17 +250,33 @@ def _rewritten(here: Here, place: Place, new: Callable[[Any], Any]) -> Wish:
 def _without_repeats(here: Here, edits: list[Edit]) -> Iterator[Edit]:
     puts = [edit for edit in edits if isinstance(edit, Put)]
     yield from (edit for edit in edits if not isinstance(edit, Put))
-    changed: dict[Path, list[Put]] = {}
+    changed: dict[Path, dict[Path, list[Put]]] = {}
     for edit in puts:
         element = _element_of(edit.path, here.path)
         if element is None:
             yield edit
         else:
-            changed.setdefault(element, []).append(edit)
-    for element, made in changed.items():
-        if _is_repeat(here, element, changed):
+            changed.setdefault(element[:-1], {}).setdefault(element, []).append(edit)
+    for path, elements in changed.items():
+        yield from _once_in_list(value_of(here.node, path[len(here.path) :]), path, elements)
+
+
+def _once_in_list(
+    items: Sequence[Any], path: Path, elements: Mapping[Path, list[Put]]
+) -> Iterator[Edit]:
+    """Yield the edits of a list's elements; what would be there already is taken away instead."""
+    known = {
+        canonical_bytes(item) for index, item in enumerate(items) if (*path, index) not in elements
+    }
+    for element, made in elements.items():
+        value = items[int(element[-1])]
+        for edit in made:
+            value = put(value, edit.path[len(element) :], edit.value)
+        form = canonical_bytes(value)
+        if form in known:
             yield Take(path=element)
         else:
+            known.add(form)
             yield from made
 
 
@@ -270,29 +286,6 @@ def _element_of(path: Path, root: Path) -> Path | None:
         if isinstance(path[length - 1], int):
             return path[:length]
     return None
-
-
-def _is_repeat(here: Here, element: Path, changed: dict[Path, list[Put]]) -> bool:
-    siblings = value_of(here.node, element[len(here.path) : -1])
-    mine = _after(here, element, changed)
-    earlier = True
-    for index in range(len(siblings)):
-        other = (*element[:-1], index)
-        if other == element:
-            earlier = False
-            continue
-        if other in changed and not earlier:
-            continue
-        if same(_after(here, other, changed), mine):
-            return True
-    return False
-
-
-def _after(here: Here, element: Path, changed: dict[Path, list[Put]]) -> Any:
-    value = value_of(here.node, element[len(here.path) :])
-    for edit in changed.get(element, ()):
-        value = put(value, edit.path[len(element) :], edit.value)
-    return value
 
 
 # --- moving and retyping -------------------------------------------------------------------------

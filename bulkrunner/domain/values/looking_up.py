@@ -8,7 +8,7 @@ from typing import Any
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.places import ABSENT, PlaceRefused
 from bulkrunner.domain.references import Origin, Reference, value_at
-from bulkrunner.domain.text_functions import TooLong, apply
+from bulkrunner.domain.text_functions import MAX_RESULT, TooLong, apply
 from bulkrunner.domain.values.nodes import (
     Array,
     Constant,
@@ -57,9 +57,7 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
         case Lookup():
             return _looked_up(node, context, at_id=at_id)
         case Text(pieces=pieces):
-            return "".join(
-                piece if isinstance(piece, str) else _as_text(piece, context) for piece in pieces
-            )
+            return _joined(pieces, context)
         case Object(items=items):
             return {key: _resolve(item, context, at_id=key == "@id") for key, item in items.items()}
         case Array(items=listed):
@@ -191,6 +189,17 @@ def _through_one(lookup: Lookup, value: Any) -> Any:
         ) from None
     # What is emptied by the functions is no value.
     return made or ABSENT
+
+
+def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
+    texts = [piece if isinstance(piece, str) else _as_text(piece, context) for piece in pieces]
+    if sum(map(len, texts)) > MAX_RESULT:
+        raise PlaceRefused(
+            "value_too_long",
+            "a text would become too long of what it is put together from",
+            "leave such records out with a condition",
+        )
+    return "".join(texts)
 
 
 def _as_text(lookup: Lookup, context: Context) -> str:

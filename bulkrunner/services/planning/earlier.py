@@ -41,7 +41,6 @@ class EarlierRuns:
         found = self._ledger.made(self._plans, [digest])
         return None if digest in self._undone.among(found) else found.get(digest)
 
-
     def deleted(self, bib: str, sigel: str) -> str | None:
         """Return the library's holding on a bib that a run of the job has deleted."""
         key = left_key(bib, sigel)

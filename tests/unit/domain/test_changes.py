@@ -440,3 +440,29 @@ def test_an_example_that_a_row_makes_unclear_refuses_the_record():
         document, op_of(change), IRIS, Context(document=document, iris=IRIS, row={"new": "5"})
     )
     assert result.code == "unclear_example"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"replace_value": {"at": "x", "table": {"a": "b"}, "otherwise": "keep"}},
+        {"replace_text": {"at": "x", "find": "a", "with": "c"}},
+        {"remove_items": {"at": "x", "matching": {"starts_with": "a"}}},
+        {"replace_value": {"at": "hasNote.label", "table": {"a": "b"}}},
+        {"remove": {"at": "label"}, "in": {"each": "hasNote"}},
+        {"move_value": {"from": "x", "to": "hasNote"}},
+    ],
+)
+def test_long_lists_take_time_in_proportion(data):
+    """With the square of the length this would not end in the time that a test has."""
+    texts = [f"a{number}" for number in range(60_000)] + ["a"]
+    notes = [{"@type": "Note", "label": "a", "n": str(number)} for number in range(60_000)]
+    result = changed(holding(x=texts, hasNote=notes), parse_change(data, outside()))
+    assert isinstance(result, Applied)
+    assert result.effective
+
+
+def test_a_text_is_not_put_together_without_bounds():
+    data = {"set": {"at": "x", "to": {"$text": "{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}"}}}
+    result = changed(holding(a="y" * 100_000), parse_change(data, outside()))
+    assert result.code == "value_too_long"

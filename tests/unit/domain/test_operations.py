@@ -87,7 +87,7 @@ def test_no_change_reaches_what_it_does_not_name(document, changes):
     assert [key for key in new if key not in named] == [key for key in old if key not in named]
 
 
-@given(HOLDINGS, PLACES, VALUES)
+@given(HOLDINGS, st.one_of(KEYS, PLACES), VALUES)
 def test_what_was_set_is_there(document, at, value):
     change = SetChange(at=at, to=value)
     assume(readable(change))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.adapters.reports.page.base import PagePart
+from bulkrunner.adapters.reports.page.base import LISTED, PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Worded
+from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import PlanState
 from bulkrunner.domain.report import ORDER
 from bulkrunner.domain.run import RunState
@@ -67,6 +68,27 @@ class Head(PagePart):
 
     def _quoted(self, gate: str) -> str:
         return self._words.text("quoted", name=self._words.name_of("gate", gate))
+
+    def conditions(self, answer: Approval) -> str:
+        """Return the conditions of an answer, empty where it has none."""
+        found, words = answer.conditions, self._words
+        parts = []
+        if found.per_night is not None:
+            parts.append(words.text("condition_per_night", n=words.number(found.per_night)))
+        if found.not_before is not None:
+            parts.append(words.text("condition_not_before", day=words.day(found.not_before)))
+        if found.excluded:
+            named = [one_line(record, 60) for record in found.excluded[:LISTED]]
+            rest = len(found.excluded) - len(named)
+            more = [words.text("more", n=words.number(rest))] if rest else []
+            parts.append(
+                words.text(
+                    "condition_excluded",
+                    n=words.number(len(found.excluded)),
+                    records=", ".join([*named, *more]),
+                )
+            )
+        return "; ".join(parts)
 
     def manifest_list(self, *keys: str) -> list[str]:
         """Return a list of texts from the manifest's head, empty where it has none."""

@@ -5,7 +5,11 @@ list.select = function (name, label, options) {
     options.map(([value, text]) => make("option", { value }, text)));
   select.value = String(this.wanted[name]);
   select.addEventListener("change", () => { this.wanted[name] = Number(select.value); this.update(); });
-  return make("label", {}, label, " ", select);
+  return this.field(label, select);
+};
+
+list.field = function (label, control, name) {
+  return make("span", { class: `field ${name || ""}` }, make("label", { for: control.id }, label), " ", control);
 };
 
 list.controls = function () {
@@ -17,12 +21,12 @@ list.controls = function () {
     waiting = setTimeout(() => { this.wanted.text = search.value; this.update(); }, 80);
   });
   const jump = make("input", { id: "jump", autocomplete: "off", size: 18 });
-  const go = make("form", { class: "jump" }, make("label", {}, say("ui_jump"), " ", jump), " ", make("button", { type: "submit" }, say("ui_go")));
+  const go = make("form", { class: "jump" }, this.field(say("ui_jump"), jump), " ", make("button", { type: "submit" }, say("ui_go")));
   go.addEventListener("submit", (event) => { event.preventDefault(); this.jump(jump.value); });
   const clear = make("button", { type: "button", id: "clear" }, say("ui_clear"));
   clear.addEventListener("click", () => { this.reset(); document.getElementById("search").focus(); });
   const nodes = [
-    make("label", { class: "search" }, say("ui_search"), " ", search),
+    this.field(say("ui_search"), search, "search"),
     this.select("action", say("ui_action"), tables.used.actions.map((n) => [n, words().action[tables.actions[n]]])),
     tables.run ? this.select("outcome", say("ui_outcome"), tables.used.outcomes.map((n) => [n, words().outcome[tables.outcomes[n]]])) : null,
     tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigel ? `${sigel} ${tables.libraries[sigel] || ""}` : say("sigel_unknown")])) : null,

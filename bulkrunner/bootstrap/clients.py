@@ -1,0 +1,66 @@
+"""Wiring of ``clients``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkrunner.bootstrap.core import Core
+from bulkrunner.errors import BulkRunnerError, UsageError
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.clients import Client
+    from bulkrunner.services.clients import Retired
+
+
+class Clients(Core):
+    """Lists API clients and retires them."""
+
+    def listed_clients(self) -> list[dict[str, Any]]:
+        """Return every client with what it did."""
+        return self.client_service().listed()
+
+    def idle_clients(self) -> list[Client]:
+        """Return the clients that lie idle for longer than policy says."""
+        return self.client_service().idle(self.settings.policy.client_unused_days)
+
+    def retire(
+        self, environment_name: str, client: str | None, *, by: str, out: Path | None
+    ) -> tuple[Retired, Path]:
+        """Write the notice to KB, then block the client.
+
+        Raises:
+            UsageError: nobody knows which client, it is in use, or the file cannot be written.
+        """
+        from bulkrunner.services.clients import notice
+
+        environment = self.settings.environment(environment_name)
+        service = self.client_service()
+        name = service.choose(environment.name, client, self._configured(environment_name))
+        path = out or Path(f"retired-{environment.name}-{_plain(name)}.txt")
+        if path.exists():
+            raise UsageError(
+                f"{path} is there already", hint="give another file: --out", code="not_written"
+            )
+        retired = service.retire(environment.name, name, by=by)
+        text = notice(retired, environment, by=by, at=self.clock.now())
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{name} is blocked, but the notice cannot be written to {path} "
+                f"({error.strerror or error}); it is this:\n{text}",
+                hint="send it to KB",
+                code="not_written",
+            ) from None
+        return retired, path.absolute()
+
+    def _configured(self, environment: str) -> str | None:
+        try:
+            return self.credentials(self.settings.environment(environment)).client_id
+        except BulkRunnerError:
+            return None
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)[:60] or "client"

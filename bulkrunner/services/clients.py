@@ -1,0 +1,260 @@
+"""API clients: what they did, which lie idle, and the notice to KB when one is used no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bulkrunner.domain.clients import Client
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.run import Run, RunState
+from bulkrunner.errors import AccessLost, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retired:
+    """A client that is used no more.
+
+    Attributes:
+        plans: that it was used for, the latest first. unfinished: runs that it leaves so.
+    """
+
+    client: Client
+    plans: tuple[Plan, ...]
+    unfinished: tuple[Run, ...]
+
+
+class ClientService:
+    """Reads and retires clients."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return every client with what it did, as plain data."""
+        runs, plans = self._known()
+        return [_as_data(client, runs, plans) for client in self._ledger.clients()]
+
+    def require_in_use(self, environment: str, client: str) -> None:
+        """Do nothing where the client was not retired.
+
+        Raises:
+            AccessLost: it was.
+        """
+        for found in self._ledger.clients():
+            if (found.environment, found.client) == (environment, client) and found.retired_at:
+                raise AccessLost(
+                    f"the client {client} of {environment} was retired "
+                    f"{found.retired_at:%Y-%m-%d} by {found.retired_by}; it is not used any more",
+                    hint="ask KB for a new client, and configure that one",
+                    code="client_retired",
+                )
+
+    def idle(self, days: float) -> list[Client]:
+        """Return the clients that nobody has used for so many days, and nobody retired."""
+        limit = self._clock.now() - timedelta(days=days)
+        return [
+            found
+            for found in self._ledger.clients()
+            if found.retired_at is None and found.last_used_at < limit
+        ]
+
+    def choose(self, environment: str, client: str | None, configured: str | None) -> str:
+        """Return the client that is meant.
+
+        Args:
+            environment: its environment.
+            client: as given; None: the configured one, or the only one that was used.
+            configured: in the configuration, None where there is none.
+
+        Raises:
+            UsageError: nobody knows which, or it was retired before.
+        """
+        here = [one for one in self._ledger.clients() if one.environment == environment]
+        names = {one.client for one in here}
+        if client is None:
+            in_use = [one.client for one in here if one.retired_at is None]
+            client = configured or (in_use[0] if len(in_use) == 1 else None)
+            if client is None:
+                listed = ", ".join(sorted(names)) or "none was used"
+                raise UsageError(
+                    f"which client of {environment}? ({listed})",
+                    hint=f"bulkrunner clients retire {environment} CLIENT",
+                    code="unknown_client",
+                )
+        if client not in names and client != configured:
+            raise UsageError(
+                f"no client {client[:80]!r} of {environment} was used from this ledger",
+                hint="bulkrunner clients lists them",
+                code="unknown_client",
+            )
+        return client
+
+    def retire(self, environment: str, client: str, *, by: str) -> Retired:
+        """Note that a client is used no more; nothing is planned or run with it from now on.
+
+        Raises:
+            UsageError: a run that it drives is going on, or it was retired before.
+        """
+        for found in self._ledger.clients():
+            if (found.environment, found.client) == (environment, client) and found.retired_at:
+                raise UsageError(
+                    f"{client} of {environment} was retired {found.retired_at:%Y-%m-%d} already",
+                    hint="bulkrunner clients",
+                    code="client_retired_before",
+                )
+        runs, plans = self._known()
+        mine = self._runs_of(environment, client, runs)
+        for run in mine:
+            if run.state is RunState.RUNNING:
+                raise UsageError(
+                    f"run {run.id} is going on with this client",
+                    hint=f"wait for it, or bulkrunner stop {run.id}",
+                    code="still_running",
+                )
+        retired = self._ledger.retire_client(environment, client, by=by, at=self._clock.now())
+        names = [use.use for use in retired.uses]
+        used = [runs[name].plan if name in runs else name for name in names]
+        return Retired(
+            client=retired,
+            plans=tuple(plans[name] for name in dict.fromkeys(used) if name in plans),
+            unfinished=tuple(run for run in mine if run.state is not RunState.COMPLETED),
+        )
+
+    def _runs_of(self, environment: str, client: str, runs: Mapping[str, Run]) -> list[Run]:
+        return [
+            runs[use.use]
+            for one in self._ledger.clients()
+            if (one.environment, one.client) == (environment, client)
+            for use in one.uses
+            if use.use in runs
+        ]
+
+    def _known(self) -> tuple[dict[str, Run], dict[str, Plan]]:
+        return (
+            {run.id: run for run in self._ledger.runs()},
+            {plan.id: plan for plan in self._ledger.plans()},
+        )
+
+
+def _as_data(client: Client, runs: Mapping[str, Run], plans: Mapping[str, Plan]) -> dict[str, Any]:
+    uses = []
+    for use in client.uses:
+        run = runs.get(use.use)
+        plan = plans.get(run.plan if run else use.use)
+        uses.append(
+            {
+                "use": use.use,
+                "what": "run" if run else "plan" if plan else None,
+                "job": plan.job if plan else None,
+                "state": run.state.value if run else plan.state.value if plan else None,
+                "first_used_at": use.first_used_at.isoformat(),
+                "last_used_at": use.last_used_at.isoformat(),
+            }
+        )
+    return {
+        "environment": client.environment,
+        "client": client.client,
+        "first_used_at": client.first_used_at.isoformat(),
+        "last_used_at": client.last_used_at.isoformat(),
+        "last_use": client.last_use,
+        "retired_at": client.retired_at.isoformat() if client.retired_at else None,
+        "retired_by": client.retired_by or None,
+        "uses": uses,
+    }
+
+
+def notice(retired: Retired, environment: Environment, *, by: str, at: datetime) -> str:
+    """Return the text by which KB is told that use of a client has ceased."""
+    client = retired.client
+    never = not client.last_use
+    values = {
+        "client": client.client,
+        "environment": environment.name,
+        "base_url": environment.base_url,
+        "token_url": environment.token_url,
+        "first": f"{client.first_used_at:%Y-%m-%d}",
+        "last": f"{client.last_used_at:%Y-%m-%d}",
+        "sigels": ", ".join(_sigels(retired.plans)) or "–",
+        "jobs": ", ".join(dict.fromkeys(plan.job for plan in retired.plans)) or "–",
+        "references": ", ".join(_references(retired.plans)) or "–",
+        "by": by,
+        "day": f"{at:%Y-%m-%d}",
+    }
+    texts = (_SV_NEVER, _EN_NEVER) if never else (_SV, _EN)
+    return "\n".join(text.format(**values) for text in (*texts[:1], _LINE, *texts[1:]))
+
+
+def _sigels(plans: Sequence[Plan]) -> list[str]:
+    named = {str(sigel) for plan in plans for sigel in plan.manifest.get("sigels") or ()}
+    return sorted(named)
+
+
+def _references(plans: Sequence[Plan]) -> list[str]:
+    found = [(plan.manifest.get("agreement") or {}).get("reference") for plan in plans]
+    return list(dict.fromkeys(str(reference) for reference in found if reference))
+
+
+_LINE = "-" * 72 + "\n"
+
+_SV_HEAD = """\
+Till Libris kundservice, Kungl. biblioteket
+
+Avslut av API-konto
+
+Vi använder inte längre API-klienten {client} och ber KB att stänga av kontot.
+
+Klient-id: {client}
+Miljö: {environment} ({base_url})
+Inloggning: {token_url}
+"""
+
+_EN_HEAD = """\
+To Libris customer service, National Library of Sweden
+
+End of use of an API account
+
+We no longer use the API client {client} and ask KB to deactivate the account.
+
+Client id: {client}
+Environment: {environment} ({base_url})
+Login: {token_url}
+"""
+
+_SV = (
+    _SV_HEAD
+    + """\
+Använd: från {first} till {last}
+Bibliotek: {sigels}
+Jobb: {jobs}
+Överenskommelser: {references}
+
+Klienten är spärrad hos oss från {day}, och dess hemlighet tas bort.
+Enligt KB:s regler ska det anmälas när användningen upphör.
+
+{by}, {day}
+"""
+)
+
+_EN = (
+    _EN_HEAD
+    + """\
+Used: from {first} to {last}
+Libraries: {sigels}
+Jobs: {jobs}
+Agreements: {references}
+
+The client is blocked on our side from {day}, and its secret is removed.
+KB's rules ask that it is reported when usage ceases.
+
+{by}, {day}
+"""
+)
+
+_SV_NEVER = _SV_HEAD + "Användes aldrig härifrån.\n\n{by}, {day}\n"
+_EN_NEVER = _EN_HEAD + "Never used from here.\n\n{by}, {day}\n"
