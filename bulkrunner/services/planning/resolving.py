@@ -18,6 +18,7 @@ from bulkrunner.domain.plan import (
     Made,
     PlannedChange,
     holding_key,
+    left_key,
     operation_digest,
     record_key,
 )
@@ -186,6 +187,10 @@ class Resolver(Reading):
         """Return a bib as the catalogue has it, None where it does not resolve."""
         return self._bibs.document(record)
 
+    def deleted_earlier(self, bib: str, sigel: str) -> str | None:
+        """Return the library's holding on a bib that an earlier run of the job has deleted."""
+        return self._earlier_runs.deleted(bib, sigel)
+
     def holdings(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         """Return a library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_of(bib_iri, sigel)
@@ -294,7 +299,7 @@ class Resolver(Reading):
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
         _admit(wish, known)
-        wish.first()
+        _first(wish, known)
         return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
 
     def _meet(self, task: Task, known: Known, look: Look) -> None:
@@ -421,6 +426,8 @@ class Resolver(Reading):
             return _unchanged("created_and_deleted", "one step creates it, a later one deletes it")
         iri = thing_part(before).get("@id")
         links = self._reader.links_to(iri) if known.kind == "bib" and isinstance(iri, str) else ()
+        if known.kind == "holding" and known.bib is not None:
+            known.place = left_key(known.bib.id, known.sigel or "")
         return {
             "action": Action.DELETE,
             "links": tuple(link for link in links if link != known.record),
@@ -533,6 +540,20 @@ def _admit(wish: Wish | Creation, known: Known) -> None:
     """
     try:
         wish.admit()
+    except PassedOver:
+        known.operation, known.wish = {}, None
+        raise
+
+
+def _first(wish: Wish, known: Known) -> None:
+    """Do what must precede.
+
+    Raises:
+        PassedOver: then nothing is wanted of the record.
+        Refused: it cannot be done.
+    """
+    try:
+        wish.first()
     except PassedOver:
         known.operation, known.wish = {}, None
         raise
