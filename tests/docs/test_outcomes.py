@@ -36,9 +36,7 @@ def test_every_row_that_a_run_meets_is_told_as_its_test_shows_it():
 
 
 def test_every_row_that_a_run_cannot_meet_says_why():
-    said = {
-        key[:2]: key[2].removeprefix(REASON) for key, _ in shown() if key[2].startswith(REASON)
-    }
+    said = {key[:2]: key[2].removeprefix(REASON) for key, _ in shown() if key[2].startswith(REASON)}
     assert said == NEVER
 
 
