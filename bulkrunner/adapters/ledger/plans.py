@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import (
+    CHANGE,
     PLAN,
     change_of,
     change_row,
@@ -44,6 +45,9 @@ from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
+
+
+_REPLACED = [name for name in CHANGE if name not in ("plan", "number", "batch")]
 
 
 class Plans(Part):
@@ -104,9 +108,14 @@ class Plans(Part):
         """Put rows in the place of those with their numbers, and tell of their batches anew."""
         c = planned_changes.c
         numbers = [row["number"] for row in rows]
-        for row in rows:
-            one = update(planned_changes).where(c.plan == plan, c.number == row["number"])
-            connection.execute(one.values(**row))
+        connection.execute(
+            _REPLACE,
+            [
+                {"in_plan": plan, "in_place": row["number"]}
+                | {f"new_{name}": row[name] for name in _REPLACED}
+                for row in rows
+            ],
+        )
         batches = {
             batch
             for start in range(0, len(numbers), PAGE)
@@ -394,6 +403,17 @@ class Plans(Part):
             .values(**values, requests=head.requests + requests, event=event)
         )
         return plan_of(_head(connection, head.id))
+
+
+_REPLACE = (
+    update(planned_changes)
+    .where(
+        planned_changes.c.plan == bindparam("in_plan"),
+        planned_changes.c.number == bindparam("in_place"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _REPLACED})
+)
+"""Puts a row in the place of the one with its number; made once, run for many."""
 
 
 def _number(plan: str, name: str) -> str:
