@@ -7,19 +7,13 @@ saved first, and only then taken away here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.conditions import condition_data, ground_condition, holds
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.identifiers import Identifier, NoIdentifier, identify
-from bulkrunner.domain.job import Create, Creates
 from bulkrunner.domain.operations import (
     Applied,
     Refusal,
-    build_create,
-    check_expect,
-    neutral_operation,
 )
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
@@ -37,20 +31,22 @@ from bulkrunner.domain.steps import (
 from bulkrunner.domain.transfers import (
     COMPONENTS,
     content_for,
-    lost,
     merged,
     owned,
     parted,
     repointed,
 )
 from bulkrunner.domain.undo import changed_paths, restored
-from bulkrunner.domain.values import ground, written
-from bulkrunner.services.planning.referring import Contexts, admit, looked_up
-from bulkrunner.services.planning.resolving import Resolver
-from bulkrunner.services.planning.selecting import fitting
-from bulkrunner.services.planning.states import States
+from bulkrunner.services.planning.referring import looked_up
+from bulkrunner.services.planning.saving import (
+    Case,
+    Saving,
+    bib_of,
+    changed_before,
+    named_value,
+    sigel_of,
+)
 from bulkrunner.services.planning.steps import (
-    Creation,
     Draft,
     Edit,
     Known,
@@ -58,39 +54,12 @@ from bulkrunner.services.planning.steps import (
     Refused,
     Removal,
     Task,
-    demand,
 )
 from bulkrunner.services.planning.view import Look
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Case:
-    """One record of a step, and how it is planned."""
-
-    entry: StepEntry
-    task: Task
-    look: Look
-
-    def other(self, ref: str, **more: Any) -> Task:
-        """Return the task of another record that the step writes for this one."""
-        return replace(self.task, ref=ref, subject=False, **more)
-
-
-class Acting:
+class Acting(Saving):
     """Plans such steps record by record; thread safe, keeps nothing per record."""
-
-    def __init__(self, resolver: Resolver, contexts: Contexts, states: States) -> None:
-        """Act.
-
-        Args:
-            resolver: that reads and proves.
-            contexts: of records, for conditions and values.
-            states: finds earlier content.
-        """
-        self._resolver = resolver
-        self._contexts = contexts
-        self._states = states
-        self._iris = contexts.iris
 
     def act(self, entry: StepEntry, action: StepTransfer, task: Task, look: Look) -> list[Draft]:
         """Return the changes that come of one record, at least one.
@@ -98,7 +67,7 @@ class Acting:
         Raises:
             CatalogueUnreachable: the environment does not answer.
         """
-        case = _Case(entry=entry, task=task, look=look)
+        case = Case(entry=entry, task=task, look=look)
         match action:
             case StepMove():
                 return self._move(case, action)
@@ -115,22 +84,22 @@ class Acting:
 
     # --- to another library ------------------------------------------------------------------
 
-    def _move(self, case: _Case, action: StepMove) -> list[Draft]:
+    def _move(self, case: Case, action: StepMove) -> list[Draft]:
         saved: list[PlannedChange] = []
 
         def build(known: Known) -> Removal:
             context = self._contexts.of_record(case.entry, known, case.look)
 
             def first() -> None:
-                to = _sigel(looked_up(action.to, context))
+                to = sigel_of(looked_up(action.to, context))
                 if to == known.sigel:
                     raise PassedOver("already_there", f"the holding belongs to {to} already")
                 body, record = content_for(known.now or {}, to)
-                source = {"from": known.name, **_changed(known)}
-                saved.append(self._save(case, known, to, _bib(known), body, record, source))
+                source = {"from": known.name, **changed_before(known)}
+                saved.append(self._save(case, known, to, bib_of(known), body, record, source))
 
             return Removal(
-                operation={"delete": known.name, "moved_to": _named(action.to, context)},
+                operation={"delete": known.name, "moved_to": named_value(action.to, context)},
                 admit=lambda: self._admit(case, known, context),
                 first=first,
                 pattern="move holding: delete the old one",
@@ -141,7 +110,7 @@ class Acting:
 
     # --- on another bib ----------------------------------------------------------------------
 
-    def _repoint(self, case: _Case, action: StepRepoint) -> list[Draft]:
+    def _repoint(self, case: Case, action: StepRepoint) -> list[Draft]:
         def build(known: Known) -> Edit:
             context = self._contexts.of_record(case.entry, known, case.look)
             target: list[str] = []
@@ -168,7 +137,7 @@ class Acting:
 
     # --- a copy ------------------------------------------------------------------------------
 
-    def _copy(self, case: _Case, action: StepCopy) -> list[Draft]:
+    def _copy(self, case: Case, action: StepCopy) -> list[Draft]:
         def examine() -> tuple[Known, str, str]:
             known = self._resolver.know(case.task, case.look, kind="holding")
             context = self._contexts.of_record(case.entry, known, case.look)
@@ -180,7 +149,7 @@ class Acting:
             return [Draft(change=examined)]
         known, sigel, bib = examined
         body, record = content_for(known.now or {}, sigel)
-        source = {"copy_of": known.name, **_changed(known)}
+        source = {"copy_of": known.name, **changed_before(known)}
         change = self._created(
             replace(case.task, ref=bib), case, known, sigel, body, record, source
         )
@@ -188,7 +157,7 @@ class Acting:
 
     # --- into another holding ----------------------------------------------------------------
 
-    def _merge(self, case: _Case, action: StepMerge) -> list[Draft]:
+    def _merge(self, case: Case, action: StepMerge) -> list[Draft]:
         saved: list[PlannedChange] = []
 
         def build(known: Known) -> Removal:
@@ -213,14 +182,14 @@ class Acting:
         return _after(saved, change)
 
     def _added_to(
-        self, case: _Case, into: str, source: Known, take: tuple[str, ...]
+        self, case: Case, into: str, source: Known, take: tuple[str, ...]
     ) -> PlannedChange:
         def build(target: Known) -> Edit:
             if target.record == source.record:
                 raise Refused(_same_record())
             operation = {"update": target.name, "merge": source.name, "take": list(take)}
             return Edit(
-                operation=operation | _changed(source),
+                operation=operation | changed_before(source),
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
             )
@@ -234,7 +203,7 @@ class Acting:
 
     # --- in two ------------------------------------------------------------------------------
 
-    def _split(self, case: _Case, action: StepSplit) -> list[Draft]:
+    def _split(self, case: Case, action: StepSplit) -> list[Draft]:
         saved: list[PlannedChange] = []
 
         def build(known: Known) -> Edit:
@@ -257,7 +226,7 @@ class Acting:
                     raise Refused(_all_components())
                 sigel, bib = self._where_to(action, known, context)
                 body = {COMPONENTS: owned(gone, known.sigel or "", sigel)}
-                source = {"split_from": known.name, "components": named, **_changed(known)}
+                source = {"split_from": known.name, "components": named, **changed_before(known)}
                 saved.append(self._save(case, known, sigel, bib, body, {}, source))
 
             return Edit(
@@ -273,7 +242,7 @@ class Acting:
 
     # --- back --------------------------------------------------------------------------------
 
-    def _revert(self, case: _Case, action: StepRevert) -> list[Draft]:
+    def _revert(self, case: Case, action: StepRevert) -> list[Draft]:
         def build(known: Known) -> Edit:
             context = self._contexts.of_record(case.entry, known, case.look)
             to: Any = action.version
@@ -306,110 +275,6 @@ class Acting:
         after = restored(now, old)
         return Applied(document=after, declared=tuple(changed_paths(now, after)))
 
-    # --- what they share ---------------------------------------------------------------------
-
-    def _admit(self, case: _Case, known: Known, context: Context) -> None:
-        """Go on where the step means the record and it is as expected.
-
-        Raises:
-            PassedOver, Refused: otherwise.
-        """
-        entry = case.entry
-        if entry.query is not None and entry.step.concerns_selected and known.before is not None:
-            fitting(known.before, entry.query)
-        admit(entry.step, context)
-        wanted = {at: looked_up(value, context) for at, value in entry.step.expect.items()}
-        demand(check_expect(context.document, wanted, self._iris))
-
-    def _save(
-        self,
-        case: _Case,
-        known: Known,
-        sigel: str,
-        bib: str,
-        body: Mapping[str, Any],
-        record: Mapping[str, Any],
-        source: Mapping[str, Any],
-    ) -> PlannedChange:
-        """Return the creation of the holding that takes content in.
-
-        Raises:
-            Refused, PassedOver: it cannot be created; then nothing is taken away either.
-        """
-        change = self._created(case.other(bib), case, known, sigel, body, record, source)
-        if change.action in (Action.REFUSED, Action.NOT_FOUND):
-            raise Refused(Refusal(code=change.code, message=change.message))
-        if change.code == "skipped_duplicate":
-            raise PassedOver(change.code, change.message)
-        return change
-
-    def _created(
-        self,
-        task: Task,
-        case: _Case,
-        known: Known,
-        sigel: str,
-        body: Mapping[str, Any],
-        record: Mapping[str, Any],
-        source: Mapping[str, Any],
-    ) -> PlannedChange:
-        op = Create(
-            source=case.entry.source,
-            creates=Creates.HOLDING,
-            sigel=sigel,
-            of=task.ref,
-            body=body,
-            record=record,
-        )
-        bare = replace(op, body={}, record={})
-        operation = neutral_operation(bare, self._iris) | dict(source)
-        creation = Creation(
-            sigel=sigel,
-            operation=operation,
-            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
-            pattern=f"{task.verb} holding: create the new one",
-        )
-        change = self._resolver.hold(task, lambda _: creation, case.look)
-        places = lost(known.now or {})
-        if change.action is not Action.CREATE or not places:
-            return change
-        note = ("not_taken_along", f"not in the new holding: {', '.join(places)}")
-        return replace(change, notes=(*change.notes, note))
-
-    def _where_to(
-        self, action: StepCopy | StepSplit, known: Known, context: Context
-    ) -> tuple[str, str]:
-        """Return the library and the bib of a new holding; where not named, the old one's."""
-        sigel = (
-            known.sigel or "" if action.sigel is None else _sigel(looked_up(action.sigel, context))
-        )
-        if action.of is None:
-            return sigel, _bib(known)
-        return sigel, self._record(looked_up(action.of, context))
-
-    def _record(self, value: Any) -> str:
-        """Return the record that a value names."""
-        text = value.get("@id") if isinstance(value, dict) else value
-        if not isinstance(text, str) or not text.strip():
-            raise Refused(
-                Refusal(
-                    code="unreadable_id",
-                    message="the value that the step takes a record from is no id",
-                    hint="give the id as a text, or as a link with @id",
-                )
-            )
-        found = identify(text, self._iris)
-        if isinstance(found, NoIdentifier):
-            raise Refused(Refusal(code=found.code, message=found.message, hint=found.hint))
-        (record,) = self._resolver.named(found.text)
-        return record
-
-    def _named_record(self, value: Any, context: Context) -> Any:
-        """Return what a value names, alike in every environment."""
-        named = _named(value, context)
-        found = identify(named, self._iris) if isinstance(named, str) else None
-        return found.text if isinstance(found, Identifier) else named
-
 
 def _after(saved: list[PlannedChange], change: PlannedChange) -> list[Draft]:
     """Return a change after what saves the content; alone where it is not made."""
@@ -417,33 +282,6 @@ def _after(saved: list[PlannedChange], change: PlannedChange) -> list[Draft]:
         return [Draft(change=change)]
     drafts = [Draft(change=one) for one in saved]
     return [*drafts, Draft(change=change, needs=tuple(range(len(drafts))))]
-
-
-def _named(value: Any, context: Context) -> Any:
-    """Return a value with the row and parameters looked up, as plain data."""
-    return written(ground(value, context))
-
-
-def _changed(known: Known) -> dict[str, Any]:
-    """Return what the plan does to a record before its content is taken elsewhere."""
-    earlier = known.earlier
-    return {"changed": earlier.wish_digest()} if earlier is not None and earlier.operation else {}
-
-
-def _bib(known: Known) -> str:
-    return known.bib.id if known.bib is not None else ""
-
-
-def _sigel(value: Any) -> str:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    raise Refused(
-        Refusal(
-            code="no_sigel",
-            message="the value that the step takes the sigel from is no text",
-            hint="give each row the library's sigel",
-        )
-    )
 
 
 def _same_record() -> Refusal:
