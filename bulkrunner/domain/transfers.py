@@ -6,6 +6,7 @@ A component may name its library by itself: it always follows the holding that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bulkrunner.domain.comparing import same
@@ -21,6 +22,7 @@ from bulkrunner.domain.places import (
     locate,
     parse_place,
 )
+from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -93,11 +95,11 @@ def merged(
     """
     old, new = held_by(source), held_by(target)
     changes = []
-    for text in take:
-        try:
-            value = locate(source, parse_place(text)).value
-        except PlaceRefused as refused:
-            return refused.refusal
+    try:
+        values = [(text, locate(source, parse_place(text)).value) for text in take]
+    except PlaceRefused as refused:
+        return refused.refusal
+    for text, value in values:
         if value is ABSENT:
             continue
         if text == COMPONENTS and old is not None and new is not None:
@@ -106,6 +108,17 @@ def merged(
     if not changes:
         return Applied(document=target)
     return apply_update(target, Update(source=_NOWHERE, target="", changes=tuple(changes)), iris)
+
+
+def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
+    """Return what the places of a holding have, those left out that have nothing or are refused."""
+    found: dict[str, Any] = {}
+    for text in take:
+        with suppress(PlaceRefused):
+            value = locate(source, parse_place(text)).value
+            if value is not ABSENT:
+                found[text] = value
+    return found
 
 
 def parted(
@@ -127,6 +140,14 @@ def parted(
         rest = {key: stay if key == COMPONENTS else value for key, value in thing.items()}
     path = (*THING_PATH, COMPONENTS)
     return gone, Applied(document=_with_thing(document, rest), declared=(path,))
+
+
+def takes_away(change: PlannedChange) -> bool:
+    """Tell whether a change removes content of a holding that others may have saved before."""
+    if change.action is Action.DELETE:
+        return change.kind == "holding"
+    parts = change.operation.get("steps", [change.operation])
+    return change.action is Action.UPDATE and any("split" in one or "undo" in one for one in parts)
 
 
 def lost(document: Document) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.conditions import condition_data, ground_condition, holds
 from bulkrunner.domain.operations import (
     Applied,
@@ -35,6 +36,7 @@ from bulkrunner.domain.transfers import (
     owned,
     parted,
     repointed,
+    taken,
 )
 from bulkrunner.domain.undo import changed_paths, restored
 from bulkrunner.services.planning.referring import looked_up
@@ -188,8 +190,10 @@ class Acting(Saving):
             if target.record == source.record:
                 raise Refused(_same_record())
             operation = {"update": target.name, "merge": source.name, "take": list(take)}
+            operation |= changed_before(source)
             return Edit(
-                operation=operation | changed_before(source),
+                operation=operation,
+                wish=operation | {"content": digest(taken(source.now or {}, take))},
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
             )
