@@ -1,6 +1,7 @@
 """What holdings become when they move, merge and split. Pure; the documents given stay as they are.
 
-A component may name its library by itself: it always follows the holding that it goes into.
+A component may name its library by itself: where that is the holding's, it follows the holding that
+it goes into.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[st
     return without_own_id(thing, own), without_own_id(record, own)
 
 
-def owned(components: Any, old: str, new: str) -> Any:
+def owned(components: Any, old: str | None, new: str | None) -> Any:
     """Return components, at any depth, with one library in the place of another as their holder."""
     if isinstance(components, list):
         return [owned(component, old, new) for component in components]
@@ -67,10 +68,10 @@ def owned(components: Any, old: str, new: str) -> Any:
     return changed
 
 
-def _held(value: Any, old: str, new: str) -> Any:
+def _held(value: Any, old: str | None, new: str | None) -> Any:
     if isinstance(value, list):
         return [_held(item, old, new) for item in value]
-    if isinstance(value, dict) and sigel_of_iri(value.get("@id")) == old:
+    if new is not None and isinstance(value, dict) and sigel_of_iri(value.get("@id")) == old:
         return {**value, "@id": library_iri(new)}
     return value
 
@@ -102,9 +103,8 @@ def merged(
     for text, value in values:
         if value is ABSENT:
             continue
-        if text == COMPONENTS and old is not None and new is not None:
-            value = owned(value, old, new)
-        changes.append(AppendChange(at=text, value=value))
+        move = text == COMPONENTS and old is not None
+        changes.append(AppendChange(at=text, value=owned(value, old, new) if move else value))
     if not changes:
         return Applied(document=target)
     return apply_update(target, Update(source=_NOWHERE, target="", changes=tuple(changes)), iris)

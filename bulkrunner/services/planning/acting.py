@@ -254,14 +254,16 @@ class Acting(Saving):
                 to = {"job": action.job, "effect_digest": action.effect_digest}
             return Edit(
                 operation={"update": known.name, "revert": to},
-                change=lambda now: self._reverted(now, action, known),
+                change=lambda now: self._reverted(now, action, known, case),
                 pattern=("revert to a version" if action.job == "" else "revert to before a job",),
                 admit=lambda: self._admit(case, known, context),
             )
 
         return [Draft(change=self._resolver.concern(case.task, build, case.look))]
 
-    def _reverted(self, now: Document, action: StepRevert, known: Known) -> Applied | Refusal:
+    def _reverted(
+        self, now: Document, action: StepRevert, known: Known, case: Case
+    ) -> Applied | Refusal:
         if known.before is None:
             return Refusal(code="no_version", message="the record is yet to be created")
         if action.version is not None:
@@ -277,6 +279,7 @@ class Acting(Saving):
                 hint="the server changes no holding's library; use move",
             )
         after = restored(now, old)
+        self._resolver.make_way(case.task, after, known, case.look)
         return Applied(document=after, declared=tuple(changed_paths(now, after)))
 
 
