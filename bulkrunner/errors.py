@@ -16,6 +16,8 @@
     ├── Interrupted                 6  resumable
     │   ├── CatalogueUnreachable    6  reads failed after every retry
     │   ├── LedgerUnavailable       6  locked, full disk
+    │   │   ├── LedgerGone          6  its file was removed or replaced
+    │   │   └── LedgerDamaged       6  something of it is lost
     │   └── LeaseLost               6  somebody else drives the run
     └── AccessLost                  7  no token, or rights lost
         ├── LoginRefused            7  the login said no
@@ -140,6 +142,18 @@ class LedgerUnavailable(Interrupted):
     """The ledger is locked, or its disk is full; nothing was sent that it does not know of."""
 
     default_code = "ledger_unavailable"
+
+
+class LedgerGone(LedgerUnavailable):
+    """The ledger's file was removed or replaced while in use."""
+
+    default_code = "ledger_gone"
+
+
+class LedgerDamaged(LedgerUnavailable):
+    """The ledger's file was cut short, or holds what no ledger holds."""
+
+    default_code = "ledger_damaged"
 
 
 class LeaseLost(Interrupted):

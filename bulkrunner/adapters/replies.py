@@ -17,6 +17,9 @@ from bulkrunner.domain.iris import IriMap
 MOST_ERRORS = 20
 """Entries kept of a failed validation."""
 
+SHOWN_ERRORS = 3
+"""Those of them that stand in the message."""
+
 _KINDS = {
     201: AnswerKind.DONE,
     204: AnswerKind.DONE,
@@ -83,18 +86,19 @@ def write_answer(
     kind = _kind(reply)
     said = _error_object(reply) if kind is not AnswerKind.DONE else {}
     error_id = said.get("error_id")
+    errors = _errors(said)
     return WriteAnswer(
         kind=kind,
         environment=environment,
         record=record,
         status=reply.status,
-        words=words_of(reply.media_type, reply.body, *secrets),
+        words=plain(words_of(reply.media_type, reply.body, *secrets) + _summary(errors)),
         etag=normal_etag(reply.header("etag")) or None,
         location=iris.short_id(reply.header("location").partition("?")[0] or None),
         error_id=plain(scrub(error_id, *secrets))[:100] if isinstance(error_id, str) else "",
         retry_after=retry_after(reply, now),
         server_date=_http_date(reply.header("date")) if reply.header("date") else None,
-        errors=_errors(said),
+        errors=errors,
     )
 
 
@@ -141,6 +145,24 @@ def _errors(said: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:
         for entry in entries[:MOST_ERRORS]
         if isinstance(entry, dict)
     )
+
+
+def _summary(errors: tuple[Mapping[str, Any], ...]) -> str:
+    """Say what a validation found, the first few faults with their places."""
+    if not errors:
+        return ""
+    shown = [f"{error.get('type', 'fault')} at {_place(error)}" for error in errors[:SHOWN_ERRORS]]
+    more = f" and {len(errors) - SHOWN_ERRORS} more" if len(errors) > SHOWN_ERRORS else ""
+    return f": {', '.join(shown)}{more}"
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    path = error.get("path")
+    steps = [str(step) for step in path] if isinstance(path, list) else []
+    key = error.get("key")
+    if isinstance(key, str) and steps[-1:] != [key]:
+        steps.append(key)
+    return ".".join(steps) or "an unknown place"
 
 
 def _bounded(value: Any) -> Any:

@@ -36,6 +36,8 @@ def _json_message(body: bytes) -> str | None:
         return None
     said = [answer.get(key) for key in ("message", "error", "error_description")]
     texts = [value for value in said if isinstance(value, str) and value]
+    if not texts and isinstance(answer.get("status"), str):
+        texts = [answer["status"]]
     return ": ".join(texts) if texts else None
 
 

@@ -37,6 +37,12 @@ NOT_WRITTEN_BY = {
 
 TOO_MANY_REQUESTS = 429
 
+UNRESOLVED = (
+    "it does so where the library or the bib of a holding does not resolve in the environment"
+)
+NOTHING_STORED = f"the server said it was saved, but nothing was stored: {UNRESOLVED}"
+STILL_THERE = f"the server said it was deleted, but it is still there: {UNRESOLVED}"
+
 
 class Verdict(StrEnum):
     """What follows."""
@@ -154,7 +160,7 @@ def again(attempts: Sequence[Attempt], newest: Version | None, *, unsaved: str) 
     if last is not None:
         match last.answer:
             case AnswerKind.DONE:
-                return refused(unsaved, "the server said it was saved, but nothing was stored")
+                return refused(unsaved, NOTHING_STORED)
             case AnswerKind.INVALID | AnswerKind.CONFLICT:
                 return refused_by_server(last)
     if sends(attempts) < MAX_SENDS:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bulkrunner.domain.answers import AnswerKind
 from bulkrunner.domain.decisions import (
+    STILL_THERE,
     Decision,
     History,
     Verdict,
@@ -251,7 +252,7 @@ def _still_there(newest: Version, *, restored: bool) -> Decision:
             message="deleted by this run; somebody brought it back afterwards",
             detail={"changed_since": by_and_when(newest.document)},
         )
-    return refused("not_deleted", "the server said it was deleted, but it is still there")
+    return refused("not_deleted", STILL_THERE)
 
 
 def _answered(attempts: Sequence[Attempt]) -> bool:

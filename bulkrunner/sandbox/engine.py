@@ -267,7 +267,8 @@ def _forced(rule: FaultRule) -> Response:
         response = Response(
             status=status, headers=(("Content-Type", kind),), body=str(body).encode()
         )
-    retry_after = rule.params.get("retry_after")
-    if retry_after is not None:
-        response = response.with_headers(("Retry-After", str(retry_after)))
-    return response
+    headers = {"Retry-After": "retry_after", "Location": "location"}
+    given = {name: rule.params.get(key) for name, key in headers.items()}
+    return response.with_headers(
+        *((name, str(value)) for name, value in given.items() if value is not None)
+    )

@@ -10,7 +10,7 @@ kind               own keys                                    what happens
 =================  ==========================================  =====================================
 latency            ms                                          waits before the work
 status             status, body, content_type, retry_after,    that answer instead of the work, or
-                   after                                       (``after: true``) once it is done
+                   location, after                             (``after: true``) once it is done
 close_before       –                                           connection cut, nothing written
 close_after        –                                           work done, connection cut
 truncate           –                                           work done, half the body sent
@@ -53,7 +53,9 @@ class FaultKind(Enum):
 
 _KNOWN: dict[FaultKind, frozenset[str]] = {
     FaultKind.LATENCY: frozenset({"ms"}),
-    FaultKind.STATUS: frozenset({"status", "body", "content_type", "retry_after", "after"}),
+    FaultKind.STATUS: frozenset(
+        {"status", "body", "content_type", "retry_after", "location", "after"}
+    ),
     FaultKind.CLOSE_BEFORE: frozenset(),
     FaultKind.CLOSE_AFTER: frozenset(),
     FaultKind.TRUNCATE: frozenset(),

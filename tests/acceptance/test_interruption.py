@@ -201,25 +201,6 @@ def test_a_command_that_only_reads_leaves_its_document_too(big, tmp_path, number
     assert document["error"]["code"] == "interrupted"
 
 
-def test_a_second_process_is_told_who_holds_the_run(big, tmp_path):
-    place = Workplace(folder=tmp_path / "place", sandbox=big)
-    place.configure(staging={"rate": 20})
-    ids = seed.example_ids(kind="holding", sigel="Ylm", shelf_mark="Hcf", n=30)
-    steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "owner"}}]
-    job = place.job("owned", steps=steps, files={"ids.txt": "\n".join(ids)})
-    place("plan", job, "--env", "staging")
-    staging = place.sandbox.staging
-    staging.clear_log()
-    process = place.start("run", job, "--env", "staging")
-    wait_until(lambda: len(staging.writes()) >= 1)
-    second = place("run", job, "--env", "staging", expect=None)
-    process.communicate(timeout=60)
-    assert second.exit_code != 0
-    assert str(process.pid) in second.document["error"]["message"]
-    assert process.returncode == 0
-    assert len(staging.writes()) == 30
-
-
 def test_resume_with_nothing_to_resume(place):
     done = place("resume", expect=2)
     assert done.document["error"]["code"] == "nothing_to_resume"

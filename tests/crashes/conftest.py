@@ -1,8 +1,7 @@
-"""A small sandbox for a module's tests, and a ledger for each; every test makes its own records."""
+"""A small sandbox for a module's tests; every test has a ledger, and makes its own records."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,17 +18,8 @@ def sandbox() -> Iterator[SandboxControl]:
         yield control
 
 
-@pytest.fixture(scope="module")
-def empty(sandbox: SandboxControl, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger without anything in it: copied, since making one takes longer than a test."""
-    folder = tmp_path_factory.mktemp("empty")
-    Rig(sandbox.staging, folder).close()
-    return folder / "ledger.db"
-
-
 @pytest.fixture
-def place(sandbox: SandboxControl, empty: Path, tmp_path: Path) -> Place:
-    shutil.copy(empty, tmp_path)
+def place(sandbox: SandboxControl, tmp_path: Path) -> Place:
     sandbox.staging.clear_faults()
     return Place(control=sandbox.staging, folder=tmp_path)
 

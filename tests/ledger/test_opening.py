@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from bulkrunner.adapters.ledger import open_ledger, upgrade
-from bulkrunner.errors import ConfigError, LedgerUnavailable
+from bulkrunner.errors import ConfigError, LedgerDamaged, LedgerUnavailable
 from tests.support.ledgers import SetClock, a_change, a_plan, ledger_url, new_ledger, store_plan
 
 
@@ -51,10 +51,32 @@ def test_what_was_stored_is_there_when_opened_again(tmp_path):
         assert ledger.plan("p1") == plan
 
 
-def test_an_empty_file_becomes_a_ledger(tmp_path):
+def test_an_empty_file_is_no_new_ledger(tmp_path):
+    """It may have been one: whoever wants a new one removes it."""
     (tmp_path / "ledger.db").touch()
+    with pytest.raises(LedgerDamaged, match="is empty") as caught:
+        new_ledger(tmp_path)
+    assert f"rm {tmp_path / 'ledger.db'}" in caught.value.hint
+    assert (tmp_path / "ledger.db").stat().st_size == 0
+    (tmp_path / "ledger.db").unlink()
     with new_ledger(tmp_path) as ledger:
         assert ledger.plans() == []
+
+
+def test_nothing_but_the_ledger_is_left_when_one_was_made(tmp_path):
+    with new_ledger(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
+
+
+def test_a_new_ledger_where_files_can_have_one_name_only(tmp_path, monkeypatch):
+    def link(*_arguments):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", link)
+    with new_ledger(tmp_path) as ledger:
+        assert ledger.plans() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_an_empty_database_becomes_what_the_code_says(tmp_path):
 
 def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
     new_ledger(tmp_path).close()
+    (tmp_path / "created.db").touch()
     database = Database(parse_url(ledger_url(tmp_path / "created.db")))
     with database.write() as connection:
         metadata.create_all(connection)

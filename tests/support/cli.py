@@ -133,6 +133,17 @@ class Workplace:
             cwd=self.folder,
         )
 
+    def outside(self, *arguments: str | Path, expect: int | None = 0) -> Done:
+        """Run a command in a process of its own, which is gone afterwards."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=300)
+        assert b"Traceback" not in err, err
+        done = Done(
+            exit_code=process.returncode, document=json.loads(out), stderr=err.decode("utf-8")
+        )
+        assert expect is None or done.exit_code == expect, done
+        return done
+
     def through_staging(self, job: Path) -> Done:
         """Plan and run a job in staging, and plan it for production; returns that plan."""
         self("plan", job, "--env", "staging")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
@@ -17,7 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerUnavailable
+from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
+from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process to finish its own."""
@@ -30,7 +32,8 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.url = url
-        self._engine = _engine(url)
+        self._file = None if _is_server(url) else LedgerFile(Path(url.database or ""))
+        self._engine = _engine(url, self._file)
         self._jotting: Engine | None = None
         self._writing = threading.RLock()
         self._upserts: dict[str, Insert] = {}
@@ -47,6 +50,7 @@ class Database:
         Args:
             steady: also from one statement to the next; a file is always read so.
         """
+        self._look()
         with translated(), self._engine.connect() as connection:
             if steady and not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -55,10 +59,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that is committed at the end, or rolled back on any error."""
-        with self._writing, translated(), self._engine.connect() as connection:
-            connection.execution_options(**{_WRITES: True})
-            with connection.begin():
-                yield connection
+        with self._writing:
+            self._look()
+            with translated(), self._engine.connect() as connection:
+                connection.execution_options(**{_WRITES: True})
+                with connection.begin():
+                    yield connection
 
     @contextmanager
     def jot(self) -> Iterator[Connection]:
@@ -67,8 +73,9 @@ class Database:
         It may be lost when the power fails; for what is of no use after that anyhow.
         """
         with self._writing:
+            self._look()
             if self._jotting is None:
-                self._jotting = _engine(self.url, synchronous="NORMAL")
+                self._jotting = _engine(self.url, self._file, synchronous="NORMAL")
             with translated(), self._jotting.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
@@ -127,6 +134,7 @@ class Database:
 
     def _outside(self, statement: str, *values: str) -> None:
         """Run a statement outside of any transaction."""
+        self._look()
         connection = self._engine.raw_connection()
         try:
             connection.cursor().execute(statement, values)
@@ -143,6 +151,17 @@ class Database:
         self._engine.dispose()
         if self._jotting is not None:
             self._jotting.dispose()
+        if self._file is not None:
+            self._file.close()
+
+    def watch(self) -> None:
+        """From now on refuse to go on where the ledger's file is not the one opened any more."""
+        if self._file is not None:
+            self._file.watch()
+
+    def _look(self) -> None:
+        if self._file is not None:
+            self._file.require()
 
 
 def shown_url(url: str) -> str:
@@ -181,34 +200,47 @@ def translated() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise unavailable(error) from error
+    except UnicodeDecodeError as error:
+        raise LedgerDamaged("the ledger's file is damaged (no text)", hint=PUT_BACK) from error
 
 
 def unavailable(error: DBAPIError) -> BulkRunnerError:
     """Return the program's own error for a database's."""
     words = str(error.orig)
+    named = f"{getattr(error.orig, 'sqlite_errorname', '')} {words}"
+    if any(part in named for part in _DAMAGES):
+        return LedgerDamaged(f"the ledger's file is damaged ({words})", hint=PUT_BACK)
     for part, message, hint in _FAULTS:
-        if part in words:
+        if part in named:
             return LedgerUnavailable(f"{message} ({words})", hint=hint)
-    return LedgerUnavailable(f"the ledger cannot be used ({words})")
+    hint = "bulkrunner ledger check tells whether it is damaged"
+    return LedgerUnavailable(f"the ledger cannot be used ({words})", hint=hint)
 
+
+_DAMAGES = ("malformed", "SQLITE_IOERR_SHORT_READ", "no such table", "no such column")
+"""What the database says of a file of which something is missing or wrong."""
 
 _FAULTS = (
     ("full", "the ledger's disk is full", "make room, then resume"),
     ("locked", "the ledger is locked by another process", "wait for it or end it, then resume"),
     ("readonly", "the ledger cannot be written", "check its owner and mode, then resume"),
-    ("malformed", "the ledger's file is damaged", "run: bulkrunner ledger check"),
     ("not a database", "the file is not a ledger", "check the ledger's URL"),
     ("unable to open", "the ledger's file cannot be opened", "check its path, owner and mode"),
+    ("SQLITE_IOERR", "the ledger's disk fails, or is full", "check it, make room, then resume"),
 )
 
 
-def _engine(url: URL, *, synchronous: str = "FULL") -> Engine:
+def _is_server(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite"
+
+
+def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> Engine:
     try:
-        if url.get_backend_name() != "sqlite":
+        if file is None:
             return create_engine(url, pool_pre_ping=True)
         engine = create_engine(
             url,
-            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            creator=lambda: file.connect(BUSY_SECONDS),
             pool_size=8,
             max_overflow=64,
         )

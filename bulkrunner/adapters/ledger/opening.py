@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 import bulkrunner
 from bulkrunner.adapters.ledger.database import Database, parse_url
+from bulkrunner.adapters.ledger.file import PRIVATE, PUT_BACK, put_in_place
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION
 from bulkrunner.adapters.ledger.store import LedgerStore
 from bulkrunner.adapters.ledger.writer import GroupWriter
 from bulkrunner.domain.ports import Clock
-from bulkrunner.errors import BulkRunnerError, ConfigError, UsageError
-
-PRIVATE = 0o600
+from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, UsageError
 
 
 def open_ledger(url: str, *, clock: Clock) -> LedgerStore:
@@ -28,16 +27,9 @@ def open_ledger(url: str, *, clock: Clock) -> LedgerStore:
         UsageError: the ledger is of another version of the program.
         LedgerUnavailable: it cannot be read.
     """
-    parsed = parse_url(url)
-    database = Database(parsed)
+    database, found = _opened(url)
     try:
-        if database.is_sqlite:
-            _create_file(Path(parsed.database or ""))
-        with database.read() as connection:
-            found = _revision(connection)
-        if found is None:
-            _migrate(database)
-        else:
+        if found is not None:
             _require_current(found)
     except BulkRunnerError:
         database.close()
@@ -49,22 +41,35 @@ def upgrade(url: str) -> tuple[str | None, str]:
     """Bring a ledger to this version of the program.
 
     Returns:
-        The revision before and after; the same where there was nothing to do.
+        The revision before and after; the same where there was nothing to do, None before where
+        there was no ledger.
     """
-    parsed = parse_url(url)
-    database = Database(parsed)
+    database, found = _opened(url)
     try:
-        if database.is_sqlite:
-            _create_file(Path(parsed.database or ""))
-        with database.read() as connection:
-            found = _revision(connection)
         if found is not None and found > SCHEMA_REVISION:
             _require_current(found)
-        if found != SCHEMA_REVISION:
+        if found not in (None, SCHEMA_REVISION):
             _migrate(database)
         return found, SCHEMA_REVISION
     finally:
         database.close()
+
+
+def _opened(url: str) -> tuple[Database, str | None]:
+    """Open a database and tell its revision; where there is none make one, and tell None."""
+    parsed = parse_url(url)
+    database = Database(parsed)
+    try:
+        made = database.is_sqlite and _made_file(parsed)
+        with database.read() as connection:
+            found = None if made else _revision(connection)
+        if found is None and not made:
+            _migrate(database)
+        database.watch()
+    except BulkRunnerError:
+        database.close()
+        raise
+    return database, found
 
 
 def migrations_folder() -> Path:
@@ -74,8 +79,13 @@ def migrations_folder() -> Path:
     return packed if packed.is_dir() else package.parent / "migrations"
 
 
-def _create_file(path: Path) -> None:
-    """Create an empty file that only its owner may read, whatever the umask."""
+def _made_file(url: URL) -> bool:
+    """Make a new ledger where there is no file; tells whether that was so.
+
+    Raises:
+        ConfigError: there can be none. LedgerDamaged: the file is empty.
+    """
+    path = Path(url.database or "")
     if not path.parent.is_dir():
         raise ConfigError(
             f"the ledger's folder {path.parent} does not exist",
@@ -84,12 +94,37 @@ def _create_file(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"the ledger {path} is a folder, not a file")
     try:
-        with suppress(FileExistsError):
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE)
-            os.fchmod(handle, PRIVATE)
-            os.close(handle)
+        if not path.exists():
+            _create(url, path)
+            return True
+        if path.stat().st_size == 0:
+            raise LedgerDamaged(
+                f"the ledger's file {path} is empty: it was cut short, or never was a ledger",
+                hint=f"put the newest copy of the ledger in its place; "
+                f"only to begin a new one, remove it: rm {path}",
+            )
     except OSError as error:
         raise ConfigError(f"the ledger {path} cannot be created ({error.strerror})") from error
+    return False
+
+
+def _create(url: URL, path: Path) -> None:
+    """Make a new ledger, whole from the moment it is there, that only its owner may read."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # left by a dead process of that number
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE)
+    os.fchmod(handle, PRIVATE)
+    os.close(handle)
+    try:
+        database = Database(url.set(database=str(draft)))
+        try:
+            _migrate(database)
+        finally:
+            database.close()
+        put_in_place(draft, path)
+    finally:
+        for left in path.parent.glob(f"{draft.name}*"):
+            left.unlink(missing_ok=True)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -111,7 +146,9 @@ def _revision(connection: Connection) -> str | None:
             "the database holds something else than a ledger", hint="check the ledger's URL"
         )
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return None if found is None else str(found)
+    if found is None:
+        raise LedgerDamaged("the ledger does not say which version it is of", hint=PUT_BACK)
+    return str(found)
 
 
 def _require_current(found: str) -> None:

@@ -64,14 +64,15 @@ def check(
 
 
 def _check_ledger(invocation: Invocation, program: Program, against: str | None) -> None:
-    from bulkrunner.errors import ChainBroken
+    from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     invocation.document.update(ledger=program.ledger_place())
-    _judge(
-        invocation,
-        program.ledger.check(),
-        hint="restore the ledger from a backup; do not run from this one",
-    )
+    hint = "restore the ledger from a backup; do not run from this one"
+    try:
+        faults = program.ledger.check()
+    except LedgerDamaged as error:  # so much that it cannot even be opened
+        faults, hint = [error.message], error.hint
+    _judge(invocation, faults, hint=hint)
     head = program.ledger.head()
     invocation.document.update(head=head)
     invocation.say(f"{program.ledger_place()}: chain intact, head {head}")

@@ -1,0 +1,125 @@
+"""The ledger's disk is full: under a plan, under a run, and from the beginning."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.surroundings.conftest import ALL, at_request
+
+MEBIBYTES = 8
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={MEBIBYTES}m", "tmpfs", str(folder)]
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path, *, leave: int = 0) -> None:
+    """Take all of the disk's room but a few bytes."""
+    with (disk / "filler").open("wb", buffering=0) as file:
+        room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - leave
+        try:
+            while room > 0:
+                room -= file.write(bytes(min(room, 65536)))
+        except OSError:
+            return
+
+
+def make_room(disk: Path) -> None:
+    (disk / "filler").unlink()
+
+
+def on(disk: Path) -> tuple[str, str]:
+    return "--ledger", f"sqlite:///{disk / 'ledger.db'}"
+
+
+def is_full(done) -> bool:
+    error = done.document["error"]
+    return (
+        error["code"] == "ledger_unavailable"
+        and "full" in error["message"]
+        and "make room" in error["hint"]
+        and "resume" in error["hint"]
+    )
+
+
+@pytest.mark.parametrize("leave", [0, 40_000])
+def test_full_under_a_run(mixed, disk, leave):
+    place = mixed.place
+    plan = place(*on(disk), "plan", mixed.folder, "--env", "staging")
+    mixed.before = {record: len(place.sandbox.staging.history(record)) for record in mixed.changed}
+    with at_request(place.sandbox, 8, lambda: fill(disk, leave=leave), writes=True):
+        done = place.outside(*on(disk), "run", mixed.folder, "--env", "staging", expect=6)
+    assert is_full(done), done.document
+    assert done.document["plan"] == plan.document["plan"]
+    assert done.document["run"]
+    assert sum(done.document["outcomes"].values()) == ALL
+    assert max(mixed.written().values()) == 1
+    assert sum(mixed.written().values()) < ALL
+
+    still = place.outside(*on(disk), "resume", expect=6)
+    assert is_full(still), still.document
+    make_room(disk)
+    resumed = place.outside(*on(disk), "resume")
+    assert resumed.document["outcomes"]["applied"] == ALL
+    assert set(mixed.written().values()) == {1}
+    assert place(*on(disk), "ledger", "check").document["state"] == "intact"
+
+
+def test_full_under_a_plan(mixed, disk):
+    place = mixed.place
+    with at_request(place.sandbox, 5, lambda: fill(disk), writes=False):
+        done = place.outside(*on(disk), "plan", mixed.folder, "--env", "staging", expect=6)
+    assert is_full(done), done.document
+    assert place.sandbox.staging.writes() == []
+    make_room(disk)
+    resumed = place.outside(*on(disk), "resume").document
+    assert resumed["state"] == "complete"
+    assert sum(resumed["counts"].values()) == ALL
+
+
+def test_full_from_the_beginning(mixed, disk):
+    fill(disk)
+    done = mixed.place.outside(*on(disk), "plan", mixed.folder, "--env", "staging", expect=6)
+    assert is_full(done), done.document
+    make_room(disk)
+    assert list(disk.iterdir()) == []
+    mixed.place.outside(*on(disk), "plan", mixed.folder, "--env", "staging")
+
+
+def test_full_by_a_limit_of_its_own(mixed, monkeypatch):
+    """The same without a disk of its own: the database is not allowed to grow."""
+    from bulkrunner.adapters.ledger.database import Database
+
+    place = mixed.place
+    mixed.plan()
+    real = Database.write
+
+    def write(self):
+        context = real(self)
+        connection = context.__enter__()
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        context.__exit__(None, None, None)
+        return real(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "write", write)
+        done = place("run", mixed.folder, "--env", "staging", expect=6)
+    assert is_full(done), done.document
+    assert max(mixed.written().values()) <= 1
