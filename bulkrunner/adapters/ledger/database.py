@@ -184,6 +184,8 @@ def parse_url(url: str) -> URL:
         ) from None
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigError(f"a ledger cannot be kept in {parsed.get_backend_name()}")
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
         raise ConfigError(
             "a ledger must be a file", hint="write its URL like sqlite:///bulkrunner.db"
@@ -245,7 +247,10 @@ def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> 
             max_overflow=64,
         )
     except (ImportError, NoSuchModuleError):
-        raise ConfigError(f"the driver for {url.drivername} is not installed") from None
+        raise ConfigError(
+            f"the driver for {url.drivername} is not installed",
+            hint="pip install 'bulkrunner[cluster]' brings the one for PostgreSQL",
+        ) from None
     event.listen(engine, "connect", partial(_prepare, synchronous))
     event.listen(engine, "begin", _begin)
     return engine
