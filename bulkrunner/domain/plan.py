@@ -93,7 +93,8 @@ class PlannedChange:
         step: number of the manifest's step that it comes from; None for an explicit operation.
         parts: every entry that concerns the record, where it is more than this one.
         made: record that an earlier run made, of a create that is ``unchanged``.
-        place: ``holding:<bib>:<sigel>`` that an update takes, for other changes of the plan.
+        place: by which it is found besides the target key: ``holding:<bib>:<sigel>`` that an update
+            takes, ``left:<bib>:<sigel>`` where a holding is deleted.
         wish: digest of what the manifest wants of the record, before anything was read; None where
             the operation is that. By it a change is known again after a run has carried it out.
     """
@@ -249,9 +250,17 @@ def record_key(record: str) -> str:
     return f"record:{record}"
 
 
+HOLDING_KEY = "holding:"
+
+
 def holding_key(bib: str, sigel: str) -> str:
     """Return the target key of a library's holding to be made on a bib."""
-    return f"holding:{bib}:{sigel}"
+    return f"{HOLDING_KEY}{bib}:{sigel}"
+
+
+def left_key(bib: str, sigel: str) -> str:
+    """Return the place by which the deletion of a library's holding on a bib is found again."""
+    return f"left:{bib}:{sigel}"
 
 
 def operation_digest(operation: Mapping[str, Any]) -> str:

@@ -121,6 +121,9 @@ class StepFunction(Acts):
     on_bibs: bool = False
 
 
+StepTransfer: TypeAlias = StepMove | StepRepoint | StepCopy | StepMerge | StepSplit | StepRevert
+"""Actions that are more than one plain operation."""
+
 StepAction: TypeAlias = (
     StepUpdate
     | StepDelete

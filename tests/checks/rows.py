@@ -485,6 +485,13 @@ def _(scene: Scene) -> Steps:
     yield setting(scene.holding(), "Hx")
 
 
+@ROWS.add("PUT 15", "stored, over a deletion made just before by the same library", Outcome.APPLIED)
+def _(scene: Scene) -> Steps:
+    record = scene.holding()
+    yield setting(record, "Hx")
+    scene.just_before("PUT", scene.edit(record, delete=True, sigel="Ylm"))
+
+
 # --- DELETE -------------------------------------------------------------------------------------
 
 

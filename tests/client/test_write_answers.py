@@ -120,7 +120,8 @@ def test_everything_a_failed_validation_says():
         )
     )
     answer = made.catalogue.post(holding(), active_sigel="Ylm")
-    assert answer.words == "Invalid JSON-LD"
+    place = "INVALID_IRI at @graph.1.uri"
+    assert answer.words == f"Invalid JSON-LD: {place}, {place}, {place} and 17 more"
     assert len(answer.errors) == 20
     assert answer.errors[0]["type"] == "INVALID_IRI"
     assert answer.errors[0]["path"] == ["@graph", 1, "uri"]

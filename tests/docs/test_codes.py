@@ -28,7 +28,7 @@ COMPUTED_ERRORS = {
 
 REFUSING = ("services/planning", "domain/places.py", "domain/operations.py", "domain/expecting.py")
 REFUSING += ("domain/changes", "domain/conditions", "domain/values", "domain/references.py")
-REFUSERS = {"PlaceRefused", "NotFound", "PassedOver", "_unchanged"}
+REFUSERS = {"PlaceRefused", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/applying", "domain/settling.py", "domain/settling_creates.py")
 ENDING += ("domain/decisions.py", "domain/fingerprint.py", "services/settling.py")
 ENDERS = {"refused", "NotSendable"}

@@ -63,6 +63,32 @@ SAID = [
     ),
 ]
 
+SAID += [
+    (
+        {"ids": "a.txt", **action},
+        f"Step 1: for every id in a.txt: {said}.",
+    )
+    for action, said in (
+        ({"move": {"to": "NO"}}, 'it is created anew for "NO", then deleted'),
+        ({"repoint": {"to": "b1"}}, 'it is hung on the bib "b1"'),
+        ({"copy": {"sigel": "NO", "of": "b1"}}, 'a copy of it is created for "NO" on the bib "b1"'),
+        (
+            {"merge": {"into": "h2", "take": ["hasNote", "hasComponent"]}},
+            'its hasNote, hasComponent are added to "h2", then it is deleted',
+        ),
+        (
+            {"split": {"components": {"shelfMark.label": "REF"}, "sigel": "NO"}},
+            'its components where shelfMark.label is "REF" become a holding of their own for "NO"',
+        ),
+        ({"revert": {"version": -2}}, "it gets back the content of version -2"),
+        (
+            {"revert": {"before_run_of": {"job": "marks"}}},
+            "it gets back the content from before the job marks",
+        ),
+        ({"resave": True}, "it is saved again as it is"),
+    )
+]
+
 
 @pytest.mark.parametrize(("step", "said"), SAID)
 def test_a_step(step, said):

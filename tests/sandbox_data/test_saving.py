@@ -113,9 +113,10 @@ def seeded(kind):
     return {r.document["@graph"][0]["@id"].removeprefix(base) for r in records}
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "jobs").glob("*/*.txt")), ids=lambda p: p.parent.name
-)
+LISTS = sorted(path for path in (ROOT / "jobs").glob("*/*.txt") if path.name != "isbn.txt")
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.parent.name)
 def test_the_example_jobs_name_records_that_both_environments_have(path):
     found = re.findall(r"[0-9bcdfghjklmnpqrstvwxz]{15,16}", path.read_text(encoding="utf-8-sig"))
     known = [short for short in found if short in seeded("test") & seeded("production")]

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.rows import (
+    CHANGE,
     PLAN,
     change_of,
     change_row,
@@ -44,6 +45,9 @@ from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import UsageError
 
 T = TypeVar("T")
+
+
+_REPLACED = [name for name in CHANGE if name not in ("plan", "number", "batch")]
 
 
 class Plans(Part):
@@ -104,9 +108,14 @@ class Plans(Part):
         """Put rows in the place of those with their numbers, and tell of their batches anew."""
         c = planned_changes.c
         numbers = [row["number"] for row in rows]
-        for row in rows:
-            one = update(planned_changes).where(c.plan == plan, c.number == row["number"])
-            connection.execute(one.values(**row))
+        connection.execute(
+            _REPLACE,
+            [
+                {"in_plan": plan, "in_place": row["number"]}
+                | {f"new_{name}": row[name] for name in _REPLACED}
+                for row in rows
+            ],
+        )
         batches = {
             batch
             for start in range(0, len(numbers), PAGE)
@@ -129,58 +138,6 @@ class Plans(Part):
         self, connection: Connection, kind: str, plan: str, rows: Sequence[Mapping[str, Any]]
     ) -> None:
         append_main(connection, kind, told_of(plan, rows), at=self._clock.now())
-
-    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
-        """Return for each target key or place that a change of the plan has: that change."""
-        c = planned_changes.c
-        found: dict[str, PlannedChange] = {}
-        with self._database.read() as connection:
-            for start in range(0, len(keys), PAGE):
-                wanted = keys[start : start + PAGE]
-                for column in (c.target_key, c.place):
-                    query = select(planned_changes).where(c.plan == plan, column.in_(wanted))
-                    page = connection.execute(query).all()
-                    documents = fetch(connection, document_digests(page))
-                    for row in page:
-                        found[row._mapping[column]] = change_of(row, documents)
-        return found
-
-    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
-        """Return the changes of these numbers, in plan order."""
-        c = planned_changes.c
-        query = select(planned_changes).where(c.plan == plan, c.number.in_(numbers))
-        with self._database.read() as connection:
-            page = connection.execute(query.order_by(c.number)).all()
-            documents = fetch(connection, document_digests(page))
-            return [change_of(row, documents) for row in page]
-
-    def last_number(self, plan: str) -> int:
-        """Return the number of the plan's last change; 0 where it has none."""
-        c = planned_changes.c
-        with self._database.read() as connection:
-            return connection.scalar(select(func.max(c.number)).where(c.plan == plan)) or 0
-
-    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
-        """Return for each target key that a stored change of the plan has: its number."""
-        taken: dict[str, int] = {}
-        columns = (planned_changes.c.target_key, planned_changes.c.number)
-        with self._database.read() as connection:
-            for start in range(0, len(keys), PAGE):
-                query = select(*columns).where(
-                    planned_changes.c.plan == plan,
-                    planned_changes.c.target_key.in_(keys[start : start + PAGE]),
-                )
-                taken.update((key, number) for key, number in connection.execute(query))
-        return taken
-
-    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
-        """Return the actions of the changes of these numbers, in plan order."""
-        if not numbers:
-            return []
-        c = planned_changes.c
-        query = select(c.action).where(c.plan == plan, c.number.in_(numbers)).order_by(c.number)
-        with self._database.read() as connection:
-            return [Action(word) for word in connection.scalars(query)]
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -394,6 +351,17 @@ class Plans(Part):
             .values(**values, requests=head.requests + requests, event=event)
         )
         return plan_of(_head(connection, head.id))
+
+
+_REPLACE = (
+    update(planned_changes)
+    .where(
+        planned_changes.c.plan == bindparam("in_plan"),
+        planned_changes.c.number == bindparam("in_place"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _REPLACED})
+)
+"""Puts a row in the place of the one with its number; made once, run for many."""
 
 
 def _number(plan: str, name: str) -> str:

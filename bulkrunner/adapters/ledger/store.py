@@ -13,6 +13,7 @@ from bulkrunner.adapters.ledger.compacting import Compactions
 from bulkrunner.adapters.ledger.evidence import Evidences
 from bulkrunner.adapters.ledger.exporting import Exports
 from bulkrunner.adapters.ledger.leases import Leases
+from bulkrunner.adapters.ledger.lookups import Lookups
 from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
 from bulkrunner.adapters.ledger.places import Places
@@ -24,6 +25,7 @@ from bulkrunner.adapters.ledger.selections import Selections
 
 class LedgerStore(
     Plans,
+    Lookups,
     Selections,
     Runs,
     Leases,

@@ -25,6 +25,7 @@ from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
 from bulkrunner.adapters.manifests.selecting_rules import selection_faults
 from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
+from bulkrunner.adapters.manifests.transfer_rules import transfer_faults
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.patterns import Re2Engine
 from bulkrunner.domain.forms import Outside
@@ -68,6 +69,7 @@ class _Checking:
             if path not in self._bad and ("steps",) not in self._bad:
                 before = self._problems.total
                 self._note(selection_faults(step, self._data), path)
+                self._note(transfer_faults(step, self._data.get("sigels"), self._iris), path)
                 if self._problems.total > before:
                     continue
                 found.append((self._step(step, path), self._selected_at(step, path)))

@@ -43,6 +43,9 @@ _VERBS = (
 )
 
 
+_TRANSFERS = ("move", "repoint", "copy", "merge", "split", "revert")
+
+
 def explained(data: Mapping[str, Any]) -> list[str]:
     """Return one sentence for the explicit operations, if any, and one for every step.
 
@@ -110,15 +113,39 @@ def _action(step: Mapping[str, Any]) -> str:
     if "example" in step:
         match, result = _value(step["example"]["match"]), _value(step["example"]["result"])
         return f"what looks like {match} becomes {result}"
-    if step.get("update", {}).get("resave"):
+    if step.get("resave") or step.get("update", {}).get("resave"):
         return "it is saved again as it is"
     if any(verb in step for verb in _VERBS):
         return _change(step)
-    for key in ("move", "repoint", "copy", "merge", "split", "revert"):
-        if key in step:
-            return f"{key} {_value(step[key])}"
+    for verb in _TRANSFERS:
+        if verb in step:
+            return _transfer(verb, step[verb])
     changes = step.get("changes") or step.get("update", {}).get("changes", ())
     return "; then ".join(_change(change) for change in changes)
+
+
+def _transfer(verb: str, given: Mapping[str, Any]) -> str:
+    match verb:
+        case "move":
+            return f"it is created anew for {_value(given['to'])}, then deleted"
+        case "repoint":
+            return f"it is hung on the bib {_value(given['to'])}"
+        case "copy":
+            return f"a copy of it is created{_elsewhere(given)}"
+        case "merge":
+            taken = ", ".join(given["take"])
+            return f"its {taken} are added to {_value(given['into'])}, then it is deleted"
+        case "split":
+            which = _condition(given["components"])
+            return f"its components where {which} become a holding of their own{_elsewhere(given)}"
+    if "version" in given:
+        return f"it gets back the content of version {given['version']}"
+    return f"it gets back the content from before the job {given['before_run_of']['job']}"
+
+
+def _elsewhere(given: Mapping[str, Any]) -> str:
+    library = f" for {_value(given['sigel'])}" if "sigel" in given else ""
+    return library + (f" on the bib {_value(given['of'])}" if "of" in given else "")
 
 
 def _change(change: Mapping[str, Any]) -> str:

@@ -21,6 +21,10 @@ from bulkrunner.domain.values import parse_value, references_of
 Path = tuple[PathKey, ...]
 T = TypeVar("T")
 
+TRANSFERS = frozenset({"move", "repoint", "copy", "merge", "split"})
+TRANSFER_VALUES = frozenset({"to", "into", "sigel", "of"})
+"""Keys of these that hold values."""
+
 SCOPE = ("in", "when")
 """Keys that stand beside a verb, in a change or in the step itself."""
 
@@ -31,6 +35,7 @@ class Forms:
 
     Attributes:
         expect: by place; create: ``sigel``, ``body`` and ``record``.
+        transfer: of a move, copy and so on, by key. components: that a split takes.
         told: what is wrong, with the path from the step.
         references: with the path of the condition, value or change that holds them.
     """
@@ -39,6 +44,8 @@ class Forms:
     expect: dict[str, Any] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     create: dict[str, Any] = field(default_factory=dict)
+    transfer: dict[str, Any] = field(default_factory=dict)
+    components: Condition | None = None
     told: list[Told] = field(default_factory=list)
     references: list[tuple[Reference, Path]] = field(default_factory=list)
 
@@ -90,6 +97,18 @@ class _Reader:
         for key, value in step.get("create", {}).items():
             if key != "creates":
                 self.forms.create[key] = self._value(("create", key), value)
+        self._transfer(step)
+
+    def _transfer(self, step: Mapping[str, Any]) -> None:
+        for verb in TRANSFERS.intersection(step):
+            for key, value in step[verb].items():
+                if key in TRANSFER_VALUES:
+                    self.forms.transfer[key] = self._value((verb, key), value)
+        if "split" in step:
+            data = step["split"]["components"]
+            read = partial(parse_condition, data, self._outside)
+            path = ("split", "components")
+            self.forms.components = self._part(path, data, read, condition_references)
 
     def _change(self, path: Path, data: Any, read: Callable[[], Change]) -> None:
         change = self._part(path, data, read, change_references)

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.adapters.manifests.forms import Forms
+from bulkrunner.adapters.manifests.forms import TRANSFERS, Forms
 from bulkrunner.domain.changes.neutral import written_change
 from bulkrunner.domain.conditions import condition_data
+from bulkrunner.domain.conditions.kinds import All
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.steps import (
     Step,
     StepAction,
+    StepCopy,
     StepCreate,
     StepDelete,
     StepFunction,
+    StepMerge,
+    StepMove,
+    StepRepoint,
+    StepRevert,
+    StepSplit,
     StepUpdate,
 )
 from bulkrunner.domain.values import written
@@ -58,6 +65,8 @@ def _head(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None
         return {"create": {"body": {}, "record": {}, "creates": step["create"]["creates"], **parts}}
     if "delete" in step:
         return {"delete": {"expect": expect}}
+    if (verb := _transfer_of(step)) is not None:
+        return {verb: _transfer_head(step[verb], forms) | {"expect": expect}}
     if _is_resave(step):
         return {"update": {"resave": True, "expect": expect}}
     changes = [written_change(change) for change in forms.changes]
@@ -105,9 +114,47 @@ def _action(step: Mapping[str, Any], forms: Forms, function: FunctionSource | No
         )
     if "delete" in step:
         return StepDelete()
+    if (verb := _transfer_of(step)) is not None:
+        return _transfer(verb, step[verb], forms)
     return StepUpdate(changes=tuple(forms.changes), resave=_is_resave(step))
 
 
+def _transfer_of(step: Mapping[str, Any]) -> str | None:
+    return next((verb for verb in (*sorted(TRANSFERS), "revert") if verb in step), None)
+
+
+def _transfer_head(given: Mapping[str, Any], forms: Forms) -> dict[str, Any]:
+    head = dict(given) | {key: written(value) for key, value in forms.transfer.items()}
+    if forms.components is not None:
+        head["components"] = condition_data(forms.components)
+    return head
+
+
+def _transfer(verb: str, given: Mapping[str, Any], forms: Forms) -> StepAction:
+    values = forms.transfer
+    match verb:
+        case "move":
+            return StepMove(to=values.get("to"))
+        case "repoint":
+            return StepRepoint(to=values.get("to"))
+        case "copy":
+            return StepCopy(sigel=values.get("sigel"), of=values.get("of"))
+        case "merge":
+            return StepMerge(into=values.get("into"), take=tuple(given["take"]))
+        case "split":
+            components = forms.components or All(parts=())
+            return StepSplit(components=components, sigel=values.get("sigel"), of=values.get("of"))
+        case _:
+            before = given.get("before_run_of", {})
+            return StepRevert(
+                version=given.get("version"),
+                job=before.get("job", ""),
+                effect_digest=before.get("effect_digest", ""),
+            )
+
+
 def _is_resave(step: Mapping[str, Any]) -> bool:
+    if step.get("resave"):
+        return True
     update = step.get("update")
     return isinstance(update, dict) and bool(update.get("resave", False))

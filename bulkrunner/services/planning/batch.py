@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
+from bulkrunner.domain.iris import SHORT_ID
+from bulkrunner.domain.plan import record_key
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Rule
 from bulkrunner.domain.steps import InputLine, StepEntry
@@ -98,6 +100,7 @@ class BatchPlanner:
     def plan(self, batch: Sequence[Numbered]) -> tuple[Entering, int, BulkRunnerError | None]:
         """Return the changes of a batch, how many of its entries they are, and why not all."""
         entering = Entering(self._ledger, self._plan, self._view, last=self._last)
+        self._view.fetch([key for _, item in batch if (key := self._key(item)) is not None])
         resolved, fault = self._resolved(batch)
         entering.look_up(resolved)
         done = 0
@@ -148,6 +151,12 @@ class BatchPlanner:
                 return [Draft(change=self._parts.restorer.restore(item, look), alone=True)]
             case _:
                 return [self._parts.explicit.resolve(place, item, look)]
+
+    def _key(self, item: Item) -> str | None:
+        """Return by what an entry's record will be looked for in the plan."""
+        if not isinstance(item, StepEntry) or self._is_first_of_all(item):
+            return None
+        return record_key(item.ref) if SHORT_ID.fullmatch(item.ref) else None
 
     def _is_first_of_all(self, item: Item) -> bool:
         """Tell whether nothing in the ledger can concern an entry but entries of its own kind."""

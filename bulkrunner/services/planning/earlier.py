@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Operation, Unreadable
-from bulkrunner.domain.plan import Made, Plan
+from bulkrunner.domain.plan import Made, Plan, left_key
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import last_modifier, modified
 from bulkrunner.domain.steps import InputLine, StepEntry
@@ -40,6 +40,15 @@ class EarlierRuns:
             return None
         found = self._ledger.made(self._plans, [digest])
         return None if digest in self._undone.among(found) else found.get(digest)
+
+    def deleted(self, bib: str, sigel: str) -> str | None:
+        """Return the library's holding on a bib that a run of the job has deleted."""
+        key = left_key(bib, sigel)
+        for plan in self._plans:
+            change = self._ledger.changes_of(plan, [key]).get(key)
+            if change is not None and self.made(change.wish_digest()) is not None:
+                return change.record
+        return None
 
 
 def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:

@@ -17,6 +17,7 @@ from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.services.planning.acting import Acting
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
 from bulkrunner.services.planning.calling import Calling, Runners
 from bulkrunner.services.planning.choosing import Choosing, Chosen
@@ -27,6 +28,7 @@ from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.selecting import Selecting
+from bulkrunner.services.planning.states import States
 from bulkrunner.services.planning.stepping import Stepping
 from bulkrunner.services.planning.undoing import Undoing
 
@@ -193,10 +195,11 @@ class Planner:
         selecting = Selecting(restorer, proofs.job.sigels)
         contexts = Contexts(restorer, self._iris, proofs.job.parameters)
         calling = Calling(restorer, contexts, runners, proofs.job.parameters)
+        acting = Acting(restorer, contexts, States(self._reader, self._ledger, plan))
         return Parts(
             explicit=Explicit(restorer, self._iris),
             restorer=restorer,
-            stepping=Stepping(restorer, selecting, calling, contexts),
+            stepping=Stepping(restorer, selecting, calling, acting, contexts),
             forbidden=forbidden_places(plan),
         )
 

@@ -51,6 +51,8 @@ class Selecting:
         found: list[str] = []
         for ref in refs:
             found += self._holdings(self._resolver.bib(ref), entry.step, look)
+        if not found:
+            found += self._done_with(refs, entry.step)
         if not found and not self.foreign(entry):
             raise NotFound(
                 "no_holding", f"{', '.join(self._meant(entry.step))} has no holding on it"
@@ -81,6 +83,14 @@ class Selecting:
             if held.sigel is not None:
                 found[held.sigel].append(held.record)
         return found
+
+    def _done_with(self, refs: Sequence[str], step: Step) -> Iterator[str]:
+        """Yield holdings that an earlier run of the job has deleted: they say that they are done."""
+        for ref in refs:
+            bib = self._resolver.bib(ref).summary.id
+            for sigel in self._meant(step):
+                if (record := self._resolver.deleted_earlier(bib, sigel)) is not None:
+                    yield record
 
     def _retest(self, ref: str, query: Mapping[str, Any]) -> None:
         """Pass over a bib that a search named and that does not fit it; it lags behind."""

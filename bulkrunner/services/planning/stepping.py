@@ -21,8 +21,16 @@ from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.searches import Held
-from bulkrunner.domain.steps import StepCreate, StepDelete, StepEntry, StepFunction, StepUpdate
+from bulkrunner.domain.steps import (
+    StepCreate,
+    StepDelete,
+    StepEntry,
+    StepFunction,
+    StepTransfer,
+    StepUpdate,
+)
 from bulkrunner.domain.values import ground, settle
+from bulkrunner.services.planning.acting import Acting
 from bulkrunner.services.planning.calling import Calling
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
@@ -46,7 +54,12 @@ class Stepping:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
     def __init__(
-        self, resolver: Resolver, selecting: Selecting, calling: Calling, contexts: Contexts
+        self,
+        resolver: Resolver,
+        selecting: Selecting,
+        calling: Calling,
+        acting: Acting,
+        contexts: Contexts,
     ) -> None:
         """Plan the entries of steps.
 
@@ -54,6 +67,7 @@ class Stepping:
             resolver: of single records.
             selecting: tells which records an entry means.
             calling: plans the steps that are functions.
+            acting: plans the steps that are more than one operation.
             contexts: of records, for conditions and values.
         """
         self._contexts = contexts
@@ -61,6 +75,7 @@ class Stepping:
         self._selecting = selecting
         self._iris = contexts.iris
         self._calling = calling
+        self._acting = acting
 
     def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
         """Return the changes that one entry comes to, at least one.
@@ -101,6 +116,8 @@ class Stepping:
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
         if isinstance(entry.step.action, StepFunction):
             return self._calling.act(entry, entry.step.action, task, look)
+        if isinstance(entry.step.action, StepTransfer):
+            return self._acting.act(entry, entry.step.action, task, look)
         if isinstance(entry.step.action, StepCreate):
             change = self._resolver.hold(
                 task, lambda known: self._creation(entry, known, look), look
@@ -113,7 +130,7 @@ class Stepping:
 
     def _wish(self, entry: StepEntry, known: Known, look: Look) -> Wish:
         context = self._contexts.of_record(entry, known, look)
-        op = operation_of(entry, known.record if known.before is not None else NEW)
+        op = operation_of(entry, known.name)
         if not isinstance(op, Update):
             return self._removal(entry, context, known)
         wanted = ground_update(op, context)
@@ -144,7 +161,7 @@ class Stepping:
 
     def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
         expect = {at: ground(value, context) for at, value in entry.step.expect.items()}
-        op = Delete(source=entry.source, target=known.record, expect=expect)
+        op = Delete(source=entry.source, target=known.name, expect=expect)
 
         def admitted() -> None:
             _fit(entry, known)
@@ -197,10 +214,6 @@ def _fit(entry: StepEntry, known: Known) -> None:
     """Go on where a record still fits the search that named it."""
     if entry.query is not None and entry.step.concerns_selected and known.before is not None:
         fitting(known.before, entry.query)
-
-
-NEW = "new"
-"""Stands, in an operation, for the record that the same change creates."""
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:

@@ -9,13 +9,16 @@ from typing import Any, TypeAlias
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Applied, Refusal
-from bulkrunner.domain.plan import Action, BibSummary, Made, PlannedChange
+from bulkrunner.domain.plan import HOLDING_KEY, Action, BibSummary, Made, PlannedChange
 from bulkrunner.domain.records import Document
 
 MAX_DEPTH = 100
 """Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
 
 MAX_MESSAGE = 1000
+
+NEW = "new"
+"""Stands, in an operation, for the record that the same change creates."""
 
 NOT_MET = "where_not_met"
 """Code of a record that a step does not mean."""
@@ -84,6 +87,12 @@ class Known:
     place: str | None = None
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what an operation calls the record: its id, or ``new`` where the plan creates it."""
+        key = self.earlier.target_key if self.earlier is not None else None
+        return NEW if key is not None and key.startswith(HOLDING_KEY) else self.record
 
     @property
     def is_stuck(self) -> bool:

@@ -20,12 +20,19 @@ class View:
         self._batch: dict[int, PlannedChange] = {}
         self._numbers: dict[str, int] = {}
         self._written: set[str] = set()
+        self._fetched: dict[str, PlannedChange | None] = {}
 
     def begin(self) -> None:
         """Forget the batch: it is in the ledger."""
         self._batch = {}
         self._numbers = {}
         self._written = set()
+        self._fetched = {}
+
+    def fetch(self, keys: Sequence[str]) -> None:
+        """Look the keys of a batch up at once; what is stored stays as it is meanwhile."""
+        found = self._ledger.changes_of(self._plan, keys) if keys else {}
+        self._fetched = {key: found.get(key) for key in keys}
 
     def add(self, change: PlannedChange) -> None:
         """Take in a change of the batch, or one that replaces another."""
@@ -41,7 +48,11 @@ class View:
     def of(self, keys: Sequence[str], *, blind: bool) -> dict[str, PlannedChange]:
         """Return for each target key or place the change that has it."""
         found = {key: self._batch[self._numbers[key]] for key in keys if key in self._numbers}
-        left = [] if blind else [key for key in keys if key not in found]
+        if blind:
+            return found
+        fetched = {key: self._fetched.get(key) for key in keys if key not in found}
+        found |= {key: change for key, change in fetched.items() if change is not None}
+        left = [key for key in fetched if key not in self._fetched]
         return found | (dict(self._ledger.changes_of(self._plan, left)) if left else {})
 
     def numbered(self, number: int) -> PlannedChange | None:

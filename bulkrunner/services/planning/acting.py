@@ -1,0 +1,308 @@
+"""Steps that are more than one plain operation: move, hang elsewhere, copy, merge, split, revert.
+
+Each is planned as changes to single records, which wait for each other: what is saved elsewhere is
+saved first, and only then taken away here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bulkrunner.domain.conditions import condition_data, ground_condition, holds
+from bulkrunner.domain.operations import (
+    Applied,
+    Refusal,
+)
+from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.records import Document, held_by, item_of
+from bulkrunner.domain.steps import (
+    StepCopy,
+    StepEntry,
+    StepMerge,
+    StepMove,
+    StepRepoint,
+    StepRevert,
+    StepSplit,
+    StepTransfer,
+)
+from bulkrunner.domain.transfers import (
+    COMPONENTS,
+    content_for,
+    merged,
+    owned,
+    parted,
+    repointed,
+)
+from bulkrunner.domain.undo import changed_paths, restored
+from bulkrunner.services.planning.referring import looked_up
+from bulkrunner.services.planning.saving import (
+    Case,
+    Saving,
+    bib_of,
+    changed_before,
+    named_value,
+    sigel_of,
+)
+from bulkrunner.services.planning.steps import (
+    Draft,
+    Edit,
+    Known,
+    PassedOver,
+    Refused,
+    Removal,
+    Task,
+)
+from bulkrunner.services.planning.view import Look
+
+
+class Acting(Saving):
+    """Plans such steps record by record; thread safe, keeps nothing per record."""
+
+    def act(self, entry: StepEntry, action: StepTransfer, task: Task, look: Look) -> list[Draft]:
+        """Return the changes that come of one record, at least one.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        case = Case(entry=entry, task=task, look=look)
+        match action:
+            case StepMove():
+                return self._move(case, action)
+            case StepRepoint():
+                return self._repoint(case, action)
+            case StepCopy():
+                return self._copy(case, action)
+            case StepMerge():
+                return self._merge(case, action)
+            case StepSplit():
+                return self._split(case, action)
+            case StepRevert():
+                return self._revert(case, action)
+
+    # --- to another library ------------------------------------------------------------------
+
+    def _move(self, case: Case, action: StepMove) -> list[Draft]:
+        saved: list[PlannedChange] = []
+
+        def build(known: Known) -> Removal:
+            context = self._contexts.of_record(case.entry, known, case.look)
+
+            def first() -> None:
+                to = sigel_of(looked_up(action.to, context))
+                if to == known.sigel:
+                    raise PassedOver("already_there", f"the holding belongs to {to} already")
+                body, record = content_for(known.now or {}, to)
+                source = {"from": known.name, **changed_before(known)}
+                saved.append(self._save(case, known, to, bib_of(known), body, record, source))
+
+            return Removal(
+                operation={"delete": known.name, "moved_to": named_value(action.to, context)},
+                admit=lambda: self._admit(case, known, context),
+                first=first,
+                pattern="move holding: delete the old one",
+            )
+
+        change = self._resolver.concern(case.task, build, case.look, kind="holding")
+        return _after(saved, change)
+
+    # --- on another bib ----------------------------------------------------------------------
+
+    def _repoint(self, case: Case, action: StepRepoint) -> list[Draft]:
+        def build(known: Known) -> Edit:
+            context = self._contexts.of_record(case.entry, known, case.look)
+            target: list[str] = []
+
+            def first() -> None:
+                bib = self._resolver.bib(self._record(looked_up(action.to, context)))
+                if bib.thing_iri == item_of(known.now or {}):
+                    raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
+                self._resolver.make_room(case.task, bib, known, case.look)
+                target.append(bib.thing_iri)
+
+            return Edit(
+                operation={
+                    "update": known.name,
+                    "repoint": self._named_record(action.to, context),
+                },
+                change=lambda now: repointed(now, target[0]),
+                pattern=("repoint itemOf",),
+                admit=lambda: self._admit(case, known, context),
+                first=first,
+            )
+
+        return [Draft(change=self._resolver.concern(case.task, build, case.look, kind="holding"))]
+
+    # --- a copy ------------------------------------------------------------------------------
+
+    def _copy(self, case: Case, action: StepCopy) -> list[Draft]:
+        def examine() -> tuple[Known, str, str]:
+            known = self._resolver.know(case.task, case.look, kind="holding")
+            context = self._contexts.of_record(case.entry, known, case.look)
+            self._admit(case, known, context)
+            return known, *self._where_to(action, known, context)
+
+        examined = self._resolver.attempt(case.task, examine)
+        if isinstance(examined, PlannedChange):
+            return [Draft(change=examined)]
+        known, sigel, bib = examined
+        body, record = content_for(known.now or {}, sigel)
+        source = {"copy_of": known.name, **changed_before(known)}
+        change = self._created(
+            replace(case.task, ref=bib), case, known, sigel, body, record, source
+        )
+        return [Draft(change=change)]
+
+    # --- into another holding ----------------------------------------------------------------
+
+    def _merge(self, case: Case, action: StepMerge) -> list[Draft]:
+        saved: list[PlannedChange] = []
+
+        def build(known: Known) -> Removal:
+            context = self._contexts.of_record(case.entry, known, case.look)
+
+            def first() -> None:
+                into = self._record(looked_up(action.into, context))
+                saved.append(self._added_to(case, into, known, action.take))
+
+            return Removal(
+                operation={
+                    "delete": known.name,
+                    "merged_into": self._named_record(action.into, context),
+                    "take": list(action.take),
+                },
+                admit=lambda: self._admit(case, known, context),
+                first=first,
+                pattern="merge holding: delete the merged one",
+            )
+
+        change = self._resolver.concern(case.task, build, case.look, kind="holding")
+        return _after(saved, change)
+
+    def _added_to(
+        self, case: Case, into: str, source: Known, take: tuple[str, ...]
+    ) -> PlannedChange:
+        def build(target: Known) -> Edit:
+            if target.record == source.record:
+                raise Refused(_same_record())
+            operation = {"update": target.name, "merge": source.name, "take": list(take)}
+            return Edit(
+                operation=operation | changed_before(source),
+                change=lambda now: merged(now, source.now or {}, take, self._iris),
+                pattern=tuple(f"merge {place}" for place in take),
+            )
+
+        change = self._resolver.concern(case.other(into), build, case.look, kind="holding")
+        if change.code == "same_record":
+            raise Refused(_same_record())
+        if change.action in (Action.REFUSED, Action.NOT_FOUND):
+            raise Refused(_no_target(into, change))
+        return change
+
+    # --- in two ------------------------------------------------------------------------------
+
+    def _split(self, case: Case, action: StepSplit) -> list[Draft]:
+        saved: list[PlannedChange] = []
+
+        def build(known: Known) -> Edit:
+            context = self._contexts.of_record(case.entry, known, case.look)
+
+            condition = ground_condition(action.components, context)
+            named = condition_data(condition, self._iris)
+
+            def goes(component: Mapping[str, Any]) -> bool:
+                try:
+                    return holds(condition, context.at(component))
+                except PlaceRefused as refused:
+                    raise Refused(refused.refusal) from None
+
+            def first() -> None:
+                gone, rest = parted(known.now or {}, goes)
+                if not gone:
+                    raise PassedOver("nothing_to_split", "no component meets the condition")
+                if COMPONENTS not in rest.document["@graph"][1]:
+                    raise Refused(_all_components())
+                sigel, bib = self._where_to(action, known, context)
+                body = {COMPONENTS: owned(gone, known.sigel or "", sigel)}
+                source = {"split_from": known.name, "components": named, **changed_before(known)}
+                saved.append(self._save(case, known, sigel, bib, body, {}, source))
+
+            return Edit(
+                operation={"update": known.name, "split": named},
+                change=lambda now: parted(now, goes)[1],
+                pattern=("split components",),
+                admit=lambda: self._admit(case, known, context),
+                first=first,
+            )
+
+        change = self._resolver.concern(case.task, build, case.look, kind="holding")
+        return _after(saved, change)
+
+    # --- back --------------------------------------------------------------------------------
+
+    def _revert(self, case: Case, action: StepRevert) -> list[Draft]:
+        def build(known: Known) -> Edit:
+            context = self._contexts.of_record(case.entry, known, case.look)
+            to: Any = action.version
+            if to is None:
+                to = {"job": action.job, "effect_digest": action.effect_digest}
+            return Edit(
+                operation={"update": known.name, "revert": to},
+                change=lambda now: self._reverted(now, action, known),
+                pattern=("revert to a version" if action.job == "" else "revert to before a job",),
+                admit=lambda: self._admit(case, known, context),
+            )
+
+        return [Draft(change=self._resolver.concern(case.task, build, case.look))]
+
+    def _reverted(self, now: Document, action: StepRevert, known: Known) -> Applied | Refusal:
+        if known.before is None:
+            return Refusal(code="no_version", message="the record is yet to be created")
+        if action.version is not None:
+            old = self._states.version(known.record, action.version)
+        else:
+            old = self._states.before(known, now, action.job, action.effect_digest)
+        if isinstance(old, Refusal):
+            return old
+        if held_by(old) != held_by(now):
+            return Refusal(
+                code="other_owner",
+                message=f"the holding belonged to {held_by(old) or 'no library'} then",
+                hint="the server changes no holding's library; use move",
+            )
+        after = restored(now, old)
+        return Applied(document=after, declared=tuple(changed_paths(now, after)))
+
+
+def _after(saved: list[PlannedChange], change: PlannedChange) -> list[Draft]:
+    """Return a change after what saves the content; alone where it is not made."""
+    if change.action not in WRITING and change.code != "created_and_deleted":
+        return [Draft(change=change)]
+    drafts = [Draft(change=one) for one in saved]
+    return [*drafts, Draft(change=change, needs=tuple(range(len(drafts))))]
+
+
+def _same_record() -> Refusal:
+    return Refusal(
+        code="same_record",
+        message="the holding would be merged into itself",
+        hint="name another holding as the target",
+    )
+
+
+def _no_target(into: str, change: PlannedChange) -> Refusal:
+    return Refusal(
+        code="no_target",
+        message=f"it cannot be merged into {into}: {change.message or change.code}",
+        hint="nothing is deleted; name a holding that the job may change",
+    )
+
+
+def _all_components() -> Refusal:
+    return Refusal(
+        code="all_components",
+        message="every component meets the condition; nothing would be left",
+        hint="move or copy the holding instead",
+    )

@@ -1,0 +1,427 @@
+"""Steps that move, hang elsewhere, copy, merge, split and revert: what is planned, and what waits."""
+
+import pytest
+
+from bulkrunner.domain.conditions import parse_condition
+from bulkrunner.domain.job import AppendChange, SetChange, Source
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.records import held_by, item_of, thing_part
+from bulkrunner.domain.steps import (
+    Step,
+    StepCopy,
+    StepCreate,
+    StepDelete,
+    StepEntry,
+    StepMerge,
+    StepMove,
+    StepRepoint,
+    StepRevert,
+    StepSplit,
+    StepUpdate,
+)
+from bulkrunner.domain.values import parse_value
+from tests.support.catalogue import BASE, LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
+from tests.support.changes import outside
+from tests.support.planning import Desk, listed
+
+BIBS = [short_id(number, "b") for number in range(5)]
+HOLDINGS = [short_id(number) for number in range(5)]
+YLM, NO, S = ({"@id": LIBRARY + sigel} for sigel in ("Ylm", "NO", "S"))
+COMPONENTS = [
+    {"@type": "Item", "heldBy": YLM, "shelfMark": {"label": "Hc"}},
+    {"@type": "Item", "heldBy": YLM, "shelfMark": {"label": "Ob"}, "hasComponent": {"heldBy": YLM}},
+]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    records = {bib: a_bib(bib) for bib in BIBS}
+    for record, bib in zip(HOLDINGS, BIBS, strict=True):
+        records[record] = a_holding(record, bib, shelfMark={"label": "Hc"})
+    catalogue = MemoryCatalogue(records=records, sigels=("Ylm", "NO"), writes_bibs=True)
+    return Desk(tmp_path, catalogue)
+
+
+def step(number, action, **more):
+    return Step(number=number, source=Source(file="job.yaml", line=number), action=action, **more)
+
+
+def entries(step, *refs, rows=None):
+    return [
+        StepEntry(
+            source=Source(file=f"{step.number}.txt", line=line),
+            step=step,
+            given=ref,
+            ref=ref,
+            row=rows[line - 1] if rows else None,
+        )
+        for line, ref in enumerate(refs, start=1)
+    ]
+
+
+def planned(desk, *parts, sigels=("Ylm", "NO"), **job):
+    stream = [entry for part in parts for entry in part]
+    plan = desk.plan(listed(*stream, sigels=sigels, **job))
+    assert desk.ledger.check() == []
+    return desk.changes(plan)
+
+
+def brief(changes):
+    return [(change.action, change.code, change.record, change.prerequisites) for change in changes]
+
+
+def codes(changes):
+    return [(change.action, change.code) for change in changes]
+
+
+REFUSED, UNCHANGED = Action.REFUSED, Action.UNCHANGED
+
+
+class TestMove:
+    MOVE = step(1, StepMove(to="NO"))
+
+    def test_created_there_and_then_deleted_here(self, desk):
+        holding, bib = HOLDINGS[0], BIBS[0]
+        thing_part(desk.catalogue.records[holding])["hasComponent"] = COMPONENTS
+        changes = planned(desk, entries(self.MOVE, holding))
+        assert brief(changes) == [
+            (Action.CREATE, "", bib, ()),
+            (Action.DELETE, "", holding, (1,)),
+        ]
+        new = changes[0].after
+        assert held_by(new) == "NO"
+        assert item_of(new) == f"{BASE}{bib}#it"
+        first, second = thing_part(new)["hasComponent"]
+        assert [first["heldBy"], second["heldBy"], second["hasComponent"]["heldBy"]] == [NO] * 3
+        assert thing_part(new)["shelfMark"] == {"label": "Hc"}
+        assert changes[0].sigel == "NO"
+        assert [part.subject for part in changes[0].parts] == [False]
+        assert changes[1].before == desk.catalogue.records[holding]
+
+    def test_only_between_libraries_of_the_job(self, desk):
+        (change,) = planned(desk, entries(self.MOVE, HOLDINGS[0]), sigels=("Ylm",))
+        assert codes([change]) == [(REFUSED, "foreign_sigel")]
+        thing_part(desk.catalogue.records[HOLDINGS[1]])["heldBy"] = S
+        (change,) = planned(desk, entries(self.MOVE, HOLDINGS[1]))
+        assert codes([change]) == [(REFUSED, "foreign_sigel")]
+
+    @pytest.mark.parametrize("policy", ["refuse", "skip"])
+    def test_where_the_library_has_one_nothing_is_deleted(self, desk, policy):
+        theirs = short_id(9)
+        desk.catalogue.records[theirs] = a_holding(theirs, BIBS[0], "NO")
+        move = step(1, StepMove(to="NO"), on_duplicate=policy)
+        (change,) = planned(desk, entries(move, HOLDINGS[0]))
+        assert change.record == HOLDINGS[0]
+        assert codes([change]) == [
+            (REFUSED, "duplicate") if policy == "refuse" else (UNCHANGED, "skipped_duplicate")
+        ]
+
+    def test_to_its_own_library(self, desk):
+        (change,) = planned(desk, entries(step(1, StepMove(to="Ylm")), HOLDINGS[0]))
+        assert codes([change]) == [(UNCHANGED, "already_there")]
+
+    def test_a_bib_is_no_holding(self, desk):
+        (change,) = planned(desk, entries(self.MOVE, BIBS[0]))
+        assert codes([change]) == [(REFUSED, "other_kind")]
+
+    def test_holdings_of_bibs(self, desk):
+        move = step(1, StepMove(to="NO"), holdings=("Ylm",))
+        changes = planned(desk, entries(move, *BIBS[:2]))
+        assert [change.action for change in changes] == [Action.CREATE, Action.DELETE] * 2
+        assert [change.prerequisites for change in changes] == [(), (1,), (), (3,)]
+
+    def test_named_twice(self, desk, monkeypatch):
+        for size in (1, 200):
+            monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
+            changes = planned(desk, entries(self.MOVE, HOLDINGS[0], HOLDINGS[0]))
+            assert codes(changes) == [
+                (Action.CREATE, ""),
+                (Action.DELETE, ""),
+                (UNCHANGED, "repeated"),
+            ]
+
+    def test_to_where_the_row_says(self, desk):
+        move = step(1, StepMove(to=parse_value({"$value": "@row.Till"})))
+        rows = [{"Till": "NO"}, {"Till": ""}, {"Till": "S"}]
+        changes = planned(desk, entries(move, *HOLDINGS[:3], rows=rows))
+        assert codes(changes) == [
+            (Action.CREATE, ""),
+            (Action.DELETE, ""),
+            (REFUSED, "value_missing"),
+            (REFUSED, "foreign_sigel"),
+        ]
+
+    def test_an_update_before_it_goes_along(self, desk):
+        update = step(1, StepUpdate(changes=(SetChange(at="shelfMark.label", to="Hce"),)))
+        move = step(2, StepMove(to="NO"))
+        old, new = planned(desk, entries(update, HOLDINGS[0]), entries(move, HOLDINGS[0]))
+        assert (old.number, old.action, old.prerequisites) == (1, Action.DELETE, (2,))
+        assert thing_part(new.after)["shelfMark"] == {"label": "Hce"}
+        assert old.before == desk.catalogue.records[HOLDINGS[0]]
+
+    def test_an_update_after_it_changes_the_new_one(self, desk):
+        update = step(2, StepUpdate(changes=(SetChange(at="shelfMark.label", to="Hce"),)))
+        update = step(2, update.action, holdings=("NO",))
+        new, old = planned(desk, entries(self.MOVE, HOLDINGS[0]), entries(update, BIBS[0]))
+        assert thing_part(new.after)["shelfMark"] == {"label": "Hce"}
+        assert (new.action, old.action, old.prerequisites) == (Action.CREATE, Action.DELETE, (1,))
+
+    def test_a_holding_that_was_created_before_goes_over(self, desk):
+        del desk.catalogue.records[HOLDINGS[0]]
+        create = step(1, StepCreate(sigel="Ylm", body={"hasNote": "n"}))
+        move = step(2, StepMove(to="NO"), holdings=("Ylm",))
+        first, second = planned(desk, entries(create, BIBS[0]), entries(move, BIBS[0]))
+        assert codes([first]) == [(UNCHANGED, "created_and_deleted")]
+        assert (held_by(second.after), thing_part(second.after)["hasNote"]) == ("NO", "n")
+
+    def test_what_does_not_go_along_is_told(self, desk):
+        thing_part(desk.catalogue.records[HOLDINGS[0]])["@type"] = "SingleItem"
+        new, _ = planned(desk, entries(self.MOVE, HOLDINGS[0]))
+        assert new.notes == (("not_taken_along", "not in the new holding: @type SingleItem"),)
+
+    def test_two_libraries_change_places(self, desk):
+        theirs = short_id(9)
+        desk.catalogue.records[theirs] = a_holding(theirs, BIBS[0], "NO", hasNote="theirs")
+        away = step(1, StepDelete(), holdings=("NO",))
+        move = step(2, StepMove(to="NO"), holdings=("Ylm",))
+        gone, new, old = planned(desk, entries(away, BIBS[0]), entries(move, BIBS[0]))
+        assert (gone.record, new.prerequisites, old.prerequisites) == (theirs, (1,), (2,))
+
+
+class TestRepoint:
+    def test_hung_on_another_bib(self, desk):
+        del desk.catalogue.records[HOLDINGS[1]]
+        (change,) = planned(desk, entries(step(1, StepRepoint(to=BIBS[1])), HOLDINGS[0]))
+        assert change.action is Action.UPDATE
+        assert item_of(change.after) == f"{BASE}{BIBS[1]}#it"
+        assert change.operation == {"update": HOLDINGS[0], "repoint": BIBS[1]}
+        assert change.place == f"holding:{BIBS[1]}:Ylm"
+
+    @pytest.mark.parametrize("policy", ["refuse", "skip"])
+    def test_where_the_library_has_one_it_stays(self, desk, policy):
+        repoint = step(1, StepRepoint(to=BIBS[1]), on_duplicate=policy)
+        (change,) = planned(desk, entries(repoint, HOLDINGS[0]))
+        assert codes([change]) == [
+            (REFUSED, "duplicate") if policy == "refuse" else (UNCHANGED, "skipped_duplicate")
+        ]
+
+    @pytest.mark.parametrize(
+        ("to", "code"),
+        [
+            (BIBS[0], "already_there"),
+            (HOLDINGS[2], "not_a_bib"),
+            (short_id(77, "b"), "not_found"),
+            ({"$value": "@row.x"}, "unreadable_id"),
+        ],
+    )
+    def test_no_such_bib(self, desk, to, code):
+        repoint = step(1, StepRepoint(to=parse_value(to)))
+        rows = [{"x": "nothing"}]
+        (change,) = planned(desk, entries(repoint, HOLDINGS[0], rows=rows))
+        assert change.code == code
+
+    def test_two_cannot_go_to_one_bib(self, desk):
+        del desk.catalogue.records[HOLDINGS[2]]
+        repoint = step(1, StepRepoint(to=BIBS[2]))
+        first, second = planned(desk, entries(repoint, HOLDINGS[0], HOLDINGS[1]))
+        assert codes([first, second]) == [(Action.UPDATE, ""), (REFUSED, "duplicate")]
+        assert "change 1" in second.message
+
+    def test_then_the_old_bib_can_be_deleted(self, desk):
+        del desk.catalogue.records[HOLDINGS[1]]
+        repoint, gone = step(1, StepRepoint(to=BIBS[1])), step(2, StepDelete())
+        _, bib = planned(desk, entries(repoint, HOLDINGS[0]), entries(gone, BIBS[0]))
+        assert (bib.action, bib.prerequisites) == (Action.DELETE, (1,))
+
+    def test_one_makes_room_for_another(self, desk):
+        del desk.catalogue.records[HOLDINGS[2]]
+        away, here = step(1, StepRepoint(to=BIBS[2])), step(2, StepRepoint(to=BIBS[0]))
+        _, second = planned(desk, entries(away, HOLDINGS[0]), entries(here, HOLDINGS[1]))
+        assert (second.action, second.prerequisites) == (Action.UPDATE, (1,))
+
+    def test_a_later_step_finds_it_on_the_new_bib(self, desk):
+        del desk.catalogue.records[HOLDINGS[1]]
+        repoint = step(1, StepRepoint(to=BIBS[1]))
+        note = step(2, StepUpdate(changes=(AppendChange(at="hasNote", value="n"),)), holdings="own")
+        first, second = planned(desk, entries(repoint, HOLDINGS[0]), entries(note, *BIBS[:2]))
+        assert thing_part(first.after)["hasNote"] == ["n"]
+        assert codes([second]) == [(Action.NOT_FOUND, "no_holding")]
+
+
+class TestCopy:
+    def test_for_another_library_and_on_another_bib(self, desk):
+        del desk.catalogue.records[HOLDINGS[1]]
+        one, two = step(1, StepCopy(sigel="NO")), step(2, StepCopy(of=BIBS[1]))
+        first, second = planned(desk, entries(one, HOLDINGS[0]), entries(two, HOLDINGS[0]))
+        assert [(held_by(c.after), item_of(c.after)) for c in (first, second)] == [
+            ("NO", f"{BASE}{BIBS[0]}#it"),
+            ("Ylm", f"{BASE}{BIBS[1]}#it"),
+        ]
+        assert first.operation["copy_of"] == HOLDINGS[0]
+        assert thing_part(second.after)["shelfMark"] == {"label": "Hc"}
+
+    def test_where_there_is_one(self, desk):
+        changes = planned(
+            desk,
+            entries(step(1, StepCopy(of=BIBS[1])), HOLDINGS[0]),
+            entries(step(2, StepCopy(of=BIBS[2]), on_duplicate="skip"), HOLDINGS[0]),
+        )
+        assert codes(changes) == [(REFUSED, "duplicate"), (UNCHANGED, "skipped_duplicate")]
+
+    def test_of_what_is_not_the_jobs(self, desk):
+        thing_part(desk.catalogue.records[HOLDINGS[0]])["heldBy"] = S
+        changes = planned(desk, entries(step(1, StepCopy(sigel="NO")), HOLDINGS[0], short_id(77)))
+        assert codes(changes) == [(REFUSED, "foreign_sigel"), (Action.NOT_FOUND, "not_found")]
+
+    def test_named_twice(self, desk):
+        copy = step(1, StepCopy(sigel="NO"))
+        changes = planned(desk, entries(copy, HOLDINGS[0], HOLDINGS[0]))
+        assert codes(changes) == [(Action.CREATE, ""), (UNCHANGED, "repeated")]
+
+
+class TestMerge:
+    @pytest.fixture
+    def desk(self, desk):
+        mine, theirs = (desk.catalogue.records[record] for record in HOLDINGS[:2])
+        thing_part(mine).update(hasNote=["a", "b"], hasComponent=COMPONENTS)
+        thing_part(theirs).update(hasNote="b", heldBy=NO)
+        return desk
+
+    def test_saved_there_and_then_deleted_here(self, desk):
+        merge = step(1, StepMerge(into=HOLDINGS[1], take=("hasNote", "hasComponent", "absent")))
+        target, gone = planned(desk, entries(merge, HOLDINGS[0]))
+        assert (target.record, target.action) == (HOLDINGS[1], Action.UPDATE)
+        assert thing_part(target.after)["hasNote"] == ["b", "a"]
+        parts = thing_part(target.after)["hasComponent"]
+        assert [part["heldBy"] for part in parts] == [NO, NO]
+        assert (gone.record, gone.action, gone.prerequisites) == (HOLDINGS[0], Action.DELETE, (1,))
+
+    @pytest.mark.parametrize(
+        ("into", "code"),
+        [
+            (short_id(77), "no_target"),
+            (BIBS[0], "no_target"),
+            (HOLDINGS[0], "same_record"),
+            (HOLDINGS[4], "no_target"),
+        ],
+    )
+    def test_without_a_target_nothing_is_deleted(self, desk, into, code):
+        thing_part(desk.catalogue.records[HOLDINGS[4]])["heldBy"] = S
+        merge = step(1, StepMerge(into=into, take=("hasNote",)))
+        (change,) = planned(desk, entries(merge, HOLDINGS[0]))
+        assert (change.record, *codes([change])[0]) == (HOLDINGS[0], REFUSED, code)
+
+    def test_what_is_there_already_need_not_be_saved(self, desk):
+        merge = step(1, StepMerge(into=HOLDINGS[1], take=("shelfMark",)))
+        target, gone = planned(desk, entries(merge, HOLDINGS[0]))
+        assert codes([target, gone]) == [(UNCHANGED, "no_change"), (Action.DELETE, "")]
+        assert gone.prerequisites == ()
+
+    @pytest.mark.parametrize("size", [1, 200])
+    def test_two_into_one(self, desk, monkeypatch, size):
+        monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
+        thing_part(desk.catalogue.records[HOLDINGS[2]])["hasNote"] = "c"
+        merge = step(1, StepMerge(into=HOLDINGS[1], take=("hasNote",)))
+        changes = planned(desk, entries(merge, HOLDINGS[0], HOLDINGS[2]))
+        assert brief(changes) == [
+            (Action.UPDATE, "", HOLDINGS[1], ()),
+            (Action.DELETE, "", HOLDINGS[0], (1,)),
+            (Action.DELETE, "", HOLDINGS[2], (1,)),
+        ]
+        assert thing_part(changes[0].after)["hasNote"] == ["b", "a", "c"]
+        assert len(changes[0].operation["steps"]) == 2
+
+    def test_one_after_the_other(self, desk):
+        merge = step(1, StepMerge(into=parse_value({"$value": "@row.into"}), take=("hasNote",)))
+        rows = [{"into": HOLDINGS[1]}, {"into": HOLDINGS[2]}]
+        changes = planned(desk, entries(merge, HOLDINGS[0], HOLDINGS[1], rows=rows))
+        assert [(c.number, c.record, c.action, c.prerequisites) for c in changes] == [
+            (1, HOLDINGS[1], Action.DELETE, (3,)),
+            (2, HOLDINGS[0], Action.DELETE, (1,)),
+            (3, HOLDINGS[2], Action.UPDATE, ()),
+        ]
+        assert thing_part(changes[2].after)["hasNote"] == ["b", "a"]
+
+    def test_what_expects_a_value_is_merged_only_then(self, desk):
+        merge = step(
+            1,
+            StepMerge(into=HOLDINGS[1], take=("hasNote",)),
+            expect={"shelfMark.label": "never"},
+        )
+        (change,) = planned(desk, entries(merge, HOLDINGS[0]))
+        assert codes([change]) == [(REFUSED, "unexpected_value")]
+
+
+class TestSplit:
+    CONDITION = parse_condition({"shelfMark.label": "Ob"}, outside({}))
+
+    def test_components_become_a_holding_of_their_own(self, desk):
+        thing_part(desk.catalogue.records[HOLDINGS[0]])["hasComponent"] = COMPONENTS
+        split = step(1, StepSplit(components=self.CONDITION, sigel="NO"))
+        new, old = planned(desk, entries(split, HOLDINGS[0]))
+        (component,) = thing_part(new.after)["hasComponent"]
+        assert component["shelfMark"] == {"label": "Ob"}
+        assert component["hasComponent"]["heldBy"] == NO
+        assert (held_by(new.after), old.prerequisites) == ("NO", (1,))
+        assert thing_part(old.after)["hasComponent"] == [COMPONENTS[0]]
+
+    @pytest.mark.parametrize(
+        ("components", "code"),
+        [
+            (COMPONENTS[:1], "nothing_to_split"),
+            (COMPONENTS[1:], "all_components"),
+            (None, "nothing_to_split"),
+        ],
+    )
+    def test_where_nothing_or_everything_would_go(self, desk, components, code):
+        if components is not None:
+            thing_part(desk.catalogue.records[HOLDINGS[0]])["hasComponent"] = components
+        split = step(1, StepSplit(components=self.CONDITION, sigel="NO"))
+        (change,) = planned(desk, entries(split, HOLDINGS[0]))
+        assert change.code == code
+
+    def test_where_the_library_has_one_the_components_stay(self, desk):
+        thing_part(desk.catalogue.records[HOLDINGS[0]])["hasComponent"] = COMPONENTS
+        split = step(1, StepSplit(components=self.CONDITION, of=BIBS[1]))
+        (change,) = planned(desk, entries(split, HOLDINGS[0]))
+        assert (change.record, change.code) == (HOLDINGS[0], "duplicate")
+
+
+class TestRevert:
+    def test_there_is_no_such_version(self, desk):
+        (change,) = planned(desk, entries(step(1, StepRevert(version=-2)), HOLDINGS[0]))
+        assert codes([change]) == [(REFUSED, "no_version")]
+
+    def test_no_run_has_changed_it(self, desk):
+        revert = StepRevert(job="other", effect_digest="sha256:" + "0" * 64)
+        (change,) = planned(desk, entries(step(1, revert), HOLDINGS[0]))
+        assert codes([change]) == [(REFUSED, "not_changed")]
+
+
+def test_conditions_hold_for_every_kind(desk):
+    where = parse_condition({"shelfMark.label": "never"}, outside({}))
+    actions = [
+        StepMove(to="NO"),
+        StepRepoint(to=BIBS[1]),
+        StepCopy(sigel="NO"),
+        StepMerge(into=HOLDINGS[1], take=("hasNote",)),
+        StepSplit(components=where, sigel="NO"),
+        StepRevert(version=-2),
+    ]
+    for action in actions:
+        (change,) = planned(desk, entries(step(1, action, where=where), HOLDINGS[0]))
+        assert codes([change]) == [(UNCHANGED, "where_not_met")]
+
+
+def test_a_plan_cut_anywhere_is_the_same_plan(desk, monkeypatch):
+    for record in HOLDINGS[:3]:
+        thing_part(desk.catalogue.records[record])["hasNote"] = [record]
+    parts = [
+        entries(step(1, StepMerge(into=HOLDINGS[3], take=("hasNote",))), *HOLDINGS[:2]),
+        entries(step(2, StepMove(to="NO")), *HOLDINGS[1:4], HOLDINGS[3]),
+        entries(step(3, StepDelete(), holdings=("NO",)), BIBS[3]),
+    ]
+    whole = planned(desk, *parts)
+    for size in (1, 2, 3):
+        monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
+        assert planned(desk, *parts) == whole
