@@ -507,11 +507,22 @@ class ApprovalLedger(Protocol):
         """
 
     def twins(
-        self, plan: Plan, *, action: Action, counts: Callable[[Mapping[str, str]], bool]
+        self,
+        plan: Plan,
+        *,
+        action: Action,
+        counts: Callable[[Mapping[str, str]], bool],
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[Twin]:
         """Stream for the plan's changes of an action what test runs did, in plan order.
 
         Of several test runs an applied one is taken before any other, the newest first.
+
+        Args:
+            plan: for production.
+            action: of the changes.
+            counts: tells from a test plan's addresses whether its environment counts.
+            numbers: only these changes.
         """
 
     def restorings(

@@ -199,6 +199,14 @@ def test_libraries_are_asked_for_once(here, catalogue, sigel, there):
     assert catalogue.requests == before
 
 
+@pytest.mark.parametrize(("sigel", "name"), [("Ylm", "Yttermalungs bibliotek"), ("Nowhere", None)])
+def test_a_librarys_name_is_the_one_in_its_record(here, catalogue, sigel, name):
+    assert catalogue.library_name(sigel) == name
+    before = catalogue.requests
+    assert catalogue.library_name(sigel) == name
+    assert catalogue.requests == before
+
+
 def test_rights_are_the_clients(here):
     with open_catalogue(here, ReadOnlyCatalogue, "cataloguer") as reader:
         rights = reader.rights()

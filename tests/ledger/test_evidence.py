@@ -244,3 +244,55 @@ def test_a_plan_that_is_still_being_made_can_be_asked_about(ledger):
     ledger.add_changes("live", [a_change(1)], cursor=1)
     assert ask(ledger, plan).total == {"update": 1}
     finish_plan(ledger, plan)
+
+
+# --- change by change ----------------------------------------------------------------------------
+
+
+def twins(ledger, plan, action=Action.UPDATE, **how):
+    found = ledger.twins(plan, action=action, counts=lambda addresses: True, **how)
+    return [(twin.change, twin.run, twin.record, twin.outcome) for twin in found]
+
+
+def test_each_change_knows_what_the_test_run_did_with_it(ledger):
+    changes = [a_change(number) for number in range(1, 4)]
+    outcomes = {1: Outcome.APPLIED, 2: Outcome.CONFLICT}
+    staged(ledger, changes, outcomes)
+    plan = production(ledger, changes)
+    assert twins(ledger, plan) == [
+        (1, "r1", "rec000001", "applied"),
+        (2, "r1", "rec000002", "conflict"),
+    ]
+    assert twins(ledger, plan, numbers=[2, 3]) == [(2, "r1", "rec000002", "conflict")]
+    assert twins(ledger, plan, Action.DELETE) == []
+
+
+def test_of_several_test_runs_an_applied_one_tells(ledger):
+    changes = [a_change(1)]
+    staged(ledger, changes, {1: Outcome.APPLIED}, plan="p1", run="r1")
+    staged(ledger, changes, {1: Outcome.CONFLICT}, plan="p2", run="r2")
+    assert twins(ledger, production(ledger, changes)) == [(1, "r1", "rec000001", "applied")]
+
+
+def test_of_a_create_only_the_outcome_knows_the_record(ledger):
+    change = a_change(1, Action.CREATE)
+    start_run(ledger, store_plan(ledger, a_plan("p2"), [change]), "r2")
+    send(ledger, "r2", 1, record="made")
+    plan = production(ledger, [change])
+    assert twins(ledger, plan, Action.CREATE) == [(1, "r2", "made", "applied")]
+
+
+def test_runs_that_do_not_count_tell_nothing(ledger):
+    changes = [a_change(1)]
+    staged(ledger, changes, {1: Outcome.APPLIED})
+    plan = production(ledger, changes)
+    assert list(ledger.twins(plan, action=Action.UPDATE, counts=lambda addresses: False)) == []
+
+
+def test_a_twin_carries_the_record_as_it_stood_in_the_test_environment(ledger):
+    changes = [a_change(1)]
+    staged(ledger, changes, {1: Outcome.APPLIED})
+    plan = production(ledger, changes)
+    (twin,) = ledger.twins(plan, action=Action.UPDATE, counts=lambda addresses: True)
+    assert twin.before == changes[0].before
+    assert twin.base_url == TEST_ADDRESSES["base_url"]

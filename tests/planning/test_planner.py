@@ -75,6 +75,19 @@ def test_each_record_is_read_once_and_the_bib_once_for_all(desk):
     assert sorted(asked) == sorted([BIB, *(short_id(number) for number in range(500))])
 
 
+def test_every_change_names_its_library_asked_for_once(desk):
+    asked = []
+    name_of = desk.catalogue.library_name
+    desk.catalogue.library_name = lambda sigel: asked.append(sigel) or name_of(sigel)
+    desk.catalogue.records[short_id(1)] = a_holding(short_id(1), BIB, "S")
+    plan = desk.plan(labels(30))
+    changes = desk.changes(plan)
+    assert changes[0].library == "Biblioteket Ylm"
+    assert (changes[1].code, changes[1].library) == ("foreign_sigel", "Biblioteket S")
+    assert sorted(asked) == ["S", "Ylm"]
+    assert desk.ledger.library_names(plan.id) == {"Ylm": "Biblioteket Ylm", "S": "Biblioteket S"}
+
+
 def test_a_bib_that_fails_is_asked_for_again_by_the_next_plan(desk):
     desk.catalogue.failing[BIB] = CatalogueUnreachable("no answer")
     with pytest.raises(CatalogueUnreachable):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.reports.tables import SCRIPT_TEXTS
 from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
@@ -206,3 +207,121 @@ def test_every_refusal_in_the_manual_is_explained() -> None:
     assert len(codes) > 20
     for words in (SV, EN):
         assert {code for code in codes if not words.explained(code)[0]} == set()
+
+
+REPORTS = ROOT / "bulkrunner" / "adapters" / "reports"
+
+
+def test_every_text_that_a_template_or_a_script_asks_for_is_there_in_both_languages() -> None:
+    asked: set[str] = set()
+    for path in (REPORTS / "templates").glob("*.html"):
+        source = path.read_text(encoding="utf-8")
+        for call in re.findall(r"\b(?:t|text)\(([^)]*)", source):
+            asked.update(re.findall(r'"(\w+)"(?! ~)', call.partition(", ")[0]))
+    for path in (REPORTS / "script").glob("*.js"):
+        source = path.read_text(encoding="utf-8")
+        asked.update(re.findall(r'\bsay\("(\w+)"', source))
+    assert len(asked) > 100
+    for words in (raw("sv"), raw("en")):
+        assert asked - set(words["text"]) <= {"delete"}
+
+
+def test_every_text_that_the_script_asks_for_reaches_the_page() -> None:
+    asked: set[str] = set()
+    for path in (REPORTS / "script").glob("*.js"):
+        source = path.read_text(encoding="utf-8")
+        for call in re.findall(r"\bsay\(([^,)]*)", source):
+            asked.update(re.findall(r'"(\w+)"', call))
+    texts = asked - {"delete", "create"}
+    assert {name for name in texts if not name.startswith("ui_")} <= set(SCRIPT_TEXTS)
+
+
+def test_every_remark_of_the_program_has_its_texts() -> None:
+    source = (ROOT / "bulkrunner/services/reporting/watching.py").read_text(encoding="utf-8")
+    codes = {
+        "risk": ["many_deletions", "no_ceilings", "no_agreement", "changed_recently"],
+        "lost": ["new_id", "other_ids", "single_item", "cleanups_stay"],
+        "differs": ["staged_other_content", "staged_not_as_predicted", "staged_cleanups"],
+    }
+    codes["risk"] += ["several_libraries", "shared_bib"]
+    for table, names in codes.items():
+        for name in names:
+            assert name in source
+            for words in (raw("sv"), raw("en")):
+                assert f"{table}_{name}" in words["text"]
+                assert f"{table}_{name}_why" in words["text"]
+
+
+def test_no_text_stands_twice_in_a_file() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        assert len(names) == len(set(names)), {n for n in names if names.count(n) > 1}
+        return dict(pairs)
+
+    for name in ("sv", "en", "properties"):
+        path = REPORTS / "texts" / f"{name}.json"
+        json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
+HOLDING_PROPERTIES = """
+physicalLocation shelfMark shelfControlNumber shelfLabel callNumberPrefix callNumberSuffix
+formerShelfLocation copyNumber itemCondition availability hasNote cataloguersNote
+organizationalUnit immediateAcquisition subject classification usageAndAccessPolicy
+associatedMedia uri marc:publicNote marc:textualString marc:cataloguersNote
+marc:hasTextualHoldingsBasicBibliographicUnit marc:hasTextualHoldingsSupplementaryMaterial
+marc:hasTextualHoldingsIndexes inventoryLevel marc:acquisitionStatus marc:acquisitionMethod
+marc:retentionPolicy marc:completeness marc:lendingPolicy marc:reproductionPolicy
+marc:copyReport marc:holdingType identifiedBy heldBy itemOf hasComponent
+"""
+
+
+@pytest.mark.parametrize("name", HOLDING_PROPERTIES.split())
+def test_every_property_of_a_holding_has_a_name_in_both_languages(name: str) -> None:
+    assert SV.place(name) != name
+    names = json.loads((REPORTS / "texts" / "properties.json").read_text(encoding="utf-8"))
+    assert all(names[name])
+
+
+@pytest.mark.parametrize(
+    ("place", "swedish", "english"),
+    [
+        ("shelfMark.label", "hyllkod", "shelf mark"),
+        ("hasComponent.0.shelfMark.label", "komponent 1 › hyllkod", "component 1 › shelf mark"),
+        ("@record.encodingLevel", "administrativa uppgifter › beskrivningsnivå", None),
+        ("hasNote.12.label", "anmärkning 13", "note 13"),
+        ("label", "benämning", "label"),
+        ("x-unknown", "x-unknown", "x-unknown"),
+    ],
+)
+def test_places_are_told_in_everyday_words(place: str, swedish: str, english: str | None) -> None:
+    assert SV.place(place) == swedish
+    assert english is None or EN.place(place) == english
+
+
+@pytest.mark.parametrize(
+    ("iri", "shown"),
+    [
+        ("https://libris.kb.se/library/S+62", "S 62"),
+        ("https://id.kb.se/marc/Separate", "marc/Separate"),
+        ("https://libris.kb.se/library/", "https://libris.kb.se/library/"),
+        ("no link", "no link"),
+    ],
+)
+def test_links_are_told_in_short(iri: str, shown: str) -> None:
+    assert SV.link(iri) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.2, "1 sekund"),
+        (59, "59 sekunder"),
+        (60, "1 minut"),
+        (3600, "1 timme"),
+        (7200, "2 timmar"),
+        (90_000, "25 timmar"),
+        (200_000, "2 dygn"),
+    ],
+)
+def test_spans_of_time_in_the_unit_that_suits_them(seconds: float, told: str) -> None:
+    assert SV.span(seconds) == told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,12 @@ class Reading(Part):
             return {row.sigel: row.name for row in connection.execute(query)}
 
     def twins(
-        self, plan: Plan, *, action: Action, counts: Callable[[Mapping[str, str]], bool]
+        self,
+        plan: Plan,
+        *,
+        action: Action,
+        counts: Callable[[Mapping[str, str]], bool],
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[Twin]:
         """Stream for the plan's changes of an action what test runs did, in plan order."""
         with self._database.read() as connection:
@@ -42,8 +47,8 @@ class Reading(Part):
                 for row in plans_in_test(connection, plan.job)
                 if counts(row.addresses)
             }
-        for first in range(0, plan.cursor, PAGE) if heads else ():
-            query = _twins(plan.id, list(heads), action, first)
+        for part in _parts(plan, numbers) if heads else ():
+            query = _twins(plan.id, list(heads), action).where(part)
             with self._database.read() as connection:
                 rows = _best(connection.execute(query))
                 found = fetch(connection, [row.before for row in rows])
@@ -58,8 +63,20 @@ class Reading(Part):
                 yield decided_at, Outcome(outcome)
 
 
-def _twins(plan: str, test_plans: list[str], action: Action, after: int) -> Select[Any]:
-    """Select what test runs did to the records of a stretch of the plan's changes."""
+def _parts(plan: Plan, numbers: Sequence[int] | None) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that choose some of a plan's changes at a time."""
+    number = planned_changes.c.number
+    if numbers is None:
+        for first in range(0, plan.cursor, PAGE):
+            yield number.between(first + 1, first + PAGE)
+    else:
+        wanted = sorted(numbers)
+        for first in range(0, len(wanted), PAGE):
+            yield number.in_(wanted[first : first + PAGE])
+
+
+def _twins(plan: str, test_plans: list[str], action: Action) -> Select[Any]:
+    """Select what test runs did to the records of the plan's changes."""
     mine, twin = planned_changes, planned_changes.alias("twin")
     same_sigel = twin.c.sigel.is_not_distinct_from(mine.c.sigel)
     return (
@@ -79,7 +96,6 @@ def _twins(plan: str, test_plans: list[str], action: Action, after: int) -> Sele
         .where(
             mine.c.plan == plan,
             mine.c.action == action.value,
-            mine.c.number.between(after + 1, after + PAGE),
             twin.c.plan.in_(test_plans),
             twin.c.action == mine.c.action,
             twin.c.record == mine.c.record,

@@ -37,7 +37,7 @@ class Rows:
         if self._counts is None or action not in WRITING:
             yield from map(self._reported, changes)
             return
-        twins = self._ledger.twins(self._plan, action=action, counts=self._counts)
+        twins = self._twins(action)
         twin = next(twins, None)
         for change in changes:
             while twin is not None and twin.change < change.number:
@@ -45,10 +45,20 @@ class Rows:
             found = twin if twin is not None and twin.change == change.number else None
             yield replace(self._reported(change), tried=None if found is None else _tried(found))
 
+    def _twins(self, action: Action, numbers: Sequence[int] | None = None) -> Iterator[Twin]:
+        if self._counts is None:
+            return iter(())
+        return self._ledger.twins(self._plan, action=action, counts=self._counts, numbers=numbers)
+
     def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
         """Return changes by their numbers."""
         changes = self._ledger.changes(self._plan.id, numbers=numbers)
-        return {change.number: self._reported(change) for change in changes}
+        found = {change.number: self._reported(change) for change in changes}
+        for action in WRITING if self._counts is not None else ():
+            mine = [number for number, item in found.items() if item.change.action is action]
+            for twin in self._twins(action, mine):
+                found[twin.change] = replace(found[twin.change], tried=_tried(twin))
+        return found
 
     def changes(self) -> Iterator[ReportedChange]:
         """Yield every change, with its result where there is a run."""

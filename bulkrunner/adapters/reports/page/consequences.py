@@ -91,12 +91,12 @@ class Consequences(PagePart):
         ranked = sorted(holdings.items(), key=lambda item: (-item[1], item[0]))
         if ranked:
             told = [
-                f"{self.library(sigel)} {self._words.number(count)}"
+                f"{self.library(sigel)}: {self._words.number(count)}"
                 for sigel, count in ranked[:LISTED]
             ]
             if len(ranked) > LISTED:
                 told.append(self._words.text("more", n=self._words.number(len(ranked) - LISTED)))
-            yield self._words.text("exports_holdings", libraries=", ".join(told))
+            yield self._words.text("exports_holdings", libraries="; ".join(told))
         if with_bibs:
             yield self._words.text("exports_bibs")
         if self._count(Action.CREATE, "bib"):

@@ -117,6 +117,7 @@ list.refresh = function () {
 list.paint = function () {
   const items = this.virtual.getVirtualItems();
   this.body.style.height = `${this.virtual.getTotalSize()}px`;
+  this.head.style.paddingRight = `${this.scroller.offsetWidth - this.scroller.clientWidth}px`;
   this.grid.setAttribute("aria-rowcount", String(this.rows.length + 1));
   const seen = new Set();
   for (const item of items) {
