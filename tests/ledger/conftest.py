@@ -13,6 +13,8 @@ ON_BOTH = {
 
 ON_A_FILE = {
     "test_a_client_taken_back_behind_the_chain_s_back_is_found",
+    "test_a_full_disk_fails_what_was_handed_in_and_everything_after",
+    "test_a_file_that_cannot_be_written_any_more",
 }
 """Tests of these modules that look into the file."""
 
