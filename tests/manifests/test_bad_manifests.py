@@ -364,6 +364,12 @@ class TestFinding:
     def test_no_such_folder(self, tmp_path: Path) -> None:
         assert [p.code for p in problems_of(tmp_path / "nowhere")] == ["missing_manifest"]
 
+    def test_a_folder_of_that_name_further_down_is_named(self, tmp_path: Path) -> None:
+        make_job(tmp_path / "jobs" / "a-job", HEAD + ONE)
+        (tmp_path / "other" / "a-job").mkdir(parents=True)
+        (problem,) = problems_of(tmp_path / "a-job")
+        assert problem.hint == f"did you mean {tmp_path}/jobs/a-job?"
+
     def test_folder_without_manifest(self, tmp_path: Path) -> None:
         (problem,) = problems_of(tmp_path)
         assert "job.yaml, job.yml, job.json" in problem.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from dataclasses import dataclass
@@ -52,11 +53,25 @@ def find(path: Path) -> Found:
             named,
             "missing_manifest",
             "there is no such job folder or manifest",
-            f"bulkrunner new {path.name} makes a job folder" if not path.suffix else "",
+            _where_else(path),
         )
     if path.suffix not in (".yaml", ".yml", ".json"):
         _refuse(named, "not_a_manifest", "a manifest is a .yaml, .yml or .json file")
     return named
+
+
+def _where_else(path: Path) -> str:
+    """Say where a job folder of that name is, one level further down, or how to make one."""
+    if path.suffix:
+        return ""
+    there = sorted(
+        folder.as_posix()
+        for folder in path.parent.glob(f"*/{glob.escape(path.name)}")
+        if any((folder / name).is_file() for name in NAMES)
+    )
+    if there:
+        return f"did you mean {' or '.join(there[:3])}?"
+    return f"bulkrunner new {path.name} makes a job folder"
 
 
 def _in_folder(path: Path) -> Found:
