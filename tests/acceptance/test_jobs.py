@@ -10,6 +10,8 @@ from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 
 EXPECTED = {
+    # Before those that make new holdings, which it would find.
+    "2026-12-since-last-time": {"update": 15, "unchanged": 5},
     "2026-11-shelf-marks": {"update": 200},
     "2026-11-weeded-holdings": {"delete": 60, "not_found": 1},
     "2026-11-new-holdings": {"create": 80},

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bulkrunner.adapters.ledger.chain import event_content
+from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable
 from tests.support.ledgers import (
@@ -284,3 +286,15 @@ def test_a_row_that_refers_to_nothing_is_told(filled, tmp_path_factory):
     _tamper(folder, "DELETE FROM jobs")
     with new_ledger(folder) as ledger:
         assert any("refers to nothing" in fault for fault in ledger.check())
+
+
+@given(
+    st.text(max_size=20) | st.just(""),
+    st.integers(1, 10**9),
+    st.text(max_size=20),
+    st.text("abc_", max_size=10),
+    st.text(max_size=60) | st.text('{}"\\:,ab\x7f', max_size=60),
+)
+def test_an_event_s_content_is_canonical_json_whatever_is_in_it(chain, position, at, kind, data):
+    wanted = canonical_bytes([chain, position, at, kind, data])
+    assert event_content(chain, position, at, kind, data) == wanted

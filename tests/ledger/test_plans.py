@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.domain.plan import Action, Finding, PlanState
 from bulkrunner.errors import UsageError
@@ -154,7 +155,7 @@ def test_a_plan_whose_process_died_can_be_reopened(ledger):
 def test_changes_and_cursor_are_stored_together(ledger):
     store_plan(ledger, a_plan(), [a_change(1)], finish=False)
     twice = [a_change(2), a_change(3, target_key="rec000001")]
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
         ledger.add_changes("p1", twice, cursor=3)
     assert ledger.plan("p1").cursor == 1
     assert [change.number for change in ledger.changes("p1")] == [1]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import (
@@ -197,7 +198,7 @@ class TestWrongEntries:
     def test_an_attempt_twice(self, ledger, plan):
         start_run(ledger, plan)
         ledger.intend("r1", an_attempt(1)).result()
-        with pytest.raises(Exception, match="UNIQUE"):
+        with pytest.raises(IntegrityError, match=r"(?i)unique"):
             ledger.intend("r1", an_attempt(1)).result()
         ledger.intend("r1", an_attempt(1, 2)).result()
         assert ledger.verify_chain() is None
@@ -209,7 +210,7 @@ class TestWrongEntries:
         assert ledger.verify_chain() is None
 
     def test_an_unknown_run(self, ledger):
-        with pytest.raises(Exception, match="FOREIGN KEY"):
+        with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
             ledger.intend("r9", an_attempt(1)).result()
         assert ledger.verify_chain() is None
 

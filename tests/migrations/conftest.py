@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from tests.support.ledgers import fill, new_ledger
+from tests.support.postgresql import stop_server, the_server
 
 
 @pytest.fixture
@@ -14,3 +15,10 @@ def full_ledger(tmp_path):
     connection = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server of the test process."""
+    yield the_server()
+    stop_server()

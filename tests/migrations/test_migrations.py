@@ -5,6 +5,7 @@ import re
 import sqlite3
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -17,8 +18,16 @@ from bulkrunner.adapters.ledger.opening import migrations_folder
 from bulkrunner.adapters.ledger.rows import change_row
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
 from bulkrunner.adapters.ledger.stored import changes_digest
-from bulkrunner.errors import ConfigError, UsageError
-from tests.support.ledgers import SetClock, a_change, a_plan, ledger_url, new_ledger, store_plan
+from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
+from tests.support.ledgers import (
+    SetClock,
+    a_change,
+    a_plan,
+    fill,
+    ledger_url,
+    new_ledger,
+    store_plan,
+)
 
 
 def _shapes(path):
@@ -39,6 +48,34 @@ def test_an_empty_database_becomes_what_the_code_says(tmp_path):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     database.close()
+
+
+def test_an_empty_postgresql_database_becomes_what_the_code_says(server):
+    url = server.empty("upgraded")
+    assert upgrade(url) == (None, SCHEMA_REVISION)
+    assert upgrade(url) == (SCHEMA_REVISION, SCHEMA_REVISION)
+    database = Database(parse_url(url))
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_an_older_postgresql_ledger_is_not_opened_until_it_is_upgraded(server):
+    url = server.empty("older")
+    database = Database(parse_url(url))
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+    database.close()
+    with pytest.raises(UsageError, match="older"):
+        open_ledger(url, clock=SetClock())
+    assert upgrade(url) == ("0005", SCHEMA_REVISION)
+    with open_ledger(url, clock=SetClock()) as ledger:
+        fill(ledger)
+        assert ledger.check() == []
 
 
 def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
@@ -157,6 +194,27 @@ def test_what_is_written_cannot_be_rewritten(full_ledger, table, verb):
     )
     with pytest.raises(sqlite3.IntegrityError, match="never"):
         full_ledger.execute(text)
+
+
+NEVER = [
+    *(f"DELETE FROM {table}" for table in ("events", "documents", "planned_changes", "approvals")),
+    "UPDATE events SET kind = ''",
+    "UPDATE documents SET content = '\\x01'",
+    "UPDATE planned_changes SET code = '' WHERE plan = 'p1'",
+    "UPDATE approvals SET answer = ''",
+]
+
+
+@pytest.mark.parametrize("text", NEVER)
+def test_postgresql_forbids_the_same(server, tmp_path, text):
+    url = server.of(tmp_path)
+    with open_ledger(url, clock=SetClock()) as ledger:
+        fill(ledger)
+        with (
+            pytest.raises(LedgerUnavailable, match="never"),
+            ledger._database.write() as connection,
+        ):
+            connection.exec_driver_sql(text)
 
 
 @pytest.mark.parametrize(

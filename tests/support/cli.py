@@ -50,6 +50,7 @@ class Workplace:
     sandbox: SandboxControl
     client: str = "supplier"
     variables: dict[str, str] = field(default_factory=dict)
+    url: str = ""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ class Workplace:
 
     def configure(self, *, policy: dict[str, Any] | None = None, **changes: Any) -> None:
         """Write the configuration; ``production={"rate": 5}`` changes one environment's keys."""
-        lines = []
+        lines = ["[ledger]", f"url = {json.dumps(self.url)}"] if self.url else []
         for environment in self.sandbox.environments:
             keys = {
                 "kind": environment.kind,

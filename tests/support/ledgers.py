@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +55,16 @@ def ledger_url(path: Path) -> str:
 
 
 def new_ledger(folder: Path, clock: SetClock | None = None) -> LedgerStore:
-    return open_ledger(ledger_url(folder / "ledger.db"), clock=clock or SetClock())
+    """Open the ledger of a folder, on whatever database the test is run with."""
+    return open_ledger(place_of(folder), clock=clock or SetClock())
+
+
+def place_of(folder: Path) -> str:
+    return DATABASES[-1](folder)
+
+
+DATABASES: list[Callable[[Path], str]] = [lambda folder: ledger_url(folder / "ledger.db")]
+"""How a folder's ledger is named; the last one counts."""
 
 
 def a_plan(plan: str = "p1", **values: Any) -> Plan:

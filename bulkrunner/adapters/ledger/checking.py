@@ -69,7 +69,7 @@ class Checks(Part):
 
     def _first(self, look: Callable[[Connection], Iterator[str]]) -> str | None:
         try:
-            with self._database.read() as connection:
+            with self._database.read(steady=True) as connection:
                 return next(look(connection), None)
         except BulkRunnerError as error:
             return f"the ledger cannot be read: {error}"

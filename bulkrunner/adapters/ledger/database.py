@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
@@ -184,6 +184,8 @@ def parse_url(url: str) -> URL:
         ) from None
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigError(f"a ledger cannot be kept in {parsed.get_backend_name()}")
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
         raise ConfigError(
             "a ledger must be a file", hint="write its URL like sqlite:///bulkrunner.db"
@@ -193,10 +195,10 @@ def parse_url(url: str) -> URL:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the database's errors into the program's; a broken constraint is left to the caller."""
+    """Turn the database's errors into the program's; what is wrong with a row is the caller's."""
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
         raise unavailable(error) from error
@@ -245,7 +247,10 @@ def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> 
             max_overflow=64,
         )
     except (ImportError, NoSuchModuleError):
-        raise ConfigError(f"the driver for {url.drivername} is not installed") from None
+        raise ConfigError(
+            f"the driver for {url.drivername} is not installed",
+            hint="pip install 'bulkrunner[cluster]' brings the one for PostgreSQL",
+        ) from None
     event.listen(engine, "connect", partial(_prepare, synchronous))
     event.listen(engine, "begin", _begin)
     return engine
