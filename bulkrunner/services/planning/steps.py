@@ -200,11 +200,14 @@ class Draft:
     Attributes:
         needs: places, among the drafts made together, of those that must end well first.
         alone: it never adds to another change: a second one for a record is refused.
+        refers: by numbers of records to be created that stand in the change, the places of the
+            drafts that create them.
     """
 
     change: PlannedChange
     needs: tuple[int, ...] = ()
     alone: bool = False
+    refers: Mapping[int, int] = field(default_factory=dict)
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:
