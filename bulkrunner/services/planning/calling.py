@@ -22,7 +22,7 @@ from bulkrunner.domain.functions import (
     Skipped,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Create, Operation, Update
+from bulkrunner.domain.job import Create, Delete, Operation, Update
 from bulkrunner.domain.operations import Applied, Refusal, neutral_operation
 from bulkrunner.domain.patterns import parts_of_update
 from bulkrunner.domain.plan import PlannedChange
@@ -40,6 +40,7 @@ from bulkrunner.services.planning.steps import (
     Refused,
     Removal,
     Task,
+    Undecided,
     Wish,
     as_refused,
     demand,
@@ -85,12 +86,9 @@ class Calling:
         """
         several: list[Several] = []
 
-        def build(known: Known) -> Wish:
-            document = known.now or known.before or {}
+        def decide(known: Known) -> Wish:
             context = self._contexts.of_record(entry, known, look)
-            if document:
-                admit(entry.step, context)
-            answer = self._answer(entry, action, known.record, document)
+            answer = self._answer(entry, action, known.record, known.now or {})
             if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
                 several.append(answer)
                 raise PassedOver(
@@ -98,6 +96,15 @@ class Calling:
                     f"the function asks for {len(answer.operations)} operations, planned by themselves",
                 )
             return self._wish(entry, action, known, context, answer)
+
+        def build(known: Known) -> Undecided:
+            removal = Delete(source=entry.source, target=known.record)
+            return Undecided(
+                removal=neutral_operation(removal, self._iris),
+                wish=self._asked(entry, action, known.record),
+                admit=lambda: admit(entry.step, self._contexts.of_record(entry, known, look)),
+                decide=lambda: decide(known),
+            )
 
         if action.on_bibs:
             change = self._of_bib(task, build)
@@ -109,13 +116,15 @@ class Calling:
         asked = change if change.number else replace(change, target_key=None)
         return [Draft(change=asked), *self._operations(entry, action, task, several[-1], look)]
 
-    def _of_bib(self, task: Task, build: Callable[[Known], Wish]) -> PlannedChange:
+    def _of_bib(self, task: Task, build: Callable[[Known], Undecided]) -> PlannedChange:
         """Ask the function about a bib that it need not be allowed to write."""
 
         def ask() -> Refusal:
             bib = self._resolver.bib(task.ref)
             document = self._resolver.document(bib.summary.id) or {}
-            build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
+            wish = build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
+            wish.admit()
+            wish.decide()
             return Refusal(
                 code="function_answer",
                 message="a function on bibs returns operations, skip or refuse",
