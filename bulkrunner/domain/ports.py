@@ -263,6 +263,12 @@ class PlanLedger(Protocol):
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
 
+    def waiting(self, plan: str, *, after: int, limit: int) -> Mapping[int, tuple[int, ...]]:
+        """Return the next changes to be carried out that wait for others: number → those."""
+
+    def failed(self, plan: str, numbers: Sequence[int]) -> frozenset[int]:
+        """Return those of the numbers whose changes are refused or not found."""
+
     def last_number(self, plan: str) -> int:
         """Return the number of the plan's last change; 0 where it has none."""
 
