@@ -192,6 +192,7 @@ class Acting(Saving):
                 operation=operation | changed_before(source),
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
+                origins=source.as_origins(),
             )
 
         change = self._resolver.concern(case.other(into), build, case.look, kind="holding")
