@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0012"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
