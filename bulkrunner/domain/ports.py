@@ -25,6 +25,7 @@ from bulkrunner.domain.run import (
     Owner,
     Result,
     Run,
+    RunEvent,
     RunState,
     Wait,
 )
@@ -484,6 +485,12 @@ class RunLedger(Protocol):
 
     def wait_of(self, run: str) -> Wait | None:
         """Return what the run last said it waits for."""
+
+    def log_wait(self, run: str, wait: Wait | None) -> None:
+        """Enter a long wait in the run's chain; None: that it went on."""
+
+    def run_events(self, run: str, *, limit: int) -> Sequence[RunEvent]:
+        """Return what happened to the run as a whole, oldest first, at most ``limit``."""
 
     def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
         """Stream when each outcome of the run was decided, in the order of time."""

@@ -14,7 +14,7 @@ from bulkrunner.domain.gates import Approval, Evidence, GateResult, Twin
 from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
-from bulkrunner.domain.report_facts import Estimate, Noted, StagingSummary, Timeline
+from bulkrunner.domain.report_facts import Estimate, Moment, Noted, StagingSummary, Timeline
 from bulkrunner.domain.rules import RuleResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
 from bulkrunner.domain.steps import InputLine
@@ -260,6 +260,7 @@ class ReportData:
         libraries: names by sigel. risks: what to look at twice. not_restored: by an undo.
         staging: what test runs did. estimate: of the run; None where the speed is not known.
         timeline: None in the report of a plan, and before anything was decided.
+        moments: of the run, oldest first.
         rules: how the plan stands to them.
     """
 
@@ -286,6 +287,7 @@ class ReportData:
     staging: StagingSummary = field(default_factory=StagingSummary)
     estimate: Estimate | None = None
     timeline: Timeline | None = None
+    moments: tuple[Moment, ...] = ()
     rules: tuple[RuleResult, ...] = ()
 
     @property

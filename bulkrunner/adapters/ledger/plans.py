@@ -436,6 +436,8 @@ def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
     ]
     if row.prerequisites:
         parts.append(canonical_bytes(row.prerequisites))
+    if row.origins:
+        parts.append(canonical_bytes({"origins": row.origins}))
     return digest_of_bytes(b"[" + b",".join(parts) + b"]")
 
 

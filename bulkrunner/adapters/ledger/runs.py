@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, row_digest
 from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.orders import MAX_REASON
 from bulkrunner.adapters.ledger.plans import document_digests
 from bulkrunner.adapters.ledger.rows import (
     RUN,
@@ -250,7 +251,8 @@ class Runs(Part):
         row = {**pick(dict(old._mapping), RUN), **values}
         chain = Appender(connection, run)
         now = self._clock.now()
-        event = chain.append("moved", {"to": new.value, "row": row_digest(row)}, at=now)
+        told = {"reason": reason[:MAX_REASON]} if reason else {}
+        event = chain.append("moved", {"to": new.value, "row": row_digest(row), **told}, at=now)
         connection.execute(
             update(runs)
             .where(runs.c.id == run)

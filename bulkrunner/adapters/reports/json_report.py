@@ -8,10 +8,16 @@ from typing import Any
 
 from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
 from bulkrunner.adapters.reports.json_changes import change_as_dict
-from bulkrunner.adapters.reports.json_head import head_as_dict, run_as_dict, timeline_as_dict
+from bulkrunner.adapters.reports.json_head import (
+    head_as_dict,
+    moments_as_list,
+    run_as_dict,
+    timeline_as_dict,
+)
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.domain.visible import escaped
 
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
 
@@ -31,6 +37,7 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
         {
             "run": run_as_dict(data),
             "timeline": timeline_as_dict(data.timeline),
+            "moments": moments_as_list(data.moments),
             "ledger": data.head,
             "answer_text": approving_text(data, words),
             "reject_text": rejecting_text(data, words),
@@ -82,8 +89,6 @@ def _left_out(line: InputLine) -> dict[str, Any]:
 
 
 def _encoded(value: Any) -> bytes:
+    """Return JSON in which every character is seen; what is not is written as an escape."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a character pair, as some records hold
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
+    return escaped(text).encode()

@@ -85,6 +85,10 @@ class Language:
         local = value.astimezone(STOCKHOLM)
         return f"{local:{self._data['format']['time']}} ({self._data['format']['timezone']})"
 
+    def moment(self, value: datetime) -> str:
+        """Return a point in time to the second, by the Swedish clock."""
+        return f"{value.astimezone(STOCKHOLM):{self._data['format']['moment']}}"
+
     def day(self, value: Any) -> str:
         """Return a day; what is no day as it is written."""
         return f"{value:{self._data['format']['date']}}" if isinstance(value, date) else str(value)

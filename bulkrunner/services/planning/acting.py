@@ -196,6 +196,7 @@ class Acting(Saving):
                 wish=operation | {"content": digest(taken(source.now or {}, take))},
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
+                origins=source.as_origins(),
             )
 
         change = self._resolver.concern(case.other(into), build, case.look, kind="holding")

@@ -101,6 +101,7 @@ class Drafting(Reading):
             "target_key": known.target_key,
             "notes": known.notes,
             "prerequisites": known.waits,
+            "origins": known.origins,
             "place": known.place,
             "step": task.step,
         }
@@ -123,6 +124,7 @@ class Drafting(Reading):
             step=earlier.step,
             operation=joined,
             wish=wish,
+            origins=tuple(dict.fromkeys((*earlier.origins, *known.origins))),
             parts=(*parts_of(earlier), part),
         )
 

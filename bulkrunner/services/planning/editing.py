@@ -213,6 +213,7 @@ class Editing(Drafting):
 
     def _edit(self, known: Known, wish: Edit) -> Fields:
         now, before = known.now or {}, known.before or {}
+        known.origins = wish.origins
         demand(check_expect(now, wish.expect, self._iris))
         result = wish.change(now)
         if isinstance(result, Refusal):

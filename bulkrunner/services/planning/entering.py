@@ -132,7 +132,7 @@ class Entering:
     def _waiting(self, change: PlannedChange, needed: Sequence[PlannedChange]) -> PlannedChange:
         """Return a change with those that it needs among its prerequisites."""
         if change.action not in WRITING:
-            return replace(change, prerequisites=())
+            return replace(change, prerequisites=(), origins=())
         unmet = next((one for one in needed if one.action in FAILED), None)
         if unmet is not None:
             return refused(change, fallen(unmet))

@@ -178,6 +178,7 @@ class Resolver(Editing):
         if existing:
             text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
             raise _duplicate(task, text)
+        known.origins = creation.origins
         document = creation.document(bib.thing_iri)
         demand(self._may_become(document, "holding"))
         return as_create(document, creation.pattern)
