@@ -150,6 +150,11 @@ def takes_away(change: PlannedChange) -> bool:
     return change.action is Action.UPDATE and any("split" in one or "undo" in one for one in parts)
 
 
+def looks_elsewhere(change: PlannedChange) -> int:
+    """Return how many other records are read just before a change is sent."""
+    return len(change.origins) + (len(change.prerequisites) if takes_away(change) else 0)
+
+
 def lost(document: Document) -> tuple[str, ...]:
     """Return the places of a holding that a new record made from it does not have."""
     places = ["@record.sameAs"] if "sameAs" in record_part(document) else []
