@@ -1,4 +1,4 @@
-"""Files that go with the program: migrations and example jobs, in a checkout or in the wheel."""
+"""Files that go with the program, in a checkout or in the wheel: migrations, jobs, templates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def share_folder(name: str) -> Path:
-    """Return the folder ``migrations`` or ``jobs``.
+    """Return the folder ``migrations``, ``jobs`` or ``templates``.
 
     Raises:
         FileNotFoundError: the installation is incomplete.

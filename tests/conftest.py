@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,3 +13,6 @@ if str(ROOT) not in sys.path:
 # Generated cases take the time they take: a busy machine fails no test.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+# What these assert is told as in a test.
+pytest.register_assert_rewrite("tests.support.cases")

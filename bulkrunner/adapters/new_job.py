@@ -1,79 +1,144 @@
-"""A new job folder with a commented manifest."""
+"""A new job folder: the template of a kind of job, filled in as far as the caller can."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote_plus
 
+from bulkrunner.adapters.manifests.problems import meant, shown
+from bulkrunner.adapters.manifests.schema import schema_text
 from bulkrunner.errors import UsageError
+from bulkrunner.share import share_folder
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+MANIFEST = "job.yaml"
+SCHEMA = "job.schema.json"
+"""Beside the manifest, whose first line names it, so that an editor completes and explains keys."""
 
-MANIFEST = """\
-# A bulkrunner manifest. Lines that begin with # are comments; they do not count as changes.
-bulkrunner: 1
-job: {name}
-title: Vad som ändras, i en rad
-purpose: >-
-  Varför det ändras, så att den som granskar på KB förstår det.
+USUAL = "update"
 
-# The library the job is run for, and every library whose holdings it may touch.
-on_behalf_of: SIGEL
-sigels: [SIGEL]
+OTHER_WORDS = {
+    "change": "update",
+    "ids": "update",
+    "remove": "delete",
+    "holdings": "create",
+    "rows": "table",
+    "csv": "table",
+    "excel": "table",
+    "find": "query",
+    "search": "query",
+    "undo": "revert",
+    "save": "resave",
+    "python": "function",
+    "bibs": "holdings-then-bibs",
+    "titles": "holdings-then-bibs",
+}
+"""What somebody may call a kind that has another name."""
 
-# What was agreed with KB. Bib writes also need: covers: [holdings, bibs]
-agreement:
-  reference: KB 2026-0000
-  contact: namn@example.org
-  agreed_on: {today}
-
-# The plan is refused when it would do more than this.
-ceilings: {{update: 100, create: 0, delete: 0}}
-
-# What to do: a list of ids and what becomes of each. One id per line in ids.txt.
-steps:
-  - ids: ids.txt
-    update:
-      expect: {{shelfMark.label: Hc}} # refuse records that say something else
-      changes:
-        - set: {{at: shelfMark.label, to: Hce}}
-  # - ids: weeded.txt
-  #   delete: true
-  # - ids: bibs.txt
-  #   create: {{creates: holding, sigel: SIGEL, body: {{physicalLocation: [MAG]}}}}
-
-# Or explicit operations, one by one (or streamed from a file: operations: {{file: ops.jsonl}}):
-# operations:
-#   - {{update: fzr8v1sn2k3m4p5, changes: [{{remove: {{at: inventoryLevel}}}}]}}
-#   - {{delete: https://libris.kb.se/h1x4v1sn2k3m4p5}}
-"""
-
-IDS = "# One id per line: present ids, record IRIs or thing IRIs.\n"
+PLAIN_SIGEL = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+"""Sigels that mean the same in YAML without quotes, everywhere in a template."""
 
 
-def new_job(name: str, parent: Path, *, today: str) -> Path:
-    """Make the folder ``parent/name`` with ``job.yaml`` and an empty id list.
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job folder that was made.
+
+    Attributes:
+        folder: its path. files: names of what is in it.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+
+
+def kinds() -> dict[str, str]:
+    """Return every kind of job with a sentence on what it does."""
+    folders = sorted(path for path in share_folder("templates").iterdir() if path.is_dir())
+    return {folder.name: _sentence(folder / MANIFEST) for folder in folders}
+
+
+def _sentence(manifest: Path) -> str:
+    # The first line is for editors, the second says what the job does.
+    return manifest.read_text(encoding="utf-8").splitlines()[1].removeprefix("# ")
+
+
+def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today: str) -> NewJob:
+    """Make the folder ``parent/name`` with a commented manifest and its input files.
 
     Args:
         name: job id and folder name.
         parent: folder to make it in.
+        kind: one of ``kinds()``.
+        sigels: what takes the place of ``SIGEL`` and ``SIGEL2``; what is not given stays.
         today: ISO date for the agreement.
 
     Raises:
-        UsageError: a name that cannot be a job id, or a folder that is already there.
+        UsageError: a name that cannot be a job id, no such kind, a sigel that is none, or a folder
+            that is already there.
     """
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be a job id",
+            f"{shown(name)} cannot be a job id",
             hint="use small letters, digits, dots, dashes and underscores, e.g. 2026-11-shelf-marks",
         )
-    folder = parent / name
+    template = _template(kind)
+    words = {"JOB-ID": name, "TODAY": today, **_filled(sigels)}
+    folder = _made(parent / name)
+    names = sorted(path.name for path in template.iterdir() if path.is_file())
+    for file in names:
+        text = (template / file).read_text(encoding="utf-8")
+        if file == MANIFEST:
+            text = _replaced(text, words)
+        (folder / file).write_text(text, encoding="utf-8")
+    (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")
+    return NewJob(folder=folder, files=(*names, SCHEMA))
+
+
+def _template(kind: str) -> Path:
+    known = kinds()
+    if kind in known:
+        return share_folder("templates") / kind
+    near = OTHER_WORDS.get(kind.lower()) or meant(kind, list(known))
+    raise UsageError(
+        f"{shown(kind)} is no kind of job",
+        hint=f"did you mean {near}? bulkrunner new --kinds lists them all"
+        if near
+        else f"the kinds are {', '.join(known)}",
+        code="unknown_kind",
+    )
+
+
+def _filled(sigels: Sequence[str]) -> Mapping[str, str]:
+    words = {}
+    for mark, sigel in zip(("SIGEL", "SIGEL2"), sigels, strict=False):
+        if not sigel.strip() or sigel != sigel.strip() or "/" in sigel or not sigel.isprintable():
+            raise UsageError(
+                f"{shown(sigel)} is no sigel", hint="a sigel has no '/' and no blanks at its ends"
+            )
+        plain = PLAIN_SIGEL.fullmatch(sigel)
+        words[mark] = sigel if plain else json.dumps(sigel, ensure_ascii=False)
+        words[f"/library/{mark}"] = f"/library/{quote_plus(sigel)}"
+    if len(sigels) > 2:
+        raise UsageError("at most two sigels are filled in", hint="write the others in job.yaml")
+    return words
+
+
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    # Longer words first: SIGEL is part of others. All at once: no word is looked for in another.
+    longest = sorted(words, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"{re.escape(word)}(?![A-Za-z0-9])" for word in longest))
+    return pattern.sub(lambda found: words[found[0]], text)
+
+
+def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         raise UsageError(f"{folder} is already there", hint="choose another name") from None
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}") from None
-    (folder / "job.yaml").write_text(MANIFEST.format(name=name, today=today), encoding="utf-8")
-    (folder / "ids.txt").write_text(IDS, encoding="utf-8")
     return folder

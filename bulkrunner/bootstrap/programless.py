@@ -1,18 +1,38 @@
-"""What needs no configuration: new job folders and the sandbox."""
+"""What needs no configuration: new job folders, the manifest's schema and the sandbox."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.errors import UsageError
 
+if TYPE_CHECKING:
+    from bulkrunner.adapters.new_job import NewJob
 
-def new_job_folder(name: str, parent: Path) -> Path:
-    """Make a job folder with a commented manifest."""
+
+def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str]) -> NewJob:
+    """Make a job folder with a commented manifest of a kind of job."""
     from bulkrunner.adapters.new_job import new_job
 
-    return new_job(name, parent, today=SystemClock().now().date().isoformat())
+    today = SystemClock().now().date().isoformat()
+    return new_job(name, parent, kind=kind, sigels=sigels, today=today)
+
+
+def kinds_of_jobs() -> dict[str, str]:
+    """Return the kinds of jobs that there are templates of, each with a sentence."""
+    from bulkrunner.adapters.new_job import kinds
+
+    return kinds()
+
+
+def manifest_schema() -> str:
+    """Return the JSON Schema of manifests."""
+    from bulkrunner.adapters.manifests.schema import schema_text
+
+    return schema_text()
 
 
 def serve_sandbox(

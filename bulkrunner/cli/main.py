@@ -34,6 +34,7 @@ COMMANDS = {
     "resume": "running",
     "run": "running",
     "sandbox": "sandbox",
+    "schema": "jobs",
     "settle": "settling",
     "status": "status",
     "stop": "control",

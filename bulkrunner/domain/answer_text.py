@@ -210,7 +210,8 @@ _NOTHING = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _SIGNATURE = re.compile(
     r"-----BEGIN SSH SIGNATURE-----([A-Za-z0-9+/=\s]{1,20000})-----END SSH SIGNATURE-----"
 )
-_ONE_LINE = frozenset({"by", "reference", "per_night", "not_before", "job", "environment"})
+_ONE_LINE = frozenset({"by", "reference"})
+"""Where the end of the answer was cut off, what stands below these is somebody's signature."""
 _UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
 
 _FIELDS = {
@@ -323,7 +324,7 @@ def _read(text: str, start: re.Match[str], limit: int) -> tuple[Fields, int]:
     for number, label in enumerate(labels):
         until = labels[number + 1].start() if number + 1 < len(labels) else stop
         name = _FIELDS[str(label.lastgroup).rpartition("_")[0]]
-        value, length = _value(name, text[label.end() : until])
+        value, length = _value(name, text[label.end() : until], cut=end is None)
         if not values.get(name):
             values[name] = value
         after = label.end() + length
@@ -332,9 +333,9 @@ def _read(text: str, start: re.Match[str], limit: int) -> tuple[Fields, int]:
     )
 
 
-def _value(name: str, text: str) -> tuple[str, int]:
+def _value(name: str, text: str, *, cut: bool) -> tuple[str, int]:
     """Return a label's value and how much of the text it takes."""
-    if name not in _ONE_LINE:
+    if not (cut and name in _ONE_LINE):
         return text.strip(), len(text)
     row = text.partition("\n")[0]
     return row.strip(), len(row)

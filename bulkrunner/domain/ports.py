@@ -25,6 +25,7 @@ from bulkrunner.domain.run import (
     Owner,
     Result,
     Run,
+    RunEvent,
     RunState,
     Wait,
 )
@@ -262,6 +263,12 @@ class PlanLedger(Protocol):
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
 
+    def waiting(self, plan: str, *, after: int, limit: int) -> Mapping[int, tuple[int, ...]]:
+        """Return the next changes to be carried out that wait for others: number → those."""
+
+    def failed(self, plan: str, numbers: Sequence[int]) -> frozenset[int]:
+        """Return those of the numbers whose changes are refused or not found."""
+
     def last_number(self, plan: str) -> int:
         """Return the number of the plan's last change; 0 where it has none."""
 
@@ -478,6 +485,12 @@ class RunLedger(Protocol):
 
     def wait_of(self, run: str) -> Wait | None:
         """Return what the run last said it waits for."""
+
+    def log_wait(self, run: str, wait: Wait | None) -> None:
+        """Enter a long wait in the run's chain; None: that it went on."""
+
+    def run_events(self, run: str, *, limit: int) -> Sequence[RunEvent]:
+        """Return what happened to the run as a whole, oldest first, at most ``limit``."""
 
     def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
         """Stream when each outcome of the run was decided, in the order of time."""

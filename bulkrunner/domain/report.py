@@ -14,7 +14,7 @@ from bulkrunner.domain.gates import Approval, Evidence, GateResult, Twin
 from bulkrunner.domain.generalising import General
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
-from bulkrunner.domain.report_facts import Estimate, Noted, StagingSummary, Timeline
+from bulkrunner.domain.report_facts import Estimate, Moment, Noted, StagingSummary, Timeline
 from bulkrunner.domain.rules import RuleResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
 from bulkrunner.domain.steps import InputLine
@@ -83,12 +83,13 @@ class ReportedChange:
         return next((a.status for a in reversed(self.attempts) if a.status is not None), None)
 
 
-Level: TypeAlias = Literal["values", "others", "shape", "coarse", "all"]
+Level: TypeAlias = Literal["values", "others", "shape", "coarse", "all", "joint"]
 """How much the changes of a group have in common.
 
 ``values``: they do the very same. ``shape``: the same to the same places, with different values.
 ``others``: as ``shape``, those whose values got no group of their own. ``coarse``: they touch the
-same properties. ``all``: only action and kind of record.
+same properties. ``all``: only action and kind of record. ``joint``: they are parts of one thing, such
+as a move, and are told by libraries.
 """
 
 Why: TypeAlias = Literal["rare", "longest", "most"]
@@ -139,6 +140,28 @@ class Outlier:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Joint:
+    """What changes that belong together come to.
+
+    Attributes:
+        verb: ``move``, ``merge``, ``split``, ``repoint`` or ``copy``.
+        records: how many holdings are moved, merged and so on.
+        mixed: patterns of what is saved and changed by the job as well, with how many.
+        actions: changes by action. origins, destinations: sigels that content leaves and comes to,
+            with the changes of each side.
+        partners: of each sample by its number, the changes that save what it takes away.
+    """
+
+    verb: str
+    records: int
+    mixed: Mapping[str, int]
+    actions: Mapping[Action, int]
+    origins: Mapping[str, int]
+    destinations: Mapping[str, int]
+    partners: Mapping[int, tuple[ReportedChange, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PatternGroup:
     """Changes that do the same to different records.
 
@@ -148,6 +171,7 @@ class PatternGroup:
         variants: the commonest values. rarer: changes with any other values.
         different: how many sets of values there are; None where they were too many to count.
         origin: the planner's name of what an undo restores, empty in any other plan.
+        verb: ``revert``, ``resave`` or ``replace`` where the job says so. joint: of level ``joint``.
     """
 
     action: Action
@@ -162,6 +186,8 @@ class PatternGroup:
     rarer: int = 0
     different: int | None = None
     origin: str = ""
+    verb: str = ""
+    joint: Joint | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +260,7 @@ class ReportData:
         libraries: names by sigel. risks: what to look at twice. not_restored: by an undo.
         staging: what test runs did. estimate: of the run; None where the speed is not known.
         timeline: None in the report of a plan, and before anything was decided.
+        moments: of the run, oldest first.
         rules: how the plan stands to them.
     """
 
@@ -260,6 +287,7 @@ class ReportData:
     staging: StagingSummary = field(default_factory=StagingSummary)
     estimate: Estimate | None = None
     timeline: Timeline | None = None
+    moments: tuple[Moment, ...] = ()
     rules: tuple[RuleResult, ...] = ()
 
     @property

@@ -72,6 +72,25 @@ class Timeline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Something that happened to a run as a whole.
+
+    Attributes:
+        kind: ``started``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``, ``went_on``,
+            ``taken_over``, or the state that the run came to, ``resumed`` for ``running``.
+        by: who, or on which host; empty where nobody says. reason: why. rate: of ``rate_set``.
+        until: of ``waiting``, where it is known.
+    """
+
+    at: datetime
+    kind: str
+    by: str = ""
+    reason: str = ""
+    rate: float | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exported:
     """Changes of a library's holdings, which go out to it with the next export."""
 

@@ -116,6 +116,21 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunEvent:
+    """An entry of a run's chain that is not about a single change.
+
+    Attributes:
+        kind: ``started``, ``moved``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``,
+            ``went_on``, ``lease_taken`` …
+        data: plain JSON data, e.g. ``to`` and ``reason`` of a move.
+    """
+
+    at: datetime
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Owner:
     """Who drives a run: enough to tell a live process from a dead one.
 

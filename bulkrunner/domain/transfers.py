@@ -1,11 +1,13 @@
 """What holdings become when they move, merge and split. Pure; the documents given stay as they are.
 
-A component may name its library by itself: it always follows the holding that it goes into.
+A component may name its library by itself: where that is the holding's, it follows the holding that
+it goes into.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bulkrunner.domain.comparing import same
@@ -21,6 +23,7 @@ from bulkrunner.domain.places import (
     locate,
     parse_place,
 )
+from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -51,7 +54,7 @@ def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[st
     return without_own_id(thing, own), without_own_id(record, own)
 
 
-def owned(components: Any, old: str, new: str) -> Any:
+def owned(components: Any, old: str | None, new: str | None) -> Any:
     """Return components, at any depth, with one library in the place of another as their holder."""
     if isinstance(components, list):
         return [owned(component, old, new) for component in components]
@@ -65,10 +68,10 @@ def owned(components: Any, old: str, new: str) -> Any:
     return changed
 
 
-def _held(value: Any, old: str, new: str) -> Any:
+def _held(value: Any, old: str | None, new: str | None) -> Any:
     if isinstance(value, list):
         return [_held(item, old, new) for item in value]
-    if isinstance(value, dict) and sigel_of_iri(value.get("@id")) == old:
+    if new is not None and isinstance(value, dict) and sigel_of_iri(value.get("@id")) == old:
         return {**value, "@id": library_iri(new)}
     return value
 
@@ -93,19 +96,29 @@ def merged(
     """
     old, new = held_by(source), held_by(target)
     changes = []
-    for text in take:
-        try:
-            value = locate(source, parse_place(text)).value
-        except PlaceRefused as refused:
-            return refused.refusal
+    try:
+        values = [(text, locate(source, parse_place(text)).value) for text in take]
+    except PlaceRefused as refused:
+        return refused.refusal
+    for text, value in values:
         if value is ABSENT:
             continue
-        if text == COMPONENTS and old is not None and new is not None:
-            value = owned(value, old, new)
-        changes.append(AppendChange(at=text, value=value))
+        move = text == COMPONENTS and old is not None
+        changes.append(AppendChange(at=text, value=owned(value, old, new) if move else value))
     if not changes:
         return Applied(document=target)
     return apply_update(target, Update(source=_NOWHERE, target="", changes=tuple(changes)), iris)
+
+
+def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
+    """Return what the places of a holding have, those left out that have nothing or are refused."""
+    found: dict[str, Any] = {}
+    for text in take:
+        with suppress(PlaceRefused):
+            value = locate(source, parse_place(text)).value
+            if value is not ABSENT:
+                found[text] = value
+    return found
 
 
 def parted(
@@ -127,6 +140,14 @@ def parted(
         rest = {key: stay if key == COMPONENTS else value for key, value in thing.items()}
     path = (*THING_PATH, COMPONENTS)
     return gone, Applied(document=_with_thing(document, rest), declared=(path,))
+
+
+def takes_away(change: PlannedChange) -> bool:
+    """Tell whether a change removes content of a holding that others may have saved before."""
+    if change.action is Action.DELETE:
+        return change.kind == "holding"
+    parts = change.operation.get("steps", [change.operation])
+    return change.action is Action.UPDATE and any("split" in one or "undo" in one for one in parts)
 
 
 def lost(document: Document) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +47,33 @@ def undo_digest(run: str, digest: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Precedent:
+    """What must be restored first: what waited for a change goes back before it.
+
+    Attributes:
+        key: by which its restoration is found in the plan; None where the plan has none.
+        what: for people.
+    """
+
+    key: str | None
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One change that a run applied and that is to be taken back."""
+    """One change that a run applied and that is to be taken back.
+
+    Attributes:
+        behind: what must be restored before it.
+        ahead: keys of restorations, planned already, that must not be carried out before it.
+    """
 
     source: Source
     run: str
     change: PlannedChange
     result: Result
+    behind: tuple[Precedent, ...] = ()
+    ahead: tuple[str, ...] = ()
 
     @property
     def record(self) -> str:
@@ -86,12 +106,27 @@ class Restore:
         return before_fingerprint(document) == left
 
 
+def again_key(record: str) -> str:
+    """Return the place by which the change that creates a record again is found in its plan."""
+    return f"again:{record}"
+
+
 def restored(now: Document, before: Document) -> Document:
-    """Return the old content with the fields that are the server's own as they are now."""
-    old = {key: value for key, value in record_part(before).items() if key not in UNCOMPARED}
-    own = {key: value for key, value in record_part(now).items() if key in UNCOMPARED}
+    """Return the old content with the fields that are the server's own as they are now.
+
+    Other names of the record stay as they are too: the server lets none of them go.
+    """
+    graph = [
+        _with_own(record_part(now), record_part(before), UNCOMPARED | {"sameAs"}),
+        _with_own(thing_part(now), thing_part(before), {"sameAs"}),
+    ]
     content = {key: value for key, value in before.items() if key != "@context"}
-    return {**content, "@graph": [old | own, *before["@graph"][1:]]}
+    return {**content, "@graph": [*graph, *before["@graph"][2:]]}
+
+
+def _with_own(now: Document, before: Document, own: Collection[str]) -> Document:
+    old = {key: value for key, value in before.items() if key not in own}
+    return old | {key: value for key, value in now.items() if key in own}
 
 
 def changed_paths(now: Document, after: Document) -> Iterator[Path]:

@@ -165,10 +165,7 @@ EDITS = {
         r"plan p-\w+ is not in its place: p-\w+ comes before it",
     ),
     "a line of the input put in": (
-        [
-            "INSERT INTO input_lines (plan, place, source_line, source_column) "
-            f"VALUES ({LAST}, 9, 9, 1)"
-        ],
+        [f"INSERT INTO input_lines SELECT {LAST}, 9, '', 9, 1, 'blank', '', ''"],
         r"a row of input_lines \(place 9\) of plan p-\w+ was stored by no event",
     ),
     "a policy made looser": (

@@ -33,6 +33,8 @@ def test_the_wheel_carries_migrations_jobs_templates_and_schema(wheel):
     for name in (
         "bulkrunner/_share/migrations/env.py",
         "bulkrunner/_share/jobs/2026-11-shelf-marks/job.yaml",
+        "bulkrunner/_share/templates/table/job.yaml",
+        "bulkrunner/_share/templates/table/tabell.csv",
         "bulkrunner/adapters/manifests/job.schema.json",
         "bulkrunner/vocabulary/terms.json",
     ):

@@ -113,6 +113,7 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "report": [plan, "--out", tmp_path / "report.html"],
         "resume": [run],
         "run": [job, "--env", "staging"],
+        "schema": [],
         "settle": [run, "1", "--as", "applied", "--by", "K", "--reason", "seen"],
         "status": [],
         "stop": [run],

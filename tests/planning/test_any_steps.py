@@ -183,11 +183,24 @@ def test_a_plan_of_what_a_plan_leaves_wants_nothing_more(desk, catalogue, found)
     assert carried_out(after, again).records == after.records
 
 
+def is_create(step):
+    return isinstance(step.action, StepCreate)
+
+
 def idempotent(found):
-    """Return the steps that say of no place what another change says something else of."""
+    """Return the steps that say of no place what another change says something else of.
+
+    What a step does to a bib's holdings it does the next time to one created after it as well.
+    """
     kept, places = [], set()
-    if any(isinstance(step.action, StepCreate) for step, _ in found):
-        found = [(step, refs) for step, refs in found if not isinstance(step.action, StepDelete)]
+    creates = [place for place, (step, _) in enumerate(found) if is_create(step)]
+    if creates:
+        found = [
+            (step, refs)
+            for place, (step, refs) in enumerate(found)
+            if not isinstance(step.action, StepDelete)
+            and (is_create(step) or step.holdings is None or place > creates[-1])
+        ]
     for step, refs in found:
         own = [change.at for change in getattr(step.action, "changes", ())]
         if len(set(own)) == len(own) and places.isdisjoint(own):

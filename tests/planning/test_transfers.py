@@ -315,7 +315,7 @@ class TestMerge:
         merge = step(1, StepMerge(into=HOLDINGS[1], take=("shelfMark",)))
         target, gone = planned(desk, entries(merge, HOLDINGS[0]))
         assert codes([target, gone]) == [(UNCHANGED, "no_change"), (Action.DELETE, "")]
-        assert gone.prerequisites == ()
+        assert gone.prerequisites == (1,)  # the run looks whether the target still has it
 
     @pytest.mark.parametrize("size", [1, 200])
     def test_two_into_one(self, desk, monkeypatch, size):

@@ -28,6 +28,7 @@ def made() -> Iterator[tuple[str, str]]:
         for kind, given in (
             ("plan", {"tried": 12, "policy": reports.LOOSE_POLICY}),
             ("run", {"run": True, "approved": True}),
+            ("joint", {"changes": reports.joint_changes(), "tried": 4}),
         ):
             data = reports.report_data(folder / kind, **given)  # type: ignore[arg-type]
             for form in FORMS:
@@ -45,7 +46,7 @@ def without_digests(text: str) -> str:
 
 def readable(source: str) -> str:
     page = Page(source)
-    text = re.sub(r"'sha256-[A-Za-z0-9+/=]+'", "'sha256-…'", source)
+    text = re.sub(r"(&#39;sha256-)[A-Za-z0-9+/=]+", r"\1…", source)
     text = re.sub(r"(<style>).*?(</style>)", r"\1…\2", text, flags=re.DOTALL)
     text = re.sub(r"(<script\b[^>]*>).*?(</script>)", r"\1…\2", text, flags=re.DOTALL)
     text = re.sub(r'data-size="\d+"', 'data-size="…"', text)

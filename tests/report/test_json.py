@@ -55,6 +55,7 @@ def test_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         "left_out",
         "run",
         "timeline",
+        "moments",
         "ledger",
         "answer_text",
         "reject_text",

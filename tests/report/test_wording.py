@@ -119,7 +119,7 @@ def test_an_unknown_reason_stays_english_and_says_so() -> None:
 
 def test_patterns_are_put_into_swedish() -> None:
     assert SV.pattern("update holding: set shelfMark.label; remove inventoryLevel") == (
-        "Ändra beståndspost: nytt värde i shelfMark.label; ta bort inventoryLevel"
+        "Ändra beståndspost: nytt värde i hyllkod; ta bort beståndsnivå"
     )
     assert SV.pattern("delete bib") == "Radera bibliografisk post"
     assert EN.pattern("delete bib") == "delete bib"
@@ -145,7 +145,7 @@ def test_every_verb_is_put_into_swedish() -> None:
         "ta bort b i delarna",
         "tillägg i c i själva beståndet",
         "ta bort värden ur d var som helst i posten",
-        "byt värde enligt tabell i e i varje hasNote",
+        "byt värde enligt tabell i e i varje anmärkning",
         "byt text i f i beståndet och dess delar",
         "flytta g till @record.h i katalogpostens egna uppgifter",
         "ny typ Note på i",

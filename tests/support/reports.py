@@ -212,6 +212,51 @@ def some_changes() -> list[PlannedChange]:
     return changes
 
 
+def moved(number: int, to: str = "NO", sigel: str = "Ylm", **also: Any) -> list[PlannedChange]:
+    """Return a move as the planner makes it: the new holding, then the old one's end."""
+    old = holding(record_id(number + 1), f"Hc {number}")
+    new = holding("TEMPID", f"Hc {number}")
+    return [
+        a_reported(
+            number,
+            Action.CREATE,
+            sigel=to,
+            after=new,
+            operation={"create": "holding", "sigel": to, "from": record_id(number + 1), **also},
+            pattern="move holding: create the new one",
+        ),
+        a_reported(
+            number + 1,
+            Action.DELETE,
+            sigel=sigel,
+            before=old,
+            operation={"delete": record_id(number + 1), "moved_to": to},
+            pattern="move holding: delete the old one",
+            prerequisites=(number,),
+        ),
+    ]
+
+
+def joint_changes() -> list[PlannedChange]:
+    """Return moves, a merge, and holdings that get earlier content or another bib."""
+    changes = [one for number in range(1, 9, 2) for one in moved(number)]
+    into, other = record_id(10), record_id(11)
+    changes += [
+        a_reported(10, operation={"update": into, "merge": other, "take": ["hasNote"]}),
+        a_reported(
+            11,
+            Action.DELETE,
+            operation={"delete": other, "merged_into": into, "take": ["hasNote"]},
+            pattern="merge holding: delete the merged one",
+            prerequisites=(10,),
+        ),
+        a_reported(12, operation={"update": record_id(12), "revert": -2}),
+        a_reported(13, operation={"update": record_id(13), "repoint": "b2"}),
+        a_reported(14, Action.DELETE, operation={"delete": record_id(14)}),
+    ]
+    return changes
+
+
 def stored_plan(ledger: LedgerStore, changes: list[PlannedChange], **values: Any) -> Plan:
     """Store a complete production plan."""
     given = {

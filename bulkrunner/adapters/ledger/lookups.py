@@ -11,7 +11,10 @@ from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.plans import document_digests
 from bulkrunner.adapters.ledger.rows import change_of
 from bulkrunner.adapters.ledger.schema import planned_changes
-from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+
+_WRITING = sorted(action.value for action in WRITING)
+_FAILED = (Action.REFUSED.value, Action.NOT_FOUND.value)
 
 
 class Lookups(Part):
@@ -40,6 +43,35 @@ class Lookups(Part):
             page = connection.execute(query.order_by(c.number)).all()
             documents = fetch(connection, document_digests(page))
             return [change_of(row, documents) for row in page]
+
+    def waiting(self, plan: str, *, after: int, limit: int) -> Mapping[int, tuple[int, ...]]:
+        """Return the next changes to be carried out that wait for others: number → those."""
+        c = planned_changes.c
+        query = (
+            select(c.number, c.prerequisites)
+            .where(c.plan == plan, c.number > after, c.action.in_(_WRITING))
+            .where(c.prerequisites.is_not(None))
+            .order_by(c.number)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return {number: tuple(numbers) for number, numbers in connection.execute(query)}
+
+    def failed(self, plan: str, numbers: Sequence[int]) -> frozenset[int]:
+        """Return those of the numbers whose changes are refused or not found."""
+        c = planned_changes.c
+        with self._database.read() as connection:
+            return frozenset(
+                number
+                for start in range(0, len(numbers), PAGE)
+                for number in connection.scalars(
+                    select(c.number).where(
+                        c.plan == plan,
+                        c.number.in_(numbers[start : start + PAGE]),
+                        c.action.in_(_FAILED),
+                    )
+                )
+            )
 
     def last_number(self, plan: str) -> int:
         """Return the number of the plan's last change; 0 where it has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,15 @@ from sqlalchemy import delete, select, update
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.schema import results, runs, waits
-from bulkrunner.domain.run import Orders, RunState, Wait
+from bulkrunner.adapters.ledger.columns import instant_text
+from bulkrunner.adapters.ledger.schema import events, results, runs, waits
+from bulkrunner.domain.run import Orders, RunEvent, RunState, Wait
+
+OF_CHANGES = ("intent", "answer", "outcome")
+"""Events that are about a single change."""
+
+MAX_REASON = 600
+"""Characters of a reason that are kept in the chain."""
 
 
 class LiveOrders(Part):
@@ -63,6 +71,31 @@ class LiveOrders(Part):
             row = connection.execute(query).first()
         return None if row is None else Wait(reason=row.reason, until=row.until)
 
+    def log_wait(self, run: str, wait: Wait | None) -> None:
+        """Enter a long wait in the run's chain; None: that it went on."""
+        data: dict[str, Any] = {}
+        if wait is not None:
+            until = None if wait.until is None else instant_text(wait.until)
+            data = {"reason": wait.reason[:MAX_REASON], "until": until}
+        with self._database.write() as connection:
+            chain = Appender(connection, run)
+            chain.append("went_on" if wait is None else "waiting", data, at=self._clock.now())
+            chain.flush()
+
+    def run_events(self, run: str, *, limit: int) -> Sequence[RunEvent]:
+        """Return what happened to the run as a whole, oldest first, at most ``limit``."""
+        query = (
+            select(events.c.at, events.c.kind, events.c.data)
+            .where(events.c.chain == run, events.c.kind.not_in(OF_CHANGES))
+            .order_by(events.c.position)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [
+                RunEvent(at=datetime.fromisoformat(row.at), kind=row.kind, data=_data(row.data))
+                for row in connection.execute(query)
+            ]
+
     def latest_outcomes(self, run: str, *, limit: int) -> Sequence[datetime]:
         """Return when the last changes in plan order were decided, oldest first."""
         query = (
@@ -73,3 +106,8 @@ class LiveOrders(Part):
         )
         with self._database.read() as connection:
             return sorted(connection.scalars(query))
+
+
+def _data(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {}

@@ -14,6 +14,7 @@ from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.facts import ALSO, RUN_ALSO
+from bulkrunner.adapters.ledger.orders import MAX_REASON
 from bulkrunner.adapters.ledger.plans import document_digests
 from bulkrunner.adapters.ledger.rows import (
     RUN,
@@ -260,7 +261,8 @@ class Runs(Part):
         also = {"active_at": at, "requests": old.requests + requests}
         chain = Appender(connection, run)
         now = self._clock.now()
-        data = {"to": new.value, "row": row_digest(row), ALSO: plain_row(also)}
+        told = {"reason": reason[:MAX_REASON]} if reason else {}
+        data = {"to": new.value, "row": row_digest(row), ALSO: plain_row(also), **told}
         event = chain.append("moved", data, at=now)
         connection.execute(
             update(runs)

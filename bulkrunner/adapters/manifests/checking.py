@@ -27,6 +27,7 @@ from bulkrunner.adapters.manifests.selecting_rules import selection_faults
 from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.transfer_rules import transfer_faults
 from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.adapters.manifests.unfilled import unfilled_faults
 from bulkrunner.adapters.patterns import Re2Engine
 from bulkrunner.domain.forms import Outside
 from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
@@ -88,6 +89,7 @@ class _Checking:
             self._note(tell(violation, value), ())
         self._problems.uncounted(more)
         self._note(head_faults(self._data), ())
+        self._note(unfilled_faults(self._data), ())
 
     def _operations(self) -> Part:
         declared = self._data["operations"]

@@ -1,185 +1,251 @@
-"""Says in a sentence what each step of a manifest will do."""
+"""Says in a sentence what each step of a manifest will do, and what bounds them all."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bulkrunner.adapters.manifests.explaining_changes import VERBS, change_said
+from bulkrunner.adapters.manifests.explaining_values import (
+    condition_said,
+    joined,
+    name_said,
+    place_said,
+    record_said,
+    test_said,
+    value_said,
+)
 from bulkrunner.adapters.manifests.problems import harmless
 
-MOST = 120
-"""Characters of a value that are shown."""
-
-_TESTS = {
-    "equals": "is",
-    "in": "is one of",
-    "in_file": "is in the file",
-    "contains": "contains",
-    "starts_with": "starts with",
-    "ends_with": "ends with",
-    "matches": "matches",
-    "before": "is before",
-    "after": "is after",
-}
-
-_SCOPES = {
-    "components": "in every component",
-    "item_and_components": "on the item and in every component",
-    "each_place": "where the shelf data is, on the item or in its components",
-    "anywhere": "anywhere in the record",
-    "record": "in the record part",
-}
-
-_VERBS = (
-    "set",
-    "remove",
-    "append",
-    "remove_items",
-    "replace_value",
-    "replace_text",
-    "move_value",
-    "retype",
-)
-
-
 _TRANSFERS = ("move", "repoint", "copy", "merge", "split", "revert")
+_MAKES_HOLDINGS = ("create", "move", "repoint", "copy", "split")
+
+_NUMBERS = {
+    "bib": "numbers of bibs",
+    "holding": "numbers of holdings",
+    "libris3": "numbers of LIBRIS III",
+    "isbn": "ISBN",
+    "issn": "ISSN",
+}
+
+_CEILINGS = {"records": "change", "create": "create", "update": "update", "delete": "delete"}
 
 
 def explained(data: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for the explicit operations, if any, and one for every step.
+    """Return a sentence for the explicit operations, if any, one for every step, and the bounds.
 
     Args:
         data: a manifest that fits the schema, as read.
     """
-    said = []
-    operations = data.get("operations")
-    if isinstance(operations, dict):
-        said.append(f"The operations in {operations['file']} are carried out one by one.")
-    elif operations:
-        said.append(f"{len(operations):,} explicit operations are carried out one by one.")
+    sigels = [str(sigel) for sigel in data.get("sigels", ())]
+    said = [*_operations(data.get("operations"))]
     for number, step in enumerate(data.get("steps", ()), start=1):
         name = f" ({harmless(step['name'])})" if step.get("name") else ""
-        said.append(f"Step {number}{name}: {_step(step)}.")
-    return said
+        missing = step.get("on_missing", data.get("on_missing"))
+        said.append(f"Step {number}{name}: {_step(step, sigels, missing)}.")
+    return [*said, *_bounds(data, sigels)]
 
 
-def _step(step: Mapping[str, Any]) -> str:
+def _operations(operations: Any) -> Iterator[str]:
+    if isinstance(operations, dict):
+        yield f"The operations in {name_said(operations['file'])} are carried out one by one."
+    elif operations:
+        kinds = Counter(
+            next(kind for kind in ("create", "update", "delete") if kind in one)
+            for one in operations
+        )
+        counted = joined(f"{count:,} {kind}" for kind, count in kinds.items())
+        yield f"Explicit operations are carried out one by one: {counted}."
+
+
+def _bounds(data: Mapping[str, Any], sigels: Sequence[str]) -> Iterator[str]:
+    if parameters := data.get("parameters"):
+        yield f"Parameters: {joined(_parameter(*one) for one in parameters.items())}."
+    if sigels:
+        covers = (data.get("agreement") or {}).get("covers", ["holdings"])
+        kinds = ("bibs and " if "bibs" in covers else "") + "holdings of "
+        named = joined(map(harmless, sigels), "or")
+        yield f"Only {kinds}{named} are written; any other record is refused, and reported."
+    if ceilings := data.get("ceilings"):
+        most = joined((_ceiling(*one) for one in ceilings.items()), "or")
+        yield f"A plan with {most} cannot be run."
+    for one in data.get("accept", ()):
+        yield f"Up to {one['at_most']:,} refusals {one['code']} are accepted."
+
+
+def _ceiling(key: str, most: int) -> str:
+    what = _CEILINGS[key]
+    return f"more than {most:,} {what}s" if most else f"any {what}"
+
+
+def _parameter(name: str, declared: Any) -> str:
+    default = declared.get("default") if isinstance(declared, dict) else declared
+    if default is None or (isinstance(declared, dict) and declared.get("required")):
+        return f"{name}, which a plan must be given"
+    return f"{name}, {value_said(default)} unless a plan is given another"
+
+
+def _step(step: Mapping[str, Any], sigels: Sequence[str], missing: str | None) -> str:
     if "undo" in step:
-        return f"what the job {step['undo']['job']} changed is restored"
-    parts = [_selection(step)]
-    if holdings := step.get("holdings"):
-        whose = {"own": "the job's libraries", "all": "the job's libraries; others are reported"}
-        named = whose[holdings] if isinstance(holdings, str) else ", ".join(holdings)
-        parts.append(f"the holdings on it of {named}")
+        return f"what the job {name_said(step['undo']['job'])} changed is restored"
+    said = _concerned(step, sigels)
     if where := step.get("where"):
-        parts.append(f"where {_condition(where)} (others are passed over)")
-    sentence = ", ".join(parts) + ": " + _action(step)
+        said += f", where {condition_said(where)} (others are passed over)"
+    return f"{said}: {_action(step)}" + "".join(_guards(step, missing))
+
+
+def _concerned(step: Mapping[str, Any], sigels: Sequence[str]) -> str:
+    thing, rest = _selection(step)
+    holdings = step.get("holdings")
+    if holdings is None:
+        on_bibs = "create" in step or (
+            isinstance(step.get("function"), dict) and step["function"].get("on") == "bib"
+        )
+        return f"for every {'bib' if thing == 'id' and on_bibs else thing} {rest}"
+    named = joined(map(harmless, holdings if isinstance(holdings, list) else sigels), "or")
+    bib = "the bib of a row" if thing == "row" else "a bib"
+    others = " (those of other libraries are reported)" if holdings == "all" else ""
+    return f"for each holding of {named or 'the job'} on {bib} {rest}{others}"
+
+
+def _guards(step: Mapping[str, Any], missing: str | None) -> Iterator[str]:
     if expect := _expect(step):
-        wanted = " and ".join(f"{place} {_test(value)}" for place, value in expect.items())
-        sentence += f"; refused unless {wanted}"
-    if step.get("on_duplicate") == "skip":
-        sentence += "; passed over where the library has a holding already"
-    return sentence
+        wanted = " and ".join(
+            f"{place_said(place)} {test_said(value)}" for place, value in expect.items()
+        )
+        yield f"; refused unless {wanted}"
+    if any(verb in step for verb in _MAKES_HOLDINGS):
+        skips = step.get("on_duplicate") == "skip"
+        yield "; " + ("passed over" if skips else "refused")
+        yield " where the library has a holding on the bib already"
+    if step.get("on_several") == "all":
+        yield "; where an input names several records, all are meant"
+    if missing == "refuse":
+        yield "; what does not exist is refused"
 
 
-def _selection(step: Mapping[str, Any]) -> str:
+def _selection(step: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what is selected, one by one, and which of them."""
     if "ids" in step:
-        ids = step["ids"]
-        if isinstance(ids, dict):
-            ids = ids.get("file", ids.get("list"))
-        return f"for every id in {ids}" if isinstance(ids, str) else f"for {len(ids):,} ids"
+        return "id", _ids(step["ids"])
     if "rows" in step:
-        return f"for every row of {step['rows']['file']}, by its column {step['rows']['key']}"
+        rows = step["rows"]
+        column = f"by its column {name_said(str(rows['key']))}"
+        return "row", f"of {name_said(rows['file'])}, {column}{_numbers(rows)}"
     if "report" in step:
-        ended = " or ".join(step["report"].get("outcomes", ["applied"]))
-        return f"for every record of the report {step['report']['file']} that ended {ended}"
+        return "record", _report(step["report"])
     if "library" in step:
         named = step["library"]
-        return f"for every holding of {named if isinstance(named, str) else ', '.join(named)}"
-    query = " and ".join(f"{key}={_value(value)}" for key, value in step["find"].items())
-    return f"for every record that the search {query} finds"
+        named = [named] if isinstance(named, str) else named
+        return "holding", f"of {joined(map(harmless, named))}"
+    query = " and ".join(f"{name_said(key)}={_term(value)}" for key, value in step["find"].items())
+    return "record", f"that the search {query} finds"
+
+
+def _term(value: Any) -> str:
+    return "|".join(map(_term, value)) if isinstance(value, list) else name_said(value)
+
+
+def _ids(ids: Any) -> str:
+    if isinstance(ids, dict):
+        listed = ids.get("file", ids.get("list"))
+        return _ids(listed) + _numbers(ids)
+    if isinstance(ids, str):
+        return f"in {name_said(ids)}"
+    return f"of the {len(ids):,} in the manifest"
+
+
+def _numbers(given: Mapping[str, Any]) -> str:
+    kinds = given.get("as", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    said = joined((_NUMBERS[kind] for kind in kinds), "or")
+    return f" (bare numbers are {said})" if kinds else ""
+
+
+def _report(report: Mapping[str, Any]) -> str:
+    wanted = []
+    given = [key for key in ("outcomes", "actions", "codes") if key in report]
+    for key in given or ["outcomes"]:
+        words = {"outcomes": "ended", "actions": "was planned as", "codes": "has the code"}
+        wanted.append(f"{words[key]} {joined(map(harmless, report.get(key, ['applied'])), 'or')}")
+    return f"of the report {name_said(report['file'])} that {joined(wanted)}"
 
 
 def _action(step: Mapping[str, Any]) -> str:
     if "function" in step:
-        called = step["function"]
-        name = called if isinstance(called, str) else called["call"]
-        return f"the function {name} of the job folder decides"
+        return _function(step["function"])
     if "delete" in step:
         return "it is deleted"
     if "create" in step:
-        return f"{_value(step['create'].get('sigel'))} gets a new holding on it"
+        return _create(step["create"])
     if "example" in step:
-        match, result = _value(step["example"]["match"]), _value(step["example"]["result"])
-        return f"what looks like {match} becomes {result}"
+        match, result = value_said(step["example"]["match"]), value_said(step["example"]["result"])
+        return f"if it looks like {match}, that becomes {result}; if not, it is passed over"
     if step.get("resave") or step.get("update", {}).get("resave"):
         return "it is saved again as it is"
-    if any(verb in step for verb in _VERBS):
-        return _change(step)
+    if any(verb in step for verb in VERBS):
+        return change_said(step)
     for verb in _TRANSFERS:
         if verb in step:
             return _transfer(verb, step[verb])
     changes = step.get("changes") or step.get("update", {}).get("changes", ())
-    return "; then ".join(_change(change) for change in changes)
+    return "; then ".join(change_said(change) for change in changes)
+
+
+def _function(called: Any) -> str:
+    name = called if isinstance(called, str) else called["call"]
+    module, _, function = name.partition(":")
+    said = f"the function {harmless(function)} of {harmless(module)}.py decides what becomes of it"
+    if isinstance(called, dict) and (files := called.get("files")):
+        said += f", reading {joined(map(name_said, files))}"
+    return said
+
+
+def _create(create: Mapping[str, Any]) -> str:
+    body = joined(map(harmless, create.get("body", {})))
+    content = f" with {body}" if body else ""
+    return f"{name_said(create.get('sigel'))} gets a new holding on it{content}"
 
 
 def _transfer(verb: str, given: Mapping[str, Any]) -> str:
     match verb:
         case "move":
-            return f"it is created anew for {_value(given['to'])}, then deleted"
+            return (
+                f"it is created anew for {name_said(given['to'])}, components included, "
+                "and then deleted here"
+            )
         case "repoint":
-            return f"it is hung on the bib {_value(given['to'])}"
+            return f"it is hung on {record_said('bib', given['to'])}"
         case "copy":
             return f"a copy of it is created{_elsewhere(given)}"
         case "merge":
-            taken = ", ".join(given["take"])
-            return f"its {taken} are added to {_value(given['into'])}, then it is deleted"
+            taken = joined(map(place_said, given["take"]))
+            return (
+                f"its {taken} are added to {record_said('holding', given['into'])}, unless "
+                "they are there; when that is saved it is deleted"
+            )
         case "split":
-            which = _condition(given["components"])
-            return f"its components where {which} become a holding of their own{_elsewhere(given)}"
-    if "version" in given:
-        return f"it gets back the content of version {given['version']}"
-    return f"it gets back the content from before the job {given['before_run_of']['job']}"
+            which = condition_said(given["components"])
+            return (
+                f"its components where {which} become a holding of their own{_elsewhere(given)}; "
+                "when that is saved they are taken away here"
+            )
+    return _revert(given)
+
+
+def _revert(given: Mapping[str, Any]) -> str:
+    if "version" not in given:
+        job = name_said(given["before_run_of"]["job"])
+        return f"it gets back what it was before the job {job} changed it"
+    named = {-2: "the version before the newest", 0: "its first version"}
+    version = named.get(given["version"], f"version {given['version']}")
+    return f"it gets back the content of {version}"
 
 
 def _elsewhere(given: Mapping[str, Any]) -> str:
-    library = f" for {_value(given['sigel'])}" if "sigel" in given else ""
-    return library + (f" on the bib {_value(given['of'])}" if "of" in given else "")
-
-
-def _change(change: Mapping[str, Any]) -> str:
-    verb = next((verb for verb in _VERBS if verb in change), None)
-    if verb is None:
-        return _value(change)
-    said = _verb(verb, change[verb])
-    if scope := change.get("in"):
-        said += " " + (_SCOPES.get(scope, "") if isinstance(scope, str) else f"in {_value(scope)}")
-    if when := change.get("when"):
-        said += f", when {_condition(when)}"
-    return said
-
-
-def _verb(verb: str, given: Mapping[str, Any]) -> str:
-    at = given.get("at", "")
-    match verb:
-        case "set":
-            return f"{at} becomes {_value(given['to'])}"
-        case "remove":
-            return f"{at} is removed"
-        case "append":
-            return f"{at} gets {_value(given['value'])}, unless it is there"
-        case "remove_items":
-            return f"of {at} those are removed that match {_value(given['matching'])}"
-        case "replace_value":
-            return f"the values of {at} are replaced by a table"
-        case "replace_text":
-            what = given.get("find", given.get("pattern"))
-            return f"in {at} the text {_value(what)} becomes {_value(given.get('with', ''))}"
-        case "move_value":
-            return f"{given['from']} is moved to {given['to']}"
-        case _:
-            return f"the type of {at} becomes {given['to']}"
+    library = f" for {name_said(given['sigel'])}" if "sigel" in given else ""
+    return library + (f" on {record_said('bib', given['of'])}" if "of" in given else "")
 
 
 def _expect(step: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -188,46 +254,3 @@ def _expect(step: Mapping[str, Any]) -> Mapping[str, Any]:
             found: Mapping[str, Any] = inner["expect"]
             return found
     return {}
-
-
-def _condition(where: Any) -> str:
-    if not isinstance(where, dict):
-        return _value(where)
-    return " and ".join(_clause(key, value) for key, value in where.items())
-
-
-def _clause(key: str, value: Any) -> str:
-    match key:
-        case "all" | "any" if isinstance(value, list):
-            return "(" + _joined(value, " and " if key == "all" else " or ") + ")"
-        case "not":
-            return f"not ({_condition(value)})"
-        case _:
-            return f"{harmless(key)} {_test(value)}"
-
-
-def _joined(conditions: Sequence[Any], word: str) -> str:
-    return word.join(_condition(one) for one in conditions)
-
-
-def _test(value: Any) -> str:
-    if value is None:
-        return "is absent"
-    if isinstance(value, dict) and set(value) <= {*_TESTS, "exists"} and value:
-        return " and ".join(_tests(value))
-    return f"is {_value(value)}"
-
-
-def _tests(value: Mapping[str, Any]) -> Iterable[str]:
-    for name, wanted in value.items():
-        if name == "exists":
-            yield "is there" if wanted else "is absent"
-        else:
-            yield f"{_TESTS[name]} {_value(wanted)}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict) and set(value) == {"$value"}:
-        return str(value["$value"])
-    text = json.dumps(value, ensure_ascii=False)
-    return harmless(text if len(text) <= MOST else text[:MOST] + "…")

@@ -100,7 +100,7 @@ def _refusal(error: OSError, part: str, folder: int, name: str) -> FileRefused:
             return FileRefused(
                 "missing_file",
                 f"the file {shown(name)} does not exist in the job folder",
-                f"did you mean {shown(near)}?" if near else "",
+                f"did you mean {shown(near)}?" if near else "put it there, or correct the name",
             )
         case errno.ENXIO:
             return FileRefused("not_a_file", f"{shown(name)} is no regular file")

@@ -23,6 +23,9 @@ from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does
 
+FaultOfTotal = tuple[str, str, str]
+"""Code, message and hint of a fault that only the whole of a list shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -53,8 +56,8 @@ class Part(Protocol):
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order; faults go to ``report``, and their entries are left out."""
 
-    def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:
-        """Return code and message of a fault that only the whole shows."""
+    def fault_of_total(self, total: int, readable: int, /) -> FaultOfTotal | None:
+        """Return code, message and hint of a fault that only the whole shows."""
 
     def input(self) -> Mapping[str, Any] | None:
         """Return how its file was read, once it was; None where there is none."""
@@ -75,7 +78,7 @@ class InlineOperations:
         for data, source in self.operations:
             yield _explicit(operation_of(data, source, self.iris), source)
 
-    def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
+    def fault_of_total(self, _total: int, _readable: int, /) -> FaultOfTotal | None:
         """Find nothing; the schema wants one operation at least."""
         return None
 
@@ -118,9 +121,11 @@ class FileOperations:
                 )
             )
 
-    def fault_of_total(self, total: int, _readable: int, /) -> tuple[str, str] | None:
+    def fault_of_total(self, total: int, _readable: int, /) -> FaultOfTotal | None:
         """Find an empty file."""
-        return None if total else ("empty", f"{shown(self.name)} holds no operation")
+        if total:
+            return None
+        return "empty", f"{shown(self.name)} holds no operation", "write one operation per line"
 
     def input(self) -> None:
         """Return nothing: there is no list or table."""
@@ -188,7 +193,7 @@ class Step:
             key += ":" + digest_of_bytes(row)
         return Entry(found.source, one, key, meaning)
 
-    def fault_of_total(self, total: int, readable: int, /) -> tuple[str, str] | None:
+    def fault_of_total(self, total: int, readable: int, /) -> FaultOfTotal | None:
         """Find a list that names no record."""
         if readable:
             return None
@@ -196,8 +201,10 @@ class Step:
             return (
                 "no_readable_id",
                 f"no line of {self.selection.called} ({total:,} in all) names a record",
+                "ids are short ids, addresses or numbers; say what bare numbers are: as: bib",
             )
-        return "empty", f"{self.selection.called} holds no id"
+        hint = "write one record per line; in a table one per row, below the names of the columns"
+        return "empty", f"{self.selection.called} holds no id", hint
 
     def input(self) -> Mapping[str, Any] | None:
         """Return how the list or table was read."""
@@ -225,7 +232,7 @@ class EnvironmentStep:
         one = StepSelection(source=self.at, step=self.does, selects=self.selects)
         yield Entry(self.at, one, None, canonical_bytes(dict(self.selects)))
 
-    def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
+    def fault_of_total(self, _total: int, _readable: int, /) -> FaultOfTotal | None:
         """Find nothing; what a selection holds is known when a plan is made."""
         return None
 
@@ -267,7 +274,7 @@ class UndoStep:
         )
         yield _explicit(undo, self.at)
 
-    def fault_of_total(self, _total: int, _readable: int, /) -> tuple[str, str] | None:
+    def fault_of_total(self, _total: int, _readable: int, /) -> FaultOfTotal | None:
         """Find nothing; an empty list undoes nothing."""
         return None
 

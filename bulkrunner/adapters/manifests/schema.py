@@ -35,11 +35,15 @@ class Violation:
     names: tuple[str, ...] = ()
 
 
+def schema_text() -> str:
+    """Return the published schema as it is written."""
+    return files(__package__).joinpath("job.schema.json").read_text(encoding="utf-8")
+
+
 @cache
 def schema() -> dict[str, Any]:
     """Return the published schema."""
-    text = files(__package__).joinpath("job.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
+    loaded: dict[str, Any] = json.loads(schema_text())
     return loaded
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
 from bulkrunner.adapters.reports.showing import one_line, visible
 from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.plan import WRITING, Part
 from bulkrunner.domain.report import ORDER, ReportData, ReportedChange
 from bulkrunner.domain.run import Outcome, Result
 
@@ -28,6 +29,9 @@ SEARCHED = 8
 
 MAX_KNOWN = 20_000
 """Different texts in a table; further ones stand in the rows themselves."""
+
+NUMBERS = frozenset({"code", "message", "why"})
+"""What a row says by number, of which 0 is one."""
 
 ACTIONS = tuple(action.value for action in ORDER)
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
@@ -63,6 +67,7 @@ class Blocks:
         self.places = Table()
         self.codes = Table()
         self.cleanups = Table()
+        self.messages = Table()
         self.sigels = Table()
         self.twins = Table()
         self.count = 0
@@ -113,7 +118,11 @@ class Blocks:
 
     def _detail(self, item: ReportedChange) -> list[Any]:
         lines, more = lines_of(item.differences, MAX_VALUE)
-        extra: dict[str, Any] = {key: value for key, value in self._extra(item) if value}
+        extra: dict[str, Any] = {
+            key: value
+            for key, value in self._extra(item)
+            if value or (key in NUMBERS and value == 0)
+        }
         if more:
             extra["more"] = more
         return [[self._line(line) for line in lines], *([extra] if extra else [])]
@@ -121,12 +130,17 @@ class Blocks:
     def _extra(self, item: ReportedChange) -> Iterator[tuple[str, Any]]:
         change = item.change
         yield "nolink", int(item.link is None)
-        yield "message", visible(change.message[:600])
-        if change.given != change.record:
+        yield "message", self._message(change.message)
+        if change.given != change.record or change.action not in WRITING:
             yield "given", [_short(change.given, 120), _short(str(change.source), 120)]
+        if len(change.parts) > 1:
+            yield "inputs", [self._input(part) for part in change.parts[:20]]
         yield "after", list(change.prerequisites[:20])
         yield "cleanups", [self.cleanups.number(text[:300]) for text in change.cleanups[:20]]
-        yield "notes", [[self.codes.number(code), _short(text, 300)] for code, text in change.notes]
+        yield (
+            "notes",
+            [[self.codes.number(code), self._message(text)] for code, text in change.notes],
+        )
         if change.bib and change.bib.id != change.record:
             yield "bib", _short(change.bib.id, 60)
         if item.tried is not None:
@@ -144,10 +158,18 @@ class Blocks:
         yield "said", visible(item.words[:600])
         yield "status", item.status
         yield "error", visible(item.error_id[:60])
-        yield "why", visible(result.message[:600])
+        yield "why", self._message(result.message)
         yield "remarks", [self._remark(key, value) for key, value in result.detail.items()]
         yield "attempts", len(item.attempts)
         yield "decided", result.decided_at.isoformat() if result.decided_at else ""
+
+    def _input(self, part: Part) -> list[Any]:
+        code = self.codes.number(part.code)
+        return [_short(part.given, 120), _short(str(part.source), 120), code]
+
+    def _message(self, text: str) -> int | str:
+        """Return a sentence of the program, by its number behind the blocks; empty where none."""
+        return self.messages.number(text[:600]) if text else ""
 
     def _remark(self, key: str, value: Any) -> list[Any]:
         inner = value.get(key, value) if isinstance(value, Mapping) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkrunner.adapters.reports.joint import joint_line
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.generalising import General
@@ -13,9 +14,14 @@ MAX_VALUE = 80
 LABELS = ("", "label", "value")
 """Places inside a value that are the value itself to people."""
 
+OWN_WORDS = ("revert", "replace")
+"""Verbs of updates that have words of their own."""
+
 
 def effect_line(group: PatternGroup, words: Language) -> str:
     """Return what the changes of a group do."""
+    if group.joint is not None:
+        return joint_line(group, group.joint, words)
     if group.origin:
         told = [part for part in group.parts if part.values]
         parts = parts_line(tuple(told), words, made=group.action is Action.CREATE)
@@ -25,7 +31,8 @@ def effect_line(group: PatternGroup, words: Language) -> str:
         kind = words.text("p_of", kind=kind, sigel=one_line(sigel, 40))
     if group.action is Action.DELETE:
         return _deletion(group, kind, words)
-    verb = f"p_{group.action.value}"
+    own = group.verb in OWN_WORDS and group.level not in ("all", "coarse")
+    verb = f"p_{group.verb if own else group.action.value}"
     if group.level == "all":
         return words.text(f"{verb}_all", kind=kind)
     if not group.parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from bulkrunner.adapters.reports.json_patterns import pattern_as_dict
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.gates import Approval, Evidence
 from bulkrunner.domain.report import REPORT_VERSION, Grouped, ReportData
-from bulkrunner.domain.report_facts import Estimate, Noted, Timeline
+from bulkrunner.domain.report_facts import Estimate, Moment, Noted, Timeline
 
 
 def head_as_dict(data: ReportData, words: Language) -> dict[str, Any]:
@@ -186,6 +187,21 @@ def timeline_as_dict(found: Timeline | None) -> dict[str, Any] | None:
         "steps": found.steps,
         "per_second": round(found.per_second, 2),
     }
+
+
+def moments_as_list(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """Return what happened to the run as a whole, oldest first."""
+    return [
+        {
+            "at": time_text(one.at),
+            "what": one.kind,
+            "by": one.by,
+            "reason": one.reason,
+            "rate": one.rate,
+            "until": time_text(one.until),
+        }
+        for one in moments
+    ]
 
 
 def time_text(value: datetime | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from bulkrunner.adapters.reports.effects import effect_line, parts_line
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.generalising import General
-from bulkrunner.domain.report import PatternGroup, PatternPart
+from bulkrunner.domain.report import Joint, PatternGroup, PatternPart
 
 
 def pattern_as_dict(group: PatternGroup, words: Language) -> dict[str, Any]:
@@ -30,6 +30,24 @@ def pattern_as_dict(group: PatternGroup, words: Language) -> dict[str, Any]:
             for variant in group.variants
         ],
         "different": group.different,
+        "verb": group.joint.verb if group.joint else group.verb or None,
+        "together": _joint(group.joint),
+    }
+
+
+def _joint(joint: Joint | None) -> dict[str, Any] | None:
+    if joint is None:
+        return None
+    return {
+        "records": joint.records,
+        "actions": dict(joint.actions),
+        "origins": dict(joint.origins),
+        "destinations": dict(joint.destinations),
+        "changed_too": dict(joint.mixed),
+        "partners": {
+            str(number): [item.change.number for item in items]
+            for number, items in joint.partners.items()
+        },
     }
 
 

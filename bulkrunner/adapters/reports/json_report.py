@@ -8,7 +8,12 @@ from typing import Any
 
 from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
 from bulkrunner.adapters.reports.json_changes import change_as_dict
-from bulkrunner.adapters.reports.json_head import head_as_dict, run_as_dict, timeline_as_dict
+from bulkrunner.adapters.reports.json_head import (
+    head_as_dict,
+    moments_as_list,
+    run_as_dict,
+    timeline_as_dict,
+)
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
@@ -31,6 +36,7 @@ def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
         {
             "run": run_as_dict(data),
             "timeline": timeline_as_dict(data.timeline),
+            "moments": moments_as_list(data.moments),
             "ledger": data.head,
             "answer_text": approving_text(data, words),
             "reject_text": rejecting_text(data, words),

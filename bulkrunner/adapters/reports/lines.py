@@ -13,6 +13,8 @@ MAX_LINES = 200
 """Lines of one change that are shown; the rest is in the JSON form."""
 
 MAX_DEPTH = 12
+NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
+"""What a text begins with that names a library or a term."""
 
 
 class Shown(NamedTuple):
@@ -79,9 +81,9 @@ def _walk(place: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any, limit: int) -> Shown:
-    link = isinstance(value, dict) and "@id" in value
-    text, cut = shorten(as_text(value["@id"] if link else value), limit)
-    return Shown(visible(text), cut, link)
+    node = isinstance(value, dict) and "@id" in value
+    text, cut = shorten(as_text(value["@id"] if node else value), limit)
+    return Shown(visible(text), cut, node or text.startswith(NAMED))
 
 
 def changed_middle(before: str, after: str) -> tuple[int, int]:

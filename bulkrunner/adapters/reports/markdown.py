@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bulkrunner.adapters.reports.effects import effect_line
+from bulkrunner.adapters.reports.joint import joint_how
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page.consequences import Point
 from bulkrunner.adapters.reports.showing import one_line
@@ -151,7 +152,10 @@ def _patterns(data: ReportData, words: Language) -> Iterator[str]:
 
 
 def _pattern(group: PatternGroup, words: Language) -> Iterator[str]:
-    yield f"- **{words.number(group.count)} ×** {plain(effect_line(group, words), 1000)}"
+    count = group.joint.records if group.joint else group.count
+    yield f"- **{words.number(count)} ×** {plain(effect_line(group, words), 1000)}"
+    if group.joint:
+        yield f"  {plain(' '.join(joint_how(group.joint, words)), 1000)}"
     for item in group.samples:
         yield f"  - {_named(item)}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bulkrunner.adapters.reports.blocks import ACTIONS, OUTCOMES, ROWS, Blocks, as_json
 from bulkrunner.adapters.reports.effects import effect_line
-from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.showing import one_line, visible
 from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.report import ReportData, record_link
@@ -52,6 +52,7 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 [one_line(effect_line(group, words), 160) for words in both]
                 for group in data.grouped.patterns
             ],
+            "joint": [int(group.joint is not None) for group in data.grouped.patterns],
             "places": [
                 [one_line(place, 120), *(one_line(words.place(place), 200) for words in both)]
                 for place in blocks.places.texts()
@@ -63,10 +64,17 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 [one_line(words.cleanup(text).text, 400) for words in both]
                 for text in blocks.cleanups.texts()
             ],
+            "messages": [_worded(text, both) for text in blocks.messages.texts()],
             "twins": blocks.twins.lists(),
             "words": {words.name: _words(words) for words in both},
         }
     )
+
+
+def _worded(text: str, both: list[Language]) -> list[list[str]]:
+    """Return a sentence of the program in each language, with the one that it turned out in."""
+    found = [words.reason(text) for words in both]
+    return [[visible(one.text), one.lang] for one in found]
 
 
 def _explained(code: str, both: list[Language]) -> list[Any]:

@@ -18,6 +18,8 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
 SILENT = frozenset({"label", "value", "prefLabel"})
 """Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
 
+_PLACE = re.compile(r"(?<![\w.@:])(?:@record\.)?@?[A-Za-z][\w:]*(?:\.@?[\w:]+)*")
+
 MAX_REASON = 2000
 """Characters of a reason that are looked at; longer ones are not translated."""
 
@@ -82,6 +84,10 @@ class Language:
             return self.text("none")
         local = value.astimezone(STOCKHOLM)
         return f"{local:{self._data['format']['time']}} ({self._data['format']['timezone']})"
+
+    def moment(self, value: datetime) -> str:
+        """Return a point in time to the second, by the Swedish clock."""
+        return f"{value.astimezone(STOCKHOLM):{self._data['format']['moment']}}"
 
     def day(self, value: Any) -> str:
         """Return a day; what is no day as it is written."""
@@ -167,10 +173,15 @@ class Language:
                 return template.format(kind=kinds.get(kind, kind), rest=self._put(rest))
         return text
 
+    def _named(self, found: re.Match[str]) -> str:
+        """Put a place inside a pattern into everyday words, where its property has any."""
+        steps = found[0].removeprefix("@record.").split(".")
+        return self.place(found[0]) if steps[0] in self._properties else found[0]
+
     def _put(self, text: str) -> str:
         for regex, word in self._words:
             text = regex.sub(word, text)
-        return text
+        return _PLACE.sub(self._named, text)
 
 
 def _counted(text: str, words: Mapping[str, str]) -> str:

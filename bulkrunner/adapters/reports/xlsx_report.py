@@ -167,7 +167,7 @@ def _heads(words: Language) -> Sequence[str]:
 def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     for group in data.grouped.patterns:
         yield (
-            group.count,
+            group.joint.records if group.joint else group.count,
             words.name_of("action", group.action.value),
             effect_line(group, words),
             ", ".join(f"{sigel} {count}" for sigel, count in group.sigels.items()),

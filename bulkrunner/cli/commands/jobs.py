@@ -80,7 +80,14 @@ def input_told(read: Mapping[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--kind", default="update", show_default=True, help="What kind of job it is.")
+@click.option(
+    "--sigel",
+    "sigels",
+    multiple=True,
+    help="The library's sigel, to be filled in; given twice, also the other library's.",
+)
 @click.option(
     "--in",
     "parent",
@@ -88,11 +95,62 @@ def input_told(read: Mapping[str, Any]) -> str:
     default=Path(),
     help="Where to make the folder (default: here).",
 )
+@click.option("--kinds", "listing", is_flag=True, help="List the kinds of jobs, and make nothing.")
 @global_options
-def new(invocation: Invocation, name: str, parent: Path) -> None:
-    """Make a new job folder with a commented manifest."""
-    from bulkrunner.bootstrap import new_job_folder
+def new(
+    invocation: Invocation,
+    name: str | None,
+    kind: str,
+    sigels: tuple[str, ...],
+    parent: Path,
+    *,
+    listing: bool,
+) -> None:
+    """Make a new job folder with a commented manifest of a kind of job."""
+    from bulkrunner.bootstrap import kinds_of_jobs, new_job_folder
 
-    folder = new_job_folder(name, parent)
-    invocation.document.update(job=name, folder=str(folder), manifest=str(folder / "job.yaml"))
-    invocation.say(f"{folder}/ is ready: fill in job.yaml, then: bulkrunner check {folder}")
+    if listing:
+        known = kinds_of_jobs()
+        invocation.document["kinds"] = known
+        for one, sentence in known.items():
+            invocation.say(f"{one.ljust(max(map(len, known)))}  {sentence}")
+        return
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME'.", click.get_current_context())
+    made = new_job_folder(name, parent, kind=kind, sigels=sigels)
+    folder = made.folder
+    invocation.document.update(
+        job=name,
+        kind=kind,
+        folder=str(folder),
+        manifest=str(folder / "job.yaml"),
+        files=list(made.files),
+    )
+    invocation.say(f"{folder}/ is ready: {', '.join(made.files)}")
+    invocation.say(f"fill in what stands in capitals, then: bulkrunner check {folder}")
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file."
+)
+@global_options
+def schema(invocation: Invocation, out: Path | None) -> None:
+    """Print the JSON Schema of manifests, for editors."""
+    import json
+
+    from bulkrunner.bootstrap import manifest_schema
+    from bulkrunner.errors import UsageError
+
+    text = manifest_schema()
+    invocation.document["schema"] = json.loads(text)
+    if out is None:
+        invocation.say(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from None
+    invocation.document["path"] = str(out)
+    invocation.say(f"{out} is written; a manifest beside it begins with:")
+    invocation.say(f"# yaml-language-server: $schema={out.name}")

@@ -181,7 +181,7 @@ class Executor:
         parts, control = self._parts, self._control
         plan = parts.ledger.plan(run.plan)
         tally = self._tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
-        records = Records(parts.ledger, run.id, control)
+        records = Records(parts.ledger, run.id, plan.id, control)
         terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
         frame = self._frame(plan, records, terms)
         listener = Listener(

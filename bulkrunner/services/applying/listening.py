@@ -14,6 +14,10 @@ LISTEN_EVERY = 0.5
 """Seconds between two looks into the ledger; an order is obeyed within a second."""
 
 
+LONG = timedelta(seconds=60)
+"""A wait that is to take so long is entered in the run's chain."""
+
+
 class WaitingNow:
     """A ``Progress`` that passes everything on and remembers what is waited for."""
 
@@ -66,6 +70,7 @@ class Listener:
         self._set_rate = set_rate
         self._rate: float | None = None
         self._told: Wait | None = None
+        self._logged: str | None = None
         self._paused: Wait | None = None
         self._looked_at = float("-inf")
 
@@ -109,6 +114,19 @@ class Listener:
         if wait != self._told:
             self._ledger.note_wait(self._run, wait)
             self._told = wait
+            self._log(wait)
+
+    def _log(self, wait: Wait | None) -> None:
+        """Enter a long wait once, however often its end is reckoned anew, and when it is over."""
+        if wait is not None and wait.reason == self._logged:
+            return
+        if self._logged is not None:
+            self._ledger.log_wait(self._run, None)
+            self._logged = None
+        if wait is None or wait.until is None or wait.until - self._clock.now() < LONG:
+            return
+        self._ledger.log_wait(self._run, wait)
+        self._logged = wait.reason
 
     def hold_once(self, by: str) -> None:
         """Pause the run by itself, once."""

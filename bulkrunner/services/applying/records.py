@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from bulkrunner.domain.ports import RunLedger
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 from bulkrunner.services.applying.control import Control
@@ -15,12 +16,13 @@ from bulkrunner.services.applying.control import Control
 class Records:
     """One run's entries; the first that fails ends the run."""
 
-    def __init__(self, ledger: RunLedger, run: str, control: Control) -> None:
+    def __init__(self, ledger: Ledger, run: str, plan: str, control: Control) -> None:
         self._ledger = ledger
         self._run = run
+        self._plan = plan
         self._control = control
         self._under_way = 0
-        self._unsaved: dict[int, EndedAs] = {}
+        self._unsaved: dict[int, Result] = {}
         self._changed = threading.Condition()
 
     def intend(self, attempt: Attempt) -> None:
@@ -40,7 +42,7 @@ class Records:
     def conclude(self, change: int, result: Result) -> None:
         """Hand in an outcome."""
         with self._changed:
-            self._unsaved[change] = EndedAs(outcome=result.outcome, record=result.record)
+            self._unsaved[change] = result
         stored = self._ledger.conclude(self._run, change, result)
         self._watch(stored)
         stored.add_done_callback(lambda _: self._unsaved.pop(change, None))
@@ -49,9 +51,21 @@ class Records:
         """Return how these changes ended, as far as they have."""
         # Looked at before the ledger: what leaves here meanwhile is on disk by then.
         unsaved = {number: self._unsaved.get(number) for number in changes}
-        known = {number: ended for number, ended in unsaved.items() if ended is not None}
+        known = {
+            number: EndedAs(outcome=result.outcome, record=result.record)
+            for number, result in unsaved.items()
+            if result is not None
+        }
         left = [number for number in changes if number not in known]
         return {**known, **(self._ledger.ended_as(self._run, left) if left else {})}
+
+    def result_of(self, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
+        return self._unsaved.get(change) or self._ledger.result_of(self._run, change)
+
+    def changes(self, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return changes of the run's plan by their numbers."""
+        return self._ledger.changes_numbered(self._plan, numbers)
 
     def claimed(self, records: Sequence[str], *, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""

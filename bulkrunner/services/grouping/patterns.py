@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bulkrunner.domain.effects import Effect, Part, Slot, effect_of
-from bulkrunner.domain.generalising import just
+from bulkrunner.domain.doings import doing_of, told_by_places
+from bulkrunner.domain.effects import Effect, Slot, effect_of
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import (
     ORDER,
@@ -15,12 +15,20 @@ from bulkrunner.domain.report import (
     Outlier,
     PatternGroup,
     PatternPart,
-    PatternValue,
     ReportedChange,
     Variant,
     Why,
 )
 from bulkrunner.services.grouping.collecting import Collector, Extreme, Same
+from bulkrunner.services.grouping.joint import (
+    JointGroup,
+    JointKey,
+    extremes,
+    key_of,
+    partners_of,
+    ranked,
+)
+from bulkrunner.services.grouping.parts import exactly, in_general, named
 
 MAX_SHAPES = 60
 """Groups of one action and kind; with more of them coarser ones are shown."""
@@ -31,14 +39,12 @@ MAX_OWN = 12
 OWN_SHARE = 0.02
 SHOWN_VARIANTS = 5
 RARE_SHARE = 0.02
-LONG = 100
-"""Characters from which on a text may be called the longest."""
 
 Fetch: TypeAlias = Callable[[Sequence[int]], Mapping[int, ReportedChange]]
-_Kind: TypeAlias = tuple[Action, str]
+_Kind: TypeAlias = tuple[Action, str, str]
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
 _Full: TypeAlias = tuple[_Kind, str, _Key, bytes]
-"""Action and kind, level, what is common at that level, digest of values where they are common."""
+"""Action, kind and verb, level, what is common at that level, digest of values where they are common."""
 
 
 class Patterns:
@@ -46,32 +52,65 @@ class Patterns:
 
     def __init__(self) -> None:
         self._kinds: dict[_Kind, _OfKind] = {}
-        self._places: dict[_Full, int] = {}
+        self._joint: dict[JointKey, JointGroup] = {}
+        self._places: dict[_Full | JointKey, int] = {}
 
     def add(self, item: ReportedChange) -> None:
         """Take a change that a run would carry out."""
-        change = item.change
-        key = (change.action, change.kind or "")
+        change, effect = item.change, effect_of(item.differences)
+        key = _key_of(change)
+        if isinstance(key, JointKey):
+            self._add_joint(key, change, effect)
+            return
         if key not in self._kinds:
             origin = change.pattern if change.pattern.startswith("undo ") else ""
-            self._kinds[key] = _OfKind(change.action, change.kind, origin)
-        self._kinds[key].add(change, effect_of(item.differences))
+            self._kinds[key] = _OfKind(key, change.kind, origin)
+        self._kinds[key].add(change, effect)
+
+    def _add_joint(self, key: JointKey, change: PlannedChange, effect: Effect) -> None:
+        doing = doing_of(change)
+        if doing is not None:
+            group = self._joint.setdefault(key, JointGroup(key, change.kind))
+            group.add(change, doing, effect)
 
     def groups(self, fetch: Fetch) -> tuple[PatternGroup, ...]:
         """Return the groups: deletions before all else, then the largest first."""
-        found = [draft for of_kind in self._kinds.values() for draft in of_kind.drafts()]
-        found.sort(key=lambda draft: draft.rank())
-        self._places = {draft.key: place for place, draft in enumerate(found)}
-        fetched = fetch(sorted({number for draft in found for number in draft.numbers()}))
-        return tuple(draft.finished(fetched) for draft in found)
+        plain = [draft for of_kind in self._kinds.values() for draft in of_kind.drafts()]
+        plain.sort(key=lambda draft: draft.rank())
+        joint = sorted(self._joint.values(), key=lambda group: group.rank())
+        found = _in_order(plain, joint)
+        self._places = {group.key: place for place, group in enumerate(found)}
+        fetched = fetch(sorted({number for group in found for number in group.numbers()}))
+        pairs = [number for group in joint for number in group.numbers()]
+        partners = fetch(partners_of(fetched, pairs)) if pairs else {}
+        return tuple(group.finished(fetched, partners) for group in found)
 
     def place_of(self, item: ReportedChange) -> int:
         """Return which of the groups a change is in, counted from 0; -1: in none."""
-        of_kind = self._kinds.get((item.change.action, item.change.kind or ""))
+        key = _key_of(item.change)
+        if isinstance(key, JointKey):
+            return self._places.get(key, -1)
+        of_kind = self._kinds.get(key)
         if of_kind is None:
             return -1
         keys = of_kind.keys_of(effect_of(item.differences))
         return next((self._places[key] for key in keys if key in self._places), -1)
+
+
+def _key_of(change: PlannedChange) -> _Kind | JointKey:
+    doing = doing_of(change)
+    if doing is None or told_by_places(doing, change.action):
+        verb = "" if doing is None or doing.mixed else doing.verb
+        return (change.action, change.kind or "", verb)
+    return key_of(doing)
+
+
+def _in_order(plain: list[_Draft], joint: list[JointGroup]) -> list[_Draft | JointGroup]:
+    """Put plain groups of an action before joint ones of it: deletions that are only that first."""
+    return sorted(
+        [*plain, *joint],
+        key=lambda group: (ORDER.index(group.action), isinstance(group, JointGroup)),
+    )
 
 
 @dataclass(kw_only=True)
@@ -91,6 +130,7 @@ class _Draft:
     rarer: int = 0
     different: int | None = None
     origin: str = ""
+    verb: str = ""
 
     def rank(self) -> tuple[int, int, bool, str]:
         return (ORDER.index(self.action), -self.count, self.level == "others", repr(self.parts))
@@ -99,15 +139,18 @@ class _Draft:
         yield from self.samples
         yield from (number for _, number, _ in self.outliers)
 
-    def finished(self, fetched: Mapping[int, ReportedChange]) -> PatternGroup:
+    def finished(
+        self, fetched: Mapping[int, ReportedChange], _: Mapping[int, ReportedChange]
+    ) -> PatternGroup:
         return PatternGroup(
             action=self.action,
             kind=self.kind,
             origin=self.origin,
+            verb=self.verb,
             level=self.level,
             parts=self.parts,
             count=self.count,
-            sigels=dict(sorted(self.sigels.items(), key=lambda item: (-item[1], item[0]))),
+            sigels=ranked(self.sigels),
             samples=tuple(fetched[number] for number in self.samples),
             outliers=tuple(
                 Outlier(why=why, change=fetched[number], measure=measure)
@@ -122,11 +165,12 @@ class _Draft:
 class _OfKind:
     """Changes of one action to one kind of record, grouped at three levels at once."""
 
-    def __init__(self, action: Action, kind: str | None, origin: str) -> None:
+    def __init__(self, key: _Kind, kind: str | None, origin: str) -> None:
         self._origin = origin
-        self._action = action
+        self._action, _, self._verb = key
         self._kind = kind
-        self._of: _Kind = (action, kind or "")
+        self._of = key
+        action = self._action
         self._deletes = action is Action.DELETE
         self._fine: dict[_Key, Collector] | None = {}
         self._coarse: dict[_Key, Collector] | None = {}
@@ -179,7 +223,7 @@ class _OfKind:
         elif self._coarse is not None:
             for key, collector in self._coarse.items():
                 full = (self._of, "coarse", key, b"")
-                yield self._draft(full, collector, "coarse", _named(key))
+                yield self._draft(full, collector, "coarse", named(key))
         else:
             yield self._draft((self._of, "all", (), b""), self._all, "all", ())
 
@@ -187,7 +231,7 @@ class _OfKind:
         groups = self._fine if self._fine is not None else self._coarse or {}
         level = "fine" if self._fine is not None else "coarse"
         for key, collector in groups.items():
-            yield self._draft((self._of, level, key, b""), collector, "shape", _named(key))
+            yield self._draft((self._of, level, key, b""), collector, "shape", named(key))
 
     def _draft(
         self, key: _Full, collector: Collector, level: Level, parts: tuple[PatternPart, ...]
@@ -197,12 +241,13 @@ class _OfKind:
             action=self._action,
             kind=self._kind,
             origin=self._origin,
+            verb=self._verb,
             level=level,
             parts=parts,
             count=collector.count,
             sigels=collector.sigels,
             samples=collector.sketch.chosen(),
-            outliers=_extremes(collector.longest, collector.most),
+            outliers=extremes(collector.longest, collector.most),
         )
 
     # --- changes of one shape ----------------------------------------------------------------
@@ -225,8 +270,9 @@ class _OfKind:
             action=self._action,
             kind=self._kind,
             origin=self._origin,
+            verb=self._verb,
             level="values",
-            parts=_exactly(found.effect.parts),
+            parts=exactly(found.effect.parts),
             count=found.count,
             sigels={sigel: kept[0] for sigel, kept in found.sigels.items()},
             samples=found.chosen(),
@@ -237,7 +283,7 @@ class _OfKind:
         self, key: _Full, collector: Collector, rest: Sequence[Same], *, split: bool
     ) -> _Draft:
         level: Level = "others" if split else "shape"
-        draft = self._draft(key, collector, level, _in_general(collector))
+        draft = self._draft(key, collector, level, in_general(collector))
         if not rest:
             return draft
         draft.count = sum(found.count for found in rest)
@@ -245,9 +291,9 @@ class _OfKind:
         if split:
             draft.sigels = _sigels(rest)
             draft.samples = _spread(rest)
-            draft.outliers = _extremes(*_measured(rest))
+            draft.outliers = extremes(*_measured(rest))
         draft.variants = tuple(
-            Variant(parts=_exactly(found.effect.parts), count=found.count)
+            Variant(parts=exactly(found.effect.parts), count=found.count)
             for found in rest[:SHOWN_VARIANTS]
         )
         draft.rarer = draft.count - sum(variant.count for variant in draft.variants)
@@ -287,47 +333,3 @@ def _measured(rest: Sequence[Same]) -> tuple[Extreme, Extreme]:
         longest.add(number, found.effect.longest, count)
         most.add(number, found.effect.places, count)
     return longest, most
-
-
-def _extremes(longest: Extreme, most: Extreme) -> list[tuple[Why, int, int]]:
-    found: list[tuple[Why, int, int]] = []
-    if longest.most >= LONG and longest.most > 2 * longest.mean:
-        found.append(("longest", longest.number, longest.most))
-    if most.most > most.least:
-        found.append(("most", most.number, most.most))
-    return found
-
-
-# --- parts ---------------------------------------------------------------------------------------
-
-
-def _exactly(parts: Sequence[Part]) -> tuple[PatternPart, ...]:
-    return tuple(
-        PatternPart(
-            place=part.place,
-            kind=part.kind,
-            values=tuple(
-                PatternValue(at=leaf.at, before=just(leaf.before), after=just(leaf.after))
-                for leaf in part.leaves
-            ),
-        )
-        for part in parts
-    )
-
-
-def _in_general(collector: Collector) -> tuple[PatternPart, ...]:
-    places: dict[tuple[str, str], PatternPart] = {}
-    for slot in collector.slots:
-        before, after = collector.general(slot)
-        value = PatternValue(at=slot.at, before=before, after=after)
-        known = places.get((slot.place, slot.kind))
-        values = (*known.values, value) if known else (value,)
-        places[(slot.place, slot.kind)] = PatternPart(
-            place=slot.place, kind=slot.kind, values=values
-        )
-    return tuple(places.values())
-
-
-def _named(key: _Key) -> tuple[PatternPart, ...]:
-    """Return properties without values."""
-    return tuple(PatternPart(place=str(name), kind="changed") for name in key)

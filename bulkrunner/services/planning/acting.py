@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.conditions import condition_data, ground_condition, holds
 from bulkrunner.domain.operations import (
     Applied,
@@ -35,6 +36,7 @@ from bulkrunner.domain.transfers import (
     owned,
     parted,
     repointed,
+    taken,
 )
 from bulkrunner.domain.undo import changed_paths, restored
 from bulkrunner.services.planning.referring import looked_up
@@ -188,8 +190,10 @@ class Acting(Saving):
             if target.record == source.record:
                 raise Refused(_same_record())
             operation = {"update": target.name, "merge": source.name, "take": list(take)}
+            operation |= changed_before(source)
             return Edit(
-                operation=operation | changed_before(source),
+                operation=operation,
+                wish=operation | {"content": digest(taken(source.now or {}, take))},
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
             )
@@ -250,14 +254,16 @@ class Acting(Saving):
                 to = {"job": action.job, "effect_digest": action.effect_digest}
             return Edit(
                 operation={"update": known.name, "revert": to},
-                change=lambda now: self._reverted(now, action, known),
+                change=lambda now: self._reverted(now, action, known, case),
                 pattern=("revert to a version" if action.job == "" else "revert to before a job",),
                 admit=lambda: self._admit(case, known, context),
             )
 
         return [Draft(change=self._resolver.concern(case.task, build, case.look))]
 
-    def _reverted(self, now: Document, action: StepRevert, known: Known) -> Applied | Refusal:
+    def _reverted(
+        self, now: Document, action: StepRevert, known: Known, case: Case
+    ) -> Applied | Refusal:
         if known.before is None:
             return Refusal(code="no_version", message="the record is yet to be created")
         if action.version is not None:
@@ -273,6 +279,7 @@ class Acting(Saving):
                 hint="the server changes no holding's library; use move",
             )
         after = restored(now, old)
+        self._resolver.make_way(case.task, after, known, case.look)
         return Applied(document=after, declared=tuple(changed_paths(now, after)))
 
 

@@ -10,13 +10,9 @@ from bulkrunner.domain.created import PREFIX
 from bulkrunner.domain.iris import IriMap, iter_ids
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.undo import again_key
 from bulkrunner.services.planning.view import Look
 from bulkrunner.services.planning.waiting import Waits, waits
-
-
-def again_key(record: str) -> str:
-    """Return the place by which the change that creates a record again is found in its plan."""
-    return f"again:{record}"
 
 
 @dataclass(frozen=True, kw_only=True)

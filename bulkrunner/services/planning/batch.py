@@ -148,7 +148,7 @@ class BatchPlanner:
             case StepEntry():
                 return self._parts.stepping.resolve(item, look)
             case Restore():
-                return [Draft(change=self._parts.restorer.restore(item, look), alone=True)]
+                return self._parts.restorer.restore(item, look)
             case _:
                 return [self._parts.explicit.resolve(place, item, look)]
 

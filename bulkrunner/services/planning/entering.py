@@ -10,6 +10,7 @@ from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
+from bulkrunner.services.planning.combining import parts_of
 from bulkrunner.services.planning.steps import Draft, as_refused
 from bulkrunner.services.planning.view import View
 
@@ -17,7 +18,7 @@ SHOWN = 5
 """Records named in a refusal."""
 
 
-_FAILED = (Action.REFUSED, Action.NOT_FOUND)
+FAILED = (Action.REFUSED, Action.NOT_FOUND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +100,22 @@ class Entering:
             change = self._waiting(change, needed)
             if change.links:
                 change = self._after_what_links(change)
-            self._changes[change.number] = change
-            self._view.add(change)
+            if draft.change.number and change.action in FAILED:
+                self._undo_what_was_for(change)
+            self._put(change)
             made.append(change)
+
+    def _put(self, change: PlannedChange) -> None:
+        self._changes[change.number] = change
+        self._view.add(change)
+
+    def _undo_what_was_for(self, change: PlannedChange) -> None:
+        """Refuse what other records were to take in from one that is refused now."""
+        earlier = self._view.numbered(change.number)
+        for number in earlier.prerequisites if earlier is not None else ():
+            other = self._view.numbered(number)
+            if other is not None and is_for(other, change):
+                self._put(refused(other, fallen(change)))
 
     def _unless_duplicate(self, change: PlannedChange) -> PlannedChange:
         key = change.target_key
@@ -114,15 +128,15 @@ class Entering:
         """Return a change with those that it needs among its prerequisites."""
         if change.action not in WRITING:
             return replace(change, prerequisites=())
-        unmet = next((one for one in needed if one.action in _FAILED), None)
+        unmet = next((one for one in needed if one.action in FAILED), None)
         if unmet is not None:
-            return _refused(change, _unmet(unmet))
-        numbers = {one.number for one in needed if one.action in WRITING}
-        numbers = numbers.union(change.prerequisites) - {change.number}
+            return refused(change, fallen(unmet))
+        # What stands already is waited for too: the run looks whether it still does.
+        numbers = {one.number for one in needed}.union(change.prerequisites) - {change.number}
         for number in sorted(numbers):
             other = self._view.numbered(number) if number > change.number else None
             if other is not None and self._view.waits_for(other, change.number):
-                return _refused(change, _circular(number))
+                return refused(change, _circular(number))
         return replace(change, prerequisites=tuple(sorted(numbers)))
 
     def _after_what_links(self, change: PlannedChange) -> PlannedChange:
@@ -140,7 +154,7 @@ class Entering:
             else:
                 left.append(link)
         if left:
-            return _refused(replace(change, links=()), _linked(left))
+            return refused(replace(change, links=()), _linked(left))
         return self._waiting(replace(change, prerequisites=tuple(numbers), links=()), ())
 
 
@@ -152,7 +166,8 @@ def _takes_link_away(change: PlannedChange, iri: object) -> bool:
     return iri not in set(iter_ids(change.after))
 
 
-def _refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
+def refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
+    """Return a change that is refused after all."""
     bare = replace(
         change,
         after=None,
@@ -172,7 +187,7 @@ def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
         message=f"change {first} of this plan already concerns the same record; "
         "say everything about a record in one operation",
     )
-    return replace(_refused(change, refusal), target_key=None)
+    return replace(refused(change, refusal), target_key=None)
 
 
 def _circular(number: int) -> Refusal:
@@ -183,10 +198,19 @@ def _circular(number: int) -> Refusal:
     )
 
 
-def _unmet(needed: PlannedChange) -> Refusal:
+def is_for(other: PlannedChange, change: PlannedChange) -> bool:
+    """Tell whether a change is made, also, for the sake of another one: it takes its content in."""
+    own = [(part.step, part.source) for part in parts_of(change)]
+    return other.action in WRITING and any(
+        not part.subject and (part.step, part.source) in own for part in parts_of(other)
+    )
+
+
+def fallen(needed: PlannedChange) -> Refusal:
+    """Return the refusal of a change that belongs to one that is refused."""
     return Refusal(
         code="prerequisite",
-        message=f"it waits for change {needed.number}, which is refused: {needed.code}",
+        message=f"it belongs to change {needed.number}, which is refused: {needed.code}",
         hint="put that one right first",
     )
 

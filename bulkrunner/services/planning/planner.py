@@ -24,6 +24,7 @@ from bulkrunner.services.planning.choosing import Choosing, Chosen
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
 from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.falling import let_fall
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
@@ -131,7 +132,8 @@ class Planner:
         self.begun = True
         self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
         try:
-            self._store_changes(plan, request, proofs)
+            cursor = self._store_changes(plan, request, proofs)
+            let_fall(self._ledger, plan.id, cursor=cursor)
             return self._finish(plan)
         except BaseException as error:
             if getattr(error, "code", "") != "planned_elsewhere":
@@ -140,7 +142,8 @@ class Planner:
         finally:
             self._progress.end()
 
-    def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> None:
+    def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> int:
+        """Plan what is left of the manifest; returns how many entries that makes in all."""
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._clock, plan)
         items = skipped(self._expanded(request.source, undoing, plan), plan.cursor)
@@ -169,6 +172,7 @@ class Planner:
                 if fault is not None:
                     self._heed_stop(plan, cursor)
                     raise fault
+        return cursor
 
     def _store(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.operations import Refusal
@@ -212,8 +213,9 @@ class Reading:
         if made is None or made.record is None:
             return None
         match self._reader.read(made.record):
-            case Found():
-                return made_earlier(known, made) | {"made": made.record}
+            case Found(document=document):
+                stands = {"before_fingerprint": before_fingerprint(document)}
+                return made_earlier(known, made) | {"made": made.record} | stands
             case Gone():
                 raise Refused(
                     Refusal(

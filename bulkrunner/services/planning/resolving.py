@@ -93,6 +93,20 @@ class Resolver(Editing):
             raise _duplicate(task, text)
         known.place = key
 
+    def make_way(self, task: Task, after: Document, known: Known, look: Look) -> None:
+        """Note that old content hangs a holding on another bib again, where its library has none.
+
+        Raises:
+            Refused, PassedOver: it has one, or the bib is gone.
+        """
+        iri = item_of(after)
+        if known.kind != "holding" or iri == item_of(known.now or {}) or created_number(iri):
+            return
+        bib = self._bibs.linked(iri) if iri else None
+        demand(self._links_resolve(known.sigel or "", iri, bib))
+        if bib is not None:
+            self.make_room(task, bib, known, look)
+
     def bib(self, ref: str) -> BibFacts:
         """Return a bib.
 

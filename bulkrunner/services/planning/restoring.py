@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone
 from bulkrunner.domain.created import created_number
@@ -12,7 +11,7 @@ from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Create, Creates
 from bulkrunner.domain.operations import Refusal, build_create
 from bulkrunner.domain.patterns import pattern_of
-from bulkrunner.domain.plan import Action, Made, PlannedChange, operation_digest
+from bulkrunner.domain.plan import WRITING, Action, Made, operation_digest
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
     Document,
@@ -22,11 +21,14 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
-from bulkrunner.domain.undo import Restore, changed_paths, restored, without_own_id
-from bulkrunner.services.planning.again import Again, again_key
+from bulkrunner.domain.undo import Restore, again_key, changed_paths, restored, without_own_id
+from bulkrunner.services.planning.again import Again
+from bulkrunner.services.planning.drafting import Fields
+from bulkrunner.services.planning.entering import FAILED
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Creation,
+    Draft,
     Known,
     NotFound,
     Refused,
@@ -41,8 +43,10 @@ from bulkrunner.services.planning.view import Look
 class Restorer(Resolver):
     """Turns what a run did into planned changes that take it back."""
 
-    def restore(self, wish: Restore, look: Look) -> PlannedChange:
-        """Return the planned change; where nothing can be restored it says why.
+    def restore(self, wish: Restore, look: Look) -> list[Draft]:
+        """Return the planned change, and those that it must precede.
+
+        Where nothing can be restored the change says why.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
@@ -58,22 +62,30 @@ class Restorer(Resolver):
             operation=known.operation,
         )
 
-        def attempt() -> dict[str, Any]:
+        if wish.change.action is Action.DELETE:
+            known.place = again_key(wish.record)
+
+        def attempt() -> Fields:
             demand(self._proofs.acting())
             made = self._earlier_runs.made(operation_digest(known.operation))
             planned = self._take_back(wish, task, known, made, look)
             if "pattern" in planned:
                 planned["pattern"] = wish.kind_of_restoring()
+            if planned["action"] in WRITING:
+                known.waits = tuple(sorted({*known.waits, *_restored_first(wish, look)}))
             return planned
 
-        return self._entered(task, known, self._outcome(task, attempt))
+        change = self._entered(task, known, self._outcome(task, attempt))
+        found = look.of(wish.ahead, sure=True) if wish.ahead else {}
+        later = [Draft(change=one, needs=(0,)) for one in found.values()]
+        return [Draft(change=change, alone=True), *later]
 
     def _take_back(
         self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
-    ) -> dict[str, Any]:
+    ) -> Fields:
         match wish.change.action:
             case Action.UPDATE:
-                return self._give_back(wish, known, made, look)
+                return self._give_back(wish, task, known, made, look)
             case Action.CREATE:
                 return self._remove(wish, known, made)
             case _:
@@ -82,8 +94,8 @@ class Restorer(Resolver):
     # --- an update ---------------------------------------------------------------------------
 
     def _give_back(
-        self, wish: Restore, known: Known, made: Made | None, look: Look
-    ) -> dict[str, Any]:
+        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+    ) -> Fields:
         found = self._read_target(wish.record, known)
         if made is not None and self._still_there(found, made):
             return made_earlier(known, made)
@@ -99,6 +111,7 @@ class Restorer(Resolver):
         known.waits = again.numbers
         after = restored(now, again.led(old))
         demand(self._may_become(after, known.kind or ""))
+        self.make_way(task, after, known, look)
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
         if wanted == fingerprint:
@@ -115,7 +128,7 @@ class Restorer(Resolver):
 
     # --- a create ----------------------------------------------------------------------------
 
-    def _remove(self, wish: Restore, known: Known, made: Made | None) -> dict[str, Any]:
+    def _remove(self, wish: Restore, known: Known, made: Made | None) -> Fields:
         try:
             found = self._read_target(wish.record, known)
         except NotFound as missing:
@@ -130,13 +143,16 @@ class Restorer(Resolver):
 
     # --- a delete ----------------------------------------------------------------------------
 
-    def _create_again(self, wish: Restore, task: Task, known: Known, look: Look) -> dict[str, Any]:
+    def _create_again(self, wish: Restore, task: Task, known: Known, look: Look) -> Fields:
         wanted = wish.wanted()
         demand(_kept(wanted, wish))
         document = wanted or {}
         answer = self._reader.read(wish.record)
         if isinstance(answer, Found):
-            return _already("somebody has brought the record back", None)
+            there = before_fingerprint(answer.document)
+            if there != before_fingerprint(document):
+                raise Refused(_changed_since(wish, answer.document))
+            return _already("somebody has brought the record back", there)
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
         known.notes = (*_doubts(wish), *_losses(document))
@@ -144,7 +160,6 @@ class Restorer(Resolver):
         document = again.led(document)
         op = _creation(wish, document, sigel=self._proofs.job.active_sigel)
         known.waits = again.numbers
-        known.place = again_key(wish.record)
         if op.creates is Creates.BIB:
             known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
             new = build_create(op, iris=self._iris, bib_thing_iri=None)
@@ -160,6 +175,28 @@ class Restorer(Resolver):
         bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
         hung = replace(task, ref=bib)
         return self._hold(hung, lambda _: creation, known, look, again.waits)
+
+
+def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
+    """Return the numbers of what must be restored before; all of it is.
+
+    Raises:
+        Refused: it is not, and what took its content in must stay.
+    """
+    keys = [one.key for one in wish.behind if one.key is not None]
+    found = look.of(keys, sure=True) if keys else {}
+    for one in wish.behind:
+        change = found.get(one.key or "")
+        if change is None or change.action in FAILED:
+            why = "is not restored here" if change is None else f"cannot be: {change.code}"
+            raise Refused(
+                Refusal(
+                    code="prerequisite",
+                    message=f"it is taken back only after {one.what}, which {why}",
+                    hint="what the run saved here stays; put the other one right first",
+                )
+            )
+    return tuple(change.number for change in found.values())
 
 
 def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
@@ -213,7 +250,7 @@ def _changed_since(wish: Restore, now: Document) -> Refusal:
     )
 
 
-def _already(message: str, fingerprint: str | None) -> dict[str, Any]:
+def _already(message: str, fingerprint: str | None) -> Fields:
     return {
         "action": Action.UNCHANGED,
         "code": "restored_already",

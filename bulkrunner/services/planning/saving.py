@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.identifiers import Identifier, NoIdentifier, identify
 from bulkrunner.domain.job import Create, Creates
@@ -94,10 +95,16 @@ class Saving:
     ) -> PlannedChange:
         """Return the creation of the holding that takes content in.
 
+        The content is part of what is wished for: what an earlier run saved counts only as long as
+        it is what would be saved now.
+
         Raises:
             Refused, PassedOver: it cannot be created; then nothing is taken away either.
         """
-        change = self._created(case.other(bib), case, known, sigel, body, record, source)
+        content = digest([body, record])
+        change = self._created(
+            case.other(bib), case, known, sigel, body, record, source, {"content": content}
+        )
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
             raise Refused(Refusal(code=change.code, message=change.message))
         if change.code == "skipped_duplicate":
@@ -113,6 +120,7 @@ class Saving:
         body: Mapping[str, Any],
         record: Mapping[str, Any],
         source: Mapping[str, Any],
+        wished: Mapping[str, Any] | None = None,
     ) -> PlannedChange:
         op = Create(
             source=case.entry.source,
@@ -127,6 +135,7 @@ class Saving:
         creation = Creation(
             sigel=sigel,
             operation=operation,
+            wish=None if wished is None else operation | dict(wished),
             document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
             pattern=f"{task.verb} holding: create the new one",
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.decisions import by_and_when
+from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, Plan, record_key
@@ -14,6 +17,14 @@ from bulkrunner.domain.undo import Restore
 from bulkrunner.services.planning.steps import Known
 
 _NOWHERE = Source(file="")
+
+
+def _follows(later: Restore, earlier: Restore) -> bool:
+    """Tell whether a run found what the one before had left, or what that one had found."""
+    then, first = later.change.before, earlier.change.before
+    if then is None or first is None:
+        return False
+    return earlier.is_as_left(then) or before_fingerprint(then) == before_fingerprint(first)
 
 
 class States:
@@ -75,6 +86,13 @@ class States:
                 message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, "
                 f"after run {newest.run}; it is not overwritten",
                 hint="look at the record and restore it by hand where that is right",
+            )
+        if any(not _follows(*two) for two in pairwise(found)):
+            return Refusal(
+                code="changed_since",
+                message=f"somebody edited it between the runs of {job}; "
+                "what it was before the first one is not brought back over that",
+                hint="name a version instead, or restore it by hand",
             )
         return first.wanted() or Refusal(
             code="no_document",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from bulkrunner.domain.job import Undo, Unreadable
-from bulkrunner.domain.plan import Action, Made, Plan
+from bulkrunner.domain.plan import WRITING, Action, Made, Plan, PlannedChange, record_key
 from bulkrunner.domain.ports import Clock, Ended, Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
-from bulkrunner.domain.undo import Restore, undo_digest, undone_by
+from bulkrunner.domain.undo import Precedent, Restore, again_key, undo_digest, undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.services.keeping import refuse_compacted
 
@@ -81,12 +83,15 @@ class Undoing:
             refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
         self._close(undo, runs)
         missing = set(undo.only or ())
+        order = Order(self._ledger)
         for run in runs:
             for ended in self._newest(run, sorted({one.plan for one in runs})):
                 names = _names(ended)
-                if undo.only is None or names & undo.only:
-                    missing -= names
-                    yield _restore(undo, run, ended)
+                wanted = undo.only is None or bool(names & undo.only)
+                missing -= names if wanted else set()
+                restore = order.placed(_restore(undo, run, ended), run, ended, wanted=wanted)
+                if wanted:
+                    yield restore
         for record in sorted(missing):
             yield Unreadable(
                 source=undo.source,
@@ -150,6 +155,62 @@ def _restore(undo: Undo, run: Run, ended: Ended) -> Restore | Unreadable:
         message=f"nobody knows whether run {run.id} carried out its change {change.number} "
         f"({_VERBS[change.action]}); look at the record",
     )
+
+
+class Order:
+    """Tells in which order changes are taken back: what waited for another goes back before it.
+
+    Of a move the old holding is created again, and only then the new one deleted. Changes are
+    handed in newest first; what is remembered are those whose prerequisites have not come yet.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._behind: defaultdict[str, list[Precedent]] = defaultdict(list)
+
+    def placed(
+        self, restore: Restore | Unreadable, run: Run, ended: Ended, *, wanted: bool
+    ) -> Restore | Unreadable:
+        """Return a restoration with what must precede it.
+
+        Args:
+            restore: or why there is none.
+            run: whose change it is.
+            ended: that change.
+            wanted: it is going to be planned.
+        """
+        planned = wanted and isinstance(restore, Restore)
+        ahead = self._note(run, ended, key=_key(ended) if planned else None)
+        if not isinstance(restore, Restore):
+            return restore
+        behind = tuple(self._behind.pop(restore.record, ()))
+        return replace(restore, behind=behind, ahead=ahead)
+
+    def _note(self, run: Run, ended: Ended, *, key: str | None) -> tuple[str, ...]:
+        """Remember what a change waited for; returns the keys of what has come already."""
+        numbers = ended.change.prerequisites
+        if not numbers:
+            return ()
+        what = f"change {ended.change.number} of run {run.id} ({_VERBS[ended.change.action]})"
+        results = self._ledger.ended_as(run.id, numbers)
+        ahead = []
+        for change in self._ledger.changes(run.plan, numbers=numbers, documents=False):
+            result = results.get(change.number)
+            record = (result.record if result else None) or change.made or change.record
+            if change.action in WRITING and change.number > ended.change.number:
+                ahead.append(_key_of(change, record))
+            else:
+                self._behind[record].append(Precedent(key=key, what=what))
+        return tuple(ahead)
+
+
+def _key(ended: Ended) -> str:
+    return _key_of(ended.change, ended.result.record or ended.change.record)
+
+
+def _key_of(change: PlannedChange, record: str) -> str:
+    """Return by what the restoration of a change is found in the plan."""
+    return again_key(change.record) if change.action is Action.DELETE else record_key(record)
 
 
 _VERBS = {Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}

@@ -20,11 +20,14 @@ from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
 from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
-from bulkrunner.services.reporting.timing import estimate, timeline
+from bulkrunner.services.reporting.timing import estimate, moments, timeline
 from bulkrunner.services.reporting.watching import Watch
 from bulkrunner.services.ruling import rule_results
 
 __all__ = ["ReportService", "differences_of"]
+
+MAX_MOMENTS = 2000
+"""Entries of a run's chain that are looked at for its timeline."""
 
 
 class ReportService:
@@ -127,6 +130,7 @@ class ReportService:
             staging=watch.staging(),
             estimate=estimate(grouped.kinds, environment, now) if environment else None,
             timeline=timeline(self._ledger.decisions(run.id)) if run else None,
+            moments=moments(self._ledger.run_events(run.id, limit=MAX_MOMENTS)) if run else (),
             left_out=lambda: self._ledger.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=tuple(self._ledger.selections(plan.id)),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.report import ORDER, PROBLEMS, ReportedChange, Tried, record_link
 from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.services.planning.bibs import summarise
 from bulkrunner.services.reporting.differences import differences_of
+
+BATCH = 200
+"""Changes for which is looked up at once what test runs did."""
 
 Counts = Callable[[Mapping[str, str]], bool]
 
@@ -54,10 +59,8 @@ class Rows:
         """Return changes by their numbers."""
         changes = self._ledger.changes(self._plan.id, numbers=numbers)
         found = {change.number: self._reported(change) for change in changes}
-        for action in WRITING if self._counts is not None else ():
-            mine = [number for number, item in found.items() if item.change.action is action]
-            for twin in self._twins(action, mine):
-                found[twin.change] = replace(found[twin.change], tried=_tried(twin))
+        for number, twin in self._twins_of([item.change for item in found.values()]).items():
+            found[number] = replace(found[number], tried=_tried(twin))
         return found
 
     def changes(self) -> Iterator[ReportedChange]:
@@ -86,20 +89,47 @@ class Rows:
 
     def problems(self) -> Iterator[ReportedChange]:
         """Yield what the run did over somebody's edit, then what it did not carry out."""
+        ended = self._ended_badly()
+        while batch := list(islice(ended, BATCH)):
+            twins = self._twins_of([item.change for item in batch])
+            named = self._new_bibs([item.change for item in batch])
+            for item in batch:
+                twin = twins.get(item.change.number)
+                change = named.get(item.change.number, item.change)
+                told = self._with_result(self._reported(change), item)
+                yield replace(told, tried=None if twin is None else _tried(twin))
+
+    def _ended_badly(self) -> Iterator[Ended]:
         if self._run is None:
             return
         for item in self._ledger.ended(self._run.id, outcomes=(Outcome.APPLIED,), documents=False):
             if item.result.code or item.result.detail:
-                yield self._with_result(self._reported(item.change), item)
+                yield item
         for outcome in PROBLEMS:
-            for item in self._ledger.ended(self._run.id, outcomes=(outcome,)):
-                yield self._with_result(self._reported(item.change), item)
+            yield from self._ledger.ended(self._run.id, outcomes=(outcome,))
+
+    def _new_bibs(self, changes: Sequence[PlannedChange]) -> dict[int, PlannedChange]:
+        """Return the bibs to be created among these, whole: their titles are in what is sent."""
+        numbers = [c.number for c in changes if c.kind == "bib" and c.action is Action.CREATE]
+        found = self._ledger.changes(self._plan.id, numbers=numbers) if numbers else ()
+        return {change.number: change for change in found}
+
+    def _twins_of(self, changes: Sequence[PlannedChange]) -> dict[int, Twin]:
+        """Return what test runs did with these changes, by number."""
+        found: dict[int, Twin] = {}
+        for action in WRITING:
+            numbers = [change.number for change in changes if change.action is action]
+            if numbers:
+                found |= {twin.change: twin for twin in self._twins(action, numbers)}
+        return found
 
     def _with_result(self, reported: ReportedChange, item: Ended) -> ReportedChange:
         link = self._link(item.result.record) or reported.link
         return replace(reported, result=item.result, attempts=item.attempts, link=link)
 
     def _reported(self, change: PlannedChange) -> ReportedChange:
+        if change.action is Action.CREATE and change.kind == "bib" and change.after:
+            change = replace(change, bib=summarise("", change.after))
         return ReportedChange(
             change=change, differences=differences_of(change), link=self._link(change.record)
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.report_facts import Estimate, Timeline, requests_for
-from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.report_facts import Estimate, Moment, Timeline, requests_for
+from bulkrunner.domain.run import Outcome, RunEvent, RunState
 from bulkrunner.domain.windows import end_of_work
 
 STEPS = 60
@@ -76,3 +76,37 @@ def _speed(times: list[datetime]) -> float:
     working = [gap for gap in gaps if gap.total_seconds() < IDLE]
     spent = sum(working, timedelta()).total_seconds()
     return len(working) / spent if spent else 0.0
+
+
+TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "went_on"})
+
+
+def moments(events: Sequence[RunEvent]) -> tuple[Moment, ...]:
+    """Return what happened to a run as a whole, for people to read."""
+    return tuple(_moments(events))
+
+
+def _moments(events: Sequence[RunEvent]) -> Iterator[Moment]:
+    for event, following in zip(events, [*events[1:], None], strict=True):
+        data = event.data
+        by, reason = (str(data.get(key) or "") for key in ("by", "reason"))
+        match event.kind:
+            case "moved":
+                state = str(data.get("to"))
+                kind = "resumed" if state == RunState.RUNNING else state
+                yield Moment(at=event.at, kind=kind, reason=reason)
+            case "lease_taken" if following is None or following.kind != "moved":
+                yield Moment(at=event.at, kind="taken_over", by=str(data.get("host") or ""))
+            case kind if kind in TOLD:
+                yield Moment(
+                    at=event.at,
+                    kind=kind,
+                    rate=data.get("rate"),
+                    until=_instant(data.get("until")),
+                    by=by,
+                    reason=reason,
+                )
+
+
+def _instant(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulkrunner.adapters.reports.effects import effect_line, parts_line
+from bulkrunner.adapters.reports.joint import Pair, joint_how, mixed_lines, pairs
 from bulkrunner.adapters.reports.lines import Shown, changed_middle
 from bulkrunner.adapters.reports.page.base import LISTED, PagePart
 from bulkrunner.adapters.reports.showing import one_line
@@ -59,6 +60,36 @@ class Groups(PagePart):
     def effect(self, group: PatternGroup) -> str:
         """Return what the changes of a group do, in a line."""
         return effect_line(group, self._words)
+
+    def measure(self, group: PatternGroup) -> int:
+        """Return how many there are of what the line says."""
+        return group.joint.records if group.joint is not None else group.count
+
+    def joint_how(self, group: PatternGroup) -> list[str]:
+        """Return how changes that belong together are carried out; of any other group nothing."""
+        return joint_how(group.joint, self._words) if group.joint is not None else []
+
+    def mixed(self, group: PatternGroup) -> list[tuple[int, str]]:
+        """Return what the job changes besides in records that it saves elsewhere."""
+        return mixed_lines(group.joint, self._words) if group.joint is not None else []
+
+    def pairs(self, group: PatternGroup) -> Mapping[int, Pair]:
+        """Return what belongs to each sample of changes that belong together."""
+        return pairs(group, group.joint, self._words) if group.joint is not None else {}
+
+    def reasons_shown(self, group: PatternGroup) -> dict[int, list[str]]:
+        """Return why samples stand out, by their numbers."""
+        samples = {item.change.number for item in group.samples}
+        found: dict[int, list[str]] = {}
+        for item in group.outliers:
+            if item.change.change.number in samples:
+                found.setdefault(item.change.change.number, []).append(self.outlier(item))
+        return found
+
+    def further_outliers(self, group: PatternGroup) -> list[Outlier]:
+        """Return the changes that stand out and are no samples already."""
+        samples = {item.change.number for item in group.samples}
+        return [item for item in group.outliers if item.change.change.number not in samples]
 
     def parts(self, parts: tuple[PatternPart, ...]) -> str:
         """Return what becomes of these places, in a line."""

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.adapters.reports.page.base import PagePart
 from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.domain.job import Source
+from bulkrunner.domain.steps import InputLine
+
+MAX_LINES = 200
+"""Lines without a change that stand in the page; every one is in the tables and the JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverLine:
+    """A line of an input that gives no change."""
+
+    place: str
+    given: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """Such lines: the first of them, and how many more there are."""
+
+    lines: Sequence[OverLine]
+    more: int
 
 
 class Inputs(PagePart):
@@ -25,6 +48,30 @@ class Inputs(PagePart):
                 name = self._words.name_of("separator", sign)
                 parts.append(self._words.text(key, sign=name))
         return ", ".join(parts)
+
+    def passed_over(self) -> PassedOver:
+        """Return the first lines that give no change, each with its place and reason."""
+        shown: list[OverLine] = []
+        more = 0
+        for line in self._data.left_out():
+            if len(shown) == MAX_LINES:
+                more += 1
+            else:
+                shown.append(self._line(line))
+        return PassedOver(lines=shown, more=more)
+
+    def _line(self, line: InputLine) -> OverLine:
+        known = f"over_{line.code}" in self._words.texts("over_")
+        reason = self._words.text(
+            f"over_{line.code}" if known else "over_other", message=one_line(line.message, 200)
+        )
+        return OverLine(place=self.at(line.source), given=line.given, reason=reason)
+
+    def at(self, source: Source) -> str:
+        """Return where in the input something stands."""
+        if not source.line:
+            return one_line(source.file, 120)
+        return self._words.text("at_line", file=one_line(source.file, 120), line=source.line)
 
     def left_out_of(self, read: Mapping[str, Any]) -> list[tuple[str, int]]:
         """Return code and count of a list's lines that give no change by themselves."""

@@ -11,13 +11,17 @@ from typing import Any
 from bulkrunner.adapters.reports.charts import Chart, timeline_chart
 from bulkrunner.adapters.reports.page.base import PagePart
 from bulkrunner.adapters.reports.showing import one_line
+from bulkrunner.adapters.reports.wording import Worded
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import PROBLEMS, ReportedChange
-from bulkrunner.domain.report_facts import Timeline
+from bulkrunner.domain.report_facts import Moment, Timeline
 from bulkrunner.domain.run import Outcome, Result
 
 DETAILED = frozenset({"duplicate", "linked", "prerequisite"})
 """Codes whose message names what the explanation leaves out."""
+
+MAX_MOMENTS = 200
+"""Entries of the run's timeline that stand in the page."""
 
 MAX_PROBLEMS = 100
 """Changes to look at that stand in the page itself; the list has them all."""
@@ -30,6 +34,16 @@ class Remark:
     text: str
     todo: str
     who: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """An entry of the run's timeline."""
+
+    when: str
+    text: str
+    reason: Worded | None
+    until: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +81,36 @@ class Outcomes(PagePart):
 
     def timeline(self, found: Timeline) -> Chart:
         """Return the chart of when changes were decided."""
-        first, last = self._words.time(found.start), self._words.time(found.end)
+        first, last = self._words.moment(found.start), self._words.moment(found.end)
         most = max(sum(step.values()) for step in found.steps)
         label = self._words.text(
             "timeline_most", n=self._words.number(most), span=self._words.span(found.seconds)
         )
         return timeline_chart(found, first=first, last=last, most=label)
+
+    def moments(self) -> list[Told]:
+        """Return what happened to the run as a whole, the first of them where they are many."""
+        return [self._told(one) for one in self._data.moments[:MAX_MOMENTS]]
+
+    @property
+    def more_moments(self) -> int:
+        """How many entries are left to the JSON form."""
+        return max(0, len(self._data.moments) - MAX_MOMENTS)
+
+    def _told(self, moment: Moment) -> Told:
+        key = f"moment_{moment.kind}"
+        text = self._words.text(
+            key if key in self._words.texts("moment_") else "moment_resumed",
+            by=one_line(moment.by, 120) or "–",
+            rate=self._words.decimal(moment.rate or 0),
+        )
+        until = (
+            self._words.text("moment_until", time=self._words.time(moment.until))
+            if moment.until
+            else ""
+        )
+        reason = self._words.reason(moment.reason) if moment.reason else None
+        return Told(when=self._words.moment(moment.at), text=text, reason=reason, until=until)
 
     def rate_sentence(self) -> str:
         """Return how fast the run went while it was at work."""
@@ -104,9 +142,14 @@ class Outcomes(PagePart):
 
     def _remark(self, code: str, detail: Any) -> Remark:
         meaning, todo = self._words.explained(code)
-        return Remark(
-            text=meaning or one_line(code, 80), todo=todo, who=self._who(code, detail) or ""
-        )
+        who = self._who(code, detail) or self._places(detail)
+        return Remark(text=meaning or one_line(code, 80), todo=todo, who=who)
+
+    def _places(self, detail: Any) -> str:
+        """Return the places that a remark is about."""
+        if not isinstance(detail, (list, tuple)):
+            return ""
+        return ", ".join(self._words.place(one_line(str(one), 120)) for one in detail[:20])
 
     def _who(self, code: str, detail: Any) -> str | None:
         """Return by whom and when, where the details say so."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkrunner.adapters.reports.charts import Bar, stacked
+from bulkrunner.adapters.reports.joint import joint_count
 from bulkrunner.adapters.reports.page.base import LISTED, PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.domain.plan import WRITING, Action
@@ -36,6 +37,7 @@ class What(PagePart):
         intro = "what_intro_run" if self._data.run else "what_intro"
         sentences = [
             self._words.text(intro, verbs=self._words.listed(verbs), environment=self.kind_name),
+            *self._joint(),
             self._sigels_sentence(),
         ]
         if not self._data.run:
@@ -59,6 +61,21 @@ class What(PagePart):
             if known
             else ""
         )
+
+    def _joint(self) -> Iterator[str]:
+        """Yield what of it belongs together."""
+        told = [
+            joint_count(group.joint, self._words)
+            for group in self._data.grouped.patterns
+            if group.joint is not None
+        ]
+        if len(told) > LISTED:
+            told = [
+                *told[:LISTED],
+                self._words.text("more", n=self._words.number(len(told) - LISTED)),
+            ]
+        if told:
+            yield self._words.text("what_joint", parts="; ".join(told))
 
     def _sigels_sentence(self) -> str:
         written = [

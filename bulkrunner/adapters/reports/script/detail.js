@@ -73,6 +73,13 @@ function jumpLink(number) {
   return link;
 }
 
+// A sentence of the program, in the page's language where it has been put into it.
+function sentence(number) {
+  const found = entry(tables.messages, number);
+  const [text, lang] = Array.isArray(found) ? found[side()] : [found, "en"];
+  return make("span", lang === page.lang ? {} : { lang }, text);
+}
+
 function spread(parts, mark) { return parts.flatMap((part, index) => (index ? [mark, part] : [part])); }
 
 function factLines(head, extra) {
@@ -90,6 +97,7 @@ function factLines(head, extra) {
   facts.push(make("p", { class: "links" }, spread(links, " · ")));
   if (sigel) facts.push(make("p", {}, make("b", { class: "sigel" }, sigel), " ", tables.libraries[sigel] || ""));
   if (extra.given) facts.push(make("p", { class: "dim" }, say("given_as"), " ", make("code", {}, make("bdi", {}, extra.given[0])), `, ${extra.given[1]}`));
+  if (extra.inputs) facts.push(make("p", { class: "dim" }, `${say("ui_inputs")}: `, spread(extra.inputs.map(([given, place, code]) => [make("code", {}, make("bdi", {}, given)), `, ${place}`, told(code)[0] ? `: ${told(code)[0]}` : ""]), "; ").flat()));
   if (extra.after) facts.push(make("p", { class: "why" }, `${say("waits_for")}: `, spread(extra.after.map(jumpLink), ", ")));
   return facts;
 }
@@ -101,8 +109,8 @@ function reasonLines(head, extra) {
     const [meaning, todo] = told(head[HEAD.code]);
     lines.push(make("p", { class: "why" }, meaning || code[0], " ", todo ? make("b", {}, todo) : ""));
   }
-  if (extra.message) lines.push(make("p", { class: "dim", lang: "en" }, extra.message));
-  for (const [number, text] of extra.notes || []) lines.push(make("p", { class: "why" }, told(number)[0] || "", " ", make("span", { lang: "en", class: "dim" }, text)));
+  if (extra.message !== undefined) lines.push(make("p", { class: "dim" }, sentence(extra.message)));
+  for (const [number, text] of extra.notes || []) lines.push(make("p", { class: "why" }, told(number)[0] || "", " ", make("span", { class: "dim" }, sentence(text))));
   if (extra.cleanups) {
     const texts = extra.cleanups.map((number) => { const found = entry(tables.cleanups, number); return Array.isArray(found) ? found[side()] : found; });
     lines.push(make("p", { class: "why" }, `${say("also")}: ${texts.join("; ")}`));
@@ -136,7 +144,7 @@ function resultLines(head, extra) {
     const [meaning, todo] = told(number);
     lines.push(make("p", { class: "why" }, meaning || explained(number)[0], " ", byWhom(by, at), " ", listed.join(", "), " ", todo ? make("b", {}, todo) : ""));
   }
-  if (extra.why) lines.push(make("p", { class: "dim", lang: "en" }, extra.why));
+  if (extra.why !== undefined) lines.push(make("p", { class: "dim" }, sentence(extra.why)));
   if (extra.said) {
     const intro = extra.status ? say("server_said", { status: extra.status }) : say("server_said_only");
     lines.push(make("p", { class: "said" }, `${intro}: `, make("em", { lang: "en" }, make("bdi", {}, extra.said)), extra.error ? ` (${say("error_id", { id: extra.error })})` : ""));

@@ -178,6 +178,7 @@ list.title = function (head) {
 };
 
 list.summary = function (head, action) {
+  if (action !== "update" && tables.joint[head[HEAD.pattern]]) return tables.patterns[head[HEAD.pattern]][side()];
   if (head.length <= HEAD.place) {
     const code = explained(head[HEAD.code]);
     return code && code[0] ? make("span", { class: "dim" }, told(head[HEAD.code])[0] || code[0]) : "";

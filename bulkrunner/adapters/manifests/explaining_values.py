@@ -1,0 +1,182 @@
+"""Says values and conditions of a manifest in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.adapters.manifests.problems import harmless
+
+MOST = 120
+"""Characters of a value that are shown."""
+
+_TESTS = {
+    "equals": "is",
+    "in": "is one of",
+    "in_file": "is in the file",
+    "contains": "contains",
+    "starts_with": "starts with",
+    "ends_with": "ends with",
+    "matches": "matches",
+    "before": "is before",
+    "after": "is after",
+}
+
+_ORIGINS = {
+    "@row.": "the column {}",
+    "@param.": "the parameter {}",
+    "@bib.@record.": "{} of the bib's record part",
+    "@bib.": "{} of the bib",
+    "@item.": "{} of the item",
+    "@record.": "{} of the record part",
+    "@component.": "{} of a component",
+}
+
+_WHOLE = {"@self.id": "the record's id", "@bib.id": "the bib's id"}
+
+
+def value_said(value: Any) -> str:
+    """Return a value: texts in quotes, references by what they lead to, objects by their content."""
+    return _short(_value(value))
+
+
+def name_said(value: Any) -> str:
+    """Return a name, such as a library's or a record's, without quotes; or what it refers to."""
+    return _short(harmless(value)) if isinstance(value, str) else value_said(value)
+
+
+def record_said(kind: str, value: Any) -> str:
+    """Return a record by its id, or by what names it: ``the bib in the column Bibid``."""
+    return f"the {kind} {'' if isinstance(value, str) else 'in '}{name_said(value)}"
+
+
+def reference_said(text: str) -> str:
+    """Return a reference by what it leads to."""
+    if text in _WHOLE:
+        return _WHOLE[text]
+    for prefix, words in _ORIGINS.items():
+        if text.startswith(prefix):
+            return words.format(harmless(text.removeprefix(prefix)))
+    return harmless(text)
+
+
+def place_said(place: str) -> str:
+    """Return a place as it stands in a sentence."""
+    return reference_said(place) if place.startswith("@") else harmless(place)
+
+
+def joined(parts: Iterable[str], word: str = "and") -> str:
+    """Return ``a, b and c``."""
+    *first, last = list(parts) or [""]
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def condition_said(where: Any) -> str:
+    """Return a condition, or a value that something must be equal to."""
+    if not isinstance(where, dict):
+        return f"is {value_said(where)}"
+    return " and ".join(_clause(key, value) for key, value in where.items())
+
+
+def matching_said(matching: Any) -> str:
+    """Return what the elements of a list are matched with: a test, a condition or a value."""
+    if isinstance(matching, dict) and not _is_test(matching):
+        return condition_said(matching)
+    return f"it {test_said(matching)}"
+
+
+def test_said(value: Any) -> str:
+    """Return what a place is asked."""
+    if value is None:
+        return "is absent"
+    if _is_test(value):
+        return " and ".join(_tests(value))
+    return f"is {value_said(value)}"
+
+
+def _is_test(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and set(value) <= {*_TESTS, "exists"}
+
+
+def _clause(key: str, value: Any) -> str:
+    match key:
+        case "all" | "any" if isinstance(value, list):
+            return "(" + _each(value, " and " if key == "all" else " or ") + ")"
+        case "not":
+            return f"not ({condition_said(value)})"
+        case _:
+            return f"{place_said(key)} {test_said(value)}"
+
+
+def _each(conditions: Sequence[Any], word: str) -> str:
+    return word.join(condition_said(one) for one in conditions)
+
+
+def _tests(value: Mapping[str, Any]) -> Iterable[str]:
+    for name, wanted in value.items():
+        match name:
+            case "exists":
+                yield "is there" if wanted else "is absent"
+            case "in" if isinstance(wanted, list):
+                yield f"is {joined(map(_value, wanted), 'or')}"
+            case "in_file":
+                yield f"is in the file {name_said(_file(wanted))}"
+            case _:
+                yield f"{_TESTS[name]} {value_said(wanted)}"
+
+
+def _file(named: Any) -> Any:
+    return named.get("file", named) if isinstance(named, dict) else named
+
+
+def _value(value: Any) -> str:
+    match value:
+        case {"$value": str(text)}:
+            return _looked_up(text, value)
+        case {"$text": str(text)}:
+            return f'the text "{harmless(re.sub(r"{([^{}]+)}", _in_text, text))}"'
+        case {"@id": str(iri)} if len(value) == 1:
+            return f"the link {harmless(iri)}"
+        case dict():
+            return _object(value)
+        case [one]:
+            return _value(one)
+        case list():
+            return f"[{', '.join(map(_value, value))}]"
+        case str():
+            return f'"{harmless(value)}"'
+        case _:
+            return json.dumps(value)
+
+
+def _looked_up(text: str, value: Mapping[str, Any]) -> str:
+    said = reference_said(text)
+    if through := value.get("through"):
+        said += f" ({', '.join(map(harmless, through))})"
+    if "default" in value:
+        said += f", or {_value(value['default'])} where there is none"
+    return said
+
+
+def _in_text(found: re.Match[str]) -> str:
+    reference, *through = found[1].split("|")
+    return "{" + "|".join([reference_said(reference.strip()), *through]) + "}"
+
+
+def _object(value: Mapping[str, Any]) -> str:
+    kind = value.get("@type")
+    rest = {key: inner for key, inner in value.items() if key != "@type" or not _is_name(kind)}
+    inside = ", ".join(f"{harmless(key)} {_value(inner)}" for key, inner in rest.items())
+    if not _is_name(kind):
+        return "{" + inside + "}"
+    return f"{harmless(str(kind))} ({inside})" if inside else f"an empty {harmless(str(kind))}"
+
+
+def _is_name(kind: Any) -> bool:
+    return isinstance(kind, str) and bool(kind)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST else text[:MOST] + "…"

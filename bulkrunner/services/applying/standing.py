@@ -1,0 +1,84 @@
+"""What was saved elsewhere is looked at once more, just before it is taken away where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bulkrunner.domain.answers import Found
+from bulkrunner.domain.decisions import Decision, by_and_when, refused
+from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.run import Result
+from bulkrunner.domain.transfers import takes_away
+from bulkrunner.services.applying.canary import PREREQUISITE
+from bulkrunner.services.applying.frame import Frame
+
+MAX_HOPS = 20
+"""Deletions that wait for each other, one merged into the next, that are followed."""
+
+
+def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
+    """Return why a change must not take away what others have saved; None where they still stand.
+
+    Raises:
+        CatalogueUnreachable: the environment does not answer.
+    """
+    if not change.prerequisites or not takes_away(change):
+        return None
+    for saved, result in _saving(frame, change):
+        record = result.record or saved.made or saved.record
+        answer = frame.catalogue.read(record)
+        if not isinstance(answer, Found):
+            return _refusal(saved, f"{record}, which is not there any more")
+        if not _is_as_left(saved, result, answer):
+            facts = by_and_when(answer.document)
+            who = f"{facts['by'] or 'somebody'} at {facts['when']}"
+            return _refusal(saved, f"{record}, which was edited by {who} since")
+    return None
+
+
+def _saving(frame: Frame, change: PlannedChange) -> Iterator[tuple[PlannedChange, Result]]:
+    """Yield the changes that saved something, also where what they saved was passed on."""
+    seen = {change.number}
+    numbers = list(change.prerequisites)
+    for _ in range(MAX_HOPS):
+        numbers = [number for number in numbers if number not in seen]
+        if not numbers:
+            return
+        seen.update(numbers)
+        further: list[int] = []
+        for saved in frame.records.changes(numbers):
+            if saved.action is Action.DELETE:
+                further += saved.prerequisites
+            elif saved.action is not Action.UNCHANGED or _says_what_stood(saved):
+                yield saved, frame.records.result_of(saved.number)
+        numbers = further
+
+
+def _says_what_stood(saved: PlannedChange) -> bool:
+    return saved.made is not None or saved.before_fingerprint is not None
+
+
+def _is_as_left(saved: PlannedChange, result: Result, found: Found) -> bool:
+    """Tell whether a record is as the run left it, or as the plan found it."""
+    if saved.kind == "bib":
+        return True
+    document = found.document
+    if saved.action is Action.UNCHANGED:
+        known = saved.before_fingerprint
+        return known is None or before_fingerprint(document) == known
+    if result.etag and found.etag == result.etag:
+        return True
+    if saved.action is Action.CREATE:
+        left = create_fingerprint(result.stored) if result.stored else saved.after_fingerprint
+        return create_fingerprint(document) == left
+    left = before_fingerprint(result.stored) if result.stored else saved.after_fingerprint
+    return before_fingerprint(document) == left
+
+
+def _refusal(saved: PlannedChange, what: str) -> Decision:
+    return refused(
+        PREREQUISITE,
+        f"change {saved.number} saved it in {what}; nothing is taken away. "
+        "Look at both records, and plan the job again",
+    )
