@@ -314,6 +314,7 @@ class Plans(Part):
                         etag=row.etag,
                         stored_modified=row.stored_modified,
                         after_fingerprint=row.after_fingerprint,
+                        operation=row.operation,
                     )
         return found
 
@@ -387,6 +388,7 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
     c, made = planned_changes.c, results.c
     return (
         select(
+            c.operation,
             c.operation_digest,
             c.wish,
             c.action,
