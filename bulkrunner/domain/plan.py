@@ -71,6 +71,19 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A record whose content went into a change to another one.
+
+    Attributes:
+        record: short id.
+        fingerprints: of the content as planned from, and as the plan will have left it.
+    """
+
+    record: str
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlannedChange:
     """What becomes of one record: one operation, or those of several steps, in one environment.
 
@@ -89,6 +102,7 @@ class PlannedChange:
         pattern: what the change does, values left out; staging must have tried every pattern.
         notes: other findings that do not refuse the change, as (code, message).
         prerequisites: numbers of other changes; this one is sent only when they ended well.
+        origins: records whose content went into it; it is sent only while they have that content.
         links: records that link to a bib to be deleted; known while planning, not stored.
         step: number of the manifest's step that it comes from; None for an explicit operation.
         parts: every entry that concerns the record, where it is more than this one.
@@ -123,6 +137,7 @@ class PlannedChange:
     message: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     prerequisites: tuple[int, ...] = ()
+    origins: tuple[Origin, ...] = ()
     links: tuple[str, ...] = ()
     step: int | None = None
     parts: tuple[Part, ...] = ()
@@ -156,6 +171,8 @@ class PlannedChange:
         ]
         if self.prerequisites:  # added only where there are any: older plans keep their digest
             parts.append(list(self.prerequisites))
+        if self.origins:
+            parts.append({"origins": origins_data(self.origins)})
         return digest(parts)
 
 
@@ -167,6 +184,7 @@ class Made:
         record: short id of the record written; of a create the new one.
         etag, stored_modified: of the version that the run stored, where known.
         after_fingerprint: of the content that was planned.
+        operation: as it was resolved then.
     """
 
     run: str
@@ -175,6 +193,7 @@ class Made:
     etag: str | None = None
     stored_modified: str | None = None
     after_fingerprint: str | None = None
+    operation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +262,11 @@ def plan_digest(head: Mapping[str, Any], change_digests: Iterable[str]) -> str:
         state.update(b"\n")
         state.update(item.encode())
     return "sha256:" + state.hexdigest()
+
+
+def origins_data(origins: Iterable[Origin]) -> list[list[str]]:
+    """Return origins as plain data: of each the record, then its fingerprints."""
+    return [[origin.record, *origin.fingerprints] for origin in origins]
 
 
 def record_key(record: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "is_subclass_of",
     "is_term",
     "is_vocab_typed",
+    "terms",
 ]
 
 _COLLECTIONS = {"marc:bib": "bib", "marc:auth": "auth", "marc:hold": "hold", "marc:none": "none"}
@@ -56,6 +57,11 @@ def _table() -> _Table:
         parents=parents,
         categories={name: frozenset(labels) for name, labels in categories.items()},
     )
+
+
+def terms() -> frozenset[str]:
+    """Return every class, property and value that the vocabulary defines."""
+    return _table().terms
 
 
 def is_term(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Steps that write several records, on a running sandbox: nothing is taken away before it is saved."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -118,13 +119,63 @@ def test_where_the_new_one_cannot_be_saved_the_old_one_stays(level2):
     assert level2.sent() == []
 
 
-def test_where_the_old_one_was_edited_it_stays_beside_the_new_one(level2):
-    bib, old = holding(level2)
-    made = plan(level2, entries(StepMove(to="NO"), old))
-    level2.control.edit(old, sigel="S")
+OB = parse_condition({"shelfMark.label": "Ob"}, outside({}))
+
+
+def taking(rig):
+    """Steps that save content of a holding elsewhere, by name: (step, how many changes it is)."""
+    _, kept = holding(rig, cataloguersNote=["b"])
+    return {
+        "move": (StepMove(to="NO"), 2),
+        "copy": (StepCopy(sigel="NO"), 1),
+        "merge": (StepMerge(into=kept, take=("cataloguersNote",)), 2),
+        "split": (StepSplit(components=OB, sigel="NO"), 2),
+    }
+
+
+@pytest.mark.parametrize("kind", ["move", "copy", "merge", "split"])
+@pytest.mark.parametrize("how", ["edited", "deleted"])
+def test_what_is_not_as_planned_any_more_is_not_saved_elsewhere(level2, kind, how):
+    bib, old = holding(level2, hasComponent=two_parts(), cataloguersNote=["a"])
+    action, number = taking(level2)[kind]
+    made = plan(level2, entries(action, old))
+    level2.control.edit(old, sigel="S", delete=how == "deleted")
+    before = level2.control.records()
     run = level2.run(made)
+    ended = [(one.result.outcome, one.result.code) for one in level2.ended(run)]
+    expected = [(Outcome.CONFLICT, "origin_changed"), (Outcome.REFUSED, "prerequisite")]
+    assert sorted(ended) == sorted(expected[:number])
+    assert level2.sent() == []
+    assert level2.control.records() == before
+    assert held(level2, bib, "NO") == []
+
+
+def test_what_was_saved_before_the_other_record_was_edited_is_settled_as_ever(level2):
+    _, old = holding(level2)
+    made = plan(level2, entries(StepMove(to="NO"), old))
+    run = level2.run_until_killed(made, catalogue={"post": after_it})
+    level2.control.edit(old, sigel="S")
+    level2.resume(run)
     assert outcomes(level2, run) == [Outcome.APPLIED, Outcome.CONFLICT]
-    assert held(level2, bib) == [old]
+
+
+def test_a_copy_is_made_before_or_after_what_the_plan_does_to_the_original(level2):
+    bib, old = holding(level2, cataloguersNote=["a"])
+    update = StepUpdate(changes=(SetChange(at="cataloguersNote", to="c"),))
+    made = plan(level2, entries(update, old), entries(StepCopy(sigel="NO"), old, number=2))
+    run = level2.run(made)
+    assert outcomes(level2, run) == [Outcome.APPLIED] * 2
+    (copy,) = held(level2, bib, "NO")
+    assert thing_part(level2.control.document(copy))["cataloguersNote"] == ["c"]
+
+
+def test_which_content_went_into_a_change_is_part_of_the_plans_digest(level2):
+    (_, gone), (_, kept) = (holding(level2, cataloguersNote=[text]) for text in ("a", "b"))
+    made = plan(level2, entries(StepMerge(into=kept, take=("cataloguersNote",)), gone))
+    saved = next(c for c in level2.ledger.changes(made.id) if c.action is Action.UPDATE)
+    (origin,) = saved.origins
+    assert origin.record == gone
+    assert replace(saved, origins=()).digest() != saved.digest()
 
 
 def test_a_second_plan_of_a_move_takes_up_what_is_left(level2):

@@ -50,21 +50,32 @@ def test_schema_is_valid() -> None:
 
 
 def described(node: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every key of every object and every value of a list, wherever in the schema.
+
+    Below ``if``, ``then`` and ``not`` keys that are described elsewhere are only restricted.
+    """
     found = []
-    for key, value in node.get("properties", {}).items():
-        found.append((f"{path}.{key}", value))
-        found += described(value, f"{path}.{key}")
-    if isinstance(node.get("items"), dict):
-        found += described(node["items"], f"{path}[]")
+    if isinstance(node, list):
+        for number, one in enumerate(node):
+            found += described(one, f"{path}[{number}]")
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("properties", "$defs"):
+                for name, one in value.items():
+                    found.append((f"{path}.{name}", one))
+                    found += described(one, f"{path}.{name}")
+            elif key in ("items", "additionalProperties") and isinstance(value, dict):
+                found.append((f"{path}[]", value))
+                found += described(value, f"{path}[]")
+            elif key in ("anyOf", "oneOf", "allOf"):
+                found += described(value, path)
     return found
 
 
 def test_every_key_has_title_description_and_valid_examples() -> None:
     known = schema()
     every = described(known)
-    for name, definition in known["$defs"].items():
-        every += described(definition, name)
-    assert len(every) > 60
+    assert len(every) > 250
     for path, value in every:
         target = value
         if "$ref" in value:

@@ -330,6 +330,7 @@ class Plans(Part):
                         etag=row.etag,
                         stored_modified=row.stored_modified,
                         after_fingerprint=row.after_fingerprint,
+                        operation=row.operation,
                     )
         return found
 
@@ -402,6 +403,7 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
     c, made = planned_changes.c, results.c
     return (
         select(
+            c.operation,
             c.operation_digest,
             c.wish,
             c.action,
@@ -449,6 +451,8 @@ def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
     ]
     if row.prerequisites:
         parts.append(canonical_bytes(row.prerequisites))
+    if row.origins:
+        parts.append(canonical_bytes({"origins": row.origins}))
     return digest_of_bytes(b"[" + b",".join(parts) + b"]")
 
 

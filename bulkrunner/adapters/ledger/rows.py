@@ -13,7 +13,16 @@ from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.plan import Action, BibSummary, Part, Plan, PlannedChange, PlanState
+from bulkrunner.domain.plan import (
+    Action,
+    BibSummary,
+    Origin,
+    Part,
+    Plan,
+    PlannedChange,
+    PlanState,
+    origins_data,
+)
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
 
@@ -47,7 +56,17 @@ APPROVAL = (
 )
 
 LATER = frozenset(
-    {"prerequisites", "library", *_APPROVAL_LATER, "step", "parts", "made", "place", "wish"}
+    {
+        "prerequisites",
+        "origins",
+        "library",
+        *_APPROVAL_LATER,
+        "step",
+        "parts",
+        "made",
+        "place",
+        "wish",
+    }
 )
 """Columns that the first ledgers did not have."""
 
@@ -169,6 +188,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "message": change.message,
         "notes": [list(note) for note in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
+        "origins": origins_data(change.origins) or None,
         "library": change.library or None,
         "step": change.step,
         "parts": [_part_row(part) for part in change.parts] or None,
@@ -204,6 +224,9 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         message=row.message,
         notes=tuple((code, message) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
+        origins=tuple(
+            Origin(record=record, fingerprints=tuple(known)) for record, *known in row.origins or ()
+        ),
         library=row.library or "",
         step=row.step,
         parts=tuple(_part_of(part) for part in row.parts or ()),

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
@@ -156,6 +156,7 @@ planned_changes = Table(
     _text("message"),
     Column("notes", Json),
     Column("prerequisites", Json),
+    Column("origins", Json),
     Column("library", Words),
     Column("step", Integer),
     Column("parts", Json),

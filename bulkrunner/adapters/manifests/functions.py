@@ -154,7 +154,7 @@ class _Reading:
                 wanted.at,
                 "missing_module",
                 f"the job folder has no module {shown(name)}",
-                f"it would be the file {name.replace('.', '/')}.py beside the manifest",
+                _where_it_would_be(name),
             )
         else:
             self._fault(
@@ -240,3 +240,9 @@ def _absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
     parts = module.split(".")
     keep = len(parts) - node.level + (1 if is_package else 0)
     return ".".join([*parts[: max(keep, 0)], *([node.module] if node.module else [])])
+
+
+def _where_it_would_be(module: str) -> str:
+    if module.endswith(".py"):
+        return f"a module is named without .py: {module.removesuffix('.py')}"
+    return f"it would be the file {module.replace('.', '/')}.py beside the manifest"

@@ -13,6 +13,7 @@ from bulkrunner.adapters.manifests.checking import checked_parts
 from bulkrunner.adapters.manifests.explaining import explained
 from bulkrunner.adapters.manifests.head import effect_of, job_from_head, normal_head, parameters_of
 from bulkrunner.adapters.manifests.manifest_file import Found, find, read_tree
+from bulkrunner.adapters.manifests.noticing import noticed
 from bulkrunner.adapters.manifests.operations import kind_of
 from bulkrunner.adapters.manifests.parts import Entry, EnvironmentStep, Part, Step
 from bulkrunner.adapters.manifests.problems import Problems
@@ -48,7 +49,7 @@ class LoadedJob:
             ``duplicates``: repeated ids that were dropped.
         missing: parameters that a plan must be given a value for, and that have none.
         path: the job folder. functions: of its steps.
-        explained: what each step will do, in a sentence.
+        explained: what each step will do, in a sentence. notes: what may be a mistake.
         inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
     """
 
@@ -62,6 +63,7 @@ class LoadedJob:
         counts: dict[str, int],
         missing: list[Parameter],
         explained: list[str],
+        notes: list[Problem],
     ) -> None:
         self.job = job
         self.head = head
@@ -76,6 +78,7 @@ class LoadedJob:
         self.counts = counts
         self.missing = missing
         self.explained = explained
+        self.notes = notes
         self.inputs = [found for one in reads for found in _inputs(one)]
         self._prefix = found.prefix
         self._reads = reads
@@ -156,6 +159,7 @@ def load_job(
         counts=reading.counts,
         missing=missing(known, values),
         explained=explained(tree.data),
+        notes=[problems.placed(note) for note in noticed(tree)],
     )
 
 

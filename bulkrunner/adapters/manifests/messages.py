@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkrunner.adapters.manifests.levels import belongs
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.schema import Violation
 
@@ -44,7 +46,7 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
     match found.keyword:
         case "additionalProperties":
             for name in found.names:
-                yield _unknown(found, name, full)
+                yield _unknown(found, name, value, full)
         case "required":
             name = found.names[0]
             yield Told(
@@ -69,15 +71,16 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
             )
 
 
-def _unknown(found: Violation, name: str, full: Sequence[PathKey]) -> Told:
+def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Told:
     known = list(found.rule.get("properties", {}))
-    word = meant(name, known)
+    word = meant(name, known) or _only_missing(found.rule, value)
+    hint = f"did you mean `{word}`?" if word else belongs(name, full)
     return Told(
         path=found.path,
         key=name,
         code="unknown_key",
         message=f"unknown key {shown(name)}{_within(full)}",
-        hint=f"did you mean `{word}`?" if word else f"known here: {', '.join(known)}",
+        hint=hint or f"known here: {', '.join(known)}",
     )
 
 
@@ -85,7 +88,16 @@ def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
     known = rule.get("properties", {})
     strange = [key for key in value if key not in known] if isinstance(value, dict) else []
     near = meant(name, strange) if known else ""
+    if not near and len(strange) == 1 and _only_missing(rule, value) == name:
+        near = strange[0]
     return f"is {shown(near)} meant to be `{name}`?" if near else ""
+
+
+def _only_missing(rule: dict[str, Any], value: Any) -> str:
+    """Return the one required key that is missing where one other key is unknown, if so."""
+    missing = [name for name in rule.get("required", ()) if name not in value]
+    strange = [name for name in value if name not in rule.get("properties", {})]
+    return missing[0] if len(missing) == len(strange) == 1 else ""
 
 
 def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Told]:
@@ -113,6 +125,10 @@ def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
     for name in value:
         if not given and name not in options and (word := meant(name, options)):
             hint = f"is {shown(name)} meant to be `{word}`?"
+    if not hint and len(full) == 2 and full[0] == "steps":
+        hint = (
+            "a dash begins a new step; the other keys of a step stand below its first, without one"
+        )
     where = path_text(full)
     return Told(
         path=found.path,
@@ -126,9 +142,10 @@ def _value(found: Violation, value: Any) -> tuple[str, str]:
     rule = found.rule
     match found.keyword:
         case "type":
-            return _type(rule["type"], value)
+            return _type(rule, value)
         case "enum" | "const":
-            return _allowed(rule.get("enum", [rule.get("const")]), value)
+            message, hint = _allowed(rule.get("enum", [rule.get("const")]), value)
+            return message, hint or rule.get("errorMessage", "")
         case "minLength" | "minItems" | "minProperties":
             return "must not be empty", ""
         case "maxLength":
@@ -148,18 +165,36 @@ def _value(found: Violation, value: Any) -> tuple[str, str]:
             return (f"{shown(value)}: {text}" if isinstance(value, str) else text), ""
 
 
-def _type(wanted: str | list[str], value: Any) -> tuple[str, str]:
+def _type(rule: dict[str, Any], value: Any) -> tuple[str, str]:
+    wanted = rule["type"]
     types = [wanted] if isinstance(wanted, str) else wanted
     message = f"must be {' or '.join(_TYPES[name] for name in types)}, not {_kind(value)}"
-    if "string" in types and isinstance(value, (bool, int, float)):
-        return message, "put it in quotes"
+    return message, _type_hint(types, value) or _example_hint(types, rule)
+
+
+def _type_hint(types: Sequence[str], value: Any) -> str:
+    if value is None:
+        return "nothing stands after the colon"
+    if "string" in types and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "put it in quotes"
     if isinstance(value, str) and ("integer" in types or "number" in types):
-        return message, "write a plain number, without quotes, blanks and leading zeros"
+        return "write a plain number, without quotes, blanks and leading zeros"
     if isinstance(value, str) and "boolean" in types:
-        return message, "write true or false in small letters, without quotes"
-    if types == ["array"] and isinstance(value, str):
-        return message, f"write a list: [{value[:40]}]" if value.isprintable() else ""
-    return message, ""
+        return "write true or false in small letters, without quotes"
+    if types == ["array"] and isinstance(value, str) and value.isprintable():
+        return f"write a list: [{value[:40]}]"
+    if types == ["array"] and isinstance(value, dict):
+        return "write a list: each of its items begins with a dash and a blank"
+    return ""
+
+
+def _example_hint(types: Sequence[str], rule: dict[str, Any]) -> str:
+    kind = dict if "object" in types else str
+    examples = [one for one in rule.get("examples", ()) if isinstance(one, kind)]
+    if not examples or not {"object", "string"} & set(types):
+        return ""
+    one = examples[0]
+    return f"for example {one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)}"
 
 
 def _kind(value: Any) -> str:
@@ -175,11 +210,14 @@ def _kind(value: Any) -> str:
 def _allowed(options: list[Any], value: Any) -> tuple[str, str]:
     texts = [shown(option) for option in options]
     message = f"is {_kind(value)}, must be {' or '.join(texts)}"
-    word = (
-        meant(value, [text for text in options if isinstance(text, str)])
-        if isinstance(value, str)
-        else ""
-    )
+    if options == [True]:
+        return message, "write true, in small letters and without quotes, or leave the key out"
+    if not isinstance(value, str):
+        return message, ""
+    for option in options:
+        if not isinstance(option, str) and json.dumps(option) == value.strip().lower():
+            return message, f"write {json.dumps(option)}, in small letters and without quotes"
+    word = meant(value, [option for option in options if isinstance(option, str)])
     return message, f"did you mean `{word}`?" if word else ""
 
 

@@ -80,10 +80,7 @@ class Problems:
             source = problem.source
             return self._files[source.file], source.line, source.column
 
-        shown = [
-            replace(found, source=replace(found.source, file=self._display(found.source.file)))
-            for found in sorted(self._kept, key=place)
-        ]
+        shown = [self.placed(found) for found in sorted(self._kept, key=place)]
         if (rest := self.total - len(shown)) > 0:
             shown.append(
                 Problem(
@@ -93,6 +90,10 @@ class Problems:
                 )
             )
         return shown
+
+    def placed(self, found: Problem) -> Problem:
+        """Return it with its file as the user named the folder."""
+        return replace(found, source=replace(found.source, file=self._display(found.source.file)))
 
     def _display(self, file: str) -> str:
         return f"{self._prefix}/{file}" if self._prefix else file

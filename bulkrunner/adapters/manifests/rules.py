@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
-from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.domain.parameters import BadValue, declared
 from bulkrunner.domain.places import parse_place
 from bulkrunner.domain.values import MARKS
@@ -23,7 +23,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
             path=("on_behalf_of",),
             code="sigel_not_in_job",
             message=f"on_behalf_of: {shown(owner)} is not among `sigels`",
-            hint="name every library that the job may touch in `sigels`",
+            hint=_sigel_hint(owner, sigels),
         )
     agreement = data.get("agreement")
     agreed_on = agreement.get("agreed_on") if isinstance(agreement, dict) else None
@@ -36,6 +36,12 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
 
     yield from _undo_faults(data)
     yield from _parameter_faults(data)
+
+
+def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
+    clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
+    near = meant(owner.strip(), clean)
+    return f"did you mean {shown(near)}?" if near else "name every library of the job in `sigels`"
 
 
 def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:

@@ -19,6 +19,24 @@ _PLAIN_WORDS = {
     "could not find expected ':'": "a key without its colon, or a line that is indented wrongly",
     "found unexpected end of stream": "the text ends inside quotes",
     "found duplicate anchor": "an anchor is given twice",
+    "did not find expected '-' indicator": (
+        "a line stands between the items of a list: what belongs to an item is indented further than its dash"
+    ),
+    "did not find expected key": (
+        "a key is expected here: a line is indented wrongly, or a text needs quotes"
+    ),
+    "did not find expected ',' or '}'": (
+        "a `{` without its `}`, or a comma is missing, or a text with `[`, `]`, `{`, `}` or `,` needs quotes"
+    ),
+    "did not find expected ',' or ']'": (
+        "a `[` without its `]`, or a comma is missing, or a text with `[`, `]`, `{`, `}` or `,` needs quotes"
+    ),
+    "block sequence entries are not allowed in this context": (
+        "a dash where no list item can be: the key above it must end with its colon"
+    ),
+    "did not find expected <document start>": (
+        "a line that belongs to nothing: it is indented wrongly, or its colon is missing"
+    ),
 }
 
 
@@ -123,6 +141,9 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Stop:
             message, hint = "a tab stands in the indentation", "indent with blanks"
         else:
             message, hint = f"a value cannot begin with {shown(letter)}", "put the text in quotes"
+    began = error.context_mark
+    if not hint and began is not None and began.line != line and reason in _PLAIN_WORDS:
+        hint = f"it belongs to what begins in line {began.line + 1}"
     return builder.stop(position(line, column), "not_yaml", message, hint)
 
 

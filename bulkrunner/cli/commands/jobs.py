@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.job import Problem
 
 
 @click.command()
@@ -25,17 +28,7 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
     try:
         loaded = program.load_job(job)
     except ManifestError as error:
-        document["problems"] = [
-            {
-                "file": problem.source.file,
-                "line": problem.source.line,
-                "column": problem.source.column,
-                "code": problem.code,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in error.problems
-        ]
+        document["problems"] = [_fault(problem) for problem in error.problems]
         raise
     head = loaded.job
     document.update(
@@ -44,6 +37,7 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
         effect_digest=head.effect_digest,
         operations=loaded.counts,
         problems=[],
+        notes=[_fault(note) for note in loaded.notes],
     )
     invocation.say(f"{head.id}: {head.title}")
     invocation.say(
@@ -56,9 +50,22 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
             invocation.say(f"  {sentence}")
     for read in loaded.inputs:
         invocation.say("  " + input_told(read))
+    for note in loaded.notes:
+        invocation.say(f"  note: {note}")
     invocation.say(f"  manifest digest {head.manifest_digest}")
     wanted = "".join(f" --param {one.name}=…" for one in loaded.missing)
     invocation.say(f"next: bulkrunner plan {job} --env staging{wanted}")
+
+
+def _fault(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.source.file,
+        "line": problem.source.line,
+        "column": problem.source.column,
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
 
 
 SEPARATORS = {"\t": "tab", " ": "blanks"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from bulkrunner.domain.values.nodes import (
 )
 
 MARKS = ("$value", "$text")
+_BARE = re.compile(r"@(?:(?:row|param|bib)\.\S.*|self\.id)")
+_IN_BRACES = re.compile(r"\{ *@(?:row|param|bib|self)\.[^{}]+\}")
 MAX_DEPTH = 40
 MAX_TEXT = 20_000
 MAX_REFERENCES = 200
@@ -50,7 +53,28 @@ def _parse(data: Any, depth: int) -> Node:
         if marked:
             return _marked(data, marked)
         return object_of({key: _below(key, item, depth) for key, item in data.items()})
+    if isinstance(data, str):
+        _check_constant(data)
     return Constant(value=data)
+
+
+def _check_constant(text: str) -> None:
+    """Refuse a reference without its mark: it would be written into records as it stands.
+
+    Raises:
+        FormError: the text is one, or holds one in braces.
+    """
+    short = text[:200]
+    if _BARE.fullmatch(short):
+        raise FormError(
+            f"{brief(text)} would be written as it stands",
+            hint=f'what it refers to is written {{$value: "{short}"}}',
+        )
+    if found := _IN_BRACES.search(text):
+        raise FormError(
+            f"{brief(found[0])} would be written as it stands, braces and all",
+            hint='a text with references in it is written {$text: "…"}',
+        )
 
 
 def _below(step: str | int, data: Any, depth: int) -> Node:

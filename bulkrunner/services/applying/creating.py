@@ -30,6 +30,7 @@ from bulkrunner.domain.settling_creates import (
 )
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
+from bulkrunner.services.applying.origins import outdated
 from bulkrunner.services.applying.sending import after_answer, send
 from bulkrunner.services.applying.vanished import vanished
 
@@ -102,6 +103,8 @@ def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
 def _send(
     frame: Frame, work: Work, document: Document, known: tuple[str, ...]
 ) -> WriteAnswer | Decision:
+    if conflict := outdated(frame, work.change):
+        return conflict
     try:
         check_sendable(document, frame.iris, frame.sigels)
     except NotSendable as error:

@@ -26,6 +26,7 @@ from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settling import equals_after, settle, stored_otherwise
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.history import read_history
+from bulkrunner.services.applying.origins import outdated
 from bulkrunner.services.applying.sending import after_answer, send
 from bulkrunner.services.applying.standing import unsaved
 
@@ -81,8 +82,8 @@ def _unless_carried_out(frame: Frame, work: Work, refusal: Decision) -> Decision
 
 def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
     change, sigel = work.change, frame.active_sigel
-    if refusal := unsaved(frame, change):
-        return refusal
+    if decision := outdated(frame, change) or unsaved(frame, change):
+        return decision
     if change.action is Action.DELETE:
         if refusal := _not_ours(over.document or {}, frame):
             return refusal

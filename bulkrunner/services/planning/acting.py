@@ -32,6 +32,7 @@ from bulkrunner.domain.steps import (
 from bulkrunner.domain.transfers import (
     COMPONENTS,
     content_for,
+    left_behind,
     merged,
     owned,
     parted,
@@ -167,7 +168,12 @@ class Acting(Saving):
 
             def first() -> None:
                 into = self._record(looked_up(action.into, context))
-                saved.append(self._added_to(case, into, known, action.take))
+                target = self._added_to(case, into, known, action.take)
+                saved.append(target)
+                places = left_behind(known.now or {}, target.after or target.before or {})
+                if places:
+                    text = f"goes away with the merged holding: {', '.join(places)}"
+                    known.notes = (*known.notes, ("not_taken_along", text))
 
             return Removal(
                 operation={
@@ -196,6 +202,7 @@ class Acting(Saving):
                 wish=operation | {"content": digest(taken(source.now or {}, take))},
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
                 pattern=tuple(f"merge {place}" for place in take),
+                origins=source.as_origins(),
             )
 
         change = self._resolver.concern(case.other(into), build, case.look, kind="holding")

@@ -30,7 +30,7 @@ from bulkrunner.services.planning.steps import (
     PassedOver,
     Refused,
     Task,
-    Wish,
+    Wanted,
     as_refused,
     printable,
 )
@@ -101,6 +101,7 @@ class Drafting(Reading):
             "target_key": known.target_key,
             "notes": known.notes,
             "prerequisites": known.waits,
+            "origins": known.origins,
             "place": known.place,
             "step": task.step,
         }
@@ -123,11 +124,12 @@ class Drafting(Reading):
             step=earlier.step,
             operation=joined,
             wish=wish,
+            origins=tuple(dict.fromkeys((*earlier.origins, *known.origins))),
             parts=(*parts_of(earlier), part),
         )
 
 
-def admit_wish(wish: Wish | Creation, known: Known) -> None:
+def admit_wish(wish: Wanted | Creation, known: Known) -> None:
     """Go on where the record is one that is meant.
 
     Raises:

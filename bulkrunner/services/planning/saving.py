@@ -138,6 +138,7 @@ class Saving:
             wish=None if wished is None else operation | dict(wished),
             document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
             pattern=f"{task.verb} holding: create the new one",
+            origins=known.as_origins(),
         )
         change = self._resolver.hold(task, lambda _: creation, case.look)
         places = lost(known.now or {})

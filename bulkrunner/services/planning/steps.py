@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Applied, Refusal
-from bulkrunner.domain.plan import HOLDING_KEY, Action, BibSummary, Made, PlannedChange
+from bulkrunner.domain.plan import HOLDING_KEY, Action, BibSummary, Made, Origin, PlannedChange
 from bulkrunner.domain.records import Document
 
 MAX_DEPTH = 100
@@ -69,6 +69,7 @@ class Known:
         earlier: the change of this plan that concerns the record already, to be added to.
         waits: numbers of changes of this plan that must end well first.
         place: ``holding:<bib>:<sigel>`` that the record goes over to.
+        origins: records whose content goes into this one.
         operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
     """
 
@@ -85,6 +86,7 @@ class Known:
     earlier: PlannedChange | None = None
     waits: tuple[int, ...] = ()
     place: str | None = None
+    origins: tuple[Origin, ...] = ()
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
 
@@ -93,6 +95,14 @@ class Known:
         """Return what an operation calls the record: its id, or ``new`` where the plan creates it."""
         key = self.earlier.target_key if self.earlier is not None else None
         return NEW if key is not None and key.startswith(HOLDING_KEY) else self.record
+
+    def as_origins(self) -> tuple[Origin, ...]:
+        """Return the record as one whose content goes elsewhere; none where it is yet to be made."""
+        if self.before is None:
+            return ()
+        earlier = self.earlier.after_fingerprint if self.earlier is not None else None
+        known = dict.fromkeys((before_fingerprint(self.before), earlier))
+        return (Origin(record=self.record, fingerprints=tuple(one for one in known if one)),)
 
     @property
     def is_stuck(self) -> bool:
@@ -121,6 +131,7 @@ class Edit:
         admit: raises ``PassedOver`` where the step does not mean the record.
         first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
         resave: the record is sent even if nothing changes.
+        origins: records whose content goes into it.
     """
 
     operation: Mapping[str, Any]
@@ -132,6 +143,7 @@ class Edit:
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     resave: bool = False
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +163,7 @@ class Creation:
     """A holding to be created.
 
     Attributes:
-        operation, wish, admit: as of an edit.
+        operation, wish, admit, origins: as of an edit.
         document: returns the document to be posted, given the bib's graph[1].@id.
     """
 
@@ -161,9 +173,27 @@ class Creation:
     pattern: str
     admit: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undecided:
+    """What a function is to say of one existing record; ``wish`` and ``admit`` as of an edit.
+
+    Attributes:
+        decide: asks it; raises ``PassedOver`` and ``Refused`` as well.
+        removal: the operation in neutral form where it says to delete the record, among others.
+    """
+
+    wish: Mapping[str, Any]
+    removal: Mapping[str, Any]
+    decide: Callable[[], Edit | Removal]
+    admit: Callable[[], None] = everything
+    operation: Mapping[str, Any] = field(default_factory=dict)
 
 
 Wish: TypeAlias = Edit | Removal
+Wanted: TypeAlias = Edit | Removal | Undecided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,11 +230,14 @@ class Draft:
     Attributes:
         needs: places, among the drafts made together, of those that must end well first.
         alone: it never adds to another change: a second one for a record is refused.
+        refers: by numbers of records to be created that stand in the change, the places of the
+            drafts that create them.
     """
 
     change: PlannedChange
     needs: tuple[int, ...] = ()
     alone: bool = False
+    refers: Mapping[int, int] = field(default_factory=dict)
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:
@@ -214,7 +247,9 @@ def as_refused(refusal: Refusal) -> dict[str, Any]:
 
 
 def made_earlier(known: Known, made: Made) -> dict[str, Any]:
-    """Return the fields of a change that an earlier run has made."""
+    """Return the fields of a change that an earlier run has made, as it was carried out."""
+    if known.earlier is None and made.operation:
+        known.operation = made.operation
     fingerprint = before_fingerprint(known.before) if known.before is not None else None
     return {
         "action": Action.UNCHANGED,

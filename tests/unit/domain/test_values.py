@@ -36,8 +36,19 @@ def test_what_has_no_mark_is_a_constant(value):
 
 
 def test_braces_and_percent_signs_are_text():
-    for text in ("{@row.a}", "100 % {x}", "${HOME}", "\\1", "{{"):
+    for text in ("{row.a}", "100 % {x}", "${HOME}", "\\1", "{{", "a@row.b", "@ row.a", "@item.a"):
         assert parse_value(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["@row.Nytt", "@bib.hasTitle.mainTitle", "@param.x", "@self.id", "Köpt {@row.a} av"]
+)
+def test_a_reference_without_its_mark_is_not_written_as_text(text):
+    for value in (text, {"label": [text]}):
+        with pytest.raises(FormError, match="as it stands") as refused:
+            parse_value(value)
+        assert "$" in refused.value.hint
+    assert parse_value({"$text": text.replace("{", "{{").replace("}", "}}")}) == text
 
 
 def test_a_text_without_references_is_a_constant():

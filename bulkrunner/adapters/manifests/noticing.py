@@ -1,0 +1,157 @@
+"""Notices what is probably a mistake, though the manifest may be meant so: words nobody knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from bulkrunner.adapters.manifests.messages import Told
+from bulkrunner.adapters.manifests.problems import PathKey, meant, shown
+from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.domain.job import Problem
+from bulkrunner.vocabulary import is_skipped, is_term, terms
+
+Path = tuple[PathKey, ...]
+
+_PLACES = ("at", "from", "each")
+"""Keys whose value is a place, in changes."""
+
+_BY_PLACE = ("expect", "where", "when", "components")
+"""Keys whose value maps places to what is asked of them."""
+
+_CONTENT = frozenset({"find", "table", "match", "result", "body", "record", "value"})
+"""Keys whose value is content of records, or names of other things."""
+
+_COMMON = (
+    *("label", "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "availability"),
+    *("hasNote", "cataloguersNote", "hasComponent", "itemCondition", "inventoryLevel", "subject"),
+    *("callNumberPrefix", "callNumberSuffix", "formerShelfLocation", "associatedMedia", "uri"),
+    *("immediateAcquisition", "classification", "usageAndAccessPolicy", "hasTitle", "mainTitle"),
+    *("publication", "year", "identifiedBy", "copyNumber", "created", "modified"),
+)
+"""Words that are meant more often than others that are as near."""
+
+_WORDS = frozenset({"all", "any", "not"})
+_PREFIX = re.compile(r"@(record|item|component|bib)\.(@record\.)?")
+_KEY = re.compile(r"[A-Za-z][\w:/-]*")
+
+MOST = 50
+"""Notes that are told; a manifest of a thousand places says the same again and again."""
+
+
+def noticed(tree: Tree) -> list[Problem]:
+    """Return what is worth a second look, with its place; none of it keeps the job from going on.
+
+    Args:
+        tree: a manifest that fits the schema.
+    """
+    found = []
+    for told in _all(tree.data):
+        source = tree.source(told.path, key=told.key)
+        found.append(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _all(data: Mapping[str, Any]) -> Iterator[Told]:
+    for number, one in enumerate(data.get("accept", ())):
+        if one["code"] not in _codes():
+            yield Told(
+                path=("accept", number, "code"),
+                code="unknown_code",
+                message=f"accept: {shown(one['code'])} is no code of a refusal",
+                hint=_meant(one["code"], list(_codes())),
+            )
+    seen: set[str] = set()
+    for name in ("operations", "steps"):
+        for told in _below(data.get(name), (name,)):
+            if told.message not in seen:
+                seen.add(told.message)
+                yield told
+
+
+def _below(value: Any, path: Path) -> Iterator[Told]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _below(item, (*path, number))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _entry(key, item, path)
+
+
+def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
+    below = (*path, key)
+    if key in _PLACES and isinstance(item, str):
+        yield from _place(item, below, None)
+    elif key in _BY_PLACE:
+        yield from _asked(item, below)
+    elif key == "take" and isinstance(item, list):
+        for number, place in enumerate(item):
+            yield from _place(str(place), (*below, number), None)
+    elif key not in _CONTENT:
+        if key == "set" and isinstance(item, dict) and item.get("to", "") is None:
+            yield _emptied(str(item.get("at")), below)
+        yield from _below(item, below)
+
+
+def _emptied(place: str, path: Path) -> Told:
+    return Told(
+        path=path,
+        key="to",
+        code="set_to_nothing",
+        message=f"{shown(place)} becomes null: nothing stands after `to`",
+        hint="to take a value away use remove",
+    )
+
+
+def _asked(condition: Any, path: Path) -> Iterator[Told]:
+    """Yield of a condition, or of what is expected."""
+    if isinstance(condition, list):
+        for number, one in enumerate(condition):
+            yield from _asked(one, (*path, number))
+    elif isinstance(condition, dict):
+        for key, inner in condition.items():
+            if key in _WORDS:
+                yield from _asked(inner, (*path, key))
+            else:
+                yield from _place(key, path, key)
+
+
+def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
+    for word in _PREFIX.sub("", place).split("."):
+        if not _KEY.fullmatch(word) or is_term(word) or is_skipped(word):
+            continue
+        yield Told(
+            path=path,
+            key=key,
+            code="unknown_property",
+            message=f"{shown(place)}: the catalogue's vocabulary has no {shown(word)}",
+            hint="keys are joined by dots" if "/" in word else _property_meant(word),
+        )
+
+
+def _meant(word: str, known: list[str]) -> str:
+    near = meant(word, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def _property_meant(word: str) -> str:
+    return _meant(word, list(_COMMON)) or _meant(word, _properties())
+
+
+@cache
+def _properties() -> list[str]:
+    """Return what can be a key: classes begin with a capital."""
+    return sorted(term for term in terms() if not term.rpartition(":")[2][:1].isupper())
+
+
+@cache
+def _codes() -> frozenset[str]:
+    """Every code that a report explains."""
+    texts = files("bulkrunner.adapters.reports").joinpath("texts/en.json")
+    return frozenset(json.loads(texts.read_text(encoding="utf-8"))["code"])
