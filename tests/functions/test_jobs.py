@@ -214,6 +214,38 @@ def test_the_policy_wants_no_functions(place, own):
     assert refused.document["error"]["code"] == "functions_forbidden"
 
 
+@pytest.fixture
+def without_confinement(monkeypatch, tmp_path):
+    """Let the processes find no library that could confine them."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "pyseccomp.py").write_text("raise RuntimeError('Unable to find libseccomp')\n")
+    monkeypatch.syspath_prepend(str(hidden))
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_where_it_cannot_be_confined_the_plan_is_refused(place, own, sandbox):
+    folder = job(place, "unheld", NOTE, own[15:16])
+    writes = len(sandbox.staging.writes())
+    refused = place("plan", folder, "--env", "staging", expect=2)
+    assert refused.document["plan"] is None
+    assert "libseccomp is not installed" in refused.document["error"]["message"]
+    assert '[policy] functions = "any"' in refused.document["error"]["hint"]
+    assert len(sandbox.staging.writes()) == writes
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_unless_the_policy_says_any_and_then_plan_and_report_say_so(place, own):
+    folder = job(place, "any", NOTE, own[16:17])
+    place.configure(policy={"functions": "any"})
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["update"] == 1
+    for form in ("html", "json"):
+        path = place.folder / f"plan.{form}"
+        place("report", plan["plan"], "--format", form, "--out", path)
+        assert "time and memory only" in path.read_text(encoding="utf-8"), form
+
+
 def test_faults_of_the_function_are_faults_of_the_job(place, own):
     folder = job(place, "faulty", "import requests\n" + NOTE, own[13:14])
     refused = place("check", folder, expect=2)
