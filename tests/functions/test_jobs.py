@@ -244,6 +244,35 @@ def test_unless_the_policy_says_any_and_then_plan_and_report_say_so(place, own):
         path = place.folder / f"plan.{form}"
         place("report", plan["plan"], "--format", form, "--out", path)
         assert "time and memory only" in path.read_text(encoding="utf-8"), form
+    assert "Hur funktioner i jobbet får köras" in (place.folder / "plan.html").read_text("utf-8")
+
+
+def test_the_page_shows_the_source_and_how_it_was_held(place, own):
+    """The reviewer sees what decided the changes, as text and never as anything else."""
+    text = "# <script>alert(1)</script> \u202e\x1b\n" + NOTE + "# rad\n" * 600
+    folder = job(place, "source", text, own[17:18])
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    path = place.folder / "plan.html"
+    place("report", plan, "--out", path)
+    page = path.read_text(encoding="utf-8")
+    assert "rules:change" in page
+    assert "utan nät" in page
+    assert "Från funktionen&#34;}]" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\n    item = record[" in page
+    assert "<script>alert(1)" not in page
+    assert "\u202e" not in page
+    assert "105 rader till" in page
+
+
+def test_a_policy_of_any_and_a_manifest_that_wants_confinement(place, own):
+    """Of two the stricter one counts."""
+    place.configure(policy={"functions": "any"})
+    folder = job(place, "stricter", NOTE, own[18:19], policy={"functions": "confined"})
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    path = place.folder / "plan.json"
+    place("report", plan, "--format", "json", "--out", path)
+    assert json.loads(path.read_text("utf-8"))["plan"]["policy"]["functions"] == "confined"
 
 
 def test_faults_of_the_function_are_faults_of_the_job(place, own):
