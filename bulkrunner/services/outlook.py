@@ -7,10 +7,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from bulkrunner.domain.approval_terms import strictest
+from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.nights import Hours, end_of_writes
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
-from bulkrunner.domain.windows import end_of_work, is_open, next_closing, next_opening
+from bulkrunner.domain.windows import is_open, next_closing, next_opening
 
 SAMPLE = 200
 """Changes by which the speed is measured."""
@@ -54,9 +57,16 @@ class Outlooks:
         found["window"] = _window(environment, now)
         if driven and not run.paused:
             times = self._ledger.latest_outcomes(run.id, limit=SAMPLE)
-            seconds = outcomes[Outcome.PENDING.value] / speed(times, rate)
-            begin = max(now, wait.until) if wait and wait.until else now
-            done = end_of_work(environment.windows, environment.timezone, begin, seconds)
+            left = outcomes[Outcome.PENDING.value]
+            answers = standing(self._ledger.approvals(run.plan))
+            done = end_of_writes(
+                Hours(windows=environment.windows, timezone=environment.timezone),
+                strictest(answer.conditions for answer in answers),
+                max(now, wait.until) if wait and wait.until else now,
+                writes=left,
+                seconds=left / speed(times, rate),
+                used=lambda night: self._ledger.sent_since(run.id, night),
+            )
             found["done_at"] = _text(done)
         return found
 
