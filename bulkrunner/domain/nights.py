@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bulkrunner.domain.approval_terms import Conditions, night_of, opens_at
 from bulkrunner.domain.windows import end_of_work, next_closing, next_opening
@@ -37,8 +37,9 @@ def end_of_writes(
         seconds: that all of them take.
         used: how many were sent since a night began.
     """
+    begin = begin.astimezone(UTC)
     if asked.not_before is not None:
-        begin = max(begin, opens_at(asked.not_before, hours.timezone))
+        begin = max(begin, opens_at(asked.not_before, hours.timezone).astimezone(UTC))
     if asked.per_night is None or not writes:
         return end_of_work(hours.windows, hours.timezone, begin, seconds)
     each = seconds / writes
@@ -53,7 +54,8 @@ def end_of_writes(
         return None
     whole = (left - 1) // share
     last = following + timedelta(days=whole)  # by the clock on the wall, as nights are
-    return end_of_work(hours.windows, hours.timezone, last, (left - whole * share) * each)
+    seconds = (left - whole * share) * each
+    return end_of_work(hours.windows, hours.timezone, last.astimezone(UTC), seconds)
 
 
 def _fitting(hours: Hours, begin: datetime, end: datetime, each: float, most: int) -> int:
@@ -64,7 +66,7 @@ def _fitting(hours: Hours, begin: datetime, end: datetime, each: float, most: in
 
 
 def _open_seconds(hours: Hours, begin: datetime, end: datetime) -> float:
-    total, now = 0.0, begin
+    total, now, end = 0.0, begin.astimezone(UTC), end.astimezone(UTC)
     while now < end:
         opening = next_opening(hours.windows, hours.timezone, now)
         if opening is None or opening >= end:

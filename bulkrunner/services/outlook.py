@@ -38,13 +38,18 @@ class Outlooks:
         self._clock = clock
         self._environment = environment
 
+    def is_driven(self, run: Run) -> bool:
+        """Tell whether somebody's lease of a running run is good."""
+        if run.state is not RunState.RUNNING:
+            return False
+        lease = self._ledger.lease(run.id)
+        return lease is not None and lease.expires_at > self._clock.now()
+
     def of(self, run: Run, outcomes: Mapping[str, int]) -> dict[str, Any]:
         """Return plain data; nulls where the run is not being driven."""
         if run.state is not RunState.RUNNING:
             return dict(BLANK)
-        now = self._clock.now()
-        lease = self._ledger.lease(run.id)
-        driven = lease is not None and lease.expires_at > now
+        now, driven = self._clock.now(), self.is_driven(run)
         wait = self._ledger.wait_of(run.id) if driven else None
         environment = self._environment(run.plan)
         found: dict[str, Any] = {**BLANK, "paused": run.paused}

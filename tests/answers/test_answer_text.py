@@ -160,7 +160,7 @@ BEFORE = (str, bold, dashes)
 """What is made of the words themselves, before anybody quotes them."""
 
 
-@pytest.mark.parametrize("mangle", (*BEFORE, with_initials, *MANGLERS))
+@pytest.mark.parametrize("mangle", [*BEFORE, with_initials, *MANGLERS])
 def test_an_answer_is_read_whatever_a_mail_made_of_it(answer, mangle):
     text = mangle(answer_text(PLAN, answer))
     assert read_back(text, approved=answer.approved) == answer

@@ -48,6 +48,7 @@ def done(hours, begin, writes, *, each=1.0, used=0, **asked):
 def test_the_end_lies_as_many_nights_off_as_are_needed(hours, writes, used, asked, wanted):
     found = done(hours, swedish("12-01T20:00"), writes, used=used, **asked)
     assert found == swedish(wanted)
+    assert found.tzinfo is UTC
 
 
 def test_where_no_write_fits_into_a_night_there_is_no_end():
