@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SHOWN = 10
 """Findings shown to people; the document has the first 100."""
 
+MAX_LINE = 500
+"""Characters of a finding that are shown."""
+
 
 def plan_concluded(
     invocation: Invocation, program: Program, session: PlanningSession, make: Callable[[], Plan]
@@ -99,7 +102,8 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
     )
     invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
     for found in findings[:SHOWN]:
-        invocation.say(f"  {found.code}: {found.record} {found.message}".rstrip())
+        line = " ".join(f"{found.code}: {found.record} {found.message}".split())
+        invocation.say(f"  {line[:MAX_LINE]}")
     if len(findings) > SHOWN:
         invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
     if plan.plan_digest:

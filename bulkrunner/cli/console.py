@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from bulkrunner.domain.visible import visible
+
 log = logging.getLogger("bulkrunner")
 
 _CLEAR = "\r\x1b[2K"
@@ -54,7 +56,7 @@ class ConsoleProgress:
 
     def note(self, message: str, *, action: str, **extra: Any) -> None:
         """Print one event."""
-        _write(f"{_CLEAR if self._live else ''}{message}\n")
+        _write(f"{_CLEAR if self._live else ''}{visible(message)}\n")
         log.info(message, extra={"action": action, **extra})
 
     def end(self) -> None:
@@ -80,7 +82,7 @@ class ConsoleProgress:
             parts.append(counts)
         if self._reason:
             parts.append(f"waiting: {self._reason}")
-        return " · ".join(parts)
+        return visible(" · ".join(parts))
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()

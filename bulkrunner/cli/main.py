@@ -16,6 +16,7 @@ import click
 
 from bulkrunner.cli.documents import KEYS, blank
 from bulkrunner.cli.options import Invocation, global_options, tell
+from bulkrunner.domain.visible import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 
 COMMANDS = {
@@ -85,9 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(as_json="--json" in given)
     invocation.document = blank(_command(given))
-    logging.basicConfig(
-        level=_level(given), stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
-    )
+    _log_to_stderr(_level(given))
     error, code = _run(given, invocation)
     if invocation.as_json and not invocation.printed and not _asks_for_help(given):
         document = invocation.document
@@ -96,6 +95,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(json.dumps(document, default=str))
     _flush()
     return code
+
+
+class _Visible(logging.Formatter):
+    """Writes out what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _command(given: list[str]) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkrunner import __version__
+from bulkrunner.domain.visible import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,9 +61,12 @@ class Invocation:
 
 
 def tell(text: str, *, err: bool = False) -> None:
-    """Print for people. That nobody reads on is no reason to end what is being done."""
+    """Print for people. That nobody reads on is no reason to end what is being done.
+
+    Texts of records, files and servers may hold what a terminal would obey; it is written out.
+    """
     with suppress(BrokenPipeError):
-        click.echo(text, err=err)
+        click.echo(visible(text), err=err)
 
 
 _GLOBAL = (

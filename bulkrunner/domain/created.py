@@ -14,6 +14,9 @@ from bulkrunner.domain.prediction import predict_stored
 
 PREFIX = "new:"
 
+IN_ANSWER = 900_000_000
+"""Added to the places of operations in a function's answer until they are numbered in the plan."""
+
 _REFERENCE = re.compile(r"new:([1-9][0-9]{0,8})(#it)?")
 
 
@@ -21,6 +24,11 @@ def created_number(text: Any) -> int | None:
     """Return N of ``new:N`` or ``new:N#it``; None for anything else."""
     found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
     return int(found[1]) if found else None
+
+
+def place_in_answer(number: int) -> int | None:
+    """Return the place in a function's answer that a number stands for; None for any other."""
+    return number - IN_ANSWER if number > IN_ANSWER else None
 
 
 def references_in(value: Any) -> frozenset[int]:
@@ -85,6 +93,43 @@ def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap
         predicted=predicted,
         after_fingerprint=fingerprint(predicted),
     )
+
+
+def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChange:
+    """Return a change that refers to records to be created by other numbers.
+
+    Args:
+        change: as drafted.
+        numbers: the numbers to be, by those that it has.
+    """
+    names = {old: f"{PREFIX}{new}" for old, new in numbers.items()}
+    record, key = with_names(change.record, names), change.target_key
+    if key is not None and record != change.record:
+        key = key.replace(f":{change.record}:", f":{record}:", 1)
+    bib = change.bib
+    if bib is not None:
+        bib = replace(bib, id=with_names(bib.id, names))
+    change = replace(change, record=record, bib=bib, target_key=key)
+    if change.after is None:
+        return change
+    after = _with_iris(change.after, names)
+    predicted = predict_stored(after).document
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    return replace(
+        change, after=after, predicted=predicted, after_fingerprint=fingerprint(predicted)
+    )
+
+
+def _with_iris(value: Any, names: Mapping[int, str]) -> Any:
+    """Return a JSON value with the references under ``@id`` replaced, and no other text."""
+    if isinstance(value, dict):
+        return {
+            key: with_names(inner, names) if key == "@id" else _with_iris(inner, names)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_iris(item, names) for item in value]
+    return value
 
 
 def with_ids(document: Any, records: Mapping[int, str], iris: IriMap) -> Any:

@@ -135,11 +135,15 @@ class FunctionRunner(Protocol):
             FunctionFault: it gave no answer that can be used.
         """
 
-    def operation(self, data: Mapping[str, Any], source: Source) -> Operation:
-        """Read an operation that the function returned, as a manifest's would be.
+    def operations(
+        self, answer: Sequence[Mapping[str, Any]], source: Source
+    ) -> list[Operation | FunctionFault]:
+        """Read operations that the function returned, as a manifest's would be.
 
-        Raises:
-            FunctionFault: it does not fit the manifest's schema.
+        Where one refers to another of the list, ``IN_ANSWER`` is added to its number.
+
+        Returns:
+            A fault in the place of each that does not fit the manifest's schema.
         """
 
     def close(self) -> None:

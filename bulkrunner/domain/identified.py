@@ -18,8 +18,16 @@ Bears = Callable[[Mapping[str, Any], str], bool]
 """Tells whether an entry of ``identifiedBy`` with one of its values is the number."""
 
 
+BTJ = "BTJ"
+"""Its numbers stand with and without it."""
+
+BIBS = ("Instance",)
+BOTH = ("Instance", "Item")
+"""Holdings have numbers of LIBRIS III too; all other numbers are those of publications."""
+
+
 def queries(identifier: Identifier) -> tuple[Query, ...]:
-    """Return the searches that together find every bib with the number, as far as the index knows."""
+    """Return the searches that together find all that has the number, as far as the index knows."""
     value = identifier.value
     match identifier.scheme:
         case Scheme.ISBN:
@@ -28,10 +36,16 @@ def queries(identifier: Identifier) -> tuple[Query, ...]:
         case Scheme.ISSN:
             return (_query(THING, value, compact(value)),)
         case Scheme.LIBRIS3:
-            return (_query(RECORD, value),)
+            return (_query(RECORD, value, types=BOTH),)
         case Scheme.SYSTEM:
-            return (_query(RECORD, value), _query(THING, value))
+            forms = [form for form in (value, value.removeprefix(BTJ)) if form]
+            return (_query(RECORD, *dict.fromkeys(forms)), _query(THING, *dict.fromkeys(forms)))
     raise ValueError(f"{identifier.text} needs no search")
+
+
+def may_be(identifier: Identifier, kind: str) -> bool:
+    """Tell whether a ``holding`` or a ``bib`` may have such a number as its own."""
+    return kind == "bib" or identifier.scheme is Scheme.LIBRIS3
 
 
 def bears(document: Document, identifier: Identifier) -> bool:
@@ -50,9 +64,9 @@ def bears(document: Document, identifier: Identifier) -> bool:
     return False
 
 
-def _query(field: str, *values: str) -> Query:
+def _query(field: str, *values: str, types: tuple[str, ...] = BIBS) -> Query:
     phrases = ('"' + value.replace("\\", " ").replace('"', " ") + '"' for value in values)
-    return (("@type", "Instance"), *((field, phrase) for phrase in phrases))
+    return (*(("@type", name) for name in types), *((field, phrase) for phrase in phrases))
 
 
 def _any(node: Mapping[str, Any], bears_it: Bears) -> bool:
@@ -79,7 +93,7 @@ def _is_libris3(entry: Mapping[str, Any]) -> bool:
 
 def _system(value: str) -> Bears:
     wanted = _tidy(value)
-    number = wanted.removeprefix("BTJ") if wanted.startswith("BTJ") else ""
+    number = wanted.removeprefix(BTJ) if wanted.startswith(BTJ) else ""
 
     def test(entry: Mapping[str, Any], own: str) -> bool:
         if entry.get("@type") in ("ISBN", "ISSN", "LibrisIIINumber"):
@@ -90,7 +104,7 @@ def _system(value: str) -> Bears:
         if not number:
             return False
         note = entry.get("typeNote")
-        noted = isinstance(note, str) and note.strip().upper() == "BTJ"
+        noted = isinstance(note, str) and note.strip().upper() == BTJ
         return tidy == f"(BTJ){number}" or (noted and tidy == number)
 
     return test

@@ -250,10 +250,15 @@ def _as_issn(number: str) -> Identifier | None:
     return _of(Scheme.ISSN, value) if value else None
 
 
+def _as_libris3(number: str) -> Identifier | None:
+    is_isbn = len(number) == 13 and isbn13(number) is not None
+    return None if is_isbn else _of(Scheme.LIBRIS3, number)
+
+
 _MEANINGS: dict[Number, Callable[[str], Identifier | None]] = {
     Number.BIB: _as_legacy(Number.BIB),
     Number.HOLDING: _as_legacy(Number.HOLDING),
-    Number.LIBRIS3: lambda number: _of(Scheme.LIBRIS3, number),
+    Number.LIBRIS3: _as_libris3,
     Number.ISBN: _as_isbn,
     Number.ISSN: _as_issn,
 }

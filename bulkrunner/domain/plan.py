@@ -184,6 +184,7 @@ class Made:
         record: short id of the record written; of a create the new one.
         etag, stored_modified: of the version that the run stored, where known.
         after_fingerprint: of the content that was planned.
+        operation: as it was resolved then.
     """
 
     run: str
@@ -192,6 +193,7 @@ class Made:
     etag: str | None = None
     stored_modified: str | None = None
     after_fingerprint: str | None = None
+    operation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

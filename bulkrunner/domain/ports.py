@@ -552,8 +552,13 @@ class ApprovalLedger(Protocol):
     def verify_chain(self) -> str | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
-    def verify_plan(self, plan: str) -> str | None:
-        """Compare one plan's changes and documents with its events; None where all fits."""
+    def verify_plan(self, plan: str, *, documents: bool = True) -> str | None:
+        """Compare what is stored of one plan with its events; None where all fits.
+
+        Args:
+            plan: its id.
+            documents: whether to read those of its changes too.
+        """
 
     def head(self) -> str:
         """Return the chain's newest hash."""

@@ -226,6 +226,8 @@ class Grouped:
     """What the changes of a plan have in common.
 
     Attributes:
+        kinds: changes by action and kind of record.
+        looks: other records that are read just before changes are sent.
         beyond_cleanups: what is not listed. pattern_of: which of the patterns a change is in,
             counted from 0; -1: in none.
     """
@@ -235,6 +237,7 @@ class Grouped:
     cleanups: tuple[TextGroup, ...] = ()
     notes: tuple[TextGroup, ...] = ()
     kinds: Mapping[tuple[Action, str], int] = field(default_factory=dict)
+    looks: int = 0
     beyond_cleanups: int = 0
     pattern_of: Callable[[ReportedChange], int] = field(default=lambda _: -1, compare=False)
 

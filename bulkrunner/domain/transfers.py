@@ -150,6 +150,35 @@ def takes_away(change: PlannedChange) -> bool:
     return change.action is Action.UPDATE and any("split" in one or "undo" in one for one in parts)
 
 
+def looks_elsewhere(change: PlannedChange) -> int:
+    """Return how many other records are read just before a change is sent."""
+    return len(change.origins) + (len(change.prerequisites) if takes_away(change) else 0)
+
+
+def left_behind(source: Document, target: Document) -> tuple[str, ...]:
+    """Return the places of a merged holding whose content the other one does not have.
+
+    What says which record it is, and what the server writes itself, does not count.
+    """
+    body, record = content_for(source, held_by(target) or "")
+    pairs = (("", body, thing_part(target)), ("@record.", record, record_part(target)))
+    return tuple(
+        prefix + key
+        for prefix, part, other in pairs
+        for key, value in part.items()
+        if not _holds(other.get(key), value)
+    )
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    """Tell whether each of the wanted values is there; a list of one is its value."""
+    there = value if isinstance(value, list) else [value]
+    return all(
+        any(same(one, other) for other in there)
+        for one in (wanted if isinstance(wanted, list) else [wanted])
+    )
+
+
 def lost(document: Document) -> tuple[str, ...]:
     """Return the places of a holding that a new record made from it does not have."""
     places = ["@record.sameAs"] if "sameAs" in record_part(document) else []

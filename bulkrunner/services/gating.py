@@ -268,8 +268,23 @@ class Gates:
         return f"approved, but not before {asked.not_before.isoformat()} ({zone})"
 
     def _chain(self, plan: Plan) -> GateResult:
+        faults = (self._ledger.verify_plan(one, documents=False) for one in self._relied_on(plan))
         fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
+        fault = fault or next(filter(None, faults), None)
         return GateResult(name="ledger", open=fault is None, reason=fault or "chain intact")
+
+    def _relied_on(self, plan: Plan) -> list[str]:
+        """Return the other plans whose changes say what was tried, done and is taken back."""
+        undone = (undone_by(plan) or {}).get("job")
+        return [
+            one.id
+            for one in self._ledger.plans()
+            if one.id != plan.id
+            and (
+                one.job in (plan.job, undone)
+                or (undone is not None and (undone_by(one) or {}).get("job") == undone)
+            )
+        ]
 
 
 def _changed_manifest(situation: Situation) -> str:

@@ -148,6 +148,26 @@ EDITS = {
         ["UPDATE results SET message = 'well done' WHERE change = 1"],
         r"\(outcome, change 1\) was changed afterwards",
     ),
+    "a change of the plan that staging tried": (
+        [f"UPDATE planned_changes SET record = 'x' WHERE plan <> {LAST} AND number = 2"],
+        r"change 2 of plan p-\w+ is not as event \d+",
+    ),
+    "where planning went on": (
+        [f"UPDATE plans SET cursor = cursor + 1 WHERE id = {LAST}"],
+        r"cursor of plan p-\w+ is not as event \d+ of the ledger's chain told it",
+    ),
+    "when a run was last active": (
+        ["UPDATE runs SET active_at = replace(active_at, '20', '30')"],
+        r"active_at of run r-\w+ is not as event \d+ of the chain of run r-\w+ told it",
+    ),
+    "the order of plans": (
+        ["UPDATE plans SET seq = -seq"],
+        r"plan p-\w+ is not in its place: p-\w+ comes before it",
+    ),
+    "a line of the input put in": (
+        [f"INSERT INTO input_lines SELECT {LAST}, 9, '', 9, 1, 'blank', '', ''"],
+        r"a row of input_lines \(place 9\) of plan p-\w+ was stored by no event",
+    ),
     "a policy made looser": (
         [f"UPDATE plans SET policy = replace(policy, '0.95', '0.05') WHERE id = {LAST}"],
         r"what event \d+ of the ledger's chain stored was changed afterwards",

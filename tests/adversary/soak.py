@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import secrets
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +24,7 @@ from pathlib import Path
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from tests.adversary.judging import LOST, OTHER, Judge, Violation
+from tests.adversary.lives import Fate, Lives
 from tests.adversary.mishaps import Odds, Somebody, faults
 from tests.adversary.taking_back import UndoJudge
 from tests.adversary.telling import table
@@ -35,24 +33,14 @@ from tests.adversary.workload import OWN, Size, Task, tasks
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 
-ROOT = Path(__file__).resolve().parents[2]
 US = "cataloguer"
-PATIENCE = 180.0
-"""Seconds in which a process must have sent something, or ended."""
-
-RESUMABLE = (6, 7, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM)
-DONE = (0, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class Wish(Fate):
     """What one soak is to be like.
 
     Attributes:
-        lives: shortest and longest life of a process after its first write, in seconds.
-        early: share of the processes that are struck before their first write.
-        kills: how many processes are struck at most.
-        haste: so many times shorter are the waits of the program.
         tokens_every: seconds between two moments at which all tokens end.
         pause: mean seconds between two edits of somebody else's. edited: most, for each change.
         undo: take everything back at the end, under the same faults.
@@ -61,10 +49,6 @@ class Wish:
     seed: int
     changes: int = 10_000
     concurrency: int = 8
-    haste: float = 10.0
-    lives: tuple[float, float] = (1.0, 7.0)
-    early: float = 0.05
-    kills: int = 1_000_000
     severity: float = 1.0
     tokens_every: float = 30.0
     pause: float = 1.0
@@ -105,7 +89,7 @@ def soak(wish: Wish, folder: Path, *, say: Callable[[str], None] = lambda _: Non
 
 
 class _Soaking:
-    """Runs the job in processes that are killed, and starts the next, until it is done."""
+    """Plans the job, has it run under mishaps, and has it judged."""
 
     def __init__(
         self,
@@ -125,8 +109,7 @@ class _Soaking:
         self._tasks = job
         self._found = found
         self._say = say
-        self._kills = wish.kills
-        self._figures = found.figures
+        self._lives = Lives(wish, dice, place, truth, found.figures, say)
 
     def soak(self) -> None:
         folder = self._plan()
@@ -143,7 +126,7 @@ class _Soaking:
             most=round(self._wish.edited * self._wish.changes),
         )
         somebody.start()
-        fault = self._until_done(folder)
+        fault = self._lives.until_done(folder)
         somebody.end()
         self._staging.clear_faults()
         self._found.seconds = time.monotonic() - began
@@ -181,64 +164,6 @@ class _Soaking:
         self._staging.clear_log()
         return folder
 
-    def _until_done(self, folder: Path) -> str:
-        """Return what went wrong with the processes themselves, or an empty text."""
-        arguments: tuple[str, ...] = ("run", str(folder), "--env", "staging")
-        while True:
-            process = self._start(*arguments)
-            try:
-                out, err = self._live(process)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                out, err = process.communicate()
-                return f"a process did not end: {err.decode()[-800:]}"
-            finally:
-                process.kill()
-            self._figures["processes"] += 1
-            code = process.returncode
-            if code in DONE:
-                return ""
-            if code not in RESUMABLE:
-                return f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"
-            self._figures[f"exit code {code}"] += 1
-            run = next(iter(self._place("status").document["runs"]), None)
-            if run is not None:
-                self._say(f"{code}: {run['state']}, {run['outcomes']}")
-                if run["state"] == "completed":
-                    return ""  # struck after its last word
-                arguments = ("resume", run["run"])
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        given = ["--config", str(self._place.config), "--json", *arguments]
-        haste = {"PYTHONPATH": str(ROOT), "SOAK_HASTE": str(self._wish.haste)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.adversary.hurried", *given],
-            env={**os.environ, **self._place.environ(), **haste},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self._place.folder,
-        )
-
-    def _live(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-        """Strike the process after a while, and wait for its end."""
-        newest, early = self._truth.newest(), self._dice.random() < self._wish.early
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and process.poll() is None:
-            if self._truth.came(since=newest, writes=not early):
-                break
-            time.sleep(0.02)
-        life = self._dice.uniform(*((0.0, 1.0) if early else self._wish.lives))
-        try:
-            return process.communicate(timeout=life if self._kills > 0 else PATIENCE * 10)
-        except subprocess.TimeoutExpired:
-            if self._kills <= 0:
-                raise
-        self._kills -= 1
-        blow = self._dice.choice((signal.SIGKILL,) * 10 + (signal.SIGINT, signal.SIGTERM))
-        self._figures[f"struck with {blow.name}"] += 1
-        process.send_signal(blow)
-        return process.communicate(timeout=PATIENCE)
-
     def _judge(self) -> str:
         """Judge the run; returns its id."""
         judge = self._found.judge
@@ -267,8 +192,8 @@ class _Soaking:
         self._say(f"planned to take back {done.document['counts']}")
         for fault in faults(self._dice, Odds().times(self._wish.severity)):
             self._staging.fault(**fault)
-        self._figures = self._found.back
-        fault = self._until_done(folder)
+        back = (self._place, self._truth, self._found.back, self._say)
+        fault = Lives(self._wish, self._dice, *back).until_done(folder)
         self._staging.clear_faults()
         self._complain(fault)
         with self._ledger() as ledger:

@@ -4,8 +4,12 @@ import re
 
 import pytest
 
+from bulkrunner.domain.job import Source
 from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.steps import Step, StepEntry, StepMove
+from bulkrunner.domain.transfers import looks_elsewhere
 from tests.support.executing import (
+    Rig,
     appending,
     creating_bib,
     creating_holding,
@@ -96,3 +100,28 @@ def test_a_new_bib_is_one_post_and_one_get(either):
     either.credentials = type(either.credentials)(client_id=client_id, client_secret=secret)
     sent = asked_for(either, creating_bib(f"Ny bok i {either.control.name}"))
     assert sent == [("POST", "/data", False, 201), LOOK]
+
+
+def test_a_move_looks_at_the_other_holding_twice(sandbox, tmp_path):
+    rig = Rig(sandbox.staging, tmp_path, client="cataloguer")
+    old = rig.made_holding(rig.made_bib())
+    source = Source(file="job.yaml", line=1)
+    step = Step(number=1, source=source, action=StepMove(to="NO"))
+    entry = StepEntry(source=source, step=step, given=old, ref=old)
+    plan = rig.planner().make(rig.request(entry, sigels=["Ylm", "NO"]), "p-move")
+    rig.control.clear_log()
+    run = rig.run(plan)
+    assert [ended.result.outcome for ended in rig.ended(run)] == [Outcome.APPLIED] * 2
+    assert asked(rig) == [
+        ("GET", "/_findhold", False, 200),
+        LOOK,  # is the old one as it was planned from?
+        ("POST", "/data", False, 201),
+        LOOK,
+        LOOK,
+        LOOK,  # is the new one still there?
+        ("DELETE", "record", False, 204),
+        ("GET", "record", False, 410),
+        ("GET", "version=-2", False, 200),
+    ]
+    assert sum(looks_elsewhere(change) for change in rig.ledger.changes(plan.id)) == 2
+    rig.close()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.reports import write_report
+from bulkrunner.domain.plan import Action
 from tests.browser.conftest import MANY, Opened, Opener, a_change
 from tests.support import reports
 
@@ -257,20 +259,53 @@ def test_nothing_is_wider_than_the_window(open_report: Opener, pages: Pages, wid
 # --- on paper ------------------------------------------------------------------------------------
 
 
+def printed(opened: Opened, path: Path) -> str:
+    opened.page.pdf(path=path, format="A4", print_background=True)
+    assert path.read_bytes().startswith(b"%PDF-")
+    return (opened.page.locator(".printed").text_content() or "").replace("\u00a0", " ")
+
+
 def test_prints_with_the_first_changes_laid_out(
     open_report: Opener, pages: Pages, tmp_path: Path
 ) -> None:
     opened = open_report(pages["many"])
-    path = tmp_path / "report.pdf"
-    opened.page.pdf(path=path, format="A4", print_background=True)
-    content = path.read_bytes()
-    assert content.startswith(b"%PDF-")
+    text = printed(opened, tmp_path / "report.pdf")
+    content = (tmp_path / "report.pdf").read_bytes()
     assert len(re.findall(rb"/Type\s*/Page\b", content)) > 10
-    printed = opened.page.locator(".printed")
-    assert printed.locator("article").count() == 200
-    assert "… och 2 800 till" in (printed.text_content() or "").replace("\u00a0", " ")
-    assert printed.locator("table.diff").count() == 200
+    assert text.startswith(
+        "Här står de 1 000 första av de 3 000 ändringar som listan visar. De övriga finns i listan "
+        "på skärmen; alla finns i rapportens XLSX, CSV och JSON."
+    )
+    assert opened.page.locator(".printed article").count() == 1000
+    assert opened.page.locator(".printed table.diff").count() == 1000
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("#grid").is_visible()
     assert not opened.page.locator(".bar").is_visible()
     assert opened.page.locator(".pattern:visible").count() > 0
+
+
+def test_prints_what_is_filtered_whole(open_report: Opener, pages: Pages, tmp_path: Path) -> None:
+    opened = open_report(pages["many"])
+    opened.page.get_by_role("searchbox", name="Sök").fill("hcf")
+    opened.settle("272 av 3 000")
+    text = printed(opened, tmp_path / "report.pdf")
+    assert text.startswith("Här står alla 272 ändringar som listan visar.")
+    assert opened.page.locator(".printed table.diff").count() == 272
+
+
+def test_searches_every_place_of_a_change(open_report: Opener, tmp_path: Path) -> None:
+    notes = [{"@type": "Note", "label": f"anmärkning {n}"} for n in range(60)]
+    notes.append({"@type": "Note", "label": f"{'x' * 200} nål i höstack {'y' * 400} slutord"})
+    before = reports.holding(reports.record_id(2), hasNote=notes)
+    changes = [reports.a_reported(1), reports.a_reported(2, Action.DELETE, before=before)]
+    data = reports.report_data(tmp_path / "ledger", changes=changes)
+    opened = open_report(write_report(data, tmp_path / "r.html", form="html"))
+    search = opened.page.get_by_role("searchbox", name="Sök")
+    for text, hits in (
+        ("anmärkning 59", "1 av 2"),
+        ("nål höstack", "1 av 2"),
+        ("slutord", "0 av 2"),
+    ):
+        search.fill(text)
+        opened.settle(hits)
+    assert "Av långa texter söks bara början (i 1 av ändringarna)." in opened.hits()

@@ -218,3 +218,80 @@ def test_faults_of_the_function_are_faults_of_the_job(place, own):
     folder = job(place, "faulty", "import requests\n" + NOTE, own[13:14])
     refused = place("check", folder, expect=2)
     assert "rules.py:1:1" in json.dumps(refused.document) + refused.stderr
+
+
+ONCE = """\
+def change(record, context):
+    item = record["@graph"][1]
+    if item.get("inventoryLevel") == 7:
+        return {"refuse": "asked twice"}
+    item["inventoryLevel"] = 7
+    return record
+"""
+
+
+def test_what_an_earlier_run_has_done_is_not_asked_again(place, own):
+    """As with every other step: neither the condition nor the function sees its own work."""
+    record = own[20]
+    where = {"not": {"inventoryLevel": 7}}
+    folder = job(place, "once", ONCE, [record], step={"where": where})
+    place("plan", folder, "--env", "staging")
+    run = place("run", folder, "--env", "staging").document["run"]
+    again = place("plan", folder, "--env", "staging").document
+    assert again["counts"]["unchanged"] == 1
+    (change,) = planned_changes(place, again["plan"])
+    assert (change["code"], run in change["message"]) == ("applied_earlier", True)
+
+
+def test_what_an_earlier_run_has_done_counts_as_tried_again(place, own):
+    """The second plan tells the operation that was carried out, not that nothing is left of it."""
+    record = own[21]
+    folder = job(place, "tried", ONCE, [record])
+    first = place("plan", folder, "--env", "staging").document["plan"]
+    place("run", folder, "--env", "staging")
+    again = place("plan", folder, "--env", "staging").document["plan"]
+    operations = [
+        change["operation"] for plan in (first, again) for change in planned_changes(place, plan)
+    ]
+    assert operations[0] == operations[1]
+
+
+def test_where_it_was_not_met_and_is_not_done_it_says_so(place, own):
+    folder = job(place, "unmet", ONCE, [own[22]], step={"where": {"inventoryLevel": 99}})
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    (change,) = planned_changes(place, plan)
+    assert (change["action"], change["code"]) == ("unchanged", "where_not_met")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_record_that_it_had_deleted_is_done(place, own, alone):
+    record, other = own[23:25] if alone else own[25:27]
+    note = {"update": other, "changes": [{"append": {"at": "cataloguersNote", "value": "x"}}]}
+    rest = "" if alone else f"{note!r}, "
+    text = (
+        "def change(record, context):\n"
+        "    item = record['@graph'][1]\n"
+        f"    return [{rest}{{'delete': context.id}}]\n"
+    )
+    folder = job(place, f"gone-{alone}".lower(), text, [record])
+    place("plan", folder, "--env", "staging")
+    place("run", folder, "--env", "staging")
+    again = place("plan", folder, "--env", "staging").document
+    (change,) = planned_changes(place, again["plan"])
+    assert (change["action"], change["code"]) == ("unchanged", "applied_earlier")
+
+
+def test_a_record_that_somebody_else_deleted_is_not_found(place, own, sandbox):
+    """The function is not given an empty record."""
+    record = own[27]
+    sandbox.staging.edit(record, delete=True)
+    folder = job(place, "not-there", ONCE, [record])
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["not_found"] == 1
+    assert [found["code"] for found in plan["findings"]] == ["gone"]
+
+
+def planned_changes(place, plan):
+    page = place.folder / f"{plan}.json"
+    place("report", plan, "--format", "json", "--out", page)
+    return json.loads(page.read_text(encoding="utf-8"))["changes"]

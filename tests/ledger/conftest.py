@@ -35,6 +35,7 @@ def database(request):
     DATABASES.append(the_server().of)
     yield
     DATABASES.pop()
+    the_server().release()
 
 
 @pytest.fixture(scope="session", autouse=True)

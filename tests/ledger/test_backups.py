@@ -37,7 +37,7 @@ def test_a_copy_is_a_whole_ledger_of_that_moment(ledger, tmp_path):
     with open_ledger(ledger_url(path), clock=SetClock()) as copy:
         assert copy.head() == head
         assert copy.check() == []
-        assert {plan.id for plan in copy.plans()} == {"p0", "p1", "p2"}
+        assert {plan.id for plan in copy.plans()} == {"p0", "p1", "p2", "p3", "p4"}
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     assert ledger.check() == []
 

@@ -35,7 +35,8 @@ def test_a_use_that_goes_on_stays_one(ledger):
     ledger.note_client("staging", "c1", use="r1", at=LATER)
     ((use,),) = (client.uses for client in ledger.clients())
     assert (use.first_used_at, use.last_used_at) == (START, LATER)
-    assert ledger.head() == head, "only a new use is told to the chain"
+    assert ledger.head() != head, "when it was used last is told to the chain"
+    assert ledger.check() == []
 
 
 def test_a_retired_client_stays_retired_when_it_is_noted_again(ledger):

@@ -17,8 +17,14 @@ def full_ledger(tmp_path):
     connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def server():
     """A PostgreSQL server of the test process."""
     yield the_server()
+    the_server().release()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _server_stopped_at_the_end():
+    yield
     stop_server()

@@ -296,6 +296,19 @@ class TestMerge:
         assert [part["heldBy"] for part in parts] == [NO, NO]
         assert (gone.record, gone.action, gone.prerequisites) == (HOLDINGS[0], Action.DELETE, (1,))
 
+    def test_what_goes_away_with_the_merged_one_is_told(self, desk):
+        mine, theirs = (desk.catalogue.records[record] for record in HOLDINGS[:2])
+        thing_part(mine).update(
+            inventoryLevel="3", physicalLocation="MAG", shelfMark={"label": "X"}
+        )
+        thing_part(theirs).update(physicalLocation=["REF", "MAG"], inventoryLevel="4")
+        mine["@graph"][0]["cataloguersNote"] = ["x"]
+        merge = step(1, StepMerge(into=HOLDINGS[1], take=("hasNote", "hasComponent")))
+        _, gone = planned(desk, entries(merge, HOLDINGS[0]))
+        places = "shelfMark, inventoryLevel, @record.cataloguersNote"
+        text = f"goes away with the merged holding: {places}"
+        assert gone.notes == (("not_taken_along", text),)
+
     @pytest.mark.parametrize(
         ("into", "code"),
         [

@@ -43,6 +43,12 @@ def test_counts_requests_by_what_each_change_takes() -> None:
     assert found.done_at == START + timedelta(seconds=14 / 5)
 
 
+def test_looks_at_other_records_count() -> None:
+    kinds = {(Action.CREATE, "holding"): 5, (Action.DELETE, "holding"): 5}
+    found = estimate(kinds, environment(), START, looks=10)
+    assert (found.writes, found.requests) == (10, 1 + 15 + 20 + 10)
+
+
 def test_reads_may_be_what_takes_the_time() -> None:
     found = estimate({(Action.UPDATE, "holding"): 100}, environment(read_rate=1), START)
     assert found.seconds == pytest.approx(201)

@@ -83,6 +83,13 @@ def test_a_holding_with_components_of_another_library() -> None:
     assert codes(watched(item(replace(change, before=mixed))).risks()) == ["several_libraries"]
 
 
+def test_content_that_does_not_go_along() -> None:
+    note = ("not_taken_along", "goes away with the merged holding: shelfMark")
+    change = reports.a_reported(1, notes=(note,))
+    (risk,) = watched(item(change), item(reports.a_reported(2))).risks()
+    assert (risk.code, risk.count, risk.numbers) == ("left_behind", 1, (1,))
+
+
 def test_bibs_are_shared() -> None:
     assert codes(watched(item(reports.a_reported(1, kind="bib"))).risks()) == ["shared_bib"]
 

@@ -56,6 +56,7 @@ def test_each_scheme_finds_its_bib(place: Make) -> None:
     naming = Naming(at.catalogue, at.iris)
     for ref in ("isbn:9789170000591", "issn:0347-0547", "libris3:917000059X", "system:(OCoLC)4711"):
         assert naming.records(ref) == (first,), ref
+    assert naming.records("system:BTJ12345") == (second,)
     assert code_of(naming, "isbn:9789170000607") == "not_found"
 
 
@@ -102,3 +103,34 @@ def test_each_identifier_is_looked_up_once(place: Make) -> None:
     sent = at.catalogue.requests
     assert naming.records(f"isbn:{isbn}") == (record,)
     assert at.catalogue.requests == sent
+
+
+def test_a_number_of_libris_iii_is_a_bibs_or_a_holdings(place: Make) -> None:
+    at = place()
+    bib, holding = at.here.records("bib")[0], at.here.records("hold")[0]
+    number = [{"@type": "LibrisIIINumber", "value": "9127015831"}]
+    give(at, holding, head=number)
+    naming = Naming(at.catalogue, at.iris)
+    assert naming.records("libris3:9127015831") == (holding,)
+    assert naming.records("libris3:9127015831", kind="holding") == (holding,)
+    with pytest.raises(NotFound, match=f"is a holding: {holding} \\(holding of "):
+        naming.records("libris3:9127015831", kind="bib")
+    give(at, bib, head=number)
+    naming = Naming(at.catalogue, at.iris)
+    assert code_of(naming, "libris3:9127015831") == "several_hits"
+    assert naming.records("libris3:9127015831", kind="bib") == (bib,)
+    assert set(naming.records("libris3:9127015831", on_several="all")) == {bib, holding}
+
+
+def test_other_numbers_are_never_a_holdings(place: Make) -> None:
+    at = place()
+    holding = at.here.records("hold")[0]
+    give(
+        at,
+        holding,
+        thing=[{"@type": "ISBN", "value": "9789170000591"}],
+        head=[{"@type": "SystemNumber", "value": "(OCoLC)4711"}],
+    )
+    naming = Naming(at.catalogue, at.iris)
+    for ref in ("isbn:9789170000591", "system:(OCoLC)4711"):
+        assert code_of(naming, ref) == "not_found"

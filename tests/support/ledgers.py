@@ -20,7 +20,8 @@ from bulkrunner.domain.plan import (
     PlanState,
     plan_digest,
 )
-from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState, Wait
+from bulkrunner.domain.steps import InputLine
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 OWNER = Owner(host="desk/1", boot="b1", pid=4711, started="100")
@@ -224,3 +225,30 @@ def fill(ledger: LedgerStore) -> None:
     ledger.conclude("r1", 2, Result(outcome=Outcome.REFUSED, code="gone")).result()
     ledger.intend("r1", an_attempt(3)).result()
     ledger.move_run("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=9))
+    _fill_the_rest(ledger, plan)
+
+
+def _fill_the_rest(ledger: LedgerStore, plan: Plan) -> None:
+    """Store a second row where there is one, lines and selections, and orders to a run."""
+    blank = InputLine(source=Source(file="ids.txt", line=3, column=1), code="blank")
+    twice = InputLine(
+        source=Source(file="ids.txt", line=4, column=1), code="repeat", given="a", message="again"
+    )
+    ledger.keep_selection("p2", 1, ["rec1", "rec2", "rec3"], note=lambda: {"index_total": 3})
+    ledger.keep_selection("p2", 2, ["rec4"])
+    ledger.add_changes("p2", [a_change(1)], cursor=3, left_out=[(2, blank), (3, twice)])
+    head = a_plan("p3", job="other", environment="edu", manifest={"title": "Something else"})
+    other = store_plan(ledger, head, [a_change(21)])
+    ledger.add_approval(an_approval(plan, approved=False, by="Olle Ek"))
+    ledger.compact([other.id])
+    more = store_plan(ledger, a_plan("p4", job="more"), [a_change(11), a_change(12)])
+    start_run(ledger, more, "r2")
+    send(ledger, "r2", 11, stored=a_document("rec000011", "Hce"))
+    send(ledger, "r2", 12)
+    ledger.rate_run("r2", rate=2.0, by="me@desk")
+    ledger.pause_run("r2", paused=True, by="me@desk")
+    ledger.hold_run("r2", hold=True)
+    ledger.request_stop("r2", reason="stopped by me@desk")
+    ledger.note_wait("r2", Wait(reason="the window opens", until=START + timedelta(hours=9)))
+    ledger.note_wait("r1", Wait(reason="the window opens"))
+    ledger.note_client("staging", "client-1", use="r2", at=START + timedelta(hours=1))

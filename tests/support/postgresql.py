@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from bulkrunner.adapters.ledger import upgrade
+from bulkrunner.adapters.ledger.schema import metadata
 
 TEMPLATE = "ledger_template"
 
@@ -27,7 +27,8 @@ class Server:
             self._server = pgserver.get_server(folder, cleanup_mode="delete")
             given = make_url(self._server.get_uri())
         self._url = given.set(drivername="postgresql+psycopg")
-        self._made: set[str] = set()
+        self._used: dict[Path, str] = {}
+        self._free: list[str] = []
         # Nothing here outlives the test process, so the disk need not be waited for.
         self._run("ALTER SYSTEM SET fsync = off")
         self._run("SELECT pg_reload_conf()")
@@ -44,19 +45,33 @@ class Server:
 
     def of(self, folder: Path) -> str:
         """The URL of a folder's ledger, made when it is asked for first."""
-        name = "l" + hashlib.sha256(str(folder).encode()).hexdigest()[:20]
-        if name not in self._made:
-            self._run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-            self._made.add(name)
-        return self.url(name)
+        if folder not in self._used:
+            self._used[folder] = self._emptied(self._free.pop()) if self._free else self._copied()
+        return self.url(self._used[folder])
+
+    def release(self) -> None:
+        """Take back the ledgers of all folders; their databases are used again."""
+        self._free += self._used.values()
+        self._used.clear()
+
+    def _copied(self) -> str:
+        name = f"ledger{len(self._used)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    def _emptied(self, name: str) -> str:
+        tables = ", ".join(table.name for table in metadata.tables.values())
+        self._run(f"TRUNCATE {tables} RESTART IDENTITY", database=name)
+        return name
 
     def stop(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._server.cleanup()
 
-    def _run(self, statement: str) -> None:
-        engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
+    def _run(self, statement: str, *, database: str | None = None) -> None:
+        url = self._url if database is None else self._url.set(database=database)
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
         engine.dispose()

@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.manifests.messages import tell
+from bulkrunner.adapters.manifests.messages import Told, tell
 from bulkrunner.adapters.manifests.operations import operation_of
+from bulkrunner.adapters.manifests.referring import Referring, in_answer
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.domain.canonical import canonical_bytes
@@ -188,24 +189,34 @@ class Runner:
             raise
         return process
 
-    def operation(self, data: Mapping[str, Any], source: Source) -> Operation:
-        """Read an operation that the function returned, as a manifest's would be.
+    def operations(
+        self, answer: Sequence[Mapping[str, Any]], source: Source
+    ) -> list[Operation | FunctionFault]:
+        """Read operations that the function returned, as a manifest's would be."""
+        referring = Referring()
+        read: list[Operation | FunctionFault] = []
+        for data in answer:
+            try:
+                read.append(self._operation(data, source, list(referring.faults(data))))
+            except FunctionFault as fault:
+                read.append(fault)
+        return read
 
-        Raises:
-            FunctionFault: it does not fit the manifest's schema.
-        """
+    def _operation(
+        self, data: Mapping[str, Any], source: Source, references: Sequence[Told]
+    ) -> Operation:
         told = [
             one
             for violation in (
                 () if self._validator.fits(data) else self._validator.violations(data)[0]
             )
             for one in tell(violation, data)
-        ] or list(operation_faults(data, covers_bibs=True))
+        ] or [*operation_faults(data, covers_bibs=True), *references]
         if told:
             raise FunctionFault("function_answer", told[0].message)
-        declared = operation_of(data, source, self._iris)
-        if isinstance(declared, Unreadable | Undo) or declared.after:
-            why = getattr(declared, "message", "") or "operations of a function come in order"
+        declared = operation_of(in_answer(data), source, self._iris)
+        if isinstance(declared, Unreadable | Undo):
+            why = getattr(declared, "message", "") or "it is no operation"
             raise FunctionFault("function_answer", why)
         return declared
 

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, Table, and_, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
 from bulkrunner.adapters.ledger.columns import digest_text
+from bulkrunner.adapters.ledger.facts import Facts
+from bulkrunner.adapters.ledger.lines import line_faults
 from bulkrunner.adapters.ledger.rows import (
-    ANSWER,
-    APPROVAL,
-    CLIENT_RETIRED,
-    CLIENT_USE,
-    INTENT,
-    PLAN,
-    RESULT,
-    RUN,
     as_told,
 )
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
-    approvals,
-    attempts,
     chains,
-    client_uses,
-    clients,
     events,
-    plans,
-    results,
-    runs,
 )
 from bulkrunner.adapters.ledger.stored import (
     compaction_faults,
@@ -42,6 +28,8 @@ from bulkrunner.adapters.ledger.stored import (
     document_faults,
     plan_faults,
 )
+from bulkrunner.adapters.ledger.strangers import unstored, untold
+from bulkrunner.adapters.ledger.subjects import ALL, SUBJECTS, Subject
 from bulkrunner.errors import BulkRunnerError
 
 _PAGE = 1000
@@ -59,13 +47,18 @@ class Checks(Part):
         damages = self._first(lambda c: iter(self._database.damages(c)))
         # What was added with an event can be judged only where the events can be believed.
         chain = self.verify_chain()
-        sound = () if chain else (compaction_faults, content_faults)
+        sound = () if chain else (content_faults, line_faults)
         stored = [self._first(look) for look in (*sound, document_faults)]
         return [fault for fault in (chain, *stored, damages) if fault is not None]
 
-    def verify_plan(self, plan: str) -> str | None:
-        """Compare one plan's changes and documents with its events; None where all fits."""
-        return self._first(lambda connection: plan_faults(connection, plan))
+    def verify_plan(self, plan: str, *, documents: bool = True) -> str | None:
+        """Compare what is stored of one plan with its events; None where all fits."""
+
+        def look(connection: Connection) -> Iterator[str]:
+            yield from plan_faults(connection, plan, documents=documents)
+            yield from line_faults(connection, plan)
+
+        return self._first(look)
 
     def _first(self, look: Callable[[Connection], Iterator[str]]) -> str | None:
         try:
@@ -77,61 +70,7 @@ class Checks(Part):
             return f"an event of the ledger cannot be understood ({error!r})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Subject:
-    """The rows that events of a kind write.
-
-    Attributes:
-        columns: that the event's digest covers. keys: columns that tell the rows of one chain
-            apart, each with the name of its value in the event. mark: column with the position of
-            the event that wrote the row last.
-    """
-
-    table: Table
-    columns: tuple[str, ...]
-    keys: dict[str, str]
-    mark: str = "event"
-
-
-_ATTEMPT_KEYS = {"change": "change", "number": "attempt"}
-_INTENT = _Subject(table=attempts, columns=INTENT, keys=_ATTEMPT_KEYS)
-_ANSWER = _Subject(table=attempts, columns=ANSWER, keys=_ATTEMPT_KEYS, mark="answer_event")
-_RESULT = _Subject(table=results, columns=RESULT, keys={"change": "change"})
-_RUN = _Subject(table=runs, columns=RUN, keys={"id": "chain"})
-_PLAN = _Subject(table=plans, columns=PLAN, keys={"id": "plan"})
-_APPROVAL = _Subject(table=approvals, columns=APPROVAL, keys={"event": "position"})
-
-_CLIENT_USE = _Subject(
-    table=client_uses,
-    columns=CLIENT_USE,
-    keys={name: name for name in ("environment", "client", "use")},
-)
-_CLIENT = _Subject(
-    table=clients,
-    columns=CLIENT_RETIRED,
-    keys={name: name for name in ("environment", "client")},
-)
-
 _Told: TypeAlias = tuple[Row[Any], dict[str, Any]]
-
-_SUBJECTS = {
-    "intent": _INTENT,
-    "answer": _ANSWER,
-    "outcome": _RESULT,
-    "started": _RUN,
-    "moved": _RUN,
-    "plan_begun": _PLAN,
-    "plan_interrupted": _PLAN,
-    "plan_reopened": _PLAN,
-    "plan_finished": _PLAN,
-    "approved": _APPROVAL,
-    "rejected": _APPROVAL,
-    "client_used": _CLIENT_USE,
-    "client_retired": _CLIENT,
-}
-
-
-_SUBJECTS_ALL = tuple({id(subject): subject for subject in _SUBJECTS.values()}.values())
 
 
 def _chain_faults(connection: Connection) -> Iterator[str]:
@@ -143,7 +82,9 @@ class _Walk:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._matched = dict.fromkeys(map(id, _SUBJECTS.values()), 0)
+        self._matched = dict.fromkeys(map(id, SUBJECTS.values()), 0)
+        self._facts = Facts()
+        self._entered: dict[str, int] = {}
 
     def faults(self) -> Iterator[str]:
         """Yield what does not fit; the first is the one that counts."""
@@ -152,6 +93,11 @@ class _Walk:
         for name in sorted({MAIN_CHAIN, *begun, *heads}):
             yield from self._chain(name, heads.get(name))
         yield from self._strangers()
+        yield from self._facts.faults(self._connection)
+        yield from compaction_faults(self._connection)
+        for name, head in heads.items():
+            if head.entered != self._entered.get(name, 0):
+                yield f"the ledger says that {_name(name)} was entered at event {head.entered}"
 
     def _chain(self, chain: str, head: Row[Any] | None) -> Iterator[str]:
         """Follow one chain from its origin to its head."""
@@ -182,15 +128,17 @@ class _Walk:
         by_subject: dict[int, list[_Told]] = {}
         for row in page:
             data = {"chain": row.chain, "position": row.position} | json.loads(row.data)
-            subject = _SUBJECTS.get(row.kind)
+            subject = SUBJECTS.get(row.kind)
             if subject is not None:
                 by_subject.setdefault(id(subject), []).append((row, data))
+            self._facts.take(row, data)
             if row.kind.startswith("run_") and "head" in data:
+                self._entered[data["run"]] = data["position"]
                 yield from self._wrong_entry(row, data)
         for told in by_subject.values():
-            yield from self._compare(_SUBJECTS[told[0][0].kind], told)
+            yield from self._compare(SUBJECTS[told[0][0].kind], told)
 
-    def _compare(self, subject: _Subject, told: list[_Told]) -> Iterator[str]:
+    def _compare(self, subject: Subject, told: list[_Told]) -> Iterator[str]:
         """Compare the rows that these events wrote; one that a later event wrote is left to it."""
         rows = _rows_of(self._connection, subject, told)
         for event, data in told:
@@ -221,17 +169,12 @@ class _Walk:
 
     def _strangers(self) -> Iterator[str]:
         """Find rows that no event stored."""
-        for subject in _SUBJECTS_ALL:
+        for subject in ALL:
             mark = subject.table.c[subject.mark]
             count = select(func.count()).select_from(subject.table).where(mark.is_not(None))
-            stored = (self._connection.scalar(count) or 0) - self._matched[id(subject)]
-            if stored:
-                yield f"{stored} rows of {subject.table.name} were stored by no event"
-        empty = [attempts.c[name] == "" for name in ("words", "error_id")]
-        empty += [attempts.c[name].is_(None) for name in ANSWER[2:] if attempts.c[name].nullable]
-        unanswered = select(func.count()).where(attempts.c.answer_event.is_(None), ~and_(*empty))
-        if count := self._connection.scalar(unanswered):
-            yield f"{count} rows of attempts have an answer that no event stored"
+            if (self._connection.scalar(count) or 0) != self._matched[id(subject)]:
+                yield from unstored(self._connection, subject)
+        yield from untold(self._connection)
 
 
 def _page(connection: Connection, chain: str, after: int) -> tuple[Sequence[Row[Any]], str | None]:
@@ -272,7 +215,7 @@ def _hash_of(previous: bytes, row: Row[Any]) -> bytes | None:
 
 
 def _rows_of(
-    connection: Connection, subject: _Subject, told: list[_Told]
+    connection: Connection, subject: Subject, told: list[_Told]
 ) -> dict[tuple[Any, ...], tuple[int | None, str]]:
     """Return by key which event wrote each row last, and the row's digest."""
     table, width = subject.table, len(subject.columns)

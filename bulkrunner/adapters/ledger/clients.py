@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, select, update
 
 from bulkrunner.adapters.ledger.base import Part
-from bulkrunner.adapters.ledger.chain import append_main, row_digest
-from bulkrunner.adapters.ledger.rows import pick
+from bulkrunner.adapters.ledger.chain import append_main, plain_row, row_digest
+from bulkrunner.adapters.ledger.facts import ALSO, TOTALS
+from bulkrunner.adapters.ledger.rows import CLIENT_USE, pick
 from bulkrunner.adapters.ledger.schema import client_uses, clients
 from bulkrunner.domain.clients import Client, ClientUse
 
@@ -19,24 +20,33 @@ class Clients(Part):
 
     def note_client(self, environment: str, client: str, *, use: str, at: datetime) -> None:
         """Note that an API client was used; ``use`` says for what, e.g. a plan's or run's id."""
-        key = (clients.c.environment == environment) & (clients.c.client == client)
-        last = {"last_used_at": at, "last_use": use}
+        named = {"environment": environment, "client": client}
         with self._database.write() as connection:
-            if connection.execute(update(clients).where(key).values(**last)).rowcount == 0:
-                row = {"environment": environment, "client": client, "first_used_at": at, **last}
-                connection.execute(insert(clients).values(**row))
-            of_use = (
-                (client_uses.c.environment == environment)
-                & (client_uses.c.client == client)
-                & (client_uses.c.use == use)
-            )
-            again = update(client_uses).where(of_use).values(last_used_at=at)
-            if connection.execute(again).rowcount:
-                return
-            row = {"environment": environment, "client": client, "use": use, "first_used_at": at}
-            data = {**pick(row, ("environment", "client", "use")), "row": row_digest(row)}
+            total = self._noted(connection, clients, named, {"last_used_at": at, "last_use": use})
+            row = self._noted(connection, client_uses, {**named, "use": use}, {"last_used_at": at})
+            told = pick(row, CLIENT_USE)
+            data = {
+                **named,
+                "use": use,
+                "row": row_digest(told),
+                ALSO: plain_row({"last_used_at": at}),
+                TOTALS: plain_row(pick(total, _TOTAL)),
+            }
             event = append_main(connection, "client_used", data, at=self._clock.now())
-            connection.execute(insert(client_uses).values(**row, last_used_at=at, event=event))
+            moved = update(client_uses).where(_is(client_uses, {**named, "use": use}))
+            connection.execute(moved.values(event=event))
+
+    def _noted(
+        self, connection: Connection, table: Table, key: dict[str, str], last: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Store a use in a table, and return the row."""
+        of_it = _is(table, key)
+        if connection.execute(update(table).where(of_it).values(**last)).rowcount == 0:
+            row = {**key, "first_used_at": last["last_used_at"], **last}
+            if table is client_uses:
+                row["event"] = 0  # the event that tells of the row is not there yet
+            connection.execute(insert(table).values(**row))
+        return dict(connection.execute(select(table).where(of_it)).one()._mapping)
 
     def retire_client(self, environment: str, client: str, *, by: str, at: datetime) -> Client:
         """Note that an API client is used no more."""
@@ -52,7 +62,10 @@ class Clients(Part):
                 "retired_at": at,
                 "retired_by": by,
             }
-            data = {"environment": environment, "client": client, "row": row_digest(row)}
+            found = connection.execute(select(clients).where(key)).one()
+            totals = plain_row(pick(dict(found._mapping), _TOTAL))
+            named = {"environment": environment, "client": client}
+            data = {**named, "row": row_digest(row), TOTALS: totals}
             event = append_main(connection, "client_retired", data, at=self._clock.now())
             values = {"retired_at": at, "retired_by": by, "event": event}
             connection.execute(update(clients).where(key).values(**values))
@@ -80,6 +93,13 @@ class Clients(Part):
                 _client(row, tuple(uses.get((row.environment, row.client), ())))
                 for row in connection.execute(query)
             ]
+
+
+_TOTAL = ("first_used_at", "last_used_at", "last_use")
+
+
+def _is(table: Table, key: dict[str, str]) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == value for name, value in key.items()))
 
 
 def _client(row: Row[Any], uses: tuple[ClientUse, ...]) -> Client:

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, o
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
+from bulkrunner.adapters.ledger.facts import ALSO, PLAN_ALSO
+from bulkrunner.adapters.ledger.lines import told_of_lines
 from bulkrunner.adapters.ledger.rows import (
     CHANGE,
     PLAN,
@@ -65,7 +67,8 @@ class Plans(Part):
                     "first_planned_at": plan.created_at,
                 },
             )
-            data = {"plan": plan.id, "row": row_digest(pick(row, PLAN))}
+            told = row_digest(pick(row, PLAN))
+            data = {"plan": plan.id, "row": told, ALSO: pick(row, PLAN_ALSO)}
             event = append_main(connection, "plan_begun", data, at=self._clock.now())
             connection.execute(insert(plans).values(**row, event=event))
 
@@ -83,6 +86,7 @@ class Plans(Part):
         parcel = Parcel()
         rows = [change_row(plan, change, parcel) for change in changes]
         again = [change_row(plan, change, parcel) for change in replaced]
+        went_on = {ALSO: {"cursor": cursor}}
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
@@ -99,9 +103,16 @@ class Plans(Part):
             if rows:
                 batch = {"batch": rows[0]["number"]}
                 connection.execute(insert(planned_changes), [row | batch for row in rows])
-                self._tell(connection, "changes_added", plan, rows)
+                self._tell(connection, "changes_added", plan, rows, **went_on)
+            else:
+                data = {"plan": plan, **went_on}
+                append_main(connection, "plan_went_on", data, at=self._clock.now())
             if left_out:
-                connection.execute(insert(input_lines), [line_row(plan, *one) for one in left_out])
+                lines = [line_row(plan, *one) for one in left_out]
+                connection.execute(insert(input_lines), lines)
+                append_main(
+                    connection, "lines_left_out", told_of_lines(plan, lines), at=self._clock.now()
+                )
             connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
 
     def _replace(self, connection: Connection, plan: str, rows: list[dict[str, Any]]) -> None:
@@ -135,9 +146,14 @@ class Plans(Part):
             self._tell(connection, "changes_replaced", plan, [dict(row._mapping) for row in whole])
 
     def _tell(
-        self, connection: Connection, kind: str, plan: str, rows: Sequence[Mapping[str, Any]]
+        self,
+        connection: Connection,
+        kind: str,
+        plan: str,
+        rows: Sequence[Mapping[str, Any]],
+        **more: Any,
     ) -> None:
-        append_main(connection, kind, told_of(plan, rows), at=self._clock.now())
+        append_main(connection, kind, told_of(plan, rows) | more, at=self._clock.now())
 
     def interrupt_plan(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -314,6 +330,7 @@ class Plans(Part):
                         etag=row.etag,
                         stored_modified=row.stored_modified,
                         after_fingerprint=row.after_fingerprint,
+                        operation=row.operation,
                     )
         return found
 
@@ -343,12 +360,11 @@ class Plans(Part):
         self, connection: Connection, head: Row[Any], kind: str, *, requests: int = 0, **values: Any
     ) -> Plan:
         row = {**pick(dict(head._mapping), PLAN), **values}
-        data = {"plan": head.id, "row": row_digest(row)}
+        total = head.requests + requests
+        data = {"plan": head.id, "row": row_digest(row), ALSO: {"requests": total}}
         event = append_main(connection, kind, data, at=self._clock.now())
         connection.execute(
-            update(plans)
-            .where(plans.c.id == head.id)
-            .values(**values, requests=head.requests + requests, event=event)
+            update(plans).where(plans.c.id == head.id).values(**values, requests=total, event=event)
         )
         return plan_of(_head(connection, head.id))
 
@@ -387,6 +403,7 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
     c, made = planned_changes.c, results.c
     return (
         select(
+            c.operation,
             c.operation_digest,
             c.wish,
             c.action,

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select,
 from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
-from bulkrunner.adapters.ledger.chain import Appender, enter_head, row_digest
+from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.facts import ALSO, RUN_ALSO
 from bulkrunner.adapters.ledger.orders import MAX_REASON
 from bulkrunner.adapters.ledger.plans import document_digests
 from bulkrunner.adapters.ledger.rows import (
@@ -42,6 +43,7 @@ from bulkrunner.domain.run import (
 from bulkrunner.errors import UsageError
 
 _WRITING = [action.value for action in WRITING]
+_ALSO_AT_START = tuple(name for name in RUN_ALSO if name != "stop_request")
 _RESULT_COLUMNS = [column.label(f"result_{column.name}") for column in results.c]
 
 
@@ -56,7 +58,12 @@ class Runs(Part):
                 connection.execute(insert(runs).values(**row, event=1))
                 connection.execute(insert(leases).values(lease_row(lease)))
                 chain = Appender(connection, run.id)
-                data = {"run": run.id, "plan": run.plan, "row": row_digest(pick(row, RUN))}
+                data = {
+                    "run": run.id,
+                    "plan": run.plan,
+                    "row": row_digest(pick(row, RUN)),
+                    ALSO: plain_row({"stop_request": None} | pick(row, _ALSO_AT_START)),
+                }
                 now = self._clock.now()
                 chain.append("started", data, at=now)
                 enter_head(chain, "run_started", {"plan": run.plan}, at=now)
@@ -219,12 +226,14 @@ class Runs(Part):
 
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop; nothing where nobody does."""
+        running = (runs.c.id == run) & (runs.c.state == RunState.RUNNING.value)
         with self._database.write() as connection:
-            connection.execute(
-                update(runs)
-                .where(runs.c.id == run, runs.c.state == RunState.RUNNING.value)
-                .values(stop_request=reason)
-            )
+            asked = update(runs).where(running).values(stop_request=reason)
+            if connection.execute(asked).rowcount == 1:
+                chain = Appender(connection, run)
+                data = {ALSO: {"stop_request": reason}}
+                chain.append("stop_asked", data, at=self._clock.now())
+                chain.flush()
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
@@ -249,17 +258,18 @@ class Runs(Part):
             "finished_at": at if new is RunState.COMPLETED else None,
         }
         row = {**pick(dict(old._mapping), RUN), **values}
+        also = {"active_at": at, "requests": old.requests + requests}
         chain = Appender(connection, run)
         now = self._clock.now()
         told = {"reason": reason[:MAX_REASON]} if reason else {}
-        event = chain.append("moved", {"to": new.value, "row": row_digest(row), **told}, at=now)
+        data = {"to": new.value, "row": row_digest(row), ALSO: plain_row(also), **told}
+        event = chain.append("moved", data, at=now)
         connection.execute(
             update(runs)
             .where(runs.c.id == run)
             .values(
                 **values,
-                active_at=at,
-                requests=old.requests + requests,
+                **also,
                 stop_request=None,
                 paused=False,
                 event=event,

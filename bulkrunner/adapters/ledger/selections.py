@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.chain import append_main, row_digest
+from bulkrunner.adapters.ledger.lines import told_of_refs
 from bulkrunner.adapters.ledger.schema import input_lines, selected, selections
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.steps import InputLine
@@ -46,6 +48,7 @@ class Selections(Part):
         of_step = (selected.c.plan == plan, selected.c.step == step)
         with self._database.write() as connection:
             connection.execute(delete(selected).where(*of_step))
+            self._told(connection, "selection_begun", {"plan": plan, "step": step})
         stream, count = iter(refs), 0
         while page := list(islice(stream, _PAGE)):
             rows = [
@@ -54,11 +57,17 @@ class Selections(Part):
             ]
             with self._database.write() as connection:
                 connection.execute(insert(selected), rows)
+                self._told(connection, "selected", told_of_refs(plan, step, rows))
             count += len(page)
         with self._database.write() as connection:
             values = {"plan": plan, "step": step, "count": count, "note": dict(note()) or None}
             connection.execute(insert(selections).values(**values))
+            data = {"plan": plan, "step": step, "row": row_digest(values)}
+            self._told(connection, "selection_kept", data)
         return count
+
+    def _told(self, connection: Connection, kind: str, data: Mapping[str, Any]) -> None:
+        append_main(connection, kind, data, at=self._clock.now())
 
     def selected(self, plan: str, step: int, *, after: int = 0) -> Iterator[str]:
         """Stream the records of a stored selection."""

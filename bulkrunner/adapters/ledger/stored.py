@@ -19,6 +19,7 @@ from bulkrunner.adapters.ledger.schema import (
     dropped,
     events,
     planned_changes,
+    results,
 )
 from bulkrunner.domain.canonical import digest_of_bytes
 
@@ -27,6 +28,10 @@ _DOCUMENTS = ("before", "after", "predicted")
 
 _SHORT = 16
 """Digits of a row's digest that an event keeps of each change, to name the one that differs."""
+
+
+_Told = tuple[str, int, int, int, dict[str, Any]]
+"""Plan, first and last change, position of the event, its data."""
 
 
 def told_of(plan: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -48,12 +53,13 @@ def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
 def content_faults(connection: Connection) -> Iterator[str]:
     """Yield what does not fit of every plan's changes; the first is the one that counts."""
     stored = 0
-    for told in _told(connection, None):
+    batches = _told(connection, None)
+    for told in batches:
         rows = _rows(connection, told)
         stored += len(rows)
         yield from _misfit(told, rows)
     if connection.scalar(select(func.count()).select_from(planned_changes)) != stored:
-        yield "there are changes that no event stored"
+        yield from _strangers(connection, batches)
 
 
 def document_faults(connection: Connection) -> Iterator[str]:
@@ -68,6 +74,14 @@ def document_faults(connection: Connection) -> Iterator[str]:
         )
         if (row := connection.execute(query.limit(1)).first()) is not None:
             yield f"document {row.digest} ({_of_change(name, row.plan, row.number)}) is gone"
+    kept = (
+        select(results.c.run, results.c.change, results.c.stored)
+        .outerjoin(documents, documents.c.digest == results.c.stored)
+        .where(results.c.stored.is_not(None), documents.c.digest.is_(None))
+        .order_by(results.c.run, results.c.change)
+    )
+    if (row := connection.execute(kept.limit(1)).first()) is not None:
+        yield f"document {row.stored} (kept of change {row.change} of run {row.run}) is gone"
     found = first_damaged(connection)
     if found is not None:
         yield _damaged(connection, found)
@@ -107,17 +121,31 @@ def listed_digest(connection: Connection, query: Select[Any]) -> tuple[int, str]
     return len(found), digest_of_bytes("\n".join(found).encode())
 
 
-def plan_faults(connection: Connection, plan: str) -> Iterator[str]:
-    """Yield what does not fit of one plan's changes and documents."""
+def plan_faults(connection: Connection, plan: str, *, documents: bool) -> Iterator[str]:
+    """Yield what does not fit of one plan's changes, and of their documents."""
     stored = 0
-    for told in _told(connection, plan):
+    batches = _told(connection, plan)
+    for told in batches:
         rows = _rows(connection, told)
         stored += len(rows)
         yield from _misfit(told, rows)
-        yield from _plan_documents(connection, rows)
+        if documents:
+            yield from _plan_documents(connection, rows)
     query = select(func.count()).where(planned_changes.c.plan == plan)
     if connection.scalar(query) != stored:
-        yield f"there are changes of plan {plan} that no event stored"
+        yield from _strangers(connection, batches, plan)
+
+
+def _strangers(
+    connection: Connection, batches: Sequence[_Told], plan: str | None = None
+) -> Iterator[str]:
+    """Name the first change that no event stored."""
+    c = planned_changes.c
+    query = select(c.plan, c.number).order_by(c.plan, c.number)
+    told = {(of, number) for of, first, last, *_ in batches for number in range(first, last + 1)}
+    for row in connection.execute(query if plan is None else query.where(c.plan == plan)):
+        if (row.plan, row.number) not in told:
+            yield f"change {row.number} of plan {row.plan} was stored by no event"
 
 
 def _plan_documents(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[str]:
@@ -143,10 +171,6 @@ def _damaged(connection: Connection, digest: str) -> str:
 
 def _of_change(name: str, plan: str, number: int) -> str:
     return f"the {name}-document of change {number} of plan {plan}"
-
-
-_Told = tuple[str, int, int, int, dict[str, Any]]
-"""Plan, first and last change, position of the event, its data."""
 
 
 def _told(connection: Connection, plan: str | None) -> list[_Told]:
@@ -181,6 +205,9 @@ def _misfit(told: _Told, page: Sequence[Row[Any]]) -> Iterator[str]:
     plan, first, last, position, data = told
     rows = [{name: getattr(row, name) for name in CHANGE} for row in page]
     if changes_digest(rows) == data["rows"]:
+        for row in rows:
+            if row["batch"] not in (None, first):
+                yield f"change {row['number']} of plan {plan} is put with others than it was"
         return
     there = {row["number"]: row_digest(as_told(row))[:_SHORT] for row in rows}
     for number, digest in zip(range(first, last + 1), data.get("each", ()), strict=False):

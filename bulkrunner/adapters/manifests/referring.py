@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, shown
-from bulkrunner.domain.created import PREFIX, created_number
+from bulkrunner.domain.created import IN_ANSWER, PREFIX, created_number
 
 Named = tuple[tuple[PathKey, ...], str]
 """A path in an operation, and the text there."""
@@ -61,6 +62,22 @@ class Referring:
         else:
             return
         yield Told(path=path, code="bad_reference", message=message, hint=hint)
+
+
+def in_answer(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an operation of a function's answer whose references stand for places in it."""
+    moved: dict[str, Any] = copy.deepcopy(dict(data))
+    for path, text in _named(data):
+        number = created_number(text)
+        if number is not None:
+            *way, last = path
+            node: Any = moved
+            for key in way:
+                node = node[key]
+            node[last] = f"{PREFIX}{IN_ANSWER + number}" + ("#it" if text.endswith("#it") else "")
+    if "after" in moved:
+        moved["after"] = [IN_ANSWER + number for number in moved["after"]]
+    return moved
 
 
 def _kind(creates: Any) -> int:

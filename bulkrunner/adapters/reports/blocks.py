@@ -24,8 +24,11 @@ ROWS = 1000
 
 MAX_VALUE = 2000
 MAX_SHORT = 60
-SEARCHED = 8
-"""Places of a change whose values a search looks at."""
+MAX_SEARCHED = 300
+"""Characters of a value that a search looks at."""
+
+MAX_HAY = 6000
+"""Characters of all values of a change that a search looks at."""
 
 MAX_KNOWN = 20_000
 """Different texts in a table; further ones stand in the rows themselves."""
@@ -71,14 +74,17 @@ class Blocks:
         self.sigels = Table()
         self.twins = Table()
         self.count = 0
+        self.cut = 0
+        """Changes of which a search does not look at everything."""
 
     def __iter__(self) -> Iterator[tuple[str, int, str]]:
         """Yield (``index`` or ``detail``, bytes when inflated, base64 of the deflated JSON)."""
         heads: list[Any] = []
         details: list[Any] = []
         for item in self._data.changes():
-            heads.append(self._head(item))
-            details.append(self._detail(item))
+            lines, more = lines_of(item.differences, MAX_VALUE)
+            heads.append(self._head(item, lines, more))
+            details.append(self._detail(item, lines, more))
             self.count += 1
             if len(heads) == ROWS:
                 yield from _packed(heads, details)
@@ -88,9 +94,10 @@ class Blocks:
 
     # --- what the list shows -----------------------------------------------------------------
 
-    def _head(self, item: ReportedChange) -> list[Any]:
+    def _head(self, item: ReportedChange, lines: Sequence[Line], more: int) -> list[Any]:
         change, bib, result = item.change, item.change.bib, item.result
-        lines, _ = lines_of(item.differences[:SEARCHED], MAX_SHORT)
+        told, cut = _words(lines)
+        self.cut += bool(cut or more)
         return [
             change.number,
             ACTIONS.index(change.action.value),
@@ -102,8 +109,8 @@ class Blocks:
             _short(bib.year, 20) if bib else "",
             self._data.grouped.pattern_of(item),
             self.codes.number(change.code or (result.code if result else "")),
-            *(self._line(lines[0]) if lines else ()),
-            *(("\n".join(_words(lines[1:SEARCHED])),) if len(lines) > 1 else ()),
+            *(self._line(_in_short(lines[0])) if lines else ()),
+            *((told,) if told else ()),
         ]
 
     def _line(self, line: Line) -> list[Any]:
@@ -116,8 +123,7 @@ class Blocks:
 
     # --- what a row shows when it is opened --------------------------------------------------
 
-    def _detail(self, item: ReportedChange) -> list[Any]:
-        lines, more = lines_of(item.differences, MAX_VALUE)
+    def _detail(self, item: ReportedChange, lines: Sequence[Line], more: int) -> list[Any]:
         extra: dict[str, Any] = {
             key: value
             for key, value in self._extra(item)
@@ -182,12 +188,24 @@ class Blocks:
 _WHO = ("by", "when")
 
 
-def _words(lines: Sequence[Line]) -> Iterator[str]:
-    """Yield what a search finds besides the first line's values."""
-    for line in lines:
+def _words(lines: Sequence[Line]) -> tuple[str, bool]:
+    """Return what a search finds besides what the row shows, and whether something was cut."""
+    found: dict[str, None] = {}
+    for number, line in enumerate(lines):
         for shown in (line.before, line.after):
-            if shown is not None and shown.text:
-                yield shown.text
+            if shown is not None and (number or len(shown.text) > MAX_SHORT):
+                found[shown.text] = None
+    text = "\n".join(one[:MAX_SEARCHED] for one in found if one)
+    cut = len(text) > MAX_HAY or any(len(one) > MAX_SEARCHED for one in found)
+    return text[:MAX_HAY], cut
+
+
+def _in_short(line: Line) -> Line:
+    before, after = (
+        None if shown is None else shown._replace(text=shown.text[:MAX_SHORT], cut=shown.cut)
+        for shown in (line.before, line.after)
+    )
+    return line._replace(before=before, after=after)
 
 
 def _short(text: str, limit: int) -> str:

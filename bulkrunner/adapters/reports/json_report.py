@@ -17,6 +17,7 @@ from bulkrunner.adapters.reports.json_head import (
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.domain.visible import escaped
 
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
 
@@ -88,8 +89,6 @@ def _left_out(line: InputLine) -> dict[str, Any]:
 
 
 def _encoded(value: Any) -> bytes:
+    """Return JSON in which every character is seen; what is not is written as an escape."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a character pair, as some records hold
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
+    return escaped(text).encode()

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from typing import Any
+
+from bulkrunner.domain.visible import visible
+
+__all__ = ["MAX_SHOWN", "as_text", "one_line", "shorten", "visible"]
 
 MAX_SHOWN = 300
 """Characters of a value that are shown; the rest is counted."""
-
-_KEPT = frozenset("\n\t")
-_HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories that reorder, hide or break the text around them."""
-
-_FILLERS = re.compile("[\u115f\u1160\u3164\uffa0\u2800]")
-"""Letters and signs that look like nothing at all."""
-
-
-def visible(text: str) -> str:
-    """Return the text with every control and direction character written out, as ``⟨U+202E⟩``."""
-    if text.isprintable() and not _FILLERS.search(text):
-        return text
-    return "".join(_shown(char) for char in text)
-
-
-def _shown(char: str) -> str:
-    if char in _KEPT:
-        return char
-    category = unicodedata.category(char)
-    if category == "Cc" or category in _HIDDEN or _FILLERS.match(char):
-        return f"⟨U+{ord(char):04X}⟩"
-    return char
 
 
 def as_text(value: Any) -> str:

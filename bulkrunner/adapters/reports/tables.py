@@ -31,6 +31,7 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
         {
             "total": blocks.count,
             "rows": ROWS,
+            "cut": blocks.cut,
             "run": data.run is not None,
             "base": link.removesuffix(f"/{_PROBE}") if link else "",
             "id": f"^(?:{SHORT_ID.pattern})$",

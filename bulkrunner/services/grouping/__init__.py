@@ -17,6 +17,7 @@ from bulkrunner.domain.report import (
     ReportedChange,
     TextGroup,
 )
+from bulkrunner.domain.transfers import looks_elsewhere
 from bulkrunner.services.grouping.patterns import Fetch, Patterns
 
 __all__ = ["MAX_GROUPS", "group_changes"]
@@ -79,6 +80,7 @@ class _Text:
 class _Groups:
     def __init__(self) -> None:
         self.kinds: Counter[tuple[Action, str]] = Counter()
+        self.looks = 0
         self.patterns = Patterns()
         self.reasons: Bounded[tuple[Action, str], _Tally] = Bounded(_Tally, MAX_GROUPS)
         self.cleanups: Bounded[str, _Text] = Bounded(_Text, MAX_TEXTS)
@@ -88,6 +90,7 @@ class _Groups:
         change = item.change
         self.kinds[(change.action, change.kind or "")] += 1
         if change.action in WRITING:
+            self.looks += looks_elsewhere(change)
             self.patterns.add(item)
         elif reason := self.reasons.get((change.action, change.code)):
             reason.add(replace(item, change=replace(change, before=None)))
@@ -125,6 +128,7 @@ def group_changes(
             for (code, text), found in notes[:MAX_GROUPS]
         ),
         kinds=dict(groups.kinds),
+        looks=groups.looks,
         pattern_of=groups.patterns.place_of,
         beyond_cleanups=groups.cleanups.beyond
         + sum(found.count for _, found in cleanups[MAX_GROUPS:]),

@@ -32,6 +32,7 @@ from bulkrunner.domain.steps import (
 from bulkrunner.domain.transfers import (
     COMPONENTS,
     content_for,
+    left_behind,
     merged,
     owned,
     parted,
@@ -167,7 +168,12 @@ class Acting(Saving):
 
             def first() -> None:
                 into = self._record(looked_up(action.into, context))
-                saved.append(self._added_to(case, into, known, action.take))
+                target = self._added_to(case, into, known, action.take)
+                saved.append(target)
+                places = left_behind(known.now or {}, target.after or target.before or {})
+                if places:
+                    text = f"goes away with the merged holding: {', '.join(places)}"
+                    known.notes = (*known.notes, ("not_taken_along", text))
 
             return Removal(
                 operation={

@@ -43,7 +43,7 @@ class Again:
             for key, change in found.items()
             if change.action is not Action.UNCHANGED or change.made is not None
         }
-        return cls(numbers_of=numbers, waits=waits((), numbers.values(), look), iris=iris)
+        return cls(numbers_of=numbers, waits=waits((), numbers.values(), look.numbered), iris=iris)
 
     @property
     def numbers(self) -> tuple[int, ...]:

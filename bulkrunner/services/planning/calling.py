@@ -9,6 +9,7 @@ from typing import Any
 from bulkrunner.domain.called import edited
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.context import Context
+from bulkrunner.domain.created import IN_ANSWER, PREFIX
 from bulkrunner.domain.functions import (
     Changed,
     Declined,
@@ -21,22 +22,17 @@ from bulkrunner.domain.functions import (
     Skipped,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
-from bulkrunner.domain.operations import (
-    Applied,
-    Refusal,
-    apply_update,
-    build_create,
-    neutral_operation,
-)
-from bulkrunner.domain.patterns import parts_of_update, pattern_of
-from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.job import Create, Delete, Operation, Update
+from bulkrunner.domain.operations import Applied, Refusal, neutral_operation
+from bulkrunner.domain.patterns import parts_of_update
+from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
+from bulkrunner.services.planning.entering import FAILED, refused
+from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
-    Creation,
     Draft,
     Edit,
     Known,
@@ -44,8 +40,10 @@ from bulkrunner.services.planning.steps import (
     Refused,
     Removal,
     Task,
+    Undecided,
     Wish,
     as_refused,
+    demand,
 )
 from bulkrunner.services.planning.view import Look
 
@@ -60,6 +58,7 @@ class Calling:
         self,
         resolver: Resolver,
         contexts: Contexts,
+        operating: Operating,
         runners: Runners | None,
         parameters: Mapping[str, Any],
     ) -> None:
@@ -68,11 +67,13 @@ class Calling:
         Args:
             resolver: that reads and proves.
             contexts: of records, for conditions and expectations.
+            operating: plans operations that functions return.
             runners: that call functions; None where the job has none.
             parameters: of the job, with their values.
         """
         self._resolver = resolver
         self._contexts = contexts
+        self._operating = operating
         self._iris = contexts.iris
         self._runners = runners
         self._parameters = parameters
@@ -85,12 +86,9 @@ class Calling:
         """
         several: list[Several] = []
 
-        def build(known: Known) -> Wish:
-            document = known.now or known.before or {}
+        def decide(known: Known) -> Wish:
             context = self._contexts.of_record(entry, known, look)
-            if document:
-                admit(entry.step, context)
-            answer = self._answer(entry, action, known.record, document)
+            answer = self._answer(entry, action, known.record, known.now or {})
             if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
                 several.append(answer)
                 raise PassedOver(
@@ -98,6 +96,15 @@ class Calling:
                     f"the function asks for {len(answer.operations)} operations, planned by themselves",
                 )
             return self._wish(entry, action, known, context, answer)
+
+        def build(known: Known) -> Undecided:
+            removal = Delete(source=entry.source, target=known.record)
+            return Undecided(
+                removal=neutral_operation(removal, self._iris),
+                wish=self._asked(entry, action, known.record),
+                admit=lambda: admit(entry.step, self._contexts.of_record(entry, known, look)),
+                decide=lambda: decide(known),
+            )
 
         if action.on_bibs:
             change = self._of_bib(task, build)
@@ -109,13 +116,15 @@ class Calling:
         asked = change if change.number else replace(change, target_key=None)
         return [Draft(change=asked), *self._operations(entry, action, task, several[-1], look)]
 
-    def _of_bib(self, task: Task, build: Callable[[Known], Wish]) -> PlannedChange:
+    def _of_bib(self, task: Task, build: Callable[[Known], Undecided]) -> PlannedChange:
         """Ask the function about a bib that it need not be allowed to write."""
 
         def ask() -> Refusal:
             bib = self._resolver.bib(task.ref)
             document = self._resolver.document(bib.summary.id) or {}
-            build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
+            wish = build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
+            wish.admit()
+            wish.decide()
             return Refusal(
                 code="function_answer",
                 message="a function on bibs returns operations, skip or refuse",
@@ -210,71 +219,63 @@ class Calling:
     def _operations(
         self, entry: StepEntry, action: StepFunction, task: Task, answer: Several, look: Look
     ) -> list[Draft]:
-        """Plan operations in order; each waits for the one before, and falls with it."""
+        """Plan operations in order; each waits for those before it, and falls with them.
+
+        The first draft of the entry is the record that the function was given; those of the
+        operations come after it.
+        """
         drafts: list[Draft] = []
-        runner = self._runner(action)
-        failed = False
-        for number, data in enumerate(answer.operations, start=1):
-            own = replace(task, subject=False)
-            change = self._one(entry, runner, own, data, look, number, failed=failed)
-            change = _once(change, drafts)
-            failed = failed or change.action in (Action.REFUSED, Action.NOT_FOUND)
-            needs = tuple(
-                place + 1 for place, draft in enumerate(drafts) if draft.change.action in WRITING
-            )
-            drafts.append(Draft(change=change, needs=needs))
+        read = self._runner(action).operations(answer.operations, entry.source)
+        own = replace(task, subject=False)
+        for place, op in enumerate(read, start=1):
+            change = self._one(op, own, place, [draft.change for draft in drafts], look)
+            refers = {IN_ANSWER + place: place for place in range(1, place + 1)}
+            needs = tuple(range(1, place))
+            drafts.append(Draft(change=change, needs=needs, refers=refers))
         return drafts
 
     def _one(
         self,
-        entry: StepEntry,
-        runner: FunctionRunner,
+        op: Operation | FunctionFault,
         task: Task,
-        data: Mapping[str, Any],
+        place: int,
+        before: Sequence[PlannedChange],
         look: Look,
-        number: int,
-        *,
-        failed: bool,
     ) -> PlannedChange:
-        if failed:
-            message = f"operation {number} of the function follows one that is refused"
-            return _refused(task, Refusal(code="prerequisite", message=message))
+        """Return what becomes of the operation at a place of the answer."""
         try:
-            op = runner.operation(data, entry.source)
-        except FunctionFault as fault:
-            refusal = Refusal(code=fault.code, message=f"operation {number}: {fault.message}")
-            return _refused(task, refusal)
-        return self._planned(op, task, look)
+            for number, change in enumerate(before, start=1):
+                demand(_not_done(number, change))
+            if isinstance(op, FunctionFault):
+                return _refused(task, _unusable(op, place))
+            found = self._operating.waits(op, lambda number: before[number - IN_ANSWER - 1])
+            found = replace(found, numbers=())  # it waits for all that come before it
+        except Refused as error:
+            return _refused(task, error.refusal)
+        named = replace(task, ref=_named(op, place), verb=type(op).__name__.lower())
+        return _once(self._operating.planned(op, named, found, look), before)
 
-    def _planned(self, op: Operation, task: Task, look: Look) -> PlannedChange:
-        operation = neutral_operation(op, self._iris)
-        match op:
-            case Update():
-                task = replace(task, ref=op.target, verb="update")
-                edit = Edit(
-                    operation=operation,
-                    change=lambda now: apply_update(now, op, self._iris),
-                    pattern=parts_of_update(op),
-                    resave=op.resave,
-                )
-                return self._resolver.concern(task, lambda _: edit, look)
-            case Delete():
-                task = replace(task, ref=op.target, verb="delete")
-                removal = Removal(operation=operation, expect=op.expect)
-                return self._resolver.concern(task, lambda _: removal, look)
-            case Create(creates=Creates.HOLDING):
-                task = replace(task, ref=op.of or "", verb="create")
-                creation = Creation(
-                    sigel=op.sigel,
-                    operation=operation,
-                    document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
-                    pattern=pattern_of(op),
-                )
-                return self._resolver.hold(task, lambda _: creation, look)
-            case _:
-                document = build_create(op, iris=self._iris, bib_thing_iri=None)
-                task = replace(task, verb="create", operation=operation)
-                return self._resolver.make_bib(task, op.sigel, document, pattern_of(op))
+
+def _not_done(number: int, change: PlannedChange) -> Refusal | None:
+    """Refuse what comes after an operation that is not carried out."""
+    if change.action not in FAILED and change.code != "skipped_duplicate":
+        return None
+    return Refusal(
+        code="prerequisite",
+        message=f"operation {number} of the function, which comes before it, is {change.action}: "
+        f"{change.code}",
+        hint="operations of one answer are carried out together or not at all",
+    )
+
+
+def _unusable(fault: FunctionFault, place: int) -> Refusal:
+    return Refusal(code=fault.code, message=f"operation {place}: {fault.message}")
+
+
+def _named(op: Operation, place: int) -> str:
+    if isinstance(op, Create):
+        return op.of if op.of is not None else f"{PREFIX}{IN_ANSWER + place}"
+    return op.target
 
 
 def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:
@@ -285,29 +286,18 @@ def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:
     return ref is not None and ref.value == record
 
 
-def _once(change: PlannedChange, drafts: Sequence[Draft]) -> PlannedChange:
+def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChange:
     """Refuse a second operation of one answer on one record."""
     names = (change.target_key, change.number or None)
-    for draft in drafts:
-        other = (draft.change.target_key, draft.change.number or None)
-        if any(one is not None and one == two for one, two in zip(names, other, strict=True)):
+    for one in before:
+        other = (one.target_key, one.number or None)
+        if any(own is not None and own == its for own, its in zip(names, other, strict=True)):
             refusal = Refusal(
                 code="duplicate_operation",
                 message="the function returned two operations on this record",
                 hint="let it say everything about a record in one operation",
             )
-            refused = as_refused(refusal)
-            return replace(
-                change,
-                number=0,
-                target_key=None,
-                after=None,
-                predicted=None,
-                after_fingerprint=None,
-                cleanups=(),
-                pattern="",
-                **refused,
-            )
+            return replace(refused(change, refusal), number=0, target_key=None)
     return change
 
 

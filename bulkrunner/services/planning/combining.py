@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.plan import Part, PlannedChange, operation_digest
-from bulkrunner.services.planning.steps import Creation, Edit, Removal, Task
+from bulkrunner.services.planning.steps import Creation, Task, Wanted
 
 
 def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]
     return {"steps": [*done.get("steps", [done]), dict(operation)]}
 
 
-def wish_of(wish: Edit | Removal | Creation) -> str:
+def wish_of(wish: Wanted | Creation) -> str:
     """Return the digest of what one entry wants of a record."""
     return operation_digest(wish.operation if wish.wish is None else wish.wish)
 

@@ -30,7 +30,7 @@ from bulkrunner.services.planning.steps import (
     PassedOver,
     Refused,
     Task,
-    Wish,
+    Wanted,
     as_refused,
     printable,
 )
@@ -129,7 +129,7 @@ class Drafting(Reading):
         )
 
 
-def admit_wish(wish: Wish | Creation, known: Known) -> None:
+def admit_wish(wish: Wanted | Creation, known: Known) -> None:
     """Go on where the record is one that is meant.
 
     Raises:

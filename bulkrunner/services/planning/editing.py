@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from bulkrunner.domain.answers import Found
 from bulkrunner.domain.fingerprint import before_fingerprint
@@ -14,6 +15,7 @@ from bulkrunner.domain.plan import (
     Made,
     PlannedChange,
     left_key,
+    operation_digest,
     record_key,
 )
 from bulkrunner.domain.ports import CatalogueReader
@@ -46,6 +48,8 @@ from bulkrunner.services.planning.steps import (
     Refused,
     Removal,
     Task,
+    Undecided,
+    Wanted,
     Wish,
     demand,
     made_earlier,
@@ -63,7 +67,7 @@ class Editing(Drafting):
         self._earlier_runs = earlier_runs
 
     def concern(
-        self, task: Task, build: Callable[[Known], Wish], look: Look, *, kind: str | None = None
+        self, task: Task, build: Callable[[Known], Wanted], look: Look, *, kind: str | None = None
     ) -> PlannedChange:
         """Return what becomes of one existing record; refusals are changes too.
 
@@ -98,7 +102,7 @@ class Editing(Drafting):
     def _concern(
         self,
         task: Task,
-        build: Callable[[Known], Wish],
+        build: Callable[[Known], Wanted],
         known: Known,
         look: Look,
         kind: str | None,
@@ -119,8 +123,11 @@ class Editing(Drafting):
         if known.is_stuck and known.earlier is not None:
             return _kept(known.earlier)
         admit_wish(wish, known)
-        _first(wish, known)
-        return self._delete(known, wish) if isinstance(wish, Removal) else self._edit(known, wish)
+        decided = _decided(wish, known)
+        _first(decided, known)
+        if isinstance(decided, Removal):
+            return self._delete(known, decided)
+        return self._edit(known, decided)
 
     def _meet(self, task: Task, known: Known, look: Look) -> None:
         """Know the record as it is, or as what precedes in the plan will have left it."""
@@ -140,24 +147,26 @@ class Editing(Drafting):
         _take_up(task, earlier, known)
 
     def _done_already(
-        self, missing: NotFound, build: Callable[[Known], Wish], known: Known
+        self, missing: NotFound, build: Callable[[Known], Wanted], known: Known
     ) -> Fields:
         """Return that an earlier run has deleted the record; else raise that it is missing."""
         if missing.code != "gone":
             raise missing
         wish = _wanted(build(known), known)
         made = self._earlier_runs.made(known.wish)
-        if made is None or not isinstance(wish, Removal):
+        if made is None and isinstance(wish, Undecided):
+            made = self._earlier_runs.made(operation_digest(wish.removal))
+        if made is None or isinstance(wish, Edit) or made.action is not Action.DELETE:
             raise missing
         return made_earlier(known, made)
 
-    def _made(self, known: Known, wish: Wish, made: Made) -> Fields | None:
+    def _made(self, known: Known, wish: Wanted, made: Made) -> Fields | None:
         """Return that an earlier run has done it, where that still shows; None where it does not."""
         if made.action is Action.CREATE:
             return self._created_earlier(known, made)
         if known.before is None:
             return made_earlier(known, made) if made.action is Action.DELETE else None
-        if isinstance(wish, Removal):
+        if isinstance(wish, Removal) or made.action is Action.DELETE:
             return None  # the record is there again
         found = Found(
             environment="",
@@ -168,7 +177,7 @@ class Editing(Drafting):
         )
         return made_earlier(known, made) if self._still_there(found, made) else None
 
-    def _heed_repeat(self, task: Task, build: Callable[[Known], Wish], known: Known) -> None:
+    def _heed_repeat(self, task: Task, build: Callable[[Known], Wanted], known: Known) -> None:
         """Tell a second input of a step that names the same record.
 
         Raises:
@@ -181,7 +190,7 @@ class Editing(Drafting):
             return
         now = known.now
         known.now = earlier.before
-        wish: Wish | None = None
+        wish: Wanted | None = None
         try:
             wish = build(known)
             wanted = wish_of(wish)
@@ -271,7 +280,26 @@ def _first(wish: Wish, known: Known) -> None:
         raise
 
 
-def _wanted(wish: Wish, known: Known) -> Wish:
+def _decided(wish: Wanted, known: Known) -> Wish:
+    """Ask what is not decided yet.
+
+    Raises:
+        PassedOver: then nothing is wanted of the record.
+        Refused: there is no answer.
+    """
+    if not isinstance(wish, Undecided):
+        return wish
+    try:
+        return _wanted(wish.decide(), known)
+    except PassedOver:
+        known.operation, known.wish = {}, None
+        raise
+
+
+W = TypeVar("W", bound=Wanted)
+
+
+def _wanted(wish: W, known: Known) -> W:
     """Note what is wanted of the record."""
     known.operation, known.wish = wish.operation, wish_of(wish)
     return wish

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bulkrunner.domain.created import renumbered
 from bulkrunner.domain.iris import iter_ids
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
@@ -94,6 +95,10 @@ class Entering:
             if not change.number:
                 change = replace(change, number=self._next)
                 self._next += 1
+                if draft.refers:
+                    numbers = [one.number for one in made] + [change.number]
+                    named = {old: numbers[place] for old, place in draft.refers.items()}
+                    change = renumbered(change, named)
                 if draft.alone:
                     change = self._unless_duplicate(change)
             needed = [made[place] for place in draft.needs]

@@ -6,38 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bulkrunner.domain.created import PREFIX, references_of, with_ids, with_names
+from bulkrunner.domain.created import PREFIX
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Create, Creates, Delete, Operation, Unreadable, Update
-from bulkrunner.domain.operations import (
-    Applied,
-    Refusal,
-    apply_update,
-    build_create,
-    neutral_operation,
-)
-from bulkrunner.domain.patterns import parts_of_update, pattern_of
+from bulkrunner.domain.job import Create, Operation, Unreadable
+from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.records import Document
-from bulkrunner.services.planning.resolving import Resolver
-from bulkrunner.services.planning.steps import (
-    Creation,
-    Draft,
-    Edit,
-    Refused,
-    Removal,
-    Task,
-    as_refused,
-)
+from bulkrunner.services.planning.operating import Operating
+from bulkrunner.services.planning.steps import Draft, Refused, Task, as_refused
 from bulkrunner.services.planning.view import Look
-from bulkrunner.services.planning.waiting import Waits, waits
 
 
 class Explicit:
     """Turns explicit operations into planned changes."""
 
-    def __init__(self, resolver: Resolver, iris: IriMap) -> None:
-        self._resolver = resolver
+    def __init__(self, operating: Operating, iris: IriMap) -> None:
+        self._operating = operating
         self._iris = iris
 
     def resolve(self, number: int, declared: Operation | Unreadable, look: Look) -> Draft:
@@ -53,59 +36,21 @@ class Explicit:
         """
         if isinstance(declared, Unreadable):
             return Draft(change=_unreadable(declared), alone=True)
-        operation = neutral_operation(declared, self._iris)
+        named = _named(declared, number)
         task = Task(
             source=declared.source,
-            given=_named(declared, number),
-            ref=_named(declared, number),
+            given=named,
+            ref=named,
             verb=type(declared).__name__.lower(),
-            operation=operation,
+            operation=neutral_operation(declared, self._iris),
         )
         try:
-            found = waits(declared.after, references_of(operation), look)
+            found = self._operating.waits(declared, look.numbered)
         except Refused as refused:
-            return Draft(change=_refused(task, refused.refusal), alone=True)
-        task = replace(task, operation=with_names(operation, found.names))
-        return Draft(change=self._change(declared, task, found, look), alone=True)
-
-    def _change(self, declared: Operation, task: Task, found: Waits, look: Look) -> PlannedChange:
-        match declared:
-            case Update():
-                edit = Edit(
-                    operation=task.operation,
-                    change=lambda now: self._updated(now, declared, found),
-                    pattern=parts_of_update(declared),
-                    resave=declared.resave,
-                )
-                change = self._resolver.concern(task, lambda _: edit, look)
-            case Delete(expect=expect):
-                removal = Removal(operation=task.operation, expect=expect)
-                change = self._resolver.concern(task, lambda _: removal, look)
-            case Create(creates=Creates.HOLDING):
-                creation = Creation(
-                    sigel=declared.sigel,
-                    operation=task.operation,
-                    document=lambda iri: self._created(declared, iri, found),
-                    pattern=pattern_of(declared),
-                )
-                change = self._resolver.hold(task, lambda _: creation, look, found)
-            case _:
-                document = self._created(declared, None, found)
-                change = self._resolver.make_bib(
-                    task, declared.sigel, document, pattern_of(declared)
-                )
+            return Draft(change=_refused(task, as_refused(refused.refusal)), alone=True)
+        change = self._operating.planned(declared, task, found, look)
         numbers = tuple(sorted({*change.prerequisites, *found.numbers}))
-        return replace(change, prerequisites=numbers)
-
-    def _updated(self, now: Document, declared: Update, found: Waits) -> Applied | Refusal:
-        result = apply_update(now, declared, self._iris)
-        if isinstance(result, Refusal) or not found.records:
-            return result
-        return replace(result, document=with_ids(result.document, found.records, self._iris))
-
-    def _created(self, declared: Create, bib_thing_iri: str | None, found: Waits) -> Document:
-        document = build_create(declared, iris=self._iris, bib_thing_iri=bib_thing_iri)
-        return with_ids(document, found.records, self._iris) if found.records else document
+        return Draft(change=replace(change, prerequisites=numbers), alone=True)
 
 
 def _named(declared: Operation, number: int) -> str:
@@ -127,8 +72,7 @@ def _unreadable(declared: Unreadable) -> PlannedChange:
     )
 
 
-def _refused(task: Task, refusal: Refusal) -> PlannedChange:
-    fields: Mapping[str, Any] = as_refused(refusal)
+def _refused(task: Task, fields: Mapping[str, Any]) -> PlannedChange:
     return PlannedChange(
         number=0,
         record=task.ref,

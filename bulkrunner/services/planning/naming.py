@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bulkrunner.domain.answers import Found
-from bulkrunner.domain.identified import Query, bears, queries
+from bulkrunner.domain.identified import Query, bears, may_be, queries
 from bulkrunner.domain.identifiers import Identifier, of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.records import held_by, is_holding
 from bulkrunner.services.planning.bibs import OnceCache, is_bib, summarise
 from bulkrunner.services.planning.steps import NotFound, Refused
 
@@ -18,7 +21,26 @@ MOST = 50
 SHOWN = 5
 """Candidates named in a refusal."""
 
-Candidates = tuple[BibSummary, ...]
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A record that bears a number; ``summary`` of a holding has nothing but its id.
+
+    Attributes:
+        kind: ``holding`` or ``bib``. sigel: of a holding.
+    """
+
+    kind: str
+    summary: BibSummary
+    sigel: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Short id."""
+        return self.summary.id
+
+
+Candidates = tuple[Candidate, ...]
 
 
 class Naming:
@@ -29,25 +51,25 @@ class Naming:
         self._iris = iris
         self._found: OnceCache[Candidates] = OnceCache(self._look_up)
 
-    def records(self, ref: str, *, on_several: str = "refuse") -> tuple[str, ...]:
+    def records(
+        self, ref: str, *, on_several: str = "refuse", kind: str | None = None
+    ) -> tuple[str, ...]:
         """Return the short ids of the records that a canonical text names, one at least.
 
         Args:
             ref: an identifier with its scheme, ``isbn:9789170000591`` for instance.
             on_several: ``refuse`` or ``all``.
+            kind: what is meant, ``holding`` or ``bib``; None: either.
 
         Raises:
             NotFound: nothing bears it here.
             Refused: ``several_hits`` where several do and none may be chosen.
             CatalogueUnreachable: the environment does not answer.
         """
-        found = self._found.get(ref)
+        every = self._found.get(ref)
+        found = tuple(one for one in every if kind in (None, one.kind))
         if not found:
-            raise NotFound(
-                "not_found",
-                f"the search finds no bib that bears {ref}; "
-                "one that was made just now may not be in the index yet",
-            )
+            raise NotFound("not_found", _none(ref, every))
         if len(found) > 1 and on_several != "all":
             raise Refused(several(ref, found))
         return tuple(candidate.id for candidate in found)
@@ -56,7 +78,7 @@ class Naming:
         identifier = of_canonical(ref)
         if identifier is None:
             raise ValueError(f"{ref} is not looked up by search")
-        found: dict[str, BibSummary] = {}
+        found: dict[str, Candidate] = {}
         for query in queries(identifier):
             for record in self._hits(identifier, query):
                 candidate = self._bearing(record, identifier)
@@ -70,20 +92,33 @@ class Naming:
             raise Refused(
                 Refusal(
                     code="several_hits",
-                    message=f"the search finds {page.total:,} bibs for {identifier.text}",
+                    message=f"the search finds {page.total:,} records for {identifier.text}",
                     hint="a number of so many records names none of them; give their ids",
                 )
             )
         return [record for iri in page.iris if (record := self._iris.short_id(iri))]
 
-    def _bearing(self, record: str, identifier: Identifier) -> BibSummary | None:
+    def _bearing(self, record: str, identifier: Identifier) -> Candidate | None:
         """Read a hit again: the index lags, and finds words where a number is meant."""
         answer = self._reader.read(record)
-        if not isinstance(answer, Found) or not is_bib(answer.document):
+        if not isinstance(answer, Found) or not bears(answer.document, identifier):
             return None
-        if not bears(answer.document, identifier):
-            return None
-        return summarise(answer.record, answer.document)
+        document = answer.document
+        if is_bib(document):
+            return Candidate(kind="bib", summary=summarise(answer.record, document))
+        if is_holding(document) and may_be(identifier, "holding"):
+            summary = BibSummary(id=answer.record)
+            return Candidate(kind="holding", summary=summary, sigel=held_by(document))
+        return None
+
+
+def _none(ref: str, others: Candidates) -> str:
+    if others:
+        return f"what bears {ref} is a {others[0].kind}: {_shown(others[0])}"
+    return (
+        f"the search finds no record that bears {ref}; "
+        "one that was made just now may not be in the index yet"
+    )
 
 
 def several(what: str, found: Candidates) -> Refusal:
@@ -97,6 +132,9 @@ def several(what: str, found: Candidates) -> Refusal:
     )
 
 
-def _shown(candidate: BibSummary) -> str:
-    parts = [part for part in (candidate.title[:60], candidate.author[:40], candidate.year) if part]
+def _shown(candidate: Candidate) -> str:
+    if candidate.kind == "holding":
+        return f"{candidate.id} (holding of {candidate.sigel or 'no library'})"
+    bib = candidate.summary
+    parts = [part for part in (bib.title[:60], bib.author[:40], bib.year) if part]
     return f"{candidate.id} ({', '.join(parts)})" if parts else candidate.id

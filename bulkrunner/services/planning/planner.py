@@ -25,6 +25,7 @@ from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.falling import let_fall
+from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.proofs import Proofs
 from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
@@ -198,10 +199,11 @@ class Planner:
         restorer = Restorer(self._reader, self._iris, proofs, earlier)
         selecting = Selecting(restorer, proofs.job.sigels)
         contexts = Contexts(restorer, self._iris, proofs.job.parameters)
-        calling = Calling(restorer, contexts, runners, proofs.job.parameters)
+        operating = Operating(restorer, self._iris)
+        calling = Calling(restorer, contexts, operating, runners, proofs.job.parameters)
         acting = Acting(restorer, contexts, States(self._reader, self._ledger, plan))
         return Parts(
-            explicit=Explicit(restorer, self._iris),
+            explicit=Explicit(operating, self._iris),
             restorer=restorer,
             stepping=Stepping(restorer, selecting, calling, acting, contexts),
             forbidden=forbidden_places(plan),

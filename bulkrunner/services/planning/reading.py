@@ -85,15 +85,22 @@ class Reading:
             hint=f"records of this environment begin with {self._iris.target}",
         )
 
-    def named(self, ref: str, *, on_several: str = "refuse") -> tuple[str, ...]:
-        """Return the records that a number of whatever kind names; other ids as they are.
+    def named(
+        self, ref: str, *, on_several: str = "refuse", kind: str | None = None
+    ) -> tuple[str, ...]:
+        """Return the records that a number of whatever sort names; other ids as they are.
+
+        Args:
+            ref: as an entry names the record.
+            on_several: ``refuse`` or ``all``.
+            kind: what is meant, ``holding`` or ``bib``; None: either.
 
         Raises:
             NotFound, Refused: none, or several.
         """
         if of_canonical(ref) is None:
             return (ref,)
-        return self._naming.records(ref, on_several=on_several)
+        return self._naming.records(ref, on_several=on_several, kind=kind)
 
     def document(self, record: str) -> Document | None:
         """Return a record as it is now, None where it is not there."""
@@ -166,7 +173,7 @@ class Reading:
     # --- a bib that a holding is hung on -----------------------------------------------------
 
     def _bib_to_hold(self, of: str, known: Known) -> BibFacts:
-        (of,) = self.named(of)
+        (of,) = self.named(of, kind="bib")
         ref = self._iris.parse(of)
         if ref is None:
             raise Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))

@@ -63,15 +63,24 @@ class Resolver(Editing):
         )
         return self._entered(task, known, planned)
 
-    def make_bib(self, task: Task, sigel: str, document: Document, pattern: str) -> PlannedChange:
+    def make_bib(
+        self, task: Task, sigel: str, document: Document, pattern: str, look: Look
+    ) -> PlannedChange:
         """Return what becomes of a bib to be created; refusals are changes too.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
         """
         known = Known(record=task.ref, kind="bib", sigel=sigel, operation=task.operation)
-        planned = self._outcome(task, lambda: self._make_bib(known, sigel, document, pattern))
-        return self._entered(task, known, planned)
+
+        def attempt() -> Fields:
+            fields = self._make_bib(known, sigel, document, pattern)
+            key = fields.get("target_key")
+            if task.step is not None and key and (taken := look.at(key)) is not None:
+                raise Refused(_same_bib(taken.number))
+            return fields
+
+        return self._entered(task, known, self._outcome(task, attempt))
 
     def make_room(self, task: Task, bib: BibFacts, known: Known, look: Look) -> None:
         """Note that a holding goes over to a bib, where its library has none.
@@ -242,6 +251,14 @@ def _leaves(change: PlannedChange, thing_iri: str) -> bool:
     if change.action is Action.DELETE:
         return True
     return change.action is Action.UPDATE and item_of(change.after or {}) != thing_iri
+
+
+def _same_bib(number: int) -> Refusal:
+    return Refusal(
+        code="duplicate_operation",
+        message=f"change {number} of this plan creates the very same bib",
+        hint="after a lost answer the two could not be told apart; let them differ",
+    )
 
 
 def _duplicate(task: Task, message: str) -> Exception:

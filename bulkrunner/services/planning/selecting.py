@@ -11,7 +11,7 @@ from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_ke
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.retesting import unmet
 from bulkrunner.domain.searches import Held
-from bulkrunner.domain.steps import Step, StepEntry
+from bulkrunner.domain.steps import Step, StepEntry, StepFunction
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.combining import subject_part
 from bulkrunner.services.planning.resolving import Resolver
@@ -42,7 +42,7 @@ class Selecting:
             NotFound, Refused, PassedOver: it means none.
             CatalogueUnreachable: the environment does not answer.
         """
-        refs = self._resolver.named(entry.ref, on_several=entry.step.on_several)
+        refs = self._named(entry)
         if entry.query is not None and not entry.step.concerns_selected:
             for ref in refs:
                 self._retest(ref, entry.query)
@@ -68,10 +68,15 @@ class Selecting:
         """
         if entry.step.holdings != "all":
             return ()
-        refs = self._resolver.named(entry.ref, on_several=entry.step.on_several)
+        refs = self._named(entry)
         bibs = [self._resolver.bib(ref) for ref in refs]
         every = [held for bib in bibs for held in self._resolver.holdings_on(bib.thing_iri)]
         return tuple(held for held in every if held.sigel not in self._sigels)
+
+    def _named(self, entry: StepEntry) -> Sequence[str]:
+        step = entry.step
+        kind = None if step.concerns_selected and not _is_on_bibs(step) else "bib"
+        return self._resolver.named(entry.ref, on_several=step.on_several, kind=kind)
 
     def _of_one(self, bib: BibFacts, sigel: str) -> tuple[str, ...]:
         return self._resolver.holdings(bib.thing_iri, sigel)
@@ -122,6 +127,10 @@ class Selecting:
                     yield record
             if (new := planned.get(key)) is not None and _is_new(new, there):
                 yield new.record if new.action is Action.UPDATE else key
+
+
+def _is_on_bibs(step: Step) -> bool:
+    return isinstance(step.action, StepFunction) and step.action.on_bibs
 
 
 def fitting(document: Document, query: Mapping[str, Any]) -> None:

@@ -249,4 +249,8 @@ def operation_of(entry: StepEntry, ref: str) -> Operation:
 
 
 def _moved(draft: Draft, by: int) -> Draft:
-    return replace(draft, needs=tuple(place + by for place in draft.needs))
+    return replace(
+        draft,
+        needs=tuple(place + by for place in draft.needs),
+        refers={number: place + by for number, place in draft.refers.items()},
+    )

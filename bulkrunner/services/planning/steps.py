@@ -176,7 +176,24 @@ class Creation:
     origins: tuple[Origin, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Undecided:
+    """What a function is to say of one existing record; ``wish`` and ``admit`` as of an edit.
+
+    Attributes:
+        decide: asks it; raises ``PassedOver`` and ``Refused`` as well.
+        removal: the operation in neutral form where it says to delete the record, among others.
+    """
+
+    wish: Mapping[str, Any]
+    removal: Mapping[str, Any]
+    decide: Callable[[], Edit | Removal]
+    admit: Callable[[], None] = everything
+    operation: Mapping[str, Any] = field(default_factory=dict)
+
+
 Wish: TypeAlias = Edit | Removal
+Wanted: TypeAlias = Edit | Removal | Undecided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,11 +230,14 @@ class Draft:
     Attributes:
         needs: places, among the drafts made together, of those that must end well first.
         alone: it never adds to another change: a second one for a record is refused.
+        refers: by numbers of records to be created that stand in the change, the places of the
+            drafts that create them.
     """
 
     change: PlannedChange
     needs: tuple[int, ...] = ()
     alone: bool = False
+    refers: Mapping[int, int] = field(default_factory=dict)
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:
@@ -227,7 +247,9 @@ def as_refused(refusal: Refusal) -> dict[str, Any]:
 
 
 def made_earlier(known: Known, made: Made) -> dict[str, Any]:
-    """Return the fields of a change that an earlier run has made."""
+    """Return the fields of a change that an earlier run has made, as it was carried out."""
+    if known.earlier is None and made.operation:
+        known.operation = made.operation
     fingerprint = before_fingerprint(known.before) if known.before is not None else None
     return {
         "action": Action.UNCHANGED,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from bulkrunner.domain.created import PREFIX
+from bulkrunner.domain.created import PREFIX, place_in_answer
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.services.planning.steps import Refused
-from bulkrunner.services.planning.view import Look
+
+Earlier: TypeAlias = Callable[[int], PlannedChange | None]
+"""Finds an earlier change by its number."""
 
 NAME_LENGTH = 16
 """Characters of a digest that stand for a record to be created, alike in every environment."""
@@ -32,21 +35,21 @@ class Waits:
     creates: dict[int, PlannedChange] = field(default_factory=dict)
 
 
-def waits(after: Iterable[int], references: Iterable[int], look: Look) -> Waits:
+def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> Waits:
     """Return what an operation waits for.
 
     Args:
-        after: numbers of the changes that the manifest names.
-        references: numbers of the changes whose records the operation refers to.
-        look: at the plan so far.
+        after: numbers that the manifest names.
+        references: numbers of those whose records the operation refers to.
+        earlier: finds the change by its number.
 
     Raises:
         Refused: one of them is not carried out, or creates nothing.
     """
-    found = Waits(numbers=_numbers(after, look))
+    found = Waits(numbers=_numbers(after, earlier))
     numbers = list(found.numbers)
     for number in sorted(references):
-        change = _carried_out(number, look)
+        change = _carried_out(number, earlier)
         created = change.action is Action.CREATE
         if not created and change.made is None:
             raise _unmet(number, "creates no record")
@@ -64,13 +67,13 @@ def waits(after: Iterable[int], references: Iterable[int], look: Look) -> Waits:
     )
 
 
-def _numbers(after: Iterable[int], look: Look) -> tuple[int, ...]:
-    changes = [_carried_out(number, look) for number in after]
-    return tuple(change.number for change in changes if change.action in WRITING)
+def _numbers(after: Iterable[int], earlier: Earlier) -> tuple[int, ...]:
+    changes = {number: _carried_out(number, earlier) for number in after}
+    return tuple(number for number, change in changes.items() if change.action in WRITING)
 
 
-def _carried_out(number: int, look: Look) -> PlannedChange:
-    change = look.numbered(number)
+def _carried_out(number: int, earlier: Earlier) -> PlannedChange:
+    change = earlier(number)
     if change is None:
         raise _unmet(number, "is not in the plan")
     if change.action in (Action.REFUSED, Action.NOT_FOUND):
@@ -78,11 +81,16 @@ def _carried_out(number: int, look: Look) -> PlannedChange:
     return change
 
 
+def _named(number: int) -> str:
+    place = place_in_answer(number)
+    return f"change {number}" if place is None else f"operation {place} of the function"
+
+
 def _unmet(number: int, why: str) -> Refused:
     return Refused(
         Refusal(
             code="prerequisite",
-            message=f"it waits for change {number}, which {why}",
+            message=f"it waits for {_named(number)}, which {why}",
             hint="put that one right first",
         )
     )

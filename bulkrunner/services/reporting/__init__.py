@@ -128,7 +128,9 @@ class ReportService:
             risks=watch.risks(),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
-            estimate=estimate(grouped.kinds, environment, now) if environment else None,
+            estimate=estimate(grouped.kinds, environment, now, looks=grouped.looks)
+            if environment
+            else None,
             timeline=timeline(self._ledger.decisions(run.id)) if run else None,
             moments=moments(self._ledger.run_events(run.id, limit=MAX_MOMENTS)) if run else (),
             left_out=lambda: self._ledger.left_out(plan.id),

@@ -24,7 +24,11 @@ IDLE = 60.0
 
 
 def estimate(
-    kinds: Mapping[tuple[Action, str], int], environment: Environment, now: datetime
+    kinds: Mapping[tuple[Action, str], int],
+    environment: Environment,
+    now: datetime,
+    *,
+    looks: int = 0,
 ) -> Estimate:
     """Return how long a run of so many changes will take.
 
@@ -32,9 +36,10 @@ def estimate(
         kinds: changes by action and kind of record.
         environment: with the speed that the run may use.
         now: when it would begin.
+        looks: other records that changes are held against before they are sent.
     """
     writing = {key: count for key, count in kinds.items() if key[0] in WRITING}
-    writes, requests = sum(writing.values()), requests_for(writing)
+    writes, requests = sum(writing.values()), requests_for(writing) + looks
     seconds = max(writes / environment.rate, (requests - writes) / environment.read_rate)
     return Estimate(
         writes=writes,

@@ -73,6 +73,8 @@ class Watch:
         change, before = item.change, item.change.before
         if change.kind == "bib":
             yield "shared_bib"
+        if any(code == "not_taken_along" for code, _ in change.notes):
+            yield "left_behind"
         if before is not None:
             if self._changed_recently(before):
                 yield "changed_recently"
@@ -124,7 +126,8 @@ class Watch:
             found.append(Noted(code="no_ceilings"))
         if not (self._plan.manifest.get("agreement") or {}).get("reference"):
             found.append(Noted(code="no_agreement"))
-        return (*found, *self._noted("changed_recently", "several_libraries", "shared_bib"))
+        codes = ("left_behind", "changed_recently", "several_libraries", "shared_bib")
+        return (*found, *self._noted(*codes))
 
     def not_restored(self) -> tuple[Noted, ...]:
         """Return what an undo could not bring back."""

@@ -128,6 +128,8 @@ def test_a_number_that_a_spreadsheet_rounded_says_so() -> None:
         ("9127015832", [Number.BIB, Number.LIBRIS3], "libris3:9127015832"),
         ("917000059X", [Number.BIB], "isbn:9789170000591"),
         ("917000059X", [Number.LIBRIS3], "libris3:917000059X"),
+        ("9789170000591", [Number.BIB, Number.LIBRIS3], "isbn:9789170000591"),
+        ("9789170000592", [Number.BIB, Number.LIBRIS3], "libris3:9789170000592"),
         ("03470547", [Number.ISSN], "issn:0347-0547"),
         ("03470547", [Number.BIB], "http://libris.kb.se/bib/3470547"),
         ("9127015832", [Number.BIB], "bad_check_digit"),

@@ -58,7 +58,7 @@ list.build = function () {
   this.hits = make("output", { id: "hits", "aria-live": "polite" });
   this.head = make("div", { role: "rowgroup", class: "heads" });
   this.body = make("div", { class: "rows", role: "presentation" });
-  this.scroller = make("div", { class: "scroller", role: "presentation", tabindex: "-1" }, this.body);
+  this.scroller = make("div", { class: "scroller", role: "presentation" }, this.body);
   this.grid = make("div", { role: "table", class: tables.run ? "grid with-run" : "grid", id: "grid", "aria-colcount": this.columns().length }, this.head, this.scroller);
   this.printed = make("div", { class: "printed" });
   const place = document.getElementById("list");
@@ -87,20 +87,13 @@ list.relabel = function () {
 
 // Paper has no list to scroll: the first rows of what is shown are laid out whole.
 list.print = function () {
-  const rows = this.rows.slice(0, PRINTED);
+  const rows = this.rows.slice(0, PRINTED), known = new Map();
   const items = rows.map((row) => {
-    const head = store.heads[row], known = this.ready.get(row);
+    const head = store.heads[row];
     const heading = make("h4", {}, make("span", { class: "no" }, count(head[HEAD.number])), " ", this.cell(head, "action"), " ", tables.run ? this.cell(head, "outcome") : "", " ", this.title(head));
-    return make("article", { class: "change" }, heading, known ? detailNodes(head, known) : this.summary(head, tables.actions[head[HEAD.action]]));
+    return make("article", { class: "change" }, heading, detailNodes(head, detailNow(row, known)));
   });
-  const rest = this.rows.length - rows.length;
-  this.printed.replaceChildren(...items, rest > 0 ? make("p", { class: "dim" }, say("ui_not_printed", { n: count(rest) })) : "");
-};
-
-list.ready = new Map();
-
-list.prepare = async function () {
-  for (const row of this.rows.slice(0, PRINTED)) {
-    if (!this.ready.has(row)) this.ready.set(row, await detailOf(row));
-  }
+  const n = count(rows.length), total = count(this.rows.length);
+  const intro = rows.length < this.rows.length ? say("ui_printed_some", { n, total }) : say("ui_printed_all", { n });
+  this.printed.replaceChildren(make("p", { class: "printed-intro" }, intro), ...items);
 };

@@ -1,7 +1,7 @@
 // The list of every change: filter, sort, search, jump; only the rows in sight are in the document.
 
 const ROW = 46;
-const PRINTED = 200;
+const PRINTED = 1000;
 const collator = new Intl.Collator("sv", { numeric: true });
 
 const list = {
@@ -81,7 +81,7 @@ list.update = function ({ keep = false } = {}) {
 list.tell = function () {
   const total = store.heads.length;
   const loading = store.done ? "" : ` ${say("ui_loading")}`;
-  this.hits.textContent = (this.rows.length === total ? say("ui_all", { n: count(total) }) : say("ui_hits", { n: count(this.rows.length), total: count(total) })) + loading;
+  this.hits.textContent = (this.rows.length === total ? say("ui_all", { n: count(total) }) : say("ui_hits", { n: count(this.rows.length), total: count(total) })) + loading + (this.wanted.text && tables.cut ? ` · ${say("ui_search_cut", { n: count(tables.cut) })}` : "");
 };
 
 // --- the rows in sight ------------------------------------------------------------------------

@@ -65,7 +65,6 @@ async function start() {
       list.update({ keep: true });
     } else list.tell();
   });
-  await list.prepare();
   document.body.dataset.ready = "yes";
 }
 

@@ -1,0 +1,92 @@
+"""Operations as a manifest writes them, in its list or as the answer of a function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bulkrunner.domain.created import references_of, with_ids, with_names
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
+from bulkrunner.domain.operations import (
+    Applied,
+    Refusal,
+    apply_update,
+    build_create,
+    neutral_operation,
+)
+from bulkrunner.domain.patterns import parts_of_update, pattern_of
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.records import Document
+from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.steps import Creation, Edit, Removal, Task
+from bulkrunner.services.planning.view import Look
+from bulkrunner.services.planning.waiting import Earlier, Waits, waits
+
+
+class Operating:
+    """Turns operations into planned changes; thread safe."""
+
+    def __init__(self, resolver: Resolver, iris: IriMap) -> None:
+        self._resolver = resolver
+        self._iris = iris
+
+    def waits(self, op: Operation, earlier: Earlier) -> Waits:
+        """Return what an operation waits for.
+
+        Args:
+            op: the operation.
+            earlier: finds what became of the operations before it.
+
+        Raises:
+            Refused: one that it names is not carried out, or creates nothing.
+        """
+        operation = neutral_operation(op, self._iris)
+        return waits(op.after, references_of(operation), earlier)
+
+    def planned(self, op: Operation, task: Task, found: Waits, look: Look) -> PlannedChange:
+        """Return the planned change; refusals are changes too.
+
+        Args:
+            op: the operation.
+            task: of the entry, with the record that the operation names.
+            found: what it waits for.
+            look: at what precedes in the plan.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        operation = with_names(neutral_operation(op, self._iris), found.names)
+        task = replace(task, operation=operation)
+        match op:
+            case Update():
+                edit = Edit(
+                    operation=operation,
+                    change=lambda now: self._updated(now, op, found),
+                    pattern=parts_of_update(op),
+                    resave=op.resave,
+                )
+                return self._resolver.concern(task, lambda _: edit, look)
+            case Delete(expect=expect):
+                removal = Removal(operation=operation, expect=expect)
+                return self._resolver.concern(task, lambda _: removal, look)
+            case Create(creates=Creates.HOLDING):
+                creation = Creation(
+                    sigel=op.sigel,
+                    operation=operation,
+                    document=lambda iri: self._created(op, iri, found),
+                    pattern=pattern_of(op),
+                )
+                return self._resolver.hold(task, lambda _: creation, look, found)
+            case _:
+                document = self._created(op, None, found)
+                return self._resolver.make_bib(task, op.sigel, document, pattern_of(op), look)
+
+    def _updated(self, now: Document, op: Update, found: Waits) -> Applied | Refusal:
+        result = apply_update(now, op, self._iris)
+        if isinstance(result, Refusal) or not found.records:
+            return result
+        return replace(result, document=with_ids(result.document, found.records, self._iris))
+
+    def _created(self, op: Create, bib_thing_iri: str | None, found: Waits) -> Document:
+        document = build_create(op, iris=self._iris, bib_thing_iri=bib_thing_iri)
+        return with_ids(document, found.records, self._iris) if found.records else document
