@@ -26,7 +26,7 @@ def read_differences(before: Document, after: Document) -> list[Difference]:
 
 
 def _walk(before: Any, after: Any, path: Path, depth: int) -> Iterator[Difference]:
-    if before is after:
+    if before is after or (type(before) is type(after) is str and before == after):
         return
     match before, after:
         case dict(), dict() if depth < MAX_DEPTH:
@@ -46,10 +46,10 @@ def _objects(
     before: dict[str, Any], after: dict[str, Any], path: Path, depth: int
 ) -> Iterator[Difference]:
     for key, value in before.items():
-        if key in after:
-            yield from _walk(value, after[key], (*path, key), depth + 1)
-        else:
+        if key not in after:
             yield _removed((*path, key), value)
+        elif type(value) is not str or value != after[key]:
+            yield from _walk(value, after[key], (*path, key), depth + 1)
     for key, value in after.items():
         if key not in before:
             yield _added((*path, key), value)

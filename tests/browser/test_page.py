@@ -69,6 +69,18 @@ def test_filters_by_action_library_and_pattern(open_report: Opener, pages: Pages
     )
 
 
+def test_shows_everything_that_was_refused_for_a_reason(open_report: Opener, pages: Pages) -> None:
+    opened = open_report(pages["plan"])
+    reason = opened.page.locator(".reason:visible", has_text="foreign_sigel")
+    reason.get_by_role("link", name="Visa dessa i listan").click()
+    opened.settle("2 av 24")
+    assert opened.rows() == ["19", "20"]
+    chosen = opened.page.get_by_label("Skäl", exact=True).locator("option:checked")
+    assert (chosen.text_content() or "").startswith("Avvisad: Beståndet tillhör ett bibliotek")
+    opened.page.get_by_role("button", name="Visa alla").click()
+    opened.settle("24 ändringar")
+
+
 def test_sorts_as_swedish_is_sorted(open_report: Opener, pages: Pages) -> None:
     opened = open_report(pages["many"])
     heading = opened.page.get_by_role("columnheader", name="Titel, upphov, år")

@@ -53,6 +53,10 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 [one_line(effect_line(group, words), 160) for words in both]
                 for group in data.grouped.patterns
             ],
+            "reasons": [
+                [ACTIONS.index(group.action.value), blocks.codes.number(group.code)]
+                for group in data.grouped.reasons
+            ],
             "joint": [int(group.joint is not None) for group in data.grouped.patterns],
             "places": [
                 [one_line(place, 120), *(one_line(words.place(place), 200) for words in both)]

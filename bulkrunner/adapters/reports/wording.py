@@ -171,7 +171,8 @@ class Language:
             if found := regex.fullmatch(text):
                 kind, rest = found.groups()
                 return template.format(kind=kinds.get(kind, kind), rest=self._put(rest))
-        return text
+        head, colon, rest = text.partition(": ")
+        return f"{head}{colon}{_PLACE.sub(self._named, rest)}"
 
     def _named(self, found: re.Match[str]) -> str:
         """Put a place inside a pattern into everyday words, where its property has any."""

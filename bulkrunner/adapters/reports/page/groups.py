@@ -48,6 +48,14 @@ class Groups(PagePart):
             if (count := evidence.total.get(action.value, 0))
         ]
 
+    @property
+    def untried(self) -> int:
+        """How many changes no test run has tried."""
+        evidence = self._data.evidence
+        if evidence is None:
+            return 0
+        return sum(evidence.total.values()) - sum(evidence.tried.values())
+
     def bad_staging(self) -> str:
         """Return the newest test plan's outcomes that close the gate, in words."""
         evidence = self._data.evidence

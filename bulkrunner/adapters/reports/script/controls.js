@@ -31,6 +31,7 @@ list.controls = function () {
     tables.run ? this.select("outcome", say("ui_outcome"), tables.used.outcomes.map((n) => [n, words().outcome[tables.outcomes[n]]])) : null,
     tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigel ? `${sigel} ${tables.libraries[sigel] || ""}` : say("sigel_unknown")])) : null,
     tables.patterns.length > 1 ? this.select("pattern", say("ui_pattern"), tables.patterns.map((lines, n) => [n, lines[side()]])) : null,
+    tables.reasons.length ? this.select("reason", say("ui_reason"), tables.reasons.map(([action, code], n) => [n, `${words().action[tables.actions[action]]}: ${told(code)[0] || explained(code)[0]}`])) : null,
     clear, go,
   ];
   this.bar.replaceChildren(...nodes.filter(Boolean));
@@ -90,7 +91,7 @@ list.print = function () {
   const rows = this.rows.slice(0, PRINTED), known = new Map();
   const items = rows.map((row) => {
     const head = store.heads[row];
-    const heading = make("h4", {}, make("span", { class: "no" }, count(head[HEAD.number])), " ", this.cell(head, "action"), " ", tables.run ? this.cell(head, "outcome") : "", " ", this.title(head));
+    const heading = make("h4", {}, make("span", { class: "no" }, count(head[HEAD.number])), " ", this.cell(head, "action"), " ", tables.run ? this.cell(head, "outcome") : "", " ", this.title(head), " ", make("code", {}, head[HEAD.record]));
     return make("article", { class: "change" }, heading, detailNodes(head, detailNow(row, known)));
   });
   const n = count(rows.length), total = count(this.rows.length);

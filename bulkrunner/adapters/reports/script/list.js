@@ -4,9 +4,11 @@ const ROW = 46;
 const PRINTED = 1000;
 const collator = new Intl.Collator("sv", { numeric: true });
 
+const NOTHING_WANTED = { text: "", action: -1, outcome: -1, sigel: -1, pattern: -1, reason: -1 };
+
 const list = {
   rows: [], open: new Set(), active: 0, sort: ["order", 1], ranks: {}, nodes: new Map(),
-  wanted: { text: "", action: -1, outcome: -1, sigel: -1, pattern: -1 },
+  wanted: { ...NOTHING_WANTED },
 };
 
 const COLUMNS = ["number", "action", "outcome", "title", "sigel", "change", "record"];
@@ -16,7 +18,8 @@ list.columns = function () { return COLUMNS.filter((name) => name !== "outcome" 
 // --- which rows, in which order ---------------------------------------------------------------
 
 list.sift = function () {
-  const { action, outcome, sigel, pattern } = this.wanted;
+  const { action, outcome, sigel, pattern, reason } = this.wanted;
+  const [reasonAction, reasonCode] = reason >= 0 ? tables.reasons[reason] : [];
   const needles = foldable(this.wanted.text).split(/\s+/).filter(Boolean);
   const rows = [];
   for (let row = 0; row < store.heads.length; row += 1) {
@@ -25,6 +28,7 @@ list.sift = function () {
     if (outcome >= 0 && head[HEAD.outcome] !== outcome) continue;
     if (sigel >= 0 && head[HEAD.sigel] !== sigel) continue;
     if (pattern >= 0 && head[HEAD.pattern] !== pattern) continue;
+    if (reason >= 0 && (head[HEAD.action] !== reasonAction || head[HEAD.code] !== reasonCode)) continue;
     const hay = store.hay[row];
     if (needles.every((needle) => hay.includes(needle))) rows.push(row);
   }
@@ -250,7 +254,7 @@ list.jump = function (text) {
 };
 
 list.reset = function () {
-  this.wanted = { text: "", action: -1, outcome: -1, sigel: -1, pattern: -1 };
+  this.wanted = { ...NOTHING_WANTED };
   this.controls();
   this.update();
 };

@@ -22,20 +22,15 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   }
 }
 
-for (const link of document.querySelectorAll("a[data-pattern]")) {
-  link.addEventListener("click", () => {
-    list.wanted = { text: "", action: -1, outcome: -1, sigel: -1, pattern: Number(link.dataset.pattern) };
-    list.controls();
-    list.update();
-  });
-}
-
-for (const link of document.querySelectorAll("a[data-outcome]")) {
-  link.addEventListener("click", () => {
-    list.wanted = { text: "", action: -1, outcome: Number(link.dataset.outcome), sigel: -1, pattern: -1 };
-    list.controls();
-    list.update();
-  });
+// A link in the page that shows in the list what it speaks of.
+for (const name of ["pattern", "reason"]) {
+  for (const link of document.querySelectorAll(`a[data-${name}]`)) {
+    link.addEventListener("click", () => {
+      list.wanted = { ...NOTHING_WANTED, [name]: Number(link.dataset[name]) };
+      list.controls();
+      list.update();
+    });
+  }
 }
 
 for (const link of document.querySelectorAll("a[data-change]")) {
