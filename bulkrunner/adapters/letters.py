@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import quopri
 import re
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ _MAIL = re.compile(
     rb"^(?:message-id|mime-version|received|content-type|return-path):",
     re.IGNORECASE | re.MULTILINE,
 )
+_PACKED = re.compile(r"^[^\n]{71,75}=$|=(?:3D|20$|C3=[89AB][0-9A-F]|[CEF][456])", re.MULTILINE)
+"""What quoted-printable makes of long lines and of letters, where a mail's source was pasted."""
+_TAGS = re.compile(r"</(?:p|div|td|span|pre|blockquote|table)>|<br\s*/?>", re.IGNORECASE)
+_ENOUGH_TAGS = 3
 _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENDS_LINE = frozenset(
     {"br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "table", "blockquote"}
@@ -70,6 +75,8 @@ def letter_text(content: bytes, name: str = "the file") -> str:
                 f"{name} holds mails within mails, too deep to be read", code="answer_unreadable"
             ) from None
     text = _decoded(content)
+    if _PACKED.search(text):
+        text = _decoded(quopri.decodestring(content))
     return _without_tags(text) if _is_html(text) else text
 
 
@@ -87,7 +94,8 @@ def _decoded(content: bytes) -> str:
 
 
 def _is_html(text: str) -> bool:
-    return text.lstrip()[:200].lower().startswith(("<!doctype html", "<html"))
+    begins = text.lstrip()[:200].lower().startswith(("<!doctype html", "<html"))
+    return begins or len(_TAGS.findall(text, 0, 20_000)) >= _ENOUGH_TAGS
 
 
 def _parts(content: bytes) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
-from bulkrunner.domain.approval_terms import EXCLUDED
+from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
@@ -168,6 +168,10 @@ def _drive(
 
 def _how_to_go_on(run: Run) -> str:
     resume = f"bulkrunner resume {run.id}"
+    if run.stop_reason.startswith(REJECTED):
+        return (
+            f"see: bulkrunner report {run.id}; without another yes to plan {run.plan} it ends here"
+        )
     if run.state is RunState.STOPPED:
         return f"see: bulkrunner report {run.id}; go on with: {resume}"
     return resume

@@ -202,7 +202,7 @@ class Fields:
 
 _QUOTE = re.compile(
     r"^(?:[ \t]*[A-Za-z]{0,3}[>|][ \t]?)+"
-    r"|(?<!\S)[>|]+(?!\S)",  # left in the middle where quoted lines were run together
+    r"|(?<!\S)[>|]+",  # left in the middle where quoted lines were run together
     re.MULTILINE,
 )
 _BLANKS = re.compile(r"[\u00a0\u2000-\u200a\u202f\u3000\t]")
@@ -285,25 +285,28 @@ _VERDICTS = {
     for name, words in LABELS.items()
     for verdict, approved in ((words.yes, True), (words.no, False))
 }
+_BOLD = r"[*_]{0,2}"
+"""Stands around words that were bold, where a mail program made plain text of its own."""
+
 _VERDICT = re.compile(
-    r"(?<!\S)(?:" + "|".join(_spaced(text) for text in _VERDICTS) + r")(?!\S)", re.IGNORECASE
+    rf"(?<!\S){_BOLD}({'|'.join(_spaced(text) for text in _VERDICTS)}){_BOLD}(?!\S)", re.IGNORECASE
 )
 _NAMES = {
     (name, language): getattr(words, name) for language, words in LABELS.items() for name in _FIELDS
 }
 _LABEL = re.compile(
-    r"(?<!\S)(?:"
+    rf"(?<!\S){_BOLD}(?:"
     + "|".join(
         f"(?P<{name}_{language}>{_label(label)})"
         for (name, language), label in sorted(
             _NAMES.items(), key=lambda item: len(item[1]), reverse=True
         )
     )
-    + r")\s*:",
+    + rf"){_BOLD}\s*:{_BOLD}",
     re.IGNORECASE,
 )
 _END = re.compile(
-    r"(?<!\S)(?:" + "|".join(_spaced(words.end) for words in LABELS.values()) + r")(?!\S)",
+    rf"(?<!\S){_BOLD}(?:{'|'.join(_spaced(words.end) for words in LABELS.values())}){_BOLD}(?!\S)",
     re.IGNORECASE,
 )
 
@@ -315,7 +318,7 @@ def _verdict(text: str) -> tuple[bool, str]:
 
 def _read(text: str, start: re.Match[str], limit: int) -> tuple[Fields, int]:
     """Read the answer that begins there; returns it and where it ends."""
-    approved, language = _verdict(start[0])
+    approved, language = _verdict(start[1])
     end = _END.search(text, start.end(), limit)
     stop = end.start() if end else limit
     labels = list(_LABEL.finditer(text, start.end(), stop))

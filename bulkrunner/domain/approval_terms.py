@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 EXCLUDED = "excluded"
 """Code of a change that the approval leaves out."""
 
+REJECTED = "rejected by "
+"""How the reason of a stop begins that a no has brought about."""
+
 NIGHT_BEGINS = time(18, 0)
 """A night, for which a maximum may be set, lasts from here to the same hour of the next day."""
 

@@ -23,6 +23,7 @@ _NIGHT = re.compile(
     r"(?:at most|högst)?\s*([0-9]{1,7}(?:[ .,][0-9]{3})*)(?:\s*[^\W\d_].{0,60})?", re.IGNORECASE
 )
 _BETWEEN = frozenset({"och", "and", "samt", "-"})
+_DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 _SPLIT = re.compile(r"[\s,;]+")
 
 
@@ -75,7 +76,7 @@ def plan_named(fields: Fields) -> str:
     Raises:
         AnswerRefused: it names none.
     """
-    name = "".join(fields["plan"].split())
+    name = _hyphened("".join(fields["plan"].split()))
     if not _PLAN.fullmatch(name):
         raise _unclear("plan", fields["plan"], "a plan's id, as p-4k7x2mw9qz")
     return name
@@ -155,9 +156,14 @@ def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
 def _conditions(fields: Fields, plan: Plan, holds: Callable[[str], bool]) -> Conditions:
     return Conditions(
         per_night=_per_night(fields["per_night"]),
-        not_before=_day(fields["not_before"]),
-        excluded=excluded(_SPLIT.split(fields["excluded"]), plan, holds),
+        not_before=_day(_hyphened(fields["not_before"])),
+        excluded=excluded(_SPLIT.split(_hyphened(fields["excluded"])), plan, holds),
     )
+
+
+def _hyphened(text: str) -> str:
+    """Return text with the hyphens that a mail program has made dashes of."""
+    return _DASHES.sub("-", text)
 
 
 def _per_night(text: str) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.answer_text import Answer, Found, answer_text
 from bulkrunner.domain.answer_text import line as one_line
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approval_terms import REJECTED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
@@ -220,7 +220,7 @@ class Approving:
     def _stop_runs(self, plan: Plan, approval: Approval) -> list[Run]:
         running = [run for run in self._ledger.runs(plan=plan.id) if run.state is RunState.RUNNING]
         for run in running:
-            self._ledger.request_stop(run.id, reason=f"rejected by {approval.by}")
+            self._ledger.request_stop(run.id, reason=f"{REJECTED}{approval.by}")
         return running
 
 

@@ -7,10 +7,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from bulkrunner.domain.approval_terms import strictest
+from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.nights import Hours, end_of_writes
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
-from bulkrunner.domain.windows import end_of_work, is_open, next_closing, next_opening
+from bulkrunner.domain.windows import is_open, next_closing, next_opening
 
 SAMPLE = 200
 """Changes by which the speed is measured."""
@@ -35,13 +38,18 @@ class Outlooks:
         self._clock = clock
         self._environment = environment
 
+    def is_driven(self, run: Run) -> bool:
+        """Tell whether somebody's lease of a running run is good."""
+        if run.state is not RunState.RUNNING:
+            return False
+        lease = self._ledger.lease(run.id)
+        return lease is not None and lease.expires_at > self._clock.now()
+
     def of(self, run: Run, outcomes: Mapping[str, int]) -> dict[str, Any]:
         """Return plain data; nulls where the run is not being driven."""
         if run.state is not RunState.RUNNING:
             return dict(BLANK)
-        now = self._clock.now()
-        lease = self._ledger.lease(run.id)
-        driven = lease is not None and lease.expires_at > now
+        now, driven = self._clock.now(), self.is_driven(run)
         wait = self._ledger.wait_of(run.id) if driven else None
         environment = self._environment(run.plan)
         found: dict[str, Any] = {**BLANK, "paused": run.paused}
@@ -54,9 +62,16 @@ class Outlooks:
         found["window"] = _window(environment, now)
         if driven and not run.paused:
             times = self._ledger.latest_outcomes(run.id, limit=SAMPLE)
-            seconds = outcomes[Outcome.PENDING.value] / speed(times, rate)
-            begin = max(now, wait.until) if wait and wait.until else now
-            done = end_of_work(environment.windows, environment.timezone, begin, seconds)
+            left = outcomes[Outcome.PENDING.value]
+            answers = standing(self._ledger.approvals(run.plan))
+            done = end_of_writes(
+                Hours(windows=environment.windows, timezone=environment.timezone),
+                strictest(answer.conditions for answer in answers),
+                max(now, wait.until) if wait and wait.until else now,
+                writes=left,
+                seconds=left / speed(times, rate),
+                used=lambda night: self._ledger.sent_since(run.id, night),
+            )
             found["done_at"] = _text(done)
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.approval_terms import EXCLUDED, Conditions, strictest
+from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, strictest
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
@@ -157,7 +157,12 @@ class StatusService:
         return f"bulkrunner run {folder} --env {plan.environment}"
 
     def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
+        if self._is_driven(run):
+            return f"bulkrunner status {run.id} --watch"
         if run.state is not RunState.COMPLETED:
+            rejected = run.stop_reason.startswith(REJECTED)
+            if rejected and not self._approved(self._ledger.plan(run.plan)):
+                return f"bulkrunner report {run.id}"
             return f"bulkrunner resume {run.id}"
         outcomes = self._ledger.outcomes(run.id)
         excluded = self._ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
@@ -166,6 +171,10 @@ class StatusService:
         if production:
             return f"bulkrunner verify {run.id}"
         return f"bulkrunner plan {folder} --env production"
+
+    def _is_driven(self, run: Run) -> bool:
+        """Tell whether a process works on a run, or waits by itself."""
+        return self._outlooks is not None and not run.paused and self._outlooks.is_driven(run)
 
     def _is_refused(self, plan: Plan) -> bool:
         refused = self._ledger.count_refusals(plan.id)

@@ -1,8 +1,9 @@
 """What is kept of the ledger: copies before production, and less of what is old."""
 
 import json
+import zipfile
 
-from tests.support.cli import update_label
+from tests.support.cli import Workplace, update_label
 
 
 def test_after_a_compaction_nothing_can_be_proved_undone_or_verified(place, own):
@@ -34,6 +35,40 @@ def test_after_a_compaction_nothing_can_be_proved_undone_or_verified(place, own)
     gates = {gate["name"]: gate for gate in place("status", plan).document["gates"]}
     assert "dropped by ledger compact" in gates["plan"]["reason"]
     assert gates["ledger"]["open"]
+
+
+def test_a_bundle_of_a_compacted_ledger_is_verified_elsewhere(place, own, tmp_path):
+    old = place.job("old", operations=update_label(own[:2], to="Hans"))
+    place.approved(old)
+    place("run", old, "--env", "production")
+    job = place.job("new", operations=update_label(own[2:4], to="Hans"))
+    place("plan", job, "--env", "staging")
+    tried = place("run", job, "--env", "staging").document["run"]
+    plan = place("plan", job, "--env", "production").document["plan"]
+    place("approve", plan, "--by", "Karin Ek", "--reference", "KB 1")
+    run = place("run", job, "--env", "production").document["run"]
+    done = place("ledger", "compact", "--before", tried).document["compacted"]
+    assert len(done["plans"]) == 2
+    assert done["documents"]
+
+    bundle = tmp_path / "proof.zip"
+    head = place("ledger", "export", run, "--out", bundle).document["head"]
+    elsewhere = Workplace(folder=tmp_path / "elsewhere", sandbox=place.sandbox)
+    found = elsewhere("ledger", "check", bundle, "--against", head).document
+    assert (found["state"], found["head"]) == ("intact", head)
+    assert found["bundle"]["outcomes"] == {"applied": 2}
+    assert not elsewhere.ledger.exists()
+
+    tampered = tmp_path / "tampered.zip"
+    with zipfile.ZipFile(bundle) as given, zipfile.ZipFile(tampered, "w") as made:
+        for name in given.namelist():
+            content = given.read(name)
+            if name == "results.jsonl":
+                content = content.replace(b'"applied"', b'"unknown"', 1)
+            made.writestr(name, content)
+    broken = elsewhere("ledger", "check", tampered, expect=4).document
+    assert broken["state"] == "broken"
+    assert broken["faults"] == ["the outcome of change 1 is not as its event stored it"]
 
 
 def test_an_undo_job_of_a_compacted_run_is_refused_when_planned(place, own):

@@ -13,6 +13,7 @@ def test_a_no_during_the_run_stops_it(place, own):
     production = place.sandbox.production
     process = place.start("run", job, "--env", "production")
     wait_until(lambda: len(production.writes()) >= 2)
+    assert place("status").document["next"].endswith(" --watch")
     said = place("reject", plan, "--by", "Karin Ek", "--reference", "KB 2").document
     out, err = process.communicate(timeout=60)
     assert process.returncode == 6, err
@@ -20,6 +21,8 @@ def test_a_no_during_the_run_stops_it(place, own):
     assert said["stopping"] == [document["run"]]
     assert document["state"] == "stopped"
     assert "rejected by Karin Ek" in document["error"]["message"]
+    assert "without another yes" in document["error"]["hint"]
+    assert place("status").document["next"] == f"bulkrunner report {document['run']}"
     sent = len(production.writes())
     assert sent < 12
     assert document["outcomes"]["applied"] == sent
@@ -27,6 +30,7 @@ def test_a_no_during_the_run_stops_it(place, own):
     assert place("resume", document["run"], expect=4).closed == {"approval"}
     assert len(production.writes()) == sent
     place("approve", plan, "--by", "Karin Ek", "--reference", "KB 3")
+    assert place("status").document["next"] == f"bulkrunner resume {document['run']}"
     assert place("resume", document["run"]).document["outcomes"]["applied"] == 12
 
 

@@ -113,13 +113,54 @@ def with_the_forms_below(text):
     return f"{text}\n\nErik skrev:\n{quoted(form(PLAN))}\n{quoted(form(PLAN, approved=False))}"
 
 
+def bold(text):
+    """As a mail program makes plain text of bold labels."""
+    return re.sub(r"^([^:\n-]+):", r"*\1:*", text, flags=re.MULTILINE)
+
+
+def dashes(text):
+    return re.sub(r"(?<=p)-(?=\w{10})|(?<=\d)-(?=\d\d\b)", "\u2013", text)
+
+
+def tight(text):
+    return "".join(f">>>{row}\n" for row in text.splitlines())
+
+
+def with_initials(text):
+    return "".join(f"EK> {row}\n" for row in text.splitlines())
+
+
+def below_a_separator(text):
+    """As Outlook quotes: whole, below a line and the mail's head."""
+    head = (
+        "Från: Eva <eva@example.org>\nSkickat: den 25 november 2026 09:14\nTill: Karin\nÄmne: Plan"
+    )
+    return f"Hej Eva,\n\nsvaret står nedan.\n\n-----Ursprungligt meddelande-----\n{head}\n\n{text}"
+
+
+def broken_without_marks(text):
+    """Quoted lines broken again on their way; only the first part keeps its mark."""
+    rows = [textwrap.wrap(f"> {row}", 60, break_long_words=False) for row in text.splitlines()]
+    return "\n".join(part for row in rows for part in row)
+
+
+def all_blanks_hard(text):
+    return text.replace(" ", "\u00a0")
+
+
 MANGLERS = (
+    *(tight, below_a_separator, broken_without_marks),
+    all_blanks_hard,
     *(quoted, deeper, rewrapped, run_together, windows, trimmed, indented, hard_blanks),
     *(decomposed, shouted, signed_by_hand, without_the_end, twice, with_the_forms_below),
 )
 
 
-@pytest.mark.parametrize("mangle", MANGLERS)
+BEFORE = (str, bold, dashes)
+"""What is made of the words themselves, before anybody quotes them."""
+
+
+@pytest.mark.parametrize("mangle", [*BEFORE, with_initials, *MANGLERS])
 def test_an_answer_is_read_whatever_a_mail_made_of_it(answer, mangle):
     text = mangle(answer_text(PLAN, answer))
     assert read_back(text, approved=answer.approved) == answer
@@ -137,10 +178,69 @@ def test_what_is_written_below_a_condition_is_not_passed_over(label):
     assert refusal(text).code == "answer_unclear"
 
 
+# --- pasted and saved otherwise ------------------------------------------------------------------
+
+
+def tagged(text):
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def packed(text):
+    return quopri.encodestring(text.encode())
+
+
+def packed_in_an_old_encoding(text):
+    return quopri.encodestring(text.encode("cp1252"))
+
+
+def packed_quote(text):
+    return quopri.encodestring(quoted(text).encode())
+
+
+def outlook_page(text):
+    rows = "".join(
+        f"<p class=MsoNormal><span style='font-size:10.0pt'>{tagged(row) or '&nbsp;'}<o:p></o:p>"
+        "</span></p>\r\n"
+        for row in text.splitlines()
+    )
+    head = "<meta charset=windows-1252><style>p.MsoNormal {margin:0}</style>"
+    return f"<html>\r\n<head>{head}</head><body lang=SV>{rows}</body></html>".encode("cp1252")
+
+
+def quoted_page(text):
+    """A part of a page, as it is copied out of a mail on the web."""
+    rows = "<br>\n".join(tagged(row).replace("  ", " &nbsp;") for row in text.splitlines())
+    return f'<div>Hej!<br></div><blockquote class="gmail_quote">{rows}</blockquote>'.encode()
+
+
+def table_page(text):
+    rows = "".join(f"<tr><td>{tagged(row)}</td></tr>" for row in text.splitlines())
+    return f"\n<table>{rows}</table>".encode()
+
+
+@pytest.mark.parametrize(
+    "save",
+    [packed, packed_in_an_old_encoding, packed_quote, outlook_page, quoted_page, table_page],
+)
+def test_an_answer_is_read_out_of_whatever_was_pasted_into_a_file(answer, save):
+    text = letter_text(save(answer_text(PLAN, answer)))
+    assert read_back(text, approved=answer.approved) == answer
+
+
+@pytest.mark.parametrize("ends", ["=", "=="])
+def test_a_signature_is_not_taken_for_quoted_printable(ends):
+    armoured = f"-----BEGIN SSH SIGNATURE-----\n{'U' * 70}\n{'x' * (70 - len(ends))}{ends}\n"
+    assert letter_text(armoured.encode()) == armoured
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(list(ANSWERS.values())), st.lists(st.sampled_from(MANGLERS), max_size=3))
-def test_also_what_several_mails_made_of_it(answer, mangles):
-    text = answer_text(PLAN, answer)
+@given(
+    st.sampled_from(list(ANSWERS.values())),
+    st.sampled_from(BEFORE),
+    st.lists(st.sampled_from(MANGLERS), max_size=3),
+)
+def test_also_what_several_mails_made_of_it(answer, before, mangles):
+    text = before(answer_text(PLAN, answer))
     for mangle in mangles:
         text = mangle(text)
     try:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bulkrunner.domain.approval_terms import EXCLUDED, Conditions, night_of, strictest
+from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, night_of, strictest
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Approval
@@ -57,7 +57,7 @@ class Terms:
             return
         if not standing(self._answers):
             no = self._answers[-1]
-            reason = f"rejected by {no.by}"
+            reason = f"{REJECTED}{no.by}"
             self._control.end(Ending(state=RunState.STOPPED, reason=reason))
         else:
             recheck()

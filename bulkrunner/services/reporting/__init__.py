@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bulkrunner.domain.approvals import loosened
+from bulkrunner.domain.approval_terms import strictest
+from bulkrunner.domain.approvals import loosened, standing
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import Plan, empty_counts
@@ -102,6 +103,7 @@ class ReportService:
             environment: with the speed that a run may use; None where nobody knows.
         """
         evidence, now = self._evidence(plan), self._clock.now()
+        answers = tuple(self._ledger.approvals(plan.id))
         policy = Policy.from_dict(dict(plan.policy))
         counts = counting_hosts(plan.addresses, policy) if evidence is not None else None
         rows, watch = Rows(self._ledger, plan, run, counts=counts), Watch(plan)
@@ -117,7 +119,7 @@ class ReportService:
             counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
-            approvals=tuple(self._ledger.approvals(plan.id)),
+            approvals=answers,
             evidence=evidence,
             grouped=grouped,
             problems=rows.problems,
@@ -128,7 +130,13 @@ class ReportService:
             risks=watch.risks(),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
-            estimate=estimate(grouped.kinds, environment, now, looks=grouped.looks)
+            estimate=estimate(
+                grouped.kinds,
+                environment,
+                now,
+                looks=grouped.looks,
+                asked=strictest(answer.conditions for answer in standing(answers)),
+            )
             if environment
             else None,
             timeline=timeline(self._ledger.decisions(run.id)) if run else None,

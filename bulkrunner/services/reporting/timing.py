@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.nights import Hours, end_of_writes
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.report_facts import Estimate, Moment, Timeline, requests_for
 from bulkrunner.domain.run import Outcome, RunEvent, RunState
-from bulkrunner.domain.windows import end_of_work
 
 STEPS = 60
 """Steps of a timeline at most."""
@@ -29,6 +30,7 @@ def estimate(
     now: datetime,
     *,
     looks: int = 0,
+    asked: Conditions | None = None,
 ) -> Estimate:
     """Return how long a run of so many changes will take.
 
@@ -37,6 +39,7 @@ def estimate(
         environment: with the speed that the run may use.
         now: when it would begin.
         looks: other records that changes are held against before they are sent.
+        asked: conditions of the yeses that stand.
     """
     writing = {key: count for key, count in kinds.items() if key[0] in WRITING}
     writes, requests = sum(writing.values()), requests_for(writing) + looks
@@ -48,7 +51,13 @@ def estimate(
         rate=environment.rate,
         windows=environment.windows,
         timezone=environment.timezone,
-        done_at=end_of_work(environment.windows, environment.timezone, now, seconds),
+        done_at=end_of_writes(
+            Hours(windows=environment.windows, timezone=environment.timezone),
+            asked or Conditions(),
+            now,
+            writes=writes,
+            seconds=seconds,
+        ),
     )
 
 

@@ -6,8 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.windows import end_of_work, is_open
-from bulkrunner.services.outlook import outlook_lines, speed
+from bulkrunner.services.outlook import Outlooks, outlook_lines, speed
+from tests.support.ledgers import (
+    TEST_ADDRESSES,
+    SetClock,
+    a_change,
+    a_plan,
+    an_approval,
+    new_ledger,
+    send,
+    start_run,
+    store_plan,
+)
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -80,3 +93,26 @@ def test_lines_say_what_is_waited_for_and_until_when():
     ]
     nobody = {**run, "paused": True, "waiting": None, "window": None, "done_at": None}
     assert list(outlook_lines(nobody)) == ["    paused; go on with: bulkrunner resume r-1"]
+
+
+def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
+    clock = SetClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+    with new_ledger(tmp_path, clock) as ledger:
+        plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 6)])
+        ledger.add_approval(an_approval(plan, conditions=Conditions(per_night=2)))
+        run = start_run(ledger, plan)
+        send(ledger, "r1", 1)
+        environment = Environment(
+            name="staging",
+            kind=Kind.TEST,
+            rate=5.0,
+            read_rate=20.0,
+            concurrency=4,
+            **{name: TEST_ADDRESSES[name] for name in ("base_url", "token_url", "base_uri")},
+        )
+        outlooks = Outlooks(ledger, clock, environment=lambda _: environment)
+        found = outlooks.of(run, ledger.outcomes("r1"))
+    # One was sent tonight and one may be; two in the next night, the last in the one after it.
+    done = datetime.fromisoformat(found["done_at"])
+    begins = datetime(2026, 3, 3, 17, 0, tzinfo=UTC)
+    assert timedelta(0) < done - begins < timedelta(seconds=2)
