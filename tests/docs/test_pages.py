@@ -127,7 +127,9 @@ def test_every_kind_of_job_has_its_how_to():
     assert all(LINK.findall(row[2]) for row in rows)
 
 
-PLANNED = re.compile(r"^\$ bulkrunner plan jobs/(\S+) --env staging\n(?:plan .*\n)?  (.*)$", re.MULTILINE)
+PLANNED = re.compile(
+    r"^\$ bulkrunner plan jobs/(\S+) --env staging\n(?:plan .*\n)?  (.*)$", re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if PLANNED.search(read(path))], ids=name)
