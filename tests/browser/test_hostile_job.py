@@ -225,7 +225,7 @@ def what(request: pytest.FixtureRequest, hostile: Hostile) -> str:
 
 def safe_page(source: str) -> None:
     page = Page(source)
-    assert unseen(source) == []
+    assert unseen(source, kept="\n\t") == []
     tags = {node.tag for node in page.nodes}
     assert not {"img", "iframe", "object", "embed", "form", "link", "base"} & tags
     for node in page.nodes:
@@ -241,7 +241,16 @@ def safe_page(source: str) -> None:
 
 
 def test_the_page(hostile: Hostile, what: str) -> None:
-    safe_page(hostile.report(what, "html").read_text("utf-8"))
+    source = hostile.report(what, "html").read_text("utf-8")
+    safe_page(source)
+    page = Page(source, "sv")
+    assert "med uppgifter om" not in page.section("patterns").text
+    row = page.row(1)
+    places = {line[0].partition(".")[0] for line in row["lines"]}
+    assert {"physicalLocation", "hasNote", "hasComponent", "shelfLabel"} <= places
+    assert row["more"] > 3 * COMPONENTS - 200
+    (long,) = (line[2] for line in row["lines"] if line[0] == "physicalLocation")
+    assert (len(long[0]), long[0][:10], long[1]) == (2000, LONG[:10], len(LONG) - 2000)
 
 
 def test_the_zip(hostile: Hostile, what: str) -> None:
