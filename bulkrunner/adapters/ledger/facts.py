@@ -48,6 +48,7 @@ class Facts:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, _Key], dict[str, tuple[Any, int]]] = {}
+        self._work: dict[str, Row[Any]] = {}
         self._orders: dict[str, list[str]] = {"plans": [], "runs": [], "approvals": []}
 
     def take(self, event: Row[Any], data: Mapping[str, Any]) -> None:
@@ -72,12 +73,16 @@ class Facts:
             self._note(plans if "plan" in data else client_uses, key, event, data[ALSO])
 
     def _of_a_run(self, event: Row[Any], data: Mapping[str, Any]) -> None:
-        key, kind = {"id": event.chain}, event.kind
+        kind = event.kind
         if kind in _WORK:
-            self._note(runs, key, event, {"active_at": event.at})
-        elif kind == "moved" and ALSO not in data:
-            self._told.pop((runs.name, (event.chain,)), None)
-        self._note(runs, key, event, _order(kind, data) | data.get(ALSO, {}))
+            self._work[event.chain] = event
+            return
+        if kind == "moved":
+            self._work.pop(event.chain, None)
+            if ALSO not in data:
+                self._told.pop((runs.name, (event.chain,)), None)
+        facts = _order(kind, data) | data.get(ALSO, {})
+        self._note(runs, {"id": event.chain}, event, facts)
 
     def _note(self, table: Table, key: Mapping[str, Any], event: Row[Any], facts: _Facts) -> None:
         if not facts:
@@ -88,6 +93,8 @@ class Facts:
 
     def faults(self, connection: Connection) -> Iterator[str]:
         """Yield what rows have otherwise than the last event about it said."""
+        for chain, event in self._work.items():
+            self._note(runs, {"id": chain}, event, {"active_at": event.at})
         for table, keys in _KEYS.items():
             for row in connection.execute(select(table)):
                 values = plain_row(row._mapping)
