@@ -163,7 +163,7 @@ _STRICTER: dict[str, Callable[[Any, Any], Any]] = {
     "plan_max_age_hours": min,
     "resume_max_idle_days": min,
     "min_staging_coverage": max,
-    "functions": lambda one, other: min(one, other, key=("none", "confined", "unconfined").index),
+    "functions": lambda one, other: min(one, other, key=("none", "confined", "any").index),
 }
 """Of two values of a policy, the one that allows less."""
 

@@ -6,6 +6,7 @@ else that comes from outside.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -19,6 +20,9 @@ MAX_REASON = 500
 
 MAX_OPERATIONS = 100
 """Operations that one call may return."""
+
+MAX_DEPTH = 110
+"""Levels of an answer; a record may have a hundred of them."""
 
 SECONDS = 5.0
 MEGABYTES = 512
@@ -156,6 +160,7 @@ def answer_of(value: Any) -> FunctionAnswer:
     Raises:
         FunctionFault: it is none of the forms of an answer.
     """
+    _demand_sound(value)
     if isinstance(value, list):
         return _several(value)
     if not isinstance(value, dict):
@@ -172,6 +177,34 @@ def answer_of(value: Any) -> FunctionAnswer:
             return Declined(reason=_reason(value["refuse"]))
         case _:
             return _several([value])
+
+
+def _demand_sound(value: Any) -> None:
+    """Go on where everything that looks at a record can look at the answer.
+
+    Raises:
+        FunctionFault: it is nested too deeply, or holds text that cannot be written.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = (
+            [
+                inner
+                for node in level
+                for inner in (node.values() if isinstance(node, dict) else node)
+                if isinstance(inner, (dict, list))
+            ]
+            if isinstance(value, (dict, list))
+            else []
+        )
+        if not level:
+            break
+    else:
+        raise _wrong(f"its answer is nested more than {MAX_DEPTH} levels deep")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _wrong("its answer holds half a character (a lone surrogate)") from None
 
 
 def _several(operations: Sequence[Any]) -> Several:

@@ -214,6 +214,67 @@ def test_the_policy_wants_no_functions(place, own):
     assert refused.document["error"]["code"] == "functions_forbidden"
 
 
+@pytest.fixture
+def without_confinement(monkeypatch, tmp_path):
+    """Let the processes find no library that could confine them."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "pyseccomp.py").write_text("raise RuntimeError('Unable to find libseccomp')\n")
+    monkeypatch.syspath_prepend(str(hidden))
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_where_it_cannot_be_confined_the_plan_is_refused(place, own, sandbox):
+    folder = job(place, "unheld", NOTE, own[15:16])
+    writes = len(sandbox.staging.writes())
+    refused = place("plan", folder, "--env", "staging", expect=2)
+    assert refused.document["plan"] is None
+    assert "libseccomp is not installed" in refused.document["error"]["message"]
+    assert '[policy] functions = "any"' in refused.document["error"]["hint"]
+    assert len(sandbox.staging.writes()) == writes
+
+
+@pytest.mark.usefixtures("without_confinement")
+def test_unless_the_policy_says_any_and_then_plan_and_report_say_so(place, own):
+    folder = job(place, "any", NOTE, own[16:17])
+    place.configure(policy={"functions": "any"})
+    plan = place("plan", folder, "--env", "staging").document
+    assert plan["counts"]["update"] == 1
+    for form in ("html", "json"):
+        path = place.folder / f"plan.{form}"
+        place("report", plan["plan"], "--format", form, "--out", path)
+        assert "time and memory only" in path.read_text(encoding="utf-8"), form
+    assert "Hur funktioner i jobbet får köras" in (place.folder / "plan.html").read_text("utf-8")
+
+
+def test_the_page_shows_the_source_and_how_it_was_held(place, own):
+    """The reviewer sees what decided the changes, as text and never as anything else."""
+    text = "# <script>alert(1)</script> \u202e\x1b\n" + NOTE + "# rad\n" * 600
+    folder = job(place, "source", text, own[17:18])
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    path = place.folder / "plan.html"
+    place("report", plan, "--out", path)
+    page = path.read_text(encoding="utf-8")
+    assert "rules:change" in page
+    assert "utan nät" in page
+    assert "Från funktionen&#34;}]" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\n    item = record[" in page
+    assert "<script>alert(1)" not in page
+    assert "\u202e" not in page
+    assert "105 rader till" in page
+
+
+def test_a_policy_of_any_and_a_manifest_that_wants_confinement(place, own):
+    """Of two the stricter one counts."""
+    place.configure(policy={"functions": "any"})
+    folder = job(place, "stricter", NOTE, own[18:19], policy={"functions": "confined"})
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    path = place.folder / "plan.json"
+    place("report", plan, "--format", "json", "--out", path)
+    assert json.loads(path.read_text("utf-8"))["plan"]["policy"]["functions"] == "confined"
+
+
 def test_faults_of_the_function_are_faults_of_the_job(place, own):
     folder = job(place, "faulty", "import requests\n" + NOTE, own[13:14])
     refused = place("check", folder, expect=2)

@@ -240,7 +240,7 @@ BOUNDS = [
     ),
     (
         {"operations": [{"delete": "x"}, {"delete": "y"}, {"update": "z"}]},
-        "Explicit operations are carried out one by one: 2 delete and 1 update.",
+        "Explicit operations are carried out one by one: 2 deletes and 1 update.",
     ),
     (
         {"operations": {"file": "ops.jsonl"}},

@@ -1,8 +1,7 @@
 """``bulkrunner new``: each kind says what is to be filled in, and then goes the whole road.
 
 Each data file is a case of the kind of job that it is named after; what it may say is in
-``tests/support/cases.py``. Besides: ``written``, what takes the place of words of the manifest, and
-``explained``, what ``check --explain`` says.
+``tests/support/cases.py``. Besides: ``explained``, what ``check --explain`` says.
 """
 
 import re
@@ -43,9 +42,9 @@ def write(job, words):
 
 @pytest.mark.parametrize("path", CASES, ids=KINDS)
 def test_a_kind_filled_in_is_checked_explained_planned_and_run(path, tmp_path):
-    case = read(path, "written", "explained")
+    case = read(path, "explained")
     job = made(tmp_path / "place" / "jobs", path.stem, sigels=["Ylm", "NO"])
-    write(job, {**TEXTS, **case.get("written", {})})
+    write(job, TEXTS)
     with place_for(case, job) as place:
         checked = place("check", job, "--explain").document
         assert checked["problems"] == []

@@ -118,6 +118,18 @@ def test_a_merge_counts_the_holdings_that_go() -> None:
     assert joint(group).actions == {Action.DELETE: 1, Action.UPDATE: 1}
 
 
+def test_a_merge_into_a_holding_that_has_it_all_already() -> None:
+    gone = reports_replace(
+        change(2, before=mark("Hc")),
+        {"delete": "h2", "merged_into": "h1", "take": ["hasNote"]},
+        "merge holding: delete the merged one",
+    )
+    (group,) = grouped([gone]).patterns
+    line = "Slå samman beståndspost för Ylm med en annan, som redan har uppgifterna"
+    assert effect_line(group, SV) == line
+    assert "ändras inte" in joint_how(joint(group), SV)[0]
+
+
 def test_a_merge_beside_another_change_shows_what_is_changed() -> None:
     steps = [{"update": "h1", "merge": "h2"}, {"update": "h1", "changes": []}]
     assert lines(grouped([updated(1, {"steps": steps}, "update holding")]), SV) == [

@@ -5,11 +5,13 @@ A case says (``{h1}`` stands for a record's id, in files and texts; names begin 
 - ``about``: in a sentence, what the case shows;
 - ``bibs``, ``holdings``: the records before; a holding has ``sigel``, ``of``, ``item``, ``record``;
 - ``edited``: what was changed in records since, as places and values: each has two versions;
+- ``written``: what takes the place of words of the manifest;
 - ``files``: what takes the place of the job's input files; ``parameters``: for ``--param``;
 - ``counts``: what the plan counts, all that is left out being 0; ``codes``: what it gives reasons for;
 - ``then``: what becomes of records: their ``item``, ``of``, ``record`` (those keys), or ``"deleted"``;
   a record that is left out must be as before;
-- ``new``: the holdings that are there afterwards and were not before, in any order.
+- ``new``: the holdings that are there afterwards and were not before, in any order; ``of`` is
+  ``"new"`` where the bib is new too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 from tests.support.cli import Workplace
 from tests.support.sandbox import EnvironmentControl, running_sandbox
@@ -30,7 +33,7 @@ Case = dict[str, Any]
 LIBRARY = "https://libris.kb.se/library/"
 BASE = "https://libris.kb.se/"
 KEYS = {"about", "bibs", "holdings", "edited", "files", "parameters", "counts", "codes"}
-KEYS |= {"then", "new"}
+KEYS |= {"written", "then", "new"}
 IDENTITY = ("@id", "@type", "heldBy", "itemOf", "sameAs")
 
 
@@ -83,7 +86,7 @@ def held(
 ) -> Case:
     thing = {
         "@type": "Item",
-        "heldBy": {"@id": LIBRARY + sigel},
+        "heldBy": {"@id": LIBRARY + quote_plus(sigel)},
         "itemOf": {"@id": f"{BASE}{spelled(of)}#it"},
         **(item or {}),
     }
@@ -107,9 +110,13 @@ def place_for(case: Case, job: Path) -> Iterator[Workplace]:
     """A sandbox that holds the case's records, and a workplace around the job folder."""
     for name, content in case.get("files", {}).items():
         (job / name).write_text(content, encoding="utf-8")
-    sigels = re.search(
-        r"^sigels: \[([^\]]*)\]", (job / "job.yaml").read_text("utf-8"), re.MULTILINE
-    )
+    manifest = job / "job.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    for word, instead in case.get("written", {}).items():
+        assert word in text
+        text = text.replace(word, instead)
+    manifest.write_text(text, encoding="utf-8")
+    sigels = re.search(r"^sigels: \[([^\]]*)\]", text, re.MULTILINE)
     assert sigels is not None
     folder = job.parent.parent
     load = folder.parent / "records.jsonl"
@@ -166,8 +173,15 @@ def goes_the_road(case: Case, place: Workplace, job: Path) -> None:
         gone = case.get("then", {}).get(name) == "deleted"
         assert (staging.get(spelled(name)).status == 410) == gone, name
     made = [stored(staging, short) for short in sorted(set(staging.records()) - before)]
-    new = [(spelled(one["of"]), one.get("item", {})) for one in case.get("new", [])]
-    in_any_order = [json.dumps((one or ())[:2], sort_keys=True) for one in made]
+    known = {spelled(name) for name in case.get("bibs", {})}
+    new = [
+        (one["of"] if one["of"] == "new" else spelled(one["of"]), one.get("item", {}))
+        for one in case.get("new", [])
+    ]
+    in_any_order = [
+        json.dumps((of if of in known else "new", item), sort_keys=True)
+        for of, item, _ in filter(None, made)
+    ]
     assert sorted(in_any_order) == sorted(json.dumps(one, sort_keys=True) for one in new)
 
 

@@ -23,6 +23,15 @@ from typing import Any
 
 MAX_PRINTED = 2_000
 
+OUT_OF_MEMORY: dict[str, Any] = {
+    "fault": "function_memory",
+    "message": "it needs more memory than it may have",
+}
+
+
+_dumps, _loads = json.dumps, json.loads
+"""Kept, as the function may change what it finds in modules."""
+
 
 class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the job folder's modules from the text that was digested, and nothing foreign."""
@@ -86,12 +95,12 @@ class Channel:
         line = self._in.readline()
         if not line:
             os._exit(0)
-        message: dict[str, Any] = json.loads(line)
+        message: dict[str, Any] = _loads(line)
         return message
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message."""
-        self._out.write(json.dumps(message, allow_nan=False).encode() + b"\n")
+        self._out.write(_dumps(message, allow_nan=False).encode() + b"\n")
         self._out.flush()
 
 
@@ -159,23 +168,23 @@ class Server:
         try:
             answer = {"answer": function(call["record"], context)}
         except MemoryError:
-            answer = {
-                "fault": "function_memory",
-                "message": "it needs more memory than it may have",
-            }
+            answer = OUT_OF_MEMORY
         except BaseException as error:  # noqa: BLE001 (whatever the function does is told)
             answer = self._fault(error)
         try:
             self._channel.send(answer)
+        except MemoryError:
+            del answer
+            self._channel.send(OUT_OF_MEMORY)
         except (TypeError, ValueError, RecursionError) as error:
-            message = f"its answer is no JSON: {error}"
+            message = f"its answer is no JSON: {said(error)}"
             self._channel.send({"fault": "function_answer", "message": message})
 
     def _fault(self, error: BaseException) -> dict[str, str]:
         """Describe an error by the function's own lines."""
         names = {file_of(name) for name in self._setting["sources"]}
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in names]
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {said(error)}"
         if frames:
             message += f" at {frames[-1].filename}:{frames[-1].lineno}"
         if isinstance(error, PermissionError):
@@ -183,6 +192,14 @@ class Server:
         if self._printed.text.strip():
             message += f"; it printed: {self._printed.text.strip()}"
         return {"fault": "function_failed", "message": message}
+
+
+def said(error: BaseException) -> str:
+    """Return the beginning of an error's message; the error may be the function's own."""
+    try:
+        return str(error)[:MAX_PRINTED]
+    except BaseException:  # noqa: BLE001 (whatever its text does)
+        return "(it cannot be told)"
 
 
 def confined(setting: Mapping[str, Any], paths: list[str]) -> dict[str, str]:

@@ -39,8 +39,10 @@ START_SECONDS = 20.0
 MAX_LOOKS = 200
 """Records that one call may look up."""
 
-MAX_LINE = 64 * 1024 * 1024
-"""Bytes of one message."""
+MAX_LINE = 10_000_000
+"""Bytes of one message, as of a line of operations in a manifest."""
+
+FORGED = "it wrote into the channel that its answers take"
 
 SAMPLE_FIRST = 20
 SAMPLE_EVERY = 100
@@ -284,8 +286,10 @@ class _Process:
         )
         answer = self._receive(deadline)
         if "fault" in answer:
-            raise _Ended(str(answer["fault"]), str(answer["message"])[:1000])
-        held = answer["ready"]
+            raise _Ended(str(answer["fault"]), str(answer.get("message"))[:1000])
+        held = answer.get("ready")
+        if not isinstance(held, dict) or not {"confined", "unconfined"} & set(held):
+            raise _Ended("function_failed", FORGED)
         if "unconfined" in held:
             if self._must_be_confined:
                 raise NotConfined(
@@ -323,9 +327,11 @@ class _Process:
                 deadline += time.monotonic() - began
                 self._send({"found": found}, deadline)
             elif "fault" in message:
-                raise FunctionFault(str(message["fault"]), str(message["message"])[:1000])
-            else:
+                raise FunctionFault(_code(message["fault"]), str(message.get("message"))[:1000])
+            elif "answer" in message:
                 return message["answer"]
+            else:
+                raise _Ended("function_failed", FORGED)
 
     @staticmethod
     def _look(
@@ -347,7 +353,9 @@ class _Process:
     def _receive(self, deadline: float) -> dict[str, Any]:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_LINE:
-                raise _Ended("function_answer", "its answer is larger than 64 MB")
+                raise _Ended(
+                    "function_answer", f"its answer is larger than {MAX_LINE // 1_000_000} MB"
+                )
             self._ours.settimeout(self._left(deadline))
             try:
                 data = self._ours.recv(1 << 20)
@@ -365,7 +373,7 @@ class _Process:
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
-            raise _Ended("function_failed", "it wrote into the channel that its answers take")
+            raise _Ended("function_failed", FORGED)
         return message
 
     def _left(self, deadline: float) -> float:
@@ -392,6 +400,11 @@ class _Process:
             self._process.kill()
         self._process.wait()
         self._ours.close()
+
+
+def _code(said: Any) -> str:
+    """Return the code that a process gives, which its function may have made up."""
+    return said if said in ("function_memory", "function_answer") else "function_failed"
 
 
 def _paths() -> str:

@@ -55,7 +55,7 @@ def _operations(operations: Any) -> Iterator[str]:
             next(kind for kind in ("create", "update", "delete") if kind in one)
             for one in operations
         )
-        counted = joined(f"{count:,} {kind}" for kind, count in kinds.items())
+        counted = joined(_counted(count, kind) for kind, count in kinds.items())
         yield f"Explicit operations are carried out one by one: {counted}."
 
 
@@ -76,7 +76,11 @@ def _bounds(data: Mapping[str, Any], sigels: Sequence[str]) -> Iterator[str]:
 
 def _ceiling(key: str, most: int) -> str:
     what = _CEILINGS[key]
-    return f"more than {most:,} {what}s" if most else f"any {what}"
+    return f"more than {_counted(most, what)}" if most else f"any {what}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _parameter(name: str, declared: Any) -> str:

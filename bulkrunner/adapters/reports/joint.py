@@ -26,13 +26,13 @@ class Pair:
 def joint_line(group: PatternGroup, joint: Joint, words: Language) -> str:
     """Return what the changes come to together."""
     kind = words.text(f"p_kind_{group.kind or 'record'}")
-    return words.text(f"j_{joint.verb}", kind=kind, **_ends(joint, words))
+    return words.text(f"j_{_verb(joint)}", kind=kind, **_ends(joint, words))
 
 
 def joint_count(joint: Joint, words: Language) -> str:
     """Return the same with how many, as part of a sentence."""
     count = words.count("holding", joint.records)
-    return words.text(f"jc_{joint.verb}", n=count, **_ends(joint, words))
+    return words.text(f"jc_{_verb(joint)}", n=count, **_ends(joint, words))
 
 
 def joint_how(joint: Joint, words: Language) -> list[str]:
@@ -44,9 +44,15 @@ def joint_how(joint: Joint, words: Language) -> list[str]:
         ]
     )
     return [
-        words.text(f"j_{joint.verb}_how", **_ends(joint, words)),
+        words.text(f"j_{_verb(joint)}_how", **_ends(joint, words)),
         words.text("j_counts", counts=counts),
     ]
+
+
+def _verb(joint: Joint) -> str:
+    """Return the verb; a merge may leave the other holding as it is."""
+    alone = joint.verb == "merge" and not joint.destinations
+    return "merge_alone" if alone else joint.verb
 
 
 def mixed_lines(joint: Joint, words: Language) -> list[tuple[int, str]]:

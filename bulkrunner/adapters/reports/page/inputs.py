@@ -15,6 +15,10 @@ MAX_LINES = 200
 """Lines without a change that stand in the page; every one is in the tables and the JSON."""
 
 
+MAX_SOURCE_LINES = 500
+"""Lines of a function's source that stand in the page; the JSON has all."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OverLine:
     """A line of an input that gives no change."""
@@ -29,6 +33,23 @@ class PassedOver:
     """Such lines: the first of them, and how many more there are."""
 
     lines: Sequence[OverLine]
+    more: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionShown:
+    """A function of the job folder.
+
+    Attributes:
+        held: how it was run. files: data files that it read.
+        modules: name and lines of each file of its source, the first lines of all together.
+        more: lines that are left out.
+    """
+
+    name: str
+    held: str
+    files: Sequence[str]
+    modules: Sequence[tuple[str, Sequence[str]]]
     more: int
 
 
@@ -48,6 +69,32 @@ class Inputs(PagePart):
                 name = self._words.name_of("separator", sign)
                 parts.append(self._words.text(key, sign=name))
         return ", ".join(parts)
+
+    def functions(self) -> Iterator[FunctionShown]:
+        """Yield the job's functions with their source."""
+        found = self._data.plan.manifest.get("functions")
+        for one in found if isinstance(found, list) else []:
+            if isinstance(one, Mapping):
+                yield self._function(one)
+
+    def _function(self, function: Mapping[str, Any]) -> FunctionShown:
+        modules: list[tuple[str, Sequence[str]]] = []
+        left, more = MAX_SOURCE_LINES, 0
+        for name, text in (function.get("source") or {}).items():
+            lines = str(text).splitlines()
+            shown = [_source_line(line) for line in lines[:left]]
+            modules.append((one_line(f"{str(name).replace('.', '/')}.py", 120), shown))
+            left -= len(shown)
+            more += len(lines) - len(shown)
+        held = one_line(str(function.get("confinement") or ""), 120)
+        loose = held.startswith("time and memory only")
+        return FunctionShown(
+            name=one_line(str(function.get("name") or ""), 120),
+            held=self._words.text("function_loose" if loose else "function_held", how=held),
+            files=[one_line(str(name), 120) for name in function.get("files") or {}],
+            modules=modules,
+            more=more,
+        )
 
     def passed_over(self) -> PassedOver:
         """Return the first lines that give no change, each with its place and reason."""
@@ -103,3 +150,10 @@ class Inputs(PagePart):
                     )
                 },
             )
+
+
+def _source_line(line: str) -> str:
+    """Return a line of source with its indentation, bounded, without signs that deceive."""
+    wide = line.expandtabs(4)
+    text = wide.lstrip(" ")
+    return " " * min(len(wide) - len(text), 80) + one_line(text, 200)
