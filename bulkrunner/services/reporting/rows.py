@@ -12,7 +12,7 @@ from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.report import ORDER, PROBLEMS, ReportedChange, Tried, record_link
 from bulkrunner.domain.run import Outcome, Result, Run
 from bulkrunner.services.planning.bibs import summarise
-from bulkrunner.services.reporting.differences import differences_of
+from bulkrunner.services.reporting.differences import beyond_of, differences_of
 
 BATCH = 200
 """Changes for which is looked up at once what test runs did."""
@@ -134,8 +134,12 @@ class Rows:
     def _reported(self, change: PlannedChange) -> ReportedChange:
         if change.action is Action.CREATE:
             change = self._named(change)
+        found = differences_of(change)
         return ReportedChange(
-            change=change, differences=differences_of(change), link=self._link(change.record)
+            change=change,
+            differences=found,
+            beyond=beyond_of(change, found),
+            link=self._link(change.record),
         )
 
     def _named(self, change: PlannedChange) -> PlannedChange:
