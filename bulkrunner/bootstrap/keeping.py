@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,15 +70,18 @@ class Keeping(Gating):
         _require_finished(plan, run)
         refuse_compacted(self.ledger, plan.id, "nothing can be proved of it without them")
         data = ReportService(self.ledger, self.clock).report_of(plan, run, self.gates_asking(plan))
-        self.ledger.enter_exported(plan.id, run.id if run else None)
-        with self.ledger.snapshot(plan.id, run.id if run else None) as snapshot:
-            return write_bundle(
-                path,
-                snapshot,
-                with_run=run is not None,
-                report=json_report(data),
-                at=self.clock.now(),
-            )
+        name = run.id if run else None
+        with tempfile.TemporaryFile() as report:
+            digest = hashlib.sha256()
+            for chunk in json_report(data):
+                digest.update(chunk)
+                report.write(chunk)
+            report.seek(0)
+            self.ledger.enter_exported(plan.id, name, report=f"sha256:{digest.hexdigest()}")
+            with self.ledger.snapshot(plan.id, name) as snapshot:
+                return write_bundle(
+                    path, snapshot, with_run=run is not None, report=report, at=self.clock.now()
+                )
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""

@@ -23,6 +23,7 @@ class WrittenReport:
     """Where a report is.
 
     Attributes:
+        head: the ledger's, as the report has it; None in a report on two plans.
         older: the plan that ``plan`` was compared with; None in any other report.
         changed: whether a run of ``plan`` would do something else than one of ``older``.
     """
@@ -31,6 +32,7 @@ class WrittenReport:
     run: str | None
     form: str
     path: Path
+    head: str | None = None
     older: str | None = None
     changed: bool | None = None
 
@@ -41,6 +43,7 @@ class WrittenReport:
             "run": self.run,
             "format": self.form,
             "path": str(self.path),
+            "head": self.head,
             "older": self.older,
             "changed": self.changed,
         }
@@ -63,7 +66,11 @@ class Reporting(Gating):
         data = reports.report_of(plan, run, self.gates_asking(plan), environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
         return WrittenReport(
-            plan=plan.id, run=run.id if run else None, form=form, path=path.absolute()
+            plan=plan.id,
+            run=run.id if run else None,
+            form=form,
+            path=path.absolute(),
+            head=data.head,
         )
 
     def write_plan_diff(

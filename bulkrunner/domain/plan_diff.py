@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.contents import contents
 from bulkrunner.domain.plan import Plan, PlannedChange
+from bulkrunner.domain.records import Document
 
 Kind: TypeAlias = Literal["added", "removed", "action", "operation", "content", "reason"]
 """``added``, ``removed``: only in the newer or the older plan. ``action``: another action, such as
@@ -26,6 +28,25 @@ class Compared:
     kind: Kind
     older: PlannedChange | None
     newer: PlannedChange | None
+
+    @property
+    def places(self) -> list[tuple[str, Any, Any]]:
+        """Return (place, older, newer) of what would be stored, or goes away; None: not there.
+
+        Empty where the plans do not do the same kind of thing with the record.
+        """
+        if self.kind not in ("operation", "content") or self.older is None or self.newer is None:
+            return []
+        was, now = (dict(contents(_content(one))) for one in (self.older, self.newer))
+        return [
+            (place, was.get(place), now.get(place))
+            for place in dict.fromkeys((*was, *now))
+            if canonical_bytes(was.get(place)) != canonical_bytes(now.get(place))
+        ]
+
+
+def _content(change: PlannedChange) -> Document:
+    return change.after or change.before or {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ class ReportedChange:
     Attributes:
         differences: between the document as read and the one to be sent; of a record to be
             deleted its content, as removed; of one to be created its content, as added.
+        beyond: places of that content that are not among the differences.
         result: None in the report of a plan.
         link: address of the record in the environment, None where it has none that is safe.
         tried: what a test run did with the same change, None where none did.
@@ -62,6 +63,7 @@ class ReportedChange:
 
     change: PlannedChange
     differences: tuple[Difference, ...] = ()
+    beyond: int = 0
     result: Result | None = None
     attempts: tuple[Attempt, ...] = ()
     link: str | None = None

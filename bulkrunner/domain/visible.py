@@ -16,7 +16,7 @@ _FILLERS = re.compile("[\u115f\u1160\u3164\uffa0\u2800]")
 
 def visible(text: str) -> str:
     """Return the text with every control and direction character written out, as ``⟨U+202E⟩``."""
-    if text.isprintable() and not _FILLERS.search(text):
+    if text.isprintable() and (text.isascii() or not _FILLERS.search(text)):
         return text
     return "".join(_shown(char) for char in text)
 

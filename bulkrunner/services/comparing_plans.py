@@ -106,7 +106,7 @@ class PlanComparison:
 
     def _fetched(self, plan: Plan, numbers: Iterator[int | None]) -> dict[int, PlannedChange]:
         wanted = sorted({number for number in numbers if number is not None})
-        changes = self._ledger.changes(plan.id, numbers=wanted, documents=False)
+        changes = self._ledger.changes(plan.id, numbers=wanted)
         return {change.number: change for change in changes}
 
 

@@ -241,6 +241,18 @@ EDITS = {
         lambda members: {**members, "report.json": members["report.json"] + b" "},
         "report.json of the bundle was changed afterwards",
     ),
+    "the report, and its digest": (
+        consistently("report.json", rb'"outcome":"refused"', b'"outcome":"applied"'),
+        "the report is not the one that the bundle was made with",
+    ),
+    "how many requests the run took": (
+        consistently("run.json", rb'"requests":\d+', b'"requests":99'),
+        "requests of run",
+    ),
+    "how far the plan had come": (
+        consistently("plan.json", rb'"cursor":\d+', b'"cursor":99'),
+        "cursor of plan",
+    ),
     "a member removed": (
         lambda members: {n: c for n, c in members.items() if n != "results.jsonl"},
         "has not the members that a bundle has",

@@ -1,5 +1,7 @@
 """What becomes of changes when the catalogue is not as the plan found it."""
 
+import json
+
 from bulkrunner.sandbox import seed
 from bulkrunner.sandbox.seed_layout import Shape
 from tests.support.cli import update_label
@@ -24,6 +26,26 @@ def test_an_edit_between_plan_and_run_is_a_conflict_and_the_rest_is_applied(plac
     again = place("run", job, "--env", "production", expect=5)
     assert again.document["run"] == done.document["run"]
     assert again.document["requests"] == 0
+
+
+def test_a_failure_stops_neither_the_others_nor_the_account_of_it(place, own, tmp_path):
+    records = own[-6:]
+    failing = records[2]
+    job = place.job("failing", operations=update_label(records, to="He"))
+    place("plan", job, "--env", "staging")
+    staging = place.sandbox.staging
+    staging.fault("status", method="PUT", path=failing, status=500)
+    done = place("run", job, "--env", "staging", expect=5).document
+    staging.clear_faults()
+    assert (done["outcomes"]["failed"], done["outcomes"]["applied"]) == (1, 5)
+    # A report that cannot be written loses nothing: the ledger knows, and writes it elsewhere.
+    nowhere = tmp_path / "none" / "run.jsonl"
+    place("report", done["run"], "--format", "jsonl", "--out", nowhere, expect=None)
+    path = tmp_path / "run.jsonl"
+    place("report", done["run"], "--format", "jsonl", "--out", path)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    ended = {line["record"]: line["outcome"] for line in lines if "record" in line}
+    assert ended == dict.fromkeys(records, "applied") | {failing: "failed"}
 
 
 def test_a_holding_deleted_between_plan_and_run_is_not_revived(place, own):

@@ -350,7 +350,7 @@ def test_the_report_shows_inputs_and_parameters(place: Workplace, here: Environm
     page = (place.folder / "r.html").read_text(encoding="utf-8")
     assert "Vad planen är gjord av" in page
     assert "&lt;Hce&gt;" in page
-    assert "1 upprepningar" in page
+    assert "upprepningar: 1" in page
     document = json.loads((place.folder / "r.json").read_text(encoding="utf-8"))
     assert document["job"]["parameters"] == {"shelf": "<Hce>"}
     assert document["inputs"][0]["left_out"] == {"repeat": 1}

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sqlite3
+import zipfile
 import zlib
 from contextlib import closing
 
@@ -231,6 +232,13 @@ def test_what_is_no_head(place):
 
 def test_the_report_carries_the_head(place, plan):
     head = place("ledger", "check").document["head"]
-    path = place.folder / "report.html"
-    place("report", plan, "--out", path)
-    assert head in path.read_text(encoding="utf-8")
+    for form in ("html", "json", "md", "xlsx", "csv", "jsonl"):
+        path = place.folder / f"report.{form}"
+        done = place("report", plan, "--out", path, "--format", form)
+        assert done.document["head"] == head
+        assert head in done.stderr
+        if form == "xlsx":
+            with zipfile.ZipFile(path) as book:
+                assert any(head.encode() in book.read(name) for name in book.namelist())
+        elif form not in ("csv", "jsonl"):  # rows only
+            assert head in path.read_text(encoding="utf-8")

@@ -53,3 +53,8 @@ def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(wheel, tmp_pat
     run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", lock, wheel)
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     run(venv / "bin" / "bulkrunner", "demo", cwd=tmp_path, env={**environ, "TMPDIR": str(tmp_path)})
+    made = run(
+        venv / "bin" / "bulkrunner", "new", "a", "--kind", "table", cwd=tmp_path, env=environ
+    )
+    assert "tabell.csv" in made
+    assert (tmp_path / "a" / "job.schema.json").is_file()

@@ -260,7 +260,7 @@ def test_a_screen_reader_is_told_what_there_is(open_report: Opener, pages: Pages
     assert unnamed == []
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 800])
+@pytest.mark.parametrize("width", [1920, 1280, 1024, 800])
 def test_nothing_is_wider_than_the_window(open_report: Opener, pages: Pages, width: int) -> None:
     for name in ("plan", "run"):
         opened = open_report(pages[name], viewport={"width": width, "height": 768})

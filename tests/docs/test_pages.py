@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from bulkrunner.adapters.manifests import load_job
+from bulkrunner.adapters.new_job import kinds
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
+from tests.acceptance.test_jobs import EXPECTED
 from tests.support.docs import DOCS, PACKAGE, PAGES, ROOT, fenced, in_code, page, read, table_rows
 from tests.support.tables import xlsx
 
@@ -101,16 +103,41 @@ def parts_of_manifests():
 
 @pytest.mark.parametrize("block", list(parts_of_manifests()))
 def test_parts_of_manifests_fit_into_one(block, tmp_path):
-    head = "bulkrunner: 1\njob: j\ntitle: t\npurpose: p\non_behalf_of: Ylm\nsigels: [Ylm]\n"
+    head = "bulkrunner: 1\njob: j\ntitle: t\npurpose: p\non_behalf_of: Ylm\nsigels: [Ylm, NO]\n"
     rest = "" if re.search(r"^(steps|operations):", block, re.MULTILINE) else "operations: []\n"
     rest = rest.replace("[]", "[{delete: fzr8v1sn2k3m4p5}]")
     (tmp_path / "job.yaml").write_text(head + rest + block, encoding="utf-8")
+    for file in ("flytta.csv", "par.csv"):
+        (tmp_path / file).write_text(
+            "Bestånd;Rätt bib;Bort;Kvar\n" + 2 * "fzr8v1sn2k3m4p5;h1x2c3v4b5n6m7k;" + "\n", "utf-8"
+        )
+    (tmp_path / "run.jsonl").write_text('{"record": "fzr8v1sn2k3m4p5", "outcome": "applied"}\n')
     for file in ("gallrade.txt", "ids.txt", "bibs.txt"):
         (tmp_path / file).write_text("fzr8v1sn2k3m4p5\n", encoding="utf-8")
     (tmp_path / "signum.csv").write_text("gammalt;nytt\nHc;Hce\n", encoding="utf-8")
     (tmp_path / "rules.py").write_text("def change(record, context):\n    return record\n")
     (tmp_path / "lista.xlsx").write_bytes(xlsx([["Bibid", "Signum"], ["(NR)0012", "hc"]]))
     assert load_job(tmp_path, bases=KB_BASES).job.id == "j"
+
+
+def test_every_kind_of_job_has_its_how_to():
+    rows = list(table_rows(page("how-to/write-a-manifest.md")))
+    listed = [kind for row in rows for kind in in_code(row[1])]
+    assert sorted(listed) == sorted(kinds())
+    assert all(LINK.findall(row[2]) for row in rows)
+
+
+PLANNED = re.compile(
+    r"^\$ bulkrunner plan jobs/(\S+) --env staging\n(?:plan .*\n)?  (.*)$", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if PLANNED.search(read(path))], ids=name)
+def test_plans_of_examples_count_what_they_do(path):
+    for example, told in PLANNED.findall(read(path)):
+        expected = EXPECTED[example]
+        actions = ("delete", "create", "update", "unchanged", "refused", "not_found")
+        assert told == ", ".join(f"{expected.get(one, 0)} {one}" for one in actions)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from tests.support.postgresql import stop_server, the_server
 
 ON_BOTH = {
     *("test_approvals", "test_clients", "test_evidence", "test_plans"),
-    *("test_round_trips", "test_runs", "test_writer"),
+    *("test_round_trips", "test_runs", "test_shared", "test_writer"),
 }
 """Modules whose tests say nothing of the database itself."""
 

@@ -96,6 +96,28 @@ def test_every_top_level_key_has_an_example() -> None:
         assert examples, key
 
 
+def objects(node: Any, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    """Where in the schema an object with keys of its own is described."""
+    found = set()
+    if isinstance(node, dict):
+        if "properties" in node and not set(path) & {"if", "then", "else", "not"}:
+            found.add(path)
+        for key, value in node.items():
+            found |= objects(value, (*path, key))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            found |= objects(value, (*path, number))
+    return found
+
+
+def test_every_object_of_the_schema_has_its_table() -> None:
+    # These have the one key that the text beside them names.
+    shown_in_text = {("properties", "operations"), ("$defs", "within")}
+    # What creates of holdings and of bibs have in common stands in both tables.
+    shown_in_text.add(("$defs", "create"))
+    assert objects(schema()) - shown_in_text == set(SECTIONS.values())
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_explained(section: str) -> None:
     for row in rows(schema(), SECTIONS[section]):

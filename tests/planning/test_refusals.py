@@ -56,6 +56,9 @@ class World:
     def bib(self):
         return next(self._bibs)
 
+    def heading(self):
+        return self.staging.records("auth")[0]
+
 
 @pytest.fixture(scope="module")
 def sandbox():
@@ -243,6 +246,7 @@ REFUSED = {
         {},
     ),
     "a holding on a holding": ("not_a_bib", lambda w: create(w.holding()), {}),
+    "a holding on a subject heading": ("not_a_bib", lambda w: create(w.heading()), {}),
     "a missing record, where that is to be refused": (
         "not_found",
         lambda w: {"delete": NOWHERE},

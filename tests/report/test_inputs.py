@@ -9,7 +9,7 @@ from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.page.inputs import MAX_LINES
 from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.job import Source
-from bulkrunner.domain.plan import Action, Part
+from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
 from tests.support import reports
@@ -130,9 +130,16 @@ def test_what_the_server_stored_otherwise_is_told_by_its_places(tmp_path: Path) 
     assert remark.who == "hyllkod"
 
 
-def test_a_new_bib_is_named_by_its_title(tmp_path: Path) -> None:
+def test_a_new_bib_and_a_holding_on_it_are_named_by_its_title(tmp_path: Path) -> None:
     body = {"@type": "Print", "hasTitle": [{"@type": "Title", "mainTitle": "Ny bok"}]}
     after = {"@graph": [{"@id": "TEMPID", "@type": "Record"}, {"@id": "TEMPID#it", **body}]}
     change = reports.a_reported(1, Action.CREATE, kind="bib", bib=None, after=after)
-    page = page_of(reports.report_data(tmp_path, changes=[change]), tmp_path)
-    assert page.row(1)["title"] == "Ny bok"
+    held = reports.a_reported(
+        2, Action.CREATE, bib=BibSummary(id="new:1"), prerequisites=(1,), after=reports.holding("T")
+    )
+    other = reports.a_reported(3, Action.CREATE, bib=BibSummary(id="new:9"), prerequisites=(2,))
+    data = reports.report_data(tmp_path, changes=[change, held, other])
+    page = page_of(data, tmp_path)
+    assert [page.row(number)["title"] for number in (1, 2, 3)] == ["Ny bok", "Ny bok", ""]
+    samples = {item.change.number: item for g in data.grouped.patterns for item in g.samples}
+    assert samples[2].change.bib == samples[1].change.bib

@@ -108,6 +108,7 @@ def test_a_change_has_the_documented_fields_and_whole_documents(tmp_path: Path) 
         "differences": [
             {"place": "shelfMark.label", "kind": "changed", "before": "Hc", "after": "Hce"}
         ],
+        "differences_left_out": 0,
         "etag": "123",
         "before": planned.before,
         "after": planned.after,

@@ -106,5 +106,35 @@ def test_is_written_as_json(tmp_path: Path) -> None:
     data = json.loads(path.read_text("utf-8"))
     assert (data["older"], data["newer"], data["changed"]) == ("p1", "p2", True)
     assert data["differences"][0]["samples"] == [
-        {"record": reports.record_id(1), "sigel": "Ylm", "older": 1, "newer": 1}
+        {"record": reports.record_id(1), "sigel": "Ylm", "older": 1, "newer": 1, "places": []}
     ]
+
+
+def test_says_what_would_be_stored_otherwise(tmp_path: Path) -> None:
+    record = reports.record_id(1)
+    other = reports.holding(record, "Hcf", cataloguersNote=["<b>ÅJ</b>"])
+    found = compared(
+        tmp_path,
+        [change(1)],
+        [change(1, after=other, operation={"update": record, "changes": []})],
+    )
+    (sample,) = found.differences[0].samples
+    assert sample.places == [
+        ("shelfMark.label", "Hce", "Hcf"),
+        ("cataloguersNote", None, "<b>ÅJ</b>"),
+    ]
+    text = write_plan_diff(found, tmp_path / "d.md", form="md", lang="sv").read_text("utf-8")
+    assert "  - hyllkod: `Hce` → `Hcf`" in text
+    assert "  - intern anmärkning: saknas → `<b>ÅJ</b>`" in text
+    path = write_plan_diff(found, tmp_path / "d.json", form="json", lang="sv")
+    (told_,) = json.loads(path.read_text("utf-8"))["differences"]
+    assert told_["samples"][0]["places"][0] == {
+        "place": "shelfMark.label",
+        "older": "Hce",
+        "newer": "Hcf",
+    }
+
+
+def test_a_record_that_is_done_something_else_with_shows_no_places(tmp_path: Path) -> None:
+    found = compared(tmp_path, [change(1)], [change(1, Action.DELETE)])
+    assert found.differences[0].samples[0].places == []

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.reports.showing import as_text, one_line, shorten, visible
-from bulkrunner.domain.contents import MAX_LEAVES, contents
+from bulkrunner.domain.contents import MAX_LEAVES, contents, left_out
 from bulkrunner.domain.report import record_link
 from tests.support import reports
 
@@ -70,6 +70,23 @@ def test_contents_are_bounded() -> None:
     wide = reports.holding("x", deep=deep, many=[str(n) for n in range(1000)])
     assert len(contents(wide)) == MAX_LEAVES
     assert contents({}) == []
+
+
+def test_many_components_hide_nothing_of_the_item() -> None:
+    components = [{"@type": "Item", "shelfLabel": str(n)} for n in range(400)]
+    found = contents(
+        {"@graph": [{"encodingLevel": "x"}, {"hasComponent": components, "z": "sist"}]}
+    )
+    assert len(found) == MAX_LEAVES
+    assert found[:2] == [("z", "sist"), ("hasComponent.0.shelfLabel", "0")]
+    assert found[-1] == ("@record.encodingLevel", "x")
+
+
+def test_how_many_places_are_left_out_is_known() -> None:
+    components = [{"@type": "Item", "shelfLabel": str(n)} for n in range(400)]
+    document = {"@graph": [{"encodingLevel": "x"}, {"hasComponent": components, "z": "sist"}]}
+    assert left_out(document) == 402 - MAX_LEAVES
+    assert left_out(reports.holding("x")) == 0
 
 
 def test_only_short_ids_are_linked() -> None:

@@ -25,11 +25,15 @@ from bulkrunner.adapters.ledger.rows import (
     as_told,
     pick,
 )
+from bulkrunner.adapters.ledger.schema import plans, runs
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.signatures import SshSignatures
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import Plan, PlanState, plan_digest
 from bulkrunner.errors import ChainBroken, SignatureRefused
+
+_UNANSWERED = dict.fromkeys(ANSWER) | {"words": "", "error_id": ""}
+"""What an attempt has of an answer that no event tells of."""
 
 _BATCH_KINDS = ("changes_added", "changes_replaced")
 
@@ -123,6 +127,7 @@ class _Check:
         event = self._chains.last("plan", row["id"])
         if event is None or event["data"]["row"] != row_digest(pick(row, PLAN)):
             yield f"plan {row['id']} is not as its event stored it"
+        yield from self._chains.facts.misfits(plans, row)
         if (row["id"], row["plan_digest"]) != (head["plan"], head["plan_digest"]):
             yield "the bundle's head names another plan"
 
@@ -212,6 +217,7 @@ class _Check:
         event = self._chains.last("run", row["id"])
         if event is None or event["data"]["row"] != row_digest(pick(row, RUN)):
             yield f"run {row['id']} is not as its event stored it"
+        yield from self._chains.facts.misfits(runs, row)
         if row["id"] != self._members.head["run"] or row["plan"] != self._plan["id"]:
             yield "the bundle's run is of another plan"
 
@@ -223,8 +229,8 @@ class _Check:
             what = f"attempt {row['number']} of change {row['change']}"
             if sent.pop(key, None) != row_digest(pick(row, INTENT)):
                 yield f"{what} is not as its event stored it"
-            wanted = answered.pop(key, None)
-            if wanted is not None and wanted != row_digest(pick(row, ANSWER)):
+            wanted = answered.pop(key, _UNANSWERED | {"change": key[0], "number": key[1]})
+            if wanted not in (answer := pick(row, ANSWER), row_digest(answer)):
                 yield f"the answer to {what} is not as its event stored it"
         if sent or answered:
             yield "attempts are missing"
@@ -244,7 +250,11 @@ class _Check:
     def _rest(self) -> Iterator[str]:
         for name in (form.REPORT, form.README):
             self._members.whole(name)
-        yield from ()
+        event = self._chains.exported()
+        told = None if event is None else event["data"].get("report")
+        # The events of older bundles do not tell of the report.
+        if told is not None and told != self._members.head["members"][form.REPORT]:
+            yield "the report is not the one that the bundle was made with"
 
 
 def _documents(

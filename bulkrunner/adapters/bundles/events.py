@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
 from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text
+from bulkrunner.adapters.ledger.facts import Facts
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 
 Event = dict[str, Any]
@@ -33,6 +35,7 @@ class Chains:
         self._of_run: list[Event] = []
         self._entered: list[Event] = []
         self._run_hashes: dict[int, str] = {}
+        self.facts = Facts()
 
     def take(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         """Read every event; yields what does not fit."""
@@ -61,11 +64,9 @@ class Chains:
         yield from self._ends()
 
     def _keep(self, chain: str, row: Mapping[str, Any]) -> None:
-        event = {
-            "position": row["position"],
-            "kind": row["kind"],
-            "data": json.loads(row["data"]),
-        }
+        data = json.loads(row["data"])
+        event = {"position": row["position"], "kind": row["kind"], "data": data}
+        self.facts.take(SimpleNamespace(**row), data)
         if chain != MAIN_CHAIN:
             self._of_run.append(event)
             self._run_hashes[row["position"]] = row["hash"]
@@ -118,6 +119,16 @@ class Chains:
             for event in self._main
             if event["kind"] in kinds and event["data"]["plan"] == plan
         }
+
+    def exported(self) -> Event | None:
+        """Return the event that tells that the bundle was made."""
+        kind = "run_exported" if self._run else "exported"
+        found = [
+            event
+            for event in self._main
+            if event["kind"] == kind and event["data"].get("run") == self._run
+        ]
+        return found[-1] if found else None
 
     def newest(self, kinds: Sequence[str], keys: Sequence[str]) -> dict[tuple[Any, ...], str]:
         """Return the digests of the rows that the run's events of these kinds wrote last."""

@@ -6,12 +6,21 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
-from bulkrunner.adapters.ledger.columns import digest_text
+from bulkrunner.adapters.ledger.columns import Instant, digest_text
 from bulkrunner.adapters.ledger.facts import Facts
 from bulkrunner.adapters.ledger.lines import line_faults
 from bulkrunner.adapters.ledger.rows import (
@@ -221,7 +230,7 @@ def _rows_of(
     table, width = subject.table, len(subject.columns)
     first, name = next(iter(subject.keys.items()))
     names = (*subject.columns, subject.mark, *subject.keys)
-    query = select(*(table.c[name] for name in names)).where(
+    query = select(*(_as_stored(table.c[name]) for name in names)).where(
         table.c[first].in_({data[name] for _, data in told})
     )
     if "run" in table.c:
@@ -233,6 +242,11 @@ def _rows_of(
         )
         for row in connection.execute(query).all()
     }
+
+
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Take a time as the text that it is stored as: that is what its event's digest covers."""
+    return type_coerce(column, String()) if isinstance(column.type, Instant) else column
 
 
 def _name(chain: str) -> str:

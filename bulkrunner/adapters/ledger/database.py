@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
@@ -25,6 +25,12 @@ BUSY_SECONDS = 30.0
 """How long a write waits for another process to finish its own."""
 
 _WRITES = "ledger_writes"
+
+_ALONE = text(
+    f"SELECT set_config('lock_timeout', '{BUSY_SECONDS:.0f}s', true), "
+    "pg_advisory_xact_lock(6401209215)"
+)
+"""Lets one writer at a time into a database on a server, as a file does by itself."""
 
 
 class Database:
@@ -64,6 +70,8 @@ class Database:
             with translated(), self._engine.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
+                    if not self.is_sqlite:
+                        connection.execute(_ALONE)
                     yield connection
 
     @contextmanager
@@ -224,6 +232,7 @@ _DAMAGES = ("malformed", "SQLITE_IOERR_SHORT_READ", "no such table", "no such co
 
 _FAULTS = (
     ("full", "the ledger's disk is full", "make room, then resume"),
+    ("lock timeout", "the ledger is locked by another process", "wait for it, then resume"),
     ("locked", "the ledger is locked by another process", "wait for it or end it, then resume"),
     ("readonly", "the ledger cannot be written", "check its owner and mode, then resume"),
     ("not a database", "the file is not a ledger", "check the ledger's URL"),

@@ -143,15 +143,22 @@ class Snapshot:
 class Exports(Part):
     """Part of the store: what leaves it."""
 
-    def enter_exported(self, plan: str, run: str | None) -> None:
-        """Tell the ledger's chain that a bundle is made; its head then stands for the whole run."""
+    def enter_exported(self, plan: str, run: str | None, *, report: str) -> None:
+        """Tell the ledger's chain that a bundle is made; its head then stands for the whole run.
+
+        Args:
+            plan: its id.
+            run: its id, None for a plan alone.
+            report: digest of the report in the bundle.
+        """
+        told = {"plan": plan, "report": report}
         now = self._clock.now()
         with self._database.write() as connection:
             if run is None:
-                append_main(connection, "exported", {"plan": plan}, at=now)
+                append_main(connection, "exported", told, at=now)
             else:
                 chain = Appender(connection, run)
-                enter_head(chain, "run_exported", {"plan": plan}, at=now)
+                enter_head(chain, "run_exported", told, at=now)
 
     @contextmanager
     def snapshot(self, plan: str, run: str | None) -> Iterator[Snapshot]:

@@ -6,9 +6,9 @@ An event's ``also`` holds such columns of the row that it is about, as they were
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Table, select
 
 from bulkrunner.adapters.ledger.chain import plain_row
 from bulkrunner.adapters.ledger.schema import (
@@ -43,21 +43,42 @@ _KEYS: dict[Table, tuple[str, ...]] = {
 _WORK = frozenset({"intent", "answer", "outcome"})
 
 
+class Event(Protocol):
+    """A row of events, from a ledger or a bundle."""
+
+    @property
+    def chain(self) -> str:
+        """The ledger's own, or a run's id."""
+
+    @property
+    def position(self) -> int:
+        """In the chain, from 1."""
+
+    @property
+    def at(self) -> str:
+        """When, as stored."""
+
+    @property
+    def kind(self) -> str:
+        """What happened."""
+
+
 class Facts:
     """Collects what events say, oldest first, and compares it with the rows."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, _Key], dict[str, tuple[Any, int]]] = {}
+        self._work: dict[str, Event] = {}
         self._orders: dict[str, list[str]] = {"plans": [], "runs": [], "approvals": []}
 
-    def take(self, event: Row[Any], data: Mapping[str, Any]) -> None:
+    def take(self, event: Event, data: Mapping[str, Any]) -> None:
         """Remember what an event says."""
         if event.chain == MAIN_CHAIN:
             self._of_the_ledger(event, data)
         else:
             self._of_a_run(event, data)
 
-    def _of_the_ledger(self, event: Row[Any], data: Mapping[str, Any]) -> None:
+    def _of_the_ledger(self, event: Event, data: Mapping[str, Any]) -> None:
         kind = event.kind
         if kind == "plan_begun":
             self._orders["plans"].append(data["plan"])
@@ -71,36 +92,45 @@ class Facts:
             key = {"id": data["plan"]} if "plan" in data else data
             self._note(plans if "plan" in data else client_uses, key, event, data[ALSO])
 
-    def _of_a_run(self, event: Row[Any], data: Mapping[str, Any]) -> None:
-        key, kind = {"id": event.chain}, event.kind
+    def _of_a_run(self, event: Event, data: Mapping[str, Any]) -> None:
+        kind = event.kind
         if kind in _WORK:
-            self._note(runs, key, event, {"active_at": event.at})
-        elif kind == "moved" and ALSO not in data:
-            self._told.pop((runs.name, (event.chain,)), None)
-        self._note(runs, key, event, _order(kind, data) | data.get(ALSO, {}))
+            self._work[event.chain] = event
+            return
+        if kind == "moved":
+            self._work.pop(event.chain, None)
+            if ALSO not in data:
+                self._told.pop((runs.name, (event.chain,)), None)
+        facts = _order(kind, data) | data.get(ALSO, {})
+        self._note(runs, {"id": event.chain}, event, facts)
 
-    def _note(self, table: Table, key: Mapping[str, Any], event: Row[Any], facts: _Facts) -> None:
+    def _note(self, table: Table, key: Mapping[str, Any], event: Event, facts: _Facts) -> None:
         if not facts:
             return
         names = tuple(str(key[name]) for name in _KEYS[table])
         told = self._told.setdefault((table.name, names), {})
         told.update({name: (value, event.position) for name, value in facts.items()})
 
+    def misfits(self, table: Table, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what one row, as plain data, has otherwise than the last event about it said."""
+        names = tuple(str(row[name]) for name in _KEYS[table])
+        if table is runs and (event := self._work.pop(names[0], None)) is not None:
+            self._note(runs, {"id": names[0]}, event, {"active_at": event.at})
+        for column, (wanted, position) in self._told.pop((table.name, names), {}).items():
+            if row[column] != wanted:
+                chain = f"of the chain of run {names[0]}" if table is runs else _LEDGERS
+                yield (
+                    f"{column} of {_WHAT[table]} {' '.join(names)} is not as event {position} "
+                    f"{chain} told it"
+                )
+
     def faults(self, connection: Connection) -> Iterator[str]:
         """Yield what rows have otherwise than the last event about it said."""
-        for table, keys in _KEYS.items():
+        for table in _KEYS:
             for row in connection.execute(select(table)):
-                values = plain_row(row._mapping)
-                names = tuple(str(values[name]) for name in keys)
-                told = self._told.pop((table.name, names), {})
-                for column, (wanted, position) in told.items():
-                    if values[column] != wanted:
-                        chain = f"of the chain of run {names[0]}" if table is runs else ""
-                        yield (
-                            f"{column} of {_WHAT[table]} {' '.join(names)} is not as event "
-                            f"{position} {chain or _LEDGERS} told it"
-                        )
-        for name, key in self._told:
+                yield from self.misfits(table, plain_row(row._mapping))
+        gone = [*self._told, *((runs.name, (run,)) for run in self._work)]
+        for name, key in gone:
             yield f"what events told of {' '.join(key)} is gone from {name}"
         yield from self._misplaced(connection)
         yield from _wrong_jobs(connection)

@@ -83,6 +83,7 @@ class Blocks:
         details: list[Any] = []
         for item in self._data.changes():
             lines, more = lines_of(item.differences, MAX_VALUE)
+            more += item.beyond
             heads.append(self._head(item, lines, more))
             details.append(self._detail(item, lines, more))
             self.count += 1

@@ -20,8 +20,7 @@ from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.showing import as_text, shorten, visible
 from bulkrunner.adapters.reports.tables import tables_json
 from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
-from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report import ReportData, ReportedChange
 
 _HERE = Path(__file__).parent
 
@@ -65,9 +64,10 @@ class Lines:
         return self.total - len(self.first) - len(self.folded)
 
 
-def first_lines(differences: Sequence[Difference]) -> Lines:
+def first_lines(item: ReportedChange) -> Lines:
     """Split a change's lines into those shown at once, folded away, and left out."""
-    found, more = lines_of(differences, MAX_SHOWN)
+    found, more = lines_of(item.differences, MAX_SHOWN)
+    more += item.beyond
     shown = SHOWN_LINES if len(found) > SHOWN_LINES + 2 else len(found)
     return Lines(first=found[:shown], folded=found[shown:MAX_LINES], total=len(found) + more)
 

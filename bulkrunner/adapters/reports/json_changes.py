@@ -39,6 +39,7 @@ def change_as_dict(item: ReportedChange, plan: str) -> dict[str, Any]:
             {"place": d.place, "kind": d.kind, "before": d.before, "after": d.after}
             for d in item.differences
         ],
+        "differences_left_out": item.beyond,
         "etag": change.etag,
         "before": change.before,
         "after": change.after,

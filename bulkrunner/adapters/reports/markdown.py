@@ -163,7 +163,9 @@ def _pattern(group: PatternGroup, words: Language) -> Iterator[str]:
 def _named(item: ReportedChange) -> str:
     change, bib = item.change, item.change.bib
     named = [bib.title, bib.author, bib.year] if bib else []
-    told = ", ".join(plain(text, 160) for text in [*named, change.sigel or ""] if text)
+    told = ", ".join(
+        plain(text, 160) for text in [*named, change.sigel or "", change.library] if text
+    )
     record = f"[{plain(change.record, 60)}]({item.link})" if item.link else code(change.record)
     return f"{told} {record}".strip()
 

@@ -9,13 +9,16 @@ from typing import Any
 
 from bulkrunner.adapters.reports.files import written_whole
 from bulkrunner.adapters.reports.markdown import code, plain
-from bulkrunner.adapters.reports.showing import as_text
+from bulkrunner.adapters.reports.showing import as_text, one_line
 from bulkrunner.adapters.reports.wording import Language, language
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.plan_diff import Compared, Difference, PlanDiff
 
 DIFF_FORMATS = ("md", "json")
 DIFF_VERSION = 1
+SHOWN_PLACES = 6
+MAX_PLACES = 50
+"""Places of a record that are told, in Markdown and in JSON."""
 
 
 def write_plan_diff(found: PlanDiff, path: Path, *, form: str, lang: str) -> Path:
@@ -62,6 +65,10 @@ def _sample(sample: Compared) -> dict[str, Any]:
         "sigel": change.sigel if change else None,
         "older": sample.older.number if sample.older else None,
         "newer": sample.newer.number if sample.newer else None,
+        "places": [
+            {"place": place, "older": was, "newer": now}
+            for place, was, now in sample.places[:MAX_PLACES]
+        ],
     }
 
 
@@ -99,8 +106,22 @@ def _difference(item: Difference, words: Language) -> Iterator[str]:
     for sample in item.samples:
         if (change := sample.newer or sample.older) is not None:
             yield f"- {_named(change)}"
+            yield from _places(sample, words)
     if item.count > len(item.samples):
         yield f"- {plain(words.text('more', n=words.number(item.count - len(item.samples))))}"
+
+
+def _places(sample: Compared, words: Language) -> Iterator[str]:
+    """Yield what the plans would leave in the record, where that differs."""
+    found = sample.places
+    for place, was, now in found[:SHOWN_PLACES]:
+        told = " → ".join(
+            words.text("absent") if value is None else code(one_line(as_text(value), 120))
+            for value in (was, now)
+        )
+        yield f"  - {plain(words.place(place), 120)}: {told}"
+    if len(found) > SHOWN_PLACES:
+        yield f"  - {plain(words.text('more', n=words.number(len(found) - SHOWN_PLACES)))}"
 
 
 def _state(text: str, words: Language) -> str:

@@ -67,3 +67,5 @@ def report(
             found = program.write_report(ids[0], form=form or "html", language=language, out=out)
         invocation.document.update(found.as_dict())
         invocation.say(str(found.path))
+        if found.head is not None:
+            invocation.say(f"the ledger's head: {found.head}", err=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from bulkrunner.domain.contents import contents
+from bulkrunner.domain.contents import MAX_LEAVES, contents, left_out
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.reading import read_differences
@@ -43,3 +43,10 @@ def differences_of(change: PlannedChange) -> tuple[Difference, ...]:
     """Return what the change does to the document, place by place."""
     differ = _DIFFERS.get(change.action)
     return differ(change) if differ else ()
+
+
+def beyond_of(change: PlannedChange, found: Sequence[Difference]) -> int:
+    """Return how many places of a record that goes away or is made are not among the differences."""
+    if change.action is Action.UPDATE or len(found) < MAX_LEAVES:
+        return 0
+    return left_out(change.before or change.after or {})

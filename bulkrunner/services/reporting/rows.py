@@ -7,15 +7,18 @@ from dataclasses import replace
 from itertools import islice
 
 from bulkrunner.domain.gates import Twin
-from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.report import ORDER, PROBLEMS, ReportedChange, Tried, record_link
 from bulkrunner.domain.run import Outcome, Result, Run
 from bulkrunner.services.planning.bibs import summarise
-from bulkrunner.services.reporting.differences import differences_of
+from bulkrunner.services.reporting.differences import beyond_of, differences_of
 
 BATCH = 200
 """Changes for which is looked up at once what test runs did."""
+
+MAX_NEW = 10_000
+"""New bibs whose titles are kept at a time."""
 
 Counts = Callable[[Mapping[str, str]], bool]
 
@@ -31,6 +34,7 @@ class Rows:
         self._plan = plan
         self._run = run
         self._counts = counts
+        self._new: dict[int, BibSummary | None] = {}
 
     def planned(self) -> Iterator[ReportedChange]:
         """Yield every change as planned."""
@@ -128,11 +132,38 @@ class Rows:
         return replace(reported, result=item.result, attempts=item.attempts, link=link)
 
     def _reported(self, change: PlannedChange) -> ReportedChange:
-        if change.action is Action.CREATE and change.kind == "bib" and change.after:
-            change = replace(change, bib=summarise("", change.after))
+        if change.action is Action.CREATE:
+            change = self._named(change)
+        found = differences_of(change)
         return ReportedChange(
-            change=change, differences=differences_of(change), link=self._link(change.record)
+            change=change,
+            differences=found,
+            beyond=beyond_of(change, found),
+            link=self._link(change.record),
         )
+
+    def _named(self, change: PlannedChange) -> PlannedChange:
+        """Name a new bib, and a holding on one, by what is sent: the catalogue knows neither."""
+        if change.kind == "bib":
+            if change.after is not None:
+                self._remember(change.number, summarise("", change.after))
+            return replace(change, bib=self._new.get(change.number, change.bib))
+        if change.bib is None or change.bib.title:
+            return change
+        bibs = (self._new_bib(number) for number in change.prerequisites)
+        return replace(change, bib=next((bib for bib in bibs if bib is not None), change.bib))
+
+    def _new_bib(self, number: int) -> BibSummary | None:
+        if number not in self._new:
+            (found,) = self._ledger.changes(self._plan.id, numbers=(number,))
+            made = found.action is Action.CREATE and found.kind == "bib" and found.after
+            self._remember(number, summarise("", found.after) if made and found.after else None)
+        return self._new.get(number)
+
+    def _remember(self, number: int, bib: BibSummary | None) -> None:
+        if len(self._new) >= MAX_NEW:
+            self._new.clear()
+        self._new[number] = bib
 
     def _link(self, record: str | None) -> str | None:
         return record_link(self._plan.addresses.get("base_url", ""), record)

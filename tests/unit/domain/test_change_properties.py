@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -96,19 +97,23 @@ WRITTEN = {
         {"at": st.sampled_from(["hasNote", "shelfMark"]), "to": st.just("Thing")}
     ),
 }
-VERBS = st.one_of(
-    [given.map(lambda data, verb=verb: {verb: data}) for verb, given in WRITTEN.items()]
-)
-CHANGES = st.builds(
-    lambda verb, scope, when: (
-        verb
-        | ({"in": scope} if scope is not None else {})
-        | ({"when": when} if when is not None else {})
-    ),
-    VERBS,
-    st.one_of(st.none(), SCOPES),
-    st.one_of(st.none(), CONDITIONS),
-)
+
+
+def changes_of(verb):
+    """Changes by one verb, anywhere and on any condition."""
+    return st.builds(
+        lambda given, scope, when: (
+            {verb: given}
+            | ({"in": scope} if scope is not None else {})
+            | ({"when": when} if when is not None else {})
+        ),
+        WRITTEN[verb],
+        st.one_of(st.none(), SCOPES),
+        st.one_of(st.none(), CONDITIONS),
+    )
+
+
+CHANGES = st.one_of([changes_of(verb) for verb in WRITTEN])
 FORMS = st.fixed_dictionaries({}, optional=SHELF)
 EXAMPLES = st.builds(
     lambda same, match, result: {
@@ -136,7 +141,10 @@ def outcome(document, *written):
     if None in changes:
         return None
     op = Update(source=Source(file="job.yaml"), target=RECORD, changes=changes)
-    return apply_update(document, op, IRIS)
+    result = apply_update(document, op, IRIS)
+    # The program's own guard refuses what alters something else; nothing may come so far.
+    assert isinstance(result, Applied) or result.code != "undeclared_change"
+    return result
 
 
 def changed(document, *written):
@@ -149,9 +157,12 @@ def text(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-@given(DOCUMENTS, st.lists(CHANGES, min_size=1, max_size=3))
-@settings(max_examples=600)
-def test_what_no_change_names_keeps_its_value_form_and_order(document, written):
+@pytest.mark.parametrize("verb", WRITTEN)
+@given(data=st.data())
+@settings(max_examples=100)
+def test_what_no_change_names_keeps_its_value_form_and_order(verb, data):
+    document = data.draw(DOCUMENTS)
+    written = [data.draw(changes_of(verb)), *data.draw(st.lists(CHANGES, max_size=2))]
     before = text(document)
     result = changed(document, *written)
     assert text(document) == before
@@ -184,9 +195,11 @@ def is_repeatable(written):
     return not any(key in asked for place in named - {None} for key in place.split("."))
 
 
-@given(DOCUMENTS, CHANGES.filter(is_repeatable))
-@settings(max_examples=600)
-def test_a_change_made_twice_is_made_once(document, written):
+@pytest.mark.parametrize("verb", WRITTEN)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_a_change_made_twice_is_made_once(verb, data):
+    document, written = data.draw(DOCUMENTS), data.draw(changes_of(verb).filter(is_repeatable))
     once = changed(document, written)
     if once is None:
         return
