@@ -226,6 +226,29 @@ def test_several_into_one_target(level2):
     assert [level2.control.get(record).status for record in gone] == [410] * 3
 
 
+@pytest.mark.parametrize("policy", ["refuse", "skip"])
+def test_the_holdings_of_a_bib_into_one_of_them(level2, policy):
+    """One line names both: each sees what becomes of the one before."""
+    bib, kept = holding(level2, sigel="NO", **{NOTE: ["n"]})
+    gone = level2.made_holding(bib, "Ylm", **{NOTE: ["y"]})
+    merge = StepMerge(into=kept, take=(NOTE,))
+    made = plan(level2, entries(merge, bib, holdings="own", on_duplicate=policy))
+    run = level2.run(made)
+    assert outcomes(level2, run) == [Outcome.APPLIED] * 2
+    assert (notes(level2, kept), level2.control.get(gone).status) == (["n", "y"], 410)
+
+
+def test_the_holdings_of_a_bib_to_one_library_that_has_one(level2):
+    bib, theirs = holding(level2, sigel="NO")
+    mine = level2.made_holding(bib, "Ylm")
+    made = plan(level2, entries(StepMove(to="NO"), bib, holdings="own"))
+    assert sorted(told(level2, made)) == [
+        (Action.REFUSED, "duplicate"),
+        (Action.UNCHANGED, "already_there"),
+    ]
+    assert (held(level2, bib), held(level2, bib, "NO")) == ([mine], [theirs])
+
+
 # --- refused after all: nothing is done by halves --------------------------------------------
 
 

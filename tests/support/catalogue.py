@@ -9,6 +9,7 @@ from typing import Any
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved, ReadAnswer
 from bulkrunner.domain.environment import Permission, Rights
 from bulkrunner.domain.records import Document, held_by, item_of
+from bulkrunner.domain.searches import Held
 
 BASE = "https://libris-stg.kb.se/"
 LIBRARY = "https://libris.kb.se/library/"
@@ -101,6 +102,13 @@ class MemoryCatalogue:
             record
             for record, document in self.records.items()
             if item_of(document) == bib_iri and held_by(document) == sigel
+        )
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        return tuple(
+            Held(record=record, sigel=held_by(document))
+            for record, document in self.records.items()
+            if item_of(document) == bib_iri
         )
 
     def links_to(self, iri: str) -> tuple[str, ...]:

@@ -206,6 +206,8 @@ class Acting(Saving):
             )
 
         change = self._resolver.concern(case.other(into), build, case.look, kind="holding")
+        if change.code == "same_record" and case.entry.step.holdings is not None:
+            raise PassedOver("same_record", "the other holdings of the bib are merged into it")
         if change.code == "same_record":
             raise Refused(_same_record())
         if change.action in (Action.REFUSED, Action.NOT_FOUND):

@@ -16,12 +16,12 @@ from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.services.planning.earlier import Item
-from bulkrunner.services.planning.entering import Entering, Resolved
+from bulkrunner.services.planning.entering import Entering, Entry, Resolved
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.policing import policed
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.stepping import Stepping
-from bulkrunner.services.planning.steps import Draft
+from bulkrunner.services.planning.steps import Draft, Portion
 from bulkrunner.services.planning.view import Look, View
 
 BATCH = 200
@@ -106,10 +106,8 @@ class BatchPlanner:
         done = 0
         try:
             for (place, item), one in zip(batch, resolved, strict=False):
-                fresh = one
-                if entering.is_stale(one):
-                    fresh = self._resolve(place, item, sure=True)
-                entering.enter(fresh)
+                anew = entering.means_others(one)
+                entering.enter_whole(self._resolve(place, item, sure=True) if anew else one)
                 done += 1
         except BulkRunnerError as error:
             fault = error
@@ -118,10 +116,10 @@ class BatchPlanner:
         self._last += len(entering.added)
         return entering, done, fault
 
-    def _resolved(self, batch: Sequence[Numbered]) -> tuple[list[Resolved], BulkRunnerError | None]:
+    def _resolved(self, batch: Sequence[Numbered]) -> tuple[list[Entry], BulkRunnerError | None]:
         """Return what comes of the entries up to the first that could not be looked at, and why."""
         futures = [self._pool.submit(self._resolve, *item) for item in batch]
-        found: list[Resolved] = []
+        found: list[Entry] = []
         try:
             for (place, _), future in zip(batch, futures, strict=True):
                 found.append(future.result())
@@ -133,24 +131,45 @@ class BatchPlanner:
                 future.cancel()
         return found, None
 
-    def _resolve(self, place: int, item: Item, *, sure: bool = False) -> Resolved:
+    def _resolve(self, place: int, item: Item, *, sure: bool = False) -> Entry:
         if self._stop.is_set():
             raise Interrupted("planning was stopped")
         blind = not sure and self._is_first_of_all(item)
         look = Look(self._view, blind=blind)
-        drafts = policed(self._drafts(place, item, look), self._parts.forbidden)
-        return Resolved(drafts=drafts, asked=frozenset(look.asked), blind=blind)
+        portions = self._portions(place, item, look)
+        records = [
+            self._resolved_as(one.drafts, one.asked, one.act, blind=blind) for one in portions
+        ]
+        return Entry(records=records, asked=frozenset(look.asked))
 
-    def _drafts(self, place: int, item: Item, look: Look) -> list[Draft]:
+    def _resolved_as(
+        self,
+        drafts: Sequence[Draft],
+        asked: frozenset[str],
+        act: Callable[[Look], Sequence[Draft]],
+        *,
+        blind: bool,
+    ) -> Resolved:
+        def again() -> Resolved:
+            anew = Look(self._view)
+            made = act(anew)
+            return self._resolved_as(made, frozenset(anew.asked), act, blind=False)
+
+        held = policed(drafts, self._parts.forbidden)
+        return Resolved(drafts=held, asked=asked, blind=blind, again=again)
+
+    def _portions(self, place: int, item: Item, look: Look) -> list[Portion]:
+        """Return what an entry comes to; what it means is looked up with the given look."""
         match item:
             case InputLine():
                 return []
             case StepEntry():
                 return self._parts.stepping.resolve(item, look)
             case Restore():
-                return self._parts.restorer.restore(item, look)
+                return [_portion(lambda anew: self._parts.restorer.restore(item, anew), look)]
             case _:
-                return [self._parts.explicit.resolve(place, item, look)]
+                explicit = self._parts.explicit
+                return [_portion(lambda anew: [explicit.resolve(place, item, anew)], look)]
 
     def _key(self, item: Item) -> str | None:
         """Return by what an entry's record will be looked for in the plan."""
@@ -165,6 +184,12 @@ class BatchPlanner:
         return self._last == 0 or (
             self._first_step == item.step.number and item.step.action.concerns_one
         )
+
+
+def _portion(act: Callable[[Look], Sequence[Draft]], look: Look) -> Portion:
+    own = look.another()
+    drafts = act(own)
+    return Portion(drafts=drafts, asked=frozenset(own.asked), act=act)
 
 
 def skipped(items: Iterator[Item], done: int) -> Iterator[Numbered]:

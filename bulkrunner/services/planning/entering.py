@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bulkrunner.domain.created import renumbered
@@ -11,6 +11,7 @@ from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
+from bulkrunner.errors import BulkRunnerError
 from bulkrunner.services.planning.combining import parts_of
 from bulkrunner.services.planning.steps import Draft, as_refused
 from bulkrunner.services.planning.view import View
@@ -24,16 +25,31 @@ FAILED = (Action.REFUSED, Action.NOT_FOUND)
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """What became of one entry.
+    """What became of one record of an entry, or of the entry where it names none.
 
     Attributes:
         asked: the parts of the plan that it depends on.
         blind: only those of its own batch were looked at.
+        again: resolves the record once more, with all that was entered meanwhile.
     """
 
     drafts: Sequence[Draft]
+    again: Callable[[], Resolved]
     asked: frozenset[str] = frozenset()
     blind: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What became of one entry of the manifest.
+
+    Attributes:
+        asked: the parts of the plan that decided which records it means.
+        records: in order; a later one may depend on an earlier one.
+    """
+
+    records: Sequence[Resolved]
+    asked: frozenset[str] = frozenset()
 
 
 class Entering:
@@ -67,18 +83,39 @@ class Entering:
         """Changes that take the places of others."""
         return [self._changes[number] for number in sorted(self._changes) if number <= self._last]
 
-    def look_up(self, batch: Sequence[Resolved]) -> None:
+    def look_up(self, batch: Sequence[Entry]) -> None:
         """Find out which records of the batch the plan concerns already."""
         keys = [
             draft.change.target_key
-            for resolved in batch
+            for entry in batch
+            for resolved in entry.records
             for draft in resolved.drafts
             if draft.change.target_key and not draft.change.number
         ]
         self._taken = set(self._ledger.taken_targets(self._plan, keys)) if keys else set()
 
-    def is_stale(self, resolved: Resolved) -> bool:
-        """Tell whether the plan has changed, or was not looked at, where it matters to an entry."""
+    def means_others(self, entry: Entry) -> bool:
+        """Tell whether an entry may mean other records than it did when it was resolved."""
+        return self._view.is_stale(entry.asked)
+
+    def enter_whole(self, entry: Entry) -> None:
+        """Enter what became of an entry's records one after the other; all of it or nothing.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer; nothing was entered.
+        """
+        kept = (dict(self._changes), self._next, self._view.kept()) if entry.records[1:] else None
+        try:
+            for resolved in entry.records:
+                self.enter(resolved.again() if self._is_stale(resolved) else resolved)
+        except BulkRunnerError:
+            if kept is not None:
+                self._changes, self._next = kept[0], kept[1]
+                self._view.back_to(kept[2])
+            raise
+
+    def _is_stale(self, resolved: Resolved) -> bool:
+        """Tell whether the plan has changed, or was not looked at, where it matters to a record."""
         keys = {
             draft.change.target_key
             for draft in resolved.drafts
@@ -88,7 +125,7 @@ class Entering:
         return self._view.is_stale(resolved.asked | keys) or not self._taken.isdisjoint(unseen)
 
     def enter(self, resolved: Resolved) -> None:
-        """Give the drafts of one entry their numbers, in order."""
+        """Give the drafts of one record their numbers, in order."""
         made: list[PlannedChange] = []
         for draft in resolved.drafts:
             change = draft.change

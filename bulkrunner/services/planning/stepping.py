@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +41,7 @@ from bulkrunner.services.planning.steps import (
     Edit,
     Known,
     PassedOver,
+    Portion,
     Refused,
     Removal,
     Task,
@@ -77,8 +78,8 @@ class Stepping:
         self._calling = calling
         self._acting = acting
 
-    def resolve(self, entry: StepEntry, look: Look) -> list[Draft]:
-        """Return the changes that one entry comes to, at least one.
+    def resolve(self, entry: StepEntry, look: Look) -> list[Portion]:
+        """Return what becomes of each record that one entry means, or of the entry where it is none.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
@@ -95,13 +96,15 @@ class Stepping:
         )
         records = self._resolver.attempt(task, lambda: self._selecting.records(entry, look))
         if isinstance(records, PlannedChange):
-            return [Draft(change=records)]
-        drafts: list[Draft] = []
-        for record in records:
-            made = self._act(entry, replace(task, ref=record), look)
-            drafts += [_moved(draft, len(drafts)) for draft in made]
-        drafts += [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
-        return drafts
+            return [_settled([Draft(change=records)])]
+        portions = [self._portion(entry, replace(task, ref=one), look.another()) for one in records]
+        foreign = [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
+        return [*portions, _settled(foreign)] if foreign else portions
+
+    def _portion(self, entry: StepEntry, task: Task, look: Look) -> Portion:
+        drafts = self._act(entry, task, look)
+        asked = frozenset(look.asked)
+        return Portion(drafts=drafts, asked=asked, act=lambda anew: self._act(entry, task, anew))
 
     def _passed_over(self, task: Task, held: Held) -> Draft:
         """Return what becomes of another library's holding: nothing, and not in silence."""
@@ -248,9 +251,6 @@ def operation_of(entry: StepEntry, ref: str) -> Operation:
             raise NotImplementedError(f"{type(step.action).__name__} is no single operation")
 
 
-def _moved(draft: Draft, by: int) -> Draft:
-    return replace(
-        draft,
-        needs=tuple(place + by for place in draft.needs),
-        refers={number: place + by for number, place in draft.refers.items()},
-    )
+def _settled(drafts: Sequence[Draft]) -> Portion:
+    """Return drafts that depend on nothing in the plan."""
+    return Portion(drafts=drafts, act=lambda _: drafts)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Applied, Refusal
 from bulkrunner.domain.plan import HOLDING_KEY, Action, BibSummary, Made, Origin, PlannedChange
 from bulkrunner.domain.records import Document
+
+if TYPE_CHECKING:
+    from bulkrunner.services.planning.view import Look
 
 MAX_DEPTH = 100
 """Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
@@ -238,6 +241,20 @@ class Draft:
     needs: tuple[int, ...] = ()
     alone: bool = False
     refers: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portion:
+    """What becomes of one record that an entry means.
+
+    Attributes:
+        asked: the parts of the plan that it depends on.
+        act: resolves the record, as often as need be, with a look at the plan.
+    """
+
+    drafts: Sequence[Draft]
+    act: Callable[[Look], Sequence[Draft]]
+    asked: frozenset[str] = frozenset()
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import PlanLedger
 
 MAX_CHAIN = 10_000
 """Changes looked at to find out whether one waits for another."""
+
+
+Kept: TypeAlias = tuple[dict[int, PlannedChange], dict[str, int], set[str]]
 
 
 class View:
@@ -28,6 +32,14 @@ class View:
         self._numbers = {}
         self._written = set()
         self._fetched = {}
+
+    def kept(self) -> Kept:
+        """Return the batch as it is, to come back to."""
+        return dict(self._batch), dict(self._numbers), set(self._written)
+
+    def back_to(self, kept: Kept) -> None:
+        """Forget what was added since."""
+        self._batch, self._numbers, self._written = kept
 
     def fetch(self, keys: Sequence[str]) -> None:
         """Look the keys of a batch up at once; what is stored stays as it is meanwhile."""
@@ -89,6 +101,10 @@ class Look:
         self._view = view
         self._blind = blind
         self.asked: set[str] = set()
+
+    def another(self) -> Look:
+        """Return a look of the same kind that remembers nothing yet."""
+        return Look(self._view, blind=self._blind)
 
     def of(self, keys: Sequence[str], *, sure: bool = False) -> dict[str, PlannedChange]:
         """Return for each target key or place the change that has it.

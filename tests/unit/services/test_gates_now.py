@@ -224,7 +224,7 @@ def test_a_manifests_policy_stands_before_the_configurations():
         ("resume_max_idle_days", 1, 7, 1),
         ("functions", "none", "confined", "none"),
         ("functions", "confined", "none", "none"),
-        ("functions", "unconfined", "confined", "confined"),
+        ("functions", "any", "confined", "confined"),
     ],
 )
 def test_a_configured_value_stricter_than_built_in_stands(name, configured, manifest, counts):
