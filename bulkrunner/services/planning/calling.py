@@ -28,9 +28,9 @@ from bulkrunner.domain.patterns import parts_of_update
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
-from bulkrunner.services.planning.entering import FAILED, refused
 from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
+from bulkrunner.services.planning.refusing import FAILED, refused, refused_entry
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Draft,
@@ -42,7 +42,6 @@ from bulkrunner.services.planning.steps import (
     Task,
     Undecided,
     Wish,
-    as_refused,
     demand,
 )
 from bulkrunner.services.planning.view import Look
@@ -134,15 +133,7 @@ class Calling:
         found = self._resolver.attempt(task, ask)
         if isinstance(found, PlannedChange):
             return found
-        return PlannedChange(
-            number=0,
-            record=task.ref,
-            given=task.given,
-            source=task.source,
-            operation={},
-            step=task.step,
-            **as_refused(found),
-        )
+        return refused_entry(task, found)
 
     # --- the call ----------------------------------------------------------------------------
 
@@ -247,11 +238,11 @@ class Calling:
             for number, change in enumerate(before, start=1):
                 demand(_not_done(number, change))
             if isinstance(op, FunctionFault):
-                return _refused(task, _unusable(op, place))
+                return refused_entry(task, _unusable(op, place))
             found = self._operating.waits(op, lambda number: before[number - IN_ANSWER - 1])
             found = replace(found, numbers=())  # it waits for all that come before it
         except Refused as error:
-            return _refused(task, error.refusal)
+            return refused_entry(task, error.refusal)
         named = replace(task, ref=_named(op, place), verb=type(op).__name__.lower())
         return _once(self._operating.planned(op, named, found, look), before)
 
@@ -299,16 +290,3 @@ def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChan
             )
             return replace(refused(change, refusal), number=0, target_key=None)
     return change
-
-
-def _refused(task: Task, refusal: Refusal) -> PlannedChange:
-    return PlannedChange(
-        number=0,
-        record=task.ref,
-        given=task.given,
-        source=task.source,
-        operation={},
-        declared=task.verb,
-        step=task.step,
-        **as_refused(refusal),
-    )

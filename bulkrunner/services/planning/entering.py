@@ -12,15 +12,12 @@ from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
 from bulkrunner.errors import BulkRunnerError
-from bulkrunner.services.planning.combining import parts_of
-from bulkrunner.services.planning.steps import Draft, as_refused
+from bulkrunner.services.planning.refusing import FAILED, fallen, is_for, refused
+from bulkrunner.services.planning.steps import Draft
 from bulkrunner.services.planning.view import View
 
 SHOWN = 5
 """Records named in a refusal."""
-
-
-FAILED = (Action.REFUSED, Action.NOT_FOUND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,21 +205,6 @@ def _takes_link_away(change: PlannedChange, iri: object) -> bool:
     return iri not in set(iter_ids(change.after))
 
 
-def refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
-    """Return a change that is refused after all."""
-    bare = replace(
-        change,
-        after=None,
-        predicted=None,
-        before_fingerprint=None,
-        after_fingerprint=None,
-        cleanups=(),
-        pattern="",
-        prerequisites=(),
-    )
-    return replace(bare, **as_refused(refusal))
-
-
 def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
     refusal = Refusal(
         code="duplicate_operation",
@@ -237,23 +219,6 @@ def _circular(number: int) -> Refusal:
         code="circular",
         message=f"it would wait for change {number}, which waits for it",
         hint="do it in another order, or in two jobs",
-    )
-
-
-def is_for(other: PlannedChange, change: PlannedChange) -> bool:
-    """Tell whether a change is made, also, for the sake of another one: it takes its content in."""
-    own = [(part.step, part.source) for part in parts_of(change)]
-    return other.action in WRITING and any(
-        not part.subject and (part.step, part.source) in own for part in parts_of(other)
-    )
-
-
-def fallen(needed: PlannedChange) -> Refusal:
-    """Return the refusal of a change that belongs to one that is refused."""
-    return Refusal(
-        code="prerequisite",
-        message=f"it belongs to change {needed.number}, which is refused: {needed.code}",
-        hint="put that one right first",
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from bulkrunner.domain.created import PREFIX
 from bulkrunner.domain.iris import IriMap
@@ -12,7 +10,8 @@ from bulkrunner.domain.job import Create, Operation, Unreadable
 from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.services.planning.operating import Operating
-from bulkrunner.services.planning.steps import Draft, Refused, Task, as_refused
+from bulkrunner.services.planning.refusing import refused_entry
+from bulkrunner.services.planning.steps import Draft, Refused, Task
 from bulkrunner.services.planning.view import Look
 
 
@@ -47,7 +46,7 @@ class Explicit:
         try:
             found = self._operating.waits(declared, look.numbered)
         except Refused as refused:
-            return Draft(change=_refused(task, as_refused(refused.refusal)), alone=True)
+            return Draft(change=refused_entry(task, refused.refusal), alone=True)
         change = self._operating.planned(declared, task, found, look)
         numbers = tuple(sorted({*change.prerequisites, *found.numbers}))
         return Draft(change=replace(change, prerequisites=numbers), alone=True)
@@ -69,16 +68,4 @@ def _unreadable(declared: Unreadable) -> PlannedChange:
         operation={},
         code=declared.code,
         message=declared.message,
-    )
-
-
-def _refused(task: Task, fields: Mapping[str, Any]) -> PlannedChange:
-    return PlannedChange(
-        number=0,
-        record=task.ref,
-        given=task.given,
-        source=task.source,
-        declared=task.verb,
-        operation=task.operation,
-        **fields,
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import PlanLedger
-from bulkrunner.services.planning.entering import fallen, is_for, refused
+from bulkrunner.services.planning.refusing import fallen, is_for, refused
 
 PAGE = 200
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.plan import WRITING, PlannedChange
+from bulkrunner.domain.plan import WRITING
 from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
-from bulkrunner.services.planning.steps import Draft, as_refused
+from bulkrunner.services.planning.refusing import refused
+from bulkrunner.services.planning.steps import Draft
 
 
 def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draft]:
@@ -27,21 +28,9 @@ def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draf
         code=FORBIDDEN,
         message=f"rule {rule.id} forbids to change {touched[0]} ({rule.source})",
     )
-    return [replace(draft, change=_refused(draft.change, refusal)) for draft in drafts]
-
-
-def _refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
-    if change.action not in WRITING:
-        return change
-    bare = replace(
-        change,
-        after=None,
-        predicted=None,
-        before_fingerprint=None,
-        after_fingerprint=None,
-        cleanups=(),
-        pattern="",
-        prerequisites=(),
-        links=(),
-    )
-    return replace(bare, **as_refused(refusal))
+    return [
+        replace(draft, change=refused(draft.change, refusal))
+        if draft.change.action in WRITING
+        else draft
+        for draft in drafts
+    ]

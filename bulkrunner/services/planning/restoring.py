@@ -24,7 +24,7 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.undo import Restore, again_key, changed_paths, restored, without_own_id
 from bulkrunner.services.planning.again import Again
 from bulkrunner.services.planning.drafting import Fields
-from bulkrunner.services.planning.entering import FAILED
+from bulkrunner.services.planning.refusing import FAILED
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Creation,
