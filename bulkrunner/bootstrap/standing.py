@@ -32,10 +32,13 @@ class Standing(Gating):
         return Starting(self.ledger, self.clock, alive=is_alive)
 
     def _statuses(self) -> StatusService:
+        from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.outlook import Outlooks
         from bulkrunner.services.status import StatusService
 
-        outlooks = Outlooks(self.ledger, self.clock, environment=self._environment_of)
+        outlooks = Outlooks(
+            self.ledger, self.clock, environment=self._environment_of, alive=is_alive
+        )
         return StatusService(self.ledger, gates=self.gates_asking, outlooks=outlooks)
 
     def _environment_of(self, plan: str) -> Environment | None:

@@ -12,7 +12,7 @@ from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.nights import Hours, end_of_writes
 from bulkrunner.domain.ports import Clock, Ledger
-from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.run import Outcome, Owner, Run, RunState
 from bulkrunner.domain.windows import is_open, next_closing, next_opening
 
 SAMPLE = 200
@@ -24,26 +24,41 @@ IDLE = 60.0
 ENOUGH = 5
 """Gaps between outcomes that are needed to speak of a speed."""
 
-BLANK: dict[str, Any] = dict.fromkeys(("paused", "waiting", "rate", "window", "done_at"))
+BLANK: dict[str, Any] = dict.fromkeys(("paused", "driven", "waiting", "rate", "window", "done_at"))
 
 
 class Outlooks:
     """Reads the ledger; the environment is the plan's, with the speed that it may use."""
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, *, environment: Callable[[str], Environment | None]
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        environment: Callable[[str], Environment | None],
+        alive: Callable[[Owner], bool | None],
     ) -> None:
-        """Take parts; ``environment`` gives that of a plan's id, None where it is gone."""
+        """Take parts.
+
+        Args:
+            ledger: of the runs.
+            clock: to compare leases with.
+            environment: gives that of a plan's id, None where it is gone.
+            alive: tells whether an owner's process lives, None where that is unknown.
+        """
+        self._alive = alive
         self._ledger = ledger
         self._clock = clock
         self._environment = environment
 
     def is_driven(self, run: Run) -> bool:
-        """Tell whether somebody's lease of a running run is good."""
+        """Tell whether a process that may live has a good lease of a running run."""
         if run.state is not RunState.RUNNING:
             return False
         lease = self._ledger.lease(run.id)
-        return lease is not None and lease.expires_at > self._clock.now()
+        if lease is None or lease.expires_at <= self._clock.now():
+            return False
+        return self._alive(lease.owner) is not False
 
     def of(self, run: Run, outcomes: Mapping[str, int]) -> dict[str, Any]:
         """Return plain data; nulls where the run is not being driven."""
@@ -52,7 +67,7 @@ class Outlooks:
         now, driven = self._clock.now(), self.is_driven(run)
         wait = self._ledger.wait_of(run.id) if driven else None
         environment = self._environment(run.plan)
-        found: dict[str, Any] = {**BLANK, "paused": run.paused}
+        found: dict[str, Any] = {**BLANK, "paused": run.paused, "driven": driven}
         if wait is not None:
             found["waiting"] = {"reason": wait.reason, "until": _text(wait.until)}
         if environment is None:
@@ -95,6 +110,8 @@ def outlook_lines(run: Mapping[str, Any]) -> Iterator[str]:
     if waiting := run.get("waiting"):
         until = f", until {_minute(waiting['until'])}" if waiting["until"] else ""
         yield f"    waits: {waiting['reason']}{until}"
+    elif run.get("driven") is False:
+        yield f"    no process works on it; go on with: bulkrunner resume {run['run']}"
     elif run.get("paused"):
         yield f"    paused; go on with: bulkrunner resume {run['run']}"
     if window := run.get("window"):

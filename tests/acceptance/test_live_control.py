@@ -105,6 +105,11 @@ def test_places_of_a_killed_process_are_free_at_once(place, own):
     wait_until(lambda: any(fault["fired"] for fault in staging.faults()))
     killed.kill()
     killed.communicate()
+    (run,) = place("status").document["runs"]
+    shown = place("status", run["run"]).document
+    (orphan,) = shown["runs"]
+    assert (orphan["state"], orphan["driven"]) == ("running", False)
+    assert shown["next"] == f"bulkrunner resume {orphan['run']}"
     assert place("run", jobs[1], "--env", "staging").document["outcomes"]["applied"] == half
     with contextlib.closing(sqlite3.connect(place.ledger)) as ledger:
         assert ledger.execute("select count(*) from places").fetchone() == (0,)

@@ -110,9 +110,21 @@ def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
             concurrency=4,
             **{name: TEST_ADDRESSES[name] for name in ("base_url", "token_url", "base_uri")},
         )
-        outlooks = Outlooks(ledger, clock, environment=lambda _: environment)
+        alive = {"now": True}
+        outlooks = Outlooks(
+            ledger, clock, environment=lambda _: environment, alive=lambda _: alive["now"]
+        )
         found = outlooks.of(run, ledger.outcomes("r1"))
+        alive["now"] = False
+        orphan = outlooks.of(run, ledger.outcomes("r1"))
     # One was sent tonight and one may be; two in the next night, the last in the one after it.
     done = datetime.fromisoformat(found["done_at"])
     begins = datetime(2026, 3, 3, 17, 0, tzinfo=UTC)
     assert timedelta(0) < done - begins < timedelta(seconds=2)
+    assert (found["driven"], orphan["driven"], orphan["done_at"]) == (True, False, None)
+
+
+def test_lines_say_that_nobody_drives_the_run():
+    run = {"run": "r-1", "paused": False, "driven": False, "waiting": None, "done_at": None}
+    (line,) = outlook_lines(run)
+    assert line == "    no process works on it; go on with: bulkrunner resume r-1"
