@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,16 @@ class Status:
                 yield f"  rule {result.rule.id:<12} {result.rule.level.value:<6} {result.said}"
         if self.next:
             yield f"next: {self.next}"
+
+
+def _params(given: Mapping[str, Any]) -> str:
+    """Return the options that give a plan the same values of its parameters."""
+    words = (f"{name}={_as_given(value)}" for name, value in given.items())
+    return "".join(f" --param {shlex.quote(word)}" for word in words)
+
+
+def _as_given(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class StatusService:
@@ -143,6 +154,30 @@ class StatusService:
             **outlook,
         }
 
+    def after_yes(self, plan: Plan, gates: Iterable[GateResult]) -> tuple[list[str], str]:
+        """Return what to know after a yes, and the next command that can work.
+
+        Args:
+            plan: that the yes is to.
+            gates: as they are now, but for the rights, which the login is asked for later.
+        """
+        if plan.addresses.get("kind") != Kind.PRODUCTION:
+            return ["this is a plan for a test environment; no approval is needed"], (
+                self.next_command(plan)
+            )
+        if self._ledger.runs(plan=plan.id):
+            return [], self.next_command(plan)
+        said, named = [], ""
+        newest = self._ledger.plans(job=plan.job, environment=plan.environment)[0]
+        if newest.id != plan.id:
+            said.append(f"plan {newest.id} is newer and is what run takes, unless --plan is given")
+            named = f" --plan {plan.id}"
+        closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
+        if closed:
+            said += [f"not yet: gate {gate.name} is closed: {gate.reason}" for gate in closed]
+            return said, f"bulkrunner status {plan.id}"
+        return said, self.next_command(plan) + named
+
     def next_command(self, plan: Plan) -> str:
         """Return the command that takes the plan's job one step further on its road."""
         folder = shlex.quote(plan.folder)
@@ -170,7 +205,8 @@ class StatusService:
             return f"bulkrunner report {run.id}"
         if production:
             return f"bulkrunner verify {run.id}"
-        return f"bulkrunner plan {folder} --env production"
+        given = self._ledger.plan(run.plan).manifest.get("parameters") or {}
+        return f"bulkrunner plan {folder} --env production{_params(given)}"
 
     def _is_driven(self, run: Run) -> bool:
         """Tell whether a process works on a run, or waits by itself."""

@@ -130,7 +130,9 @@ def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
         asked = Conditions.from_dict(answer["conditions"]).describe()
         more = f"; conditions: {asked}" if asked else ""
         more += "" if answer["counts"] else "; counts no more, a later answer does"
-        invocation.say(f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}{more}")
+        invocation.say(
+            f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}{more}"
+        )
     if found.run:
         outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
         invocation.say(f"  run {found.run}: {outcomes or 'nothing was done'}")
