@@ -52,7 +52,7 @@ class Standing(Gating):
         from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.ordering import Ordering
 
-        return Ordering(self.ledger, alive=is_alive, by=self.account())
+        return Ordering(self.ledger, self.clock, alive=is_alive, by=self.account())
 
     def most_rate(self, run: Run) -> float | None:
         """Return the writes per second that the run may be given; None: any number."""
@@ -61,11 +61,11 @@ class Standing(Gating):
         return most_rate(self.settings.environment(plan.environment), agreement.get("rate"))
 
     def watch(self, prefix: str | None) -> Iterator[Status]:
-        """Yield where things stand every other second, until nothing is running; asks no login."""
+        """Yield where things stand every other second, until nothing is driven; asks no login."""
         while True:
             status = self.status(prefix, with_gates=False)
             yield status
-            if all(run["state"] != "running" for run in status.runs):
+            if not any(run["driven"] for run in status.runs):
                 return
             self.clock.sleep(WATCH_EVERY)
 

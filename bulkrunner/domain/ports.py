@@ -465,6 +465,9 @@ class RunLedger(Protocol):
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop."""
 
+    def void_stop(self, run: str, *, reason: str) -> None:
+        """Forget a stop that nobody is left to obey; nothing where another was asked for since."""
+
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
 

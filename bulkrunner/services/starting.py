@@ -156,18 +156,6 @@ class Starting:
             raise UsageError(f"plan {found.id} has no run", hint="bulkrunner status")
         return runs[0]
 
-    def ask_to_stop(self, prefix: str, who: str) -> Run:
-        """Ask whoever drives the run to stop.
-
-        Raises:
-            UsageError: the run is not running.
-        """
-        run = self.run_of(prefix)
-        if run.state is not RunState.RUNNING:
-            raise UsageError(f"run {run.id} is {run.state}; there is nothing to stop")
-        self._ledger.request_stop(run.id, reason=f"stopped by {who}")
-        return run
-
 
 def _is_complete(plan: Plan) -> bool:
     return plan.state is PlanState.COMPLETE

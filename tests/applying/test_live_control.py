@@ -33,7 +33,7 @@ class Started:
         self.id = self.executor.start(plan, f"r-{plan.id}").id
         self.ended = None
         self.thread = threading.Thread(target=self._run, args=(hold,))
-        self.orders = Ordering(rig.ledger, alive=lambda _: True, by="ulla@desk")
+        self.orders = Ordering(rig.ledger, rig.parts().clock, alive=lambda _: True, by="ulla@desk")
 
     def _run(self, hold):
         self.ended = self.executor.run(self.id, hold=hold)
@@ -119,10 +119,42 @@ def test_a_paused_run_whose_process_died_goes_on_with_resume(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
     rig.ledger.pause_run(run, paused=True, by="ulla@desk")
-    dead = Ordering(rig.ledger, alive=lambda _: False, by="ulla@desk")
+    dead = Ordering(rig.ledger, rig.parts().clock, alive=lambda _: False, by="ulla@desk")
     assert dead.lift(rig.ledger.run(run)) is None
     assert rig.resume(run).state is RunState.COMPLETED
     assert not rig.ledger.run(run).paused
+
+
+def test_an_order_to_a_dead_process_does_not_stop_the_next_one(rig, own):
+    plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
+    run = rig.run_until_killed(plan, catalogue={"put": before_it})
+    rig.ledger.request_stop(run, reason="stopped by ulla@desk")  # obeyed by nobody
+    assert rig.resume(run).state is RunState.COMPLETED
+    assert rig.ledger.check() == []
+
+
+def test_a_no_to_the_plan_outlives_the_process(rig, own):
+    plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
+    run = rig.run_until_killed(plan, catalogue={"put": before_it})
+    rig.ledger.request_stop(run, reason="rejected by Ulla")
+    ended = rig.resume(run)
+    assert (ended.state, ended.stop_reason) == (RunState.STOPPED, "rejected by Ulla")
+
+
+def test_no_order_is_left_where_nobody_drives_the_run(rig, own):
+    plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
+    run = rig.ledger.run(rig.run_until_killed(plan, catalogue={"put": before_it}))
+    clock = rig.parts().clock
+    dead = Ordering(rig.ledger, clock, alive=lambda _: False, by="ulla@desk")
+    for order in (dead.pause, dead.stop):
+        with pytest.raises(UsageError, match="no process drives run") as refused:
+            order(run)
+        assert refused.value.hint == f"go on with: bulkrunner resume {run.id}"
+    assert dead.rate(run, 3, most=None).rate == 3
+    orders = rig.ledger.orders(run.id)
+    assert (orders.stop, orders.paused, orders.rate) == (None, False, 3)
+    unknown = Ordering(rig.ledger, clock, alive=lambda _: None, by="ulla@desk")
+    assert unknown.pause(run).paused  # on another host it may live, as long as its lease does
 
 
 def test_another_rate_is_obeyed_and_kept_over_an_interruption(rig, own):
@@ -152,7 +184,7 @@ def test_no_more_than_is_agreed(rig, own):
 
 def test_orders_are_for_running_runs(rig, own):
     run = rig.run(rig.plan(setting(next(own), "He")))
-    orders = Ordering(rig.ledger, alive=lambda _: True, by="ulla@desk")
+    orders = Ordering(rig.ledger, rig.parts().clock, alive=lambda _: True, by="ulla@desk")
     with pytest.raises(UsageError, match="completed; there is nothing to pause"):
         orders.pause(run)
     with pytest.raises(UsageError, match="completed"):

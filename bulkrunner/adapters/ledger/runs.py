@@ -240,6 +240,16 @@ class Runs(Part):
         with self._database.read() as connection:
             return connection.scalar(select(runs.c.stop_request).where(runs.c.id == run))
 
+    def void_stop(self, run: str, *, reason: str) -> None:
+        """Forget a stop that nobody is left to obey; nothing where another was asked for since."""
+        same = (runs.c.id == run) & (runs.c.stop_request == reason)
+        with self._database.write() as connection:
+            if connection.execute(update(runs).where(same).values(stop_request=None)).rowcount == 1:
+                chain = Appender(connection, run)
+                data = {"reason": reason[:MAX_REASON], ALSO: {"stop_request": None}}
+                chain.append("stop_void", data, at=self._clock.now())
+                chain.flush()
+
     def _move_run(
         self,
         connection: Connection,

@@ -32,6 +32,12 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
         run = program.starting().run_of(id)
         found = program.ordering().rate(run, rate, most=program.most_rate(run))
         invocation.document.update(run=found.id, state=found.state.value, rate=found.rate)
+        if program.ordering().is_orphan(found):
+            invocation.say(
+                f"no process drives run {found.id}; once it goes on it sends at most {rate:g} "
+                f"writes/s: bulkrunner resume {found.id}"
+            )
+            return
         invocation.say(f"run {found.id} sends at most {rate:g} writes/s from now on")
 
 
@@ -43,6 +49,6 @@ def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.starting().ask_to_stop(id, program.account())
+        found = program.ordering().stop(program.starting().run_of(id))
         invocation.document.update(run=found.id, state=found.state.value)
         invocation.say(f"run {found.id} was asked to stop")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from bulkrunner.domain.approval_terms import REJECTED
+from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
@@ -143,9 +145,8 @@ class Executor:
                 return run
             if run.state is not RunState.RUNNING:
                 run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
-            elif run.paused and taken_over:
-                # Its process died; whoever takes it up wants it to go on.
-                ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
+            elif taken_over:
+                self._void_orders(run)
             if hold and ledger.hold_run(run.id, hold=True):
                 run = ledger.run(run.id)
             self._lease.start(self._control.fail)
@@ -155,6 +156,20 @@ class Executor:
             self._lease.stop()
             with suppress(LedgerUnavailable):
                 self._lease.give_back()
+
+    def _void_orders(self, run: Run) -> None:
+        """Drop what was ordered of a process that died: whoever takes it up wants it to go on.
+
+        A no to the plan is no order to a process; it stands until there is another yes.
+        """
+        ledger = self._parts.ledger
+        if run.paused:
+            ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
+        asked = ledger.stop_requested(run.id)
+        if asked is None:
+            return
+        if not asked.startswith(REJECTED) or standing(ledger.approvals(run.plan)):
+            ledger.void_stop(run.id, reason=asked)
 
     def _leave(self, run: Run, ending: Ending, requests: int) -> Run:
         """Store how the run ended, unless somebody else drives it, and raise what ended it."""
