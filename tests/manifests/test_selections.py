@@ -47,6 +47,12 @@ def told(loaded: LoadedJob) -> list[tuple[int, str]]:
 
 
 class TestMixedLists:
+    def test_errors_of_a_spreadsheet_s_column_are_no_comments(self, tmp_path: Path) -> None:
+        lines = [ID, "#SAKNAS!", "#N/A", "=A2", "# ny hylla!", "####"]
+        loaded = step(tmp_path, "ids: ids.txt", {"ids.txt": "\n".join(lines)})
+        wanted = [(1, ID), (2, "cell_error"), (3, "cell_error"), (4, "cell_error")]
+        assert told(loaded) == [*wanted, (5, "comment"), (6, "comment")]
+
     def test_every_dialect_in_one_column(self, tmp_path: Path) -> None:
         lines = [
             ID,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encodings import detect
 from bulkrunner.adapters.tables.faults import BadFile
+from tests.support.tables import xlsx_of
 
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"
 
@@ -204,3 +206,41 @@ def test_real_tables(name: str, form: dict[str, object], columns: object, count:
     assert all(len(row.cells) == 3 for row in found if not row.code)
     lines = path.read_bytes().decode("utf-8-sig").splitlines()
     assert len(found) == len(lines) - bool(columns)
+
+
+def as_texts(book: Any, lines: list[list[str]]) -> None:
+    page = book.add_worksheet()
+    for row, one in enumerate(lines):
+        for column, cell in enumerate(one):
+            page.write_string(row, column, cell)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *("#SAKNAS!", "#VÄRDEFEL!", "#N/A", "#REFERENS!", "#NAMN?", "#DIVISION/0!", "#OGILTIGT!"),
+        *("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SAKNAS", "Err:502"),
+        *("#GETTING_DATA?", "########", "=VLOOKUP(A2;B:C;2)", '="0012"', "= A1"),
+    ],
+)
+def test_an_error_or_a_formula_as_text_refuses_its_row(error: str, name: str) -> None:
+    lines = [["Id", "Nytt"], ["12", "Hce"], ["13", error], [error, "Hce"]]
+    if name == "a.csv":
+        quoted = (
+            ";".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in one) for one in lines
+        )
+        table = opened("\n".join(quoted))
+    else:
+        table = open_table(io.BytesIO(xlsx_of(lambda book: as_texts(book, lines))), Form())
+    found = rows(table)
+    assert [(row.line, row.code, row.column) for row in found] == [
+        (2, "", 0),
+        (3, "cell_error", 2),
+        (4, "cell_error", 1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["#1", "C#", "# 12!", "=", "a=b", "#nytt!", "N/A", "Nr #5?", "##"])
+def test_a_text_that_only_looks_like_an_error_counts(text: str) -> None:
+    assert cells(opened(f"Id;Nytt\n12;{text}\n")) == [{"Id": "12", "Nytt": text}]

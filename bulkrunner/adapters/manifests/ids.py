@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.adapters.tables.encodings import TextLine, detect, text_lines
+from bulkrunner.adapters.tables.errors import error_of
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
@@ -73,9 +74,12 @@ def read_ids(
 
 
 def _read(line: TextLine, iris: IriMap, meanings: Sequence[Number]) -> IdEntry:
+    text = line.text.strip()
+    # A column copied from a spreadsheet: its errors begin as comments do.
+    if error := error_of(text):
+        return IdEntry(line.number, _shown(text), None, "cell_error", f"the line {error}")
     if line.text.startswith("#"):
         return IdEntry(line.number, _shown(line.text), None, COMMENT)
-    text = line.text.strip()
     if _NO_RECORD.match(text):
         return IdEntry(line.number, "", None, OTHER_OUTCOME)
     if text.startswith("{"):

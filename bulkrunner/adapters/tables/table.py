@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encodings
+from bulkrunner.adapters.tables.errors import error_of_cell
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
@@ -212,6 +213,8 @@ def _fault(texts: Sequence[str], erroneous: int, width: int) -> tuple[str, str, 
             return "cell_too_long", f"cell {at} is longer than {MAX_CELL:,} characters", at
         if _CONTROL.search(text):
             return "control_character", f"cell {at} holds a control character", at
+        if error := error_of_cell(text):
+            return "cell_error", f"cell {at} {error}", at
         if at > most and text:
             return "too_many_cells", f"the row has more cells than the {most} columns", at
     return "", "", 0
