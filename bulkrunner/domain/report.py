@@ -267,6 +267,7 @@ class ReportData:
         timeline: None in the report of a plan, and before anything was decided.
         moments: of the run, oldest first.
         rules: how the plan stands to them.
+        excluded: refused outcomes of the run that the answer asked for.
     """
 
     plan: Plan
@@ -294,6 +295,7 @@ class ReportData:
     timeline: Timeline | None = None
     moments: tuple[Moment, ...] = ()
     rules: tuple[RuleResult, ...] = ()
+    excluded: int = 0
 
     @property
     def production(self) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from bulkrunner.adapters.reports.tables import SCRIPT_TEXTS
 from bulkrunner.adapters.reports.wording import language
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
@@ -59,7 +60,7 @@ def test_every_name_is_translated() -> None:
     for words in (raw("sv"), raw("en")):
         assert set(words["action"]) == {action.value for action in Action}
         assert set(words["outcome_count"]) == set(words["outcome"])
-        assert set(words["outcome"]) == {outcome.value for outcome in Outcome}
+        assert set(words["outcome"]) == {*(outcome.value for outcome in Outcome), EXCLUDED}
         assert set(words["gate"]) == set(GATE_NAMES)
         assert set(words["policy"]) == set(Policy().as_dict()) - {
             *("reviewers", "ceilings", "signers", "rules", "client_unused_days")
@@ -98,6 +99,10 @@ REASONS = [
     "none that the manifest does not accept",
     "17 of 18 changes were tried in a test environment (r1)",
     "1 of 18 changes were tried in a test environment, policy asks for 95%; untried: a, b",
+    (
+        "plan p-1 was, with other values of its parameters: plan and run it there with the values "
+        "of this plan"
+    ),
     "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
     "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
     "Anna Ek said yes (KB 7); recorded by the operator, not signed",

@@ -12,6 +12,7 @@ from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.evidence import plans_in_test
 from bulkrunner.adapters.ledger.schema import planned_changes, results, runs
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.plan import Action, Plan
 from bulkrunner.domain.records import Document
@@ -55,9 +56,13 @@ class Reading(Part):
             yield from (_twin(row, heads[row.plan], found.get(row.before)) for row in rows)
 
     def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
-        """Stream when each outcome of the run was decided, in the order of time."""
+        """Stream when each outcome of the run was decided, in the order of time.
+
+        Changes that the answer leaves out are not among them: nothing was decided on them.
+        """
         c = results.c
         query = select(c.decided_at, c.outcome).where(c.run == run).order_by(c.decided_at)
+        query = query.where(func.coalesce(c.code, "") != EXCLUDED)
         with self._database.read() as connection:
             for decided_at, outcome in connection.execute(query):
                 yield decided_at, Outcome(outcome)

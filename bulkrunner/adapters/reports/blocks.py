@@ -14,6 +14,7 @@ from typing import Any
 
 from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
 from bulkrunner.adapters.reports.showing import one_line, visible
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.plan import WRITING, Part
 from bulkrunner.domain.report import ORDER, ReportData, ReportedChange
@@ -37,7 +38,8 @@ NUMBERS = frozenset({"code", "message", "why"})
 """What a row says by number, of which 0 is one."""
 
 ACTIONS = tuple(action.value for action in ORDER)
-OUTCOMES = tuple(outcome.value for outcome in Outcome)
+OUTCOMES = (*(outcome.value for outcome in Outcome), EXCLUDED)
+"""What the list shows; a refusal that the answer asked for is no refusal there."""
 
 
 class Table:
@@ -102,7 +104,7 @@ class Blocks:
         return [
             change.number,
             ACTIONS.index(change.action.value),
-            -1 if result is None else OUTCOMES.index(result.outcome.value),
+            -1 if result is None else OUTCOMES.index(_outcome(result)),
             _short((result.record if result else None) or change.record, 60),
             self.sigels.number(_short(change.sigel or "", 40)),
             _short(bib.title, 160) if bib else "",
@@ -207,6 +209,11 @@ def _in_short(line: Line) -> Line:
         for shown in (line.before, line.after)
     )
     return line._replace(before=before, after=after)
+
+
+def _outcome(result: Result) -> str:
+    asked = result.outcome is Outcome.REFUSED and result.code == EXCLUDED
+    return EXCLUDED if asked else result.outcome.value
 
 
 def _short(text: str, limit: int) -> str:

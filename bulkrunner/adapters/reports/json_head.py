@@ -68,6 +68,7 @@ def run_as_dict(data: ReportData) -> dict[str, Any] | None:
         "finished_at": time_text(run.finished_at),
         "stop_reason": run.stop_reason,
         "outcomes": data.outcomes,
+        "excluded": data.excluded,
         "requests": run.requests,
     }
 

@@ -56,7 +56,7 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
     what = words.text("of_run" if data.run else "of_plan", environment=page.kind_name)
     yield f"# {plain(data.head_text('title') or data.plan.job, 200)}"
     yield ""
-    yield f"{plain(what)}. **{plain(page.status().text)}**"
+    yield f"{plain(what)}. **{plain(page.status().line(words), 1000)}**"
     yield from _facts(data, page, words)
     if data.loosened:
         yield from _heading(words.text("loosened_title"))

@@ -8,8 +8,10 @@ from bulkrunner.adapters.reports.blocks import ACTIONS, OUTCOMES, ROWS, Blocks, 
 from bulkrunner.adapters.reports.effects import effect_line
 from bulkrunner.adapters.reports.showing import one_line, visible
 from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.report import ReportData, record_link
+from bulkrunner.domain.run import Outcome
 
 SCRIPT_TEXTS = (
     "absent", "after", "also", "before", "by", "by_when", "changes_title", "content_created",
@@ -39,9 +41,7 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
             "outcomes": OUTCOMES,
             "used": {
                 "actions": [n for n, name in enumerate(ACTIONS) if data.counts.get(name)],
-                "outcomes": [
-                    n for n, name in enumerate(OUTCOMES) if (data.outcomes or {}).get(name)
-                ],
+                "outcomes": [n for n, name in enumerate(OUTCOMES) if _shown(data).get(name)],
             },
             "sigels": sigels,
             "libraries": {
@@ -74,6 +74,13 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
             "words": {words.name: _words(words) for words in both},
         }
     )
+
+
+def _shown(data: ReportData) -> dict[str, int]:
+    """Return outcomes as the list tells them."""
+    counts = dict(data.outcomes or {})
+    refused = counts.get(Outcome.REFUSED.value, 0) - data.excluded
+    return {**counts, Outcome.REFUSED.value: refused, EXCLUDED: data.excluded}
 
 
 def _worded(text: str, both: list[Language]) -> list[list[str]]:

@@ -146,7 +146,7 @@ def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     yield words.text("fact_digest"), data.plan.plan_digest or words.text("fact_no_digest")
     yield words.text("fact_head"), data.head
     yield words.text("sheet_made"), data.generated_at
-    yield words.text("sheet_status"), page.status().text
+    yield words.text("sheet_status"), page.status().line(words)
     yield words.text("what_title"), " ".join(page.paragraph())
     for _, count, label in page.tiles():
         yield label, count

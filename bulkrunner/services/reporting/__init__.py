@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bulkrunner.domain.approval_terms import strictest
+from bulkrunner.domain.approval_terms import EXCLUDED, strictest
 from bulkrunner.domain.approvals import loosened, standing
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import Plan, empty_counts
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.report import ReportData
-from bulkrunner.domain.run import Run
+from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.services.gating import counting_hosts
@@ -110,6 +110,8 @@ class ReportService:
         grouped = group_changes(
             lambda: watch.watched(rows.planned()), accepts_of(plan.manifest), rows.fetch
         )
+        decided = list(self._ledger.decisions(run.id)) if run else []
+        events = self._ledger.run_events(run.id, limit=MAX_MOMENTS) if run else ()
         return ReportData(
             plan=plan,
             run=run,
@@ -119,6 +121,7 @@ class ReportService:
             counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
+            excluded=self._excluded(run) if run else 0,
             approvals=answers,
             evidence=evidence,
             grouped=grouped,
@@ -139,12 +142,15 @@ class ReportService:
             )
             if environment
             else None,
-            timeline=timeline(self._ledger.decisions(run.id)) if run else None,
-            moments=moments(self._ledger.run_events(run.id, limit=MAX_MOMENTS)) if run else (),
+            timeline=timeline(decided),
+            moments=moments(events, [when for when, _ in decided]),
             left_out=lambda: self._ledger.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=tuple(self._ledger.selections(plan.id)),
         )
+
+    def _excluded(self, run: Run) -> int:
+        return self._ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
 
     def _evidence(self, plan: Plan) -> Evidence | None:
         # What an undo restores is each environment's own; the gate says what was tried of it.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.ports import Ended, Ledger
@@ -110,7 +111,9 @@ class Rows:
             if item.result.code or item.result.detail:
                 yield item
         for outcome in PROBLEMS:
-            yield from self._ledger.ended(self._run.id, outcomes=(outcome,))
+            for item in self._ledger.ended(self._run.id, outcomes=(outcome,)):
+                if item.result.code != EXCLUDED:
+                    yield item
 
     def _new_bibs(self, changes: Sequence[PlannedChange]) -> dict[int, PlannedChange]:
         """Return the bibs to be created among these, whole: their titles are in what is sent."""

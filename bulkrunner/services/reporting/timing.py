@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.environment import Environment
@@ -92,16 +93,30 @@ def _speed(times: list[datetime]) -> float:
     return len(working) / spent if spent else 0.0
 
 
+ENDS = frozenset({RunState.INTERRUPTED, RunState.STOPPED})
 TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "went_on"})
 
 
-def moments(events: Sequence[RunEvent]) -> tuple[Moment, ...]:
-    """Return what happened to a run as a whole, for people to read."""
-    return tuple(_moments(events))
+def moments(events: Sequence[RunEvent], decided: Sequence[datetime] = ()) -> tuple[Moment, ...]:
+    """Return what happened to a run as a whole, for people to read.
+
+    Args:
+        events: oldest first.
+        decided: when changes were, in the order of time. A wait that ended because the run did
+            left nothing decided behind it: nothing went on then.
+    """
+    idle = {id(one) for one, later in pairwise(events) if _ended_idle(one, later, decided)}
+    return tuple(_moments([one for one in events if id(one) not in idle]))
+
+
+def _ended_idle(event: RunEvent, later: RunEvent, decided: Sequence[datetime]) -> bool:
+    if event.kind != "went_on" or later.kind != "moved" or later.data.get("to") not in ENDS:
+        return False
+    return bisect_left(decided, event.at) == bisect_right(decided, later.at)
 
 
 def _moments(events: Sequence[RunEvent]) -> Iterator[Moment]:
-    for event, following in zip(events, [*events[1:], None], strict=True):
+    for event, following in zip_longest(events, events[1:]):
         data = event.data
         by, reason = (str(data.get(key) or "") for key in ("by", "reason"))
         match event.kind:

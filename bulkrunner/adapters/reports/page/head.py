@@ -8,10 +8,10 @@ from typing import Any
 
 from bulkrunner.adapters.reports.page.base import LISTED, PagePart
 from bulkrunner.adapters.reports.showing import one_line
-from bulkrunner.adapters.reports.wording import Worded
+from bulkrunner.adapters.reports.wording import Language, Worded
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import PlanState
-from bulkrunner.domain.report import ORDER
+from bulkrunner.domain.report import ORDER, PROBLEMS
 from bulkrunner.domain.run import RunState
 
 
@@ -23,12 +23,22 @@ class Status:
     text: str
     more: Worded | None = None
 
+    def line(self, words: Language) -> str:
+        """Return it with its reason, for a form without marks of language."""
+        if self.more is None:
+            return self.text
+        return f"{self.text} {words.text('stop_reason', reason=self.more.text)}"
+
 
 class Head(PagePart):
     """The line at the top, and the facts."""
 
     def status(self) -> Status:
-        """How things stand."""
+        """How things stand; a ledger that does not fit comes before all else."""
+        broken = next((g for g in self._data.gates if g.name == "ledger" and not g.open), None)
+        if broken is not None:
+            reason = self._words.reason(broken.reason)
+            return Status(tone="stop", text=self._words.text("status_ledger"), more=reason)
         if self._data.run is not None:
             return self._run_status()
         if self._data.plan.state is not PlanState.COMPLETE:
@@ -39,13 +49,27 @@ class Head(PagePart):
         run, outcomes = self._data.run, self._data.outcomes or {}
         state = run.state if run else RunState.COMPLETED
         reason = self._words.reason(run.stop_reason) if run and run.stop_reason else None
-        bad = sum(outcomes.get(word, 0) for word in ("conflict", "refused", "failed", "unknown"))
-        if state is RunState.COMPLETED and bad:
+        excluded = self._data.excluded
+        bad = sum(outcomes.get(outcome.value, 0) for outcome in PROBLEMS) - excluded
+        if state is not RunState.COMPLETED:
+            return self._unfinished(state, reason)
+        if bad:
             count = self._words.count("change_not", bad)
             text = self._words.text("status_run_problems", n=count)
             return Status(tone="stop", text=text, more=reason)
-        tone = "calm" if state is RunState.COMPLETED else "wait"
-        return Status(tone=tone, text=self._words.text(f"status_run_{state.value}"), more=reason)
+        if excluded:
+            count = self._words.count("excluded", excluded)
+            text = self._words.text("status_run_excluded", n=count)
+            return Status(tone="calm", text=text, more=reason)
+        return Status(tone="calm", text=self._words.text("status_run_completed"), more=reason)
+
+    def _unfinished(self, state: RunState, reason: Worded | None) -> Status:
+        """How a run stands that is not complete; after a no only a new yes lets it go on."""
+        answer = self._data.approvals[-1] if self._data.approvals else None
+        if state is not RunState.RUNNING and answer is not None and not answer.approved:
+            text = self._words.text("status_run_rejected")
+            return Status(tone="stop", text=text, more=reason)
+        return Status(tone="wait", text=self._words.text(f"status_run_{state.value}"), more=reason)
 
     def _plan_status(self) -> Status:
         closed = [gate.name for gate in self._data.gates if not gate.open]

@@ -12,6 +12,7 @@ from bulkrunner.adapters.reports.charts import Chart, timeline_chart
 from bulkrunner.adapters.reports.page.base import PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Worded
+from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import PROBLEMS, ReportedChange
 from bulkrunner.domain.report_facts import Moment, Timeline
@@ -58,22 +59,21 @@ class Outcomes(PagePart):
     """What came of the changes."""
 
     def outcome_tiles(self) -> list[tuple[str, int, str]]:
-        """Return (name, count, label) of every outcome of the run."""
-        outcomes = self._data.outcomes or {}
+        """Return (name, count, label) of every outcome of the run; what KB asked for by itself."""
+        counts = {word.value: (self._data.outcomes or {}).get(word.value, 0) for word in Outcome}
+        if excluded := self._data.excluded:
+            counts[Outcome.REFUSED.value] -= excluded
+            counts[EXCLUDED] = excluded
         return [
-            (
-                outcome.value,
-                outcomes.get(outcome.value, 0),
-                self._words.name_of("outcome_count", outcome.value),
-            )
-            for outcome in Outcome
+            (word, count, self._words.name_of("outcome_count", word))
+            for word, count in counts.items()
         ]
 
     def problems(self) -> Problems:
         """Return what a person should look at."""
         shown = list(islice(self._data.problems(), MAX_PROBLEMS))
         outcomes = self._data.outcomes or {}
-        bad = sum(outcomes.get(outcome.value, 0) for outcome in PROBLEMS)
+        bad = sum(outcomes.get(outcome.value, 0) for outcome in PROBLEMS) - self._data.excluded
         remarks = sum(
             item.result is not None and item.result.outcome is Outcome.APPLIED for item in shown
         )
