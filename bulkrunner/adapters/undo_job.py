@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def write_undo_job(
     if only is not None:
         undo["only"] = "only.txt"
     keys = _keys(head, counts, effect_digest) | {"steps": [{"undo": undo}]}
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
+    lines = [line for key, value in keys.items() for line in _block(key, value)]
     try:
         folder.mkdir(parents=True)
         (folder / "job.yaml").write_text(COMMENT + "\n".join(lines) + "\n", encoding="utf-8")
@@ -76,6 +76,22 @@ def write_undo_job(
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}") from None
     return str(keys["job"])
+
+
+def _block(key: str, value: Any) -> Iterator[str]:
+    """Yield YAML for one key; of a list of objects each key stands on a line of its own."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) and item for item in value):
+        yield f"{key}: {_scalar(value)}"
+        return
+    yield f"{key}:"
+    for item in value:
+        for place, (name, one) in enumerate(item.items()):
+            yield f"  {'- ' if place == 0 else '  '}{name}: {_scalar(one)}"
+
+
+def _scalar(value: Any) -> str:
+    """Return JSON, which is YAML on one line."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _keys(head: Mapping[str, Any], counts: Mapping[str, int], digest: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from bulkrunner.adapters.clock import SystemClock
-from bulkrunner.domain.environment import KB_BASES, Environment
+from bulkrunner.domain.environment import KB_BASES, Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.politeness import within_agreement
@@ -122,6 +122,12 @@ class Core:
     def load_again(self, plan: Plan) -> LoadedJob:
         """Read the manifest of a plan as it is now, with the plan's own parameters."""
         return self.load_job(Path(plan.folder), plan.manifest.get("parameters"))
+
+    def first_environment(self) -> str:
+        """Return the name of where a job is planned first: a test environment if there is one."""
+        known = self.settings.environments.values()
+        tests = [one.name for one in known if one.kind is Kind.TEST]
+        return next(iter([*tests, *(one.name for one in known)]), "staging")
 
     def signers(self) -> tuple[str, ...] | None:
         """Return the reviewers whose signatures count, None where policy asks for none.

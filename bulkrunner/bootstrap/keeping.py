@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.gates import Gating
+from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.run import Run, RunState
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import ChainBroken, UsageError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
@@ -27,15 +28,9 @@ class Keeping(Gating):
             UsageError: it is no head.
             ChainBroken: the ledger never had it.
         """
-        from bulkrunner.domain.canonical import as_digest
-        from bulkrunner.errors import ChainBroken
+        from bulkrunner.domain.canonical import as_head
 
-        wanted = as_digest(head)
-        if wanted is None:
-            raise UsageError(
-                f"{head[:80]!r} is no head",
-                hint="it is sha256: and 64 digits, as reports and answers have it",
-            )
+        wanted = as_head(head)
         position = self.ledger.position_of(wanted)
         if position is None:
             raise ChainBroken(
@@ -59,6 +54,7 @@ class Keeping(Gating):
 
         Raises:
             UsageError: the run is running, the plan is not complete, or was compacted.
+            ChainBroken: the ledger does not fit; whoever verified the bundle would be told wrong.
         """
         from bulkrunner.adapters.bundles import write_bundle
         from bulkrunner.adapters.reports import json_report
@@ -69,7 +65,13 @@ class Keeping(Gating):
         plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
         _require_finished(plan, run)
         refuse_compacted(self.ledger, plan.id, "nothing can be proved of it without them")
-        data = ReportService(self.ledger, self.clock).report_of(plan, run, self.gates_asking(plan))
+        gates = self.gates_asking(plan)
+        if fault := ledger_fault(gates):
+            raise ChainBroken(
+                f"the ledger does not fit, so it proves nothing: {fault}",
+                hint="bulkrunner ledger check; restore the ledger from a backup",
+            )
+        data = ReportService(self.ledger, self.clock).report_of(plan, run, gates)
         name = run.id if run else None
         with tempfile.TemporaryFile() as report:
             digest = hashlib.sha256()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkrunner.bootstrap.gates import Gating
 from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import BulkRunnerError, UsageError
@@ -23,6 +24,7 @@ class WrittenReport:
     """Where a report is.
 
     Attributes:
+        fault: why the ledger does not fit; empty where it does.
         head: the ledger's, as the report has it; None in a report on two plans.
         older: the plan that ``plan`` was compared with; None in any other report.
         changed: whether a run of ``plan`` would do something else than one of ``older``.
@@ -35,6 +37,7 @@ class WrittenReport:
     head: str | None = None
     older: str | None = None
     changed: bool | None = None
+    fault: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the command's document."""
@@ -63,7 +66,8 @@ class Reporting(Gating):
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
-        data = reports.report_of(plan, run, self.gates_asking(plan), environment=self._speeds(plan))
+        gates = self.gates_asking(plan)
+        data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
         return WrittenReport(
             plan=plan.id,
@@ -71,6 +75,7 @@ class Reporting(Gating):
             form=form,
             path=path.absolute(),
             head=data.head,
+            fault=ledger_fault(gates),
         )
 
     def write_plan_diff(

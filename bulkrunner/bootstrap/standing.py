@@ -77,6 +77,10 @@ class Standing(Gating):
         plan = found if isinstance(found, Plan) else self.ledger.plan(found.plan)
         return self._statuses().one(plan, with_gates=with_gates)
 
+    def after_yes(self, plan: Plan) -> tuple[list[str], str]:
+        """Return what to know after a yes to a plan, and the next command that can work."""
+        return self._statuses().after_yes(plan, self.gates(plan, rights=None))
+
     def next_command(self, plan: Plan) -> str:
         """Return the command that takes the job one step further."""
         return self._statuses().next_command(plan)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
 from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED
-from bulkrunner.domain.plan import Action, Plan, PlanState
+from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
     BulkRunnerError,
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Findings shown to people; the document has the first 100."""
+
+SHOWN_OF_A_CODE = 3
+"""Of these, as long as there are other codes to be shown."""
 
 MAX_LINE = 500
 """Characters of a finding that are shown."""
@@ -101,13 +105,28 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         Action.NOT_FOUND,
     )
     invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
-    for found in findings[:SHOWN]:
+    by_code = program.ledger.count_findings(plan.id)
+    if by_code:
+        told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())
+        invocation.say(f"  findings: {told}; such as")
+    for found in _examples(findings):
         line = " ".join(f"{found.code}: {found.record} {found.message}".split())
         invocation.say(f"  {line[:MAX_LINE]}")
-    if len(findings) > SHOWN:
+    if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
         invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
     if plan.plan_digest:
         invocation.say(f"  plan digest {plan.plan_digest}")
+
+
+def _examples(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings to show: refusals first, and no code so often that it hides another."""
+    seen: Counter[str] = Counter()
+    first: list[Finding] = []
+    more: list[Finding] = []
+    for found in findings:
+        seen[found.code] += 1
+        (first if seen[found.code] <= SHOWN_OF_A_CODE else more).append(found)
+    return (first if len(seen) > 1 else first + more)[:SHOWN]
 
 
 def run_concluded(

@@ -7,6 +7,8 @@ import json
 import re
 from typing import Any
 
+from bulkrunner.errors import UsageError
+
 _ENCODER = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
 )
@@ -37,6 +39,21 @@ def as_digest(text: str) -> str | None:
     """Return a digest as somebody wrote it, as ``sha256:<hex>``; None where it is none."""
     found = _DIGEST.fullmatch("".join(text.split()))
     return f"sha256:{found[1].lower()}" if found else None
+
+
+def as_head(text: str) -> str:
+    """Return a ledger's head as somebody wrote it, as ``sha256:<hex>``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    head = as_digest(text)
+    if head is None:
+        raise UsageError(
+            f"{text[:80]!r} is no head",
+            hint="it is sha256: and 64 digits, as reports and answers have it",
+        )
+    return head
 
 
 def digest_of_bytes(data: bytes) -> str:

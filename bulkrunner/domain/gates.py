@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,11 @@ class GateResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the contract's ``{"name", "open", "reason"}``."""
         return {"name": self.name, "open": self.open, "reason": self.reason}
+
+
+def ledger_fault(gates: Iterable[GateResult]) -> str:
+    """Return why the gate ``ledger`` is closed, an empty text where it is not."""
+    return next((gate.reason for gate in gates if gate.name == "ledger" and not gate.open), "")
 
 
 @dataclass(frozen=True, kw_only=True)

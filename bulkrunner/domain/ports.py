@@ -347,6 +347,9 @@ class PlanLedger(Protocol):
     def count_actions(self, plan: str) -> dict[str, int]:
         """Count stored changes by action."""
 
+    def count_findings(self, plan: str) -> dict[str, int]:
+        """Count what ``findings`` would list without a limit, by code; refusals come first."""
+
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
 

@@ -27,6 +27,15 @@ from bulkrunner.errors import AccessLost
 from bulkrunner.services.answers import Proofs
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
+ACCEPT_OR_TAKE_OFF = "accept the code in the manifest, or take the records off the job, and plan and run it there again"
+"""How the gate ``staging`` opens after refusals in a test environment."""
+
+TRY_THE_REST = (
+    "run what is left in a test environment, or take it off the job, or agree with the reviewer on "
+    "a lower min_staging_coverage"
+)
+"""How the gate ``staging`` opens where too little was tried."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
@@ -214,10 +223,25 @@ class Gates:
             counts=counting_hosts(plan.addresses, policy),
         )
         closed = untried(evidence, policy, accepts_of(plan.manifest))
+        if evidence.newest_test_plan is None:
+            closed += self._tried_with_others(plan, policy)
         tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
         runs = ", ".join(run.run for run in evidence.runs)
         reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
         return GateResult(name="staging", open=not closed, reason=reason)
+
+    def _tried_with_others(self, plan: Plan, policy: Policy) -> str:
+        """Say that the job was planned in a test environment with other values of its parameters."""
+        mine = plan.manifest.get("parameters") or {}
+        counts = counting_hosts(plan.addresses, policy)
+        for other in self._ledger.plans(job=plan.job):
+            values = other.manifest.get("parameters") or {}
+            if counts(other.addresses) and values != mine:
+                return (
+                    f"; plan {other.id} was, with other values of its parameters: plan and run it "
+                    "there with the values of this plan"
+                )
+        return ""
 
     def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
@@ -327,7 +351,9 @@ def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> str:
         return f"the newest test plan {plan} ended with {text}; it must end clean"
     if left := unaccepted(evidence.refused_codes, accept):
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
-        return f"the newest test plan {plan} ended with refused changes: {text}"
+        return (
+            f"the newest test plan {plan} ended with refused changes: {text}; {ACCEPT_OR_TAKE_OFF}"
+        )
     return _thin_coverage(evidence, policy.min_staging_coverage)
 
 
@@ -337,12 +363,15 @@ def _thin_coverage(evidence: Evidence, least: float) -> str:
     if total and tried < least * total:
         return (
             f"{tried} of {total} changes were tried in a test environment, "
-            f"policy asks for {least:.0%}; untried: {missing}"
+            f"policy asks for {least:.0%}; untried: {missing}; {TRY_THE_REST}"
         )
     for action, count in evidence.total.items():
         done = evidence.tried.get(action, 0)
         if count and done < least * count:
-            return f"{done} of {count} {action}s were tried in a test environment, policy asks for {least:.0%}; untried: {missing}"
+            return (
+                f"{done} of {count} {action}s were tried in a test environment, "
+                f"policy asks for {least:.0%}; untried: {missing}; {TRY_THE_REST}"
+            )
     for pattern, (count, done) in evidence.patterns.items():
         if count and not done and least > 0:
             return f"no change of this kind was tried in a test environment: {pattern}"

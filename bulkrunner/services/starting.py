@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Job
@@ -90,14 +91,21 @@ class Starting:
 
     def _newest_open(self) -> Plan | Run:
         newest_plan = next((p for p in self._newest_plans() if not _is_complete(p)), None)
-        newest_run = next((run for run in self._ledger.runs() if self._is_open(run)), None)
+        open_runs = [run for run in self._ledger.runs() if self._is_open(run)]
+        newest_run = next((run for run in open_runs if not self._is_rejected(run)), None)
         if newest_plan and (newest_run is None or newest_plan.created_at > newest_run.active_at):
             return newest_plan
         if newest_run is None:
-            raise NothingToResume(
-                "nothing is interrupted, stopped or ownerless", hint="bulkrunner status"
-            )
+            raise _nothing_open(open_runs)
         return newest_run
+
+    def _is_rejected(self, run: Run) -> bool:
+        """Tell whether the last word on a plan for production was a no."""
+        plan = self._ledger.plan(run.plan)
+        if plan.addresses.get("kind") != Kind.PRODUCTION:
+            return False
+        answers = self._ledger.approvals(plan.id)
+        return bool(answers) and not standing(answers)
 
     def _newest_plans(self) -> list[Plan]:
         """Return the newest plan of each job and environment, newest first."""
@@ -155,6 +163,18 @@ class Starting:
         if not runs:
             raise UsageError(f"plan {found.id} has no run", hint="bulkrunner status")
         return runs[0]
+
+
+def _nothing_open(rejected: list[Run]) -> NothingToResume:
+    if not rejected:
+        return NothingToResume(
+            "nothing is interrupted, stopped or ownerless", hint="bulkrunner status"
+        )
+    run = rejected[0]
+    return NothingToResume(
+        f"nothing can go on: run {run.id} waits for another yes after the no to plan {run.plan}",
+        hint=f"with another yes: bulkrunner approve {run.plan} …, then bulkrunner resume {run.id}",
+    )
 
 
 def _is_complete(plan: Plan) -> bool:

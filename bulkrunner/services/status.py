@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, strictest
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.gates import GateResult, ledger_fault
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.rules import RuleKind, RuleResult
@@ -74,6 +75,16 @@ class Status:
             yield f"next: {self.next}"
 
 
+def _params(given: Mapping[str, Any]) -> str:
+    """Return the options that give a plan the same values of its parameters."""
+    words = (f"{name}={_as_given(value)}" for name, value in given.items())
+    return "".join(f" --param {shlex.quote(word)}" for word in words)
+
+
+def _as_given(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 class StatusService:
     """Reads the ledger; asks the gates only of the plan in question."""
 
@@ -110,7 +121,7 @@ class StatusService:
             runs=[self._run(run) for run in runs],
             gates=gates,
             rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
-            next=self.next_command(plan),
+            next="bulkrunner ledger check" if ledger_fault(gates) else self.next_command(plan),
         )
 
     def _plan(self, plan: Plan) -> dict[str, Any]:
@@ -143,6 +154,30 @@ class StatusService:
             **outlook,
         }
 
+    def after_yes(self, plan: Plan, gates: Iterable[GateResult]) -> tuple[list[str], str]:
+        """Return what to know after a yes, and the next command that can work.
+
+        Args:
+            plan: that the yes is to.
+            gates: as they are now, but for the rights, which the login is asked for later.
+        """
+        if plan.addresses.get("kind") != Kind.PRODUCTION:
+            return ["this is a plan for a test environment; no approval is needed"], (
+                self.next_command(plan)
+            )
+        if self._ledger.runs(plan=plan.id):
+            return [], self.next_command(plan)
+        said, named = [], ""
+        newest = self._ledger.plans(job=plan.job, environment=plan.environment)[0]
+        if newest.id != plan.id:
+            said.append(f"plan {newest.id} is newer and is what run takes, unless --plan is given")
+            named = f" --plan {plan.id}"
+        closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
+        if closed:
+            said += [f"not yet: gate {gate.name} is closed: {gate.reason}" for gate in closed]
+            return said, f"bulkrunner status {plan.id}"
+        return said, self.next_command(plan) + named
+
     def next_command(self, plan: Plan) -> str:
         """Return the command that takes the plan's job one step further on its road."""
         folder = shlex.quote(plan.folder)
@@ -170,7 +205,8 @@ class StatusService:
             return f"bulkrunner report {run.id}"
         if production:
             return f"bulkrunner verify {run.id}"
-        return f"bulkrunner plan {folder} --env production"
+        given = self._ledger.plan(run.plan).manifest.get("parameters") or {}
+        return f"bulkrunner plan {folder} --env production{_params(given)}"
 
     def _is_driven(self, run: Run) -> bool:
         """Tell whether a process works on a run, or waits by itself."""

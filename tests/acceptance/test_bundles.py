@@ -75,7 +75,9 @@ def test_it_is_verified_without_the_ledger(elsewhere, supplier, bundle):
     assert answer["signed_by"] == "karin.ek@kb.se"
     assert answer["key"].startswith("SHA256:")
     assert answer["conditions"] == {"excluded": [f"{supplier.plan}.1"]}
+    assert answer["counts"] is True
     assert "signed by karin.ek@kb.se" in done.stderr
+    assert "conditions: 1 excluded" in done.stderr
     assert not elsewhere.ledger.exists()
 
 
@@ -88,7 +90,14 @@ def test_its_head_is_the_ledger_s_and_goes_on_from_the_report_that_was_approved(
     supplier("report", supplier.plan, "--format", "json", "--out", path)
     with zipfile.ZipFile(bundle) as archive:
         answered = json.loads(archive.read("approvals.jsonl"))["head"]
-    assert elsewhere("ledger", "check", bundle, "--against", answered).exit_code == 0
+    done = elsewhere("ledger", "check", bundle, "--against", answered)
+    assert done.document["against"]["since"] > 0
+    assert "it goes on from the head given" in done.stderr
+    assert "compare the head" not in done.stderr
+    written = head.removeprefix("sha256:").upper()
+    done = elsewhere("ledger", "check", bundle, "--against", written)
+    assert done.document["against"]["since"] == 0
+    elsewhere("ledger", "check", bundle, "--against", "abc", expect=2)
     other = "sha256:" + "0" * 64
     done = elsewhere("ledger", "check", bundle, "--against", other, expect=4).document
     assert other in done["error"]["message"]
@@ -124,6 +133,24 @@ def test_anybody_can_follow_the_events_with_the_formula_of_the_readme(bundle):
         assert event["hash"] == f"sha256:{digest}"
         before[event["chain"]] = event["hash"]
     assert before[""] == head["head"]
+
+
+def test_of_several_answers_it_says_which_one_counts(place, own, elsewhere, tmp_path):
+    job = place.job("several", operations=update_label(own[6:7], to="Hans"))
+    plan = place.approved(job)
+    place("approve", plan, "--by", "Karin Ek", "--reference", "KB 2", "--per-night", "7")
+    path = tmp_path / "several.zip"
+    place("ledger", "export", plan, "--out", path)
+    done = elsewhere("ledger", "check", path)
+    answers = [(one["reference"], one["counts"]) for one in done.document["bundle"]["answers"]]
+    assert answers == [("KB 1", False), ("KB 2", True)]
+    assert "counts no more" in done.stderr
+    assert "at most 7 a night" in done.stderr
+    place("reject", plan, "--by", "Ulla", "--reference", "KB 3")
+    again = tmp_path / "rejected.zip"
+    place("ledger", "export", plan, "--out", again)
+    answers = elsewhere("ledger", "check", again).document["bundle"]["answers"]
+    assert [one["counts"] for one in answers] == [False, False, True]
 
 
 def test_a_plan_alone_can_be_exported(elsewhere, supplier, tmp_path):

@@ -193,3 +193,49 @@ def test_a_tampered_plan(place, job, refused):
         database.execute("update planned_changes set record='bcdfghjklmnpqrs'")
     database.close()
     assert "plan" in refused()
+
+
+SAID = ["--by", "Karin Ek", "--reference", "KB 1"]
+
+
+def test_after_a_yes_it_says_what_is_still_closed(place, job):
+    plan = place("plan", job, "--env", "production").document["plan"]
+    early = place("approve", plan, *SAID).stderr
+    assert "not yet: gate staging is closed: this job, as it is now, has never been" in early
+    assert f"next: bulkrunner status {plan}" in early
+    assert "next: bulkrunner run" not in early
+    place("plan", job, "--env", "staging")
+    place("run", job, "--env", "staging")
+    late = place("approve", plan, *SAID).stderr
+    assert "not yet" not in late
+    assert f"next: bulkrunner run {job} --env production" in late
+
+
+def test_a_yes_to_a_plan_that_run_does_not_take_says_so(place, job):
+    staging = place("plan", job, "--env", "staging").document["plan"]
+    assert "no approval is needed" in place("approve", staging, *SAID).stderr
+    place("run", job, "--env", "staging")
+    older = place("plan", job, "--env", "production").document["plan"]
+    newer = place("plan", job, "--env", "production").document["plan"]
+    told = place("approve", older, *SAID).stderr
+    assert f"plan {newer} is newer and is what run takes" in told
+    assert f"next: bulkrunner run {job} --env production --plan {older}" in told
+
+
+def test_a_no_that_comes_too_late_points_to_undo(place, job):
+    plan = place.approved(job)
+    run = place("run", job, "--env", "production").document["run"]
+    told = place("reject", plan, *SAID).stderr
+    assert f"run {run} has written everything already" in told
+    assert f"bulkrunner undo {run} --out undo-labels" in told
+
+
+def test_resume_without_an_id_says_what_it_takes_and_leaves_out_what_was_rejected(place, job):
+    plan = place.approved(job)
+    run = place("run", job, "--env", "production", "--limit", "1", expect=6).document["run"]
+    place("reject", plan, *SAID)
+    refused = place("resume", expect=2).document["error"]
+    assert f"run {run} waits for another yes after the no to plan {plan}" in refused["message"]
+    assert f"bulkrunner approve {plan}" in refused["hint"]
+    place("approve", plan, *SAID)
+    assert f"run {run}: labels in production" in place("resume").stderr

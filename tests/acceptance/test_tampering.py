@@ -189,6 +189,21 @@ def test_an_edit_is_named_and_closes_production(place, plan, statements, named):
     assert place.sandbox.production.writes() == []
 
 
+def test_what_is_made_of_a_ledger_that_does_not_fit_says_so(place, plan, tmp_path):
+    statements, named = EDITS["a policy made looser"]
+    edit(place, *statements)
+    report = place("report", plan, "--out", tmp_path / "report.html")
+    assert re.search(f"WARNING: the ledger does not fit: {named}", report.stderr), report.stderr
+    path = tmp_path / "bundle.zip"
+    refused = place("ledger", "export", plan, "--out", path, expect=4).document["error"]
+    assert refused["code"] == "chain_broken"
+    assert re.search(named, refused["message"])
+    assert not path.exists()
+    shown = place("status", plan)
+    assert re.search(f"gate ledger +CLOSED {named}", shown.stderr)
+    assert shown.document["next"] == "bulkrunner ledger check"
+
+
 def test_unedited_it_is_whole_and_all_gates_are_open(place, plan):
     found = place("ledger", "check").document
     assert (found["state"], found["faults"]) == ("intact", [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from bulkrunner.cli.main import main
@@ -58,3 +60,36 @@ def test_check_states_how_inputs_were_read(place, own, capsys):
     ]
     assert main(["check", str(job)]) == 0
     assert "ids.txt: ids, windows-1252, 3 lines, 1 comment, 1 blank" in capsys.readouterr().out
+
+
+def test_the_next_command_gives_production_the_same_values(place, job):
+    place("plan", job, "--env", "staging", "--param", "shelf=två ord")
+    place("run", job, "--env", "staging")
+    following = place("status").document["next"]
+    assert following.endswith("--env production --param note=x --param 'shelf=två ord'")
+    words = shlex.split(following)[1:]
+    other = place("plan", job, "--env", "production", "--param", "shelf=annan").document["plan"]
+    gates = place("status", other).document["gates"]
+    (staging,) = (gate["reason"] for gate in gates if gate["name"] == "staging")
+    assert "with other values of its parameters" in staging
+    plan = place(*words).document["plan"]
+    gates = place("status", plan).document["gates"]
+    assert next(gate["open"] for gate in gates if gate["name"] == "staging")
+
+
+def test_the_summary_of_a_plan_counts_every_code_and_shows_refusals_first(place, own):
+    staging = place.sandbox.staging
+    bibs = [staging.document(one)["@graph"][1]["itemOf"]["@id"] for one in own[:12]]
+    ids = [bib.rpartition("/")[2].removesuffix("#it") for bib in dict.fromkeys(bibs)]
+    unknown = [f"{letter}9zzzzzzzzzzzz0" for letter in "bcdf"]
+    job = place.job("many", operations=update_label([*ids, *unknown, own[12]], to="Hx"))
+    done = place("plan", job, "--env", "staging", expect=3)
+    lines = done.stderr.splitlines()
+    (told,) = (line for line in lines if "findings: " in line)
+    found = done.document["findings"]
+    codes = list(dict.fromkeys(one["code"] for one in found))
+    assert len(codes) > 1, codes
+    for code in codes:
+        assert f"{sum(one['code'] == code for one in found)} × {code}" in told
+    shown = [line.split(":")[0].strip() for line in lines[lines.index(told) + 1 :]]
+    assert all(code in shown for code in codes)

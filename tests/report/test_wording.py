@@ -99,6 +99,10 @@ REASONS = [
     "none that the manifest does not accept",
     "17 of 18 changes were tried in a test environment (r1)",
     "1 of 18 changes were tried in a test environment, policy asks for 95%; untried: a, b",
+    (
+        "plan p-1 was, with other values of its parameters: plan and run it there with the values "
+        "of this plan"
+    ),
     "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
     "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
     "Anna Ek said yes (KB 7); recorded by the operator, not signed",

@@ -181,6 +181,8 @@ def test_a_ledger_spoilt_between_two_commands(planned, spoil, code, exit_code, h
     assert len(place.sandbox.staging.writes()) == sent
     checked = place("ledger", "check", expect=4)
     assert checked.document["error"]["code"] == "chain_broken"
+    assert "bulkrunner ledger check" not in checked.document["error"]["hint"], "it was just asked"
+    assert "ledger" in checked.document["error"]["hint"]
     assert place.ledger.read_bytes() == damaged, "what is left of it is somebody's evidence"
 
     remove(place.ledger)

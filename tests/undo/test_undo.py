@@ -1,6 +1,7 @@
 """Undoing what a job changed: tried in staging, approved, run in production, and undone again."""
 
 import json
+import shlex
 
 import pytest
 
@@ -252,6 +253,21 @@ def test_an_environment_without_the_run_has_nothing_to_undo(place, own):
 def test_undo_steps_that_are_none(place, steps):
     done = place("check", place.job("bad", steps=steps), expect=2)
     assert len(done.document["problems"]) == 1, json.dumps(done.document["problems"])
+
+
+def test_the_manifest_is_readable_and_the_next_command_can_be_given(place, own):
+    job = place.job("shown", operations=update_label([own[29]], to="Hx"))
+    place("plan", job, "--env", "staging")
+    run = place("run", job, "--env", "staging").document["run"]
+    folder = place.folder / "back again"
+    told = place("undo", run, "--out", folder).stderr
+    (command,) = (line for line in told.splitlines() if line.startswith("next: "))
+    words = shlex.split(command)[2:]
+    assert words == ["plan", str(folder), "--env", "staging"]
+    text = (folder / "job.yaml").read_text(encoding="utf-8")
+    assert max(len(line) for line in text.splitlines()) < 200
+    assert "accept:\n  - code: " in text
+    assert place(*words).document["counts"]["update"] == 1
 
 
 def test_a_folder_that_is_there_is_left_alone(place, own):

@@ -28,12 +28,15 @@ from bulkrunner.adapters.ledger.rows import (
 from bulkrunner.adapters.ledger.schema import plans, runs
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.signatures import SshSignatures
-from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
+from bulkrunner.domain.canonical import as_head, canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import Plan, PlanState, plan_digest
 from bulkrunner.errors import ChainBroken, SignatureRefused
 
 _UNANSWERED = dict.fromkeys(ANSWER) | {"words": "", "error_id": ""}
 """What an attempt has of an answer that no event tells of."""
+
+_NO = ""
+"""Stands for the last no among the answers that count; nobody is called so."""
 
 _BATCH_KINDS = ("changes_added", "changes_replaced")
 
@@ -44,7 +47,9 @@ class Checked:
 
     Attributes:
         faults: what does not fit, the first one first; empty where all does.
-        answers: of reviewers, each with whose signature was verified.
+        answers: of reviewers, each with whose signature was verified, and whether it counts still:
+            the newest yes of each person since the last no.
+        against: event that the head given is of, and how many follow; None where none was given.
     """
 
     plan: str
@@ -55,6 +60,7 @@ class Checked:
     answers: tuple[Mapping[str, Any], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    against: tuple[int, int] | None = None
 
 
 def check_bundle(
@@ -68,10 +74,11 @@ def check_bundle(
         signers: lines of an allowed-signers file; None: those that the plan names.
 
     Raises:
-        UsageError: it is no bundle, or cannot be read.
+        UsageError: it is no bundle, or cannot be read; or what is given is no head.
     """
+    head = None if against is None else as_head(against)
     with opened(path) as members:
-        return _Check(members, against, signers).checked()
+        return _Check(members, head, signers).checked()
 
 
 class _Check:
@@ -84,7 +91,8 @@ class _Check:
         self._against = against
         self._signers = signers
         self._chains = Chains(members.head)
-        self._answers: list[Mapping[str, Any]] = []
+        self._answers: list[dict[str, Any]] = []
+        self._counting: dict[str, dict[str, Any]] = {}
         self._outcomes: dict[str, int] = {}
         self._plan: dict[str, Any] = {}
 
@@ -111,11 +119,12 @@ class _Check:
             answers=tuple(self._answers),
             counts=self._plan.get("counts") or {},
             outcomes=self._outcomes,
+            against=None if self._against is None else self._chains.place_of(self._against),
         )
 
     def _events(self) -> Iterator[str]:
         yield from self._chains.take(self._members.lines(form.EVENTS))
-        if self._against is not None and not self._chains.has(self._against):
+        if self._against is not None and self._chains.place_of(self._against) is None:
             yield (
                 f"the head {self._against} is none of this bundle's: it is of another ledger, or "
                 "the ledger was rewritten since, or the bundle begins after it"
@@ -176,20 +185,33 @@ class _Check:
             if row["plan_digest"] != self._plan["plan_digest"]:
                 yield f"{who} is to another plan digest"
             fault, key = self._signed(row)
-            self._answers.append(
-                {
-                    "answer": "yes" if row["approved"] else "no",
-                    "by": row["given_by"],
-                    "reference": row["reference"],
-                    "signed_by": row["signer"] if key else None,
-                    "key": key or None,
-                    "conditions": row["conditions"] or {},
-                }
-            )
+            self._answered(row, key)
             if fault:
                 yield f"{who}: {fault}"
         if wanted:
             yield "an answer is missing"
+
+    def _answered(self, row: Mapping[str, Any], key: str) -> None:
+        """List an answer; it may put an end to what earlier ones said."""
+        answer = {
+            "answer": "yes" if row["approved"] else "no",
+            "by": row["given_by"],
+            "reference": row["reference"],
+            "signed_by": row["signer"] if key else None,
+            "key": key or None,
+            "conditions": row["conditions"] or {},
+            "counts": True,
+        }
+        self._answers.append(answer)
+        person = str(row["signer"] or row["given_by"]).casefold()
+        ended = [person] if row["approved"] else list(self._counting)
+        for one in ended:
+            if (earlier := self._counting.pop(one, None)) is not None:
+                earlier["counts"] = False
+        # A no counts until there is a yes again.
+        if (no := self._counting.pop(_NO, None)) is not None:
+            no["counts"] = False
+        self._counting[person if row["approved"] else _NO] = answer
 
     def _signed(self, row: Mapping[str, Any]) -> tuple[str, str]:
         """Return what is wrong with a signature, and the key that it was made with."""

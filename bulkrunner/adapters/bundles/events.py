@@ -30,7 +30,7 @@ class Chains:
         self._at = {MAIN_CHAIN: (int(before["position"]), digest_bytes(str(before["hash"])))}
         if self._run:
             self._at[self._run] = (0, ORIGIN)
-        self._hashes = {str(before["hash"])}
+        self._hashes = {str(before["hash"]): int(before["position"])}
         self._main: list[Event] = []
         self._of_run: list[Event] = []
         self._entered: list[Event] = []
@@ -71,7 +71,7 @@ class Chains:
             self._of_run.append(event)
             self._run_hashes[row["position"]] = row["hash"]
             return
-        self._hashes.add(row["hash"])
+        self._hashes[row["hash"]] = row["position"]
         if event["data"].get("plan") == self._plan:
             self._main.append(event)
         if self._run and event["data"].get("run") == self._run and "head" in event["data"]:
@@ -92,9 +92,10 @@ class Chains:
         ):
             yield "the run's chain does not end where the ledger's chain entered it last"
 
-    def has(self, head: str) -> bool:
-        """Tell whether the ledger had this head, as far as the bundle goes."""
-        return head in self._hashes
+    def place_of(self, head: str) -> tuple[int, int] | None:
+        """Return which event a head is of and how many follow; None where the bundle has it not."""
+        at = self._hashes.get(head)
+        return None if at is None else (at, self._at[MAIN_CHAIN][0] - at)
 
     def last(self, what: str, name: str) -> Event | None:
         """Return the event that wrote the row of the plan or run last."""

@@ -19,11 +19,14 @@ from bulkrunner.errors import LedgerDamaged, LedgerGone, LedgerUnavailable
 
 PRIVATE = 0o600
 
-PUT_BACK = (
-    "bulkrunner ledger check tells what is wrong; keep the file as it is, put the newest copy of "
-    "the ledger in its place, and plan again (docs/how-to/continue-after-an-interruption.md)"
+PUT_COPY_BACK = (
+    "keep the file as it is, put the newest copy of the ledger in its place, and plan again "
+    "(docs/how-to/continue-after-an-interruption.md)"
 )
 """What to do with a ledger of which something is lost."""
+
+PUT_BACK = f"bulkrunner ledger check tells what is wrong; {PUT_COPY_BACK}"
+"""The same, for whoever has not asked yet what is wrong."""
 
 
 class LedgerFile:

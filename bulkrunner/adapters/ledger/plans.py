@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -315,6 +316,22 @@ class Plans(Part):
                 for code, message in row.notes
             ]
         return found[:limit]
+
+    def count_findings(self, plan: str) -> dict[str, int]:
+        """Count what ``findings`` would list without a limit, by code; refusals come first."""
+        counts = Counter(self.count_refusals(plan))
+        column = planned_changes.c.action
+        missing = select(func.count()).where(column == Action.NOT_FOUND.value)
+        noted = select(planned_changes.c.notes).where(planned_changes.c.notes.is_not(None))
+        with self._database.read() as connection:
+            where = planned_changes.c.plan == plan
+            codes = planned_changes.c.code
+            query = missing.add_columns(codes).where(where).group_by(codes)
+            for count, code in connection.execute(query):
+                counts[code or "not_found"] += count
+            for notes in connection.scalars(noted.where(where)):
+                counts.update(code for code, _ in notes)
+        return dict(counts)
 
     def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
         """Return by wish, or operation digest, what runs of the plans applied last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -216,11 +217,30 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
         invocation.say(f"  conditions: {approval.conditions.describe()}")
     if recorded.unverified:
         invocation.say("  its signature was not verified: the plan's policy names no reviewers")
-    for run in recorded.stopping:
-        invocation.say(f"run {run.id} was asked to stop")
     _tell_beside(invocation, recorded.beside)
-    if approval.approved:
-        invocation.say(f"next: {program.next_command(plan)}")
+    if not approval.approved:
+        _tell_runs(invocation, program, recorded)
+        return
+    said, command = program.after_yes(plan)
+    for line in said:
+        invocation.say(line)
+    invocation.say(f"next: {command}")
+
+
+def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> None:
+    """Say what a no does to the plan's runs: what is written stays until it is taken back."""
+    from bulkrunner.domain.run import RunState
+
+    for run in recorded.stopping:
+        if program.ordering().is_orphan(run):
+            invocation.say(f"no process drives run {run.id}; without another yes it ends here")
+        else:
+            invocation.say(f"run {run.id} was asked to stop")
+    for run in program.ledger.runs(plan=recorded.plan.id):
+        if run.state is RunState.COMPLETED:
+            folder = shlex.quote(f"undo-{recorded.plan.job}")
+            invocation.say(f"run {run.id} has written everything already; the no comes too late")
+            invocation.say(f"to take it back: bulkrunner undo {run.id} --out {folder}")
 
 
 def _tell_beside(invocation: Invocation, beside: str) -> None:

@@ -64,6 +64,7 @@ def check(
 
 
 def _check_ledger(invocation: Invocation, program: Program, against: str | None) -> None:
+    from bulkrunner.adapters.ledger.file import PUT_BACK, PUT_COPY_BACK
     from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     invocation.document.update(ledger=program.ledger_place())
@@ -71,7 +72,8 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     try:
         faults = program.ledger.check()
     except LedgerDamaged as error:  # so much that it cannot even be opened
-        faults, hint = [error.message], error.hint
+        asked = error.hint == PUT_BACK
+        faults, hint = [error.message], PUT_COPY_BACK if asked else error.hint
     _judge(invocation, faults, hint=hint)
     head = program.ledger.head()
     invocation.document.update(head=head)
@@ -103,6 +105,8 @@ def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
 
 
 def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
+    from bulkrunner.domain.approval_terms import Conditions
+
     invocation.document.update(
         ledger=str(file.absolute()),
         head=found.head,
@@ -123,11 +127,21 @@ def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
         how = (
             f"signed by {answer['signed_by']} ({answer['key']})" if answer["key"] else "not signed"
         )
-        invocation.say(f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}")
+        asked = Conditions.from_dict(answer["conditions"]).describe()
+        more = f"; conditions: {asked}" if asked else ""
+        more += "" if answer["counts"] else "; counts no more, a later answer does"
+        invocation.say(
+            f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}{more}"
+        )
     if found.run:
         outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
         invocation.say(f"  run {found.run}: {outcomes or 'nothing was done'}")
-    invocation.say("compare the head with the one in the report that you were sent")
+    if found.against is None:
+        invocation.say("compare the head with the one in the report that you were sent")
+        return
+    event, since = found.against
+    invocation.document.update(against={"event": event, "since": since})
+    invocation.say(f"it goes on from the head given: event {event}, {since} events since")
 
 
 @ledger.command()

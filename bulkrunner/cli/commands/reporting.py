@@ -67,5 +67,8 @@ def report(
             found = program.write_report(ids[0], form=form or "html", language=language, out=out)
         invocation.document.update(found.as_dict())
         invocation.say(str(found.path))
+        if found.fault:
+            invocation.say(f"WARNING: the ledger does not fit: {found.fault}", err=True)
+            invocation.say("what this report says is not proved: bulkrunner ledger check", err=True)
         if found.head is not None:
             invocation.say(f"the ledger's head: {found.head}", err=True)

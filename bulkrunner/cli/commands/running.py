@@ -66,6 +66,9 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
 
     with Program(invocation.config, invocation.ledger) as program:
         found = program.starting().to_resume(id)
+        if id is None:
+            what = "plan" if isinstance(found, Plan) else "run"
+            invocation.say(f"{what} {found.id}: {found.job} in {found.environment}", err=True)
         if lifted := program.ordering().lift(found):
             pause_lifted(invocation, program, lifted)
             return

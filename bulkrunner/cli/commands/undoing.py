@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -42,4 +43,9 @@ def undo(invocation: Invocation, run: str, out: Path, only: Path | None) -> None
             effect_digest=plan.effect_digest,
         )
         invocation.say(f"{out}/ restores what {plan.job} ({plan.effect_digest}) changed")
-        invocation.say(f"next: bulkrunner plan {out} --env ENV, first where it can be tried")
+        invocation.say(
+            "it goes the same road: plan and run it in a test environment, then plan it for "
+            "production, and have it approved"
+        )
+        first = program.first_environment()
+        invocation.say(f"next: bulkrunner plan {shlex.quote(str(out))} --env {first}")
