@@ -62,7 +62,9 @@ def test_check_states_how_inputs_were_read(place, own, capsys):
     assert "ids.txt: ids, windows-1252, 3 lines, 1 comment, 1 blank" in capsys.readouterr().out
 
 
-def test_the_next_command_gives_production_the_same_values(place, job):
+def test_the_next_command_gives_production_the_same_values(place, own):
+    parameters = {"shelf": {"required": True}, "note": "x"}
+    job = place.job("told", operations=update_label(own[3:5], to="Hx"), parameters=parameters)
     place("plan", job, "--env", "staging", "--param", "shelf=två ord")
     place("run", job, "--env", "staging")
     following = place("status").document["next"]

@@ -61,6 +61,18 @@ def test_permission_is_explained(bench):
         bench.call("def change(record, context):\n    open('/etc/hostname')\n")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9/')",
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+    ],
+)
+def test_a_missing_network_is_explained(bench, line):
+    with pytest.raises(FunctionFault, match="a function has no network, no other files"):
+        bench.call(f"def change(record, context):\n    {line}\n")
+
+
 def test_no_credentials_in_its_environment(bench, monkeypatch):
     monkeypatch.setenv("BULKRUNNER_STAGING_CLIENT_SECRET", "sesam")
     text = "import os\ndef change(record, context):\n    return {'skip': ' '.join(os.environ)}\n"

@@ -226,3 +226,17 @@ def test_a_hostile_value_stays_one_bounded_line(lang: Any) -> None:
     assert len(line) < 400
     assert "\u202e" not in line
     assert "\n" not in line
+
+
+def test_what_holds_one_record_shows_its_values() -> None:
+    pairs = [(old, new) for old, new in zip("abcd", "efgh", strict=True) for _ in range(5)]
+    changes = [
+        change(number, before=mark(old), after=mark(new))
+        for number, (old, new) in enumerate([*pairs, ("x", "y")], start=1)
+    ]
+    found = grouped(changes)
+    (lone,) = [group for group in found.patterns if group.count == 1]
+    assert effect_line(lone, EN) == "Change holding of Ylm: shelf mark: “x” → “y”"
+    assert (lone.level, lone.different, numbers(lone)) == ("values", 1, [21])
+    told = ReportedChange(change=changes[-1], differences=differences_of(changes[-1]))
+    assert found.patterns[found.pattern_of(told)] == lone

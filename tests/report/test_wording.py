@@ -78,8 +78,8 @@ def test_numbers_counts_and_lists() -> None:
 
 
 def test_times_are_by_the_swedish_clock() -> None:
-    assert SV.time(datetime(2026, 7, 1, 22, 30, tzinfo=UTC)) == "2026-07-02 kl. 00.30 (svensk tid)"
-    assert EN.time(datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) == "2026-01-01 13:00 (Swedish time)"
+    assert SV.time(datetime(2026, 7, 1, 22, 30, tzinfo=UTC)) == "2026-07-02 kl. 00.30"
+    assert EN.time(datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) == "2026-01-01 13:00"
     assert SV.time(None) == "–"
 
 
@@ -116,7 +116,62 @@ def test_reasons_of_gates_are_put_into_swedish(reason: str) -> None:
     worded = SV.reason(reason)
     assert worded.lang == "sv"
     assert worded.text != reason
-    assert EN.reason(reason).text == reason
+    assert EN.reason(reason).text == reason.replace("09:01 UTC", "10:01")
+
+
+def test_times_in_reasons_are_by_the_swedish_clock() -> None:
+    reason = "complete, made 2026-07-01 22:30 UTC, digest agrees"
+    assert SV.reason(reason).text == ("Färdig, gjord 2026-07-02 kl. 00.30; kontrollsumman stämmer.")
+    assert EN.reason(reason).text == "complete, made 2026-07-02 00:30, digest agrees"
+    assert SV.instant("2026-07-01T22:30:00Z") == "2026-07-02 kl. 00.30"
+    assert SV.instant("some day") == "some day"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "1 record links to it: k1; the server refuses to delete what something links to; …",
+            "En post länkar till den: k1.",
+        ),
+        ("1 records link to it: k1", "En post länkar till den: k1."),
+        (
+            "5 records link to it: a, b, c and 2 more; the server refuses",
+            "5 poster länkar till den: a, b, c och 2 till.",
+        ),
+        ("bibs.txt:1 has named the record already", "bibs.txt rad 1 gäller posten redan."),
+        ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
+        (
+            "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",
+            "Det som händelse 3 i körningen r1:s kedja sparade har ändrats efteråt.",
+        ),
+        (
+            "outcome of result r1 2 is not as event 9 of the ledger's chain told it",
+            None,
+        ),
+        (
+            "document sha256:ab (the before-document of change 3 of plan p1) is gone",
+            "Dokumentet sha256:ab är borta.",
+        ),
+        ("document sha256:ab is not as it was stored", None),
+        (
+            "there are rows of results that no event stored",
+            "I tabellen results står rader som ingen händelse har sparat.",
+        ),
+        ("record 3 of step 2 of plan p1 is gone", None),
+        (
+            "the selection of step 2 of plan p1 is not as event 4 of the ledger's chain stored it",
+            None,
+        ),
+    ],
+)
+def test_refusals_and_faults_of_the_ledger_are_put_into_swedish(
+    said: str, told: str | None
+) -> None:
+    worded = SV.reason(said)
+    assert worded.lang == "sv"
+    if told is not None:
+        assert worded.text == told
 
 
 def test_outcomes_inside_a_reason_are_put_into_swedish_too() -> None:

@@ -23,6 +23,9 @@ from typing import Any
 
 MAX_PRINTED = 2_000
 
+MAX_CAUSES = 10
+"""Errors behind an error that are looked at."""
+
 OUT_OF_MEMORY: dict[str, Any] = {
     "fault": "function_memory",
     "message": "it needs more memory than it may have",
@@ -187,11 +190,24 @@ class Server:
         message = f"{type(error).__name__}: {said(error)}"
         if frames:
             message += f" at {frames[-1].filename}:{frames[-1].lineno}"
-        if isinstance(error, PermissionError):
+        if is_forbidden(error):
             message += "; a function has no network, no other files and starts no processes"
         if self._printed.text.strip():
             message += f"; it printed: {self._printed.text.strip()}"
         return {"fault": "function_failed", "message": message}
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Tell whether the confinement is behind an error, also where another one is raised for it."""
+    seen: BaseException | None = error
+    for _ in range(MAX_CAUSES):
+        if seen is None:
+            return False
+        reason = getattr(seen, "reason", None)  # as urllib's URLError has it
+        if isinstance(seen, PermissionError) or isinstance(reason, PermissionError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def said(error: BaseException) -> str:

@@ -34,6 +34,9 @@ MAX_HAY = 6000
 MAX_KNOWN = 20_000
 """Different texts in a table; further ones stand in the rows themselves."""
 
+BIBS = " bib"
+"""Stands for the sigel of a bib, which has none; no sigel begins with a blank."""
+
 NUMBERS = frozenset({"code", "message", "why"})
 """What a row says by number, of which 0 is one."""
 
@@ -106,7 +109,7 @@ class Blocks:
             ACTIONS.index(change.action.value),
             -1 if result is None else OUTCOMES.index(_outcome(result)),
             _short((result.record if result else None) or change.record, 60),
-            self.sigels.number(_short(change.sigel or "", 40)),
+            self.sigels.number(BIBS if change.kind == "bib" else _short(change.sigel or "", 40)),
             _short(bib.title, 160) if bib else "",
             _short(bib.author, 80) if bib else "",
             _short(bib.year, 20) if bib else "",

@@ -57,6 +57,8 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
     yield f"# {plain(data.head_text('title') or data.plan.job, 200)}"
     yield ""
     yield f"{plain(what)}. **{plain(page.status().line(words), 1000)}**"
+    yield ""
+    yield plain(words.text("made_at", time=words.time(data.generated_at)))
     yield from _facts(data, page, words)
     if data.loosened:
         yield from _heading(words.text("loosened_title"))
@@ -69,6 +71,8 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
     yield plain(" ".join(page.paragraph()), 4000)
     yield ""
     yield from _counts(page.tiles(), words)
+    yield ""
+    yield from (f"- {plain(page.sigel_line(row))}" for row in page.sigel_rows())
     yield from _points(words.text("risks_title"), page.risks())
     yield from _gates(data, words)
     yield from _rules(data, words)

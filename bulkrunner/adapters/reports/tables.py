@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bulkrunner.adapters.reports.blocks import ACTIONS, OUTCOMES, ROWS, Blocks, as_json
+from bulkrunner.adapters.reports.blocks import ACTIONS, BIBS, OUTCOMES, ROWS, Blocks, as_json
 from bulkrunner.adapters.reports.effects import effect_line
 from bulkrunner.adapters.reports.showing import one_line, visible
 from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
@@ -16,7 +16,7 @@ from bulkrunner.domain.run import Outcome
 SCRIPT_TEXTS = (
     "absent", "after", "also", "before", "by", "by_when", "changes_title", "content_created",
     "content_deleted", "cut", "error_id", "further_differences", "given_as", "no_bib",
-    "no_differences", "place", "server_said", "server_said_only", "sigel_unknown", "table_sigel",
+    "no_differences", "place", "server_said", "server_said_only", "sigel_bibs", "sigel_unknown", "table_sigel",
     "waits_for",
 )  # fmt: skip
 """Texts of the static page that the script uses too; its own begin with ``ui_``."""
@@ -44,6 +44,7 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 "outcomes": [n for n, name in enumerate(OUTCOMES) if _shown(data).get(name)],
             },
             "sigels": sigels,
+            "bibs": BIBS,
             "libraries": {
                 sigel: one_line(data.libraries[sigel], 120)
                 for sigel in sigels

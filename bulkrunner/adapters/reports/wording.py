@@ -20,6 +20,10 @@ SILENT = frozenset({"label", "value", "prefLabel"})
 
 _PLACE = re.compile(r"(?<![\w.@:])(?:@record\.)?@?[A-Za-z][\w:]*(?:\.@?[\w:]+)*")
 
+_UTC = re.compile(
+    r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?: UTC\b|Z\b|\+00:00)"
+)
+
 MAX_REASON = 2000
 """Characters of a reason that are looked at; longer ones are not translated."""
 
@@ -82,8 +86,14 @@ class Language:
         """Return a point in time by the Swedish clock."""
         if value is None:
             return self.text("none")
-        local = value.astimezone(STOCKHOLM)
-        return f"{local:{self._data['format']['time']}} ({self._data['format']['timezone']})"
+        return f"{value.astimezone(STOCKHOLM):{self._data['format']['time']}}"
+
+    def instant(self, text: str) -> str:
+        """Return a time that is given as ISO 8601 by the Swedish clock; anything else as it is."""
+        try:
+            return self.time(datetime.fromisoformat(text))
+        except ValueError:
+            return one_line(text, 60)
 
     def moment(self, value: datetime) -> str:
         """Return a point in time to the second, by the Swedish clock."""
@@ -134,7 +144,11 @@ class Language:
         return iri
 
     def reason(self, text: str) -> Worded:
-        """Return the program's own English sentence in this language, where it is known."""
+        """Return the program's own English sentence in this language, where it is known.
+
+        Times in it are told by the Swedish clock, as all times of a report.
+        """
+        text = _UTC.sub(lambda found: self.instant(f"{found[1]}T{found[2]}+00:00"), text)
         if self.name == "en":
             return Worded(text, "en")
         found = self._rewritten(text)
@@ -148,7 +162,7 @@ class Language:
             return None
         for regex, template in self._reasons:
             if found := regex.fullmatch(text):
-                return template.format(*(self._word(part) for part in found.groups()))
+                return template.format(*(self._word(part) for part in found.groups("")))
         return None
 
     def cleanup(self, text: str) -> Worded:

@@ -16,7 +16,7 @@ from bulkrunner.adapters.reports.cells import COLUMNS, cell_text, left_out_row, 
 from bulkrunner.adapters.reports.effects import effect_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.wording import STOCKHOLM, Language
-from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report import PatternGroup, ReportData
 
 ROWS = 65_000
 """Changes in one sheet: one link each."""
@@ -150,6 +150,8 @@ def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     yield words.text("what_title"), " ".join(page.paragraph())
     for _, count, label in page.tiles():
         yield label, count
+    for row in page.sigel_rows():
+        yield words.text("by_sigel"), page.sigel_line(row)
     if data.run is not None:
         yield words.text("fact_run"), data.run.id
         for _, count, label in page.outcome_tiles():
@@ -164,12 +166,17 @@ def _heads(words: Language) -> Sequence[str]:
     return [words.text(name) for name in names]
 
 
+def _sigel(sigel: str, group: PatternGroup, words: Language) -> str:
+    unknown = "sigel_bibs" if group.kind == "bib" else "sigel_unknown"
+    return sigel or words.text(unknown)
+
+
 def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     for group in data.grouped.patterns:
         yield (
             group.joint.records if group.joint else group.count,
             words.name_of("action", group.action.value),
             effect_line(group, words),
-            ", ".join(f"{sigel} {count}" for sigel, count in group.sigels.items()),
+            ", ".join(f"{_sigel(sigel, group, words)} {n}" for sigel, n in group.sigels.items()),
             ", ".join(str(item.change.number) for item in group.samples),
         )

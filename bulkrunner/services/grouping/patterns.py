@@ -260,8 +260,10 @@ class _OfKind:
         for values, found in own:
             yield self._own((self._of, "fine", key, values), found)
         rest = [found for _, found in ranked[len(own) :]]
-        if rest or not ranked:
-            full = (self._of, "fine", key, b"")
+        full = (self._of, "fine", key, b"")
+        if len(rest) == 1:
+            yield self._own(full, rest[0])
+        elif rest or not ranked:
             yield self._others(full, collector, rest, split=bool(own))
 
     def _own(self, key: _Full, found: Same) -> _Draft:

@@ -226,7 +226,7 @@ def _linked(left: Sequence[str]) -> Refusal:
     shown = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if left[SHOWN:] else "")
     return Refusal(
         code="linked",
-        message=f"{len(left)} records link to it: {shown}",
+        message=f"{'1 record links' if len(left) == 1 else f'{len(left)} records link'} to it: {shown}",
         hint="the server refuses to delete what something links to; "
         "delete those first, or earlier in the same job",
     )

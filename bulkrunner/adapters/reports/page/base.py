@@ -27,6 +27,12 @@ class PagePart:
     def _count(self, action: Action, kind: str) -> int:
         return self._data.grouped.kinds.get((action, kind), 0)
 
+    @property
+    def shared_inputs(self) -> bool:
+        """Whether several steps read the same list or table."""
+        files = [one.get("file") for one in self._data.inputs]
+        return len(files) > len(set(files))
+
     def library(self, sigel: str) -> str:
         """Return a sigel with the library's name, where that is known."""
         name = self._data.libraries.get(sigel, "")

@@ -137,7 +137,7 @@ class Inputs(PagePart):
             yield self._words.text(
                 "inputs_library",
                 sigel=one_line(str(sigel), 60),
-                started=one_line(str(facts.get("dump_started", "")), 40),
+                started=self._words.instant(str(facts.get("dump_started", ""))),
                 **{
                     key: self._words.number(int(facts.get(key, 0)))
                     for key in (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -161,13 +160,7 @@ class Outcomes(PagePart):
         by, when = one_line(str(inner["by"]), 60), inner.get("when")
         if not when:
             return self._words.text("by", by=by)
-        return self._words.text("by_when", by=by, when=self._when(str(when)))
-
-    def _when(self, text: str) -> str:
-        try:
-            return self._words.time(datetime.fromisoformat(text))
-        except ValueError:
-            return one_line(text, 60)
+        return self._words.text("by_when", by=by, when=self._words.instant(str(when)))
 
     def new_record(self, item: ReportedChange) -> str:
         """Return the id that a create was given, empty for anything else."""

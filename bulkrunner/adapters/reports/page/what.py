@@ -19,9 +19,13 @@ MAX_SIGELS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class SigelRow:
-    """A library's counts in the order of the columns, and the bars that show them."""
+    """A library's counts in the order of the columns, and the bars that show them.
+
+    ``bibs``: it stands for the bibs, which belong to no library.
+    """
 
     sigel: str
+    bibs: bool
     counts: Sequence[int]
     bars: Sequence[Bar]
 
@@ -88,11 +92,13 @@ class What(PagePart):
             listed = f"{', '.join(written[:LISTED])} {rest}"
         else:
             listed = self._words.listed(written) or self._words.text("none")
+        bibs = sum(self._count(action, "bib") for action in WRITING)
         key = "what_sigels_one" if len(written) == 1 else "what_sigels_many"
+        if bibs:
+            key = "what_sigels_bibs" if written else "what_only_bibs"
+        told = self._words.text(key, sigels=listed, bibs=self._words.count("bib", bibs))
         active = self._data.head_text("active_sigel") or self._data.head_text("on_behalf_of")
-        return self._words.text(
-            "what_sigel", active=one_line(active, 60), sigels=self._words.text(key, sigels=listed)
-        )
+        return self._words.text("what_sigel", active=one_line(active, 60), sigels=told)
 
     def _left_out(self) -> Iterator[str]:
         count = sum(
@@ -100,7 +106,8 @@ class What(PagePart):
         )
         if count:
             what = self._words.count("line", count)
-            yield self._words.text("what_left_out", what=what[:1].upper() + what[1:])
+            key = "what_left_out_steps" if self.shared_inputs else "what_left_out"
+            yield self._words.text(key, what=what[:1].upper() + what[1:])
 
     def tiles(self) -> list[tuple[str, int, str]]:
         """Return (name, count, label) of every action, deletions first."""
@@ -115,20 +122,43 @@ class What(PagePart):
 
     def sigel_rows(self) -> list[SigelRow]:
         """Return each library's counts, most deletions first."""
-        rows = [
-            (sigel, [counts.get(action.value, 0) for action in ORDER])
-            for sigel, counts in self._data.sigels.items()
-        ]
-        rows.sort(key=lambda row: ([-count for count in row[1]], row[0]))
-        most = max((sum(counts) for _, counts in rows), default=0)
+        rows = list(self._sigel_counts())
+        rows.sort(key=lambda row: (row[1], [-count for count in row[2]], row[0]))
+        most = max((sum(counts) for _, _, counts in rows), default=0)
         return [
             SigelRow(
                 sigel=sigel,
+                bibs=bibs,
                 counts=counts,
                 bars=stacked(dict(zip(self.order, counts, strict=True)), most, BAR_WIDTH),
             )
-            for sigel, counts in rows[:MAX_SIGELS]
+            for sigel, bibs, counts in [
+                *[row for row in rows if not row[1]][:MAX_SIGELS],
+                *[row for row in rows if row[1]],
+            ]
         ]
+
+    def _sigel_counts(self) -> Iterator[tuple[str, bool, list[int]]]:
+        """Yield sigel, whether these are the bibs, and counts; no sigel owns a bib."""
+        bibs = [self._count(action, "bib") for action in ORDER]
+        for sigel, counts in self._data.sigels.items():
+            found = [counts.get(action.value, 0) for action in ORDER]
+            if not sigel:
+                found = [max(0, n - bib) for n, bib in zip(found, bibs, strict=True)]
+            if any(found):
+                yield sigel, False, found
+        if any(bibs):
+            yield "", True, bibs
+
+    def sigel_line(self, row: SigelRow) -> str:
+        """Return a row of that table as a line."""
+        unknown = self._words.text("sigel_bibs" if row.bibs else "sigel_unknown")
+        told = [
+            f"{self._words.number(count)} {self._words.name_of('action_count', name)}"
+            for name, count in zip(self.order, row.counts, strict=True)
+            if count
+        ]
+        return f"{self.library(row.sigel) if row.sigel else unknown}: {', '.join(told)}"
 
     @property
     def more_sigels(self) -> int:

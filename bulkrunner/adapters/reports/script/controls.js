@@ -29,7 +29,7 @@ list.controls = function () {
     this.field(say("ui_search"), search, "search"),
     this.select("action", say("ui_action"), tables.used.actions.map((n) => [n, words().action[tables.actions[n]]])),
     tables.run ? this.select("outcome", say("ui_outcome"), tables.used.outcomes.map((n) => [n, words().outcome[tables.outcomes[n]]])) : null,
-    tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigel ? `${sigel} ${tables.libraries[sigel] || ""}` : say("sigel_unknown")])) : null,
+    tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigelName(sigel)])) : null,
     tables.patterns.length > 1 ? this.select("pattern", say("ui_pattern"), tables.patterns.map((lines, n) => [n, lines[side()]])) : null,
     tables.reasons.length ? this.select("reason", say("ui_reason"), tables.reasons.map(([action, code], n) => [n, `${words().action[tables.actions[action]]}: ${told(code)[0] || explained(code)[0]}`])) : null,
     clear, go,

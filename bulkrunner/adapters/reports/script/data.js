@@ -23,8 +23,19 @@ async function rowsOf(node) { return JSON.parse(new TextDecoder().decode(await i
 
 function plainValue(value) { return value === null || value === undefined ? "" : Array.isArray(value) ? value[0] : value; }
 
-function hayOf(head) {
+function sigelName(sigel) {
+  if (sigel === tables.bibs) return say("sigel_bibs");
+  return sigel ? `${sigel} ${tables.libraries[sigel] || ""}` : say("sigel_unknown");
+}
+
+// A bib has no sigel; what stands for it in the filter is shown nowhere else.
+function sigelOf(head) {
   const sigel = entry(tables.sigels, head[HEAD.sigel]);
+  return sigel === tables.bibs ? "" : sigel;
+}
+
+function hayOf(head) {
+  const sigel = sigelOf(head);
   const library = tables.libraries[sigel] || "";
   return foldable([
     head[HEAD.record], head[HEAD.title], head[HEAD.author], head[HEAD.year], sigel, library,

@@ -83,7 +83,7 @@ function sentence(number) {
 function spread(parts, mark) { return parts.flatMap((part, index) => (index ? [mark, part] : [part])); }
 
 function factLines(head, extra) {
-  const sigel = entry(tables.sigels, head[HEAD.sigel]);
+  const sigel = sigelOf(head);
   const record = head[HEAD.record];
   const facts = [];
   const links = [recordLink(extra.nolink ? "" : tables.base, record, say("ui_open_record", { record }))];

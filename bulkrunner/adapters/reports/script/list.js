@@ -41,7 +41,7 @@ list.value = function (row, column) {
     case "number": return head[HEAD.number];
     case "action": return head[HEAD.action];
     case "outcome": return head[HEAD.outcome];
-    case "sigel": return entry(tables.sigels, head[HEAD.sigel]);
+    case "sigel": return sigelOf(head);
     case "change": return `${head.length > HEAD.place ? placeNames(head[HEAD.place])[1 + side()] : ""} ${plainValue(head[HEAD.before])} ${plainValue(head[HEAD.after])}`;
     case "record": return head[HEAD.record];
     default: return `${head[HEAD.title]} ${head[HEAD.author]}`;
@@ -167,7 +167,7 @@ list.cell = function (head, name) {
     case "outcome": return head[HEAD.outcome] < 0 ? "" : make("span", { class: `tag out ${tables.outcomes[head[HEAD.outcome]]}` }, words().outcome[tables.outcomes[head[HEAD.outcome]]]);
     case "title": return this.title(head);
     case "sigel": {
-      const sigel = entry(tables.sigels, head[HEAD.sigel]);
+      const sigel = sigelOf(head);
       return [make("b", { class: "sigel" }, sigel), " ", make("span", { class: "dim" }, tables.libraries[sigel] || "")];
     }
     case "change": return this.summary(head, action);
