@@ -92,6 +92,8 @@ def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today:
     for file in names:
         text = (template / file).read_text(encoding="utf-8")
         if file == MANIFEST:
+            if len(sigels) == 2 and "SIGEL2" not in text:
+                text = text.replace("sigels: [SIGEL]", "sigels: [SIGEL, SIGEL2]")
             text = _replaced(text, words)
         (folder / file).write_text(text, encoding="utf-8")
     (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")

@@ -218,6 +218,9 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
             return _of(Scheme.ISBN, value)
         if value := issn(number):
             return _of(Scheme.ISSN, value)
+    kind = _unfit(number, meanings)
+    if kind:
+        return _bad_check_digit(number, kind)
     if meanings:
         words = ", ".join(meaning.value for meaning in meanings)
         return NoIdentifier(
@@ -230,6 +233,14 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
         message=f"`{number}` is a number of a bib, a holding or LIBRIS III",
         hint="say which: `as: bib`, `as: holding` or `as: libris3`",
     )
+
+
+def _unfit(number: str, meanings: Sequence[Number]) -> str:
+    """Return what a number has the form of, all but its last digit; empty where that is unknown."""
+    if len(number) in (10, 13):
+        is_isbn = Number.ISBN in meanings or (len(number) == 13 and number[:3] in ("978", "979"))
+        return "ISBN" if is_isbn else ""
+    return "ISSN" if len(number) == 8 and Number.ISSN in meanings else ""
 
 
 def _as_legacy(kind: Number) -> Callable[[str], Identifier | None]:

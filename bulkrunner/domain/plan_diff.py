@@ -33,16 +33,23 @@ class Compared:
     def places(self) -> list[tuple[str, Any, Any]]:
         """Return (place, older, newer) of what would be stored, or goes away; None: not there.
 
+        Where that is the same, of what the change would be made in.
+
         Empty where the plans do not do the same kind of thing with the record.
         """
         if self.kind not in ("operation", "content") or self.older is None or self.newer is None:
             return []
-        was, now = (dict(contents(_content(one))) for one in (self.older, self.newer))
-        return [
-            (place, was.get(place), now.get(place))
-            for place in dict.fromkeys((*was, *now))
-            if canonical_bytes(was.get(place)) != canonical_bytes(now.get(place))
-        ]
+        stored = _places(_content(self.older), _content(self.newer))
+        return stored or _places(self.older.before or {}, self.newer.before or {})
+
+
+def _places(older: Document, newer: Document) -> list[tuple[str, Any, Any]]:
+    was, now = dict(contents(older)), dict(contents(newer))
+    return [
+        (place, was.get(place), now.get(place))
+        for place in dict.fromkeys((*was, *now))
+        if canonical_bytes(was.get(place)) != canonical_bytes(now.get(place))
+    ]
 
 
 def _content(change: PlannedChange) -> Document:
@@ -72,6 +79,7 @@ class PlanDiff:
     Attributes:
         heads: what differs in the plans' heads: name → (older, newer).
         same: records that both plans say the same of.
+        swapped: they were given in the other order.
     """
 
     older: Plan
@@ -79,6 +87,7 @@ class PlanDiff:
     heads: Mapping[str, tuple[Any, Any]]
     same: int
     differences: tuple[Difference, ...] = field(default=())
+    swapped: bool = False
 
     @property
     def changed(self) -> bool:

@@ -71,10 +71,15 @@ class StepRepoint(Acts):
 
 @dataclass(frozen=True, kw_only=True)
 class StepCopy(Acts):
-    """Each holding is copied to another library, another bib, or both; None: as it has it."""
+    """Each holding is copied to another library, another bib, or both; None: as it has it.
+
+    Attributes:
+        without: places that a copy does not get.
+    """
 
     sigel: Value = None
     of: Value = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from bulkrunner.domain.changes.kinds import RemoveChange
 from bulkrunner.domain.comparing import same
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import AppendChange, Source, Update
@@ -52,6 +53,15 @@ def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[st
     if COMPONENTS in thing and old is not None:
         thing[COMPONENTS] = owned(thing[COMPONENTS], old, sigel)
     return without_own_id(thing, own), without_own_id(record, own)
+
+
+def lacking(document: Document, without: Sequence[str], iris: IriMap) -> Document | Refusal:
+    """Return a holding as it is without places; those that it has not are not missed."""
+    if not without:
+        return document
+    changes = tuple(RemoveChange(at=place) for place in without)
+    applied = apply_update(document, Update(source=_NOWHERE, target="", changes=changes), iris)
+    return applied if isinstance(applied, Refusal) else applied.document
 
 
 def owned(components: Any, old: str | None, new: str | None) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.environment import Kind as EnvironmentKind
+from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.plan_diff import (
     KINDS,
@@ -17,6 +21,7 @@ from bulkrunner.domain.plan_diff import (
     head_differences,
 )
 from bulkrunner.domain.ports import PlanLedger
+from bulkrunner.domain.records import Document
 
 
 class _Told(NamedTuple):
@@ -41,6 +46,30 @@ class _Tally:
             self.numbers.append((older, newer))
 
 
+class _Prints:
+    """Fingerprints by which documents are compared.
+
+    Those of two environments differ in the addresses of their own records alone; there the one's
+    are told by the other's, never production's: the names of libraries begin like them.
+    """
+
+    def __init__(self, older: Plan, newer: Plan) -> None:
+        bases = {plan.id: plan.addresses.get("base_uri", "") for plan in (older, newer)}
+        self.apart = bases[older.id] != bases[newer.id] and all(bases.values())
+        moved = newer if older.addresses.get("kind") == EnvironmentKind.PRODUCTION else older
+        kept = older if moved is newer else newer
+        self._moved, self._from, self._to = moved.id, bases[moved.id], bases[kept.id]
+
+    def of(self, plan: Plan, document: Document | None, known: str | None) -> str | None:
+        """Return a document's fingerprint; the stored one where both plans are of one place."""
+        if not self.apart or document is None:
+            return known
+        if plan.id != self._moved:
+            return before_fingerprint(document)
+        text = canonical_bytes(document).replace(self._from.encode(), self._to.encode())
+        return before_fingerprint(json.loads(text))
+
+
 class PlanComparison:
     """Reads two plans; changes nothing."""
 
@@ -48,10 +77,14 @@ class PlanComparison:
         self._ledger = ledger
 
     def compare(self, older: Plan, newer: Plan) -> PlanDiff:
-        """Return what changed from the one plan to the other."""
-        known = dict(self._told(older))
+        """Return what changed from the one plan to the other; they are put in the order of time."""
+        swapped = older.created_at > newer.created_at
+        if swapped:
+            older, newer = newer, older
+        prints = _Prints(older, newer)
+        known = dict(self._told(older, prints))
         same, tallies = 0, dict[tuple[Kind, str, str], _Tally]()
-        for key, now in self._told(newer):
+        for key, now in self._told(newer, prints):
             was = known.pop(key, None)
             kind = _kind(was, now)
             if kind is None:
@@ -64,14 +97,15 @@ class PlanComparison:
         return PlanDiff(
             older=older,
             newer=newer,
+            swapped=swapped,
             heads=head_differences(older, newer),
             same=same,
             differences=tuple(self._differences(tallies, older, newer)),
         )
 
-    def _told(self, plan: Plan) -> Iterator[tuple[tuple[str, str], _Told]]:
+    def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, str], _Told]]:
         seen: dict[tuple[str, str], int] = {}
-        for change in self._ledger.changes(plan.id, documents=False):
+        for change in self._ledger.changes(plan.id, documents=prints.apart):
             record = _record(change)
             # A record that is named twice is refused twice; each is compared with its like.
             times = seen[record, ""] = seen.get((record, ""), 0) + 1
@@ -81,8 +115,8 @@ class PlanComparison:
                     action=change.action.value,
                     code=change.code,
                     operation=change.operation_digest(),
-                    before=change.before_fingerprint,
-                    after=change.after_fingerprint,
+                    before=prints.of(plan, change.before, change.before_fingerprint),
+                    after=prints.of(plan, change.after, change.after_fingerprint),
                     number=change.number,
                 ),
             )

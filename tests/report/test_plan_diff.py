@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.plan_diff import PlanDiff
 from bulkrunner.services.comparing_plans import PlanComparison
 from tests.support import reports
-from tests.support.ledgers import a_plan, new_ledger, store_plan
+from tests.support.ledgers import START, a_plan, new_ledger, store_plan
 
 
 def change(number: int, action: Action = Action.UPDATE, **values: Any) -> PlannedChange:
@@ -138,3 +139,92 @@ def test_says_what_would_be_stored_otherwise(tmp_path: Path) -> None:
 def test_a_record_that_is_done_something_else_with_shows_no_places(tmp_path: Path) -> None:
     found = compared(tmp_path, [change(1)], [change(1, Action.DELETE)])
     assert found.differences[0].samples[0].places == []
+
+
+STAGING = {**reports.ADDRESSES, "kind": "test", "base_uri": "https://libris-stg.kb.se/"}
+
+
+def moved(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as it stands in the test environment."""
+    text = json.dumps(document)
+    for record in {reports.record_id(n) for n in (1, 2, 900)}:
+        text = text.replace(f"{reports.BASE}/{record}", f"{STAGING['base_uri']}{record}")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def markdown(found: PlanDiff, folder: Path, lang: str = "sv") -> str:
+    return write_plan_diff(found, folder / "d.md", form="md", lang=lang).read_text("utf-8")
+
+
+def test_plans_of_different_jobs_are_told_as_such_first(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    one = store_plan(ledger, a_plan("p1", job="a-job"), [change(1)])
+    other = store_plan(ledger, a_plan("p2", job="b-job"), [change(1)])
+    found = PlanComparison(ledger).compare(one, other)
+    text = markdown(found, tmp_path)
+    assert "**Planerna gäller olika jobb: a-job och b-job.**" in text
+    assert text.index("olika jobb") < text.index("En körning av")
+    assert "different jobs: a-job and b-job" in markdown(found, tmp_path, "en")
+
+
+def test_plans_are_put_in_the_order_of_time(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    one = store_plan(ledger, a_plan("p1", job=reports.JOB), [change(1)])
+    later = START + timedelta(days=1)
+    other = store_plan(ledger, a_plan("p2", job=reports.JOB, created_at=later), [change(2)])
+    found = PlanComparison(ledger).compare(other, one)
+    assert (found.older.id, found.newer.id, found.swapped) == ("p1", "p2", True)
+    text = markdown(found, tmp_path)
+    assert "Här är p1 den äldre och p2 den nyare." in text
+    assert not PlanComparison(ledger).compare(one, other).swapped
+
+
+def test_values_made_up_of_others_are_told_apart(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    accept = [{"code": "duplicate", "at_most": 2, "reason": "b"}]
+    plans = [
+        store_plan(
+            ledger,
+            a_plan(name, job=reports.JOB, policy=policy, manifest={"accept": accepted}),
+            [],
+        )
+        for name, policy, accepted in (
+            ("p1", {"a": 1, "b": 2}, accept),
+            ("p2", {"a": 1, "b": 3}, [{**accept[0], "at_most": 5}]),
+        )
+    ]
+    text = markdown(PlanComparison(ledger).compare(plans[0], plans[1]), tmp_path)
+    assert "| `accept.duplicate.at_most` | `2` | `5` |" in text
+    assert "| `policy.b` | `2` | `3` |" in text
+    assert "policy.a" not in text
+    assert "{" not in text
+
+
+@pytest.mark.parametrize("mark", ["Hc", "Hcx"])
+def test_records_of_two_environments_differ_only_where_their_content_does(
+    tmp_path: Path, mark: str
+) -> None:
+    ledger = new_ledger(tmp_path)
+    mine = change(1, before_fingerprint="p", after_fingerprint="q")
+    theirs = change(
+        1,
+        before=moved(reports.holding(mine.record, mark)),
+        after=moved(mine.after or {}),
+        before_fingerprint="r",
+        after_fingerprint="s",
+    )
+    test = store_plan(
+        ledger, a_plan("p1", job=reports.JOB, environment="qa", addresses=STAGING), [theirs]
+    )
+    real = store_plan(
+        ledger, a_plan("p2", job=reports.JOB, environment="x", addresses=reports.ADDRESSES), [mine]
+    )
+    found = PlanComparison(ledger).compare(test, real)
+    text = markdown(found, tmp_path)
+    assert "Planerna gäller olika miljöer: qa och x." in text
+    if mark == "Hc":
+        assert (found.same, found.differences) == (1, ())
+    else:
+        assert told(found) == [("content", "update", "update", 1)]
+        assert "  - hyllkod: `Hcx` → `Hc`" in text

@@ -18,7 +18,7 @@ from bulkrunner.adapters.manifests.parts import (
     Step,
     UndoStep,
 )
-from bulkrunner.adapters.manifests.problems import PathKey, Problems
+from bulkrunner.adapters.manifests.problems import PathKey, Problems, shown
 from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
@@ -27,7 +27,7 @@ from bulkrunner.adapters.manifests.selecting_rules import selection_faults
 from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.transfer_rules import transfer_faults
 from bulkrunner.adapters.manifests.tree import Tree
-from bulkrunner.adapters.manifests.unfilled import unfilled_faults
+from bulkrunner.adapters.manifests.unfilled import HINT, unfilled_faults, unfilled_lines
 from bulkrunner.adapters.patterns import Re2Engine
 from bulkrunner.domain.forms import Outside
 from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
@@ -157,7 +157,7 @@ class _Checking:
         """Return the step's function; note what is wrong with it."""
         given = called_of(step)
         try:
-            return read_function(
+            source = read_function(
                 self._folder,
                 given["call"],
                 at=self._tree.source((*path, "function")),
@@ -169,6 +169,14 @@ class _Checking:
             for problem in refused.problems:
                 self._problems.note(problem)
             return FunctionSource(module="", function="", sources={})
+        self._unfilled(source)
+        return source
+
+    def _unfilled(self, source: FunctionSource) -> None:
+        file = source.module.replace(".", "/") + ".py"
+        for line, word in unfilled_lines(source.sources.get(source.module, "")):
+            message = f"{shown(word)} is to be filled in"
+            self._problems.add(Source(file=file, line=line), "fill_in", message, HINT)
 
     def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
         name = next((name for name in SELECTIONS if name in step), "undo")

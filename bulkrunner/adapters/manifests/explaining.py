@@ -222,7 +222,10 @@ def _transfer(verb: str, given: Mapping[str, Any]) -> str:
         case "repoint":
             return f"it is hung on {record_said('bib', given['to'])}"
         case "copy":
-            return f"a copy of it is created{_elsewhere(given)}"
+            without = joined(map(place_said, given.get("without", ())), "or")
+            return f"a copy of it is created{_elsewhere(given)}" + (
+                f", without {without}" if without else ""
+            )
         case "merge":
             taken = joined(map(place_said, given["take"]))
             return (

@@ -12,6 +12,7 @@ from typing import Any
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, meant, shown
 from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.adapters.manifests.unfilled import WORD
 from bulkrunner.domain.job import Problem
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
@@ -90,7 +91,7 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         yield from _place(item, below, None)
     elif key in _BY_PLACE:
         yield from _asked(item, below)
-    elif key == "take" and isinstance(item, list):
+    elif key in ("take", "without") and isinstance(item, list):
         for number, place in enumerate(item):
             yield from _place(str(place), (*below, number), None)
     elif key not in _CONTENT:
@@ -124,7 +125,7 @@ def _asked(condition: Any, path: Path) -> Iterator[Told]:
 
 def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
     for word in _PREFIX.sub("", place).split("."):
-        if not _KEY.fullmatch(word) or is_term(word) or is_skipped(word):
+        if not _KEY.fullmatch(word) or WORD.fullmatch(word) or is_term(word) or is_skipped(word):
             continue
         yield Told(
             path=path,

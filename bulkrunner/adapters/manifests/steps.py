@@ -138,7 +138,11 @@ def _transfer(verb: str, given: Mapping[str, Any], forms: Forms) -> StepAction:
         case "repoint":
             return StepRepoint(to=values.get("to"))
         case "copy":
-            return StepCopy(sigel=values.get("sigel"), of=values.get("of"))
+            return StepCopy(
+                sigel=values.get("sigel"),
+                of=values.get("of"),
+                without=tuple(given.get("without", ())),
+            )
         case "merge":
             return StepMerge(into=values.get("into"), take=tuple(given["take"]))
         case "split":

@@ -12,6 +12,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceError, parse_place
 
 SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"))
+PLACES = (("merge", "take"), ("copy", "without"))
 RECORDS = (("repoint", "to"), ("copy", "of"), ("split", "of"), ("merge", "into"))
 
 
@@ -41,16 +42,17 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
                 message=f"{path_text(path)}: {found.message}",
                 hint=found.hint,
             )
-    for number, place in enumerate(step.get("merge", {}).get("take", ())):
-        try:
-            parse_place(place)
-        except PlaceError as error:
-            at = ("merge", "take", number)
-            yield Told(
-                path=at,
-                code="bad_place",
-                message=f"{path_text(at)}: {shown(place)} is no place: {error}",
-            )
+    for verb, key in PLACES:
+        for number, place in enumerate(step.get(verb, {}).get(key, ())):
+            try:
+                parse_place(place)
+            except PlaceError as error:
+                at = (verb, key, number)
+                yield Told(
+                    path=at,
+                    code="bad_place",
+                    message=f"{path_text(at)}: {shown(place)} is no place: {error}",
+                )
 
 
 def _constants(

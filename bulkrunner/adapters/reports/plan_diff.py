@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def diff_as_dict(found: PlanDiff) -> dict[str, Any]:
         "plan_diff": DIFF_VERSION,
         "older": found.older.id,
         "newer": found.newer.id,
+        "swapped": found.swapped,
         "changed": found.changed,
         "heads": {name: {"older": was, "newer": now} for name, (was, now) in found.heads.items()},
         "same": found.same,
@@ -76,6 +77,9 @@ def diff_lines(found: PlanDiff, words: Language) -> Iterator[str]:
     """Yield the difference as lines of Markdown."""
     yield f"# {plain(words.text('d_title', older=found.older.id, newer=found.newer.id))}"
     yield ""
+    for warning in _warnings(found, words):
+        yield f"**{plain(warning)}**"
+        yield ""
     yield plain(words.text("d_changed" if found.changed else "d_unchanged"))
     yield ""
     yield plain(words.text("d_same", n=words.count("record", found.same)))
@@ -85,11 +89,55 @@ def diff_lines(found: PlanDiff, words: Language) -> Iterator[str]:
         yield ""
         yield f"| | {code(found.older.id)} | {code(found.newer.id)} |"
         yield "|---|---|---|"
-        for name, (was, now) in found.heads.items():
+        for name, was, now in _rows(found.heads):
             yield f"| {code(name)} | {_value(was, words)} | {_value(now, words)} |"
     for item in found.differences:
         yield ""
         yield from _difference(item, words)
+
+
+def _warnings(found: PlanDiff, words: Language) -> Iterator[str]:
+    """Yield what to know before reading on: what is compared is not what it may be taken for."""
+    older, newer = found.older, found.newer
+    if older.job != newer.job:
+        yield words.text("d_other_job", older=older.job, newer=newer.job)
+    if older.environment != newer.environment:
+        yield words.text("d_other_place", older=older.environment, newer=newer.environment)
+    if found.swapped:
+        yield words.text("d_swapped", older=older.id, newer=newer.id)
+
+
+def _rows(heads: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what differs in the heads, values that are made up of others taken apart."""
+    for name, (was, now) in heads.items():
+        mine, theirs = (_by_key(value) for value in (was, now))
+        if mine is None or theirs is None:
+            yield name, was, now
+            continue
+        for key in dict.fromkeys((*mine, *theirs)):
+            if mine.get(key) != theirs.get(key):
+                yield f"{name}.{key}", mine.get(key), theirs.get(key)
+
+
+def _by_key(value: Any) -> Mapping[str, Any] | None:
+    """Return the parts of a value by their names; None where it has none."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, (list, tuple)):
+        return None
+    if not all(isinstance(one, Mapping) and "code" in one for one in value):
+        return None
+    codes = [one["code"] for one in value]
+    if len(codes) > len(set(codes)):
+        return None
+    return {
+        f"{one['code']}.{key}": inner
+        for one in value
+        for key, inner in one.items()
+        if key != "code"
+    }
 
 
 def _value(value: Any, words: Language) -> str:
@@ -120,6 +168,8 @@ def _places(sample: Compared, words: Language) -> Iterator[str]:
             for value in (was, now)
         )
         yield f"  - {plain(words.place(place), 120)}: {told}"
+    if not found and sample.kind == "content":
+        yield f"  - {plain(words.text('d_no_places'))}"
     if len(found) > SHOWN_PLACES:
         yield f"  - {plain(words.text('more', n=words.number(len(found) - SHOWN_PLACES)))}"
 

@@ -23,6 +23,7 @@ from bulkrunner.domain.steps import (
 )
 from bulkrunner.domain.transfers import (
     content_for,
+    lacking,
     repointed,
 )
 from bulkrunner.domain.undo import changed_paths, restored
@@ -36,6 +37,7 @@ from bulkrunner.services.planning.steps import (
     Edit,
     Known,
     PassedOver,
+    Refused,
     Task,
 )
 from bulkrunner.services.planning.taking import Taking
@@ -96,17 +98,20 @@ class Acting(Taking):
     # --- a copy ------------------------------------------------------------------------------
 
     def _copy(self, case: Case, action: StepCopy) -> list[Draft]:
-        def examine() -> tuple[Known, str, str]:
+        def examine() -> tuple[Known, Document, str, str]:
             known = self._resolver.know(case.task, case.look, kind="holding")
             context = self._contexts.of_record(case.entry, known, case.look)
             self._admit(case, known, context)
-            return known, *self._where_to(action, known, context)
+            content = lacking(known.now or {}, action.without, self._iris)
+            if isinstance(content, Refusal):
+                raise Refused(content)
+            return known, content, *self._where_to(action, known, context)
 
         examined = self._resolver.attempt(case.task, examine)
         if isinstance(examined, PlannedChange):
             return [Draft(change=examined)]
-        known, sigel, bib = examined
-        body, record = content_for(known.now or {}, sigel)
+        known, content, sigel, bib = examined
+        body, record = content_for(content, sigel)
         source = {"copy_of": known.name, **changed_before(known)}
         change = self._created(
             replace(case.task, ref=bib), case, known, sigel, body, record, source

@@ -54,7 +54,8 @@ class Proofs:
             return Refusal(
                 code="foreign_sigel",
                 message=f"the holding belongs to {sigel}, which the job may not touch",
-                hint=f"the job's sigels are {', '.join(self.job.sigels)}; take the record off the list",
+                hint=f"the job's sigels are {', '.join(self.job.sigels)}; take the record off the "
+                "list, or add the library to `sigels` if it has agreed",
             )
         if not self.rights.may_write_holding(sigel, active=self.job.active_sigel):
             return Refusal(

@@ -116,7 +116,8 @@ class Selecting:
                     Refusal(
                         code="foreign_sigel",
                         message=f"the step names {sigel}, which the job may not touch",
-                        hint=f"the job's sigels are {', '.join(self._sigels)}",
+                        hint=f"the job's sigels are {', '.join(self._sigels)}; take the library off "
+                        "the step, or add it to `sigels` if it has agreed",
                     )
                 )
             key = holding_key(bib.summary.id, sigel)

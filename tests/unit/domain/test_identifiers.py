@@ -104,6 +104,24 @@ def test_what_names_no_record(text: str, code: str) -> None:
     assert named(text) == code
 
 
+@pytest.mark.parametrize(
+    ("number", "meanings", "kind"),
+    [
+        ("9789170000592", [Number.BIB, Number.ISBN], "ISBN"),
+        ("9789170000592", [Number.BIB], "ISBN"),
+        ("9170000592", [Number.ISBN], "ISBN"),
+        ("03470548", [Number.ISSN], "ISSN"),
+    ],
+)
+def test_a_number_whose_last_digit_does_not_fit_is_told_so(
+    number: str, meanings: list[Number], kind: str
+) -> None:
+    found = identify(number, IRIS, meanings)
+    assert isinstance(found, NoIdentifier)
+    assert found.code == "bad_check_digit"
+    assert found.message == f"`{number}` is no {kind}: its last digit does not fit the others"
+
+
 def test_a_bare_number_says_what_to_write() -> None:
     found = identify("1234567", IRIS)
     assert isinstance(found, NoIdentifier)
