@@ -35,6 +35,7 @@ class Labels:
     environment: str
     extent: str
     counts: str
+    of_bibs: tuple[str, str]
     ledger: str
     agree: str
     conditions: str
@@ -57,7 +58,8 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
             job="Jobb",
             environment="Miljö",
             extent="Omfattning",
-            counts="{delete} raderas, {update} ändras, {create} skapas",
+            counts="{delete} raderas{bibs}, {update} ändras, {create} skapas",
+            of_bibs=(" (varav 1 bibliografisk post)", " (varav {n} bibliografiska poster)"),
             ledger="Liggarens kontrollvärde",
             agree="Vi godkänner särskilt detta",
             conditions="Villkor (lämna tomt det som inte gäller)",
@@ -77,7 +79,8 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
             job="Job",
             environment="Environment",
             extent="Extent",
-            counts="{delete} deleted, {update} changed, {create} created",
+            counts="{delete} deleted{bibs}, {update} changed, {create} created",
+            of_bibs=(" (of which 1 bib)", " (of which {n} bibs)"),
             ledger="Ledger",
             agree="We agree to this in particular",
             conditions="Conditions (leave empty what does not apply)",
@@ -101,6 +104,7 @@ class Answer:
         head: the ledger's head that the report named.
         agreed: what it agrees to in particular, as found in the text.
         reason: of a no; may be empty.
+        bibs: how many of the plan's deletions are bibs.
     """
 
     approved: bool
@@ -114,6 +118,7 @@ class Answer:
     statements: tuple[str, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
     language: str = "sv"
+    bibs: int = 0
 
 
 def answer_text(plan: Plan, answer: Answer) -> str:
@@ -141,6 +146,8 @@ def answer_text(plan: Plan, answer: Answer) -> str:
 
 def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
     counts = {name: plan.counts.get(name, 0) for name in ("delete", "update", "create")}
+    one, many = words.of_bibs
+    of_bibs = "" if not answer.bibs else one if answer.bibs == 1 else many.format(n=answer.bibs)
     title = _WITHOUT_ENDS.sub(" ", str(plan.manifest.get("title") or ""))
     job = f"{line(plan.job)} ({line(title)})"
     place = f"{line(plan.environment)} ({line(plan.addresses.get('base_url', ''))})"
@@ -149,9 +156,26 @@ def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
         f"{words.digest}: {answer.digest}",
         f"{words.job}: {job}",
         f"{words.environment}: {place}",
-        f"{words.extent}: {words.counts.format(**counts)}",
+        f"{words.extent}: {words.counts.format(**counts, bibs=of_bibs)}",
         f"{words.ledger}: {answer.head}",
     ]
+
+
+_EXTENTS = tuple(f"{words.extent}:" for words in LABELS.values())
+_OF_BIBS = re.compile(
+    "|".join(
+        re.escape(form).replace(re.escape("{n}"), r"(\d{1,9})")
+        for words in LABELS.values()
+        for form in words.of_bibs
+    )
+)
+
+
+def bibs_in(text: str) -> int:
+    """Return how many of the deletions are bibs, as a canonical text says; 0 where it does not."""
+    rows = (row for row in text.splitlines() if row.startswith(_EXTENTS))
+    found = _OF_BIBS.search(next(rows, ""))
+    return 0 if found is None else int(next(filter(None, found.groups()), "1"))
 
 
 def line(text: str) -> str:

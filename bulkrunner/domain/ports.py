@@ -221,6 +221,16 @@ class Ended:
     attempts: tuple[Attempt, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaterWrite:
+    """What a later run did to a record: the version that it left, or that it deleted it."""
+
+    run: str
+    job: str
+    etag: str | None
+    deleted: bool = False
+
+
 class PlanLedger(Protocol):
     """Plans and their changes."""
 
@@ -434,6 +444,9 @@ class RunLedger(Protocol):
 
         What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
         """
+
+    def written_later(self, run: str, records: Sequence[str]) -> Mapping[str, Sequence[LaterWrite]]:
+        """Return by record what later runs in the same environment applied, oldest first."""
 
     def result_of(self, run: str, change: int) -> Result:
         """Return a change's result, ``pending`` where it has none."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
-from bulkrunner.domain.answer_text import Answer, Fields, Found, answer_text, line, spellings
+from bulkrunner.domain.answer_text import (
+    Answer,
+    Fields,
+    Found,
+    answer_text,
+    bibs_in,
+    line,
+    spellings,
+)
 from bulkrunner.domain.approval_terms import MOST_EXCLUDED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
 from bulkrunner.domain.environment import Policy
@@ -255,7 +264,7 @@ class Proofs:
         """
         signers = Policy.from_dict(dict(plan.policy)).signers
         error: SignatureRefused | None = None
-        for text in spellings(answer_text(plan, answer)):
+        for text in _signable(plan, answer):
             try:
                 return text, self._verify(text, signature, signers, at)
             except SignatureRefused as refused:
@@ -297,6 +306,12 @@ class Proofs:
         return self._signatures.verify(text, signature, signers=signers, at=at)
 
 
+def _signable(plan: Plan, answer: Answer) -> Iterator[str]:
+    """Yield what may have been signed; earlier versions' texts said nothing of bibs."""
+    for bibs in dict.fromkeys((answer.bibs, 0)):
+        yield from spellings(answer_text(plan, replace(answer, bibs=bibs)))
+
+
 def as_answer(approval: Approval) -> Answer:
     """Return the answer that was recorded."""
     return Answer(
@@ -309,4 +324,5 @@ def as_answer(approval: Approval) -> Answer:
         statements=approval.statements,
         conditions=approval.conditions,
         language=approval.language or "sv",
+        bibs=bibs_in(approval.text),
     )

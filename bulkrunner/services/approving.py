@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulkrunner.domain.answer_text import Answer, Found, answer_text
 from bulkrunner.domain.answer_text import line as one_line
@@ -11,7 +11,7 @@ from bulkrunner.domain.approval_terms import REJECTED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
-from bulkrunner.domain.plan import Plan, PlanState
+from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.ports import Clock, Ledger, Signatures
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
@@ -99,6 +99,7 @@ class Approving:
             plan=plan.id,
             digest=plan_digest,
             head=self._ledger.head(),
+            bibs=self._bibs(plan),
             by=_text("--by", by),
             reference=_text("--reference", reference),
             statements=statements,
@@ -135,7 +136,7 @@ class Approving:
                 "that the answer names",
                 code="other_plan",
             )
-        answer = understood(fields, plan, holds=self._holds(plan))
+        answer = replace(understood(fields, plan, holds=self._holds(plan)), bibs=self._bibs(plan))
         if not self._ledger.has_head(answer.head):
             raise AnswerRefused(
                 f"the report that was answered names the head {answer.head}, which this ledger has "
@@ -213,6 +214,11 @@ class Approving:
                 code="plan_incomplete",
             )
         return plan, plan.plan_digest
+
+    def _bibs(self, plan: Plan) -> int:
+        """Return how many of the plan's deletions are bibs."""
+        deletes = self._ledger.changes(plan.id, actions=(Action.DELETE,), documents=False)
+        return sum(change.kind == "bib" for change in deletes)
 
     def _holds(self, plan: Plan) -> _Holds:
         return _Holds(self._ledger, plan)

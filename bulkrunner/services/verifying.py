@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.answers import Found, Gone, Missing, Moved, ReadAnswer
 from bulkrunner.domain.created import references_in, with_records
 from bulkrunner.domain.decisions import Version, by_and_when
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.ports import CatalogueReader, Ended, Progress, RunLedger
+from bulkrunner.domain.ports import CatalogueReader, Ended, LaterWrite, Progress, RunLedger
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.settling import (
@@ -34,6 +34,9 @@ SHOWN = 5
 
 Difference = dict[str, Any]
 """``{record, code, message, by, when}``, as the command's JSON document has it."""
+
+NEWEST = ("edited", "no_history", "not_stored")
+"""Differences that the newest version of a record makes."""
 
 REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
 """Outcomes after which the record should be as the job wanted it."""
@@ -73,6 +76,7 @@ class Verifier:
         self._search = Search(reader, active_sigel)
         self._threads = environment.concurrency
         self._progress = progress
+        self._etags: dict[str, str] = {}
 
     def verify(self) -> Verified:
         """Read every record of the run again.
@@ -95,7 +99,31 @@ class Verifier:
                     self._progress.advance(checked, {"different": len(differences)})
         finally:
             self._progress.end()
+        differences = self._attributed(differences)
         return Verified(checked=checked, differences=differences, requests=self._reader.requests)
+
+    def _read(self, record: str) -> ReadAnswer:
+        """Read a record, and remember which version was found."""
+        answer = self._reader.read(record)
+        if isinstance(answer, Found):
+            self._etags[record] = answer.etag
+        return answer
+
+    def _attributed(self, differences: list[Difference]) -> list[Difference]:
+        """Say which later run of this ledger it was that made a record differ."""
+        records = sorted({difference["record"] for difference in differences})
+        later = self._ledger.written_later(self._run.id, records)
+        return [self._told(one, later.get(one["record"], ())) for one in differences]
+
+    def _told(self, difference: Difference, later: Sequence[LaterWrite]) -> Difference:
+        etag = self._etags.get(difference["record"])
+        for write in reversed(later):
+            gone = difference["code"] == "deleted" and write.deleted
+            newest = difference["code"] in NEWEST and etag is not None and write.etag == etag
+            if gone or newest:
+                who = f"by run {write.run} of job {write.job}"
+                return {**difference, "message": f"{difference['message']}; {who}"}
+        return difference
 
     def _look(self, ended: Ended) -> list[Difference] | None:
         """Return what differs; None where the change made no record that could be read."""
@@ -124,7 +152,7 @@ class Verifier:
 
     def _created(self, ended: Ended) -> list[Difference]:
         record = ended.result.record or ended.change.record
-        answer = self._reader.read(record)
+        answer = self._read(record)
         if not isinstance(answer, Found):
             return [_not_there(record, answer)]
         left = ended.result.stored
@@ -134,7 +162,7 @@ class Verifier:
         return [_edited(record, answer.document, left or ended.change.predicted)]
 
     def _deleted(self, ended: Ended) -> list[Difference]:
-        answer = self._reader.read(ended.change.record)
+        answer = self._read(ended.change.record)
         if isinstance(answer, (Gone, Missing)):
             return []
         document = answer.document if isinstance(answer, Found) else None
@@ -149,7 +177,7 @@ class Verifier:
 
     def _updated(self, ended: Ended) -> list[Difference]:
         change, result = ended.change, ended.result
-        answer = self._reader.read(change.record)
+        answer = self._read(change.record)
         if not isinstance(answer, Found):
             return [_not_there(change.record, answer)]
         newest = Version(document=answer.document, etag=answer.etag)
@@ -192,7 +220,7 @@ class Verifier:
     def _untouched(self, ended: Ended) -> list[Difference] | None:
         """A change that did not end well: say so where the record is as wanted all the same."""
         change = ended.change
-        answer = self._reader.read(change.record)
+        answer = self._read(change.record)
         if change.action is Action.DELETE:
             done = isinstance(answer, Gone)
         else:

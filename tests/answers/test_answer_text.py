@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.letters import letter_text
-from bulkrunner.domain.answer_text import LABELS, answer_text, find_answers, spellings
+from bulkrunner.domain.answer_text import LABELS, answer_text, bibs_in, find_answers, spellings
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood
@@ -450,3 +450,27 @@ def test_titles_and_names_cannot_add_lines_to_the_text():
 def test_the_languages_differ_in_every_word_that_tells_them_apart():
     sv, en = LABELS["sv"], LABELS["en"]
     assert {sv.yes, sv.no, sv.end}.isdisjoint({en.yes, en.no, en.end})
+
+
+@pytest.mark.parametrize(
+    ("language", "bibs", "said"),
+    [
+        ("sv", 1, "2 raderas (varav 1 bibliografisk post), 7 ändras, 0 skapas"),
+        ("sv", 2, "2 raderas (varav 2 bibliografiska poster), 7 ändras, 0 skapas"),
+        ("en", 1, "2 deleted (of which 1 bib), 7 changed, 0 created"),
+        ("en", 2, "2 deleted (of which 2 bibs), 7 changed, 0 created"),
+        ("sv", 0, "2 raderas, 7 ändras, 0 skapas"),
+    ],
+)
+def test_says_how_many_of_the_deletions_are_bibs(language: str, bibs: int, said: str) -> None:
+    text = answer_text(PLAN, an_answer(PLAN, language=language, bibs=bibs))
+    assert said in text
+    assert bibs_in(text) == bibs
+    (fields,) = find_answers("> " + text.replace("\n", "\n> ")).answers
+    assert fields["extent"] == said
+    assert fields["by"] == "Karin Ek"
+
+
+def test_bibs_are_read_where_the_extent_stands_and_nowhere_else() -> None:
+    text = answer_text(PLAN, an_answer(PLAN, reference="(varav 9 bibliografiska poster)"))
+    assert bibs_in(text) == 0

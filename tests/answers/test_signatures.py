@@ -1,12 +1,15 @@
 """Signatures under answers, made and verified by the real ssh-keygen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, read_signers
 from bulkrunner.domain.answer_text import answer_text, spellings
+from bulkrunner.domain.gates import Approval
 from bulkrunner.errors import ConfigError, SignatureRefused
+from bulkrunner.services.answers import Proofs
 from tests.support.answers import Key, an_answer, complete_plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -169,3 +172,37 @@ def test_a_file_that_is_not_there(tmp_path):
         read_signers(tmp_path / "nothing")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_signers(tmp_path)
+
+
+@pytest.mark.parametrize("told", [2, 0])
+def test_a_signed_answer_may_say_how_many_bibs_or_nothing_of_them(karin, told):
+    plan = complete_plan(policy={"reviewers": "f", "signers": [karin.line()]})
+    answer = an_answer(plan, bibs=2)
+    proofs = Proofs(SshSignatures())
+    text = answer_text(plan, replace(answer, bibs=told))
+    found, signer = proofs.signed(plan, answer, karin.sign(text), at=NOW)
+    assert found == text
+    approval = Approval(
+        plan=plan.id,
+        plan_digest=plan.plan_digest,
+        approved=True,
+        by=answer.by,
+        reference=answer.reference,
+        text=text,
+        recorded_by="eva@desk",
+        recorded_at=NOW,
+        head=answer.head,
+        signature=karin.sign(text),
+        signer=signer.identity,
+        key=signer.key,
+    )
+    assert proofs.unsound(plan, approval, None) == ""
+
+
+def test_a_signed_answer_with_another_count_of_bibs_is_refused(karin):
+    plan = complete_plan(policy={"reviewers": "f", "signers": [karin.line()]})
+    answer = an_answer(plan, bibs=2)
+    signature = karin.sign(answer_text(plan, replace(answer, bibs=1)))
+    with pytest.raises(SignatureRefused) as error:
+        Proofs(SshSignatures()).signed(plan, answer, signature, at=NOW)
+    assert error.value.code == "signature_wrong_text"

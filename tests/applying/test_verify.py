@@ -220,3 +220,17 @@ def test_what_made_no_record_is_not_counted_as_read(rig, bibs):
     run = rig.run(plan)
     assert rig.ledger.outcomes(run.id)["refused"] == 1
     assert rig.verify(run).checked == 0
+
+
+def test_what_a_later_job_of_this_ledger_did_is_told_as_its_own(either, own):
+    edited, deleted, others = next(own), next(own), next(own)
+    plan = either.plan(*(setting(record, "He") for record in (edited, deleted, others)))
+    run = either.run(plan)
+    later = either.run(either.plan(setting(edited, "Hz"), deleting(deleted), job="later"))
+    assert either.ledger.outcomes(later.id)["applied"] == 2
+    either.control.edit(others, sigel="S", set={"shelfControlNumber": "7"})
+    told = {one["record"]: one["message"] for one in either.verify(run).differences}
+    own_work = f"; by run {later.id} of job "
+    assert own_work in told[edited]
+    assert own_work in told[deleted]
+    assert "by run" not in told[others]

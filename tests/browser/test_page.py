@@ -321,3 +321,22 @@ def test_searches_every_place_of_a_change(open_report: Opener, tmp_path: Path) -
         search.fill(text)
         opened.settle(hits)
     assert "Av långa texter söks bara början (i 1 av ändringarna)." in opened.hits()
+
+
+def test_bibs_can_be_chosen_and_the_table_stays_on_a_small_screen(
+    open_report: Opener, tmp_path: Path
+) -> None:
+    bib = reports.a_reported(3, Action.DELETE, kind="bib", sigel=None, pattern="delete bib")
+    changes = [*(reports.a_reported(n, Action.DELETE) for n in (1, 2)), bib]
+    data = reports.report_data(tmp_path, changes=changes)
+    path = write_report(data, tmp_path / "r.html", form="html")
+    opened = open_report(path, viewport={"width": 420, "height": 900})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 420
+    (right,) = opened.page.evaluate(
+        "[...document.querySelectorAll('main .wide-table')].filter((n) => n.offsetWidth)"
+        ".map((n) => n.getBoundingClientRect().right)"
+    )
+    assert right <= 420
+    opened.page.get_by_label("Sigel", exact=True).select_option(label="Bibliografiska poster")
+    opened.settle("1 av 3")
+    assert opened.rows() == ["3"]

@@ -114,3 +114,20 @@ def test_what_cannot_be_written_is_refused(place, own, what):
     done = planned(place, own, HELP.format(STRANGE[what]))
     assert [finding["code"] for finding in done.document["findings"]] == ["function_answer"]
     assert "half a character" in done.document["findings"][0]["message"]
+
+
+NAMELESS = [one for one in STRANGE if one in ("a key of control characters", "an empty key")]
+
+
+@pytest.mark.parametrize("what", NAMELESS)
+def test_a_property_without_a_name_is_never_sent(place, own, what):
+    done = planned(place, own, HELP.format(STRANGE[what]))
+    assert [finding["code"] for finding in done.document["findings"]] == ["unreadable_record"]
+
+
+def test_nor_one_that_a_manifest_gives(place, own):
+    changes = [{"set": {"at": "hasNote", "to": [{"@type": "Note", "": "x"}]}}]
+    folder = place.job("nameless", operations=[{"update": next(own), "changes": changes}])
+    done = place("plan", folder, "--env", "staging", expect=None)
+    assert done.exit_code in (2, 3)
+    assert (done.document["counts"] or {"update": 0})["update"] == 0

@@ -104,3 +104,17 @@ def test_one_step_is_not_spoken_of_as_several(tmp_path: Path) -> None:
     page = Page(text_of(data, tmp_path, "html"), "sv")
     assert "Dessa rader i underlaget leder inte till någon ändring" in page.section("left-out").text
     assert "varje steg" not in page.section("what").text
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("sv", "5 raderas (varav 2 bibliografiska poster), 0 ändras"),
+        ("en", "5 deleted (of which 2 bibs), 0 changed"),
+    ],
+)
+def test_the_answer_says_how_many_of_the_deletions_are_bibs(
+    tmp_path: Path, lang: str, said: str
+) -> None:
+    page = Page(text_of(data_of(tmp_path), tmp_path, "html", lang), lang)
+    assert said in page.section("answer").text

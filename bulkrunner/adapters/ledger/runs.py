@@ -28,7 +28,7 @@ from bulkrunner.adapters.ledger.rows import (
 )
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.ports import Ended, WorkItem
+from bulkrunner.domain.ports import Ended, LaterWrite, WorkItem
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -240,6 +240,23 @@ class Runs(Part):
         with self._database.read() as connection:
             return connection.scalar(select(runs.c.stop_request).where(runs.c.id == run))
 
+    def written_later(self, run: str, records: Sequence[str]) -> Mapping[str, Sequence[LaterWrite]]:
+        """Return by record what later runs in the same environment applied, oldest first."""
+        found: dict[str, list[LaterWrite]] = {}
+        with self._database.read() as connection:
+            mine = _row(connection, run)
+            for start in range(0, len(records), PAGE):
+                query = _later(mine, records[start : start + PAGE])
+                for row in connection.execute(query):
+                    write = LaterWrite(
+                        run=row.id,
+                        job=row.job,
+                        etag=row.etag,
+                        deleted=row.action == Action.DELETE.value,
+                    )
+                    found.setdefault(row.written, []).append(write)
+        return found
+
     def void_stop(self, run: str, *, reason: str) -> None:
         """Forget a stop that nobody is left to obey; nothing where another was asked for since."""
         same = (runs.c.id == run) & (runs.c.stop_request == reason)
@@ -382,6 +399,31 @@ def _changes_of(run: Row[Any], after: int, *, backwards: bool = False) -> Select
             planned_changes.c.number > after,
         )
         .order_by(planned_changes.c.number.desc() if backwards else planned_changes.c.number)
+    )
+
+
+def _later(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
+    change = and_(
+        planned_changes.c.plan == runs.c.plan, planned_changes.c.number == results.c.change
+    )
+    written = func.coalesce(results.c.record, planned_changes.c.record)
+    return (
+        select(
+            written.label("written"),
+            runs.c.id,
+            runs.c.job,
+            results.c.etag,
+            planned_changes.c.action,
+        )
+        .join_from(runs, results, results.c.run == runs.c.id)
+        .join(planned_changes, change)
+        .where(
+            runs.c.environment == mine.environment,
+            runs.c.seq > mine.seq,
+            results.c.outcome == Outcome.APPLIED.value,
+            written.in_(records),
+        )
+        .order_by(runs.c.seq, results.c.change)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkrunner.adapters.reports.wording import Language
 from bulkrunner.domain.answer_text import Answer, answer_text
+from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData
 
 
@@ -27,5 +28,6 @@ def _form(data: ReportData, words: Language, *, approved: bool) -> str | None:
         head=data.head,
         statements=data.statements,
         language=words.name,
+        bibs=data.grouped.kinds.get((Action.DELETE, "bib"), 0),
     )
     return answer_text(data.plan, answer)

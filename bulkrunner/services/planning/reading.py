@@ -22,6 +22,7 @@ from bulkrunner.services.planning.steps import (
     Refused,
     demand,
     made_earlier,
+    named,
     shallow,
 )
 
@@ -204,6 +205,7 @@ class Reading:
             )
         return (
             shallow(after)
+            or named(after)
             or (self._proofs.holding(after) if kind == "holding" else None)
             or self._proofs.writable(after)
             or self._proofs.base(after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,9 +12,12 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Applied, Refusal
 from bulkrunner.domain.plan import HOLDING_KEY, Action, BibSummary, Made, Origin, PlannedChange
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.visible import visible
 
 if TYPE_CHECKING:
     from bulkrunner.services.planning.view import Look
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 MAX_DEPTH = 100
 """Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
@@ -298,4 +302,29 @@ def shallow(document: Document) -> Refusal | None:
         code="unreadable_record",
         message=f"the record would be nested more than {MAX_DEPTH} levels deep",
         hint="give it a flatter value",
+    )
+
+
+def named(document: Document) -> Refusal | None:
+    """Refuse a record with a key that is empty, or that holds a control character."""
+    left: list[Any] = [document]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            bad = next((key for key in node if not key.strip() or _CONTROL.search(key)), None)
+            if bad is not None:
+                return _bad_key(bad)
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return None
+
+
+def _bad_key(key: str) -> Refusal:
+    shown = visible(key[:40]).replace("\n", " ").replace("\t", " ")
+    what = f"a control character in its name ({shown})" if key.strip() else "no name"
+    return Refusal(
+        code="unreadable_record",
+        message=f"a property of the record would have {what}",
+        hint="give the property a name of the vocabulary",
     )
