@@ -110,7 +110,8 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())
         invocation.say(f"  findings: {told}; such as")
     for found in _examples(findings):
-        line = " ".join(f"{found.code}: {found.record} {found.message}".split())
+        place = f"({found.source})" if found.source and found.source.file else ""
+        line = " ".join(f"{found.code}: {found.record} {place} {found.message}".split())
         invocation.say(f"  {line[:MAX_LINE]}")
     if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
         invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")

@@ -198,11 +198,12 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A line of ``findings`` in the plan's JSON document."""
+    """A line of ``findings`` in the plan's JSON document; people are told the input's line too."""
 
     code: str
     record: str
     message: str
+    source: Source | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

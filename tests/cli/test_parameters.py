@@ -44,6 +44,27 @@ def test_bad_words(place, job, words):
     assert done.document["error"]["code"] in ("usage", "bad_parameter")
 
 
+def test_lines_that_name_no_record_are_named_by_check_and_plan(place, own, capsys):
+    job = place.job("bad", steps=[{"ids": "ids.txt", "set": {"at": "shelfMark.lable", "to": "x"}}])
+    lines = [own[0], "nonsens", *(f"fel-{number}" for number in range(11))]
+    (job / "ids.txt").write_text("\n".join(lines), encoding="utf-8")
+    checked = place("check", job)
+    said = [line.strip() for line in checked.stderr.splitlines() if "names no record" in line]
+    assert len(said) == 10
+    assert "bad/ids.txt:2: `nonsens` is no id that is known here" in said[0]
+    assert "… and 2 more; the plan's report names every one" in checked.stderr
+    notes = [note for note in checked.document["notes"] if note["code"] == "unreadable_id"]
+    assert [(note["line"], note["file"][-7:]) for note in notes][:2] == [
+        (2, "ids.txt"),
+        (3, "ids.txt"),
+    ]
+    planned = place("plan", job, "--env", "staging", expect=3)
+    assert "unreadable_id: nonsens (ids.txt:2) `nonsens` is no id" in planned.stderr
+    # What check noted is told again by the plan.
+    assert "note: " in planned.stderr
+    assert "`shelfMark.lable`: the catalogue's vocabulary has no `lable`" in planned.stderr
+
+
 def test_check_states_how_inputs_were_read(place, own, capsys):
     job = place.job("read", steps=[{"ids": "ids.txt", "delete": True}])
     (job / "ids.txt").write_bytes(f"# från hyllan\r\n{own[0]}\r\n\r\n".encode("cp1252"))

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.manifests import explaining_values
 from bulkrunner.adapters.manifests.explaining import explained
 from bulkrunner.adapters.manifests.explaining_changes import VERBS
 from bulkrunner.adapters.manifests.schema import schema
+from bulkrunner.domain.text_functions import FUNCTIONS
 from bulkrunner.share import share_folder
 from tests.support.manifests import load
 
@@ -74,11 +76,11 @@ CHANGES = [
     ({"set": {"at": "x", "to": {"$value": "@row.Nytt"}}}, "x becomes the column Nytt"),
     (
         {"set": {"at": "x", "to": {"$value": "@bib.a.b", "through": ["trim"], "default": "?"}}},
-        'x becomes a.b of the bib (trim), or "?" where there is none',
+        'x becomes a.b of the bib (freed of blanks at the ends), or "?" where there is none',
     ),
     (
         {"set": {"at": "x", "to": {"$text": "Köpt {@row.år|trim} av {y}"}}},
-        'x becomes the text "Köpt {the column år|trim} av {y}"',
+        'x becomes the text "Köpt {the column år, freed of blanks at the ends} av {y}"',
     ),
     (
         {"set": {"at": "x", "to": {"@id": "https://id.kb.se/marc/A"}}, "in": "item"},
@@ -298,6 +300,23 @@ def test_what_does_not_print_is_escaped_and_what_is_long_is_cut():
     said = step({**IDS, "name": "a\x1b", "set": {"at": "x", "to": "\u202evänd\x07" + "å" * 500}})
     assert said.startswith('Step 1 (a\\x1b): for every id in a.txt: x becomes "\\u202evänd\\x07å')
     assert len(said) < 200
+
+
+def test_every_function_says_what_it_makes_of_a_text():
+    assert set(explaining_values._CALLS) == set(FUNCTIONS)
+    calls = ["strip_prefix(T. )", "split( , 2)", "replace(a, b)", "pad(4)", "upper"]
+    assert explaining_values.through_said(calls) == (
+        'freed of "T." at the beginning, then split at " ", part 2 kept, then given "b" in place '
+        'of "a", then filled with zeros at the beginning to 4 characters, then put in capitals'
+    )
+
+
+def test_what_clean_does_to_a_column_is_said():
+    rows = {"file": "t.csv", "key": "Id", "clean": {"Nytt": ["strip_zeros", "upper"]}}
+    assert step({"rows": rows, "delete": True}) == (
+        "Step 1: for every row of t.csv, by its column Id (the cells of Nytt are freed of zeros at "
+        "the beginning, then put in capitals first): it is deleted."
+    )
 
 
 def test_every_scope_and_verb_of_the_schema_is_known():

@@ -184,6 +184,22 @@ class TestRows:
         loaded = step(tmp_path, "rows: {file: t.tsv, key: 2, header: false}", files)
         assert told(loaded) == [(1, ID), (2, "empty_key")]
 
+    def test_every_column_that_is_missing_is_told_at_once(self, tmp_path: Path) -> None:
+        text = """\
+steps:
+  - rows:
+      file: t.csv
+      key: Bid
+      clean: {Signun: [trim]}
+    changes:
+      - {set: {at: x, to: {$value: "@row.Nytt"}}}
+      - {set: {at: y, to: {$value: "@row.Plats"}}}
+"""
+        found = problems_of(make_job(tmp_path, HEAD + text, {"t.csv": self.TABLE}))
+        names = [problem.message.split("`")[3] for problem in found]
+        assert names == ["Bid", "Signun", "Nytt", "Plats"]
+        assert len({problem.source.line for problem in found}) == 4
+
     def test_a_missing_column_is_a_fault_that_says_which_there_are(self, tmp_path: Path) -> None:
         text = HEAD + "steps: [{rows: {file: t.csv, key: bibid}, delete: true}]\n"
         (problem,) = problems_of(make_job(tmp_path / "a", text, {"t.csv": self.TABLE}))
@@ -261,6 +277,13 @@ class TestReports:
         assert found == refs
         assert len(left_out(loaded)) == 3 - len(refs)
         assert {code for _, code, _ in left_out(loaded)} <= {"other_outcome"}
+
+    def test_a_report_without_a_line_that_is_meant_says_so(self, tmp_path: Path) -> None:
+        text = HEAD + "steps: [{report: {file: run.jsonl}, delete: true}]\n"
+        lines = report_line(ID, outcome="failed") + report_line(OTHER, outcome="refused")
+        (problem,) = problems_of(make_job(tmp_path, text, {"run.jsonl": lines}))
+        assert problem.code == "empty"
+        assert problem.message == "no line of `run.jsonl` (2 in all) ended applied"
 
     def test_what_is_no_report(self, tmp_path: Path) -> None:
         text = HEAD + "steps: [{report: {file: run.jsonl}, delete: true}]\n"

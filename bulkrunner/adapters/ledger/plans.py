@@ -34,6 +34,7 @@ from bulkrunner.adapters.ledger.schema import (
 from bulkrunner.adapters.ledger.selections import line_row
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
+from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
@@ -306,7 +307,12 @@ class Plans(Part):
             for action, code in ((Action.REFUSED, ""), (Action.NOT_FOUND, "not_found")):
                 query = _lines(plan, limit).where(planned_changes.c.action == action.value)
                 found += [
-                    Finding(code=row.code or code, record=row.record, message=row.message)
+                    Finding(
+                        code=row.code or code,
+                        record=row.record,
+                        message=row.message,
+                        source=Source(file=row.source_file, line=row.source_line),
+                    )
                     for row in connection.execute(query)
                 ]
             query = _lines(plan, limit).where(planned_changes.c.notes.is_not(None))
@@ -446,7 +452,9 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
 
 def _lines(plan: str, limit: int | None) -> Select[Any]:
     c = planned_changes.c
-    query = select(c.code, c.record, c.message, c.notes).where(c.plan == plan).order_by(c.number)
+    place = (c.source_file, c.source_line)
+    columns = (c.code, c.record, c.message, c.notes, *place)
+    query = select(*columns).where(c.plan == plan).order_by(c.number)
     return query if limit is None else query.limit(limit)
 
 

@@ -14,6 +14,7 @@ from bulkrunner.adapters.manifests.explaining_values import (
     place_said,
     record_said,
     test_said,
+    through_said,
     value_said,
 )
 from bulkrunner.adapters.manifests.problems import harmless
@@ -136,7 +137,7 @@ def _selection(step: Mapping[str, Any]) -> tuple[str, str]:
     if "rows" in step:
         rows = step["rows"]
         column = f"by its column {name_said(str(rows['key']))}"
-        return "row", f"of {name_said(rows['file'])}, {column}{_numbers(rows)}"
+        return "row", f"of {name_said(rows['file'])}, {column}{_numbers(rows)}{_cleaned(rows)}"
     if "report" in step:
         return "record", _report(step["report"])
     if "library" in step:
@@ -158,6 +159,14 @@ def _ids(ids: Any) -> str:
     if isinstance(ids, str):
         return f"in {name_said(ids)}"
     return f"of the {len(ids):,} in the manifest"
+
+
+def _cleaned(rows: Mapping[str, Any]) -> str:
+    said = [
+        f"the cells of {name_said(name)} are {through_said(calls)}"
+        for name, calls in rows.get("clean", {}).items()
+    ]
+    return f" ({joined(said)} first)" if said else ""
 
 
 def _numbers(given: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkrunner.adapters.manifests.problems import harmless
+from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.text_functions import parse_call
 
 MOST = 120
 """Characters of a value that are shown."""
@@ -33,6 +35,24 @@ _ORIGINS = {
     "@record.": "{} of the record part",
     "@component.": "{} of a component",
 }
+
+_CALLS = {
+    "trim": "freed of blanks at the ends",
+    "collapse": "left with single blanks between words",
+    "upper": "put in capitals",
+    "lower": "put in small letters",
+    "capitalize": "given a capital first letter",
+    "strip_zeros": "freed of zeros at the beginning",
+    "strip_prefix": "freed of {} at the beginning",
+    "strip_suffix": "freed of {} at the end",
+    "split": "split at {}, part {} kept",
+    "first_word": "cut after the first word",
+    "replace": "given {1} in place of {0}",
+    "digits": "left with their digits only",
+    "pad": "filled with zeros at the beginning to {} characters",
+    "default": "{} where there is nothing",
+}
+"""What each function makes of a text, after its arguments."""
 
 _WHOLE = {"@self.id": "the record's id", "@bib.id": "the bib's id"}
 
@@ -78,6 +98,20 @@ def condition_said(where: Any) -> str:
     if not isinstance(where, dict):
         return f"is {value_said(where)}"
     return " and ".join(_clause(key, value) for key, value in where.items())
+
+
+def through_said(calls: Sequence[str]) -> str:
+    """Return what functions make of a text: ``put in capitals, then split at " ", part 2 kept``."""
+    return ", then ".join(map(_call_said, calls))
+
+
+def _call_said(text: str) -> str:
+    try:
+        call = parse_call(text)
+    except FormError:
+        return harmless(text)
+    given = [f'"{harmless(one)}"' if isinstance(one, str) else str(one) for one in call.arguments]
+    return _CALLS.get(call.name, text).format(*given)
 
 
 def matching_said(matching: Any) -> str:
@@ -154,7 +188,7 @@ def _value(value: Any) -> str:
 def _looked_up(text: str, value: Mapping[str, Any]) -> str:
     said = reference_said(text)
     if through := value.get("through"):
-        said += f" ({', '.join(map(harmless, through))})"
+        said += f" ({through_said(through)})"
     if "default" in value:
         said += f", or {_value(value['default'])} where there is none"
     return said
@@ -162,7 +196,8 @@ def _looked_up(text: str, value: Mapping[str, Any]) -> str:
 
 def _in_text(found: re.Match[str]) -> str:
     reference, *through = found[1].split("|")
-    return "{" + "|".join([reference_said(reference.strip()), *through]) + "}"
+    said = reference_said(reference.strip())
+    return "{" + (f"{said}, {through_said(through)}" if through else said) + "}"
 
 
 def _object(value: Mapping[str, Any]) -> str:

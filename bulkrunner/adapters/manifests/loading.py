@@ -26,6 +26,9 @@ from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
 from bulkrunner.errors import ManifestError, UsageError
 
+UNREADABLE = 10
+"""Lines without a record that are named; the plan's report has every one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
@@ -50,6 +53,7 @@ class LoadedJob:
         missing: parameters that a plan must be given a value for, and that have none.
         path: the job folder. functions: of its steps.
         explained: what each step will do, in a sentence. notes: what may be a mistake.
+        unreadable: the first lines and rows that name no record, each with its place.
         inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
     """
 
@@ -64,6 +68,7 @@ class LoadedJob:
         missing: list[Parameter],
         explained: list[str],
         notes: list[Problem],
+        unreadable: list[Problem],
     ) -> None:
         self.job = job
         self.head = head
@@ -79,6 +84,7 @@ class LoadedJob:
         self.missing = missing
         self.explained = explained
         self.notes = notes
+        self.unreadable = unreadable
         self.inputs = [found for one in reads for found in _inputs(one)]
         self._prefix = found.prefix
         self._reads = reads
@@ -160,6 +166,7 @@ def load_job(
         missing=missing(known, values),
         explained=explained(tree.data),
         notes=[problems.placed(note) for note in noticed(tree)],
+        unreadable=[problems.placed(one) for one in reading.unreadable],
     )
 
 
@@ -181,6 +188,7 @@ class _Reading:
         self._problems = problems
         self._seen = seen
         self.counts = {"update": 0, "delete": 0, "create": 0, "unreadable": 0, "duplicates": 0}
+        self.unreadable: list[Problem] = []
 
     def read(self, number: int, part: Part, at: Source) -> _Read:
         """Read one part to its end."""
@@ -191,7 +199,7 @@ class _Reading:
             if not entry.meaning:
                 continue
             total += 1
-            readable += not isinstance(entry.declared, Unreadable)
+            readable += not self._is_unreadable(entry)
             if self._is_repeated(entry, number, part):
                 dropped += 1
                 continue
@@ -202,6 +210,15 @@ class _Reading:
             self._problems.add(at, *fault)
         self.counts["duplicates"] += dropped
         return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
+
+    def _is_unreadable(self, entry: Entry) -> bool:
+        found = entry.declared
+        if not isinstance(found, Unreadable):
+            return False
+        if len(self.unreadable) < UNREADABLE:
+            one = Problem(source=found.source, code=found.code, message=found.message)
+            self.unreadable.append(one)
+        return True
 
     def _is_repeated(self, entry: Entry, number: int, part: Part) -> bool:
         taken = self._seen.take(entry.key, number, entry.source) if entry.key else None

@@ -27,6 +27,12 @@ _BY_PLACE = ("expect", "where", "when", "components")
 _CONTENT = frozenset({"find", "table", "match", "result", "body", "record", "value"})
 """Keys whose value is content of records, or names of other things."""
 
+_VALUES = frozenset({"to", "value", "body", "record", "match", "result", "matching"})
+"""Keys whose value may be content of records."""
+
+_WITH_AT = frozenset({"type", "id"})
+"""Keys of content that nearly always lack their @."""
+
 _COMMON = (
     *("label", "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "availability"),
     *("hasNote", "cataloguersNote", "hasComponent", "itemCondition", "inventoryLevel", "subject"),
@@ -87,6 +93,8 @@ def _below(value: Any, path: Path) -> Iterator[Told]:
 
 def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
     below = (*path, key)
+    if key in _VALUES:
+        yield from _content(item, below)
     if key in _PLACES and isinstance(item, str):
         yield from _place(item, below, None)
     elif key in _BY_PLACE:
@@ -98,6 +106,24 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         if key == "set" and isinstance(item, dict) and item.get("to", "") is None:
             yield _emptied(str(item.get("at")), below)
         yield from _below(item, below)
+
+
+def _content(value: Any, path: Path) -> Iterator[Told]:
+    """Yield of content of records, at any depth."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _content(one, (*path, number))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _WITH_AT and f"@{key}" not in value:
+                yield Told(
+                    path=path,
+                    key=key,
+                    code="unknown_property",
+                    message=f"`{key}` in a value is a property like any other",
+                    hint=f"did you mean `@{key}`?",
+                )
+            yield from _content(inner, (*path, key))
 
 
 def _emptied(place: str, path: Path) -> Told:

@@ -14,7 +14,7 @@ from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.referring import Referring
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selections import Report, Selected, Selection
+from bulkrunner.adapters.manifests.selections import Report, ReportLines, Selected, Selection
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
@@ -203,6 +203,8 @@ class Step:
                 f"no line of {self.selection.called} ({total:,} in all) names a record",
                 "ids are short ids, addresses or numbers; say what bare numbers are: as: bib",
             )
+        if isinstance(self.selection, ReportLines):
+            return "empty", *self.selection.fault_of_none()
         hint = "write one record per line; in a table one per row, below the names of the columns"
         return "empty", f"{self.selection.called} holds no id", hint
 

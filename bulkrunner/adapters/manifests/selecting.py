@@ -95,6 +95,10 @@ def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder
             name: tuple(parse_call(text) for text in texts)
             for name, texts in declared.get("clean", {}).items()
         },
+        cleaned_at={
+            name: tree.source((*path, "clean", name), key=name)
+            for name in declared.get("clean", {})
+        },
         meanings=meanings_of(declared.get("as")),
     )
 

@@ -147,7 +147,7 @@ class TableRows:
     Attributes:
         key: the name of that column, or its number from 1 as a text.
         clean: by column, what its cells go through.
-        key_at: where the manifest names the key column.
+        key_at: where the manifest names the key column. cleaned_at: the columns of ``clean``.
         wanted: further columns that must be there, each with the place that names it.
     """
 
@@ -158,6 +158,7 @@ class TableRows:
     key_at: Source
     form: Form
     clean: Mapping[str, Sequence[Call]] = field(default_factory=dict)
+    cleaned_at: Mapping[str, Source] = field(default_factory=dict)
     meanings: tuple[Number, ...] = ()
     wanted: Mapping[str, Source] = field(default_factory=dict)
     input: Input | None = None
@@ -173,8 +174,10 @@ class TableRows:
             with self.folder.open(self.name) as file:
                 table = open_table(file, self.form)
                 self.input = _input(self.name, table.facts)
-                if (problem := self._missing(table.facts)) is not None:
+                missing = list(self._missing(table.facts))
+                for problem in missing:
                     report(problem)
+                if missing:
                     return
                 yield from self._rows(table, iris)
         except BadFile as bad:
@@ -217,11 +220,11 @@ class TableRows:
             )
         return entry(row.line, key, iris, self.meanings)
 
-    def _missing(self, facts: Facts) -> Problem | None:
-        """Return the fault of a column that the manifest names and the table has not."""
+    def _missing(self, facts: Facts) -> Iterator[Problem]:
+        """Yield a fault for each column that the manifest names and the table has not."""
         if not facts.columns:
-            return None  # columns without names; a row without that cell has an empty key
-        named = dict.fromkeys((self.key, *self.clean), self.key_at)
+            return  # columns without names; a row without that cell has an empty key
+        named = {**self.cleaned_at, self.key: self.key_at}
         for name, place in {**self.wanted, **named}.items():
             if name not in facts.columns:
                 near = meant(name, facts.columns)
@@ -229,13 +232,12 @@ class TableRows:
                 hint = f"did you mean `{near}`?" if near else f"its columns are: {columns[:300]}"
                 if not near and self.form.header:
                     hint += "; if the first row is no header, write `header: false`"
-                return Problem(
+                yield Problem(
                     source=place,
                     code="missing_column",
                     message=f"{self.called} has no column {shown(name)}",
                     hint=harmless(hint),
                 )
-        return None
 
 
 @dataclass(kw_only=True)
@@ -273,6 +275,23 @@ class ReportLines:
                     yield Selected(source, found)
         except FileRefused as refused:
             report(_refused(refused, self.at, refused.hint))
+
+    def fault_of_none(self) -> tuple[str, str]:
+        """Return message and hint for a report of which no line is meant."""
+        if self.input is None or not self.input.lines:
+            return f"{self.called} holds no line", "bulkrunner report ID --format jsonl writes one"
+        wanted = [
+            f"{words} {' or '.join(sorted(given))}"
+            for words, given in (
+                ("ended", self.outcomes),
+                ("was planned as", self.actions),
+                ("has the code", self.codes),
+            )
+            if given
+        ]
+        meant = harmless(" and ".join(wanted))
+        hint = "`outcomes`, `actions` and `codes` say which lines; a plan's report has no outcomes"
+        return f"no line of {self.called} ({self.input.lines:,} in all) {meant}", hint
 
     def _entry(self, line: int, record: str, value: Mapping[str, Any], iris: IriMap) -> IdEntry:
         if not self._is_meant(value):

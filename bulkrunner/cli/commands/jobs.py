@@ -37,7 +37,7 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
         effect_digest=head.effect_digest,
         operations=loaded.counts,
         problems=[],
-        notes=[_fault(note) for note in loaded.notes],
+        notes=[_fault(note) for note in (*loaded.notes, *loaded.unreadable)],
     )
     invocation.say(f"{head.id}: {head.title}")
     invocation.say(
@@ -52,6 +52,10 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
         invocation.say("  " + input_told(read))
     for note in loaded.notes:
         invocation.say(f"  note: {note}")
+    for line in loaded.unreadable:
+        invocation.say(f"  names no record: {line}")
+    if (rest := loaded.counts["unreadable"] - len(loaded.unreadable)) > 0:
+        invocation.say(f"  … and {rest:,} more; the plan's report names every one")
     invocation.say(f"  manifest digest {head.manifest_digest}")
     wanted = "".join(f" --param {one.name}=…" for one in loaded.missing)
     invocation.say(f"next: bulkrunner plan {job} --env staging{wanted}")

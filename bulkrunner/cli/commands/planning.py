@@ -44,4 +44,6 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
         with program.planning(
             environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
+            for note in loaded.notes:
+                invocation.say(f"note: {note}")
             plan_concluded(invocation, program, planning, lambda: planning.make(loaded))
