@@ -10,7 +10,7 @@ import pytest
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.wording import language
-from bulkrunner.domain.plan import Action, Part, PlannedChange
+from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ReportData
 from tests.support import reports
 from tests.support.pages import Page
@@ -20,8 +20,7 @@ BIBS = {"sv": "Bibliografiska poster", "en": "Bibs"}
 
 
 def in_step(change: PlannedChange, step: int) -> PlannedChange:
-    part = Part(step=step, source=change.source, given=change.given, action=change.action)
-    return replace(change, parts=(part,))
+    return replace(change, step=step)
 
 
 def bib(number: int, action: Action = Action.DELETE, **values: Any) -> PlannedChange:

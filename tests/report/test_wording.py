@@ -131,6 +131,10 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
     ("said", "told"),
     [
         (
+            "the API client may write holdings only (level 1); bib records need a client of level 2",
+            "API-klienten får bara skriva bestånd (nivå 1).",
+        ),
+        (
             "1 record links to it: k1; the server refuses to delete what something links to; …",
             "En post länkar till den: k1.",
         ),
