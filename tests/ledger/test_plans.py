@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, Finding, PlanState
 from bulkrunner.errors import UsageError
 from tests.support.ledgers import (
@@ -100,8 +101,18 @@ def test_findings_begin_with_refusals(ledger):
     ]
     store_plan(ledger, a_plan(), changes)
     expected = [
-        Finding(code="foreign_sigel", record="rec000003", message="not yours"),
-        Finding(code="not_found", record="rec000002", message="gone"),
+        Finding(
+            code="foreign_sigel",
+            record="rec000003",
+            message="not yours",
+            source=Source(file="ids.txt", line=3),
+        ),
+        Finding(
+            code="not_found",
+            record="rec000002",
+            message="gone",
+            source=Source(file="ids.txt", line=2),
+        ),
         Finding(code="cleanup", record="rec000001", message="trimmed"),
     ]
     assert ledger.findings("p1") == expected
