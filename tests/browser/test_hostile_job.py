@@ -122,7 +122,7 @@ JOB: dict[str, Any] = {
     "parameters": {"text": {"type": "text", "default": TEXTS["closing"]}},
     "accept": [
         {"code": code, "at_most": 99, "reason": TEXTS["closing"]}
-        for code in ("unreadable_id", "control_character", "empty_key")
+        for code in ("unreadable_id", "cell_error", "control_character", "empty_key")
     ],
 }
 

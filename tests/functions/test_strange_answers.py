@@ -125,9 +125,10 @@ def test_a_property_without_a_name_is_never_sent(place, own, what):
     assert [finding["code"] for finding in done.document["findings"]] == ["unreadable_record"]
 
 
-def test_nor_one_that_a_manifest_gives(place, own):
+def test_nor_one_that_a_manifest_gives(place):
     changes = [{"set": {"at": "hasNote", "to": [{"@type": "Note", "": "x"}]}}]
-    folder = place.job("nameless", operations=[{"update": next(own), "changes": changes}])
+    (record, *_) = place.sandbox.staging.records(sigel="Ylm")
+    folder = place.job("nameless", operations=[{"update": record, "changes": changes}])
     done = place("plan", folder, "--env", "staging", expect=None)
     assert done.exit_code in (2, 3)
     assert (done.document["counts"] or {"update": 0})["update"] == 0

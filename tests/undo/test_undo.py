@@ -278,7 +278,7 @@ def test_a_folder_that_is_there_is_left_alone(place, own):
 
 
 def test_a_report_in_json_lines_is_a_list_of_ids(place, own, free_bibs):
-    ids, bib = own[29:33], free_bibs[5]
+    ids, bib = own[38:42], free_bibs[5]
     job = place.job("listed", operations=mixed(ids, bib))
     place("plan", job, "--env", "staging")
     run = place("run", job, "--env", "staging").document["run"]
