@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkrunner import __version__
-from bulkrunner.domain.visible import visible
+from bulkrunner.cli.console import tell
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,15 +57,6 @@ class Invocation:
     def say(self, text: str = "", *, err: bool = False) -> None:
         """Print for people: to stdout, but to stderr with ``--json``."""
         tell(text, err=err or self.as_json)
-
-
-def tell(text: str, *, err: bool = False) -> None:
-    """Print for people. That nobody reads on is no reason to end what is being done.
-
-    Texts of records, files and servers may hold what a terminal would obey; it is written out.
-    """
-    with suppress(BrokenPipeError):
-        click.echo(visible(text), err=err)
 
 
 _GLOBAL = (
