@@ -186,7 +186,10 @@ ALLOWED_SO = {
 REFUSED_SO = {
     "openat": [
         *[(-100, 1, flags) for flags in (os.O_WRONLY, os.O_RDWR, 3, os.O_CREAT, os.O_TRUNC)],
-        *[(-100, 1, flags) for flags in (os.O_PATH, os.O_TMPFILE, os.O_CREAT | os.O_EXCL)],
+        *[
+            (-100, 1, flags)
+            for flags in (os.O_PATH, os.O_TMPFILE | os.O_RDWR, os.O_CREAT | os.O_EXCL)
+        ],
     ],
     # TIOCSTI, TIOCSETD, TIOCSIG, FIOASYNC, FIOSETOWN, SIOCSPGRP, TIOCSPGRP
     "ioctl": [(1, request) for request in (0x5412, 0x5423, 0x5436, 0x5452, 0x8901, 0x8902, 0x5410)],
