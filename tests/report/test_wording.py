@@ -18,6 +18,7 @@ from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
+from bulkrunner.services.answers import NO_REVIEWERS
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from tests.support.ledgers import START, a_plan
@@ -106,6 +107,7 @@ REASONS = [
     "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
     "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
     "Anna Ek said yes (KB 7); recorded by the operator, not signed",
+    NO_REVIEWERS,
     "the approval does not name what is looser than the built-in policy: functions = free",
     "chain intact",
 ]
