@@ -113,7 +113,7 @@ def _command(given: list[str]) -> str | None:
     """Return the command's name; the value of a global option is none."""
     words = iter(given)
     for word in words:
-        if word in ("--config", "--ledger"):
+        if word in ("--config", "--ledger", "--lang"):
             next(words, None)
         elif word in KEYS:
             return word
@@ -131,7 +131,8 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
         _say_problems(error)
         if isinstance(error, GateClosed) and "gates" in invocation.document:
             invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
-        return _failed(error.code, error.message, error.hint, error.exit_code)
+        said, advice = invocation.worded(error.said), invocation.worded(error.advice or "")
+        return _failed(error.code, said, advice, error.exit_code)
     except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
         return _bug(error, verbose=_level(given) < logging.WARNING)
     return None, result if isinstance(result, int) else 0
