@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from bulkrunner.domain.answers import Found
+from bulkrunner.domain.decisions import same_moment
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Operation, Unreadable
 from bulkrunner.domain.plan import Made, Plan, left_key
@@ -74,7 +75,7 @@ def _is_version(found: Found, made: Made, active_sigel: str) -> bool:
     if last_modifier(found.document) != active_sigel:
         return False
     if made.stored_modified is not None:
-        return modified(found.document) == made.stored_modified
+        return same_moment(modified(found.document), made.stored_modified)
     if found.etag and found.etag == made.etag:
         return True
     return before_fingerprint(found.document) == made.after_fingerprint
