@@ -133,7 +133,7 @@ def _(scene: Scene) -> Steps:
     "the bib has become read-only data",
     Outcome.REFUSED,
     "forbidden",
-    "not authorized to perform this operation",
+    "do not have sufficient privileges to perform this operation",
 )
 def _(scene: Scene) -> Steps:
     record = scene.bib()
@@ -578,11 +578,19 @@ def _(scene: Scene) -> Steps:
 
 
 @ROWS.add(
+    "DELETE 7", "deleted, though the library's record is gone", Outcome.APPLIED, own_sandbox=True
+)
+def _(scene: Scene) -> Steps:
+    yield deleting(scene.holding())
+    scene.library_gone()
+
+
+@ROWS.add(
     "DELETE 8",
     "the bib is gone",
     Outcome.REFUSED,
     "not_deleted",
-    "said it was deleted, but it is still there",
+    "does so where the bib of a holding does not resolve",
 )
 def _(scene: Scene) -> Steps:
     bib = scene.bib()
