@@ -194,9 +194,7 @@ class Catalogue:
                 entry.pair and _moved(entry.pair, old_base, new_base),
                 entry.collection,
             )
-        self._names = {
-            iri.replace(old_base, new_base): name for iri, name in other._names.items()
-        }
+        self._names = {iri.replace(old_base, new_base): name for iri, name in other._names.items()}
         self._links_to = {target: set(found) for target, found in other._links_to.items()}
         self._pairs = {
             _moved(pair, old_base, new_base): set(found) for pair, found in other._pairs.items()

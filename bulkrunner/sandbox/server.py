@@ -31,6 +31,7 @@ _MOST_BODY = 64 * 1024 * 1024
 _STOP_PATIENCE = 2
 _START_PATIENCE = 60.0
 
+
 class NotLoopbackError(ValueError):
     """The sandbox serves this machine only."""
 
