@@ -38,7 +38,7 @@ def _shapes(path):
 
 
 def test_an_empty_database_becomes_what_the_code_says(tmp_path):
-    new_ledger(tmp_path).close()
+    open_ledger(ledger_url(tmp_path / "ledger.db"), clock=SetClock()).close()
     database = Database(parse_url(ledger_url(tmp_path / "ledger.db")))
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -112,7 +112,7 @@ def _is_upgraded_only_when_told(url):
 
 
 def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
-    new_ledger(tmp_path).close()
+    open_ledger(ledger_url(tmp_path / "ledger.db"), clock=SetClock()).close()
     (tmp_path / "created.db").touch()
     database = Database(parse_url(ledger_url(tmp_path / "created.db")))
     with database.write() as connection:
