@@ -38,12 +38,12 @@ NOT_WRITTEN_BY = {
 TOO_MANY_REQUESTS = 429
 
 NOTHING_STORED = (
-    "the server said it was saved, but nothing was stored: "
-    "it does so where the library or the bib of a holding does not resolve in the environment"
+    "the server said it was saved, but nothing was stored: it does so where the library or the bib "
+    "of a holding does not resolve in the environment"
 )
 STILL_THERE = (
-    "the server said it was deleted, but it is still there: "
-    "it does so where the bib of a holding does not resolve in the environment"
+    "the server said it was deleted, but it is still there: it does so where the bib of a holding "
+    "does not resolve in the environment"
 )
 
 
