@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -231,6 +231,15 @@ class LaterWrite:
     deleted: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """The change of a run that created a record, with its wish digest."""
+
+    run: str
+    number: int
+    wish: str
+
+
 class PlanLedger(Protocol):
     """Plans and their changes."""
 
@@ -269,6 +278,9 @@ class PlanLedger(Protocol):
 
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a stored change of the plan has: that change."""
+
+    def numbers_at(self, plan: str, places: Sequence[str], /) -> Mapping[str, tuple[int, ...]]:
+        """Return for each place that changes of the plan have: their numbers."""
 
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
@@ -447,6 +459,9 @@ class RunLedger(Protocol):
 
     def written_later(self, run: str, records: Sequence[str]) -> Mapping[str, Sequence[LaterWrite]]:
         """Return by record what later runs in the same environment applied, oldest first."""
+
+    def created(self, runs: Sequence[str], records: Collection[str]) -> Mapping[str, Created]:
+        """Return, of these records, those that the runs have created."""
 
     def result_of(self, run: str, change: int) -> Result:
         """Return a change's result, ``pending`` where it has none."""

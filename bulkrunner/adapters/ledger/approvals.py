@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, append_main, read_head, row_digest
 from bulkrunner.adapters.ledger.columns import digest_bytes
-from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, as_told, pick
+from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, pick
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, events, plans
 from bulkrunner.domain.gates import Approval
 from bulkrunner.errors import AnswerRefused
@@ -33,7 +33,7 @@ class Approvals(Part):
                     "again",
                     code="answered_meanwhile",
                 )
-            data = {"plan": approval.plan, "row": row_digest(as_told(pick(row, APPROVAL)))}
+            data = {"plan": approval.plan, "row": row_digest(pick(row, APPROVAL))}
             event = append_main(connection, kind, data, at=self._clock.now())
             connection.execute(insert(approvals).values(**row, event=event))
 
