@@ -279,6 +279,9 @@ class PlanLedger(Protocol):
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a stored change of the plan has: that change."""
 
+    def numbers_at(self, plan: str, places: Sequence[str], /) -> Mapping[str, tuple[int, ...]]:
+        """Return for each place that changes of the plan have: their numbers."""
+
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
 
