@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import documents
 from bulkrunner.sandbox.checksum import checksum
@@ -83,8 +84,9 @@ class Entry:
 class Catalogue:
     """Holds records and their indexes; knows no rights and no HTTP."""
 
-    def __init__(self, store: Store, *, on_change: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, zone: ZoneInfo, *, on_change: Callable[[str], None]) -> None:
         self._store = store
+        self._zone = zone
         self._on_change = on_change
         self._entries: dict[str, Entry] = {}
         self._names: dict[str, Name] = {}
@@ -165,7 +167,7 @@ class Catalogue:
         fresh: list[tuple[Entry, Document]] = []
         batch: list[Version] = []
         for document, created, modified in records:
-            version = _version_of(document, created, modified)
+            version = _version_of(document, created, modified, self._zone)
             entry = Entry(version.short_id, [version])
             if version.short_id in self._entries:
                 raise ValueError(f"Record {version.short_id} is there already.")
@@ -181,6 +183,25 @@ class Catalogue:
             self._take_links(entry, document)
             self._on_change(entry.short_id)
         return len(fresh)
+
+    def copy(self, other: Catalogue, *, old_base: str, new_base: str) -> None:
+        """Fill an empty catalogue with all that another holds, moved to another base URI."""
+        old, new = old_base.encode(), new_base.encode()
+        for entry in other.entries():
+            self._entries[entry.short_id] = Entry(
+                entry.short_id,
+                [kept.with_body(kept.body.replace(old, new)) for kept in entry.versions],
+                {iri.replace(old_base, new_base): kind for iri, kind in entry.names.items()},
+                entry.links,
+                entry.pair and _moved(entry.pair, old_base, new_base),
+                entry.collection,
+            )
+        self._names = {iri.replace(old_base, new_base): name for iri, name in other._names.items()}
+        self._links_to = {target: set(found) for target, found in other._links_to.items()}
+        self._pairs = {
+            _moved(pair, old_base, new_base): set(found) for pair, found in other._pairs.items()
+        }
+        self._store.append(kept for entry in self._entries.values() for kept in entry.versions)
 
     def put(
         self,
@@ -203,7 +224,7 @@ class Catalogue:
         version = Version(
             short_id=short_id,
             number=number,
-            body=_body(document, created, now, deleted=deleted),
+            body=_body(document, created, now, self._zone, deleted=deleted),
             created=created,
             modified=now,
             deleted=deleted,
@@ -279,6 +300,11 @@ class Catalogue:
         entry.names, entry.links, entry.pair = {}, frozenset(), None
 
 
+def _moved(pair: tuple[str, str], old_base: str, new_base: str) -> tuple[str, str]:
+    held_by, item_of = pair
+    return held_by.replace(old_base, new_base), item_of.replace(old_base, new_base)
+
+
 def names_in(document: Document) -> Iterator[tuple[str, NameKind]]:
     """Yield every IRI that a document claims, main ones last so that they win."""
     record, thing = documents.node(document, 0), documents.node(document, 1)
@@ -298,7 +324,9 @@ def short_id_of(record_iri: str) -> str:
     return record_iri.rsplit("/", 1)[-1]
 
 
-def _version_of(document: Document, created: datetime, modified: datetime) -> Version:
+def _version_of(
+    document: Document, created: datetime, modified: datetime, zone: ZoneInfo
+) -> Version:
     iri = documents.text(documents.node(document, 0), "@id")
     if not iri:
         raise ValueError("A record without @id cannot be loaded.")
@@ -306,7 +334,7 @@ def _version_of(document: Document, created: datetime, modified: datetime) -> Ve
     return Version(
         short_id=short_id_of(iri),
         number=0,
-        body=_body(document, created, modified, deleted=False),
+        body=_body(document, created, modified, zone, deleted=False),
         created=created,
         modified=modified,
         sigel=documents.sigel_of_library(
@@ -315,18 +343,20 @@ def _version_of(document: Document, created: datetime, modified: datetime) -> Ve
     )
 
 
-def _body(document: Document, created: datetime, modified: datetime, *, deleted: bool) -> bytes:
+def _body(
+    document: Document, created: datetime, modified: datetime, zone: ZoneInfo, *, deleted: bool
+) -> bytes:
     """Write the document with the server's own fields in it, keys in the database's order."""
     record = {
         **documents.node(document, 0),
-        "created": server_time(created),
-        "modified": server_time(modified),
+        "created": server_time(created, zone),
+        "modified": server_time(modified, zone),
         "recordStatus": documents.DELETED if deleted else _status(created, modified),
     }
     graph = [record, *document["@graph"][1:]]
     ordered = _in_database_order({**document, "@graph": graph})
     text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
-    if _NUL.search(text):
+    if "\\u0000" in text and _NUL.search(text):
         raise UnstorableError("The database keeps no NUL character.")
     try:
         return text.encode()
