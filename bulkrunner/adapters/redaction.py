@@ -251,9 +251,7 @@ def _decodings(text: str) -> Iterator[str]:
         yield _TAG.sub("", text)
     if not text.isascii():
         yield unicodedata.normalize("NFKC", text)
-    joined = _BETWEEN.sub("", text)
-    yield joined
-    yield _readable(_from_base64(joined))
+    yield _BETWEEN.sub("", text)
     yield _readable(_from_base64(text))
     yield _readable(_from_base32(text))
     yield _readable(_from_hex(text))
