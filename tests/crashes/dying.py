@@ -26,7 +26,8 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.sandbox.engine import Environment, Ticket
 from bulkrunner.sandbox.messages import Cut, Response
 from bulkrunner.services.applying import Executor
-from bulkrunner.services.planning import PlanRequest, planner
+from bulkrunner.services.planning import planner
+from bulkrunner.services.planning.planner import PlanRequest
 from tests.crashes.matrix import Doom, Point, When
 from tests.support.executing import Rig
 from tests.support.sandbox import EnvironmentControl
