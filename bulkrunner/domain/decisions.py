@@ -37,11 +37,14 @@ NOT_WRITTEN_BY = {
 
 TOO_MANY_REQUESTS = 429
 
-UNRESOLVED = (
-    "it does so where the library or the bib of a holding does not resolve in the environment"
+NOTHING_STORED = (
+    "the server said it was saved, but nothing was stored: it does so where the library or the bib "
+    "of a holding does not resolve in the environment"
 )
-NOTHING_STORED = f"the server said it was saved, but nothing was stored: {UNRESOLVED}"
-STILL_THERE = f"the server said it was deleted, but it is still there: {UNRESOLVED}"
+STILL_THERE = (
+    "the server said it was deleted, but it is still there: it does so where the bib of a holding "
+    "does not resolve in the environment"
+)
 
 
 class Verdict(StrEnum):
@@ -120,6 +123,14 @@ def moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
+
+
+def same_moment(one: str | None, other: str | None) -> bool:
+    """Return True if two times are the same, however each is written: ``Z``, or with an offset."""
+    if one == other:
+        return True
+    found = moment(one)
+    return found is not None and found == moment(other)
 
 
 def by_and_when(document: Document | None) -> dict[str, Any]:
