@@ -36,70 +36,12 @@ _ENOUGH_TAGS = 3
 _SAVE_IT = "save the mail as .eml or as text, or copy its text into a file"
 _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _RICH = b"{\\rtf"
-_ENDS_LINE = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "br",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
+_ENDS_LINE = re.compile(
+    "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|fig(?:caption|ure)|"
+    "footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|summary|t(?:able|body|d|foot|h|head|r)|ul"
 )
 _UNSEEN = frozenset({"style", "script", "head", "title"})
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
+_VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
 _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _STRUCK_STYLE = re.compile(r"line-through", re.IGNORECASE)
 _HIDDEN_STYLE = re.compile(
@@ -292,16 +234,16 @@ class _Words(HTMLParser):
         """Begin a line, or what is not seen."""
         self._unseen += tag in _UNSEEN
         self._kept += tag == "pre"
-        if tag in _ENDS_LINE:
+        if _ENDS_LINE.fullmatch(tag):
             self.words.append("\n")
-        if tag not in _VOID:
+        if not _VOID.fullmatch(tag):
             self._open.append((tag, self._mark(tag, {key: value or "" for key, value in attrs})))
 
     def handle_endtag(self, tag: str) -> None:
         """End a line, or what is not seen."""
         self._unseen -= tag in _UNSEEN and self._unseen > 0
         self._kept -= tag == "pre" and self._kept > 0
-        if tag in _ENDS_LINE and tag != "br":
+        if _ENDS_LINE.fullmatch(tag) and tag != "br":
             self.words.append("\n")
         opened = [number for number, (name, _) in enumerate(self._open) if name == tag]
         if opened:
@@ -319,7 +261,7 @@ class _Words(HTMLParser):
 
     def _mark(self, tag: str, attrs: dict[str, str]) -> str:
         """Return what an element does to the words in it that a reader would heed."""
-        style = attrs.get("style", "")
+        style = f"{attrs.get('style', '')};color:{attrs.get('color', '')}".replace("\\", "")
         names = {tag, f"#{attrs.get('id', '')}", *(f".{c}" for c in attrs.get("class", "").split())}
         if tag in _STRUCK_TAGS or _STRUCK_STYLE.search(style) or names & self._struck:
             return "struck out"

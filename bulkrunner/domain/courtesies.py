@@ -29,12 +29,12 @@ _DOUBTS = (
     *("kanske", "eventuellt", "preliminärt", "utkast", "delvis", "maybe", "perhaps", "draft"),
     *("obs", "nb", "warning", "varning", "staging", "skip"),
 )
+# Of these no name of a person is made.
 _WORK_WORDS = (
     *(r"prod\w*", r"miljö\w*", r"plan\w*", r"kör\w*", r"run\w*", "gäller", r"godkän\w*"),
     *(r"approv\w*", r"radera\w*", r"ändra\w*", r"skapa\w*", r"delet\w*", r"chang\w*"),
     *(r"creat\w*", r"post\w*", r"records?", r"ja", r"yes", r"ok", r"okej"),
 )
-"""Of these no name of a person is made."""
 
 
 def _any_of(words: tuple[str, ...]) -> str:
@@ -104,8 +104,8 @@ _BETWEEN = re.compile(
     r"|(?i:(?:skickat från min|sent from my) (?:iphone|ipad|mobil|telefon|android|phone))"
     r"|(?i:(?:skaffa outlook för|get outlook for) (?:ios|android)(?: ?<[^<>\s]*>)?)"
 )
+# A row of signs that say nothing.
 _RULE = re.compile(r"[\s!-/:-@\[-`{-~–—…·•]*")
-"""A row of signs that say nothing."""
 
 _WORK = (
     *("och", "and", "of", "för", "for", "vid", "at", "the", "i", "in", "de", "von", "af", "av"),

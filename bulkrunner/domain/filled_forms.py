@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.answer_text import LABELS
 
+# Stands between the texts of one letter; each is read by itself.
 PART = "\f"
-"""Stands between the texts of one letter; each is read by itself."""
 
+# Label → name of its value.
 _FIELDS = {
     "plan": "plan",
     "digest": "digest",
@@ -32,15 +33,14 @@ _FIELDS = {
     "name": "by",
     "reference": "reference",
 }
-"""Label → name of its value."""
 
+# Name of a value → the labels of its line, for messages.
 LINES = {
     value: " / ".join(
         dict.fromkeys(getattr(words, label).partition(" (")[0] for words in LABELS.values())
     )
     for label, value in _FIELDS.items()
 }
-"""Name of a value → the labels of its line, for messages."""
 
 _FILLED_IN = ("per_night", "not_before", "excluded", "reason", "by", "reference")
 _UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
@@ -141,24 +141,24 @@ def find_answers(text: str) -> Found:
 
 # --- what mail programs do ------------------------------------------------------------------------
 
+# Marks of a quote, with initials or without; a short word is none.
 _QUOTE = re.compile(
     r"^(?:[ \t]*(?!(?i:nej|ej|no|not|om|men|if|but)[>|])[A-Za-z]{0,3}[>|][ \t]?)+"
     r"|(?<!\S)[>|]+",  # left in the middle where quoted lines were run together
     re.MULTILINE,
 )
-"""Marks of a quote, with initials or without; a short word is none."""
 
 _BLANKS = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x1c-\x1e\x85\u2028\u2029]")
+# Where a line may be broken, or not: mail programs put these in, and nobody sees a difference.
 _NOTHING = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
-"""Where a line may be broken, or not: mail programs put these in, and nobody sees a difference."""
 
+# What hides, turns round or strikes out the letters about it; it is made a word that is seen.
 _ODD = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200e\u200f"
     "\u202a-\u202e\u2061-\u206f\u20d2\u20d3\u20d8-\u20da\u20e5\u20e6\u20ea\u20eb\u2800\u3164"
     "\u0335-\u0338\ufe00-\ufe0f\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-"""What hides, turns round or strikes out the letters about it; it is made a word that is seen."""
 
 _SIGNATURE = re.compile(
     r"-----BEGIN SSH SIGNATURE-----([A-Za-z0-9+/=\s]{1,20000})-----END SSH SIGNATURE-----"
@@ -198,8 +198,8 @@ _VERDICTS = {
     for name, words in LABELS.items()
     for verdict, approved in ((words.yes, True), (words.no, False))
 }
+# Stands around words that were bold, where a mail program made plain text of its own.
 _BOLD = r"[*_]{0,2}"
-"""Stands around words that were bold, where a mail program made plain text of its own."""
 
 _VERDICT = re.compile(
     rf"(?<!\S){_BOLD}({'|'.join(_spaced(text) for text in _VERDICTS)}){_BOLD}(?!\S)", re.IGNORECASE
@@ -222,8 +222,8 @@ _END = re.compile(
     rf"(?<!\S){_BOLD}(?:{'|'.join(_spaced(words.end) for words in LABELS.values())}){_BOLD}(?!\S)",
     re.IGNORECASE,
 )
+# Where the end of the form was cut off, what stands below the last of these is beside it.
 _ONE_LINE = frozenset({"by", "reference"})
-"""Where the end of the form was cut off, what stands below the last of these is beside it."""
 
 
 def _pieces(text: str) -> Iterator[FilledForm | str]:

@@ -33,11 +33,11 @@ _NIGHT = re.compile(
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BETWEEN = frozenset({"och", "and", "samt", "-"})
 _SPLIT = re.compile(r"[\s,;]+")
+# Lines that an answer has; of conditions those may be left out that it does not set.
 _NEEDED = ("plan", "digest", "job", "environment", "extent", "head", "by", "reference")
-"""Lines that an answer has; of conditions those may be left out that it does not set."""
 
+# Lines of a no that must be understood; whatever else stands there, it is a no.
 _OF_A_NO = ("plan", "digest", "head")
-"""Lines of a no that must be understood; whatever else stands there, it is a no."""
 
 _ASK_AGAIN = (
     "ask what is meant, and have the answer sent again; or record what was said: bulkrunner "
@@ -336,83 +336,16 @@ def _excluded(word: str, plan: Plan) -> str:
 
 _ADDRESS = re.compile(r"<(?:mailto:)?[^<>\s]+@[^<>\s]+>", re.IGNORECASE)
 _NAME_WORD = re.compile(r"[^\W\d_]+(?:[-.'’´][^\W\d_]+)*\.?")
-_PARTICLES = frozenset(
-    [
-        "af",
-        "al",
-        "av",
-        "d'",
-        "da",
-        "de",
-        "del",
-        "den",
-        "der",
-        "di",
-        "du",
-        "el",
-        "la",
-        "le",
-        "och",
-        "ter",
-        "van",
-        "von",
-        "zu",
-        "and",
-    ]
-)
+_PARTICLE = re.compile(r"a[flv]|d'|d(?:a|e|el|en|er|i|u)|el|la|le|och|te|van|von|zu|and")
 _MOST_NAMES, _MOST_CASE_WORDS = 6, 10
 _CASE_WORD = re.compile(
     r"[\w./:&+%#@?=~-]*\d[\w./:&+%#@?=~-]*|[A-ZÅÄÖ][^\W\d_]{0,11}[.:]?|[^\W\d_]{1,3}[.:]?|[-/]"
 )
-_CASE_WORDS = frozenset(
-    [
-        "av",
-        "den",
-        "diarienr",
-        "diarienummer",
-        "dnr",
-        "e-post",
-        "epost",
-        "från",
-        "kl",
-        "kl.",
-        "mail",
-        "mejl",
-        "nr",
-        "nr.",
-        "nummer",
-        "på",
-        "samtal",
-        "telefon",
-        "till",
-        "ärende",
-        "ärendenr",
-        "ärendenummer",
-        "call",
-        "case",
-        "dated",
-        "from",
-        "letter",
-        "no.",
-        "number",
-        "of",
-        "on",
-        "phone",
-        "the",
-        "to",
-        "januari",
-        "februari",
-        "mars",
-        "april",
-        "maj",
-        "juni",
-        "juli",
-        "augusti",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ]
+_CASE_WORDS = re.compile(
+    r"av|den|diarien(?:r|ummer)|dnr|e-?post|från|kl\.?|mail|mejl|nr\.?|nummer|på|samtal|telefon|till|"
+    r"ärende(?:n(?:r|ummer))?|call|case|dated|from|letter|no\.?|number|of|on|phone|the|to|januari|"
+    r"februari|mars|april|maj|juni|juli|augusti|september|oktober|november|december",
+    re.IGNORECASE,
 )
 
 
@@ -420,7 +353,7 @@ def _name(text: str) -> str:
     """Return the name of a person; words that are none may be a condition."""
     said = " ".join(_ADDRESS.sub(" ", _written(text)).split())
     words = [word.strip(",()") for word in said.split()]
-    small = [word for word in words if word[:1].islower() and word not in _PARTICLES]
+    small = [word for word in words if word[:1].islower() and not _PARTICLE.fullmatch(word)]
     shouted = [word for word in words if len(word) > 4 and word.isupper()]
     if (
         not 0 < len(words) <= _MOST_NAMES
@@ -436,8 +369,8 @@ def _name(text: str) -> str:
 def _case(text: str) -> str:
     """Return a case number, or where else the answer is kept."""
     words = _written(text).split()
-    known = (word.casefold() in _CASE_WORDS or _CASE_WORD.fullmatch(word) for word in words)
-    odd = [word for word in words if word.casefold() not in _CASE_WORDS and doubtful(word)]
+    known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
+    odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and doubtful(word)]
     if len(words) > _MOST_CASE_WORDS or odd or not all(known):
         raise _unclear("reference", text, "a case number and nothing else, as KB 2026-0412")
     return line(text)

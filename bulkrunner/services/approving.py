@@ -88,17 +88,7 @@ class Approving:
         conditions: Conditions | None = None,
         exclude: Sequence[str] = (),
     ) -> Read:
-        """Return an answer that the operator was told.
-
-        Args:
-            prefix: plan id or unique prefix.
-            approved: yes or no.
-            by: whose answer it is.
-            reference: where it can be found, e.g. a case number.
-            statements: what the answer agrees to in particular, word for word.
-            digest: plan digest that the answer names, where it names one.
-            conditions: that it sets, but for the exclusions.
-            exclude: records, and changes as ``<plan>.<number>``, that it leaves out.
+        """Return an answer that the operator was told; ``digest`` is the one that it names, if any.
 
         Raises:
             UsageError: unknown or incomplete plan, empty name or reference, another digest,
