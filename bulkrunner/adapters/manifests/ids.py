@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.adapters.tables.encodings import TextLine, detect, text_lines
-from bulkrunner.adapters.tables.errors import error_of
+from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
