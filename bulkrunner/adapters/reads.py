@@ -57,7 +57,7 @@ class ReadAnswers:
                 raise TryAgain(status_and_words(reply))
 
     def _found(self, record: str, reply: Reply, *, old: bool) -> Found:
-        document = read_document(read_json(reply.media_type, reply.body))
+        document = read_document(read_json(reply.media_type, reply.body, record=True))
         iri = str(record_part(document)["@id"])
         etag = normal_etag(reply.header("etag"))
         if not etag and not old:
@@ -131,7 +131,7 @@ class ReadAnswers:
         if reply.status in (404, 410):
             return None
         if reply.status == 200:
-            return self.own_id(read_document(read_json(reply.media_type, reply.body)))
+            return self.own_id(read_document(read_json(reply.media_type, reply.body, record=True)))
         if reply.status in _REDIRECTS:
             return self._iris.short_id(self._target(reply))
         raise TryAgain(status_and_words(reply))
@@ -161,7 +161,7 @@ class ReadAnswers:
 
 def _name_in(reply: Reply) -> str:
     try:
-        document = read_document(read_json(reply.media_type, reply.body))
+        document = read_document(read_json(reply.media_type, reply.body, record=True))
     except (Misshapen, Unreadable):
         return ""
     thing = thing_part(document)

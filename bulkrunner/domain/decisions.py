@@ -37,11 +37,14 @@ NOT_WRITTEN_BY = {
 
 TOO_MANY_REQUESTS = 429
 
-UNRESOLVED = (
-    "it does so where the library or the bib of a holding does not resolve in the environment"
+NOTHING_STORED = (
+    "the server said it was saved, but nothing was stored: it does so where the library or the bib "
+    "of a holding does not resolve in the environment"
 )
-NOTHING_STORED = f"the server said it was saved, but nothing was stored: {UNRESOLVED}"
-STILL_THERE = f"the server said it was deleted, but it is still there: {UNRESOLVED}"
+STILL_THERE = (
+    "the server said it was deleted, but it is still there: it does so where the bib of a holding "
+    "does not resolve in the environment"
+)
 
 
 class Verdict(StrEnum):
