@@ -69,6 +69,7 @@ class Facts:
 
     Attributes:
         header_row: where the manifest names it.
+        hidden: what becomes of hidden rows, where there are any.
         hidden_rows: how many hold something. hidden_columns: their names.
         hidden_sheets: those that hold something.
     """
@@ -80,6 +81,7 @@ class Facts:
     header_separator: str = ""
     sheet: str = ""
     header_row: int = 0
+    hidden: str = ""
     hidden_rows: int = 0
     hidden_columns: tuple[str, ...] = ()
     hidden_sheets: tuple[str, ...] = ()
@@ -209,14 +211,16 @@ def _facts(source: Sheet | _Text, columns: tuple[str, ...], form: Form) -> Facts
         )
     survey = source.survey
     numbers = range(1, (len(columns) or survey.columns) + 1)
-    hidden = [n for n in numbers if any(a <= n <= b for a, b in survey.hidden_columns)]
+    columns_hidden = [n for n in numbers if any(a <= n <= b for a, b in survey.hidden_columns)]
+    rows_hidden = _hidden_below(survey, form.header_row)
     return Facts(
         kind=source.kind,
         columns=columns,
         sheet=source.name,
         header_row=form.header_row,
-        hidden_rows=_hidden_below(survey, form.header_row),
-        hidden_columns=tuple(columns[n - 1] if columns else str(n) for n in hidden),
+        hidden=form.hidden or "" if rows_hidden else "",
+        hidden_rows=rows_hidden,
+        hidden_columns=tuple(columns[n - 1] if columns else str(n) for n in columns_hidden),
         hidden_sheets=source.hidden_sheets,
     )
 
