@@ -200,6 +200,7 @@ class _Reading:
         state = hashlib.sha256()
         total = readable = dropped = 0
         before = self._problems.total
+        first = len(self.unreadable)
         for entry in part.entries(self._problems.note):
             if not entry.meaning:
                 continue
@@ -213,6 +214,9 @@ class _Reading:
             state.update(entry.meaning + b"\n")
         if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
             self._problems.add(at, *fault)
+            # What names no record is told by an example of it.
+            for one in self.unreadable[first : first + 1]:
+                self._problems.note(one)
         self.counts["duplicates"] += dropped
         return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
 

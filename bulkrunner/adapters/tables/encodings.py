@@ -18,6 +18,9 @@ MACINTOSH, DOS = "macintosh", "ibm850"
 KNOWN = (UTF8, UTF16_LE, UTF16_BE, WINDOWS, LATIN1, MACINTOSH, DOS)
 
 _CHUNK = 1 << 16
+_LONGEST = 1_000_000
+"""Characters of a line that are looked at."""
+
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MAGIC = {
     b"PK\x03\x04": "a spreadsheet or another packed file",
@@ -36,12 +39,8 @@ _MARKUP = {
     ("{\\rtf",): "a text document (RTF)",
 }
 
-_LETTERS = "åäöÅÄÖéÉüÜ"
-_BY_PAGE = {
-    page: frozenset(_LETTERS.encode(name))
-    for page, name in ((WINDOWS, "cp1252"), (MACINTOSH, "mac_roman"), (DOS, "cp850"))
-}
-"""The bytes of the letters that Swedish texts have, in each encoding of one byte a letter."""
+_LETTERS = {**dict.fromkeys("åäöÅÄÖ", 2), **dict.fromkeys("éÉüÜ", 1)}
+"""Those that Swedish texts have beside ASCII; the frequent ones weigh more."""
 
 _WITHIN = re.compile(
     rb"(?<=[A-Za-z])[\x80-\x9f](?=[A-Za-z])|(?<![A-Za-z\x80-\xff])[\x80-\x9f](?=[a-z]{2})"
@@ -142,15 +141,19 @@ def _of_bytes(start: bytes, file: BinaryIO) -> str:
 def _of_one_byte_each(file: BinaryIO) -> str:
     """Return Windows-1252, if the words of the file do not speak against it."""
     letters: Counter[int] = Counter()
-    strange: Counter[int] = Counter()
+    strange: Counter[tuple[int, bool]] = Counter()
     unknown = False
-    file.seek(0)
-    for line in _lines_of_bytes(file):
+    for _, line in _lines_of_bytes(file):
         letters.update(line.translate(None, _ASCII))
-        strange.update(found[0][0] for found in _WITHIN.finditer(line))
+        strange.update(
+            (found[0][0], line[: found.start()][-1:].islower()) for found in _WITHIN.finditer(line)
+        )
         unknown = unknown or _NOT_IN_WINDOWS.search(line) is not None
-    as_windows = sum(letters[byte] for byte in _BY_PAGE[WINDOWS])
-    scores = {page: sum(strange[byte] for byte in _BY_PAGE[page]) for page in (MACINTOSH, DOS)}
+    as_windows = sum(weight * letters[ord(letter)] for letter, weight in _LETTERS.items())
+    scores = {
+        page: sum(_weight(*sign, page) * times for sign, times in strange.items())
+        for page in (MACINTOSH, DOS)
+    }
     best = max(scores, key=lambda page: scores[page])
     if not unknown and scores[best] <= as_windows:
         return WINDOWS
@@ -160,18 +163,22 @@ def _of_one_byte_each(file: BinaryIO) -> str:
 _ASCII = bytes(range(0x80))
 
 
-def _lines_of_bytes(file: BinaryIO) -> Iterator[bytes]:
-    """Yield lines, longer ones in pieces."""
-    while line := file.readline(_CHUNK):
-        yield line
+def _weight(byte: int, after_small: bool, page: str) -> int:  # noqa: FBT001
+    """Return how much a byte speaks for an encoding; no capital follows a small letter."""
+    letter = bytes([byte]).decode(_python_name(page))
+    return 0 if after_small and letter.isupper() else _LETTERS.get(letter, 0)
+
+
+def _lines_of_bytes(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield lines and their numbers, from the beginning."""
+    file.seek(0)
+    for line in text_lines(file, LATIN1, _LONGEST):
+        yield line.number, line.text.encode("latin-1")
 
 
 def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
     """Return the fault of a file whose encoding is found by elimination, and looks wrong."""
-    file.seek(0)
-    number, line = next(
-        (number, line) for number, line in enumerate(_lines_of_bytes(file), 1) if sign.search(line)
-    )
+    number, line = next(one for one in _lines_of_bytes(file) if sign.search(one[1]))
     at = next(found.start() for found in sign.finditer(line))
     message = (
         f"the file is not UTF-8, and as Windows-1252 line {number} holds {_word(line, at, WINDOWS)}"

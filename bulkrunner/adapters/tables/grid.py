@@ -71,6 +71,13 @@ class Survey:
         """Note a cell that holds something."""
         self.rows = max(self.rows, row)
         self.columns = max(self.columns, column)
+
+    def demand_bounds(self) -> None:
+        """Refuse a sheet that is too large to be read.
+
+        Raises:
+            BadFile: it is.
+        """
         if self.rows * self.columns > MAX_CELLS:
             raise BadFile(
                 "too_large",

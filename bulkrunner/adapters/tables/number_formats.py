@@ -128,6 +128,7 @@ class NumberFormat:
         self.code = code
         known = code is not None and len(code) <= MAX_CODE
         self._sections = _sections(code or "") if known else ()
+        self.is_date = any(one.has("date", "elapsed") for one in self._sections)
         self.zeros = 1 if code == GENERAL else len(code or "") if set(code or "") == {"0"} else 0
         """Digits that a whole number has at least, where nothing else is shown."""
 

@@ -368,9 +368,11 @@ def _shown(cell: _Cell, styles: Styles) -> tuple[str, str]:
     stored, number = _number(kind, given)
     if number is None:
         return "", LOST
-    if kind not in ("float", "") and not styles.has_format(cell.style):
+    style = styles.format_of(cell.style)
+    is_odd = kind in ("date", "time") and not style.is_date
+    if is_odd or (kind != "float" and not styles.has_format(cell.style)):
         return "", uncertain(stored, [cell.text] if cell.text else [])
-    return _agreed(styles.format_of(cell.style).number(number), stored, cell.text)
+    return _agreed(style.number(number), stored, cell.text)
 
 
 def _text(cell: _Cell, style: NumberFormat) -> tuple[str, str]:

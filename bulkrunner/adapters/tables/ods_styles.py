@@ -32,6 +32,7 @@ class _NumberStyle:
     parts: list[str] = field(default_factory=list)
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
     elapsed: bool = False
+    percentage: bool = False
 
     @property
     def code(self) -> str:
@@ -75,7 +76,8 @@ class Styles:
         """Take the beginning of an element."""
         if name in _NUMBER_STYLES:
             self._number = _NumberStyle(
-                elapsed=attributes.get(f"{NUMBER}truncate-on-overflow") == "false"
+                elapsed=attributes.get(f"{NUMBER}truncate-on-overflow") == "false",
+                percentage=name == f"{NUMBER}percentage-style",
             )
             if attributes.get(f"{NUMBER}automatic-order") == "true":
                 self._number.parts.append("[$-F800]")
@@ -102,7 +104,7 @@ class Styles:
             if name.endswith("embedded-text") and self._embedded:
                 self._embedded[-1] = self._embedded[-1][0], literal
             else:
-                self._number.parts.append(_quoted(literal))
+                self._number.parts.append(_quoted(literal, but="%" * self._number.percentage))
             self._literal = None
 
     def text(self, text: str, /) -> None:
@@ -244,8 +246,8 @@ def _count(attributes: Attributes, name: str) -> int | None:
     return int(given) if given.isdecimal() and len(given) < 4 else None
 
 
-def _quoted(text: str) -> str:
-    return "".join(f"\\{letter}" for letter in text)
+def _quoted(text: str, *, but: str = "") -> str:
+    return "".join(letter if letter in but else f"\\{letter}" for letter in text)
 
 
 def _is_flat(size: str | None) -> bool:

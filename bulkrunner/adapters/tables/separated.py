@@ -115,7 +115,7 @@ def _cells(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 def header_cells(text: str, layout: Layout) -> list[str]:
     """Return the names in a table's first line."""
-    return _names(text, layout.header)
+    return _names(text, layout.header or layout.separator)
 
 
 def rows_of(

@@ -41,6 +41,7 @@ class Sheet:
             )
         self.name = name
         self.survey = book.survey(name)
+        self.survey.demand_bounds()
 
     def rows(self) -> Iterator[SheetRow]:
         """Yield the rows up to the last one that holds anything."""

@@ -188,7 +188,7 @@ class _Text:
         lines = self._lines()
         for line in islice(lines, self._skipped):
             if declared_separator(line.text) is None:
-                yield SheetRow(line.number, [line.text])
+                yield SheetRow(line.number, header_cells(line.text, self.layout) or [""])
         if self.layout.header and self.layout.header != self.layout.separator:
             # The header is read by itself; the first line that is not blank is it.
             for line in lines:

@@ -223,8 +223,8 @@ class Workbook:
 
     def is_filled(self, name: str, /) -> bool:
         """Return True if a sheet holds anything."""
-        look = _Survey(self._styles.reformatting)
-        return any(look.found.rows for _ in self._package.stream(self._sheet(name), look))
+        look = _Filled()
+        return any(look.found for _ in self._package.stream(self._sheet(name), look))
 
     def survey(self, name: str, /) -> Survey:
         """Return what is known of a sheet."""
@@ -293,6 +293,8 @@ class Workbook:
         return found
 
     def _read(self, value: str, style: NumberFormat, *, is_date: bool) -> tuple[str, str]:
+        if is_date and not style.is_date:
+            return "", uncertain(value, (value,))
         try:
             number = _days(value, since_1904=self._since_1904) if is_date else float(value)
         except ValueError:
@@ -362,6 +364,15 @@ class _Sheet:
             raise _disordered()
         column = self._columns[named] = column_number(named)
         return column
+
+
+class _Filled(_Ignoring):
+    """Whether a sheet holds anything."""
+
+    found = False
+
+    def start(self, name: str, _: Attributes, /) -> None:
+        self.found = self.found or name in _CONTENT
 
 
 class _Survey(_Sheet):
