@@ -149,7 +149,11 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         if wanted in columns:
             return wanted
         near = meant(wanted, table.facts.columns)
+        named = [str(declared[name]) for name in ("from", "to") if name in declared]
+        header = table.header_with(named) if table.facts.columns else 0
         hint = f"did you mean `{near}`?" if near else f"its columns are: {', '.join(columns[:20])}"
+        if header:
+            hint = f"row {header} holds that name: write `header: {header}`"
         raise FormError(
             f"{shown(declared['file'])} has no column {shown(wanted)}",
             path=(key,),
