@@ -214,9 +214,10 @@ class _Reading:
             state.update(entry.meaning + b"\n")
         if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
             self._problems.add(at, *fault)
-            # What names no record is told by an example of it.
+            # A table of which no row can be used is told by its first cell that cannot.
             for one in self.unreadable[first : first + 1]:
-                self._problems.note(one)
+                if one.source.column:
+                    self._problems.note(one)
         self.counts["duplicates"] += dropped
         return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
 
