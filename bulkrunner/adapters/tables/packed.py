@@ -142,7 +142,10 @@ def has_password() -> BadFile:
 def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, final: bool) -> None:  # noqa: FBT001
     try:
         parse(chunk, final)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:
+        # An encoding that nobody knows is told so; what else lacks is a fault of the program.
+        if isinstance(error, KeyError | IndexError):
+            raise
         raise BadFile(
             "bad_spreadsheet",
             f"part {name[:80]} of the spreadsheet is damaged: {error}",
