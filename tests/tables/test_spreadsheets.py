@@ -120,6 +120,12 @@ def without_workbook(name: str, content: bytes) -> bytes | None:
     return None if name == "xl/workbook.xml" else content
 
 
+def unknown_encoding(name: str, content: bytes) -> bytes:
+    if name.endswith("styles.xml"):
+        return content.replace(b"UTF-8", b"x-no-such")
+    return content
+
+
 def hidden_part(name: str, content: bytes) -> bytes:
     return content.replace(b"sheet1.xml", b"sheet1.bin") if name.endswith(".rels") else content
 
@@ -132,6 +138,7 @@ def hidden_part(name: str, content: bytes) -> bytes:
         (broken_part, "bad_spreadsheet"),
         (without_workbook, "not_a_table"),
         (hidden_part, "bad_spreadsheet"),
+        (unknown_encoding, "bad_spreadsheet"),
     ],
 )
 def test_hostile_and_broken_spreadsheets_are_refused(change: Any, code: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +16,7 @@ MAX_TEXT = 200_000
 """Characters of one cell that are kept; a longer one is refused where the row is read."""
 
 MAX_RANGES = 100_000
+_REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 MAX_SHEETS = 200
 
 
@@ -150,6 +152,25 @@ def letters(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         named = chr(ord("A") + rest) + named
     return named
+
+
+def range_of(reference: str) -> Range:
+    """Return the cells that ``A2:B4`` names."""
+    first, _, last = reference.partition(":")
+    corners = [_REFERENCE.fullmatch(corner) for corner in (first, last or first)]
+    if corners[0] is None or corners[1] is None:
+        return Range(1, 1, 1_048_576, 16_384)  # whole rows or columns
+    left, right = (column_number(corner[1]) for corner in corners if corner)
+    top, bottom = (int(corner[2]) for corner in corners if corner)
+    return Range(top, left, bottom, right)
+
+
+def column_number(letters: str) -> int:
+    """Return the number of a column, from 1."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
 
 
 def too_many_sheets() -> BadFile:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from bulkrunner.adapters.tables.cell_errors import LOST, NOT_CALCULATED, uncertain
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import (
-    MAX_SHEETS,
     MAX_TEXT,
     Gaps,
-    Range,
-    SheetName,
     SheetRow,
     Survey,
-    too_many_sheets,
+    column_number,
+    range_of,
 )
-from bulkrunner.adapters.tables.number_formats import BUILT_IN, GENERAL, NumberFormat, format_of
+from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
 from bulkrunner.adapters.tables.packed import Attributes, Package
+from bulkrunner.adapters.tables.xlsx_parts import (
+    OFF,
+    PHONETIC,
+    SPACES,
+    TEXT,
+    Ignoring,
+    Names,
+    Relations,
+    Strings,
+    Styles,
+)
 
 WORKBOOK = "xl/workbook.xml"
 
@@ -30,157 +38,18 @@ MAX_STRINGS = 60_000_000
 """Bytes of the texts that are kept apart from the sheets; all of them are held in memory."""
 
 _MEMORY = 20_000
-_MAX_STYLES = 70_000
 _SURE_DIGITS = 11
 
-_SPACES = (
-    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
-    "http://purl.oclc.org/ooxml/spreadsheetml/main",
-)
-_RELATED = (
-    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
-    "http://purl.oclc.org/ooxml/officeDocument/relationships",
-)
-_ROW = {f"{space}}}row" for space in _SPACES}
-_CELL = {f"{space}}}c" for space in _SPACES}
-_VALUE = {f"{space}}}v" for space in _SPACES}
-_TEXT = {f"{space}}}t" for space in _SPACES}
-_FORMULA = {f"{space}}}f" for space in _SPACES}
-_CONTENT = _VALUE | _TEXT | _FORMULA
-_PHONETIC = {f"{space}}}rPh" for space in _SPACES}
+_ROW = {f"{space}}}row" for space in SPACES}
+_CELL = {f"{space}}}c" for space in SPACES}
+_VALUE = {f"{space}}}v" for space in SPACES}
+_FORMULA = {f"{space}}}f" for space in SPACES}
+_CONTENT = _VALUE | TEXT | _FORMULA
 
 _DIGITS = "0123456789"
 _LETTERS = re.compile("[A-Z]{1,3}")
-_REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURE_NUMBER = re.compile(rf"0|[1-9][0-9]{{0,{_SURE_DIGITS - 1}}}")
-_OFF = ("", "0", "false")
-
-
-class _Ignoring:
-    """Takes elements by local name; what it does not know is passed over."""
-
-    def start(self, name: str, attributes: Attributes, /) -> None:
-        handler = getattr(self, f"on_{name.rpartition('}')[2]}", None)
-        if handler is not None:
-            handler(attributes)
-
-    def end(self, name: str, /) -> None:
-        pass
-
-    def text(self, text: str, /) -> None:
-        pass
-
-
-@dataclass
-class _Relations(_Ignoring):
-    """Which part each relation of the workbook is, and its kind."""
-
-    targets: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-    def on_Relationship(self, attributes: Attributes) -> None:  # noqa: N802
-        kind = attributes.get("Type", "").rpartition("/")[2]
-        self.targets[attributes.get("Id", "")] = kind, attributes.get("Target", "")
-
-
-@dataclass
-class _Names(_Ignoring):
-    """The sheets of a workbook, each with its relation, and how its dates and formulas are meant."""
-
-    sheets: list[tuple[SheetName, str]] = field(default_factory=list)
-    since_1904: bool = False
-    recalculated: bool = False
-
-    def on_sheet(self, attributes: Attributes) -> None:
-        relation = next(
-            (attributes[key] for key in map("{}}}id".format, _RELATED) if key in attributes), ""
-        )
-        hidden = attributes.get("state", "visible") != "visible"
-        name = attributes.get("name", "")
-        self.sheets.append((SheetName(name=name, hidden=hidden), relation))
-        if len(self.sheets) > MAX_SHEETS:
-            raise too_many_sheets()
-
-    def on_workbookPr(self, attributes: Attributes) -> None:  # noqa: N802
-        self.since_1904 = attributes.get("date1904", "") not in _OFF
-
-    def on_calcPr(self, attributes: Attributes) -> None:  # noqa: N802
-        self.recalculated = attributes.get("fullCalcOnLoad", "") not in _OFF
-
-
-class _Styles:
-    """The format of each style, and which conditional formats change one."""
-
-    def __init__(self) -> None:
-        self.formats: list[NumberFormat] = []
-        self.reformatting: set[int] = set()
-        self._codes: dict[str, str] = {}
-        self._within = ""
-        self._conditional = -1
-
-    def start(self, name: str, attributes: Attributes, /) -> None:
-        local = name.rpartition("}")[2]
-        if local in ("numFmts", "cellXfs", "cellStyleXfs", "dxfs"):
-            self._within = local
-        elif local == "dxf":
-            self._conditional += 1
-        elif local == "numFmt" and self._within == "dxfs":
-            self.reformatting.add(self._conditional)
-        elif local == "numFmt":
-            self._codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
-        elif local == "xf" and self._within == "cellXfs":
-            self.formats.append(self._format(attributes.get("numFmtId", "0")))
-            if len(self.formats) > _MAX_STYLES:
-                raise BadFile("bad_spreadsheet", "the spreadsheet has too many styles")
-
-    def _format(self, number: str) -> NumberFormat:
-        if number in self._codes:
-            return format_of(self._codes[number])
-        return format_of(BUILT_IN.get(int(number)) if number.isdecimal() else None)
-
-    def end(self, name: str, /) -> None:
-        pass
-
-    def text(self, text: str, /) -> None:
-        pass
-
-
-class _Strings:
-    """The texts that sheets refer to by number, packed tightly."""
-
-    def __init__(self) -> None:
-        self._packed = bytearray()
-        self._ends = array("Q")
-        self._reading = False
-        self._skipped = False
-        self._kept = 0
-
-    def start(self, name: str, _: Attributes, /) -> None:
-        if name in _TEXT:
-            self._reading = not self._skipped
-        elif name in _PHONETIC:
-            self._skipped = True
-
-    def end(self, name: str, /) -> None:
-        if name in _TEXT:
-            self._reading = False
-        elif name in _PHONETIC:
-            self._skipped = False
-        elif name.endswith("}si"):
-            self._ends.append(len(self._packed))
-            self._kept = 0
-
-    def text(self, text: str, /) -> None:
-        if self._reading and self._kept < MAX_TEXT:
-            self._kept += len(text)
-            self._packed += text.encode("utf-8", "surrogatepass")
-
-    def __getitem__(self, number: int) -> str:
-        start = self._ends[number - 1] if number else 0
-        return self._packed[start : self._ends[number]].decode("utf-8", "surrogatepass")
-
-    def __len__(self) -> int:
-        return len(self._ends)
 
 
 class Workbook:
@@ -195,9 +64,9 @@ class Workbook:
             BadFile: it is damaged, or holds more than is read.
         """
         self._package = package
-        relations = _Relations()
+        relations = Relations()
         package.read(self._part("_rels/workbook.xml.rels"), relations)
-        names = _Names()
+        names = Names()
         package.read(WORKBOOK, names)
         self._since_1904, self._recalculated = names.since_1904, names.recalculated
         self._parts = {
@@ -207,7 +76,7 @@ class Workbook:
         }
         self.sheets = [sheet for sheet, _ in names.sheets if sheet.name in self._parts]
         of_kind = dict(relations.targets.values())
-        self._styles, self._strings = _Styles(), _Strings()
+        self._styles, self._strings = Styles(), Strings()
         self._memory: dict[tuple[str, NumberFormat], tuple[str, str]] = {}
         if "styles" in of_kind:
             package.read(self._part(of_kind["styles"]), self._styles)
@@ -346,7 +215,7 @@ class _Sheet:
         if row <= self._row:
             raise _disordered()
         self._row, self._column, self._row_text = row, 0, str(row)
-        self._hidden = attributes.get("hidden", "") not in _OFF or _is_flat(attributes.get("ht"))
+        self._hidden = attributes.get("hidden", "") not in OFF or _is_flat(attributes.get("ht"))
 
     def _begin_cell(self, attributes: Attributes) -> None:
         given = attributes.get("r", "")
@@ -366,7 +235,7 @@ class _Sheet:
         return column
 
 
-class _Filled(_Ignoring):
+class _Filled(Ignoring):
     """Whether a sheet holds anything."""
 
     found = False
@@ -406,7 +275,7 @@ class _Survey(_Sheet):
 
     def _other(self, local: str, attributes: Attributes) -> None:
         if local == "col":
-            hidden = attributes.get("hidden", "") not in _OFF or _is_flat(attributes.get("width"))
+            hidden = attributes.get("hidden", "") not in OFF or _is_flat(attributes.get("width"))
             first, last = (attributes.get(key, "") for key in ("min", "max"))
             if hidden and first.isdecimal() and last.isdecimal():
                 self.found.hidden_columns.append((int(first), int(last)))
@@ -457,12 +326,12 @@ class _Rows(_Sheet):
         elif name in _VALUE:
             cell.has_value = True
             self._pieces, self._kept = [], 0
-        elif name in _TEXT:
+        elif name in TEXT:
             if not self._phonetic:
                 self._pieces, self._kept = [], 0
         elif name in _FORMULA:
             cell.formula = True
-        elif name in _PHONETIC:
+        elif name in PHONETIC:
             self._phonetic = True
 
     def end(self, name: str, /) -> None:
@@ -471,12 +340,12 @@ class _Rows(_Sheet):
                 self._ready(SheetRow(self._row, self._texts, self._fault, self._hidden))
         elif name in _CELL:
             self._end_cell(cell)
-        elif name in _PHONETIC:
+        elif name in PHONETIC:
             self._phonetic = False
         elif self._pieces is not None:
             if name in _VALUE:
                 cell.value = "".join(self._pieces)
-            elif name in _TEXT:
+            elif name in TEXT:
                 cell.inline += "".join(self._pieces)
             self._pieces = None
 
@@ -522,25 +391,6 @@ def _is_flat(size: str | None) -> bool:
         return size is not None and float(size) < 0.5
     except ValueError:
         return False
-
-
-def range_of(reference: str) -> Range:
-    """Return the cells that ``A2:B4`` names."""
-    first, _, last = reference.partition(":")
-    corners = [_REFERENCE.fullmatch(corner) for corner in (first, last or first)]
-    if corners[0] is None or corners[1] is None:
-        return Range(1, 1, 1_048_576, 16_384)  # whole rows or columns
-    left, right = (column_number(corner[1]) for corner in corners if corner)
-    top, bottom = (int(corner[2]) for corner in corners if corner)
-    return Range(top, left, bottom, right)
-
-
-def column_number(letters: str) -> int:
-    """Return the number of a column, from 1."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number
 
 
 def _disordered() -> BadFile:
