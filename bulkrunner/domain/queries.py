@@ -1,8 +1,7 @@
 """Queries of the catalogue's ``/find``: what the index can answer, and whether a record fits one.
 
-The index lags, finds words where a text is meant, and holds but a part of a holding. So a query by
-what it does not hold is refused, and every other one is tested on the record itself, as far as that
-can be done without reading other records.
+The index lags, finds words where a text is meant, and holds but a part of a holding. So every query
+is tested on the record itself, as far as that can be done without reading other records.
 """
 
 from __future__ import annotations
@@ -31,10 +30,7 @@ INDEXED = frozenset(
         *("cataloguersNote", "language", "genreForm", "classification", "subject", "summary"),
     }
 )
-"""Keys of a holding that the index holds: those of its search card, seen on a real server.
-
-Of a shelf mark it holds only the link to a sequence.
-"""
+"""Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone."""
 
 _OF_HOLDINGS = frozenset(
     {
@@ -50,13 +46,7 @@ _HOLDINGS_STATEMENTS = "marc:hasTextualHoldings"
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The name of a condition of a query, taken apart.
-
-    Attributes:
-        either: one of the group of which any is enough.
-        relation: ``not``, ``exists``, ``min`` and so on; empty for equality.
-        field: dotted path of keys.
-    """
+    """The name of a condition of a query; ``either``: one of a group of which any is enough."""
 
     either: bool
     relation: str
@@ -95,9 +85,7 @@ def _local(name: str, value: Any, iris: IriMap) -> Any:
 def unindexed(query: Mapping[str, Any], *, of_bibs: bool) -> dict[str, str]:
     """Return by name the conditions that the index cannot answer, each with what it lacks.
 
-    Args:
-        query: names and values.
-        of_bibs: whether it is to find bibs where it does not say so itself.
+    ``of_bibs``: whether the query is to find bibs where it does not say so itself.
     """
     kind = _kind(query, of_bibs=of_bibs)
     found: dict[str, str] = {}
@@ -143,12 +131,7 @@ def _kind(query: Mapping[str, Any], *, of_bibs: bool) -> _Kind:
 
 
 def _lacking(path: Sequence[str], kind: _Kind) -> str | None:
-    """Return what the index lacks of a path, None where it has it.
-
-    Args:
-        path: keys, from the thing that is searched for.
-        kind: of that thing.
-    """
+    """Return what the index lacks of a path from a thing of that kind, None where it has it."""
     if path == ["q"]:
         return "q" if kind is _Kind.HOLDING else None
     keys = iter(enumerate(path))

@@ -77,14 +77,7 @@ SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """How many holdings of a library a search could find, and how many there are.
-
-    Attributes:
-        index: by the search index.
-        listed: by the server's list, None where it could not be read.
-        started: when that list was made, as the server writes it.
-        unread: why it could not be read.
-    """
+    """How many holdings of a library the index has, and the server's list; ``unread``: why not."""
 
     index: int
     listed: int | None = None

@@ -119,11 +119,7 @@ class Libraries:
         )
 
     def counted(self, sigel: str) -> dict[str, str | int]:
-        """Return how many holdings a library has by the index, and by the dump's list.
-
-        ``index_total``; ``dump_listed`` and ``dump_started``, or ``unread`` where the list cannot
-        be had: a search goes on without it.
-        """
+        """Return how many holdings a library has by the index and by the dump, or why not by that."""
         held: list[tuple[str, str]] = [("@type", ITEM), (HELD_BY, library_iri(sigel))]
         index = self._searching.count(held)
         try:
