@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 GENERAL = "General"
 _LOCAL_DATE = "[$-F800]yyyy-mm-dd"
@@ -181,7 +181,7 @@ def _as_seen(text: str) -> Shown:
     return Shown(text) if text else Shown(None)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def format_of(code: str | None) -> NumberFormat:
     """Return the format of a code, read once."""
     return NumberFormat(code)

@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.adapters.tables.grid import MAX_SHEETS, SheetName, too_many_sheets
+from bulkrunner.adapters.tables.grid import MAX_SHEETS, MAX_TEXT, SheetName, too_many_sheets
 from bulkrunner.adapters.tables.number_formats import BUILT_IN, NumberFormat, format_of
 from bulkrunner.adapters.tables.packed import Attributes
 
@@ -31,15 +31,16 @@ class Ignoring:
     """Takes elements by local name; what it does not know is passed over."""
 
     def start(self, name: str, attributes: Attributes, /) -> None:
+        """Take the beginning of an element."""
         handler = getattr(self, f"on_{name.rpartition('}')[2]}", None)
         if handler is not None:
             handler(attributes)
 
     def end(self, name: str, /) -> None:
-        pass
+        """Take its end."""
 
     def text(self, text: str, /) -> None:
-        pass
+        """Take a piece of text."""
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Relations(Ignoring):
     targets: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def on_Relationship(self, attributes: Attributes) -> None:  # noqa: N802
+        """Take a relation."""
         kind = attributes.get("Type", "").rpartition("/")[2]
         self.targets[attributes.get("Id", "")] = kind, attributes.get("Target", "")
 
@@ -62,6 +64,7 @@ class Names(Ignoring):
     recalculated: bool = False
 
     def on_sheet(self, attributes: Attributes) -> None:
+        """Take a sheet."""
         relation = next(
             (attributes[key] for key in map("{}}}id".format, _RELATED) if key in attributes), ""
         )
@@ -72,13 +75,15 @@ class Names(Ignoring):
             raise too_many_sheets()
 
     def on_workbookPr(self, attributes: Attributes) -> None:  # noqa: N802
+        """Take how dates are meant."""
         self.since_1904 = attributes.get("date1904", "") not in OFF
 
     def on_calcPr(self, attributes: Attributes) -> None:  # noqa: N802
+        """Take how formulas are meant."""
         self.recalculated = attributes.get("fullCalcOnLoad", "") not in OFF
 
 
-class Styles:
+class Styles(Ignoring):
     """The format of each style, and which conditional formats change one."""
 
     def __init__(self) -> None:
@@ -89,6 +94,7 @@ class Styles:
         self._conditional = -1
 
     def start(self, name: str, attributes: Attributes, /) -> None:
+        """Take the beginning of an element."""
         local = name.rpartition("}")[2]
         if local in ("numFmts", "cellXfs", "cellStyleXfs", "dxfs"):
             self._within = local
@@ -108,14 +114,8 @@ class Styles:
             return format_of(self._codes[number])
         return format_of(BUILT_IN.get(int(number)) if number.isdecimal() else None)
 
-    def end(self, name: str, /) -> None:
-        pass
 
-    def text(self, text: str, /) -> None:
-        pass
-
-
-class Strings:
+class Strings(Ignoring):
     """The texts that sheets refer to by number, packed tightly."""
 
     def __init__(self) -> None:
@@ -126,12 +126,14 @@ class Strings:
         self._kept = 0
 
     def start(self, name: str, _: Attributes, /) -> None:
+        """Take the beginning of an element."""
         if name in TEXT:
             self._reading = not self._skipped
         elif name in PHONETIC:
             self._skipped = True
 
     def end(self, name: str, /) -> None:
+        """Take its end."""
         if name in TEXT:
             self._reading = False
         elif name in PHONETIC:
@@ -141,7 +143,8 @@ class Strings:
             self._kept = 0
 
     def text(self, text: str, /) -> None:
-        if self._reading and self._kept < MAXTEXT:
+        """Take a piece of text."""
+        if self._reading and self._kept < MAX_TEXT:
             self._kept += len(text)
             self._packed += text.encode("utf-8", "surrogatepass")
 
