@@ -111,7 +111,6 @@ def _allows_more(answer: Approval, earlier: Approval) -> bool:
 
 
 def _after(earlier: WeighedAnswer, answer: Approval) -> WeighedAnswer:
-    """Return what is left of an earlier answer by one that counts."""
     if not earlier.counts:
         return earlier
     if not answer.approved:
@@ -167,7 +166,6 @@ def permit(
 
 
 def _tested(plan: Plan, one: WeighedAnswer, unsound: Callable[[Approval], str]) -> WeighedAnswer:
-    """Ask a yes that stands what it lacks, and whether it is signed as it should be."""
     if not one.counts or not one.answer.approved:
         return one
     if lacks := missing(plan, one.answer):

@@ -161,7 +161,6 @@ def _is_courtesy(line: str) -> bool:
 
 
 def _is_head(line: str) -> bool:
-    """Return True for a line between two mails, or of the head of one."""
     if _BETWEEN.fullmatch(line):
         return True
     if subject := _SUBJECT.fullmatch(line):

@@ -107,7 +107,7 @@ DASHES = re.compile(r"[-\u2010-\u2015\u2212]")
 
 def alike(text: str) -> str:
     """Return text without what mail programs change: blanks, bold, quotes, dashes, links added."""
-    text = DASHES.sub("-", unicodedata.normalize("NFKC", text).translate(_QUOTES))
+    text = DASHES.sub("-", unicodedata.normalize("NFKC", _plain(text)).translate(_QUOTES))
     return "".join(_LINK.sub(_added_link, text).replace("*", "").split())
 
 
@@ -182,13 +182,12 @@ def _armoured(body: str) -> str:
 
 
 def _spaced(text: str) -> str:
-    """Return a regular expression for words between which a line may have been broken."""
     words = (re.escape(word).replace(r"\-", rf"{DASHES.pattern}\s*") for word in text.split())
     return r"\s+".join(words)
 
 
 def _label(label: str) -> str:
-    """Return one for a label; its own remark in brackets may be left out, no other may stand."""
+    # Its own remark in brackets may be left out; no other may stand there.
     words, _, remark = label.partition(" (")
     return _spaced(words) + (rf"(?:\s*\({_spaced(remark)})?" if remark else "")
 

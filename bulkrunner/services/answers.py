@@ -90,7 +90,6 @@ def _told(form: FilledForm) -> str:
 
 
 def _difference(one: FilledForm, other: FilledForm) -> str:
-    """Return in which line two answers differ that say the same otherwise."""
     if one.approved is not other.approved:
         return ""
     names = [name for name in LINES if alike(one[name]) != alike(other[name])]
@@ -158,7 +157,6 @@ def understood(
 
 
 def _check_twice(form: FilledForm) -> None:
-    """Raise AnswerRefused if a line stands twice."""
     for name in form.twice:
         if form.approved or name in _OF_A_NO:
             raise AnswerRefused(
@@ -194,7 +192,6 @@ def _check_lines(form: FilledForm) -> None:
 
 
 def _check_facts(form: FilledForm, plan: Plan, bibs: int) -> None:
-    """Raise AnswerRefused if job, environment or extent are not those of the plan."""
     for name, known in plan_facts(plan, bibs).items():
         if form.has(name) and alike(form[name]) not in map(alike, known):
             raise _unclear(name, form[name], f"{known[0]!r}, as the report has it")
@@ -269,7 +266,6 @@ def _conditions(form: FilledForm, plan: Plan, holds: Callable[[str], bool]) -> C
 
 
 def _hyphened(text: str) -> str:
-    """Return text with the hyphens that a mail program has made dashes of."""
     return DASHES.sub("-", text)
 
 

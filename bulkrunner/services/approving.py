@@ -302,7 +302,6 @@ def _check_beside(beside: str) -> None:
 
 
 def _check_counts(weighed: WeighedAnswer) -> None:
-    """Raise AnswerRefused if a yes is not heeded because of an answer that was recorded before."""
     other = weighed.other
     if weighed.against is None or other is None:
         return
@@ -323,7 +322,6 @@ def _check_counts(weighed: WeighedAnswer) -> None:
 
 
 def _check_strict(approval: Approval, earlier: Approval | None) -> None:
-    """Raise AnswerRefused if a yes drops what the same person asked for before."""
     if earlier is None or not (lost := earlier.conditions.lost_in(approval.conditions)):
         return
     raise AnswerRefused(

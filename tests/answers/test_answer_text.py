@@ -464,6 +464,33 @@ def test_titles_and_names_cannot_add_lines_to_the_text():
     assert read_back(text, hostile).by == "Karin Ek"
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "a > b | c >> d",
+        "> Hylla",
+        "*Viktigt* _nu_ ~~sen~~",
+        "“Hylla” – ‘ny’ … ½ ﬁ",
+        "5\u3164\u2800 \u0336x\ufe0f",
+        "שלום \u200f\u202e abc",
+        "Namn (Plan) Ärendenummer",
+        "Miljö; Omfattning, 9 raderas",
+        "<a href=x>Hylla</a> &amp; <https://x.se>",
+        "e\u0301 \U000e0041 👍🏽",
+        "-----Ursprungligt meddelande-----",
+    ],
+)
+@pytest.mark.parametrize("mangle", [str, quoted, deeper, rewrapped, decomposed, bold, windows])
+def test_whatever_stands_in_a_title_it_is_compared_with_the_plan(title, mangle):
+    plan = complete_plan(manifest={"title": title})
+    text = mangle(answer_text(plan, an_answer(plan)))
+    assert read_back(text, plan) == an_answer(plan)
+    other = complete_plan(manifest={"title": f"{title} x"})
+    fields = the_answer(find_answers(text), approved=True)
+    with pytest.raises(AnswerRefused, match="Job"):
+        understood(fields, other, holds=lambda _: True)
+
+
 def test_the_languages_differ_in_every_word_that_tells_them_apart():
     sv, en = LABELS["sv"], LABELS["en"]
     assert {sv.yes, sv.no, sv.end}.isdisjoint({en.yes, en.no, en.end})
