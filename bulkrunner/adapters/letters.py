@@ -42,7 +42,11 @@ _ENDS_LINE = re.compile(
 )
 _UNSEEN = frozenset({"style", "script", "head", "title"})
 _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
-_STRUCK_TAGS = frozenset({"s", "strike", "del"})
+_MARKED_TAGS = {
+    **dict.fromkeys(("s", "strike", "del"), "struck out"),
+    **dict.fromkeys(("sup", "sub"), "raised or lowered"),
+    "bdo": "turned round",
+}
 _STRUCK_STYLE = re.compile(r"line-through", re.IGNORECASE)
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all"
@@ -50,9 +54,21 @@ _HIDDEN_STYLE = re.compile(
     r"|(?<![\w-])color\s*:\s*(?:white|transparent|#fff(?:fff)?\b|rgb\(\s*255\s*,\s*255\s*,\s*255)",
     re.IGNORECASE,
 )
+_TURNED_STYLE = re.compile(
+    r"-override|(?<![\w-])(?:direction\s*:\s*rtl|transform\s*:|writing-mode\s*:)", re.IGNORECASE
+)
+_ADDING_STYLE = re.compile(r"content\s*:\s*(?:[\"'][^\"']|attr)", re.IGNORECASE)
 _STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SELECTED = re.compile(r"[.#]?[A-Za-z][\w-]*")
+_MARKS = {
+    "struck out": _STRUCK_STYLE,
+    "not shown": _HIDDEN_STYLE,
+    "turned round": _TURNED_STYLE,
+    "words added by a style": _ADDING_STYLE,
+}
+"""What a style does to words that a reader would heed."""
+
 _ODD_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode", "idna"})
 """What Python reads and no mail program does."""
 
@@ -224,8 +240,7 @@ class _Words(HTMLParser):
         super().__init__(convert_charrefs=True)
         sheets = " ".join(_STYLE_SHEET.findall(page))
         self.words: list[str] = []
-        self._struck = _selected(sheets, _STRUCK_STYLE)
-        self._hidden = _selected(sheets, _HIDDEN_STYLE)
+        self._styled = {mark: _selected(sheets, style) for mark, style in _MARKS.items()}
         self._open: list[tuple[str, str]] = []
         self._unseen = 0
         self._kept = 0
@@ -236,8 +251,11 @@ class _Words(HTMLParser):
         self._kept += tag == "pre"
         if _ENDS_LINE.fullmatch(tag):
             self.words.append("\n")
+        given = {key: value or "" for key, value in attrs}
         if not _VOID.fullmatch(tag):
-            self._open.append((tag, self._mark(tag, {key: value or "" for key, value in attrs})))
+            self._open.append((tag, self._mark(tag, given)))
+        elif said := given.get({"img": "alt", "input": "value"}.get(tag, ""), ""):
+            self.handle_data(f" {said} ")
 
     def handle_endtag(self, tag: str) -> None:
         """End a line, or what is not seen."""
@@ -260,13 +278,13 @@ class _Words(HTMLParser):
         self.words.append(words)
 
     def _mark(self, tag: str, attrs: dict[str, str]) -> str:
-        """Return what an element does to the words in it that a reader would heed."""
         style = f"{attrs.get('style', '')};color:{attrs.get('color', '')}".replace("\\", "")
         names = {tag, f"#{attrs.get('id', '')}", *(f".{c}" for c in attrs.get("class", "").split())}
-        if tag in _STRUCK_TAGS or _STRUCK_STYLE.search(style) or names & self._struck:
-            return "struck out"
-        hidden = "hidden" in attrs or tag == "template" or _HIDDEN_STYLE.search(style)
-        return "not shown" if hidden or names & self._hidden else ""
+        hidden = "not shown" if "hidden" in attrs or tag == "template" else ""
+        turned = "turned round" if attrs.get("dir", "").lower() == "rtl" else ""
+        styled = [mark for mark, known in self._styled.items() if names & known]
+        styled += [mark for mark, known in _MARKS.items() if known.search(style)]
+        return _MARKED_TAGS.get(tag) or hidden or turned or next(iter(styled), "")
 
 
 def _selected(sheets: str, style: re.Pattern[str]) -> frozenset[str]:

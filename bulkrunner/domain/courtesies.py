@@ -27,7 +27,19 @@ _DOUBTS = (
     *("stop", "stopp", "stoppa", "vänta", r"avvakta\w*", r"avbryt\w*", r"paus\w*", "wait", "hold"),
     *(r"ångra\w*", r"återkalla\w*", r"återta\w*", "withdraw", "revoke", "cancel", r"test\w*"),
     *("kanske", "eventuellt", "preliminärt", "utkast", "delvis", "maybe", "perhaps", "draft"),
-    *("obs", "nb", "warning", "varning", "staging", "skip"),
+    *(
+        "obs",
+        "nb",
+        "warning",
+        "varning",
+        "staging",
+        "skip",
+        r"upphäv\w*",
+        r"ogiltig\w*",
+        "tillbaka",
+    ),
+    *(r"avslå\w*", r"avvisa\w*", r"avböj\w*", r"underkän\w*", r"förkasta\w*", "invalid", "void"),
+    *(r"reject\w*", r"refus\w*", r"declin\w*", "denied", r"annullera\w*", r"makulera\w*"),
 )
 # Of these no name of a person is made.
 _WORK_WORDS = (
@@ -43,7 +55,9 @@ def _any_of(words: tuple[str, ...]) -> str:
 
 _DOUBTFUL = re.compile(_any_of(_DOUBTS), re.IGNORECASE)
 _NO_NAME = _any_of(_DOUBTS + _WORK_WORDS)
-_NAME = rf"(?:(?:Per|Max|Dag)(?!\w)|(?!(?i:{_NO_NAME}))[A-ZÅÄÖÆØÉÜ][\w'’.-]*)"
+_OF_NOBODY = re.compile(_NO_NAME, re.IGNORECASE)
+_CHRISTENED = ("Per", "Max", "Dag")
+_NAME = rf"(?:(?:{'|'.join(_CHRISTENED)})(?!\w)|(?!(?i:{_NO_NAME}))[A-ZÅÄÖÆØÉÜ][\w'’.-]*)"
 _NAMES = rf"(?:{_NAME})(?: {_NAME}){{0,3}}(?:(?:,| och| and| &) {_NAME}(?: {_NAME}){{0,3}}){{0,2}}"
 
 _PHRASES = (
@@ -130,6 +144,11 @@ _MOST_TOKENS = 12
 def doubtful(text: str) -> bool:
     """Return True if a text has a word that may be a negation, a condition, a time, an amount."""
     return _DOUBTFUL.search(text) is not None
+
+
+def of_nobody(word: str) -> bool:
+    """Return True if a word is no part of a name, nor of a case number."""
+    return word not in _CHRISTENED and _OF_NOBODY.search(word) is not None
 
 
 def asked_about(beside: str) -> tuple[str, ...]:

@@ -108,7 +108,9 @@ DASHES = re.compile(r"[-\u2010-\u2015\u2212]")
 def alike(text: str) -> str:
     """Return text without what mail programs change: blanks, bold, quotes, dashes, links added."""
     text = DASHES.sub("-", unicodedata.normalize("NFKC", _plain(text)).translate(_QUOTES))
-    return "".join(_LINK.sub(_added_link, text).replace("*", "").split())
+    text = _LINK.sub(_added_link, text).strip()
+    bold = text[:1] == text[-1:] == "*"
+    return "".join((text.strip("*") if bold else text).split())
 
 
 def _added_link(link: re.Match[str]) -> str:
@@ -144,7 +146,7 @@ def find_answers(text: str) -> Found:
 # Marks of a quote, with initials or without; a short word is none.
 _QUOTE = re.compile(
     r"^(?:[ \t]*(?!(?i:nej|ej|no|not|om|men|if|but)[>|])[A-Za-z]{0,3}[>|][ \t]?)+"
-    r"|(?<!\S)[>|]+",  # left in the middle where quoted lines were run together
+    r"|(?<!\S)[>|]+(?![>|=]|\s*\d)",  # left in the middle where quoted lines were run together
     re.MULTILINE,
 )
 

@@ -14,7 +14,7 @@ from bulkrunner.domain.answer_text import (
 )
 from bulkrunner.domain.approval_terms import MOST_EXCLUDED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
-from bulkrunner.domain.courtesies import doubtful
+from bulkrunner.domain.courtesies import of_nobody
 from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, alike, unfilled
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Plan
@@ -354,7 +354,7 @@ def _name(text: str) -> str:
     if (
         not 0 < len(words) <= _MOST_NAMES
         or not all(_NAME_WORD.fullmatch(word) for word in words)
-        or any(doubtful(word) for word in words if word not in ("Per", "Max", "Dag"))
+        or any(map(of_nobody, words))
         or (small and (len(small) < len(words) or len(words) > _MOST_NAMES // 2))
         or (shouted and any(not word.isupper() for word in words))
     ):
@@ -366,7 +366,7 @@ def _case(text: str) -> str:
     """Return a case number, or where else the answer is kept."""
     words = _written(text).split()
     known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
-    odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and doubtful(word)]
+    odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and of_nobody(word)]
     if len(words) > _MOST_CASE_WORDS or odd or not all(known):
         raise _unclear("reference", text, "a case number and nothing else, as KB 2026-0412")
     return line(text)
