@@ -5,7 +5,7 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 406,
-    "lines": 62_500,
+    "lines": 63_100,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
     "base names that stand twice": 57,

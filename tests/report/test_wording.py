@@ -29,9 +29,9 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.answers import NO_REVIEWERS
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
+from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
 
 ROOT = Path(__file__).resolve().parents[2]
