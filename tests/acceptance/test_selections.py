@@ -248,6 +248,26 @@ def test_a_search_is_planned_and_tested_again(place: Workplace, here: Environmen
     assert {lines[second]["code"], lines[third]["code"]} == {"find_not_met"}
 
 
+SIGNS = ('Hc "röd"', "Hc (ref)", "Hc+1", "Hc -1", "Hc|d", "Hc~2", "Hc\\x", "Hc: A", "AND", "Hc ä")
+
+
+def test_signs_that_mean_something_in_a_search_are_searched_for(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holdings = here.records("hold", "Ylm")[: len(SIGNS)]
+    for holding, text in zip(holdings, SIGNS, strict=True):
+        put_at(here, holding, text)
+    here.refresh()
+    own = {"@type": "Item", "heldBy.@id": library_iri("Ylm")}
+    steps = [{"find": {**own, "physicalLocation": text}, **NOTE} for text in SIGNS]
+    plan = place("plan", place.job("signs", steps=steps), "--env", "staging").document
+    planned = [one for one in lines_of(place, plan["plan"]) if one["action"] == "update"]
+    assert sorted(one["planned_record"] for one in planned) == sorted(holdings)
+    starts = [{"find": {**own, "physicalLocation": "Hc*"}, **NOTE}]
+    plan = place("plan", place.job("star", steps=starts), "--env", "staging").document
+    assert plan["counts"]["update"] == len(SIGNS) - 1
+
+
 def test_a_search_takes_parameters_and_finds_nothing(
     place: Workplace, here: EnvironmentControl
 ) -> None:
@@ -310,7 +330,7 @@ def test_an_index_that_lacks_live_records_and_keeps_deleted_ones_is_told(
     (found,) = [one for one in plan["findings"] if one["code"] == "index_differs"]
     assert found["record"] == "find"
     assert f"has {listed + 2} holdings of Ylm" in found["message"]
-    assert f"has {listed}:" in found["message"]
+    assert f"has {listed}, and since then 0 were created and 0 deleted" in found["message"]
     assert "keeps deleted records and lacks live ones" in said
     lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
     assert lines[first]["action"] == "update"
@@ -323,6 +343,22 @@ def test_an_index_that_lacks_live_records_and_keeps_deleted_ones_is_told(
     assert "Sökindexet har inte lika många bestånd som serverns egen lista." in text
     assert f"Ylm har {listed + 2} bestånd enligt sökindexet och {listed} enligt" in text
     assert "Posten är raderad, men sökindexet har den kvar." in text
+
+
+def test_what_was_made_since_the_list_counts(place: Workplace, here: EnvironmentControl) -> None:
+    own = here.records("hold", "Ylm")
+    put_at(here, own[0], "Qy")
+    here.refresh()
+    assert searched(place, "before")[0]["findings"] == []  # and the server made its list
+    here.move_clock(seconds=1)
+    here.edit(own[1], delete=True)
+    here.refresh()
+    assert searched(place, "refreshed")[0]["findings"] == []
+    here.edit(own[2], delete=True)
+    (found,) = searched(place, "behind")[0]["findings"]
+    assert found["code"] == "index_differs"
+    assert f"has {len(own) - 1} holdings of Ylm" in found["message"]
+    assert f"has {len(own)}, and since then 0 were created and 2 deleted" in found["message"]
 
 
 def test_a_list_that_cannot_be_read_stops_no_search(
