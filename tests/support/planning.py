@@ -14,7 +14,7 @@ from bulkrunner.domain.job import Agreement, Declared, Delete, Job, SetChange, S
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import NullProgress, Progress
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.planning import Planner, PlanRequest
+from bulkrunner.services.planning.planner import Planner, PlanRequest
 from tests.support.catalogue import BASE, MemoryCatalogue
 from tests.support.ledgers import OWNER, SetClock, new_ledger
 
