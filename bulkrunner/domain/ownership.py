@@ -15,16 +15,11 @@ GRACE = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseTimes:
-    """How long a lease counts, in seconds.
+    """How long a lease counts, in seconds."""
 
-    Attributes:
-        life: without being renewed. renew_every: between two renewals.
-        grace: that a request may still be under way after its sender's lease ran out.
-    """
-
-    life: float = LIFE
+    life: float = LIFE  # without being renewed
     renew_every: float = 15.0
-    grace: float = GRACE
+    grace: float = GRACE  # a request may be under way after its sender's lease ran out
 
 
 USUAL = LeaseTimes()
@@ -33,29 +28,16 @@ USUAL = LeaseTimes()
 class Driver(StrEnum):
     """What is known of whoever holds a run's lease."""
 
-    NOBODY = "nobody"
-    """There is none, or it is dead, or silent for so long that the run may be taken up."""
-
-    HERE = "here"
-    """It lives on this machine, and renews its lease."""
-
-    ELSEWHERE = "elsewhere"
-    """It is on another machine, and its lease counts."""
-
-    SILENT = "silent"
-    """It lives on this machine, but has not renewed its lease: it is stopped, or hangs."""
-
-    DOUBTFUL = "doubtful"
-    """It is on another machine, and its lease has run out: it may still send."""
+    NOBODY = "nobody"  # or it is dead, or silent for so long that the run may be taken up
+    HERE = "here"  # it lives on this machine, and renews its lease
+    ELSEWHERE = "elsewhere"  # it is on another machine, and its lease counts
+    SILENT = "silent"  # it lives on this machine, but renews no lease: it is stopped, or hangs
+    DOUBTFUL = "doubtful"  # it is on another machine, its lease has run out: it may still send
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ownership:
-    """Who drives a run.
-
-    Attributes:
-        lease: of whoever holds it. free_at: from when on anybody may take the run up.
-    """
+    """Who drives a run, and from when on anybody may take it up."""
 
     driver: Driver
     lease: Lease | None = None
@@ -96,14 +78,7 @@ class Ownership:
 def ownership(
     lease: Lease | None, *, alive: bool | None, now: datetime, times: LeaseTimes = USUAL
 ) -> Ownership:
-    """Return who drives the run of a lease.
-
-    Args:
-        lease: that is held; None where nobody holds one.
-        alive: whether its owner's process lives; None where that cannot be told from here.
-        now: by this machine's clock.
-        times: how long a lease counts.
-    """
+    """Return who drives a run by its lease; ``alive`` is None where that cannot be told from here."""
     if lease is None:
         return Ownership(driver=Driver.NOBODY)
     free_at = lease.expires_at + timedelta(seconds=times.grace)

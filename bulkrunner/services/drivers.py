@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
 from bulkrunner.domain.ports import Clock, RunLedger
@@ -26,15 +25,6 @@ class Drivers:
         alive: Callable[[Owner], bool | None],
         times: LeaseTimes = USUAL,
     ) -> None:
-        """Take parts.
-
-        Args:
-            ledger: of the runs.
-            clock: to compare leases with.
-            owner: this process.
-            alive: whether an owner's process lives; None where that cannot be told from here.
-            times: how long a lease counts.
-        """
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
@@ -56,13 +46,7 @@ class Drivers:
         return run.state is RunState.RUNNING and self.of(run).is_free
 
     def end(self, run: Run, state: RunState, *, reason: str) -> Run:
-        """Take up a run that no process drives, and end it without sending anything.
-
-        It is as idle as before: when it was last active stays.
-
-        Raises:
-            RunHeld: a process that lives, or may live, drives it.
-        """
+        """Take up a run that no process drives, and end it; RunHeld where one does, or may."""
         keeper = LeaseKeeper(
             self._ledger, self._clock, self._owner, alive=self._alive, times=self._times
         )
@@ -71,9 +55,8 @@ class Drivers:
             found = self._ledger.run(run.id)
             if found.state is RunState.COMPLETED:
                 return found
-            return self._ledger.move_run(found.id, state, at=self._at(found, state), reason=reason)
+            # Nothing was sent: it lies idle for as long as before.
+            at = self._clock.now() if state is RunState.COMPLETED else found.active_at
+            return self._ledger.move_run(found.id, state, at=at, reason=reason)
         finally:
             keeper.give_back()
-
-    def _at(self, run: Run, state: RunState) -> datetime:
-        return self._clock.now() if state is RunState.COMPLETED else run.active_at

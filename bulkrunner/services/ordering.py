@@ -46,13 +46,10 @@ class Ordering:
         return self._ledger.run(run.id)
 
     def stop(self, run: Run) -> Stopped:
-        """Let a run stop: whoever drives it is asked to; where nobody does, it is ended here.
-
-        A run that lies still is put away: ``resume`` without an id leaves it out from then on.
+        """Ask whoever drives a run to stop, end it where nobody does, put it away where it lies still.
 
         Raises:
-            RunHeld: it lies still, and a process is just taking it up.
-            UsageError: it is completed.
+            UsageError: it is completed, or put away already.
         """
         if run.state is RunState.COMPLETED:
             raise _not_running(run, "stop")
@@ -84,15 +81,10 @@ class Ordering:
         )
 
     def rate(self, run: Run, rate: float, *, most: float | None) -> Run:
-        """Let the run send so many writes per second from now on, also after an interruption.
-
-        Args:
-            run: which is running.
-            rate: writes per second.
-            most: that are allowed; None: any number.
+        """Let a running run send so many writes per second, also after an interruption.
 
         Raises:
-            UsageError: more than allowed, or the run is not running.
+            UsageError: more than ``most``, or the run is not running.
         """
         if most is not None and rate > most:
             raise UsageError(

@@ -32,12 +32,7 @@ class Starting:
         self._drivers = drivers
 
     def choose(self, job: Job, environment: str, plan_id: str | None) -> Plan | Run:
-        """Return the plan to run, or the run it already has.
-
-        Args:
-            job: as its manifest is now.
-            environment: name.
-            plan_id: an id given by the operator, None for the newest plan.
+        """Return the plan to run, the newest unless an id is given, or the run it already has.
 
         Raises:
             GateClosed: there is no plan.
@@ -81,17 +76,12 @@ class Starting:
         stuck: Callable[[Plan | Run], Sentence | None] = _goes_on,
         tell: Callable[[Sentence], None] = _in_silence,
     ) -> Plan | Run:
-        """Return what ``resume`` continues.
+        """Return what ``resume`` continues: without an id the newest plan or run that can go on.
 
-        Args:
-            prefix: of an id; None: the newest plan or run that can go on.
-            stuck: why a plan or run that nobody drives cannot go on; None if it can. Asked only
-                where there is a choice.
-            tell: hears of each that is passed over, and why.
+        ``stuck`` says why one cannot, where there is a choice; ``tell`` hears of each passed over.
 
         Raises:
             NothingToResume: nothing is interrupted, stopped or ownerless.
-            UsageError: no such id.
         """
         if prefix is None:
             return self._newest_open(stuck, tell)
