@@ -100,7 +100,7 @@ class Ordering:
         """Lift the pause of a run that a living process drives; None where it is no such run."""
         if isinstance(found, Plan) or found.state is not RunState.RUNNING or not found.paused:
             return None
-        if self._drivers.is_left(found):
+        if not self._drivers.is_driven(found):
             return None
         if not self._ledger.pause_run(found.id, paused=False, by=self._by):
             return None

@@ -110,7 +110,10 @@ class Starting:
         if not found:
             raise _nothing_open(rejected)
         for one in found:
-            why = self._held(one) or (stuck(one) if len(found) > 1 else None)
+            if (held := self._held(one)) is not None:
+                tell(held)
+                continue
+            why = stuck(one) if len(found) > 1 else None
             if why is None:
                 return one
             tell(_passed_over(one, why))

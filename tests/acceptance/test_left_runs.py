@@ -302,6 +302,9 @@ def test_a_stopped_process_is_asked_and_named(place, job):
     place("plan", job, "--env", "staging")
     process = place.start("run", job, "--env", "staging")
     run = wait_until(lambda: run_of(place))
+    # Paused it holds no transaction, which would keep everybody out of the ledger.
+    place("pause", run)
+    wait_until(lambda: "paused by" in str(shown(place, run)["waiting"]))
     process.send_signal(signal.SIGSTOP)
     with pytest.MonkeyPatch.context() as patch:
         later(patch, seconds=90)
