@@ -1,8 +1,4 @@
-"""Queries of the catalogue's ``/find``: what the index can answer, and whether a record fits one.
-
-The index lags, finds words where a text is meant, and holds but a part of a holding. So every query
-is tested on the record itself, as far as that can be done without reading other records.
-"""
+"""Queries of the catalogue's ``/find``: what the index can answer, and whether a record fits one."""
 
 from __future__ import annotations
 
@@ -83,10 +79,7 @@ def _local(name: str, value: Any, iris: IriMap) -> Any:
 
 
 def unindexed(query: Mapping[str, Any], *, of_bibs: bool) -> dict[str, str]:
-    """Return by name the conditions that the index cannot answer, each with what it lacks.
-
-    ``of_bibs``: whether the query is to find bibs where it does not say so itself.
-    """
+    """Return the conditions that the index cannot answer, by name, each with what it lacks."""
     kind = _kind(query, of_bibs=of_bibs)
     found: dict[str, str] = {}
     for name in query:

@@ -77,17 +77,21 @@ SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """How many holdings of a library the index has, and the server's list; ``unread``: why not."""
+    """How many holdings of a library the index has, the server's list, and the changes since."""
 
     index: int
     listed: int | None = None
     started: str = ""
+    created: int | None = None
+    deleted: int | None = None
     unread: str = ""
 
     @property
     def difference(self) -> int:
         """How many more the one has than the other."""
-        return 0 if self.listed is None else abs(self.listed - self.index)
+        if self.listed is None:
+            return 0
+        return abs(self.listed + (self.created or 0) - (self.deleted or 0) - self.index)
 
 
 def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
@@ -98,6 +102,8 @@ def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
             index=one.get("index_total", 0),
             listed=one.get("dump_listed"),
             started=one.get("dump_started", ""),
+            created=one.get("since_created"),
+            deleted=one.get("since_deleted"),
             unread=one.get("unread", ""),
         )
         for sigel, one in facts.items()

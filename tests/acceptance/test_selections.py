@@ -330,7 +330,7 @@ def test_an_index_that_lacks_live_records_and_keeps_deleted_ones_is_told(
     (found,) = [one for one in plan["findings"] if one["code"] == "index_differs"]
     assert found["record"] == "find"
     assert f"has {listed + 2} holdings of Ylm" in found["message"]
-    assert f"has {listed}:" in found["message"]
+    assert f"has {listed}, and since then 0 were created and 0 deleted" in found["message"]
     assert "keeps deleted records and lacks live ones" in said
     lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
     assert lines[first]["action"] == "update"
@@ -343,6 +343,22 @@ def test_an_index_that_lacks_live_records_and_keeps_deleted_ones_is_told(
     assert "Sökindexet har inte lika många bestånd som serverns egen lista." in text
     assert f"Ylm har {listed + 2} bestånd enligt sökindexet och {listed} enligt" in text
     assert "Posten är raderad, men sökindexet har den kvar." in text
+
+
+def test_what_was_made_since_the_list_counts(place: Workplace, here: EnvironmentControl) -> None:
+    own = here.records("hold", "Ylm")
+    put_at(here, own[0], "Qy")
+    here.refresh()
+    assert searched(place, "before")[0]["findings"] == []  # and the server made its list
+    here.move_clock(seconds=1)
+    here.edit(own[1], delete=True)
+    here.refresh()
+    assert searched(place, "refreshed")[0]["findings"] == []
+    here.edit(own[2], delete=True)
+    (found,) = searched(place, "behind")[0]["findings"]
+    assert found["code"] == "index_differs"
+    assert f"has {len(own) - 1} holdings of Ylm" in found["message"]
+    assert f"has {len(own)}, and since then 0 were created and 2 deleted" in found["message"]
 
 
 def test_a_list_that_cannot_be_read_stops_no_search(

@@ -155,7 +155,13 @@ def test_a_search_is_held_against_the_servers_list(tmp_path: Path) -> None:
                 "dump_listed": 1181,
                 "dump_started": "2026-11-30T05:01:38.531835Z",
             },
-            "NO": {"index_total": 12, "dump_listed": 12, "dump_started": "2026-11-30T05:01:38Z"},
+            "NO": {
+                "index_total": 13,
+                "dump_listed": 12,
+                "dump_started": "2026-11-30T05:01:38Z",
+                "since_created": 3,
+                "since_deleted": 2,
+            },
             "S": {"index_total": 3, "unread": "no answer"},
         },
     }
@@ -166,7 +172,9 @@ def test_a_search_is_held_against_the_servers_list(tmp_path: Path) -> None:
         text.replace("\xa0", " ")
     )
     assert text.count("Antalen skiljer sig: indexet har kvar raderade poster") == 1
-    assert "NO har 12 bestånd enligt sökindexet och 12 enligt" in text
+    assert "NO har 13 bestånd enligt sökindexet och 12 enligt" in text
+    assert text.count("Sedan dess har 3 skapats och 2 raderats.") == 1
+    assert text.count("Vad som har ändrats sedan dess är för mycket för att räknas.") == 1
     assert "S har 3 bestånd enligt sökindexet. Serverns egen lista gick inte att läsa" in text
     english = page_of(data, tmp_path, "en").section("en-inputs").text
     assert "The numbers differ: the index keeps deleted records and lacks live ones" in english
@@ -180,5 +188,8 @@ def test_what_a_search_lacks_is_to_be_looked_at_twice() -> None:
     assert searched_with(index_total=9, dump_listed=9, dump_started="x") == []
     assert searched_with(index_total=9, dump_listed=12) == [("index_differs", 3)]
     assert searched_with(index_total=9, dump_listed=0) == [("index_differs", 9)]
+    since = {"since_created": 1, "since_deleted": 4}
+    assert searched_with(index_total=9, dump_listed=12, **since) == []
+    assert searched_with(index_total=12, dump_listed=12, **since) == [("index_differs", 3)]
     assert searched_with(index_total=9, unread="x") == [("index_unchecked", 1)]
     assert list(searched([{"step": 1, "note": None}, {"step": 2, "note": {"libraries": {}}}])) == []

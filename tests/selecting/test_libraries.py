@@ -178,12 +178,36 @@ def test_what_the_index_and_the_list_count(place: Make) -> None:
     facts = counted(at)
     assert facts["index_total"] == facts["dump_listed"] == len(own)
     assert facts["dump_started"]
+    assert (facts["since_created"], facts["since_deleted"]) == (0, 0)
+    at.here.move_clock(seconds=1)
     at.here.edit(own[0], delete=True)
+    at.here.edit(own[1])
     new_holding(at)
     new_holding(at)
+    passing = new_holding(at)
+    at.here.edit(passing, delete=True)
+    facts = counted(at)
+    assert (facts["index_total"], facts["dump_listed"]) == (len(own), len(own))
+    assert (facts["since_created"], facts["since_deleted"]) == (2, 1)
     at.here.move_clock(days=6)
     facts = counted(at)
     assert (facts["index_total"], facts["dump_listed"]) == (len(own), len(own) + 1)
+    assert (facts["since_created"], facts["since_deleted"]) == (0, 0)
+
+
+def test_changes_that_are_too_many_are_not_counted(
+    place: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = place()
+    monkeypatch.setattr(libraries, "COUNTED_FEED", 1)
+    read_dump(at)
+    at.here.move_clock(seconds=1)
+    for record in at.here.records("hold", "S")[:10]:
+        for _ in range(12):
+            at.here.edit(record)
+    facts = counted(at)
+    assert facts["dump_listed"] == len(at.here.records("hold", "Ylm"))
+    assert "since_created" not in facts
 
 
 def test_a_list_that_cannot_be_counted(place: Make) -> None:

@@ -9,7 +9,7 @@ from bulkrunner.domain.job import Accept
 from bulkrunner.domain.plan import WRITING, Finding, Plan
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Level, broken
-from bulkrunner.domain.searches import compared
+from bulkrunner.domain.searches import Compared, compared
 
 
 def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
@@ -66,10 +66,16 @@ def search_findings(ledger: PlanLedger, plan: Plan) -> Iterator[Finding]:
                 yield Finding(
                     code="index_differs",
                     record="find",
-                    message=f"{told}, the server's list of {facts.started} has {facts.listed:,}: "
-                    "the index keeps deleted records and lacks live ones, and the list is up to "
-                    f"five days old; `library: {sigel}` takes both, and the changes since",
+                    message=f"{told}, the server's list of {facts.started} has {facts.listed:,}, "
+                    f"{_since(facts)}: the index keeps deleted records and lacks live ones; "
+                    f"`library: {sigel}` takes list, index and the changes since",
                 )
+
+
+def _since(facts: Compared) -> str:
+    if facts.created is None or facts.deleted is None:
+        return "and what has changed since is too much to be counted"
+    return f"and since then {facts.created:,} were created and {facts.deleted:,} deleted"
 
 
 def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:

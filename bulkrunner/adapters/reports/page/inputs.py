@@ -179,6 +179,12 @@ class Inputs(PagePart):
             listed=self._words.number(found.listed),
             started=self._words.instant(found.started),
         )
+        if found.created is None or found.deleted is None:
+            yield self._words.text("inputs_uncounted")
+        elif found.created or found.deleted:
+            counts = {"created": found.created, "deleted": found.deleted}
+            numbers = {key: self._words.number(count) for key, count in counts.items()}
+            yield self._words.text("inputs_since", **numbers)
         if found.difference:
             yield self._words.text("inputs_differs")
 
