@@ -437,6 +437,9 @@ def _date(section: _Section, days: Decimal, *, since_1904: bool) -> Shown:
         else:
             parts.append(token.text)
     text = "".join(parts)
+    if is_point and "s" in names and not doubt and seconds % 86_400 == 0:
+        # Programs add midnight to a day; nobody means it.
+        return Shown(None, (text, f"{moment:%Y-%m-%d}"))
     return Shown(None, (f"{moment:%Y-%m-%d}",) if is_point else ()) if doubt else Shown(text)
 
 
