@@ -42,7 +42,7 @@ class Clients(Core):
             raise UsageError(
                 f"{path} is there already", hint="give another file: --out", code="not_written"
             )
-        retired = service.retire(environment.name, name, by=by)
+        retired = service.retire(environment.name, name, by=by, drivers=self.drivers())
         text = notice(retired, environment, by=by, at=self.clock.now())
         try:
             path.write_text(text, encoding="utf-8")

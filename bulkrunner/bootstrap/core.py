@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.secrets import Credentials
     from bulkrunner.config import Settings
     from bulkrunner.services.clients import ClientService
+    from bulkrunner.services.drivers import Drivers
 
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
 """Letters of plan and run ids: none that is mistaken for another or makes a word."""
@@ -154,6 +155,13 @@ class Core:
         from bulkrunner.adapters.secrets import find_credentials
 
         return find_credentials(self.settings, environment, self._environ)
+
+    def drivers(self) -> Drivers:
+        """Return what knows which process drives which run."""
+        from bulkrunner.adapters.owner import is_alive, this_process
+        from bulkrunner.services.drivers import Drivers
+
+        return Drivers(self.ledger, self.clock, this_process(), alive=is_alive)
 
     def client_service(self) -> ClientService:
         """Return what knows the API clients that the ledger has seen."""

@@ -97,6 +97,7 @@ class Plans(Core):
             planner = Planner(
                 reader=reader,
                 ledger=self.ledger,
+                drivers=self.drivers(),
                 clock=self.clock,
                 progress=progress,
                 iris=self.iris(environment),

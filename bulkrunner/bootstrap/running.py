@@ -13,7 +13,8 @@ from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Progress
-from bulkrunner.domain.run import Run
+from bulkrunner.domain.run import Run, RunState
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import Catalogue
@@ -68,6 +69,7 @@ class RunningSession:
 
     def execute(self, *, limit: int | None, hold: bool = False) -> Run:
         """Carry out what is left to do; ``hold``: pause after the first changes."""
+        self._program.end_left(self._plan, self.run_id, self._progress)
         if self.run_id is None:
             self._program.back_up(self._plan, self._progress)
             self.run_id = self._executor.start(self._plan, new_id("r")).id
@@ -104,6 +106,16 @@ class Runs(Gating):
             yield RunningSession(
                 self, plan, run, catalogue, executor, credentials.client_id, progress
             )
+
+    def end_left(self, plan: Plan, run: str | None, progress: Progress) -> None:
+        """End the other run of the job that a dead process left running, so that this one can go on."""
+        from bulkrunner.services.drivers import LEFT
+
+        for other in self.ledger.runs(job=plan.job):
+            left = other.environment == plan.environment and self.drivers().is_left(other)
+            if left and other.id != run:
+                self.drivers().end(other, RunState.INTERRUPTED, reason=LEFT)
+                progress.note(str(Sentence("left_run", run=other.id)), action="left_run")
 
     def back_up(self, plan: Plan, progress: Progress) -> None:
         """Copy the ledger before a production run: it holds what an undo needs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.gates import Gating
@@ -10,7 +10,8 @@ from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.politeness import most_rate
 from bulkrunner.domain.run import Run
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import BulkRunnerError, UsageError
+from bulkrunner.sentences import Sentence, joined
 
 if TYPE_CHECKING:
     from bulkrunner.services.ordering import Ordering
@@ -26,20 +27,43 @@ class Standing(Gating):
 
     def starting(self) -> Starting:
         """Return what decides which plan or run is meant."""
-        from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.starting import Starting
 
-        return Starting(self.ledger, self.clock, alive=is_alive)
+        return Starting(self.ledger, self.drivers())
+
+    def to_resume(self, prefix: str | None, *, tell: Callable[[Sentence], None]) -> Plan | Run:
+        """Return what ``resume`` continues; ``tell`` hears of what cannot go on, and why."""
+        return self.starting().to_resume(prefix, stuck=self._stuck, tell=tell)
+
+    def _stuck(self, found: Plan | Run) -> Sentence | None:
+        """Return why a plan or run that nobody drives cannot go on; asks no login."""
+        plan = found if isinstance(found, Plan) else self.ledger.plan(found.plan)
+        try:
+            self.usable_credentials(self.within(plan))
+            if isinstance(found, Plan):
+                from bulkrunner.services.planning.planner import require_unchanged
+
+                environment = self.settings.environment(found.environment)
+                require_unchanged(found, self.load_again(found).job, environment)
+                return None
+        except BulkRunnerError as error:
+            return error.said
+        gates = self.gates(plan, rights=None, run=found)
+        closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
+        told = [Sentence("gate_closed", gate=gate.name, reason=gate.reason) for gate in closed]
+        return joined(told) if told else None
 
     def _statuses(self) -> StatusService:
-        from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.outlook import Outlooks
         from bulkrunner.services.status import StatusService
 
+        drivers = self.drivers()
         outlooks = Outlooks(
-            self.ledger, self.clock, environment=self._environment_of, alive=is_alive
+            self.ledger, self.clock, environment=self._environment_of, drivers=drivers
         )
-        return StatusService(self.ledger, gates=self.gates_asking, outlooks=outlooks)
+        return StatusService(
+            self.ledger, gates=self.gates_asking, drivers=drivers, outlooks=outlooks
+        )
 
     def _environment_of(self, plan: str) -> Environment | None:
         try:
@@ -49,10 +73,9 @@ class Standing(Gating):
 
     def ordering(self) -> Ordering:
         """Return what gives orders to running runs."""
-        from bulkrunner.adapters.owner import is_alive
         from bulkrunner.services.ordering import Ordering
 
-        return Ordering(self.ledger, self.clock, alive=is_alive, by=self.account())
+        return Ordering(self.ledger, self.drivers(), by=self.account())
 
     def most_rate(self, run: Run) -> float | None:
         """Return the writes per second that the run may be given; None: any number."""

@@ -23,7 +23,7 @@ class RunState(StrEnum):
 ALLOWED: dict[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.COMPLETED}),
     RunState.INTERRUPTED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.COMPLETED}),
-    RunState.STOPPED: frozenset({RunState.RUNNING, RunState.COMPLETED}),
+    RunState.STOPPED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.COMPLETED}),
     RunState.COMPLETED: frozenset(),
 }
 
@@ -54,6 +54,9 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     PENDING = "pending"
 
+
+PUT_AWAY = "put away by "
+"""Begins the reason of a stopped run that ``resume`` takes up only where it is named."""
 
 FINAL = frozenset(Outcome) - {Outcome.PENDING}
 

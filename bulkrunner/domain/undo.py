@@ -108,14 +108,9 @@ def again_key(record: str) -> str:
 
 
 def as_stored(old: Any, sent: Any, stored: Any) -> Any:
-    """Return old content as the server will store it, by what it has made of what was sent.
+    """Return old content as the server will store it, by what it made of what a run sent.
 
-    What a run sent unchanged and the server tidied or linked, it would tidy and link again.
-
-    Args:
-        old: content to be sent, a JSON value.
-        sent: what was sent in its place.
-        stored: what the server made of that.
+    What the run sent unchanged and the server tidied or linked, it would tidy and link again.
     """
     if same(old, sent):
         return stored

@@ -13,6 +13,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
+from bulkrunner.services.drivers import Drivers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +96,14 @@ class ClientService:
             )
         return client
 
-    def retire(self, environment: str, client: str, *, by: str) -> Retired:
+    def retire(self, environment: str, client: str, *, by: str, drivers: Drivers) -> Retired:
         """Note that a client is used no more; nothing is planned or run with it from now on.
+
+        Args:
+            environment: its environment.
+            client: its id.
+            by: who retires it.
+            drivers: who drives which run; one that no process drives any more is no use of it.
 
         Raises:
             UsageError: a run that it drives is going on, or it was retired before.
@@ -111,7 +118,7 @@ class ClientService:
         runs, plans = self._known()
         mine = self._runs_of(environment, client, runs)
         for run in mine:
-            if run.state is RunState.RUNNING:
+            if run.state is RunState.RUNNING and not drivers.is_left(run):
                 raise UsageError(
                     f"run {run.id} is going on with this client",
                     hint=f"wait for it, or bulkrunner stop {run.id}",

@@ -1,29 +1,32 @@
-"""Orders to a running run from another terminal: pause, go on, another rate, stop."""
+"""Orders to a run from another terminal: pause, go on, another rate, stop; and its end by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
+from bulkrunner.domain.ownership import Driver
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import Clock, Ledger
-from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.drivers import Drivers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """What became of an order to stop: the run as it is now, and what to say of it."""
+
+    run: Run
+    said: tuple[Sentence, ...]
 
 
 class Ordering:
     """Writes orders into the ledger; whoever drives the run obeys them within a second."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        clock: Clock,
-        *,
-        alive: Callable[[Owner], bool | None],
-        by: str,
-    ) -> None:
+    def __init__(self, ledger: Ledger, drivers: Drivers, *, by: str) -> None:
         self._ledger = ledger
-        self._clock = clock
-        self._alive = alive
+        self._drivers = drivers
         self._by = by
 
     def pause(self, run: Run) -> Run:
@@ -32,33 +35,56 @@ class Ordering:
         Raises:
             UsageError: the run is not running, or no process drives it.
         """
-        self._require_driven(run)
+        if self._drivers.is_left(run):
+            raise UsageError(
+                Sentence("not_driven", run=run.id),
+                hint=Sentence("not_driven_todo", run=run.id),
+                code="not_driven",
+            )
         if not self._ledger.pause_run(run.id, paused=True, by=self._by):
             raise _not_running(run, "pause")
         return self._ledger.run(run.id)
 
-    def stop(self, run: Run) -> Run:
-        """Ask whoever drives the run to stop.
+    def stop(self, run: Run) -> Stopped:
+        """Ask whoever drives a run to stop, end it where nobody does, put it away where it lies still.
 
         Raises:
-            UsageError: the run is not running, or no process drives it.
+            UsageError: it is completed, or put away already.
         """
-        self._require_driven(run)
-        if run.state is not RunState.RUNNING:
+        if run.state is RunState.COMPLETED:
             raise _not_running(run, "stop")
+        if run.state is not RunState.RUNNING:
+            return self._put_away(run)
+        found = self._drivers.of(run)
+        if found.is_free:
+            # What was asked of the dead process is why the run stops: a no to the plan above all.
+            asked = self._ledger.stop_requested(run.id)
+            reason = asked or f"stopped by {self._by}; the process that drove it is dead"
+            ended = self._drivers.end(run, RunState.STOPPED, reason=reason)
+            return Stopped(run=ended, said=(Sentence("stopped_dead", run=run.id),))
         self._ledger.request_stop(run.id, reason=f"stopped by {self._by}")
-        return run
+        asked_to = Sentence("asked_to_stop", run=run.id)
+        if found.driver in (Driver.SILENT, Driver.DOUBTFUL):
+            return Stopped(run=run, said=(asked_to, *found.held()))
+        return Stopped(run=run, said=(asked_to,))
+
+    def _put_away(self, run: Run) -> Stopped:
+        if run.stop_reason.startswith(PUT_AWAY):
+            raise UsageError(
+                Sentence("put_away_before", run=run.id, reason=run.stop_reason),
+                hint=Sentence("put_away_todo", run=run.id),
+            )
+        ended = self._drivers.end(run, RunState.STOPPED, reason=f"{PUT_AWAY}{self._by}")
+        return Stopped(
+            run=ended,
+            said=(Sentence("put_away", run=run.id), Sentence("put_away_todo", run=run.id)),
+        )
 
     def rate(self, run: Run, rate: float, *, most: float | None) -> Run:
-        """Let the run send so many writes per second from now on, also after an interruption.
-
-        Args:
-            run: which is running.
-            rate: writes per second.
-            most: that are allowed; None: any number.
+        """Let a running run send so many writes per second, also after an interruption.
 
         Raises:
-            UsageError: more than allowed, or the run is not running.
+            UsageError: more than ``most``, or the run is not running.
         """
         if most is not None and rate > most:
             raise UsageError(
@@ -70,30 +96,11 @@ class Ordering:
             raise _not_running(run, "slow down")
         return self._ledger.run(run.id)
 
-    def is_orphan(self, run: Run) -> bool:
-        """Tell whether a running run is driven by no process any more, as far as can be known."""
-        if run.state is not RunState.RUNNING:
-            return False
-        lease = self._ledger.lease(run.id)
-        if lease is None:
-            return True
-        alive = self._alive(lease.owner)
-        return alive is False or (alive is None and lease.expires_at <= self._clock.now())
-
-    def _require_driven(self, run: Run) -> None:
-        if self.is_orphan(run):
-            raise UsageError(
-                f"no process drives run {run.id}: the one that did is dead; nothing is sent, and "
-                "no order was left",
-                hint=f"go on with: bulkrunner resume {run.id}",
-                code="not_driven",
-            )
-
     def lift(self, found: Plan | Run) -> Run | None:
         """Lift the pause of a run that a living process drives; None where it is no such run."""
         if isinstance(found, Plan) or found.state is not RunState.RUNNING or not found.paused:
             return None
-        if self.is_orphan(found):
+        if not self._drivers.is_driven(found):
             return None
         if not self._ledger.pause_run(found.id, paused=False, by=self._by):
             return None

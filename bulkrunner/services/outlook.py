@@ -12,8 +12,9 @@ from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.nights import Hours, end_of_writes
 from bulkrunner.domain.ports import Clock, Ledger
-from bulkrunner.domain.run import Outcome, Owner, Run, RunState
+from bulkrunner.domain.run import Outcome, Run, RunState, Wait
 from bulkrunner.domain.windows import is_open, next_closing, next_opening
+from bulkrunner.services.drivers import Drivers
 
 SAMPLE = 200
 """Changes by which the speed is measured."""
@@ -36,36 +37,30 @@ class Outlooks:
         clock: Clock,
         *,
         environment: Callable[[str], Environment | None],
-        alive: Callable[[Owner], bool | None],
+        drivers: Drivers,
     ) -> None:
         """Take parts.
 
         Args:
             ledger: of the runs.
-            clock: to compare leases with.
+            clock: to say when a run will be done.
             environment: gives that of a plan's id, None where it is gone.
-            alive: tells whether an owner's process lives, None where that is unknown.
+            drivers: who drives which run.
         """
-        self._alive = alive
+        self._drivers = drivers
         self._ledger = ledger
         self._clock = clock
         self._environment = environment
-
-    def is_driven(self, run: Run) -> bool:
-        """Tell whether a process that may live has a good lease of a running run."""
-        if run.state is not RunState.RUNNING:
-            return False
-        lease = self._ledger.lease(run.id)
-        if lease is None or lease.expires_at <= self._clock.now():
-            return False
-        return self._alive(lease.owner) is not False
 
     def of(self, run: Run, outcomes: Mapping[str, int]) -> dict[str, Any]:
         """Return plain data; nulls where the run is not being driven."""
         if run.state is not RunState.RUNNING:
             return dict(BLANK)
-        now, driven = self._clock.now(), self.is_driven(run)
+        now, ownership = self._clock.now(), self._drivers.of(run)
+        driven = ownership.works
         wait = self._ledger.wait_of(run.id) if driven else None
+        if not driven and not ownership.is_free:
+            wait = Wait(reason=str(ownership.held()[0]), until=ownership.free_at)
         environment = self._environment(run.plan)
         found: dict[str, Any] = {**BLANK, "paused": run.paused, "driven": driven}
         if wait is not None:

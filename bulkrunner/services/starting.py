@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bulkrunner.domain.approvals import the_no, weigh
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Job
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.ports import Clock, Ledger
-from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
+from bulkrunner.sentences import Sentence, joined
+from bulkrunner.services.drivers import Drivers
+
+
+def _goes_on(_found: Plan | Run) -> None:
+    return None
+
+
+def _in_silence(_text: Sentence) -> None:
+    return None
 
 
 class Starting:
     """Finds the plan or run a command means; never falls back to an older one."""
 
-    def __init__(
-        self, ledger: Ledger, clock: Clock, *, alive: Callable[[Owner], bool | None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, drivers: Drivers) -> None:
         self._ledger = ledger
-        self._clock = clock
-        self._alive = alive
+        self._drivers = drivers
 
     def choose(self, job: Job, environment: str, plan_id: str | None) -> Plan | Run:
-        """Return the plan to run, or the run it already has.
-
-        Args:
-            job: as its manifest is now.
-            environment: name.
-            plan_id: an id given by the operator, None for the newest plan.
+        """Return the plan to run, the newest unless an id is given, or the run it already has.
 
         Raises:
             GateClosed: there is no plan.
@@ -67,15 +69,22 @@ class Starting:
             return f"make one: bulkrunner plan JOB --env {environment}"
         return "begin in a test environment: bulkrunner plan JOB --env staging"
 
-    def to_resume(self, prefix: str | None) -> Plan | Run:
-        """Return what ``resume`` continues.
+    def to_resume(
+        self,
+        prefix: str | None,
+        *,
+        stuck: Callable[[Plan | Run], Sentence | None] = _goes_on,
+        tell: Callable[[Sentence], None] = _in_silence,
+    ) -> Plan | Run:
+        """Return what ``resume`` continues: without an id the newest plan or run that can go on.
+
+        ``stuck`` says why one cannot, where there is a choice; ``tell`` hears of each passed over.
 
         Raises:
             NothingToResume: nothing is interrupted, stopped or ownerless.
-            UsageError: no such id.
         """
         if prefix is None:
-            return self._newest_open()
+            return self._newest_open(stuck, tell)
         found = self.find(prefix)
         if isinstance(found, Plan):
             if found.state is not PlanState.COMPLETE:
@@ -89,15 +98,33 @@ class Starting:
             found = runs[0]
         return found
 
-    def _newest_open(self) -> Plan | Run:
-        newest_plan = next((p for p in self._newest_plans() if not _is_complete(p)), None)
-        open_runs = [run for run in self._ledger.runs() if self._is_open(run)]
-        newest_run = next((run for run in open_runs if not self._is_rejected(run)), None)
-        if newest_plan and (newest_run is None or newest_plan.created_at > newest_run.active_at):
-            return newest_plan
-        if newest_run is None:
-            raise _nothing_open(open_runs)
-        return newest_run
+    def _newest_open(
+        self,
+        stuck: Callable[[Plan | Run], Sentence | None],
+        tell: Callable[[Sentence], None],
+    ) -> Plan | Run:
+        runs = [run for run in self._ledger.runs() if self._is_open(run)]
+        rejected = [run for run in runs if self._is_rejected(run)]
+        plans = [plan for plan in self._newest_plans() if plan.state is not PlanState.COMPLETE]
+        found = _newest_first([run for run in runs if run not in rejected], plans)
+        if not found:
+            raise _nothing_open(rejected)
+        for one in found:
+            if (held := self._held(one)) is not None:
+                tell(held)
+                continue
+            why = stuck(one) if len(found) > 1 else None
+            if why is None:
+                return one
+            tell(_passed_over(one, why))
+        return found[0]  # whatever keeps it from going on says so itself
+
+    def _held(self, found: Plan | Run) -> Sentence | None:
+        """Return why a run cannot be taken up; None if it can, or only its pause is to be lifted."""
+        if isinstance(found, Plan) or (found.paused and self._drivers.is_driven(found)):
+            return None
+        ownership = self._drivers.of(found)
+        return None if ownership.is_free else joined(ownership.held())
 
     def _is_rejected(self, run: Run) -> bool:
         """Tell whether the last word on a plan for production was a no."""
@@ -114,14 +141,14 @@ class Starting:
         return list(newest.values())
 
     def _is_open(self, run: Run) -> bool:
-        if run.state in (RunState.INTERRUPTED, RunState.STOPPED):
-            return True
-        if run.state is RunState.COMPLETED:
-            return False
-        lease = self._ledger.lease(run.id)
-        if run.paused or lease is None or self._alive(lease.owner) is not True:
-            return True
-        return lease.expires_at < self._clock.now()  # it lives, but is stopped or hangs
+        match run.state:
+            case RunState.INTERRUPTED:
+                return True
+            case RunState.STOPPED:
+                return not run.stop_reason.startswith(PUT_AWAY)
+            case RunState.COMPLETED:
+                return False
+        return run.paused or not self._drivers.is_driven(run)
 
     def find(self, prefix: str) -> Plan | Run:
         """Return the plan or run of an id or unique prefix.
@@ -176,8 +203,21 @@ def _nothing_open(rejected: list[Run]) -> NothingToResume:
     )
 
 
-def _is_complete(plan: Plan) -> bool:
-    return plan.state is PlanState.COMPLETE
+def _newest_first(runs: Sequence[Run], plans: Sequence[Plan]) -> list[Plan | Run]:
+    """Return both, each in its order: a plan before the runs that were active before it was begun."""
+    found: list[Plan | Run] = []
+    left = list(plans)
+    for run in runs:
+        while left and left[0].created_at > run.active_at:
+            found.append(left.pop(0))
+        found.append(run)
+    return found + left
+
+
+def _passed_over(found: Plan | Run, why: Sentence) -> Sentence:
+    if isinstance(found, Plan):
+        return Sentence("plan_cannot_go_on", plan=found.id, why=why)
+    return Sentence("run_cannot_go_on", run=found.id, why=why)
 
 
 def open_gates(gates: list[GateResult]) -> None:

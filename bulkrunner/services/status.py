@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ from bulkrunner.domain.gates import GateResult, ledger_fault
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.rules import RuleKind, RuleResult
-from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.outlook import BLANK, Outlooks, outlook_lines
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.ruling import rule_results
@@ -93,9 +94,11 @@ class StatusService:
         ledger: Ledger,
         *,
         gates: Callable[[Plan], list[GateResult]],
+        drivers: Drivers | None = None,
         outlooks: Outlooks | None = None,
     ) -> None:
         self._ledger = ledger
+        self._drivers = drivers
         self._outlooks = outlooks
         self._gates = gates
 
@@ -121,7 +124,9 @@ class StatusService:
             runs=[self._run(run) for run in runs],
             gates=gates,
             rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
-            next="bulkrunner ledger check" if ledger_fault(gates) else self.next_command(plan),
+            next="bulkrunner ledger check"
+            if ledger_fault(gates)
+            else self._next(plan, runs, gates),
         )
 
     def _plan(self, plan: Plan) -> dict[str, Any]:
@@ -191,9 +196,23 @@ class StatusService:
             return f"bulkrunner report {plan.id}"
         return f"bulkrunner run {folder} --env {plan.environment}"
 
+    def _next(self, plan: Plan, runs: Sequence[Run], gates: Sequence[GateResult]) -> str:
+        """Return the next command, given the gates: a run that they keep back is planned anew."""
+        shut = any(gate.name in ("plan", "environment") and not gate.open for gate in gates)
+        left = runs and runs[0].state is not RunState.COMPLETED and not self._is_driven(runs[0])
+        return self._plan_again(plan) if shut and left else self.next_command(plan)
+
+    def _plan_again(self, plan: Plan) -> str:
+        given = plan.manifest.get("parameters") or {}
+        return (
+            f"bulkrunner plan {shlex.quote(plan.folder)} --env {plan.environment}{_params(given)}"
+        )
+
     def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
         if self._is_driven(run):
             return f"bulkrunner status {run.id} --watch"
+        if run.stop_reason.startswith(PUT_AWAY):
+            return self._plan_again(self._ledger.plan(run.plan))
         if run.state is not RunState.COMPLETED:
             rejected = run.stop_reason.startswith(REJECTED)
             if rejected and not self._approved(self._ledger.plan(run.plan)):
@@ -210,7 +229,7 @@ class StatusService:
 
     def _is_driven(self, run: Run) -> bool:
         """Tell whether a process works on a run, or waits by itself."""
-        return self._outlooks is not None and not run.paused and self._outlooks.is_driven(run)
+        return self._drivers is not None and not run.paused and self._drivers.is_driven(run)
 
     def _is_refused(self, plan: Plan) -> bool:
         refused = self._ledger.count_refusals(plan.id)

@@ -14,12 +14,7 @@ from bulkrunner.domain.settling import MAX_VERSIONS, is_later
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What the history says.
-
-    Attributes:
-        version: that the run wrote; None where no version later than the plan's is as it left it.
-        below: the version before that one; None where it cannot be read.
-    """
+    """The version that a run wrote, where the history shows it, and the one below it."""
 
     version: Version | None = None
     below: Version | None = None
@@ -32,29 +27,19 @@ class Search:
         self._reader = reader
 
     def is_as_left(self, record: str, left: Left, newest: Version) -> bool:
-        """Return True if the newest version of a record has what a run left.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return True if the newest version of a record has what a run left."""
         if newest.document is None or left.is_known(newest):
             return left.is_as_left(newest, None)
         return left.is_as_left(newest, self.written(record, left, newest).version)
 
     def written(self, record: str, left: Left, newest: Version) -> Written:
-        """Walk back from the newest version, as far as that is later than the plan's.
-
-        Somebody may have saved ours again without a change: of several alike the oldest is ours.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Walk back from the newest version, as far as that is later than the plan's."""
         if left.is_new:
             return self._first(record, left)
         version, found = newest, Written()
         for number in range(2, MAX_VERSIONS + 2):
             older = self._version(record, -number)
-            if left.is_ours(version, older):
+            if left.is_ours(version, older):  # of several alike, saved again, the oldest
                 found = Written(version=version, below=older)
             if older is None or (left.change is not None and not is_later(left.change, older)):
                 break
@@ -76,12 +61,7 @@ class Search:
 
 
 def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
-    """Return which later run of the ledger it was, as the end of a message; empty if none.
-
-    Args:
-        later: what later runs applied to the record, oldest first.
-        etag: of the newest version; None if the record is deleted.
-    """
+    """Return which later run left a record with this ETag (None: deleted), as a message's end."""
     for write in reversed(later):
         if write.deleted if etag is None else bool(write.etag) and write.etag == etag:
             return f"; by run {write.run} of job {write.job}"

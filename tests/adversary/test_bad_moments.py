@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bulkrunner.domain.answers import AnswerKind, WriteAnswer
+from bulkrunner.domain.ownership import LIFE
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.domain.windows import is_open
 from bulkrunner.errors import CatalogueUnreachable, LeaseLost
 from bulkrunner.services.applying import Executor
-from bulkrunner.services.applying.lease import LIFE
 from tests.adversary.hooks import Hooked, hooked
 from tests.support.executing import Impatient, an_owner, creating_holding, deleting, held, setting
 

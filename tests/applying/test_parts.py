@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.environment import Environment, Kind
+from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
-from bulkrunner.services.applying import LeaseTimes, RunHeld, canary
+from bulkrunner.services.applying import RunHeld, canary
 from bulkrunner.services.applying.budget import ErrorBudget
 from bulkrunner.services.applying.control import Control, Ending, Stopped
 from bulkrunner.services.applying.frame import ServerClock
 from bulkrunner.services.applying.hours import Hours
-from bulkrunner.services.applying.lease import GRACE, LIFE, LeaseKeeper
+from bulkrunner.services.applying.lease import LeaseKeeper
 from tests.support.ledgers import OWNER, a_change
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -35,6 +35,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.services.applying import Executor, Parts
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.verifying import Verified, Verifier
 from tests.support.ledgers import begin_ledger
@@ -190,10 +191,15 @@ class Rig:
         return Planner(
             reader=self.catalogue(),
             ledger=self.ledger,
+            drivers=self.drivers(),
             clock=self.clock,
             progress=NullProgress(),
             iris=self.iris,
         )
+
+    def drivers(self, *, alive: bool | None = False) -> Drivers:
+        """Who drives which run, where every other process is as told."""
+        return Drivers(self.ledger, self.clock, an_owner(), alive=lambda owner: alive)
 
     def request(self, *operations: Declared, job: str = "", **head: Any) -> PlanRequest:
         """What a plan of these operations is made of; the job is a new one unless named."""

@@ -13,9 +13,10 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Agreement, Declared, Delete, Job, SetChange, Source, Update
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import NullProgress, Progress
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from tests.support.catalogue import BASE, MemoryCatalogue
-from tests.support.ledgers import SetClock, new_ledger
+from tests.support.ledgers import OWNER, SetClock, new_ledger
 
 HERE = Source(file="job.yaml", line=1)
 ENVIRONMENT = Environment(
@@ -96,6 +97,7 @@ class Desk:
         return Planner(
             reader=self.catalogue,
             ledger=self.ledger,
+            drivers=Drivers(self.ledger, SetClock(), OWNER, alive=lambda owner: False),
             clock=SetClock(),
             progress=progress or NullProgress(),
             iris=IRIS,

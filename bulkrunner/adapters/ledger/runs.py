@@ -327,7 +327,7 @@ class Runs(Part):
         if other is not None:
             raise UsageError(
                 f"run {other} of job {job} is already running in {environment}",
-                hint=f"see it: bulkrunner status {other}; take it up: bulkrunner resume {other}",
+                hint=f"see it: bulkrunner status {other}; end it: bulkrunner stop {other}",
                 code="already_running",
             )
 

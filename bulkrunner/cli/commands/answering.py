@@ -259,7 +259,7 @@ def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> 
     from bulkrunner.domain.run import RunState
 
     for run in recorded.stopping:
-        if program.ordering().is_orphan(run):
+        if program.drivers().is_left(run):
             invocation.say(f"no process drives run {run.id}; without another yes it ends here")
         else:
             invocation.say(f"run {run.id} was asked to stop")

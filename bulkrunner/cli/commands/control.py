@@ -32,7 +32,7 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
         run = program.starting().run_of(id)
         found = program.ordering().rate(run, rate, most=program.most_rate(run))
         invocation.document.update(run=found.id, state=found.state.value, rate=found.rate)
-        if program.ordering().is_orphan(found):
+        if program.drivers().is_left(found):
             invocation.say(
                 f"no process drives run {found.id}; once it goes on it sends at most {rate:g} "
                 f"writes/s: bulkrunner resume {found.id}"
@@ -45,10 +45,15 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
 @click.argument("id")
 @global_options
 def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
-    """Ask a running run, in whatever terminal, to stop; it can be resumed."""
+    """Let a run stop, in whatever terminal; one that lies still is put away.
+
+    Whoever drives the run is asked to stop. Where its process is dead it is ended here. Both can be
+    resumed. Of a run that is stopped or interrupted already `resume` without ID takes no more notice.
+    """
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.ordering().stop(program.starting().run_of(id))
-        invocation.document.update(run=found.id, state=found.state.value)
-        invocation.say(f"run {found.id} was asked to stop")
+        stopped = program.ordering().stop(program.starting().run_of(id))
+        invocation.document.update(run=stopped.run.id, state=stopped.run.state.value)
+        for sentence in stopped.said:
+            invocation.say(sentence)

@@ -65,7 +65,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
     from bulkrunner.domain.plan import Plan
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.starting().to_resume(id)
+        found = program.to_resume(id, tell=lambda text: invocation.say(text, err=True))
         if id is None:
             what = "plan" if isinstance(found, Plan) else "run"
             invocation.say(f"{what} {found.id}: {found.job} in {found.environment}", err=True)

@@ -19,20 +19,13 @@ from bulkrunner.domain.settling import differs_beside, equals_before, is_later
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What a run left of a record.
+    """What a run left of a record."""
 
-    Attributes:
-        sigel: as whom it wrote.
-        etag, modified: of the version that it stored, where known.
-        content: fingerprint of what it read back, else of what was planned.
-        change: as planned; None where the ledger gave only what it stored.
-    """
-
-    sigel: str
-    etag: str | None
+    sigel: str  # as whom it wrote
+    etag: str | None  # of the version that it stored, where known; so is ``modified``
     modified: str | None
-    content: str | None
-    change: PlannedChange | None = None
+    content: str | None  # fingerprint of what it read back, else of what was planned
+    change: PlannedChange | None = None  # None where the ledger gave only what it stored
 
     @classmethod
     def by(cls, change: PlannedChange, result: Result, sigel: str) -> Left:
@@ -90,12 +83,7 @@ class Left:
         return version.fingerprint == self.content or self._is_tidied(version, below)
 
     def is_as_left(self, version: Version, ours: Version | None) -> bool:
-        """Return True if a version has what the run left.
-
-        Args:
-            version: to be judged, mostly the newest.
-            ours: that the run stored; None where the history does not show it.
-        """
+        """Return True if a version has what the run left; ``ours`` is what it stored, if known."""
         if version.document is None:
             return False
         if self.is_known(version):

@@ -10,6 +10,7 @@ from bulkrunner.domain.approval_terms import REJECTED
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ownership import USUAL, LeaseTimes
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
 from bulkrunner.domain.run import Owner, Run, RunState
@@ -28,7 +29,7 @@ from bulkrunner.services.applying.crew import Crew
 from bulkrunner.services.applying.feed import Feed
 from bulkrunner.services.applying.frame import Frame, ServerClock
 from bulkrunner.services.applying.hours import Hours
-from bulkrunner.services.applying.lease import USUAL, LeaseKeeper, LeaseTimes
+from bulkrunner.services.applying.lease import LeaseKeeper
 from bulkrunner.services.applying.listening import Listener, WaitingNow
 from bulkrunner.services.applying.pauses import Pauses
 from bulkrunner.services.applying.records import Records

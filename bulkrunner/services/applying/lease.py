@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bulkrunner.domain.ownership import LeaseTimes, ownership
 from bulkrunner.domain.ports import Clock, RunLedger
 from bulkrunner.domain.run import Lease, Owner
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
-
-LIFE = 60.0
-GRACE = 300.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeaseTimes:
-    """How long a lease counts, in seconds.
-
-    Attributes:
-        life: without being renewed. renew_every: between two renewals.
-        grace: that a request may still be under way after its sender's lease ran out.
-    """
-
-    life: float = LIFE
-    renew_every: float = 15.0
-    grace: float = GRACE
-
-
-USUAL = LeaseTimes()
 
 
 class RunHeld(UsageError):
@@ -102,28 +82,12 @@ class LeaseKeeper:
         return True
 
     def _require_free(self, held: Lease) -> None:
-        alive = self._alive(held.owner)
-        now = self._clock.now()
-        free_at = held.expires_at + timedelta(seconds=self._times.grace)
-        if alive is False or now >= free_at:
-            return
-        who = f"{held.owner.describe()}{_since(held)}"
-        if alive is None:
-            raise RunHeld(
-                f"run {held.run} may still be driven by {who}",
-                hint=f"if that process is dead, resume after {_moment(free_at)}",
-            )
-        if now < held.expires_at:
-            raise RunHeld(
-                f"run {held.run} is being driven by {who}",
-                hint=f"wait for it, or: bulkrunner stop {held.run}",
-            )
-        raise RunHeld(
-            f"run {held.run} is held by {who}, which lives but has given no sign since "
-            f"{_moment(held.expires_at)}: it is stopped, or hangs",
-            hint=f"let it go on, or end it (kill {held.owner.pid}) and resume at once; "
-            f"or resume after {_moment(free_at)}",
+        found = ownership(
+            held, alive=self._alive(held.owner), now=self._clock.now(), times=self._times
         )
+        if not found.is_free:
+            why, todo = found.held()
+            raise RunHeld(why, hint=todo)
 
     def _expiry(self) -> datetime:
         return self._clock.now() + timedelta(seconds=self._times.life)
@@ -192,11 +156,3 @@ class LeaseKeeper:
             self._ledger.drop_lease(self._lease)
             self._lease = None
             self._deadline = float("-inf")
-
-
-def _since(lease: Lease) -> str:
-    return "" if lease.taken_at is None else f" since {_moment(lease.taken_at)}"
-
-
-def _moment(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

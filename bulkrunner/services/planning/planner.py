@@ -17,6 +17,7 @@ from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.acting import Acting
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
 from bulkrunner.services.planning.calling import Calling, Runners
@@ -61,12 +62,14 @@ class Planner:
         *,
         reader: CatalogueReader,
         ledger: Ledger,
+        drivers: Drivers,
         clock: Clock,
         progress: Progress,
         iris: IriMap,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
+        self._drivers = drivers
         self._clock = clock
         self._progress = progress
         self._iris = iris
@@ -113,18 +116,7 @@ class Planner:
             UsageError: the manifest or the addresses are not those of the plan any more.
         """
         job = request.source.job
-        if job.manifest_digest != plan.manifest_digest:
-            raise UsageError(
-                f"the manifest has changed since plan {plan.id} was begun",
-                hint=f"make a new plan: bulkrunner plan {plan.folder} --env {plan.environment}",
-                code="manifest_changed",
-            )
-        if request.environment.addresses() != dict(plan.addresses):
-            raise UsageError(
-                f"the addresses of {plan.environment} have changed since plan {plan.id} was begun",
-                hint="make a new plan",
-                code="addresses_changed",
-            )
+        require_unchanged(plan, job, request.environment)
         rights = self._reader.rights()
         plan = self._ledger.reopen_plan(plan.id)
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
@@ -146,7 +138,7 @@ class Planner:
     def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> int:
         """Plan what is left of the manifest; returns how many entries that makes in all."""
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
-        undoing = Undoing(self._ledger, self._clock, plan)
+        undoing = Undoing(self._ledger, self._drivers, plan)
         items = skipped(self._expanded(request.source, undoing, plan), plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
@@ -267,3 +259,23 @@ def _nothing(selection: StepSelection, chosen: Chosen, job: Job) -> Unreadable:
         message=f"the {given} of step {selection.step.number} names no record here",
         on_missing=selection.step.on_missing or job.on_missing,
     )
+
+
+def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
+    """Do nothing while an interrupted plan can go on.
+
+    Raises:
+        UsageError: the manifest or the addresses are not those of the plan any more.
+    """
+    if job.manifest_digest != plan.manifest_digest:
+        raise UsageError(
+            f"the manifest has changed since plan {plan.id} was begun",
+            hint=f"make a new plan: bulkrunner plan {plan.folder} --env {plan.environment}",
+            code="manifest_changed",
+        )
+    if environment.addresses() != dict(plan.addresses):
+        raise UsageError(
+            f"the addresses of {plan.environment} have changed since plan {plan.id} was begun",
+            hint="make a new plan",
+            code="addresses_changed",
+        )

@@ -22,13 +22,7 @@ _NOWHERE = Source(file="")
 
 
 def changed_since(run: str, found: Found, who: str) -> Refusal:
-    """Return that a record is not as a run left it.
-
-    Args:
-        run: that changed it.
-        found: as it is now.
-        who: the later run of the ledger that did it, as ``by_a_later_run`` says.
-    """
+    """Return that a record is not as a run left it; ``who``: as ``by_a_later_run`` says."""
     facts = by_and_when(found.document)
     return Refusal(
         code="changed_since",
@@ -42,13 +36,7 @@ class States:
     """Finds earlier content of a record; thread safe."""
 
     def __init__(self, reader: CatalogueReader, ledger: Ledger, plan: Plan) -> None:
-        """Look at the history of the plan's environment.
-
-        Args:
-            reader: of the environment.
-            ledger: that knows the runs.
-            plan: being made; runs that began later do not count.
-        """
+        """Look at the history of a plan's environment; runs begun later than it do not count."""
         self._reader = reader
         self._ledger = ledger
         self._plan = plan
@@ -76,13 +64,7 @@ class States:
         )
 
     def before(self, known: Known, job: str, effect: str) -> Document | Refusal:
-        """Return what a record was before the runs of a job, or why that is not brought back.
-
-        Args:
-            known: the record, as the catalogue has it.
-            job: id of the job.
-            effect: digest of its manifest.
-        """
+        """Return what a record was before the runs of a job, or why that is not brought back."""
         runs = [
             (run, plan.active_sigel)
             for plan in self._ledger.plans(job=job, environment=self._plan.environment)

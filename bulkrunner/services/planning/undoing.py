@@ -9,10 +9,12 @@ from itertools import islice
 
 from bulkrunner.domain.job import Undo, Unreadable
 from bulkrunner.domain.plan import WRITING, Action, Made, Plan, PlannedChange, record_key
-from bulkrunner.domain.ports import Clock, Ended, Ledger
+from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.domain.undo import Precedent, Restore, again_key, undo_digest, undone_by
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.keeping import refuse_compacted
 
 BATCH = 200
@@ -57,9 +59,9 @@ class Undoing:
     What was done later may stand on what was done before: a new holding on a new bib.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, plan: Plan) -> None:
+    def __init__(self, ledger: Ledger, drivers: Drivers, plan: Plan) -> None:
         self._ledger = ledger
-        self._clock = clock
+        self._drivers = drivers
         self._plan = plan
         self._undone = Undone(ledger, plan, others_before=True)
 
@@ -112,20 +114,17 @@ class Undoing:
                 code="nothing_to_undo",
             )
         for run in runs:
-            if run.state is RunState.RUNNING:
+            if run.state is RunState.RUNNING and not (held := self._drivers.of(run)).is_free:
+                why, todo = held.held()
                 raise UsageError(
-                    f"run {run.id} is not at its end; it is undone when it is",
-                    hint=f"bulkrunner stop {run.id}, or bulkrunner resume {run.id}",
+                    Sentence("undone_at_its_end", run=run.id, why=why),
+                    hint=todo,
                     code="still_running",
                 )
         for run in runs:
             if run.state is not RunState.COMPLETED:
-                self._ledger.move_run(
-                    run.id,
-                    RunState.COMPLETED,
-                    at=self._clock.now(),
-                    reason=f"closed by plan {self._plan.id}, which undoes it",
-                )
+                reason = f"closed by plan {self._plan.id}, which undoes it"
+                self._drivers.end(run, RunState.COMPLETED, reason=reason)
 
     def _newest(self, run: Run, plans: list[str]) -> Iterator[Ended]:
         """Yield what the run did and no later run of the same operation did again."""

@@ -27,6 +27,7 @@ MOVES = {
     (INTERRUPTED, STOPPED),
     (INTERRUPTED, COMPLETED),
     (STOPPED, RUNNING),
+    (STOPPED, STOPPED),  # for another reason: it is put away
     (STOPPED, COMPLETED),
 }
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.windows import end_of_work, is_open
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.outlook import Outlooks, outlook_lines, speed
 from tests.support.ledgers import (
+    OWNER,
     TEST_ADDRESSES,
     SetClock,
     a_change,
@@ -111,9 +113,8 @@ def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
             **{name: TEST_ADDRESSES[name] for name in ("base_url", "token_url", "base_uri")},
         )
         alive = {"now": True}
-        outlooks = Outlooks(
-            ledger, clock, environment=lambda _: environment, alive=lambda _: alive["now"]
-        )
+        drivers = Drivers(ledger, clock, OWNER, alive=lambda _: alive["now"])
+        outlooks = Outlooks(ledger, clock, environment=lambda _: environment, drivers=drivers)
         found = outlooks.of(run, ledger.outcomes("r1"))
         alive["now"] = False
         orphan = outlooks.of(run, ledger.outcomes("r1"))

@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from bulkrunner.domain.run import RunState
+from bulkrunner.domain.run import PUT_AWAY, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
+from bulkrunner.sentences import verbatim
+from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.starting import Starting
 from tests.support.ledgers import (
+    OWNER,
     START,
     SetClock,
     a_change,
@@ -30,7 +33,8 @@ def ledger(tmp_path):
 
 
 def starting(ledger, *, alive=False, after=timedelta()):
-    return Starting(ledger, SetClock(START + after), alive=lambda owner: alive)
+    clock = SetClock(START + after)
+    return Starting(ledger, Drivers(ledger, clock, OWNER, alive=lambda owner: alive))
 
 
 def complete(ledger, plan, **values):
@@ -94,8 +98,9 @@ def test_an_unfinished_run_is_taken_up(ledger, state):
     assert starting(ledger).to_resume("p1").id == "r1"
 
 
-@pytest.mark.parametrize(("alive", "found"), [(False, True), (None, True), (True, False)])
-def test_a_running_run_is_taken_up_only_where_nobody_is_known_to_drive_it(ledger, alive, found):
+@pytest.mark.parametrize(("alive", "found"), [(False, True), (None, False), (True, False)])
+def test_a_running_run_is_taken_up_only_where_nobody_may_drive_it(ledger, alive, found):
+    """Of a process on another machine nobody can tell; its lease counts."""
     start_run(ledger, complete(ledger, "p1"))
     if found:
         assert starting(ledger, alive=alive).to_resume(None).id == "r1"
@@ -106,8 +111,48 @@ def test_a_running_run_is_taken_up_only_where_nobody_is_known_to_drive_it(ledger
 
 def test_a_running_run_whose_process_gives_no_sign_is_taken_up(ledger):
     start_run(ledger, complete(ledger, "p1"))
-    silent = starting(ledger, alive=True, after=timedelta(minutes=6))
+    silent = starting(ledger, alive=True, after=timedelta(minutes=11))
     assert silent.to_resume(None).id == "r1"
+
+
+def test_a_run_that_was_put_away_is_taken_up_by_its_id_only(ledger):
+    start_run(ledger, complete(ledger, "p1"))
+    ledger.move_run("r1", RunState.STOPPED, at=START, reason=f"{PUT_AWAY}me@desk")
+    with pytest.raises(NothingToResume):
+        starting(ledger).to_resume(None)
+    assert starting(ledger).to_resume("r1").id == "r1"
+
+
+def three_left(ledger):
+    for number, job in enumerate(("one", "two", "three"), start=1):
+        start_run(ledger, complete(ledger, f"p{number}", job=job), f"r{number}")
+        ledger.move_run(f"r{number}", RunState.INTERRUPTED, at=START + timedelta(minutes=number))
+
+
+def test_what_cannot_go_on_is_passed_over_and_told(ledger):
+    three_left(ledger)
+    told = []
+    why = {"r3": "its folder is gone", "r2": "a gate is closed"}
+    found = starting(ledger).to_resume(
+        None, stuck=lambda one: verbatim(why[one.id]) if one.id in why else None, tell=told.append
+    )
+    assert found.id == "r1"
+    assert [str(text).partition(";")[0] for text in told] == [
+        "run r3 cannot go on: its folder is gone",
+        "run r2 cannot go on: a gate is closed",
+    ]
+
+
+def test_where_none_can_go_on_the_newest_says_why_itself(ledger):
+    three_left(ledger)
+    told = []
+    found = starting(ledger).to_resume(None, stuck=lambda one: verbatim("x"), tell=told.append)
+    assert (found.id, len(told)) == ("r3", 3)
+
+
+def test_where_there_is_no_choice_nothing_is_asked_beforehand(ledger):
+    start_run(ledger, complete(ledger, "p1"))
+    assert starting(ledger).to_resume(None, stuck=lambda one: 1 / 0).id == "r1"
 
 
 def test_whichever_is_newer_is_taken_up(ledger):
