@@ -51,7 +51,8 @@ def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(wheel, tmp_pat
     lock = tmp_path / "lock.txt"
     lock.write_text((ROOT / "requirements.lock").read_text(encoding="utf-8"), encoding="utf-8")
     run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", lock, wheel)
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    away = ("PYTHONPATH", "PYTHONPYCACHEPREFIX")
+    environ = {key: value for key, value in os.environ.items() if key not in away}
     run(venv / "bin" / "bulkrunner", "demo", cwd=tmp_path, env={**environ, "TMPDIR": str(tmp_path)})
     made = run(
         venv / "bin" / "bulkrunner", "new", "a", "--kind", "table", cwd=tmp_path, env=environ
