@@ -88,6 +88,10 @@ class EnvironmentControl:
     environment: Environment | None = field(default=None, repr=False)
     """Where it is served from this process."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process asks over HTTP alone."""
+        return {**self.__dict__, "environment": None}
+
     @property
     def token_url(self) -> str:
         return self.base_url + "/oauth/token"
