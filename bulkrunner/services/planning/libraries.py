@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
+from bulkrunner.domain.queries import HELD_BY, ITEM
 from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.searches import Activity, DumpPage
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.finding import Searching
 from bulkrunner.services.planning.steps import Refused
 
@@ -33,6 +35,10 @@ MARGIN = timedelta(minutes=1)
 
 MAX_FEED = 20_000
 """Pages of the feed (100 changes each) that are read at most."""
+
+
+COUNTED_FEED = 200
+"""The same where numbers are compared."""
 
 
 class _AnotherList(Exception):
@@ -100,7 +106,7 @@ class Libraries:
         shown = len(dump.records)
         changed = self._since(library, datetime.fromisoformat(dump.started))
         known = self._brought_up_to_date(dump.records, changed)
-        hits = self._searching.hits([("@type", "Item"), ("heldBy.@id", library)])
+        hits = self._searching.hits([("@type", ITEM), (HELD_BY, library)])
         index = {record for record in hits.records if changed.get(record) != "Delete"}
         return LibraryHoldings(
             records=tuple(sorted(known | index)),
@@ -115,6 +121,37 @@ class Libraries:
                 "dump_only": len(known - index),
             },
         )
+
+    def counted(self, sigel: str) -> dict[str, str | int]:
+        """Return how many holdings a library has by the index, by the dump, and made since."""
+        held: list[tuple[str, str]] = [("@type", ITEM), (HELD_BY, library_iri(sigel))]
+        index = self._searching.count(held)
+        try:
+            page = self._when_done(sigel)
+        except _AnotherList:
+            return {"index_total": index, "unread": "the server is still making it"}
+        except CatalogueUnreachable as error:
+            return {"index_total": index, "unread": error.message}
+        facts: dict[str, str | int] = {
+            "index_total": index,
+            "dump_listed": page.total or 0,
+            "dump_started": page.started,
+        }
+        try:
+            return facts | self._births(library_iri(sigel), datetime.fromisoformat(page.started))
+        except (Refused, CatalogueUnreachable):
+            return facts
+
+    def _births(self, library: str, since: datetime) -> dict[str, int]:
+        """Return how many of a library's holdings were made and how many were deleted since."""
+        newest: dict[str, str] = {}
+        created: set[str] = set()
+        for activity in self._feed(since, most=COUNTED_FEED):
+            if activity.library == library:
+                newest.setdefault(activity.iri, activity.kind)
+                created |= {activity.iri} if activity.kind == "Create" else set()
+        deleted = {iri for iri, kind in newest.items() if kind == "Delete"}
+        return {"since_created": len(created - deleted), "since_deleted": len(deleted - created)}
 
     # The dump
 
@@ -182,11 +219,12 @@ class Libraries:
                 changed.setdefault(record, activity.kind)
         return changed
 
-    def _feed(self, since: datetime) -> Iterator[Activity]:
+    def _feed(self, since: datetime, *, most: int | None = None) -> Iterator[Activity]:
         # The server's clock counts, as far as it is known.
         now = self._clock.now()
         until = _milliseconds(max(now, self._reader.server_time() or now) + MARGIN)
-        for _ in range(MAX_FEED):
+        most = most or MAX_FEED
+        for _ in range(most):
             self._heed()
             page = self._reader.feed_page(until=until)
             yield from (activity for activity in page if activity.published >= since)
@@ -198,7 +236,7 @@ class Libraries:
         raise Refused(
             Refusal(
                 code="dump_stale",
-                message=f"more than {MAX_FEED * 100:,} changes were made since the server's list "
+                message=f"more than {most * 100:,} changes were made since the server's list "
                 f"of {since:%Y-%m-%d %H:%M}",
                 hint="plan again in some days, when the server makes a new list",
             )
