@@ -1,5 +1,6 @@
 """Shared set-up of the test suite."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,14 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+# Hundreds of processes would compile the program and its libraries anew. Where the surroundings want no
+# bytecode beside the sources, it is kept in a folder of its own.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # Generated cases take the time they take: a busy machine fails no test.
 settings.register_profile("unhurried", deadline=None)

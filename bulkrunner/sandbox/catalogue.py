@@ -369,12 +369,11 @@ def _status(created: datetime, modified: datetime) -> str:
 
 
 def _in_database_order(value: Any) -> Any:
-    match value:
-        case dict():
-            keys = sorted(value, key=lambda key: (len(key), key))
-            return {key: _in_database_order(value[key]) for key in keys}
-        case list():
-            return [_in_database_order(item) for item in value]
+    """Return the value with the keys of its objects by length, those of one length by name."""
+    if isinstance(value, dict):
+        return {key: _in_database_order(value[key]) for key in sorted(sorted(value), key=len)}
+    if isinstance(value, list):
+        return [_in_database_order(item) for item in value]
     return value
 
 

@@ -48,9 +48,9 @@ def mixed_operations():
 
 def kill_after(place, arguments, writes):
     staging = place.sandbox.staging
-    before = len(staging.writes())
+    before = staging.came(writes=True)
     process = place.start(*arguments)
-    wait_until(lambda: len(staging.writes()) - before >= writes or process.poll() is not None)
+    wait_until(lambda: staging.came(writes=True) - before >= writes or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     out, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, (out, err)
@@ -97,7 +97,7 @@ def test_a_killed_planner_goes_on_where_it_was(big, tmp_path):
     staging = place.sandbox.staging
     staging.clear_log()
     process = place.start("plan", job, "--env", "staging")
-    wait_until(lambda: len(staging.log()) > 800)
+    wait_until(lambda: staging.came() > 800)
     process.kill()
     process.communicate()
     done = place("resume")
@@ -118,7 +118,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_can_be_resumed(big, tmp_path):
     staging = place.sandbox.staging
     staging.clear_log()
     process = place.start("run", job, "--env", "staging")
-    wait_until(lambda: len(staging.writes()) >= 3)
+    wait_until(lambda: staging.came(writes=True) >= 3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 6, err

@@ -9,11 +9,12 @@ import pytest
 
 from bench import selection
 from bench.__main__ import configure, start_sandbox, timed
+from tests.support.sizes import sized
 
-LINES = 1500
+LINES = sized(1500)
 
 
-@pytest.mark.slow
+@pytest.mark.size
 def test_a_list_and_a_spreadsheet_of_thousands_of_lines(tmp_path: Path) -> None:
     change: dict[str, Any] = {"set": {"at": "shelfMark.label", "to": "Hce"}}
     selection.write_records(tmp_path / "records.jsonl", LINES)

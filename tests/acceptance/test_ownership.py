@@ -6,16 +6,19 @@ from bulkrunner.sandbox import seed
 from bulkrunner.sandbox.seed_layout import Shape
 from tests.support.cli import Workplace, update_label
 from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
+from tests.support.sizes import sized
 
 
+@pytest.mark.size
 def test_one_foreign_holding_among_a_thousand_own(tmp_path):
+    count = sized(1000)
     with running_sandbox(bibs=seed.BIBS, holdings=seed.HOLDINGS) as sandbox:
         place = Workplace(folder=tmp_path / "place", sandbox=sandbox)
         mixed = seed.example_ids(kind="holding", sigel="Ylm", shape=Shape.FOREIGN_COMPONENT)
         every = seed.example_ids(kind="holding", sigel="Ylm")
-        own = [record for record in every if record not in set(mixed)][:1000]
+        own = [record for record in every if record not in set(mixed)][:count]
         foreign = seed.example_ids(kind="holding", sigel="S", shape=Shape.ITEM_LABEL, n=1)[0]
-        listed = [*own[:700], foreign, *own[700:]]
+        listed = [*own[: count * 7 // 10], foreign, *own[count * 7 // 10 :]]
         steps = [{"ids": "ids.txt", "append": {"at": "cataloguersNote", "value": "inventerad"}}]
         job = place.job("many", steps=steps, files={"ids.txt": "\n".join(listed)})
         done = place("plan", job, "--env", "staging", expect=3)

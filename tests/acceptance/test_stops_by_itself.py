@@ -12,7 +12,7 @@ def test_a_no_during_the_run_stops_it(place, own):
     plan = place.approved(job)
     production = place.sandbox.production
     process = place.start("run", job, "--env", "production")
-    wait_until(lambda: len(production.writes()) >= 2)
+    wait_until(lambda: production.came(writes=True) >= 2)
     assert place("status").document["next"].endswith(" --watch")
     said = place("reject", plan, "--by", "Karin Ek", "--reference", "KB 2").document
     out, err = process.communicate(timeout=60)

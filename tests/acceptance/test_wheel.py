@@ -1,5 +1,6 @@
-"""The wheel, installed into an empty virtual environment away from the checkout, runs the demo."""
+"""The wheel, installed into an empty virtual environment away from the checkout, has all it needs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -43,18 +44,57 @@ def test_the_wheel_carries_migrations_jobs_templates_and_schema(wheel):
     assert not any("test" in name.partition("/")[0] for name in names)
 
 
+class Installed:
+    """A virtual environment with the wheel and nothing of the checkout."""
+
+    def __init__(self, wheel: Path, folder: Path) -> None:
+        self.folder = folder
+        run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
+        self.python = folder / "venv" / "bin" / "python"
+        lock = ROOT / "requirements.lock"
+        run(UV, "pip", "install", "--quiet", "--python", self.python, "--constraint", lock, wheel)
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        away = ("PYTHONPATH", "PYTHONPYCACHEPREFIX")
+        environ = {key: value for key, value in os.environ.items() if key not in away}
+        done = subprocess.run(
+            [self.python.with_name("bulkrunner"), *arguments],
+            cwd=self.folder,
+            env={**environ, "TMPDIR": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    return Installed(wheel, tmp_path_factory.mktemp("installed"))
+
+
 @pytest.mark.slow
-def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(wheel, tmp_path):
-    venv = tmp_path / "venv"
-    run(UV, "venv", "--quiet", "--python", sys.executable, venv)
-    python = venv / "bin" / "python"
-    lock = tmp_path / "lock.txt"
-    lock.write_text((ROOT / "requirements.lock").read_text(encoding="utf-8"), encoding="utf-8")
-    run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", lock, wheel)
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    run(venv / "bin" / "bulkrunner", "demo", cwd=tmp_path, env={**environ, "TMPDIR": str(tmp_path)})
-    made = run(
-        venv / "bin" / "bulkrunner", "new", "a", "--kind", "table", cwd=tmp_path, env=environ
-    )
-    assert "tabell.csv" in made
-    assert (tmp_path / "a" / "job.schema.json").is_file()
+def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(installed):
+    """It ends well, tells every step and leaves a report."""
+    done = installed("demo", "--json")
+    document = json.loads(done.stdout)
+    report = Path(document["report"])
+    assert report.is_relative_to(installed.folder)
+    assert "2026-11-shelf-marks" in report.read_text(encoding="utf-8")
+    exits = [(step["command"].split()[1], step["exit_code"]) for step in document["steps"]]
+    assert exits.count(("run", 4)) == 2
+    assert exits[-3:] == [("resume", 0), ("verify", 0), ("report", 0)] or ("resume", 0) in exits
+    assert "closed gate" in done.stderr
+    assert "0 of them twice" in done.stderr
+
+
+def test_the_installed_wheel_makes_new_jobs(installed):
+    assert "tabell.csv" in installed("new", "a", "--kind", "table").stdout
+    assert (installed.folder / "a" / "job.schema.json").is_file()
+
+
+def test_the_installed_wheel_s_tables_are_made_by_its_own_migrations(installed):
+    url = f"sqlite:///{installed.folder / 'ledger.db'}"
+    done = installed("--json", "--ledger", url, "ledger", "check")
+    assert json.loads(done.stdout)["state"] == "intact"

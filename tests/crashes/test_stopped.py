@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,13 +41,26 @@ def is_stopped(pid: int) -> bool:
     return ") T " in Path(f"/proc/{pid}/stat").read_text()
 
 
-def stop_at_server(reaper: Reaper):
+def stop_at_server(reaper: Reaper, ledger: Path):
     def stop(pid: int, ticket: Ticket) -> Response:
-        if not is_stopped(pid):
+        while not is_stopped(pid):
             os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: is_stopped(pid))
+            if is_locked(ledger):  # in the middle of a note of its own, which is another case
+                os.kill(pid, signal.SIGCONT)
         return reaper.real(ticket)
 
     return stop
+
+
+def is_locked(ledger: Path) -> bool:
+    with closing(sqlite3.connect(ledger, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        other.execute("ROLLBACK")
+    return False
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -56,7 +71,8 @@ def test_stopped(stop: Stop, kind: Operation, place: Place, rig: Rig, reaper: Re
     slept = PROCESSES.RawValue("d", 0.0)
     work = (run_until_lost, place, plan, RUN, stop, slept)
     if stop is Stop.SENT:
-        with reaper.at_write(stop_at_server(reaper), *work) as process:
+        ledger = place.folder / "ledger.db"
+        with reaper.at_write(stop_at_server(reaper, ledger), *work) as process:
             wait_until(lambda: is_stopped(process.pid))
     else:
         process = started(*work)

@@ -123,10 +123,44 @@ def test_an_error_does_not_end_the_process(bench):
         "        raise ValueError(context.id)\n"
         "    return {'skip': 'good'}\n"
     )
+    assert runner.call(given_of(id="x")) == Skipped(reason="good")
+    before = pids(runner)
+    assert len(before) == 2
     for _ in range(30):
         with pytest.raises(FunctionFault, match="ValueError: bad"):
             runner.call(given_of(id="bad"))
     assert runner.call(given_of(id="x")) == Skipped(reason="good")
+    assert pids(runner) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("raise SystemExit(1)", "function_failed"),
+        ("return object()", "function_answer"),
+        ("for n in range(1000): context.lookup(n)", "function_failed"),
+        ("return [bytearray(10**9)]", "function_memory"),
+        ("import os; os._exit(0)", "function_failed"),
+    ],
+)
+def test_only_a_process_that_cannot_be_called_again_is_ended(bench, body, code):
+    lives = code != "function_memory" and "_exit" not in body and "lookup" not in body
+    runner = bench.runner(
+        f"def change(record, context):\n    if context.id == 'bad':\n        {body}\n"
+        "    return {'skip': 'good'}\n"
+    )
+    assert runner.call(given_of(id="x")) == Skipped(reason="good")
+    before = pids(runner)
+    with pytest.raises(FunctionFault) as caught:
+        runner.call(given_of(id="bad"))
+    assert caught.value.code == code
+    assert (before[0] in pids(runner)) == lives
+    assert runner.call(given_of(id="x")) == Skipped(reason="good")
+
+
+def pids(runner):
+    """Processes that wait for a call, each seed's own."""
+    return [process._process.pid for free in runner._free.values() for process in free]
 
 
 @pytest.mark.parametrize(

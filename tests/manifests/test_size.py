@@ -12,6 +12,7 @@ import pytest
 from bulkrunner.domain.job import Unreadable
 from bulkrunner.domain.steps import InputLine
 from tests.support.manifests import HEAD, ids, load, make_job, problems_of
+from tests.support.sizes import sized
 
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"
 
@@ -29,21 +30,21 @@ def lines(number: int) -> Iterator[str]:
     return (f'{{"delete": "{name}"}}\n' for name in ids(number))
 
 
-@pytest.mark.slow
+@pytest.mark.size
 def test_json_lines_are_streamed(tmp_path: Path) -> None:
     folder = make_job(tmp_path, HEAD + "operations: {file: ops.jsonl}\n")
     with (folder / "ops.jsonl").open("w") as file:
-        file.writelines(lines(40_000))
-    assert peak_of(folder, 40_000) < 2_000_000
+        file.writelines(lines(sized(40_000)))
+    assert peak_of(folder, sized(40_000)) < sized(2_000_000)
 
 
-@pytest.mark.slow
+@pytest.mark.size
 def test_lists_of_ids_are_streamed(tmp_path: Path) -> None:
     folder = make_job(tmp_path, HEAD + "steps: [{ids: ids.txt, delete: true}]\n")
-    names = ids(50_000)
+    names = ids(sized(50_000))
     (folder / "ids.txt").write_text("\n".join(names + names[:100]))
     del names
-    assert peak_of(folder, 50_000) < 2_000_000
+    assert peak_of(folder, sized(50_000)) < sized(2_000_000)
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:

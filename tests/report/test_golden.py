@@ -4,14 +4,19 @@ import pytest
 
 from tests.report import golden
 
-MADE = dict(golden.made())
+KEPT = sorted(path.name for path in golden.FOLDER.iterdir())
 
 
-@pytest.mark.parametrize("name", sorted(MADE))
-def test_the_report_is_as_it_was_looked_at(name: str) -> None:
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return dict(golden.made())
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_report_is_as_it_was_looked_at(name: str, made: dict[str, str]) -> None:
     kept = (golden.FOLDER / name).read_bytes().decode("utf-8")
-    assert MADE[name] == kept, "look at: python -m tests.report.golden && git diff"
+    assert made[name] == kept, "look at: python -m tests.report.golden && git diff"
 
 
-def test_no_golden_file_is_left_over() -> None:
-    assert {path.name for path in golden.FOLDER.iterdir()} == set(MADE)
+def test_no_golden_file_is_left_over(made: dict[str, str]) -> None:
+    assert set(KEPT) == set(made)

@@ -22,7 +22,7 @@ def driven(mixed):
     mixed.plan()
     staging = mixed.place.sandbox.staging
     process = mixed.place.start("run", mixed.folder, "--env", "staging")
-    wait_until(lambda: len(staging.writes()) >= 2)
+    wait_until(lambda: staging.came(writes=True) >= 2)
     yield process
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)

@@ -176,6 +176,12 @@ class Runner:
             process = self._start(seed)
         try:
             yield process
+        except FunctionFault as fault:
+            if fault.code == "function_memory":
+                process.end()
+            else:  # it has said what went wrong, and waits for the next call
+                self._free[seed].append(process)
+            raise
         except BaseException:
             process.end()
             raise

@@ -47,15 +47,19 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+@cache
+def _compiled(definition: str | None) -> tuple[dict[str, Any], jsonschema_rs.Draft202012Validator]:
+    rules = schema()
+    if definition is not None:
+        rules = {"$ref": f"#/$defs/{definition}", "$defs": rules["$defs"]}
+    return rules, jsonschema_rs.Draft202012Validator(rules)
+
+
 class Validator:
     """Validates values by the schema or a definition of it."""
 
     def __init__(self, definition: str | None = None) -> None:
-        if definition is None:
-            self._schema = schema()
-        else:
-            self._schema = {"$ref": f"#/$defs/{definition}", "$defs": schema()["$defs"]}
-        self._validator = jsonschema_rs.Draft202012Validator(self._schema)
+        self._schema, self._validator = _compiled(definition)
 
     def fits(self, value: Any) -> bool:
         """Tell whether the value fits; much quicker than listing what does not."""
