@@ -186,10 +186,11 @@ def test_a_librarys_sources_are_told_with_the_lag_of_the_index(tmp_path: Path) -
         **{"since_created": 0, "since_deleted": 0, "index_total": 12},
     }
     lag = "Indexet släpar efter: det har kvar raderade poster och saknar levande."
+    made = reports.report_data(tmp_path)
     for index_only, dump_only in ((0, 0), (1, 0), (0, 2)):
         found = {**facts, "index_only": index_only, "dump_only": dump_only}
         chosen = ({"step": 1, "count": 12, "note": {"libraries": {"Ylm": found}}},)
-        data = replace(reports.report_data(tmp_path), selections=chosen)
+        data = replace(made, selections=chosen)
         text = page_of(data, tmp_path).section("inputs").text
         assert (lag in text) == bool(index_only or dump_only)
 
