@@ -180,6 +180,21 @@ def test_a_search_is_held_against_the_servers_list(tmp_path: Path) -> None:
     assert "The numbers differ: the index keeps deleted records and lacks live ones" in english
 
 
+def test_a_librarys_sources_are_told_with_the_lag_of_the_index(tmp_path: Path) -> None:
+    facts = {
+        **{"dump_started": "2026-11-30T05:01:38Z", "dump_listed": 12, "dump_shown": 12},
+        **{"since_created": 0, "since_deleted": 0, "index_total": 12},
+    }
+    lag = "Indexet släpar efter: det har kvar raderade poster och saknar levande."
+    made = reports.report_data(tmp_path)
+    for index_only, dump_only in ((0, 0), (1, 0), (0, 2)):
+        found = {**facts, "index_only": index_only, "dump_only": dump_only}
+        chosen = ({"step": 1, "count": 12, "note": {"libraries": {"Ylm": found}}},)
+        data = replace(made, selections=chosen)
+        text = page_of(data, tmp_path).section("inputs").text
+        assert (lag in text) == bool(index_only or dump_only)
+
+
 def test_what_a_search_lacks_is_to_be_looked_at_twice() -> None:
     def searched_with(**facts: object) -> list[tuple[str, int]]:
         note = {"compared": {"Ylm": facts}}

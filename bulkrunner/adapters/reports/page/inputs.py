@@ -166,6 +166,8 @@ class Inputs(PagePart):
                     )
                 },
             )
+            if facts.get("index_only") or facts.get("dump_only"):
+                yield self._words.text("inputs_lag")
 
     def _compared(self, sigel: str, found: Compared) -> Iterator[str]:
         index = self._words.number(found.index)
