@@ -15,27 +15,18 @@ from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 
 NOT_WRITTEN = frozenset(
-    {
-        AnswerKind.NOT_SENT,
-        AnswerKind.UNAUTHORIZED,
-        AnswerKind.FORBIDDEN,
-        AnswerKind.INVALID,
-        AnswerKind.CONFLICT,
-    }
+    {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
 )
-"""Answers that say that nothing was stored, to any request.
+"""Answers that say that nothing was stored, to any request; each in the catalogue's own form.
 
-302, 404 and 412 are not among them: something between us and the server may have sent a request
-twice and passed on the answer to the second, or have answered in the server's place.
+302, 404, 410 and 412 are not among them: PUT and DELETE may be repeated by whatever stands between
+us and the server, and what came back may be the answer to the second one. 401 and 429 are not:
+they may be of something in between that had passed the request on.
 """
 
-NOT_WRITTEN_BY = {
-    "DELETE": NOT_WRITTEN | {AnswerKind.GONE},
-    "POST": NOT_WRITTEN | {AnswerKind.NOT_FOUND},
-}
-"""The same by method: 404 is the server's answer to a POST that it could not store."""
-
-TOO_MANY_REQUESTS = 429
+NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
+"""The same by method. A POST is repeated by nobody: in its own form the server's 401 and 404 are
+about the one that was sent, which it did not let in or could not store."""
 
 UNRESOLVED = (
     "it does so where the library or the bib of a holding does not resolve in the environment"
@@ -131,10 +122,6 @@ def by_and_when(document: Document | None) -> dict[str, Any]:
 
 def surely_not_written(attempt: Attempt) -> bool:
     """Tell whether an attempt's answer proves that it stored nothing."""
-    if attempt.answer is None:
-        return False
-    if attempt.answer == AnswerKind.BUSY:
-        return attempt.status == TOO_MANY_REQUESTS
     return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bulkrunner.domain.answers import AnswerKind
+from bulkrunner.domain.comparing import same
 from bulkrunner.domain.decisions import (
     Decision,
     Verdict,
@@ -18,7 +19,14 @@ from bulkrunner.domain.decisions import (
 )
 from bulkrunner.domain.fingerprint import create_fingerprint
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, creator, record_part, thing_part
+from bulkrunner.domain.records import (
+    Document,
+    creator,
+    held_by,
+    item_of,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.run import Attempt
 
 MAX_IDENTIFIERS = 10
@@ -39,6 +47,29 @@ class Candidate:
     record: str
     first: Document | None
     newest: Version
+
+
+def is_named_rightly(change: PlannedChange, sent: Document, first: Document, sigel: str) -> bool:
+    """Tell whether the record that a 201 names can be the one that was sent.
+
+    The server may store something else than was predicted; but whose record it is, and of what, it
+    does not change. No clock is asked: that of the answer may be another one than the database's.
+
+    Args:
+        change: as planned.
+        sent: the document.
+        first: the first version of the record that was named.
+        sigel: as whom it was sent.
+    """
+    if creator(first) != sigel:
+        return False
+    if create_fingerprint(first) == change.after_fingerprint:
+        return True
+    if change.kind == "holding":
+        return (held_by(first), item_of(first)) == (held_by(sent), item_of(sent))
+    wanted = change.predicted or sent
+    titles = [thing_part(one).get("hasTitle") for one in (first, wanted)]
+    return identifiers_of(first) == identifiers_of(wanted) and same(*titles)
 
 
 def settle_create(

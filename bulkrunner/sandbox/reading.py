@@ -70,6 +70,10 @@ def get(catalogue: Catalogue, request: Request, *, started: int) -> Response:
         raise ApiError(404, "Document not found.")
     version = _pick_version(entry, wanted)
     if version.deleted:
+        if not entry.deleted and wanted.iri == entry.short_id:
+            # Not found under the short id, which then counts as another name of what lives again.
+            own = Name(entry.short_id, NameKind.THING_ALIAS)
+            return _redirect(catalogue, own, wanted, request)
         raise ApiError(410, "Document has been deleted.")
     if wanted.view is View.CHANGE_SETS:
         return json_response(200, history.change_sets(entry), ("Cache-Control", "no-cache"))

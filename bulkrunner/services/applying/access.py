@@ -90,8 +90,11 @@ class Access:
         self._control.pause(DOUBT)
         self._progress.waiting("", None)
 
-    def forbidden(self) -> None:
-        """Return where a 403 was about the one change only.
+    def require(self) -> None:
+        """Return once the login vouches for what was planned: what went wrong was something else.
+
+        Asked after a 403, which may be about the one change only, and after a 500 without a word,
+        which the catalogue answers to every write while its login fails.
 
         Raises:
             LoginRefused, RightsLost: the client may do less than planned, or nothing.
