@@ -8,8 +8,10 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code; SIGTERM ends a command as Ctrl-C does."""
+    from bulkrunner.cli.console import open_streams
     from bulkrunner.cli.main import main as run
 
+    open_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 

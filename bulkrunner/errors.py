@@ -30,23 +30,37 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from bulkrunner.sentences import Sentence, verbatim
+
 
 class BulkRunnerError(Exception):
     """Root of everything the program raises on purpose.
 
     Attributes:
         code: stable machine-readable name, for the ``error`` object of ``--json``.
-        hint: what the operator can do about it; may be empty.
+        said: what is wrong. advice: what the operator can do about it, where anything.
     """
 
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "internal_error"
 
-    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+    def __init__(
+        self, message: Sentence | str, *, hint: Sentence | str = "", code: str | None = None
+    ) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.said = verbatim(message) if isinstance(message, str) else message
+        self.advice = (verbatim(hint) if isinstance(hint, str) else hint) if hint else None
         self.code = code or self.default_code
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def hint(self) -> str:
+        """What can be done, in English; empty where nothing is known."""
+        return str(self.advice or "")
 
     def __str__(self) -> str:
         return self.message
@@ -70,7 +84,13 @@ class ManifestError(UsageError):
 
     default_code = "manifest"
 
-    def __init__(self, message: str, *, problems: tuple[Any, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        message: Sentence | str,
+        *,
+        problems: tuple[Any, ...] = (),
+        hint: Sentence | str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.problems = problems
 
@@ -106,7 +126,13 @@ class GateClosed(BulkRunnerError):
     exit_code = 4
     default_code = "gate_closed"
 
-    def __init__(self, message: str, *, gates: tuple[Any, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        message: Sentence | str,
+        *,
+        gates: tuple[Any, ...] = (),
+        hint: Sentence | str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.gates = gates
 

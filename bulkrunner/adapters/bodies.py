@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from math import isinf
 from typing import Any, NoReturn
 
 from bulkrunner.domain.records import Document
@@ -25,21 +27,42 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise Misshapen(f"the number {text[:40]} is too large")
+    return number
+
+
+def _exact(text: str) -> float:
+    number = _finite(text)
+    if Decimal(repr(number)) != Decimal(text):
+        raise Misshapen(f"the number {text[:40]} has more digits than could be written back")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_RECORDS = json.JSONDecoder(parse_constant=_no_constant, parse_float=_exact)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def read_json(media_type: str, body: bytes) -> Any:
+def read_json(media_type: str, body: bytes, *, record: bool = False) -> Any:
     """Return the data of a JSON body.
+
+    Args:
+        media_type: of the answer.
+        body: of the answer.
+        record: it is one, which may be written back: every digit of its numbers counts.
 
     Raises:
         Unreadable: another type, not JSON, not UTF-8, or text that could not be written back.
+        Misshapen: a number that is too large, or of a record one that could not be written back.
     """
     if media_type not in JSON_TYPES:
         raise Unreadable(f"the answer is of type {media_type[:80] or 'unknown'}, not JSON")
     try:
         text = body.decode("utf-8")
-        data = _DECODER.decode(text)
+        data = (_RECORDS if record else _DECODER).decode(text)
         if "\\ud" in text or "\\uD" in text:
             _ENCODER.encode(data).encode("utf-8")
     except (ValueError, RecursionError) as error:

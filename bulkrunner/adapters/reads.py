@@ -98,7 +98,7 @@ class ReadAnswers:
 
     def _document(self, asked: str, reply: Reply) -> Document:
         """Return the record that was asked for; one with other names is no answer."""
-        data = read_json(reply.media_type, reply.body)
+        data = read_json(reply.media_type, reply.body, record=True)
         if not isinstance(data, dict) or "@graph" not in data:
             raise no_answer(reply)
         names = _names(data["@graph"])

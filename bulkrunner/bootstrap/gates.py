@@ -14,6 +14,7 @@ from bulkrunner.errors import BulkRunnerError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.services.answers import Proofs
     from bulkrunner.services.approving import Approving
     from bulkrunner.services.settling import Settling
 
@@ -25,19 +26,23 @@ class Gating(Core):
         self, plan: Plan, *, rights: Callable[[], Rights] | None, run: Run | None = None
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
-        from bulkrunner.adapters.signatures import SshSignatures
         from bulkrunner.services.gating import Gates, Situation
 
-        return Gates(self.ledger, self.clock, signatures=SshSignatures()).evaluate(
+        return Gates(self.ledger, self.clock, proofs=self._proofs()).evaluate(
             Situation(
                 plan=plan,
                 environment=self.settings.environments.get(plan.environment),
                 manifest_digest=self._digest_now(plan),
                 rights=rights,
                 run=run,
-                signers=self.signers(),
             )
         )
+
+    def _proofs(self) -> Proofs:
+        from bulkrunner.adapters.signatures import SshSignatures
+        from bulkrunner.services.answers import Proofs
+
+        return Proofs(SshSignatures(), reviewers=self.signers)
 
     def _digest_now(self, plan: Plan) -> str | None:
         try:
@@ -75,10 +80,9 @@ class Gating(Core):
 
     def approving(self) -> Approving:
         """Return what records answers."""
-        from bulkrunner.adapters.signatures import SshSignatures
         from bulkrunner.services.approving import Approving
 
-        return Approving(self.ledger, self.clock, signatures=SshSignatures())
+        return Approving(self.ledger, self.clock, proofs=self._proofs())
 
     def settling(self) -> Settling:
         """Return what records a person's decision about an unknown outcome."""

@@ -1,13 +1,20 @@
-"""Progress on the terminal: a live line where there is one, else a line now and then."""
+"""The terminal: its streams, what is said to people, and progress.
+
+Output never changes what a command does or how it ends: a stream may be closed, full, gone, or of
+an encoding that lacks a character.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
+
+import click
 
 from bulkrunner.domain.visible import visible
 
@@ -17,6 +24,59 @@ _CLEAR = "\r\x1b[2K"
 
 EVERY = 10.0
 """Seconds between two lines where stderr is no terminal."""
+
+
+def open_streams() -> None:
+    """Give the process all three standard streams, each able to take any text."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Left closed, its number would go to the next file opened, and be written over.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003
+    sys.stdin = sys.stdin or _devnull("r")
+    sys.stdout = sys.stdout or _devnull("w")
+    sys.stderr = sys.stderr or _devnull("w")
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the stream's encoding lacks is written as its number.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _devnull(mode: str) -> TextIO:
+    return open(os.devnull, mode, encoding="utf-8")  # type: ignore[return-value] # noqa: PTH123
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print for people, or a document for machines.
+
+    Texts of records, files and servers may hold what a terminal would obey; it is written out.
+    """
+    try:
+        click.echo(visible(text), file=sys.stderr if err else sys.stdout)
+    except OSError as error:
+        _give_up(sys.stderr if err else sys.stdout, error)
+
+
+def flush() -> None:
+    """Write what is buffered; where that fails, leave nothing for the exit to trip on."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            _give_up(stream, error)
+
+
+def _give_up(stream: TextIO, error: OSError) -> None:
+    """Send the rest of the stream nowhere; a reader that went away is nothing to speak of."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
+        why = error.strerror or type(error).__name__
+        tell(
+            f"warning: stdout cannot be written to ({why}), so the output is not whole; "
+            "what the command does, and its exit code, are the same",
+            err=True,
+        )
 
 
 class ConsoleProgress:
@@ -42,7 +102,7 @@ class ConsoleProgress:
     def advance(self, done: int, counts: Mapping[str, int]) -> None:
         """Tell how many are done in all; the rate counts from the first call on."""
         if self._offset is None:
-            self._offset = 0 if done < 2 else done - 1
+            self._offset, self._began = done, time.monotonic()
         self._done, self._counts = done, dict(counts)
         self._show()
 
@@ -89,14 +149,27 @@ class ConsoleProgress:
         if not force and now - self._said < (0.2 if self._live else EVERY):
             return
         self._said = now
-        _write(_CLEAR + self._line()[:200] if self._live else self._line() + "\n")
+        _write(_CLEAR + _fitted(self._line()) if self._live else self._line() + "\n")
 
 
 def _write(text: str) -> None:
-    """Write to stderr. That nobody reads it is no reason to end what is being done."""
+    """Write to stderr, as far as it can be written to."""
     with suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _fitted(line: str) -> str:
+    """Return what fits on one row of the terminal: a longer line could not be taken back."""
+    from rich.cells import cell_len, set_cell_size
+
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+    except (OSError, ValueError):
+        width = 79
+    if width < 1 or cell_len(line) <= width:
+        return line
+    return set_cell_size(line, width - 1) + "…"
 
 
 def _duration(seconds: float) -> str:

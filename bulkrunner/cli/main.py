@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import click
 
+from bulkrunner.cli.console import flush, tell
 from bulkrunner.cli.documents import KEYS, blank
-from bulkrunner.cli.options import Invocation, global_options, tell
+from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.domain.visible import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 
@@ -76,7 +75,7 @@ def cli(invocation: Invocation) -> None:
     """Bulk changes to Libris: declared, proved, reviewed, resumable."""
     context = click.get_current_context()
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=invocation.as_json)
+        tell(context.get_help(), err=invocation.as_json)
         if invocation.as_json:
             raise click.UsageError("no command given")
 
@@ -93,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error is not None:
             document = {**document, "error": error}
         tell(json.dumps(document, default=str))
-    _flush()
+    flush()
     return code
 
 
@@ -114,21 +113,11 @@ def _command(given: list[str]) -> str | None:
     """Return the command's name; the value of a global option is none."""
     words = iter(given)
     for word in words:
-        if word in ("--config", "--ledger"):
+        if word in ("--config", "--ledger", "--lang"):
             next(words, None)
         elif word in KEYS:
             return word
     return None
-
-
-def _flush() -> None:
-    """Write what is buffered; where nobody reads any more, leave nothing for the exit to trip on."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | None, int]:
@@ -142,7 +131,8 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
         _say_problems(error)
         if isinstance(error, GateClosed) and "gates" in invocation.document:
             invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
-        return _failed(error.code, error.message, error.hint, error.exit_code)
+        said, advice = invocation.worded(error.said), invocation.worded(error.advice or "")
+        return _failed(error.code, said, advice, error.exit_code)
     except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
         return _bug(error, verbose=_level(given) < logging.WARNING)
     return None, result if isinstance(result, int) else 0

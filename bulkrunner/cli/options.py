@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from bulkrunner import __version__
-from bulkrunner.domain.visible import visible
+from bulkrunner.cli.console import tell
+from bulkrunner.sentences import LANGUAGES, Sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +30,7 @@ class Invocation:
     ledger: str | None = None
     as_json: bool = False
     verbose: int = 0
+    language: str | None = None
     document: dict[str, Any] = field(default_factory=dict)
     printed: bool = False
     """Whether the command has already printed its document itself."""
@@ -40,6 +41,7 @@ class Invocation:
         self.ledger = given["ledger"] or self.ledger
         self.as_json = given["as_json"] or self.as_json
         self.verbose = max(given["verbose"], self.verbose)
+        self.language = given["language"] or self.language
 
     def last_words(self, **known: Any) -> str:
         """Return what stdout is left with when the process ends at once, on a second signal.
@@ -55,18 +57,13 @@ class Invocation:
         }
         return json.dumps({**self.document, **known, "error": error}, default=str) + "\n"
 
-    def say(self, text: str = "", *, err: bool = False) -> None:
+    def say(self, text: Sentence | str = "", *, err: bool = False) -> None:
         """Print for people: to stdout, but to stderr with ``--json``."""
-        tell(text, err=err or self.as_json)
+        tell(self.worded(text), err=err or self.as_json)
 
-
-def tell(text: str, *, err: bool = False) -> None:
-    """Print for people. That nobody reads on is no reason to end what is being done.
-
-    Texts of records, files and servers may hold what a terminal would obey; it is written out.
-    """
-    with suppress(BrokenPipeError):
-        click.echo(visible(text), err=err)
+    def worded(self, text: Sentence | str) -> str:
+        """Return a sentence in the language of the command line."""
+        return text if isinstance(text, str) else text.worded(self.language or "en")
 
 
 _GLOBAL = (
@@ -77,6 +74,13 @@ _GLOBAL = (
     ),
     click.option("--ledger", metavar="URL", help="Ledger, e.g. sqlite:///bulkrunner.db."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    click.option(
+        "--lang",
+        "language",
+        type=click.Choice(LANGUAGES),
+        envvar="BULKRUNNER_LANG",
+        help="Language of what is said (default en; of reports sv).",
+    ),
     click.option("-v", "--verbose", count=True, help="Say more; -vv says everything."),
     click.version_option(__version__, prog_name="bulkrunner"),
 )
@@ -90,7 +94,7 @@ def global_options(command: F) -> F:
     def wrapped(context: click.Context, /, **given: Any) -> Any:
         invocation = context.find_object(Invocation) or Invocation()
         context.obj = invocation
-        names = ("config", "ledger", "as_json", "verbose")
+        names = ("config", "ledger", "as_json", "verbose", "language")
         invocation.merge({name: given.pop(name) for name in names})
         return command(invocation, **given)
 

@@ -87,16 +87,20 @@ def looks_like(host: str) -> str:
 
 
 def is_production(base_url: str, token_url: str, base_uri: str) -> bool:
-    """Tell whether the addresses are those of KB's production, whatever the environment is called.
+    """Return True if the addresses are those of KB's production, whatever the environment is called.
 
-    A base URI of production on this machine is a sandbox's; elsewhere it gives production away.
+    A base URI of production gives it away wherever the catalogue is reached: this machine's own
+    address may be the near end of a tunnel.
     """
-    host, login = looks_like(host_of(base_url)), looks_like(host_of(token_url))
-    if host == PRODUCTION_HOST or login == PRODUCTION_LOGIN:
-        return True
-    if host.endswith("." + PRODUCTION_HOST):
-        return True
-    return looks_like(host_of(base_uri)) == PRODUCTION_HOST and not is_loopback(base_url)
+    hosts = (host_of(base_url), host_of(base_uri))
+    login = host_of(token_url)
+    return any(_within(host, PRODUCTION_HOST) for host in hosts) or _within(login, PRODUCTION_LOGIN)
+
+
+def _within(host: str, known: str) -> bool:
+    """Return True if a host is a known one, or below it."""
+    host = looks_like(host)
+    return host == known or host.endswith(f".{known}")
 
 
 def check_addresses(environment: Environment, note: Note) -> None:
@@ -104,7 +108,11 @@ def check_addresses(environment: Environment, note: Note) -> None:
     base, token = host_of(environment.base_url), host_of(environment.token_url)
     production = is_production(environment.base_url, environment.token_url, environment.base_uri)
     if production and environment.kind is not Kind.PRODUCTION:
-        note("kind", f'must be "production": these are addresses of {PRODUCTION_HOST}')
+        note(
+            "kind",
+            f'must be "production": these are addresses of {PRODUCTION_HOST}, or its records '
+            "behind another address",
+        )
     if environment.name in BUILT_IN and not is_loopback(environment.token_url):
         login = BUILT_IN[environment.name][1]
         if token != login:

@@ -28,11 +28,14 @@ NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT
 """The same by method. A POST is repeated by nobody: in its own form the server's 401 and 404 are
 about the one that was sent, which it did not let in or could not store."""
 
-UNRESOLVED = (
-    "it does so where the library or the bib of a holding does not resolve in the environment"
+NOTHING_STORED = (
+    "the server said it was saved, but nothing was stored: it does so where the library or the bib "
+    "of a holding does not resolve in the environment"
 )
-NOTHING_STORED = f"the server said it was saved, but nothing was stored: {UNRESOLVED}"
-STILL_THERE = f"the server said it was deleted, but it is still there: {UNRESOLVED}"
+STILL_THERE = (
+    "the server said it was deleted, but it is still there: it does so where the bib of a holding "
+    "does not resolve in the environment"
+)
 
 
 class Verdict(StrEnum):

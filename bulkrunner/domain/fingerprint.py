@@ -74,13 +74,14 @@ def _comparable(document: Document, dropped: Collection[str]) -> Any:
 
 def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _member(key, inner) for key, inner in value.items()}
+        return {key: in_set_order(key, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_ordered(item) for item in value]
     return value
 
 
-def _member(key: str, value: Any) -> Any:
+def in_set_order(key: str, value: Any) -> Any:
+    """Return the value of a key with every list sorted whose order does not count."""
     ordered = _ordered(value)
     if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
         return sorted(ordered, key=canonical_bytes)

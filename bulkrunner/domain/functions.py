@@ -202,9 +202,11 @@ def _demand_sound(value: Any) -> None:
     else:
         raise _wrong(f"its answer is nested more than {MAX_DEPTH} levels deep")
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise _wrong("its answer holds half a character (a lone surrogate)") from None
+    except ValueError:
+        raise _wrong("its answer holds a number that is none, or that has no end") from None
 
 
 def _several(operations: Sequence[Any]) -> Several:

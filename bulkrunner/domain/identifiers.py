@@ -2,8 +2,8 @@
 
 Each becomes one canonical text, so that the same record written in two ways is seen to be one:
 
-    fzr8v1sn2k3m4p5                      short id, or a record or thing IRI of any environment
-    http://libris.kb.se/bib/1234567      legacy IRI, legacy number, ``(LIBRIS)`` number
+    fzr8v1sn2k3m4p5                      short id, or an address of the record in any environment
+    http://libris.kb.se/bib/1234567      legacy address, legacy number, ``(LIBRIS)`` number
     libris3:917000059X                   number of LIBRIS III
     isbn:9789170000591, issn:0347-0547   with their check digits proved
     system:(OCoLC)123456                 number of another system
@@ -12,11 +12,12 @@ Each becomes one canonical text, so that the same record written in two ways is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import SHORT_ID, IriMap
 
 MOST = 300
 """Characters of an identifier; a longer text names no record."""
@@ -78,6 +79,16 @@ _SYSTEM = re.compile(r"(?:system:)?(\([^\s()][^()]{0,39}\)\s*\S.*)", re.DOTALL)
 _BTJ = re.compile(r"(?:system:)?(BTJ)[\s:-]*([0-9A-Za-z][0-9A-Za-z-]*)", re.IGNORECASE)
 _SPOILT_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 
+_CATALOGUE = "https://libris.kb.se/"
+"""Where legacy addresses stand, whatever environments are known."""
+
+_ADDRESS = re.compile(r"(?:https?:)?//([^/?#\s]+)/([^?#\s]*)[^\s]*", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(r"[a-z0-9.-]+\.[a-z]{2,}/\S+", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:resource/)?(bib|hold|auth)/0*([0-9]{1,12})")
+_BEFORE_ID = re.compile(r"(?:(?:sv|en|katalogisering)/)+", re.IGNORECASE)
+_BEHIND_ID = re.compile(r"(?:data(?:-view)?(?:\.[a-z]{2,7})?)?", re.IGNORECASE)
+_NEARLY = re.compile(r"[0-9a-z]{15,16}", re.IGNORECASE)
+
 _OWN_CODES = ("LIBRIS", "SE-LIBR")
 """What stands in parentheses before this catalogue's own legacy number of a bib."""
 
@@ -90,17 +101,20 @@ def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identi
     Args:
         text: as written; blanks around it do not matter.
         iris: known environments.
-        meanings: what bare numbers are; the first that the number's form allows counts.
+        meanings: what bare numbers are; a number whose form allows several is ambiguous.
     """
     given = text.strip()
-    if ref := iris.parse(given):
-        scheme = Scheme.LEGACY if ref.value.startswith("http") else Scheme.SHORT_ID
-        return Identifier(scheme=scheme, text=ref.value.replace("/resource/", "/"))
+    if SHORT_ID.fullmatch(given):
+        return Identifier(scheme=Scheme.SHORT_ID, text=given)
     if not given or len(given) > MOST:
         return _unreadable(given)
+    if (address := _address(given, iris)) is not None:
+        return address
     for read in (_libris_number, _labelled, _libris3, _btj):
         if (named := read(given)) is not None:
             return named
+    if given.isascii() and SHORT_ID.fullmatch(given.lower()):
+        return Identifier(scheme=Scheme.SHORT_ID, text=given.lower())
     tidy = _BLANKS.sub("", given.translate(_DASHES))
     if _BARE.fullmatch(tidy):
         return _bare(tidy.upper(), meanings)
@@ -163,6 +177,43 @@ def is_libris_code(word: str) -> bool:
 # Forms
 
 
+def _address(given: str, iris: IriMap) -> Identifier | NoIdentifier | None:
+    """Return what an address of a known environment names, as browsers and exports give it."""
+    whole = f"//{given}" if _BARE_ADDRESS.fullmatch(given) else given
+    found = _ADDRESS.fullmatch(whole)
+    if found is None:
+        return None
+    address = f"{found[1].lower()}/{found[2]}"
+    for base in (*iris.bases, _CATALOGUE):
+        beginning = base.partition("//")[2]
+        if address.startswith(beginning):
+            # A fragment may be hidden in the path by whoever passed the address on.
+            path = unquote(address.removeprefix(beginning)).partition("#")[0]
+            return _of_path(path.rstrip("/")) or _no_record(given, base)
+    return None
+
+
+def _of_path(path: str) -> Identifier | None:
+    """Return what the path of an address names: the record, in whatever view of it."""
+    path = path[found.end() :] if (found := _BEFORE_ID.match(path)) else path
+    if numbered := _NUMBERED.fullmatch(path):
+        return Identifier(
+            scheme=Scheme.LEGACY, text=f"http://libris.kb.se/{numbered[1]}/{numbered[2]}"
+        )
+    record, _, view = path.partition("/")
+    if record.isascii() and SHORT_ID.fullmatch(record.lower()) and _BEHIND_ID.fullmatch(view):
+        return Identifier(scheme=Scheme.SHORT_ID, text=record.lower())
+    return None
+
+
+def _no_record(given: str, base: str) -> NoIdentifier:
+    return NoIdentifier(
+        code="unreadable_id",
+        message=f"`{given[:120]}` is not the address of a record",
+        hint=f"write the record's id of 15 or 16 characters, or {base} and the id",
+    )
+
+
 def _libris_number(given: str) -> Identifier | None:
     found = _LIBRIS_NUMBER.fullmatch(given)
     if found is None or not is_libris_code(found[1]):
@@ -209,6 +260,11 @@ def _hyphened(tidy: str, given: str) -> Identifier | NoIdentifier:
 
 
 def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
+    if len(meanings) > 1:
+        possible = [meaning for meaning in meanings if _may_mean(number, meaning)]
+        if len(possible) > 1:
+            return _ambiguous(number, possible)
+        meanings = (*possible, *(meaning for meaning in meanings if meaning not in possible))
     for meaning in meanings:
         if found := _MEANINGS[meaning](number):
             return found
@@ -233,6 +289,44 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
         message=f"`{number}` is a number of a bib, a holding or LIBRIS III",
         hint="say which: `as: bib`, `as: holding` or `as: libris3`",
     )
+
+
+def _may_mean(number: str, meaning: Number) -> bool:
+    """Return True if a number may be of a kind, among others; a spreadsheet may have cut its zeros."""
+    match meaning:
+        case Number.ISSN:
+            return len(number) >= 4 and issn(number.zfill(8)) is not None
+        case Number.ISBN:
+            return len(number) >= 8 and isbn13(number.zfill(10)) is not None
+        case Number.LIBRIS3:
+            # They were made of ISBN, ISSN, or ten digits.
+            long = len(number) >= 10 or "X" in number
+            return (long or issn(number) is not None) and _as_libris3(number) is not None
+        case _:
+            return _MEANINGS[meaning](number) is not None
+
+
+def _ambiguous(number: str, possible: Sequence[Number]) -> NoIdentifier:
+    ways = " or ".join(f"`{way}`" for way in _ways(number, possible))
+    return NoIdentifier(
+        code="ambiguous_number",
+        message=f"`{number}` fits several of: {', '.join(meaning.value for meaning in possible)}",
+        hint=f"write {ways}, or put the numbers of each kind in a list of their own",
+    )
+
+
+def _ways(number: str, possible: Sequence[Number]) -> Iterator[str]:
+    """Yield how a number is written so that it can mean nothing else."""
+    for meaning in possible:
+        match meaning:
+            case Number.ISSN:
+                yield f"ISSN {issn(number.zfill(8))}"
+            case Number.ISBN:
+                yield f"ISBN {number if isbn13(number) else number.zfill(10)}"
+            case Number.LIBRIS3:
+                yield f"libris3:{number}"
+            case _:
+                yield _legacy(meaning, number).text
 
 
 def _unfit(number: str, meanings: Sequence[Number]) -> str:
@@ -289,6 +383,8 @@ def _unreadable(given: str) -> NoIdentifier:
     hint = ""
     if _SPOILT_NUMBER.fullmatch(given):
         hint = "a spreadsheet has rounded the number; format the column as text and enter it again"
+    elif _NEARLY.fullmatch(given) and (strange := sorted(set(given.lower()) & set("aeiouy"))):
+        hint = f"an id holds digits and consonants, never {', '.join(strange)}"
     return NoIdentifier(
         code="unreadable_id", message=f"`{given[:60]}` is no id that is known here", hint=hint
     )

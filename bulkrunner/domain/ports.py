@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -231,6 +231,15 @@ class LaterWrite:
     deleted: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """The change of a run that created a record, with its wish digest."""
+
+    run: str
+    number: int
+    wish: str
+
+
 class PlanLedger(Protocol):
     """Plans and their changes."""
 
@@ -447,6 +456,9 @@ class RunLedger(Protocol):
 
     def written_later(self, run: str, records: Sequence[str]) -> Mapping[str, Sequence[LaterWrite]]:
         """Return by record what later runs in the same environment applied, oldest first."""
+
+    def created(self, runs: Sequence[str], records: Collection[str]) -> Mapping[str, Created]:
+        """Return, of these records, those that the runs have created."""
 
     def result_of(self, run: str, change: int) -> Result:
         """Return a change's result, ``pending`` where it has none."""

@@ -6,7 +6,7 @@ are found by position. Where a shape is unexpected, functions here answer None r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import quote_plus, unquote_plus
 
@@ -16,6 +16,9 @@ LIBRARY_PREFIX = "https://libris.kb.se/library/"
 """Library IRIs carry the production host in every environment."""
 
 HOLDING_TYPE = "Item"
+
+WRAPPERS = frozenset({"@list", "@set"})
+"""Keys of JSON-LD around a list of values."""
 
 
 def record_part(document: Document) -> dict[str, Any]:
@@ -53,11 +56,16 @@ def library_iri(sigel: str) -> str:
     return LIBRARY_PREFIX + quote_plus(sigel, safe="*-._")
 
 
-def sigel_of_iri(iri: str | None) -> str | None:
-    """Return the sigel of a library IRI, or None for any other IRI (also of another host)."""
-    if iri is None or not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
+def sigel_of_iri(iri: Any) -> str | None:
+    """Return the sigel of a library IRI, or None for anything else.
+
+    Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
+    server would read a sigel out of it, but no library has it.
+    """
+    if not isinstance(iri, str) or not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
         return None
-    return unquote_plus(iri.removeprefix(LIBRARY_PREFIX))
+    sigel = unquote_plus(iri.removeprefix(LIBRARY_PREFIX))
+    return sigel if library_iri(sigel) == iri else None
 
 
 def held_by(document: Document) -> str | None:
@@ -67,30 +75,55 @@ def held_by(document: Document) -> str | None:
 
 def components(document: Document) -> Iterator[dict[str, Any]]:
     """Yield every component of the item, at any depth."""
-    yield from _components(thing_part(document), depth=0)
+    for _, component in components_below(thing_part(document), ()):
+        yield component
 
 
-def _components(node: dict[str, Any], depth: int) -> Iterator[dict[str, Any]]:
-    value = node.get("hasComponent")
-    for child in value if isinstance(value, list) else [value]:
-        if isinstance(child, dict):
-            yield child
-            if depth < 100:
-                yield from _components(child, depth + 1)
+def components_below(
+    node: Mapping[str, Any], path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """Yield every component of an item or component with its path, at any depth."""
+    for inner, component in objects_in(node.get("hasComponent"), (*path, "hasComponent")):
+        yield inner, component
+        yield from components_below(component, inner)
+
+
+def objects_in(
+    value: Any, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """Yield an object, or the objects of a list, however the value is written, with their paths."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from objects_in(item, (*path, index))
+    elif isinstance(value, dict):
+        wrapped = WRAPPERS & value.keys()
+        if not wrapped:
+            yield path, value
+        for key in sorted(wrapped):
+            yield from objects_in(value[key], (*path, key))
 
 
 def component_holders(document: Document) -> list[str | None]:
-    """Return for each ``heldBy`` link inside components its sigel, None where it is not a library.
+    """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library.
 
-    A component without ``heldBy`` contributes nothing: it belongs to the item's library.
+    They count wherever they stand: in components of components, in nested lists, in a third part of
+    the graph. A component without ``heldBy`` contributes nothing: it belongs to the item's library.
     """
+    own = {key: value for key, value in thing_part(document).items() if key != "heldBy"}
+    graph = document.get("@graph")
+    others = [graph[0], *graph[2:]] if isinstance(graph, list) and graph else []
     holders: list[str | None] = []
-    for component in components(document):
-        if "heldBy" not in component:
-            continue
-        value = component["heldBy"]
-        links = value if isinstance(value, list) else [value]
-        holders.extend(sigel_of_iri(link_of(link)) for link in links)
+    left: list[Any] = [*reversed(others), own]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if "heldBy" in node:
+                value = node["heldBy"]
+                links = value if isinstance(value, list) else [value]
+                holders.extend(sigel_of_iri(link_of(link)) for link in links)
+            left += reversed(node.values())
+        elif isinstance(node, list):
+            left += reversed(node)
     return holders
 
 

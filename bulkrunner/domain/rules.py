@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from bulkrunner.domain.comparing import same
+from bulkrunner.domain.fingerprint import in_set_order
 from bulkrunner.domain.plan import WRITING, Plan, PlannedChange
 from bulkrunner.domain.records import Document, record_part, thing_part
 
@@ -216,7 +218,7 @@ def touches(change: PlannedChange, places: Sequence[str]) -> str:
         return ""
     before: Document = change.before or {"@graph": [{}, {}]}
     for place in places:
-        if not _alike(_values(before, place), _values(change.after, place)):
+        if not _alike(place, _values(before, place), _values(change.after, place)):
             return place
     return ""
 
@@ -239,5 +241,8 @@ def _inside(node: Any, key: str) -> Iterator[Any]:
             yield from _inside(item, key)
 
 
-def _alike(one: list[Any], other: list[Any]) -> bool:
-    return one == other and repr(one) == repr(other)  # 1, 1.0 and true are equal, but not alike
+def _alike(place: str, one: list[Any], other: list[Any]) -> bool:
+    """Return True if the same stands at a place, by the rules of fingerprints."""
+    key = place.rpartition(".")[2]
+    ordered = ([in_set_order(key, value) for value in values] for values in (one, other))
+    return same(*ordered)

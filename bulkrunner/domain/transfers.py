@@ -26,6 +26,7 @@ from bulkrunner.domain.places import (
 )
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
+    WRAPPERS,
     Document,
     held_by,
     library_iri,
@@ -73,8 +74,8 @@ def owned(components: Any, old: str | None, new: str | None) -> Any:
     changed = dict(components)
     if "heldBy" in changed:
         changed["heldBy"] = _held(changed["heldBy"], old, new)
-    if COMPONENTS in changed:
-        changed[COMPONENTS] = owned(changed[COMPONENTS], old, new)
+    for key in changed.keys() & {COMPONENTS, *WRAPPERS}:
+        changed[key] = owned(changed[key], old, new)
     return changed
 
 

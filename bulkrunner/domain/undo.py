@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.comparing import same
-from bulkrunner.domain.fingerprint import UNCOMPARED, before_fingerprint, create_fingerprint
+from bulkrunner.domain.fingerprint import UNCOMPARED
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.run import Result
+from bulkrunner.domain.settlement.versions import Left
 
 UNTRIED = "undo, untried"
 """What an approval says, word for word, to an undo that no test environment has tried."""
@@ -64,6 +65,7 @@ class Restore:
     """One change that a run applied and that is to be taken back.
 
     Attributes:
+        sigel: as whom the run wrote.
         behind: what must be restored before it.
         ahead: keys of restorations, planned already, that must not be carried out before it.
     """
@@ -72,6 +74,7 @@ class Restore:
     run: str
     change: PlannedChange
     result: Result
+    sigel: str
     behind: tuple[Precedent, ...] = ()
     ahead: tuple[str, ...] = ()
 
@@ -94,21 +97,51 @@ class Restore:
             return self.result.stored
         return self.change.before
 
-    def is_as_left(self, document: Document) -> bool:
-        """Tell whether a record is as the run left it."""
-        stored = self.result.stored
-        if self.change.action is Action.CREATE:
-            # A create that was edited before it was read back keeps the edited content.
-            if stored is None or "changed_since" in self.result.detail:
-                return create_fingerprint(document) == self.change.after_fingerprint
-            return create_fingerprint(document) == create_fingerprint(stored)
-        left = before_fingerprint(stored) if stored else self.change.after_fingerprint
-        return before_fingerprint(document) == left
+    def left(self) -> Left:
+        """Return what the run left of the record."""
+        return Left.by(self.change, self.result, self.sigel)
 
 
 def again_key(record: str) -> str:
     """Return the place by which the change that creates a record again is found in its plan."""
     return f"again:{record}"
+
+
+def as_stored(old: Any, sent: Any, stored: Any) -> Any:
+    """Return old content as the server will store it, by what it has made of what was sent.
+
+    What a run sent unchanged and the server tidied or linked, it would tidy and link again.
+
+    Args:
+        old: content to be sent, a JSON value.
+        sent: what was sent in its place.
+        stored: what the server made of that.
+    """
+    if same(old, sent):
+        return stored
+    match old, sent, stored:
+        case dict(), dict(), dict():
+            return {
+                key: as_stored(value, sent[key], stored[key])
+                if key in sent and key in stored
+                else value
+                for key, value in old.items()
+                if not (key in sent and key not in stored and same(value, sent[key]))
+            }
+        case list(), list(), list() if len(sent) == len(stored):
+            return [
+                _element(old, index, list(zip(sent, stored, strict=True)))
+                for index in range(len(old))
+            ]
+    return old
+
+
+def _element(old: Sequence[Any], index: int, made: Sequence[tuple[Any, Any]]) -> Any:
+    item = old[index]
+    for sent, stored in made:
+        if same(item, sent):
+            return stored
+    return as_stored(item, *made[index]) if len(old) == len(made) else item
 
 
 def restored(now: Document, before: Document) -> Document:

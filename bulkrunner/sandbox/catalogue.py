@@ -182,6 +182,25 @@ class Catalogue:
             self._on_change(entry.short_id)
         return len(fresh)
 
+    def copy(self, other: Catalogue, *, old_base: str, new_base: str) -> None:
+        """Fill an empty catalogue with all that another holds, moved to another base URI."""
+        old, new = old_base.encode(), new_base.encode()
+        for entry in other.entries():
+            self._entries[entry.short_id] = Entry(
+                entry.short_id,
+                [kept.with_body(kept.body.replace(old, new)) for kept in entry.versions],
+                {iri.replace(old_base, new_base): kind for iri, kind in entry.names.items()},
+                entry.links,
+                entry.pair and _moved(entry.pair, old_base, new_base),
+                entry.collection,
+            )
+        self._names = {iri.replace(old_base, new_base): name for iri, name in other._names.items()}
+        self._links_to = {target: set(found) for target, found in other._links_to.items()}
+        self._pairs = {
+            _moved(pair, old_base, new_base): set(found) for pair, found in other._pairs.items()
+        }
+        self._store.append(kept for entry in self._entries.values() for kept in entry.versions)
+
     def put(
         self,
         short_id: str,
@@ -279,6 +298,11 @@ class Catalogue:
         entry.names, entry.links, entry.pair = {}, frozenset(), None
 
 
+def _moved(pair: tuple[str, str], old_base: str, new_base: str) -> tuple[str, str]:
+    held_by, item_of = pair
+    return held_by.replace(old_base, new_base), item_of.replace(old_base, new_base)
+
+
 def names_in(document: Document) -> Iterator[tuple[str, NameKind]]:
     """Yield every IRI that a document claims, main ones last so that they win."""
     record, thing = documents.node(document, 0), documents.node(document, 1)
@@ -326,7 +350,7 @@ def _body(document: Document, created: datetime, modified: datetime, *, deleted:
     graph = [record, *document["@graph"][1:]]
     ordered = _in_database_order({**document, "@graph": graph})
     text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
-    if _NUL.search(text):
+    if "\\u0000" in text and _NUL.search(text):
         raise UnstorableError("The database keeps no NUL character.")
     try:
         return text.encode()

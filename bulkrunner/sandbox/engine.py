@@ -108,6 +108,17 @@ class Environment:
             self.refresh_index()
             return count
 
+    def copy(self, other: Environment) -> None:
+        """Put another environment's records in, as they are but on this one's base URI."""
+        with self._lock, other.lock:
+            self.catalogue.copy(
+                other.catalogue,
+                old_base=other.settings.base_uri,
+                new_base=self.settings.base_uri,
+            )
+            if self.index is not None:
+                self.index.show_everything()
+
     def refresh_index(self) -> None:
         """Let every write show in searches."""
         with self._lock:

@@ -34,7 +34,7 @@ class SearchIndex:
         self._unfilled: set[str] = set()
         self._own_terms: dict[str, list[tuple[str, str]]] = {}
         self.generation = 0
-        self._show_everything()
+        self.show_everything()
 
     def changed(self, short_id: str) -> None:
         """Note that a record was written; it shows when the lag is over."""
@@ -42,6 +42,13 @@ class SearchIndex:
         if self._lag_ms != _MANUAL:
             due = self._clock.now() + timedelta(milliseconds=self._lag_ms)
         self._pending.append((due, short_id))
+
+    def show_everything(self) -> None:
+        """Show all records as they are now, in an index that has shown none yet."""
+        self._shown = {
+            entry.short_id: entry.newest for entry in self._catalogue.entries() if not entry.deleted
+        }
+        self._unfilled = set(self._shown)
 
     def refresh(self) -> None:
         """Show every write now."""
@@ -116,12 +123,6 @@ class SearchIndex:
             for source, name in self._catalogue.linked_from(short_id)
             if name == relation and source in self._shown
         ]
-
-    def _show_everything(self) -> None:
-        self._shown = {
-            entry.short_id: entry.newest for entry in self._catalogue.entries() if not entry.deleted
-        }
-        self._unfilled = set(self._shown)
 
     def _show(self, short_id: str) -> None:
         self.generation += 1

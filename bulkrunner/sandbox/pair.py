@@ -40,6 +40,8 @@ class SandboxOptions:
     load: Path | None = None
     base_uris: dict[str, str] = field(default_factory=dict)
     """Base URI by kind, where it is not to be the address that is served."""
+    patterns: dict[str, Environment] = field(default_factory=dict)
+    """By kind an environment whose records are copied; quicker than to make the same again."""
     duplicate_status: int = 404
     token_lifetime: int = 36000
     index_lag_ms: int = 500
@@ -77,7 +79,10 @@ def build_environment(
         clock=options.clock,
     )
     if store.setting(_FILLED) is None:
-        environment.load(_first_records(options, kind, base_uri))
+        if kind in options.patterns:
+            environment.copy(options.patterns[kind])
+        else:
+            environment.load(_first_records(options, kind, base_uri))
         store.set_setting(_FILLED, "yes")
     sigels = _held_sigels(environment.catalogue) if options.load else ()
     for client in make_clients(_client_secrets(store), extra_sigels=sigels):

@@ -182,7 +182,7 @@ def short_id(*key: object) -> str:
     return "".join(dice.pick(ALPHABET) for _ in range(16 if dice.chance(25) else 15))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def layout(seed: int, bibs: int, holdings: int) -> Layout:
     """Lay out a catalogue that has so many bibs and holdings in each of the two environments."""
     if bibs < 2 or holdings < 0:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -31,8 +30,6 @@ LOOPBACK = "127.0.0.1"
 _MOST_BODY = 64 * 1024 * 1024
 _STOP_PATIENCE = 2
 _START_PATIENCE = 60.0
-
-_Transports = dict[tuple[str, int], asyncio.Transport]
 
 
 class NotLoopbackError(ValueError):
@@ -89,12 +86,42 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+class _Connections:
+    """The open connections of a port: a fault cuts one, a server that stops waits for all."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int], asyncio.Transport] = {}
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
+
+    def opened(self, client: tuple[str, int], transport: asyncio.Transport) -> None:
+        self._open[client] = transport
+        self._all_gone.clear()
+
+    def closed(self, client: tuple[str, int]) -> None:
+        self._open.pop(client, None)
+        if not self._open:
+            self._all_gone.set()
+
+    def of(self, client: tuple[str, int]) -> asyncio.Transport | None:
+        return self._open.get(client)
+
+    async def end(self, patience: float) -> None:
+        """Wait until all are closed; cut those that are not after so many seconds."""
+        try:
+            await asyncio.wait_for(self._all_gone.wait(), patience)
+        except TimeoutError:
+            for transport in list(self._open.values()):
+                transport.abort()
+            await self._all_gone.wait()
+
+
 class _Endpoint:
     """Hands each request of a port to its environment."""
 
-    def __init__(self, environment: Environment, transports: _Transports) -> None:
+    def __init__(self, environment: Environment, connections: _Connections) -> None:
         self._environment = environment
-        self._transports = transports
+        self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         web = WebRequest(scope, receive)
@@ -118,7 +145,7 @@ class _Endpoint:
     async def _send(
         self, response: Response, method: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        transport = self._transports.get(tuple(scope["client"]))
+        transport = self._connections.of(tuple(scope["client"]))
         if response.cut is Cut.NOTHING_SENT:
             if transport is not None:
                 transport.abort()
@@ -176,55 +203,67 @@ def _request(scope: Scope, web: WebRequest, body: bytes) -> Request:
     )
 
 
-def make_app(environment: Environment, transports: _Transports) -> Starlette:
+def make_app(environment: Environment, connections: _Connections) -> Starlette:
     """Return the web application of one environment."""
-    return Starlette(routes=[Route("/{path:path}", _Endpoint(environment, transports))])
+    return Starlette(routes=[Route("/{path:path}", _Endpoint(environment, connections))])
 
 
-def _protocol(transports: _Transports) -> type[H11Protocol]:
+def _protocol(connections: _Connections) -> type[H11Protocol]:
     class TrackedProtocol(H11Protocol):
         """Remembers each connection's transport, so that a fault can cut it."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if self.client is not None:
-                transports[self.client] = transport
+                connections.opened(self.client, transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            if self.client is not None:
-                transports.pop(self.client, None)
             super().connection_lost(exc)
+            if self.client is not None:
+                connections.closed(self.client)
 
     return TrackedProtocol
 
 
 class _Server(uvicorn.Server):
-    """A server whose signals are handled for all servers at once."""
+    """Serves one environment from a loop that runs already, and stops without polling."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(served: Served) -> _Server:
-    transports: _Transports = {}
-    return _Server(
-        uvicorn.Config(
-            make_app(served.environment, transports),
-            http=_protocol(transports),
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=120,
-            timeout_graceful_shutdown=_STOP_PATIENCE,
+    def __init__(self, served: Served) -> None:
+        self._socket = served.socket
+        self._connections = _Connections()
+        super().__init__(
+            uvicorn.Config(
+                make_app(served.environment, self._connections),
+                http=_protocol(self._connections),
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=120,
+            )
         )
-    )
+
+    async def begin(self) -> None:
+        """Take connections from now on."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup(sockets=[self._socket])
+
+    async def end(self) -> None:
+        """Take no more, let requests under way be answered, and close."""
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._connections.end(_STOP_PATIENCE)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
 
 
 def open_pair(
@@ -247,21 +286,14 @@ async def _serve_all(
     ready: Callable[[], None],
     arrange_stop: Callable[[Callable[[], None]], None],
 ) -> None:
-    servers = [_server(served) for served in pair]
-
-    def stop() -> None:
-        for server in servers:
-            server.should_exit = True
-
-    arrange_stop(stop)
-    running: list[Awaitable[None]] = [
-        asyncio.ensure_future(server.serve(sockets=[served.socket]))
-        for server, served in zip(servers, pair, strict=True)
-    ]
-    while not all(server.started for server in servers):
-        await asyncio.sleep(0.005)
+    stopped = asyncio.Event()
+    arrange_stop(stopped.set)
+    servers = [_Server(served) for served in pair]
+    for server in servers:
+        await server.begin()
     ready()
-    await asyncio.gather(*running)
+    await stopped.wait()
+    await asyncio.gather(*(server.end() for server in servers))
 
 
 def serve(pair: tuple[Served, ...], *, ready: Callable[[], None]) -> None:

@@ -248,11 +248,24 @@ _NAMES = {
 }
 
 
+NO_REVIEWERS = (
+    "policy asked for signed answers when the plan was made, and names no reviewers now: put "
+    "[policy] reviewers back, or make a new plan"
+)
+
+
 class Proofs:
     """Verifies signatures of answers."""
 
-    def __init__(self, signatures: Signatures | None) -> None:
+    def __init__(
+        self,
+        signatures: Signatures | None,
+        *,
+        reviewers: Callable[[], tuple[str, ...] | None] = lambda: None,
+    ) -> None:
+        """Take what verifies, and today's reviewers; None where policy asks for no signature."""
         self._signatures = signatures
+        self._reviewers = reviewers
 
     def signed(
         self, plan: Plan, answer: Answer, signature: str, *, at: datetime
@@ -262,43 +275,48 @@ class Proofs:
         Raises:
             SignatureRefused: the signature is not good, with the reason.
         """
-        signers = Policy.from_dict(dict(plan.policy)).signers
+        if self._reviewers() is None:
+            raise SignatureRefused(NO_REVIEWERS, code="signature_no_reviewers")
         error: SignatureRefused | None = None
         for text in _signable(plan, answer):
             try:
-                return text, self._verify(text, signature, signers, at)
+                return text, self._by_reviewer(plan, text, signature, at)
             except SignatureRefused as refused:
                 error = error or refused
                 if refused.code != "signature_wrong_text":
                     break
         raise error or SignatureRefused("nothing was signed")
 
-    def unsound(self, plan: Plan, approval: Approval, now: tuple[str, ...] | None) -> str:
-        """Return why a recorded yes does not prove what the plan's policy asks for, or nothing.
-
-        Args:
-            plan: that it is to.
-            approval: as recorded.
-            now: reviewers of today's configuration; None: those of the plan.
-        """
-        policy = Policy.from_dict(dict(plan.policy))
-        if policy.reviewers is None:
+    def unsound(self, plan: Plan, approval: Approval) -> str:
+        """Return why a recorded yes does not prove what the plan's policy asks for, or nothing."""
+        if Policy.from_dict(dict(plan.policy)).reviewers is None:
             return ""
+        if self._reviewers() is None:
+            return NO_REVIEWERS
         if not approval.signature:
             return f"the answer of {approval.by} is not signed, as policy asks"
         if approval.text not in spellings(answer_text(plan, as_answer(approval))):
             return f"what {approval.by} signed is not what was recorded"
-        lists = [policy.signers] if now is None or now == policy.signers else [policy.signers, now]
-        for signers in lists:
-            try:
-                found = self._verify(
-                    approval.text, approval.signature, signers, approval.recorded_at
-                )
-            except SignatureRefused as refused:
-                return f"the signature of {approval.by}: {refused.message}"
-            if (found.identity, found.key) != (approval.signer, approval.key):
-                return f"the answer of {approval.by} was signed by {found.identity}"
+        try:
+            found = self._by_reviewer(plan, approval.text, approval.signature, approval.recorded_at)
+        except SignatureRefused as refused:
+            return f"the signature of {approval.by}: {refused.message}"
+        if (found.identity, found.key) != (approval.signer, approval.key):
+            return f"the answer of {approval.by} was signed by {found.identity}"
         return ""
+
+    def _by_reviewer(self, plan: Plan, text: str, signature: str, at: datetime) -> Signer:
+        """Return who signed: a reviewer when the plan was made, and still one today.
+
+        Raises:
+            SignatureRefused: the signature is not good, with the reason.
+        """
+        then = Policy.from_dict(dict(plan.policy)).signers
+        found = [
+            self._verify(text, signature, signers, at)
+            for signers in dict.fromkeys((then, self._reviewers() or ()))
+        ]
+        return found[-1]
 
     def _verify(self, text: str, signature: str, signers: Sequence[str], at: datetime) -> Signer:
         if self._signatures is None:

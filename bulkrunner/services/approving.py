@@ -12,7 +12,7 @@ from bulkrunner.domain.approvals import permitted_statements
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Action, Plan, PlanState
-from bulkrunner.domain.ports import Clock, Ledger, Signatures
+from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
 from bulkrunner.services.answers import (
@@ -54,12 +54,10 @@ class Read:
 class Approving:
     """``approve`` and ``reject``."""
 
-    def __init__(
-        self, ledger: Ledger, clock: Clock, *, signatures: Signatures | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, *, proofs: Proofs) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._proofs = Proofs(signatures)
+        self._proofs = proofs
 
     def told(
         self,

@@ -20,7 +20,7 @@ from bulkrunner.domain.environment import (
 )
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
-from bulkrunner.domain.ports import Clock, Ledger, Signatures
+from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
@@ -46,8 +46,6 @@ class Situation:
         manifest_digest: of the job folder as it is now; None where it cannot be read.
         rights: asks the login now; None where the caller may not ask it (offline status).
         run: the run to be resumed, None at its start.
-        signers: reviewers whose signatures count now, besides that they did when the plan was
-            made; None: whoever did then.
     """
 
     plan: Plan
@@ -55,18 +53,15 @@ class Situation:
     manifest_digest: str | None
     rights: Callable[[], Rights] | None
     run: Run | None = None
-    signers: tuple[str, ...] | None = None
 
 
 class Gates:
     """All gates of design §6, each with its reason."""
 
-    def __init__(
-        self, ledger: Ledger, clock: Clock, *, signatures: Signatures | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, *, proofs: Proofs | None = None) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._proofs = Proofs(signatures)
+        self._proofs = proofs or Proofs(None)
 
     def evaluate(self, situation: Situation) -> list[GateResult]:
         """Return every gate that applies, in the order of the contract; no gate hides another.
@@ -271,7 +266,7 @@ class Gates:
         return permit(
             plan,
             self._ledger.approvals(plan.id),
-            unsound=lambda answer: self._proofs.unsound(plan, answer, situation.signers),
+            unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
     def _approval(self, found: Permit, situation: Situation) -> GateResult:

@@ -18,6 +18,7 @@ from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Ended, LaterWrite, Progress, RunLedger
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome, Run
+from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.settling import (
     differing,
     equals_after,
@@ -25,7 +26,7 @@ from bulkrunner.domain.settling import (
     is_later,
     stored_otherwise,
 )
-from bulkrunner.services.written import Search, is_as_left
+from bulkrunner.services.written import Search, by_a_later_run
 
 BATCH = 200
 
@@ -73,7 +74,8 @@ class Verifier:
         self._iris = iris
         self._ledger = ledger
         self._run = run
-        self._search = Search(reader, active_sigel)
+        self._search = Search(reader)
+        self._sigel = active_sigel
         self._threads = environment.concurrency
         self._progress = progress
         self._etags: dict[str, str] = {}
@@ -116,14 +118,12 @@ class Verifier:
         return [self._told(one, later.get(one["record"], ())) for one in differences]
 
     def _told(self, difference: Difference, later: Sequence[LaterWrite]) -> Difference:
-        etag = self._etags.get(difference["record"])
-        for write in reversed(later):
-            gone = difference["code"] == "deleted" and write.deleted
-            newest = difference["code"] in NEWEST and etag is not None and write.etag == etag
-            if gone or newest:
-                who = f"by run {write.run} of job {write.job}"
-                return {**difference, "message": f"{difference['message']}; {who}"}
-        return difference
+        code, etag = difference["code"], self._etags.get(difference["record"])
+        if code == "deleted":
+            who = by_a_later_run(later, None)
+        else:
+            who = by_a_later_run(later, etag) if etag and code in NEWEST else ""
+        return {**difference, "message": difference["message"] + who}
 
     def _look(self, ended: Ended) -> list[Difference] | None:
         """Return what differs; None where the change made no record that could be read."""
@@ -155,11 +155,12 @@ class Verifier:
         answer = self._read(record)
         if not isinstance(answer, Found):
             return [_not_there(record, answer)]
-        left = ended.result.stored
-        wanted = create_fingerprint(left) if left else ended.change.after_fingerprint
-        if answer.etag == ended.result.etag or create_fingerprint(answer.document) == wanted:
+        left = Left.by(ended.change, ended.result, self._sigel)
+        newest = Version(document=answer.document, etag=answer.etag)
+        if self._search.is_as_left(record, left, newest):
             return _otherwise(ended.change, record, answer.document)
-        return [_edited(record, answer.document, left or ended.change.predicted)]
+        known = ended.result.stored or ended.change.predicted
+        return [_edited(record, answer.document, known)]
 
     def _deleted(self, ended: Ended) -> list[Difference]:
         answer = self._read(ended.change.record)
@@ -198,12 +199,13 @@ class Verifier:
     def _written(self, ended: Ended, newest: Version) -> list[Difference]:
         """Compare the newest version with ours, and the one below ours with the plan's."""
         change, result = ended.change, ended.result
-        written = self._search.written(change, result, newest)
+        left = Left.by(change, result, self._sigel)
+        written = self._search.written(change.record, left, newest)
         ours = written.version
         differences: list[Difference] = []
-        if newest.document is not None and not is_as_left(change, result, newest):
-            left = ours.document if ours else change.predicted
-            differences.append(_edited(change.record, newest.document, left))
+        if newest.document is not None and not left.is_as_left(newest, ours):
+            known = ours.document if ours else change.predicted
+            differences.append(_edited(change.record, newest.document, known))
         if ours is None or ours.document is None:
             differences.append(
                 _difference(

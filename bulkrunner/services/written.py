@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulkrunner.domain.answers import Found, Gone
 from bulkrunner.domain.decisions import Version
-from bulkrunner.domain.fingerprint import before_fingerprint
-from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.domain.records import last_modifier
-from bulkrunner.domain.run import Result
+from bulkrunner.domain.ports import CatalogueReader, LaterWrite
+from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.settling import MAX_VERSIONS, is_later
 
 
@@ -28,32 +26,44 @@ class Written:
 
 
 class Search:
-    """Looks for what one run wrote."""
+    """Looks through the versions of records for what a run wrote; reads no more than it must."""
 
-    def __init__(self, reader: CatalogueReader, active_sigel: str) -> None:
+    def __init__(self, reader: CatalogueReader) -> None:
         self._reader = reader
-        self._sigel = active_sigel
 
-    def written(self, change: PlannedChange, result: Result, newest: Version) -> Written:
+    def is_as_left(self, record: str, left: Left, newest: Version) -> bool:
+        """Return True if the newest version of a record has what a run left.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        if newest.document is None or left.is_known(newest):
+            return left.is_as_left(newest, None)
+        return left.is_as_left(newest, self.written(record, left, newest).version)
+
+    def written(self, record: str, left: Left, newest: Version) -> Written:
         """Walk back from the newest version, as far as that is later than the plan's.
 
         Somebody may have saved ours again without a change: of several alike the oldest is ours.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
         """
+        if left.is_new:
+            return self._first(record, left)
         version, found = newest, Written()
         for number in range(2, MAX_VERSIONS + 2):
-            older = self._version(change.record, -number)
-            if is_as_left(change, result, version) and self._may_be_ours(version, older):
+            older = self._version(record, -number)
+            if left.is_ours(version, older):
                 found = Written(version=version, below=older)
-            if older is None or not is_later(change, older):
+            if older is None or (left.change is not None and not is_later(left.change, older)):
                 break
             version = older
         return found
 
-    def _may_be_ours(self, version: Version, below: Version | None) -> bool:
-        """Tell whether it may be we who wrote it, where it stands on a deletion."""
-        if below is None or below.document is not None:
-            return True
-        return version.document is not None and last_modifier(version.document) == self._sigel
+    def _first(self, record: str, left: Left) -> Written:
+        first = self._version(record, 0)
+        return Written(version=first if first and left.is_ours(first, None) else None)
 
     def _version(self, record: str, number: int) -> Version | None:
         match self._reader.read_version(record, number):
@@ -65,12 +75,14 @@ class Search:
                 return None
 
 
-def is_as_left(change: PlannedChange, result: Result, version: Version) -> bool:
-    """Tell whether a version has the content that the run left.
+def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
+    """Return which later run of the ledger it was, as the end of a message; empty if none.
 
-    Where the run has not read the content, its ETag stands for it.
+    Args:
+        later: what later runs applied to the record, oldest first.
+        etag: of the newest version; None if the record is deleted.
     """
-    if version.document is None or not is_later(change, version):
-        return False
-    left = before_fingerprint(result.stored) if result.stored else change.after_fingerprint
-    return version.fingerprint == left or bool(result.etag and version.etag == result.etag)
+    for write in reversed(later):
+        if write.deleted if etag is None else bool(write.etag) and write.etag == etag:
+            return f"; by run {write.run} of job {write.job}"
+    return ""

@@ -294,6 +294,61 @@ def test_a_reviewer_who_is_struck_off_counts_no_more(place, signed, job, karin, 
     assert refused["code"] == "signature_unknown_key"
 
 
+def signed_yes(place, plan, key):
+    path = draft(place, plan)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + key.sign(text), encoding="utf-8")
+    return path
+
+
+def test_a_struck_off_key_counts_no_more_when_policy_names_no_reviewers(
+    place, signed, job, karin, tmp_path
+):
+    place("approve", "--from", signed_yes(place, signed, karin))
+    other = Key(tmp_path, "ulla")
+    (place.folder / "reviewers").write_text(other.line(), encoding="utf-8")
+    assert not approval_gate(place, signed)["open"]
+    place.configure(policy={})
+    gate = approval_gate(place, signed)
+    assert not gate["open"]
+    assert "names no reviewers now" in gate["reason"]
+    assert place("run", job, "--env", "production", expect=4).closed == {"approval"}
+    assert place.sandbox.production.writes() == []
+
+
+def test_nor_can_anybody_answer_while_no_reviewers_are_named(place, signed, job, karin):
+    path = signed_yes(place, signed, karin)
+    place.configure(policy={})
+    assert place("approve", "--from", path, expect=2).document["error"]["code"] == (
+        "signature_no_reviewers"
+    )
+    place("reject", signed, "--by", "Karin", "--reference", "1")
+    place.configure(policy={"reviewers": "reviewers"})
+    assert not approval_gate(place, signed)["open"]
+
+
+@pytest.mark.parametrize("options", ['valid-before="20200101"', 'namespaces="git"'])
+def test_a_key_that_is_bounded_since_the_plan_was_made_counts_no_more(
+    place, signed, job, karin, options
+):
+    path = signed_yes(place, signed, karin)
+    place("approve", "--from", path)
+    (place.folder / "reviewers").write_text(karin.line(options), encoding="utf-8")
+    assert not approval_gate(place, signed)["open"]
+    refused = place("approve", "--from", path, expect=2).document["error"]
+    assert refused["code"] in ("signature_expired", "signature_namespace")
+    (place.folder / "reviewers").write_text(karin.line(), encoding="utf-8")
+    assert approval_gate(place, signed)["open"]
+
+
+def test_a_no_needs_no_reviewers_file(place, signed, karin):
+    place("approve", "--from", signed_yes(place, signed, karin))
+    (place.folder / "reviewers").unlink()
+    place("reject", signed, "--by", "Karin", "--reference", "1")
+    (place.folder / "reviewers").write_text(karin.line(), encoding="utf-8")
+    assert not approval_gate(place, signed)["open"]
+
+
 def test_a_reviewers_file_that_is_not_there_is_a_fault_of_the_configuration(place, job):
     place.configure(policy={"reviewers": "nobody"})
     done = place("plan", job, "--env", "staging", expect=2)

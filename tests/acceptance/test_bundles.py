@@ -61,7 +61,7 @@ def bundle(supplier, tmp_path_factory):
 @pytest.fixture
 def elsewhere(sandbox, tmp_path):
     """Another machine: no ledger, no configuration of the supplier's."""
-    return Workplace(folder=tmp_path / "elsewhere", sandbox=sandbox)
+    return Workplace(folder=tmp_path / "elsewhere", sandbox=sandbox, ledgerless=True)
 
 
 def test_it_is_verified_without_the_ledger(elsewhere, supplier, bundle):

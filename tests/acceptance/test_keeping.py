@@ -53,7 +53,7 @@ def test_a_bundle_of_a_compacted_ledger_is_verified_elsewhere(place, own, tmp_pa
 
     bundle = tmp_path / "proof.zip"
     head = place("ledger", "export", run, "--out", bundle).document["head"]
-    elsewhere = Workplace(folder=tmp_path / "elsewhere", sandbox=place.sandbox)
+    elsewhere = Workplace(folder=tmp_path / "elsewhere", sandbox=place.sandbox, ledgerless=True)
     found = elsewhere("ledger", "check", bundle, "--against", head).document
     assert (found["state"], found["head"]) == ("intact", head)
     assert found["bundle"]["outcomes"] == {"applied": 2}

@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_a_signed_answer_may_say_how_many_bibs_or_nothing_of_them(karin, told):
     plan = complete_plan(policy={"reviewers": "f", "signers": [karin.line()]})
     answer = an_answer(plan, bibs=2)
-    proofs = Proofs(SshSignatures())
+    proofs = Proofs(SshSignatures(), reviewers=lambda: (karin.line(),))
     text = answer_text(plan, replace(answer, bibs=told))
     found, signer = proofs.signed(plan, answer, karin.sign(text), at=NOW)
     assert found == text
@@ -196,7 +196,7 @@ def test_a_signed_answer_may_say_how_many_bibs_or_nothing_of_them(karin, told):
         signer=signer.identity,
         key=signer.key,
     )
-    assert proofs.unsound(plan, approval, None) == ""
+    assert proofs.unsound(plan, approval) == ""
 
 
 def test_a_signed_answer_with_another_count_of_bibs_is_refused(karin):
@@ -204,5 +204,7 @@ def test_a_signed_answer_with_another_count_of_bibs_is_refused(karin):
     answer = an_answer(plan, bibs=2)
     signature = karin.sign(answer_text(plan, replace(answer, bibs=1)))
     with pytest.raises(SignatureRefused) as error:
-        Proofs(SshSignatures()).signed(plan, answer, signature, at=NOW)
+        Proofs(SshSignatures(), reviewers=lambda: (karin.line(),)).signed(
+            plan, answer, signature, at=NOW
+        )
     assert error.value.code == "signature_wrong_text"

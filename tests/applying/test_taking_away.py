@@ -21,7 +21,7 @@ from bulkrunner.domain.values import parse_value
 from tests.applying.test_transfers import entries, holding, outcomes, plan, two_parts
 from tests.applying.test_transfers import level2 as level2  # noqa: PLC0414 (a fixture)
 from tests.support.changes import outside
-from tests.support.executing import before_it, held
+from tests.support.executing import Rig, before_it, held
 
 NOTE = "cataloguersNote"
 REFUSED = (Outcome.REFUSED, "prerequisite")
@@ -153,6 +153,35 @@ def test_a_target_that_has_the_content_already_must_keep_it(level2, delete):
     assert results(level2, run) == [REFUSED]
     assert ("by S" in level2.ended(run)[0].result.message) is not delete
     assert level2.control.get(gone).status == 200
+
+
+def test_a_target_that_is_saved_again_without_a_change_still_has_the_content(sandbox, tmp_path):
+    """Also where a 304 proved the change, and the server linked something of its own accord."""
+    rig = Rig(sandbox.production, tmp_path, client="cataloguer")
+    language = {"@type": "Language", "code": "swe"}
+    pairs = [[holding(rig, **{NOTE: [text]})[1] for text in "ab"] for _ in range(4)]
+    environment = sandbox.running.production.environment
+    document = rig.control.document(pairs[3][1])
+    document["@graph"][1]["associatedLanguage"] = language
+    environment.catalogue.put(
+        pairs[3][1],
+        document,
+        now=environment.clock.now(),
+        deleted=False,
+        sigel="Ylm",
+        client="old",
+    )
+    merge = StepMerge(into=from_row("into"), take=(NOTE,))
+    made = plan(rig, row_entries(merge, *((gone, {"into": kept}) for gone, kept in pairs)))
+    gone, kept = pairs[3]
+    run = rig.run(made, limit=7)
+    assert (rig.control.get(gone).status, notes(rig, kept)) == (200, ["b", "a"])
+    rig.control.edit(kept, sigel="S", set={})
+    run = rig.resume(run.id)
+    assert outcomes(rig, run) == [Outcome.APPLIED] * 8
+    assert thing_part(rig.control.document(kept))["associatedLanguage"] != language
+    assert rig.control.get(gone).status == 410
+    rig.close()
 
 
 @pytest.mark.parametrize("delete", [True, False])

@@ -24,7 +24,7 @@ from bulkrunner.domain.steps import (
 )
 from tests.applying.test_prerequisites import WINDOWS
 from tests.support.changes import outside
-from tests.support.executing import Rig, after_it, before_it, held
+from tests.support.executing import Rig, after_it, before_it, creating_holding, held
 
 NUMBERS = itertools.count(1)
 SIGELS = ["Ylm", "NO"]
@@ -333,6 +333,54 @@ def test_back_to_a_version(level2):
     assert thing_part(level2.control.document(record)) == before
     again = plan(level2, revert, job="back")
     assert [c.action for c in level2.ledger.changes(again.id)] == [Action.UNCHANGED]
+
+
+@pytest.mark.parametrize("version", [-2, 1])
+def test_a_deletion_is_no_content_to_go_back_to(level2, version):
+    _, record = holding(level2, cataloguersNote=["a"])
+    stored = level2.control.document(record)
+    level2.control.edit(record, sigel="Ylm", delete=True)
+    level2.control.revive(record, stored)
+    made = plan(level2, entries(StepRevert(version=version), record))
+    (change,) = level2.ledger.changes(made.id)
+    assert (change.action, change.code) == (Action.REFUSED, "version_deleted")
+    assert f"version {version} of the record is its deletion" in change.message
+
+
+def test_before_a_job_that_created_the_record_there_was_none(level2):
+    create = creating_holding(level2.made_bib())
+    run = level2.run(level2.plan(create, job="new"))
+    (record,) = (one.result.record for one in level2.ended(run))
+    back = StepRevert(job="new", effect_digest="sha256:" + "2" * 64)
+    made = plan(level2, entries(back, record), job="back to nothing")
+    (change,) = level2.ledger.changes(made.id)
+    assert (change.action, change.code) == (Action.REFUSED, "version_deleted")
+    assert f"run {run.id} of new created it" in change.message
+
+
+def test_before_a_job_that_deleted_the_record_and_somebody_brought_it_back(level2):
+    _, record = holding(level2)
+    stored = level2.control.document(record)
+    run = level2.run(plan(level2, entries(StepDelete(), record), job="weeding"))
+    level2.control.revive(record, stored)
+    back = StepRevert(job="weeding", effect_digest="sha256:" + "2" * 64)
+    made = plan(level2, entries(back, record), job="back again")
+    (change,) = level2.ledger.changes(made.id)
+    assert (change.action, change.code) == (Action.REFUSED, "changed_since")
+    assert f"run {run.id} of weeding deleted it, and somebody brought it back" in change.message
+
+
+def test_back_over_two_runs_where_it_was_only_saved_again_between_them(level2):
+    _, record = holding(level2, cataloguersNote=["a"])
+    for text in ("b", "c"):
+        update = StepUpdate(changes=(SetChange(at="cataloguersNote", to=text),))
+        run = level2.run(plan(level2, entries(update, record), job="twice saved"))
+        assert outcomes(level2, run) == [Outcome.APPLIED]
+        level2.control.edit(record, sigel="S", set={})
+    back = StepRevert(job="twice saved", effect_digest="sha256:" + "2" * 64)
+    made = plan(level2, entries(back, record), job="back over two")
+    assert outcomes(level2, level2.run(made)) == [Outcome.APPLIED]
+    assert thing_part(level2.control.document(record))["cataloguersNote"] == ["a"]
 
 
 def test_back_to_before_the_runs_of_a_job(level2):

@@ -583,13 +583,20 @@ def _(scene: Scene) -> Steps:
     "the bib is gone",
     Outcome.REFUSED,
     "not_deleted",
-    "said it was deleted, but it is still there",
+    "it does so where the bib of a holding does not resolve",
 )
 def _(scene: Scene) -> Steps:
     bib = scene.bib()
     record = scene.rig.made_holding(bib)
     yield deleting(record)
     scene.delete(bib)()
+
+
+@ROWS.add("DELETE 8", "the library's record is gone", Outcome.APPLIED, own_sandbox=True)
+def _(scene: Scene) -> Steps:
+    record = scene.holding()
+    yield deleting(record)
+    scene.library_gone()
 
 
 def message(status: int, words: str, **more: str) -> dict[str, Any]:

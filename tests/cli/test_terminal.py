@@ -6,9 +6,8 @@ import unicodedata
 
 import pytest
 
-from bulkrunner.cli.console import ConsoleProgress
+from bulkrunner.cli.console import ConsoleProgress, tell
 from bulkrunner.cli.main import _Visible
-from bulkrunner.cli.options import tell
 from bulkrunner.domain.visible import escaped, visible
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07\u202egnp\r\x9b1m"

@@ -97,11 +97,24 @@ ODD = {
     "too long": record_answer(holding(note="x" * 200_000)),
     "400": httpx.Response(400, json={"message": "Bad"}),
     "no location": httpx.Response(302),
+    "a number without end": record_answer(holding()).content.replace(
+        b'"@type"', b'"n": 1e999, "@type"'
+    ),
+    "a number of many digits": record_answer(holding()).content.replace(
+        b'"@type"', b'"n": 0.12345678901234567890123, "@type"'
+    ),
     "500": httpx.Response(500, json={"message": "Internal"}),
 }
 
 
-SHAPES = {"graph of one", "graph of texts", "embellished", "no entity"}
+SHAPES = {
+    "graph of one",
+    "graph of texts",
+    "embellished",
+    "no entity",
+    "a number without end",
+    "a number of many digits",
+}
 """The record that was asked for, but not as records are: another try would not mend it."""
 
 
@@ -121,6 +134,14 @@ def test_anything_else_is_told_but_never_guessed(name):
     assert caught.value.exit_code == 6
     assert len(made.requests) == (1 if name in SHAPES else TRIES)
     assert (caught.value.code == "unreadable_record") == (name in SHAPES)
+
+
+@pytest.mark.parametrize("number", ["1.10", "1e3", "-0.5E-3", "1E+2", "0.0"])
+def test_a_number_is_read_however_it_is_written(number):
+    body = record_answer(holding()).content.replace(b'"@type"', f'"n": {number}, "@type"'.encode())
+    headers = {"etag": '"1"', "content-type": "application/ld+json"}
+    made = bench(always(httpx.Response(200, headers=headers, content=body)))
+    assert made.catalogue.read(SHORT).document["@graph"][0]["n"] == float(number)
 
 
 def test_old_data_with_a_third_node_is_a_record_too():

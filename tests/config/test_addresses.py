@@ -70,6 +70,8 @@ def test_production_cannot_be_called_a_test_environment(base_url):
         "https://login.libris.kb.se/oauth/token",
         "https://LOGIN.libris.kb.se:443/oauth/token",
         "https://login.libris.kb.se./oauth/token",
+        "https://a.login.libris.kb.se/oauth/token",
+        "https://a.b.LOGIN.libris.kb.se.:8443/oauth/token",
     ],
 )
 def test_the_login_of_production_makes_production(token_url):
@@ -78,15 +80,49 @@ def test_the_login_of_production_makes_production(token_url):
     assert load(base_url="https://libris2.kb.se", token_url=token_url, kind="production")
 
 
-def test_records_of_production_elsewhere_are_production():
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://127.0.0.1:9",
+        "http://127.1.2.3:9",
+        "http://localhost",
+        "https://localhost:8443/libris",
+        "http://[::1]:9",
+        "https://gateway.example.org",
+        "https://libris-stg.kb.se",
+    ],
+)
+@pytest.mark.parametrize(
+    "base_uri",
+    [
+        "https://libris.kb.se/",
+        "https://libris.kb.se",
+        "http://libris.kb.se/",
+        "https://LIBRIS.kb.se.:443/",
+        "https://www.libris.kb.se/",
+    ],
+)
+def test_the_records_of_production_are_production_behind_whatever_address(base_url, base_uri):
+    with pytest.raises(ConfigError, match='kind: must be "production"') as caught:
+        load(base_url=base_url, base_uri=base_uri)
+    assert caught.value.exit_code == 2
+    found = load(base_url=base_url, base_uri=base_uri, kind="production")
+    assert found.kind == "production"
+
+
+@pytest.mark.parametrize(
+    "base_uri", ["https://libris-stg.kb.se/", "https://libris.kb.se.example.org/", None]
+)
+def test_other_records_on_this_machine_are_what_they_are_called(base_uri):
+    base_url = "http://127.0.0.1:9"
+    found = load(base_url=base_url, token_url=f"{base_url}/oauth/token", base_uri=base_uri)
+    assert found.kind == "test"
+
+
+def test_a_built_in_environment_cannot_become_a_tunnel():
+    """A section of its own name changes single keys; the rest is KB's."""
     with pytest.raises(ConfigError, match="production"):
-        load(base_uri="http://libris.kb.se/")
-    sandbox = load(
-        base_url="http://127.0.0.1:9",
-        token_url="http://127.0.0.1:9/oauth/token",
-        base_uri="https://libris.kb.se/",
-    )
-    assert sandbox.base_uri == "https://libris.kb.se/"
+        load("staging", base_url="http://127.0.0.1:9", base_uri="https://libris.kb.se/")
 
 
 def test_a_test_environment_may_be_treated_as_production():

@@ -77,7 +77,8 @@ def test_every_command_and_option_explains_itself(name):
 def test_choices_are_listed(name):
     for parameter in TREE[name].params:
         if isinstance(parameter.type, click.Choice):
-            assert r"\|".join(parameter.type.choices) in COMMANDS[name]
+            place = before_first_command() if set(parameter.opts) <= GLOBAL else COMMANDS[name]
+            assert r"\|".join(parameter.type.choices) in place
 
 
 @pytest.mark.parametrize("name", sorted(KEYS))

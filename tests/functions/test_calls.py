@@ -97,6 +97,8 @@ def test_a_data_file_that_the_manifest_names(bench):
         ("{'@graph': []}", "no record part and thing"),
         ("{'skip': object()}", "its answer is no JSON"),
         ("{'skip': float('nan')}", "its answer is no JSON"),
+        ("{'@graph': [{}, {'a': 1e999}]}", "its answer is no JSON"),
+        ("[{'delete': context.id, 'expect': {'a': -1e999}}]", "its answer is no JSON"),
     ],
 )
 def test_answers_that_cannot_be_used(bench, returned, says):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sqlite3
+import sys
+from contextlib import closing
 
 import pytest
 
@@ -27,6 +31,9 @@ FORBIDDEN = {
     "writes a file": "open('/tmp/written-by-a-function', 'w')",
     "writes in the job folder": "open(context.file('new.txt'), 'w')",
     "writes a file that it may read": "open(context.file('table.csv'), 'a')",
+    "empties a file that it may read": (
+        "import os; os.open(context.file('table.csv'), os.O_RDONLY | os.O_TRUNC)"
+    ),
     "removes a file that it may read": "import os; os.unlink(context.file('table.csv'))",
     "changes a file's mode": "import os; os.chmod(context.file('table.csv'), 0o777)",
     "changes a file's times": "import os; os.utime(context.file('table.csv'), (1, 1))",
@@ -127,6 +134,82 @@ def test_the_standard_library_works(bench):
         "    return {'skip': datetime.datetime(2026, 7, 1, tzinfo=zone).isoformat()}\n"
     )
     assert bench.call(text) == Skipped(reason="2026-07-01T00:00:00+02:00")
+
+
+ELSEWHERE = {"msilib", "msvcrt", "nt", "ntpath", "winreg", "winsound"}
+"""Modules of another system."""
+
+NO_SCREEN = {"idlelib", "lib2to3", "tkinter", "turtle", "turtledemo", "antigravity", "this"}
+"""Modules that need more than Python, print, or write when they are imported."""
+
+
+def test_every_module_of_the_standard_library_is_imported(bench):
+    names = sorted(
+        name
+        for name in sys.stdlib_module_names - ELSEWHERE - NO_SCREEN
+        if not name.startswith("_") and importlib.util.find_spec(name) is not None
+    )
+    text = (
+        "import importlib\n"
+        "def change(record, context):\n"
+        f"    for name in {names!r}: importlib.import_module(name)\n"
+        "    return {'skip': 'all'}\n"
+    )
+    assert bench.call(text, seconds=60, megabytes=1000) == Skipped(reason="all")
+
+
+WORK = {
+    "reads a table": "list(csv.reader(open(context.file('table.csv'), newline='')))",
+    "reads a file at once": "pathlib.Path(context.file('table.csv')).read_text()",
+    "looks for a file": "os.path.exists(context.file('nothing')), os.stat(context.file('table.csv'))",
+    "follows a path": "pathlib.Path(context.file('table.csv')).resolve()",
+    "maps a file": "mmap.mmap(os.open(context.file('table.csv'), os.O_RDONLY), 0, prot=1)[:2]",
+    "reads a database": (
+        "sqlite3.connect(f'file:{context.file(\"table.db\")}?mode=ro', uri=True)"
+        ".execute('select * from words').fetchall()"
+    ),
+    "has a database in memory": "sqlite3.connect(':memory:').executescript('create table t(a)')",
+    "knows the time": "datetime.datetime.now(), time.localtime(), time.process_time(), os.times()",
+    "knows every time zone": "len(zoneinfo.available_timezones())",
+    "waits": "time.sleep(0.001)",
+    "waits for a lock": "held = threading.Lock(); held.acquire(); held.acquire(timeout=0.01)",
+    "takes a thing out of a queue": "q = queue.SimpleQueue(); q.put(1); q.get(timeout=1)",
+    "draws lots": "random.SystemRandom().random(), secrets.token_hex(), uuid.uuid4(), os.urandom(8)",
+    "digests": "hashlib.sha256(b'x'), hashlib.new('sha3_256', b'x'), hashlib.blake2b(b'x')",
+    "packs and unpacks": "gzip.decompress(gzip.compress(b'x' * 10**5)), bz2.compress(b'x'), lzma.compress(b'x')",
+    "reads XML": "xml.etree.ElementTree.fromstring('<a><b/></a>')",
+    "computes": "decimal.Decimal(2).sqrt(), fractions.Fraction(1, 3), statistics.fmean([1, 2])",
+    "folds letters": "unicodedata.normalize('NFKD', 'å'), 'räksmörgås'.encode('idna')",
+    "asks what it runs on": "platform.platform(), os.uname(), os.cpu_count(), os.getpid()",
+    "asks for its limits": "resource.getrlimit(resource.RLIMIT_AS), resource.getrusage(0)",
+    "takes much memory and gives it back": "[bytearray(10**6) for _ in range(100)]; gc.collect()",
+    "warns, prints and logs": "print('x'); warnings.warn('x'); logging.getLogger().warning('x')",
+    "sees to an interrupt": "signal.signal(signal.SIGINT, signal.SIG_DFL)",
+    "looks at itself": "inspect.getsource(json.dumps); traceback.format_stack()",
+    "copies": "copy.deepcopy(record), pickle.loads(pickle.dumps(record))",
+}
+
+IMPORTS = (
+    "bz2, copy, csv, datetime, decimal, fractions, gc, gzip, hashlib, inspect, json, logging, lzma, "
+    "mmap, os, pathlib, pickle, platform, queue, random, resource, secrets, signal, sqlite3, "
+    "statistics, threading, time, traceback, unicodedata, uuid, warnings, xml.etree.ElementTree, "
+    "zoneinfo"
+)
+
+
+@pytest.fixture
+def working(bench):
+    with closing(sqlite3.connect(bench.folder / "table.db")) as database:
+        database.execute("create table words (word)")
+        database.commit()
+    return bench
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_a_function_s_work(working, what):
+    text = f"import {IMPORTS}\ndef change(record, context):\n    {WORK[what]}\n    return {{'skip': 'done'}}\n"
+    answer = working.call(text, files=["table.csv", "table.db"], megabytes=600)
+    assert answer == Skipped(reason="done")
 
 
 def test_imports_at_run_time_are_refused(bench):

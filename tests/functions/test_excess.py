@@ -159,6 +159,9 @@ FORGED = {
     "an answer of its own": b'{"answer": {"skip": "forged"}}\n',
     "a look without end": b'{"look": {"a": 1}}\n',
     "half a line": b'{"answer": ',
+    "no number": b'{"answer": {"@graph": [{}, {"a": NaN}]}}\n',
+    "a number without end": b'{"answer": {"@graph": [{}, {"a": 1e999}]}}\n',
+    "a number without end in an operation": b'{"answer": [{"delete": -1e999}]}\n',
 }
 
 

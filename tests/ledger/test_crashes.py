@@ -8,7 +8,15 @@ import sys
 import pytest
 
 from bulkrunner.domain.run import RunState
-from tests.support.ledgers import a_change, a_plan, new_ledger, send, start_run, store_plan
+from tests.support.ledgers import (
+    a_change,
+    a_plan,
+    begin_ledger,
+    new_ledger,
+    send,
+    start_run,
+    store_plan,
+)
 
 DYING = """
 import os, signal, sys
@@ -89,9 +97,12 @@ for first in range(1, 1001, 100):
 """
 
 
-def _process(code, *arguments):
+def _process(code, folder, *arguments):
+    begin_ledger(folder / "ledger.db")
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *map(str, (folder, *arguments))],
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

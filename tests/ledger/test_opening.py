@@ -22,7 +22,7 @@ def _open(url):
 def test_only_the_owner_may_read_the_file_and_its_companions(tmp_path, umask):
     old = os.umask(umask)
     try:
-        with new_ledger(tmp_path) as ledger:
+        with _open(ledger_url(tmp_path / "ledger.db")) as ledger:
             store_plan(ledger, a_plan(), [a_change(1)])
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     finally:
@@ -55,16 +55,16 @@ def test_an_empty_file_is_no_new_ledger(tmp_path):
     """It may have been one: whoever wants a new one removes it."""
     (tmp_path / "ledger.db").touch()
     with pytest.raises(LedgerDamaged, match="is empty") as caught:
-        new_ledger(tmp_path)
+        _open(ledger_url(tmp_path / "ledger.db"))
     assert f"rm {tmp_path / 'ledger.db'}" in caught.value.hint
     assert (tmp_path / "ledger.db").stat().st_size == 0
     (tmp_path / "ledger.db").unlink()
-    with new_ledger(tmp_path) as ledger:
+    with _open(ledger_url(tmp_path / "ledger.db")) as ledger:
         assert ledger.plans() == []
 
 
 def test_nothing_but_the_ledger_is_left_when_one_was_made(tmp_path):
-    with new_ledger(tmp_path):
+    with _open(ledger_url(tmp_path / "ledger.db")):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
 
@@ -74,7 +74,7 @@ def test_a_new_ledger_where_files_can_have_one_name_only(tmp_path, monkeypatch):
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", link)
-    with new_ledger(tmp_path) as ledger:
+    with _open(ledger_url(tmp_path / "ledger.db")) as ledger:
         assert ledger.plans() == []
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
 

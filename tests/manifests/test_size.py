@@ -84,9 +84,9 @@ def test_every_line_of_real_lists_is_accounted_for(tmp_path: Path, path: Path) -
 @pytest.mark.parametrize(
     ("name", "meanings", "most"),
     [
-        ("T_total_id.txt", "[bib, libris3]", 2),  # two numbers of a local system
+        ("T_total_id.txt", "[bib, libris3]", 5),  # two numbers of a local system, three ISSN
         ("Sha_035_uppd.txt", "bib", 20),
-        ("Sha_035_uppd.txt", "[bib, libris3]", 0),
+        ("Sha_035_uppd.txt", "[bib, libris3]", 270),  # numbers of LIBRIS III that were ISSN
     ],
 )
 def test_real_lists_of_mixed_numbers_are_read_to_the_last_line(

@@ -1,32 +1,28 @@
 """Migrations give what the tables in the code say, and ledgers of other versions are left alone."""
 
-import json
 import re
+import shutil
 import sqlite3
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
-from bulkrunner.adapters.ledger import open_ledger, upgrade
+from bulkrunner.adapters.ledger import open_ledger, opening, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
-from bulkrunner.adapters.ledger.documents import Parcel
 from bulkrunner.adapters.ledger.opening import migrations_folder
-from bulkrunner.adapters.ledger.rows import change_row
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
-from bulkrunner.adapters.ledger.stored import changes_digest
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.support.ledgers import (
+    PRODUCTION_ADDRESSES,
     SetClock,
-    a_change,
     a_plan,
     fill,
     ledger_url,
     new_ledger,
-    store_plan,
 )
 
 
@@ -42,7 +38,7 @@ def _shapes(path):
 
 
 def test_an_empty_database_becomes_what_the_code_says(tmp_path):
-    new_ledger(tmp_path).close()
+    open_ledger(ledger_url(tmp_path / "ledger.db"), clock=SetClock()).close()
     database = Database(parse_url(ledger_url(tmp_path / "ledger.db")))
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -61,25 +57,62 @@ def test_an_empty_postgresql_database_becomes_what_the_code_says(server):
     database.close()
 
 
-def test_an_older_postgresql_ledger_is_not_opened_until_it_is_upgraded(server):
+def test_an_older_postgresql_ledger_is_not_opened_until_it_is_upgraded(server, one_more_revision):
     url = server.empty("older")
-    database = Database(parse_url(url))
-    with database.write() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(migrations_folder()))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
-    database.close()
-    with pytest.raises(UsageError, match="older"):
-        open_ledger(url, clock=SetClock())
-    assert upgrade(url) == ("0005", SCHEMA_REVISION)
+    assert upgrade(url) == (None, SCHEMA_REVISION)
     with open_ledger(url, clock=SetClock()) as ledger:
         fill(ledger)
+    one_more_revision()
+    _is_upgraded_only_when_told(url)
+
+
+def test_an_older_file_is_not_opened_until_it_is_upgraded(tmp_path, one_more_revision):
+    with new_ledger(tmp_path) as ledger:
+        fill(ledger)
+    one_more_revision()
+    _is_upgraded_only_when_told(ledger_url(tmp_path / "ledger.db"))
+
+
+@pytest.fixture
+def one_more_revision(tmp_path, monkeypatch):
+    """Let the program be a later one, with a migration more than this one."""
+
+    def go_on():
+        folder = tmp_path / "migrations"
+        shutil.copytree(migrations_folder(), folder)
+        (folder / "versions" / "0002_more.py").write_text(
+            "import sqlalchemy as sa\n"
+            "from alembic import op\n"
+            "revision, down_revision = '0002', '0001'\n"
+            "def upgrade():\n"
+            "    op.add_column('plans', sa.Column('more', sa.Text()))\n"
+        )
+        monkeypatch.setattr(opening, "migrations_folder", lambda: folder)
+        monkeypatch.setattr(opening, "SCHEMA_REVISION", "0002")
+
+    return go_on
+
+
+def _is_upgraded_only_when_told(url):
+    for _ in range(2):
+        with pytest.raises(UsageError, match="older") as raised:
+            open_ledger(url, clock=SetClock())
+        assert raised.value.code == "ledger_outdated"
+    assert upgrade(url) == ("0001", "0002")
+    assert upgrade(url) == ("0002", "0002")
+    with open_ledger(url, clock=SetClock()) as ledger:
+        assert ledger.plan("p2") == a_plan(
+            "p2", environment="production", addresses=PRODUCTION_ADDRESSES, cursor=3
+        )
         assert ledger.check() == []
+        database = ledger._database
+        with database.read() as connection:
+            columns = {column["name"] for column in inspect(connection).get_columns("plans")}
+        assert "more" in columns
 
 
 def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
-    new_ledger(tmp_path).close()
+    open_ledger(ledger_url(tmp_path / "ledger.db"), clock=SetClock()).close()
     (tmp_path / "created.db").touch()
     database = Database(parse_url(ledger_url(tmp_path / "created.db")))
     with database.write() as connection:
@@ -112,27 +145,6 @@ def test_what_is_stored_survives_an_upgrade(tmp_path):
     with new_ledger(tmp_path) as ledger:
         assert ledger.plan("p1") == a_plan()
         assert ledger.check() == []
-
-
-def test_a_plan_of_the_first_ledgers_fits_its_events(tmp_path):
-    path = tmp_path / "ledger.db"
-    with new_ledger(tmp_path) as ledger:
-        plan = store_plan(ledger, a_plan(), [a_change(1), a_change(2)])
-    # What the first ledgers told of a change had no such column; an empty one is not told either.
-    connection = sqlite3.connect(path)
-    told = connection.execute("SELECT data FROM events WHERE kind = 'changes_added'").fetchone()[0]
-    connection.close()
-    with new_ledger(tmp_path) as ledger:
-        changes = list(ledger.changes(plan.id))
-        rows = [_row_of_the_first(plan.id, change) for change in changes]
-        assert json.loads(told)["rows"] == changes_digest(rows)
-        assert ledger.check() == []
-
-
-def _row_of_the_first(plan, change):
-    row = change_row(plan, change, Parcel())
-    del row["prerequisites"], row["library"]
-    return row
 
 
 def _set_revision(path, revision):

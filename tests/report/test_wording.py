@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.manifests.ids import entry
 from bulkrunner.adapters.reports.tables import SCRIPT_TEXTS
 from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
+from bulkrunner.domain.identifiers import Number
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
+from bulkrunner.services.answers import NO_REVIEWERS
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from tests.support.ledgers import START, a_plan
@@ -106,6 +110,7 @@ REASONS = [
     "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
     "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
     "Anna Ek said yes (KB 7); recorded by the operator, not signed",
+    NO_REVIEWERS,
     "the approval does not name what is looser than the built-in policy: functions = free",
     "chain intact",
 ]
@@ -264,6 +269,27 @@ def test_what_the_gates_really_say_is_put_into_swedish() -> None:
     for text in said:
         assert text
         assert SV.reason(text).lang == "sv", text
+
+
+@pytest.mark.parametrize(
+    ("text", "meanings"),
+    [
+        ("https://libris.kb.se/find?q=tove", ()),
+        ("9,78917E+12", ()),
+        ("fzr8v1sn2k3m4po", ()),
+        ("1234567", ()),
+        ("03470547", (Number.ISSN, Number.BIB)),
+        ("0347-0548", ()),
+        ("12345678901", (Number.BIB,)),
+    ],
+)
+def test_why_a_text_names_no_record_is_told_in_swedish(
+    text: str, meanings: tuple[Number, ...]
+) -> None:
+    iris = IriMap(bases=("https://libris.kb.se/",), target="")
+    worded = SV.reason(entry(1, text, iris, meanings).message)
+    assert worded.lang == "sv", worded.text
+    assert text in worded.text
 
 
 def test_every_refusal_in_the_manual_is_explained() -> None:

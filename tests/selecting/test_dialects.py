@@ -14,7 +14,7 @@ from tests.support.sandbox import EnvironmentControl, SandboxControl, running_sa
 
 NOTE = {"append": {"at": "@record.cataloguersNote", "value": "sedd"}}
 AGREED = {"reference": "KB 1", "contact": "a@example.org", "covers": ["holdings", "bibs"]}
-LEGACY, LIBRIS3 = "76000001", "9127015832"
+LEGACY, LIBRIS3 = "76000002", "9127015832"
 
 OF_BOTH = {
     "bare present id": "{id}",
@@ -22,7 +22,10 @@ OF_BOTH = {
     "record URI of staging": "https://libris-stg.kb.se/{id}",
     "thing URI": "https://libris.kb.se/{id}#it",
     "thing URI of QA": "https://libris-qa.kb.se/{id}#it",
+    "address in the cataloguing tool": "https://libris.kb.se/katalogisering/{id}",
+    "address of the data, with a query": "https://libris.kb.se/{id}/data.jsonld?embellished=false",
     "legacy URI": "http://libris.kb.se/{folder}/{legacy}",
+    "legacy URI with zeros": "http://libris.kb.se/{folder}/000{legacy}?vw=full",
     "legacy URI of the thing": "http://libris.kb.se/resource/{folder}/{legacy}",
     "bare legacy number": "{legacy}",
     "number of LIBRIS III": "libris3:{libris3}",

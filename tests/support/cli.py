@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.cli.main import main
+from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import SandboxControl
 
 
@@ -44,19 +45,22 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 @dataclass(kw_only=True)
 class Workplace:
-    """A folder with a configuration, jobs and a ledger, beside a sandbox."""
+    """A folder with a configuration, jobs and an empty ledger, beside a sandbox."""
 
     folder: Path
     sandbox: SandboxControl
     client: str = "supplier"
     variables: dict[str, str] = field(default_factory=dict)
     url: str = ""
+    ledgerless: bool = False
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "bulkrunner.toml"
         if not self.config.exists():
             self.configure()
+        if not self.url and not self.ledgerless:
+            begin_ledger(self.ledger)
 
     @property
     def ledger(self) -> Path:

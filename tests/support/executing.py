@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,17 +37,8 @@ from bulkrunner.domain.run import Owner, Run
 from bulkrunner.services.applying import Executor, Parts
 from bulkrunner.services.planning import Planner, PlanRequest
 from bulkrunner.services.verifying import Verified, Verifier
+from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import EnvironmentControl
-
-
-@cache
-def _empty_ledger() -> bytes:
-    """A new ledger's file: making one takes longer than many a test."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.db"
-        open_ledger(f"sqlite:///{path}", clock=Impatient()).close()
-        return path.read_bytes()
-
 
 _NUMBERS = itertools.count(1)
 _ISBNS = itertools.count(9786200000000)
@@ -161,8 +150,7 @@ class Rig:
         self.clock = clock or Impatient()
         self.waits = Leaping()
         ledger = folder / "ledger.db"
-        if not ledger.exists():
-            ledger.write_bytes(_empty_ledger())
+        begin_ledger(ledger)
         self.ledger: LedgerStore = open_ledger(f"sqlite:///{ledger}", clock=self.clock)
         self.environment = Environment(
             name=control.name,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
@@ -55,8 +59,26 @@ def ledger_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@cache
+def _empty_ledger() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        open_ledger(ledger_url(path), clock=SetClock()).close()
+        return path.read_bytes()
+
+
+def begin_ledger(path: Path) -> None:
+    """Put an empty ledger where there is none: to copy one is quicker than to make it."""
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(_empty_ledger())
+
+
 def new_ledger(folder: Path, clock: SetClock | None = None) -> LedgerStore:
     """Open the ledger of a folder, on whatever database the test is run with."""
+    if len(DATABASES) == 1:
+        begin_ledger(folder / "ledger.db")
     return open_ledger(place_of(folder), clock=clock or SetClock())
 
 

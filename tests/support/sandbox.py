@@ -20,11 +20,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bulkrunner.sandbox.configuration import write_configuration
-from bulkrunner.sandbox.pair import CLIENT_IDS, SandboxOptions, client_secret
+from bulkrunner.sandbox.engine import Environment
+from bulkrunner.sandbox.pair import (
+    CLIENT_IDS,
+    KINDS,
+    SandboxOptions,
+    build_environment,
+    client_secret,
+)
 from bulkrunner.sandbox.server import RunningSandbox
 
 BIBS, HOLDINGS = 60, 200
@@ -241,6 +249,15 @@ class SandboxControl:
         return found
 
 
+@cache
+def _patterns(bibs: int, holdings: int) -> dict[str, Environment]:
+    """Seed a catalogue of each size once a process; sandboxes copy it."""
+    options = SandboxOptions(bibs=bibs, holdings=holdings)
+    return {
+        kind: build_environment(options, kind, served_at="http://seed.invalid/") for kind in KINDS
+    }
+
+
 @contextmanager
 def running_sandbox(
     *, ports: dict[str, int] | None = None, **options: Any
@@ -250,7 +267,10 @@ def running_sandbox(
     Args:
         ports: by kind, where it is to be served at the addresses of an earlier one.
     """
-    chosen = SandboxOptions(**{"bibs": BIBS, "holdings": HOLDINGS, **options})
+    size = {"bibs": BIBS, "holdings": HOLDINGS, **options}
+    if size.keys().isdisjoint({"load", "data", "seed"}):
+        size["patterns"] = _patterns(size["bibs"], size["holdings"])
+    chosen = SandboxOptions(**size)
     with RunningSandbox(chosen, ports=ports) as running:
         staging, production = (
             EnvironmentControl(

@@ -35,7 +35,7 @@ SECTIONS: dict[str, tuple[str | int, ...]] = {
     "revert of a step": ("$defs", "stepRevert"),
     "before_run_of": ("$defs", "stepRevert", "properties", "before_run_of"),
     "undo of a step": ("$defs", "stepUndo"),
-    "function of a step": ("$defs", "function", "anyOf", 1),
+    "function of a step": ("$defs", "function"),
     "Changes": ("$defs", "stepChange"),
     "set of a step": ("$defs", "stepSet"),
     "append of a step": ("$defs", "stepAppend"),

@@ -22,7 +22,6 @@ from bulkrunner.adapters.ledger.rows import (
     PLAN,
     RESULT,
     RUN,
-    as_told,
     pick,
 )
 from bulkrunner.adapters.ledger.schema import plans, runs
@@ -167,9 +166,7 @@ class _Check:
         data, found = event["data"], told_of(self._plan["id"], rows)
         if found["rows"] == data["rows"]:
             return
-        for row, digest, wanted in zip(
-            rows, found["each"], data.get("each", found["each"]), strict=False
-        ):
+        for row, digest, wanted in zip(rows, found["each"], data.get("each", ()), strict=False):
             if digest != wanted:
                 yield f"change {row['number']} is not as event {event['position']} stored it"
         yield f"changes {data['first']} to {data['last']} are not as event {event['position']} stored them"
@@ -179,7 +176,7 @@ class _Check:
         for row in self._members.lines(form.APPROVALS):
             event = wanted.pop(row["event"], None)
             who = f"the answer of {row['given_by']} ({row['reference']})"
-            if event is None or event["data"]["row"] != row_digest(as_told(pick(row, APPROVAL))):
+            if event is None or event["data"]["row"] != row_digest(pick(row, APPROVAL)):
                 yield f"{who} is not as its event stored it"
                 continue
             if row["plan_digest"] != self._plan["plan_digest"]:
@@ -274,8 +271,7 @@ class _Check:
             self._members.whole(name)
         event = self._chains.exported()
         told = None if event is None else event["data"].get("report")
-        # The events of older bundles do not tell of the report.
-        if told is not None and told != self._members.head["members"][form.REPORT]:
+        if told != self._members.head["members"][form.REPORT]:
             yield "the report is not the one that the bundle was made with"
 
 

@@ -221,8 +221,7 @@ def said(error: BaseException) -> str:
 def confined(setting: Mapping[str, Any], paths: list[str]) -> dict[str, str]:
     """Confine this process; return what holds it, or what is missing."""
     sys.path.extend(paths)
-    from bulkrunner.adapters.functions import confining
-
+    confining = beside("confining")
     try:
         return {
             "confined": confining.confine(setting["files"], megabytes=setting["megabytes"]),
@@ -230,6 +229,15 @@ def confined(setting: Mapping[str, Any], paths: list[str]) -> dict[str, str]:
     except confining.CannotConfine as error:
         confining.limit(setting["megabytes"])
         return {"unconfined": str(error)}
+
+
+def beside(name: str) -> Any:
+    """Import the module of this folder alone, not the program that it belongs to."""
+    file = os.path.join(os.path.dirname(__file__), f"{name}.py")  # noqa: PTH120
+    spec = importlib.util.spec_from_file_location(f"bulkrunner_{name}", file)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
 
 
 def only_standard(sources: Mapping[str, str], folder: str) -> None:

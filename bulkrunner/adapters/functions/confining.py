@@ -1,37 +1,79 @@
 """Confines the process that it is called in: Linux' Landlock and seccomp, through their libraries.
 
-Landlock takes away every file but those that are named; seccomp takes away what has nothing to do
-with files: sockets, new processes, signals, and changes to a file's owner, mode or times.
+Landlock takes away every file but those that are named. Seccomp takes away every system call but
+those by which Python reads files, computes and knows the time: what is not listed is refused,
+whatever a later kernel adds, and a call in another architecture's form ends the process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import resource
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-FORBIDDEN = (
-    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"),
-    *("fork", "vfork", "clone", "clone3", "execve", "execveat", "unshare", "setns"),
-    *("kill", "tkill", "tgkill", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "ptrace"),
-    *("process_vm_readv", "process_vm_writev", "process_madvise", "kcmp"),
-    *("chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "truncate"),
-    *("utime", "utimes", "utimensat", "futimesat", "name_to_handle_at", "open_by_handle_at"),
-    *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
-    *("mount", "umount2", "pivot_root", "chroot", "fsopen", "open_tree", "move_mount"),
-    *("io_uring_setup", "bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key"),
-    *("request_key", "shmget", "semget", "msgget", "mq_open", "memfd_create", "inotify_init1"),
-    *("init_module", "finit_module", "delete_module", "kexec_load", "reboot", "swapon"),
-    *("settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname"),
-    *("setrlimit", "prlimit64", "setpriority", "sched_setscheduler", "sched_setaffinity"),
+ALLOWED = (
+    # Files; Landlock says which may be opened, and none can be opened to write.
+    *("read", "readv", "pread64", "preadv", "write", "writev", "lseek", "close"),
+    *("dup", "dup2", "dup3", "fstat", "stat", "lstat", "newfstatat", "statx", "getdents64"),
+    *("access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd"),
+    # Memory.
+    *("brk", "mmap", "munmap", "mremap", "mprotect"),
+    # Time and chance.
+    *("clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time"),
+    "getrandom",
+    # What the process and its system are; none of these changes it, or asks about another process.
+    *("getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "uname"),
+    *("sysinfo", "getrusage", "getrlimit", "times", "sched_yield"),
+    # How it meets signals, and its end. It can send none, to itself neither.
+    *("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall"),
+    *("exit", "exit_group"),
 )
-"""System calls that answer "not permitted"."""
+"""System calls that answer as ever, whatever their arguments."""
 
-FCHMODAT2 = 452
-"""Number of a call, the same on every architecture, that older libraries have no name for."""
+Test = tuple[int, int, int]
+"""Of one argument: its index, the bits that count, and what these have to be."""
+
+_INT = 0xFFFF_FFFF
+"""The bits of an argument that the kernel reads as an int."""
+
+_POINTER = 0xFFFF_FFFF_FFFF_FFFF
+
+_MORE_THAN_READING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | getattr(os, "O_PATH", 0)
+"""Before Linux 6.2 Landlock does not see that O_TRUNC empties a file that may only be read."""
+
+_FUTEX = _INT & ~(128 | 256)
+"""An operation on a futex without its flags (private, clock)."""
+
+
+def _one_of(index: int, *values: int, bits: int = _INT) -> tuple[tuple[Test, ...], ...]:
+    return tuple(((index, bits, value),) for value in values)
+
+
+RESTRICTED: Mapping[str, tuple[tuple[Test, ...], ...]] = {
+    "open": _one_of(1, os.O_RDONLY, bits=_MORE_THAN_READING),
+    "openat": _one_of(2, os.O_RDONLY, bits=_MORE_THAN_READING),
+    # TCGETS, TIOCGWINSZ (is it a terminal, how wide), FIONCLEX, FIOCLEX; not TIOCSTI, FIOASYNC.
+    "ioctl": _one_of(1, 0x5401, 0x5413, 0x5450, 0x5451),
+    # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC; not SETOWN and SETSIG, by which the
+    # kernel sends a signal to any process of the user.
+    "fcntl": _one_of(1, 0, 1, 2, 3, 5, 6, 1030),
+    # NORMAL to WILLNEED, DONTNEED, FREE, HUGEPAGE, NOHUGEPAGE; not HWPOISON.
+    "madvise": _one_of(2, 0, 1, 2, 3, 4, 8, 14, 15),
+    # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET.
+    "futex": _one_of(1, 0, 1, 9, 10, bits=_FUTEX),
+    # Its own limits are read and none is set; a limit set on another process can end that one.
+    "prlimit64": (((0, _INT, 0), (2, _POINTER, 0)),),
+    "sched_getaffinity": _one_of(0, 0),
+}
+"""System calls that answer as ever where all tests of one of the alternatives hold."""
+
+REFUSED = errno.EPERM
+"""What every other call answers."""
 
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo")
 """Where Python's own compiled modules find what they need."""
@@ -108,14 +150,8 @@ def _seccomp() -> Callable[[], None]:
     except (ImportError, RuntimeError) as error:
         raise CannotConfine("the library libseccomp is not installed") from error
     try:
-        rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-        refuse = pyseccomp.ERRNO(errno.EPERM)
-        for name in FORBIDDEN:
-            # A call that this architecture does not have needs no rule.
-            with contextlib.suppress(OSError, ValueError):
-                rules.add_rule(refuse, name)
-        with contextlib.suppress(OSError, ValueError):
-            rules.add_rule(refuse, FCHMODAT2)
+        rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(REFUSED))
+        allow(rules)
     except OSError as error:
         raise CannotConfine(f"seccomp cannot be used: {error}") from error
 
@@ -126,3 +162,21 @@ def _seccomp() -> Callable[[], None]:
             raise CannotConfine(f"seccomp cannot be used: {error}") from error
 
     return load
+
+
+def allow(rules: Any) -> None:
+    """Let the listed calls pass a filter that refuses."""
+    import pyseccomp
+
+    for name, alternatives in (*((name, ((),)) for name in ALLOWED), *RESTRICTED.items()):
+        for tests in alternatives:
+            # A call that this architecture or this library does not know stays refused.
+            with contextlib.suppress(OSError, ValueError):
+                rules.add_rule(
+                    pyseccomp.ALLOW,
+                    name,
+                    *(
+                        pyseccomp.Arg(index, pyseccomp.MASKED_EQ, bits, value)
+                        for index, bits, value in tests
+                    ),
+                )

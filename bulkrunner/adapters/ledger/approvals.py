@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import ORIGIN, append_main, read_head, row_digest
 from bulkrunner.adapters.ledger.columns import digest_bytes
-from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, as_told, pick
+from bulkrunner.adapters.ledger.rows import APPROVAL, approval_of, approval_row, pick
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, approvals, events
 from bulkrunner.domain.gates import Approval
 
@@ -24,7 +24,7 @@ class Approvals(Part):
         row = approval_row(approval)
         kind = "approved" if approval.approved else "rejected"
         with self._database.write() as connection:
-            data = {"plan": approval.plan, "row": row_digest(as_told(pick(row, APPROVAL)))}
+            data = {"plan": approval.plan, "row": row_digest(pick(row, APPROVAL))}
             event = append_main(connection, kind, data, at=self._clock.now())
             connection.execute(insert(approvals).values(**row, event=event))
 

@@ -23,9 +23,6 @@ from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
 from bulkrunner.adapters.ledger.columns import Instant, digest_text
 from bulkrunner.adapters.ledger.facts import Facts
 from bulkrunner.adapters.ledger.lines import line_faults
-from bulkrunner.adapters.ledger.rows import (
-    as_told,
-)
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     chains,
@@ -238,7 +235,7 @@ def _rows_of(
     return {
         tuple(row[width + 1 :]): (
             row[width],
-            row_digest(as_told(dict(zip(subject.columns, row[:width], strict=True)))),
+            row_digest(dict(zip(subject.columns, row[:width], strict=True))),
         )
         for row in connection.execute(query).all()
     }

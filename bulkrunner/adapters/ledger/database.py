@@ -9,17 +9,31 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    QueuePool,
+    Table,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.util import LRUCache
 
 from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process to finish its own."""
@@ -91,20 +105,26 @@ class Database:
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves rows that are already there as they are."""
-        if self.is_sqlite:
-            return sqlite.insert(table).on_conflict_do_nothing()
-        return postgresql.insert(table).on_conflict_do_nothing()
+        return self._insert(table).on_conflict_do_nothing()
 
     def upsert(self, table: Table) -> Insert:
         """Return an insert that replaces all but the key of a row that is already there."""
         if table.name not in self._upserts:
             keys = list(table.primary_key.columns)
             names = [column.name for column in table.columns if column not in keys]
-            statement = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+            statement = self._insert(table)
             self._upserts[table.name] = statement.on_conflict_do_update(
                 index_elements=keys, set_={name: statement.excluded[name] for name in names}
             )
         return self._upserts[table.name]
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        # Takes long to import, and most ledgers are files.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table)
 
     def damages(self, connection: Connection) -> list[str]:
         """Return what the database itself finds wrong with its file and its references."""
@@ -245,21 +265,32 @@ def _is_server(url: URL) -> bool:
     return url.get_backend_name() != "sqlite"
 
 
+_STATEMENTS: LRUCache[Any, Any] = LRUCache(500)
+"""Compiled statements of every ledger's file in this process."""
+
+
+@cache
+def _file_dialect(driver: str) -> Dialect:
+    """Return the dialect of all files: a statement is compiled once for each dialect."""
+    engine = create_engine(f"{driver}://")
+    engine.connect().close()
+    engine.dispose()
+    return engine.dialect
+
+
 def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> Engine:
     try:
         if file is None:
             return create_engine(url, pool_pre_ping=True)
-        engine = create_engine(
-            url,
-            creator=lambda: file.connect(BUSY_SECONDS),
-            pool_size=8,
-            max_overflow=64,
-        )
+        dialect = _file_dialect(url.drivername)
     except (ImportError, NoSuchModuleError):
         raise ConfigError(
             f"the driver for {url.drivername} is not installed",
             hint="pip install 'bulkrunner[cluster]' brings the one for PostgreSQL",
         ) from None
+    connect: Any = partial(file.connect, BUSY_SECONDS)
+    pool = QueuePool(connect, pool_size=8, max_overflow=64, dialect=dialect)
+    engine = Engine(pool, dialect, url, execution_options={"compiled_cache": _STATEMENTS})
     event.listen(engine, "connect", partial(_prepare, synchronous))
     event.listen(engine, "begin", _begin)
     return engine

@@ -20,7 +20,6 @@ from bulkrunner.adapters.ledger.chain import (
 )
 from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.rows import CHANGE
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
@@ -60,7 +59,7 @@ class Snapshot:
     def changes(self) -> Iterator[tuple[Exported, dict[str, Document]]]:
         """Yield the changes in plan order, each with its documents by digest."""
         c = planned_changes.c
-        query = select(*(c[name] for name in CHANGE)).where(c.plan == self._plan)
+        query = select(planned_changes).where(c.plan == self._plan)
         names = ("before", "after", "predicted")
         for page in self._pages(query.order_by(c.number), planned_changes, "number"):
             yield from self._with_documents(page, names)

@@ -22,7 +22,7 @@ from bulkrunner.adapters.ledger.schema import (
 )
 
 ALSO = "also"
-"""Key of an event's data; the events of the first ledgers have none."""
+"""Key of an event's data."""
 
 TOTALS = "totals"
 """Key of the columns of ``clients`` in an event about one of its uses."""
@@ -99,8 +99,6 @@ class Facts:
             return
         if kind == "moved":
             self._work.pop(event.chain, None)
-            if ALSO not in data:
-                self._told.pop((runs.name, (event.chain,)), None)
         facts = _order(kind, data) | data.get(ALSO, {})
         self._note(runs, {"id": event.chain}, event, facts)
 
@@ -157,7 +155,7 @@ _WHAT = {
 
 
 def _order(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an order from elsewhere has set; old events say it by their kinds."""
+    """Return what an event has set, where its kind says so."""
     match kind:
         case "paused" | "pause_lifted":
             return {"paused": kind == "paused", "ordered_by": data["by"]}

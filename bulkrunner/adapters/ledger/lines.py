@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, select
 
 from bulkrunner.adapters.ledger.chain import row_digest
-from bulkrunner.adapters.ledger.facts import ALSO
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     events,
@@ -51,11 +50,9 @@ class _OfPlan:
     """What events say of a plan.
 
     Attributes:
-        whole: whether nothing of it was stored before events told of these rows.
         pages: by step: the events that stored its records; kept: the one that ended it.
     """
 
-    whole: bool = False
     pages: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     kept: dict[int, dict[str, Any]] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -63,7 +60,7 @@ class _OfPlan:
     def take(self, kind: str, data: dict[str, Any]) -> None:
         match kind:
             case "plan_begun":
-                self.whole = ALSO in data
+                pass
             case "selection_begun":
                 self.pages[data["step"]] = []
             case "selected":
@@ -114,8 +111,7 @@ class _PlanCheck:
             yield from self._pages(selected, "position", pages, step=step)
         yield from self._kept()
         yield from self._pages(input_lines, "place", self._told.lines)
-        if self._told.whole:
-            yield from self._strangers()
+        yield from self._strangers()
 
     def _pages(
         self, table: Table, key: str, pages: Sequence[Mapping[str, Any]], **of: int

@@ -51,7 +51,7 @@ from bulkrunner.errors import UsageError
 T = TypeVar("T")
 
 
-_REPLACED = [name for name in CHANGE if name not in ("plan", "number", "batch")]
+_REPLACED = [name for name in CHANGE if name not in ("plan", "number")]
 
 
 class Plans(Part):
@@ -136,11 +136,6 @@ class Plans(Part):
                 select(c.batch).where(c.plan == plan, c.number.in_(numbers[start : start + PAGE]))
             )
         }
-        if None in batches:
-            raise UsageError(
-                f"plan {plan} was begun by an older program, which cannot be gone on with here",
-                hint="make a new plan",
-            )
         for batch in sorted(batches):
             whole = connection.execute(
                 select(planned_changes).where(c.plan == plan, c.batch == batch).order_by(c.number)

@@ -40,8 +40,6 @@ PLAN = tuple(
 )
 """Columns of a plan that change only together with an event."""
 
-_APPROVAL_LATER = ("conditions", "head", "language", "signature", "signer", "signing_key")
-
 APPROVAL = (
     "plan",
     "plan_digest",
@@ -52,26 +50,13 @@ APPROVAL = (
     "statements",
     "recorded_by",
     "recorded_at",
-    *_APPROVAL_LATER,
+    "conditions",
+    "head",
+    "language",
+    "signature",
+    "signer",
+    "signing_key",
 )
-
-LATER = frozenset(
-    {
-        "prerequisites",
-        "origins",
-        "library",
-        *_APPROVAL_LATER,
-        "step",
-        "parts",
-        "made",
-        "place",
-        "wish",
-    }
-)
-"""Columns that the first ledgers did not have."""
-
-NOT_TOLD = frozenset({"batch"})
-"""Columns of changes that events do not cover."""
 
 RESULT = (
     "change",
@@ -92,21 +77,13 @@ CLIENT_USE = ("environment", "client", "use", "first_used_at")
 CLIENT_RETIRED = ("environment", "client", "retired_at", "retired_by")
 """Columns of a client that say that it is used no more."""
 
-CHANGE = tuple(column.name for column in planned_changes.c)
+CHANGE = tuple(column.name for column in planned_changes.c if column.name != "batch")
+"""Columns of a change that its event covers; ``batch`` says which event that is."""
 
 
 def pick(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return the named values only."""
     return {name: values[name] for name in names}
-
-
-def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without columns that came later and are empty, as events before them knew it."""
-    return {
-        name: value
-        for name, value in row.items()
-        if name not in NOT_TOLD and (name not in LATER or value is not None)
-    }
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
@@ -27,8 +27,8 @@ from bulkrunner.adapters.ledger.rows import (
     run_row,
 )
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
-from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.ports import Ended, LaterWrite, WorkItem
+from bulkrunner.domain.plan import WRITING, Action, record_key
+from bulkrunner.domain.ports import Created, Ended, LaterWrite, WorkItem
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -257,6 +257,17 @@ class Runs(Part):
                     found.setdefault(row.written, []).append(write)
         return found
 
+    def created(self, runs: Sequence[str], records: Collection[str]) -> Mapping[str, Created]:
+        """Return, of these records, those that the runs have created."""
+        found: dict[str, Created] = {}
+        with self._database.read() as connection:
+            for run in runs:
+                for row in connection.execute(_created(run)):
+                    if row.record in records:
+                        wish = row.wish or row.operation_digest
+                        found[row.record] = Created(run=run, number=row.change, wish=wish)
+        return found
+
     def void_stop(self, run: str, *, reason: str) -> None:
         """Forget a stop that nobody is left to obey; nothing where another was asked for since."""
         same = (runs.c.id == run) & (runs.c.stop_request == reason)
@@ -402,26 +413,46 @@ def _changes_of(run: Row[Any], after: int, *, backwards: bool = False) -> Select
     )
 
 
-def _later(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
+def _created(run: str) -> Select[Any]:
     change = and_(
         planned_changes.c.plan == runs.c.plan, planned_changes.c.number == results.c.change
     )
-    written = func.coalesce(results.c.record, planned_changes.c.record)
     return (
         select(
-            written.label("written"),
+            results.c.record,
+            results.c.change,
+            planned_changes.c.wish,
+            planned_changes.c.operation_digest,
+        )
+        .join_from(runs, results, results.c.run == runs.c.id)
+        .join(planned_changes, change)
+        .where(
+            runs.c.id == run,
+            results.c.outcome == Outcome.APPLIED.value,
+            planned_changes.c.action == Action.CREATE.value,
+        )
+    )
+
+
+def _later(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
+    """By the targets of the changes, which are indexed: no later run creates an old record."""
+    keys = {record_key(record) for record in records}
+    planned = and_(planned_changes.c.plan == runs.c.plan, planned_changes.c.target_key.in_(keys))
+    ended = and_(results.c.run == runs.c.id, results.c.change == planned_changes.c.number)
+    return (
+        select(
+            planned_changes.c.record.label("written"),
             runs.c.id,
             runs.c.job,
             results.c.etag,
             planned_changes.c.action,
         )
-        .join_from(runs, results, results.c.run == runs.c.id)
-        .join(planned_changes, change)
+        .join_from(runs, planned_changes, planned)
+        .join(results, ended)
         .where(
             runs.c.environment == mine.environment,
             runs.c.seq > mine.seq,
             results.c.outcome == Outcome.APPLIED.value,
-            written.in_(records),
         )
         .order_by(runs.c.seq, results.c.change)
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from bulkrunner.adapters.ledger.base import PAGE
 from bulkrunner.adapters.ledger.chain import row_digest
 from bulkrunner.adapters.ledger.documents import damaged, first_damaged
-from bulkrunner.adapters.ledger.rows import CHANGE, as_told
+from bulkrunner.adapters.ledger.rows import CHANGE, pick
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     compactions,
@@ -41,13 +41,13 @@ def told_of(plan: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "first": rows[0]["number"],
         "last": rows[-1]["number"],
         "rows": changes_digest(rows),
-        "each": [row_digest(as_told(row))[:_SHORT] for row in rows],
+        "each": [row_digest(pick(row, CHANGE))[:_SHORT] for row in rows],
     }
 
 
 def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the digest by which an event knows the changes that were added with it."""
-    return row_digest({str(row["number"]): as_told(row) for row in rows})
+    return row_digest({str(row["number"]): pick(row, CHANGE) for row in rows})
 
 
 def content_faults(connection: Connection) -> Iterator[str]:
@@ -203,13 +203,13 @@ def _rows(connection: Connection, told: _Told) -> Sequence[Row[Any]]:
 
 def _misfit(told: _Told, page: Sequence[Row[Any]]) -> Iterator[str]:
     plan, first, last, position, data = told
-    rows = [{name: getattr(row, name) for name in CHANGE} for row in page]
+    rows = [dict(row._mapping) for row in page]
     if changes_digest(rows) == data["rows"]:
         for row in rows:
-            if row["batch"] not in (None, first):
+            if row["batch"] != first:
                 yield f"change {row['number']} of plan {plan} is put with others than it was"
         return
-    there = {row["number"]: row_digest(as_told(row))[:_SHORT] for row in rows}
+    there = {row["number"]: row_digest(pick(row, CHANGE))[:_SHORT] for row in rows}
     for number, digest in zip(range(first, last + 1), data.get("each", ()), strict=False):
         if number not in there:
             yield f"change {number} of plan {plan} is gone"

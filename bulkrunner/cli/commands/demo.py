@@ -8,20 +8,12 @@ from bulkrunner.cli.options import Invocation, global_options
 
 
 @click.command()
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(["sv", "en"]),
-    default="sv",
-    show_default=True,
-    help="Language of the report.",
-)
 @global_options
-def demo(invocation: Invocation, language: str) -> None:
+def demo(invocation: Invocation) -> None:
     """Take a real job the whole road on the embedded sandbox, in a temporary folder."""
     from bulkrunner.cli.demonstration import Demonstration
 
-    told = Demonstration(invocation.say, language=language).run()
+    told = Demonstration(invocation.say, language=invocation.language or "sv").run()
     invocation.document.update(
         report=str(told.report),
         folder=str(told.folder),

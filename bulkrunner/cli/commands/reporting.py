@@ -26,14 +26,6 @@ FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
     help="Form of the report  [default: html; md with --diff]",
 )
 @click.option(
-    "--lang",
-    "language",
-    type=click.Choice(["sv", "en"]),
-    default="sv",
-    show_default=True,
-    help="Language of the report; the page can be switched.",
-)
-@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
@@ -46,12 +38,12 @@ def report(
     *,
     diff: bool,
     form: str | None,
-    language: str,
     out: Path | None,
 ) -> None:
     """Write what the reviewer at KB reads, of a plan or a run; or what changed between two plans."""
     from bulkrunner.bootstrap import Program
 
+    language = invocation.language or "sv"
     wanted = 2 if diff else 1
     if len(ids) != wanted:
         raise UsageError(

@@ -17,7 +17,13 @@ from bulkrunner.domain.places import (
     forbidden,
     parse_place,
 )
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import (
+    Document,
+    components_below,
+    objects_in,
+    record_part,
+    thing_part,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +91,8 @@ def _with_components(document: Document) -> Iterator[Here]:
 
 
 def _components(here: Here) -> Iterator[Here]:
-    for path, node in _objects_in(here.node.get("hasComponent"), (*here.path, "hasComponent")):
-        inner = Here(path=path, node=node)
-        yield inner
-        yield from _components(inner)
-
-
-def _objects_in(value: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield an object, or the objects of a list, however the value is written."""
-    if isinstance(value, dict):
-        yield path, value
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _objects_in(item, (*path, index))
+    for path, node in components_below(here.node, here.path):
+        yield Here(path=path, node=node)
 
 
 def _each(document: Document, place: Place) -> Iterator[Here]:
@@ -105,7 +100,7 @@ def _each(document: Document, place: Place) -> Iterator[Here]:
     if place.steps[0] in root.kept:
         raise forbidden(place.text)
     for path, value in spots(root.node, root.path, place.steps):
-        for inner, node in _objects_in(value, path):
+        for inner, node in objects_in(value, path):
             yield Here(path=inner, node=node)
 
 
@@ -118,7 +113,7 @@ def _anywhere(document: Document) -> Iterator[Here]:
 
 
 def _inside(value: Any, path: Path) -> Iterator[Here]:
-    for inner, node in _objects_in(value, path):
+    for inner, node in objects_in(value, path):
         yield Here(path=inner, node=node)
         for key, item in node.items():
             yield from _inside(item, (*inner, key))

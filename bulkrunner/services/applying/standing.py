@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bulkrunner.domain.answers import Found
-from bulkrunner.domain.decisions import Decision, by_and_when, refused
-from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
+from bulkrunner.domain.decisions import Decision, Version, by_and_when, refused
+from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.run import Result
+from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.transfers import takes_away
 from bulkrunner.services.applying.canary import PREREQUISITE
 from bulkrunner.services.applying.frame import Frame
+from bulkrunner.services.written import Search
 
 MAX_HOPS = 20
 """Deletions that wait for each other, one merged into the next, that are followed."""
@@ -30,7 +32,7 @@ def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
         answer = frame.catalogue.read(record)
         if not isinstance(answer, Found):
             return _refusal(saved, f"{record}, which is not there any more")
-        if not _is_as_left(saved, result, answer):
+        if not _is_as_left(frame, saved, result, answer):
             facts = by_and_when(answer.document)
             who = f"{facts['by'] or 'somebody'} at {facts['when']}"
             return _refusal(saved, f"{record}, which was edited by {who} since")
@@ -59,21 +61,16 @@ def _says_what_stood(saved: PlannedChange) -> bool:
     return saved.made is not None or saved.before_fingerprint is not None
 
 
-def _is_as_left(saved: PlannedChange, result: Result, found: Found) -> bool:
-    """Tell whether a record is as the run left it, or as the plan found it."""
+def _is_as_left(frame: Frame, saved: PlannedChange, result: Result, found: Found) -> bool:
+    """Return True if a record is as the run left it, or as the plan found it."""
     if saved.kind == "bib":
         return True
-    document = found.document
     if saved.action is Action.UNCHANGED:
         known = saved.before_fingerprint
-        return known is None or before_fingerprint(document) == known
-    if result.etag and found.etag == result.etag:
-        return True
-    if saved.action is Action.CREATE:
-        left = create_fingerprint(result.stored) if result.stored else saved.after_fingerprint
-        return create_fingerprint(document) == left
-    left = before_fingerprint(result.stored) if result.stored else saved.after_fingerprint
-    return before_fingerprint(document) == left
+        return known is None or before_fingerprint(found.document) == known
+    left = Left.by(saved, result, frame.active_sigel)
+    newest = Version(document=found.document, etag=found.etag)
+    return Search(frame.catalogue).is_as_left(found.record, left, newest)
 
 
 def _refusal(saved: PlannedChange, what: str) -> Decision:

@@ -143,7 +143,7 @@ class Acting(Taking):
         if action.version is not None:
             old = self._states.version(known.record, action.version)
         else:
-            old = self._states.before(known, now, action.job, action.effect_digest)
+            old = self._states.before(known, action.job, action.effect_digest)
         if isinstance(old, Refusal):
             return old
         if held_by(old) != held_by(now):

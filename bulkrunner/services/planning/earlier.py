@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from bulkrunner.domain.answers import Found
-from bulkrunner.domain.fingerprint import before_fingerprint
+from bulkrunner.domain.decisions import Version
 from bulkrunner.domain.job import Operation, Unreadable
 from bulkrunner.domain.plan import Made, Plan, left_key
-from bulkrunner.domain.ports import CatalogueReader, Ledger
-from bulkrunner.domain.records import last_modifier, modified
+from bulkrunner.domain.ports import CatalogueReader, LaterWrite, Ledger
+from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settling import MAX_VERSIONS
 from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore
 from bulkrunner.services.planning.undoing import Undone
 
 Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
 """What is resolved to planned changes; a line that is left out comes to none."""
-
-MAX_VERSIONS = 20
-"""Versions of a record that are looked through for the one that a run stored."""
 
 
 class EarlierRuns:
@@ -41,6 +40,10 @@ class EarlierRuns:
         found = self._ledger.made(self._plans, [digest])
         return None if digest in self._undone.among(found) else found.get(digest)
 
+    def later_than(self, run: str, record: str) -> Sequence[LaterWrite]:
+        """Return what runs after this one applied to a record, oldest first."""
+        return self._ledger.written_later(run, [record]).get(record, ())
+
     def deleted(self, bib: str, sigel: str) -> str | None:
         """Return the library's holding on a bib that a run of the job has deleted."""
         key = left_key(bib, sigel)
@@ -59,22 +62,13 @@ def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_
     Raises:
         CatalogueUnreachable: the environment does not answer.
     """
-    if _is_version(newest, made, active_sigel):
+    left = Left.by_earlier(made, active_sigel)
+    if left.is_ours(Version(document=newest.document, etag=newest.etag), None):
         return True
     for back in range(2, MAX_VERSIONS + 1):
         answer = reader.read_version(newest.record, -back)
         if not isinstance(answer, Found):
             return False
-        if _is_version(answer, made, active_sigel):
+        if left.is_ours(Version(document=answer.document, etag=answer.etag), None):
             return True
     return False
-
-
-def _is_version(found: Found, made: Made, active_sigel: str) -> bool:
-    if last_modifier(found.document) != active_sigel:
-        return False
-    if made.stored_modified is not None:
-        return modified(found.document) == made.stored_modified
-    if found.etag and found.etag == made.etag:
-        return True
-    return before_fingerprint(found.document) == made.after_fingerprint

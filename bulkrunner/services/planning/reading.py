@@ -161,13 +161,13 @@ class Reading:
             return Refusal(
                 code="library_unresolved",
                 message=f"the library {sigel} has no record in this environment",
-                hint="the server would answer 204 and store nothing; ask KB",
+                hint="the server would answer 204 to an update and store nothing; ask KB",
             )
         if bib is None:
             return Refusal(
                 code="bib_unresolved",
                 message=f"itemOf {iri or '(absent)'} does not resolve in this environment",
-                hint="the server would answer 204 and store nothing",
+                hint="the server would answer 204, and neither save nor delete it",
             )
         return None
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bulkrunner.domain.answers import Found, Gone
 from bulkrunner.domain.created import created_number
-from bulkrunner.domain.decisions import by_and_when
+from bulkrunner.domain.decisions import Version
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Create, Creates
 from bulkrunner.domain.operations import Refusal, build_create
@@ -21,11 +21,19 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
-from bulkrunner.domain.undo import Restore, again_key, changed_paths, restored, without_own_id
+from bulkrunner.domain.undo import (
+    Restore,
+    again_key,
+    as_stored,
+    changed_paths,
+    restored,
+    without_own_id,
+)
 from bulkrunner.services.planning.again import Again
 from bulkrunner.services.planning.drafting import Fields
 from bulkrunner.services.planning.refusing import FAILED
 from bulkrunner.services.planning.resolving import Resolver
+from bulkrunner.services.planning.states import changed_since
 from bulkrunner.services.planning.steps import (
     Creation,
     Draft,
@@ -38,6 +46,7 @@ from bulkrunner.services.planning.steps import (
     made_earlier,
 )
 from bulkrunner.services.planning.view import Look
+from bulkrunner.services.written import Search, by_a_later_run
 
 
 class Restorer(Resolver):
@@ -103,19 +112,22 @@ class Restorer(Resolver):
         demand(_kept(before, wish))
         old = before or {}
         fingerprint = before_fingerprint(now)
-        if not wish.is_as_left(now):
+        if not self._is_as_left(wish, found):
             if fingerprint == before_fingerprint(old):
                 return _already("the record has its old content already", fingerprint)
-            raise Refused(_changed_since(wish, now))
+            raise Refused(self._changed_since(wish, found))
         again = Again.of(old, look, self._iris)
         known.waits = again.numbers
-        after = restored(now, again.led(old))
+        after = restored(now, again.led(as_stored(old, wish.change.after, now)))
         demand(self._may_become(after, known.kind or ""))
         self.make_way(task, after, known, look)
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
         if wanted == fingerprint:
-            return _already("the run left no difference", fingerprint)
+            left = "the run left no difference"
+            if fingerprint != before_fingerprint(old):
+                left += " but what the server tidies by itself, and would tidy again"
+            return _already(left, fingerprint)
         return {
             "action": Action.UPDATE,
             "after": after,
@@ -136,9 +148,10 @@ class Restorer(Resolver):
                 raise
             if made is not None:
                 return made_earlier(known, made)
-            return _already("somebody has deleted what the run created", None)
-        if not wish.is_as_left(found.document):
-            raise Refused(_changed_since(wish, found.document))
+            who = by_a_later_run(self._earlier_runs.later_than(wish.run, wish.record), None)
+            return _already(f"somebody has deleted what the run created{who}", None)
+        if not self._is_as_left(wish, found):
+            raise Refused(self._changed_since(wish, found))
         return self._delete(known, Removal(operation=known.operation))
 
     # --- a delete ----------------------------------------------------------------------------
@@ -151,7 +164,7 @@ class Restorer(Resolver):
         if isinstance(answer, Found):
             there = before_fingerprint(answer.document)
             if there != before_fingerprint(document):
-                raise Refused(_changed_since(wish, answer.document))
+                raise Refused(self._changed_since(wish, answer))
             return _already("somebody has brought the record back", there)
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
@@ -175,6 +188,16 @@ class Restorer(Resolver):
         bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
         hung = replace(task, ref=bib)
         return self._hold(hung, lambda _: creation, known, look, again.waits)
+
+    # --- as the run left it ------------------------------------------------------------------
+
+    def _is_as_left(self, wish: Restore, found: Found) -> bool:
+        newest = Version(document=found.document, etag=found.etag)
+        return Search(self._reader).is_as_left(wish.record, wish.left(), newest)
+
+    def _changed_since(self, wish: Restore, found: Found) -> Refusal:
+        later = self._earlier_runs.later_than(wish.run, wish.record)
+        return changed_since(wish.run, found, by_a_later_run(later, found.etag))
 
 
 def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
@@ -237,16 +260,6 @@ def _kept(document: Document | None, wish: Restore) -> Refusal | None:
         code="no_document",
         message=f"the ledger does not hold what {wish.record} was before run {wish.run}",
         hint="restore it by hand",
-    )
-
-
-def _changed_since(wish: Restore, now: Document) -> Refusal:
-    facts = by_and_when(now)
-    return Refusal(
-        code="changed_since",
-        message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, after run {wish.run}; "
-        "it is not overwritten",
-        hint="look at the record and restore it by hand where that is right",
     )
 
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from bulkrunner.domain.answers import Found
-from bulkrunner.domain.decisions import by_and_when
+from bulkrunner.domain.answers import Found, Gone
+from bulkrunner.domain.decisions import Version, by_and_when
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader, Ledger
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.run import Outcome
-from bulkrunner.domain.undo import Restore
+from bulkrunner.domain.run import Outcome, Run
+from bulkrunner.domain.undo import Restore, as_stored
 from bulkrunner.services.planning.steps import Known
+from bulkrunner.services.written import Search, by_a_later_run
 
 _NOWHERE = Source(file="")
 
 
-def _follows(later: Restore, earlier: Restore) -> bool:
-    """Tell whether a run found what the one before had left, or what that one had found."""
-    then, first = later.change.before, earlier.change.before
-    if then is None or first is None:
-        return False
-    return earlier.is_as_left(then) or before_fingerprint(then) == before_fingerprint(first)
+def changed_since(run: str, found: Found, who: str) -> Refusal:
+    """Return that a record is not as a run left it.
+
+    Args:
+        run: that changed it.
+        found: as it is now.
+        who: the later run of the ledger that did it, as ``by_a_later_run`` says.
+    """
+    facts = by_and_when(found.document)
+    return Refusal(
+        code="changed_since",
+        message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, after run {run}{who}; "
+        "it is not overwritten",
+        hint="look at the record and restore it by hand where that is right",
+    )
 
 
 class States:
@@ -41,6 +52,7 @@ class States:
         self._reader = reader
         self._ledger = ledger
         self._plan = plan
+        self._search = Search(reader)
 
     def version(self, record: str, number: int) -> Document | Refusal:
         """Return a version of a record, or why there is none.
@@ -51,64 +63,110 @@ class States:
         answer = self._reader.read_version(record, number)
         if isinstance(answer, Found):
             return answer.document
+        if isinstance(answer, Gone):
+            return Refusal(
+                code="version_deleted",
+                message=f"version {number} of the record is its deletion, which has no content",
+                hint="name the version before it, or use delete where the record is to go",
+            )
         return Refusal(
             code="no_version",
             message=f"the record has no version {number}",
             hint="-2 is the one before the newest, 0 the first",
         )
 
-    def before(self, known: Known, now: Document, job: str, effect: str) -> Document | Refusal:
+    def before(self, known: Known, job: str, effect: str) -> Document | Refusal:
         """Return what a record was before the runs of a job, or why that is not brought back.
 
         Args:
-            known: the record.
-            now: as it is now.
+            known: the record, as the catalogue has it.
             job: id of the job.
             effect: digest of its manifest.
         """
-        found = [
-            restore
+        runs = [
+            (run, plan.active_sigel)
             for plan in self._ledger.plans(job=job, environment=self._plan.environment)
             if plan.effect_digest == effect and plan.addresses == self._plan.addresses
-            if (restore := self._applied(plan, known.record)) is not None
+            for run in self._ledger.runs(plan=plan.id)
+            if run.started_at <= self._plan.created_at
         ]
-        if not found:
-            return Refusal(
-                code="not_changed",
-                message=f"no run of {job} here has changed it",
-                hint="take it off the list",
-            )
-        newest, first = found[0], found[-1]
-        if not newest.is_as_left(now):
-            facts = by_and_when(now)
+        done = [one for run in runs if (one := self._applied(*run, known.record)) is not None]
+        if not done:
+            return self._not_changed(job, [run.id for run, _ in runs], known.record)
+        newest, first = done[0], done[-1]
+        if newest.change.action is Action.DELETE:
             return Refusal(
                 code="changed_since",
-                message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, "
-                f"after run {newest.run}; it is not overwritten",
-                hint="look at the record and restore it by hand where that is right",
+                message=f"run {newest.run} of {job} deleted it, and somebody brought it back; "
+                "it is not overwritten",
+                hint="name a version instead, or restore it by hand",
             )
-        if any(not _follows(*two) for two in pairwise(found)):
+        now = Found(
+            environment=self._plan.environment,
+            record=known.record,
+            iri="",
+            document=known.before or {},
+            etag=known.etag or "",
+        )
+        if not self._search.is_as_left(known.record, newest.left(), _version(now)):
+            later = self._ledger.written_later(newest.run, [known.record])
+            return changed_since(
+                newest.run, now, by_a_later_run(later.get(known.record, ()), now.etag)
+            )
+        if any(not self._follows(later, earlier, now) for later, earlier in pairwise(done)):
             return Refusal(
                 code="changed_since",
                 message=f"somebody edited it between the runs of {job}; "
                 "what it was before the first one is not brought back over that",
                 hint="name a version instead, or restore it by hand",
             )
-        return first.wanted() or Refusal(
-            code="no_document",
-            message=f"the ledger does not hold what it was before run {first.run}",
-            hint="restore it by hand",
+        old = first.wanted()
+        if old is None:
+            return Refusal(
+                code="no_document",
+                message=f"the ledger does not hold what it was before run {first.run}",
+                hint="restore it by hand",
+            )
+        content: Document = as_stored(old, newest.change.after, now.document)
+        return content
+
+    def _applied(self, run: Run, sigel: str, record: str) -> Restore | None:
+        """Return what a run did to a record that was there before it."""
+        key = record_key(record)
+        change = self._ledger.changes_of(run.plan, [key]).get(key)
+        if change is None or change.action not in (Action.UPDATE, Action.DELETE):
+            return None
+        result = self._ledger.result_of(run.id, change.number)
+        if result.outcome is not Outcome.APPLIED:
+            return None
+        return Restore(source=_NOWHERE, run=run.id, change=change, result=result, sigel=sigel)
+
+    def _not_changed(self, job: str, runs: Sequence[str], record: str) -> Refusal:
+        created = self._ledger.created(runs, {record}).get(record)
+        if created is not None:
+            return Refusal(
+                code="version_deleted",
+                message=f"run {created.run} of {job} created it; before that there was no record",
+                hint="to delete it: bulkrunner undo, or a job with delete",
+            )
+        return Refusal(
+            code="not_changed",
+            message=f"no run of {job} here has changed it",
+            hint="take it off the list",
         )
 
-    def _applied(self, plan: Plan, record: str) -> Restore | None:
-        """Return the update of a record that a plan's runs applied."""
-        change = self._ledger.changes_of(plan.id, [record_key(record)]).get(record_key(record))
-        if change is None or change.action is not Action.UPDATE:
-            return None
-        for run in self._ledger.runs(plan=plan.id):
-            if run.started_at > self._plan.created_at:
-                continue
-            result = self._ledger.result_of(run.id, change.number)
-            if result.outcome is Outcome.APPLIED:
-                return Restore(source=_NOWHERE, run=run.id, change=change, result=result)
-        return None
+    def _follows(self, later: Restore, earlier: Restore, now: Found) -> bool:
+        """Return True if a run found what the one before had left, or what that one had found."""
+        then, first = later.change.before, earlier.change.before
+        if then is None or first is None:
+            return False
+        if before_fingerprint(then) == before_fingerprint(first):
+            return True
+        left, found = earlier.left(), Version(document=then, etag=later.change.etag or "")
+        if left.is_known(found):
+            return True
+        return left.is_as_left(found, self._search.written(now.record, left, _version(now)).version)
+
+
+def _version(found: Found) -> Version:
+    return Version(document=found.document, etag=found.etag)

@@ -69,15 +69,15 @@ class Undoing:
         Raises:
             UsageError: the environment has no such run, or one of them is still going on.
         """
-        plans = {
-            other.id
+        sigels = {
+            other.id: other.active_sigel
             for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
             if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
         }
         runs = [
             run
             for run in self._ledger.runs(job=undo.job)
-            if run.plan in plans and run.started_at <= self._plan.created_at
+            if run.plan in sigels and run.started_at <= self._plan.created_at
         ]
         for run in runs:
             refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
@@ -89,7 +89,9 @@ class Undoing:
                 names = _names(ended)
                 wanted = undo.only is None or bool(names & undo.only)
                 missing -= names if wanted else set()
-                restore = order.placed(_restore(undo, run, ended), run, ended, wanted=wanted)
+                restore = order.placed(
+                    _restore(undo, run, ended, sigels[run.plan]), run, ended, wanted=wanted
+                )
                 if wanted:
                     yield restore
         for record in sorted(missing):
@@ -144,10 +146,10 @@ def _names(ended: Ended) -> set[str]:
     return {name for name in (ended.result.record, ended.change.record) if name}
 
 
-def _restore(undo: Undo, run: Run, ended: Ended) -> Restore | Unreadable:
+def _restore(undo: Undo, run: Run, ended: Ended, sigel: str) -> Restore | Unreadable:
     change, result = ended.change, ended.result
     if result.outcome is Outcome.APPLIED:
-        return Restore(source=undo.source, run=run.id, change=change, result=result)
+        return Restore(source=undo.source, run=run.id, change=change, result=result, sigel=sigel)
     return Unreadable(
         source=undo.source,
         given=result.record or change.record,

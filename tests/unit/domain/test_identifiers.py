@@ -45,6 +45,32 @@ def named(text: str, *meanings: Number) -> str:
         ("http://libris.kb.se/bib/1234567", "http://libris.kb.se/bib/1234567"),
         ("http://libris.kb.se/resource/bib/1234567", "http://libris.kb.se/bib/1234567"),
         ("https://libris.kb.se/hold/42", "http://libris.kb.se/hold/42"),
+        (ID.upper(), ID),
+        ("Fzr8V1sn2k3m4p5", ID),
+        (f"https://libris.kb.se/{ID.upper()}", ID),
+        (f"HTTPS://Libris.kb.se/{ID}", ID),
+        (f"http://libris.kb.se/{ID}", ID),
+        (f"libris.kb.se/{ID}#it", ID),
+        (f"https://libris.kb.se/katalogisering/{ID}", ID),
+        (f"https://libris-stg.kb.se/katalogisering/{ID}/", ID),
+        (f"https://libris.kb.se/{ID}/data.jsonld", ID),
+        (f"https://libris.kb.se/{ID}/data-view.jsonld", ID),
+        (f"https://libris.kb.se/{ID}/data-view", ID),
+        (f"https://libris.kb.se/{ID}/data", ID),
+        (f"https://libris.kb.se/{ID}?embellished=false", ID),
+        (f"https://libris.kb.se/{ID}/data.jsonld?framed=true#it", ID),
+        (f"https://libris.kb.se/{ID}#work", ID),
+        (f"https://libris.kb.se/{ID}%23it", ID),
+        (f"https://libris.kb.se/sv/{ID}", ID),
+        (f"https://libris.kb.se/en/{ID}#it", ID),
+        (f"http://127.0.0.1:8001/katalogisering/{ID}", ID),
+        ("http://libris.kb.se/bib/0001234567", "http://libris.kb.se/bib/1234567"),
+        ("http://libris.kb.se/resource/hold/0042", "http://libris.kb.se/hold/42"),
+        ("http://libris.kb.se/bib/1234567?vw=full", "http://libris.kb.se/bib/1234567"),
+        ("http://libris.kb.se/bib/1234567#it", "http://libris.kb.se/bib/1234567"),
+        ("http://libris.kb.se/bib/1234567/", "http://libris.kb.se/bib/1234567"),
+        ("libris.kb.se/bib/1234567", "http://libris.kb.se/bib/1234567"),
+        ("https://libris-stg.kb.se/bib/1234567", "http://libris.kb.se/bib/1234567"),
         ("(LIBRIS)10005468", "http://libris.kb.se/bib/10005468"),
         ("(LIBRIS) 10005468", "http://libris.kb.se/bib/10005468"),
         ("(libris)0012", "http://libris.kb.se/bib/12"),
@@ -122,6 +148,57 @@ def test_a_number_whose_last_digit_does_not_fit_is_told_so(
     assert found.message == f"`{number}` is no {kind}: its last digit does not fit the others"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://libris.kb.se/find?q=tove",
+        "https://libris.kb.se/library/Ylm",
+        "https://libris.kb.se/katalogisering/search/libris?q=tove",
+        f"https://libris.kb.se/{ID[:-1]}",
+        f"https://libris.kb.se/{ID}/holdings",
+        f"https://libris.kb.se/{ID}.jsonld",
+        f"https://libris.kb.se/x/{ID}",
+        "https://libris.kb.se/bib/12345678901234",
+        "https://libris.kb.se/bib/12a",
+        "http://libris.kb.se/showrecord?q=onr:1234567",
+    ],
+)
+def test_an_address_of_no_record_says_how_one_is_written(text: str) -> None:
+    found = identify(text, IRIS)
+    assert isinstance(found, NoIdentifier)
+    assert found.code == "unreadable_id"
+    assert "https://libris.kb.se/ and the id" in found.hint
+
+
+def test_an_id_with_a_letter_that_ids_never_have_names_it() -> None:
+    found = identify("fzr8v1sn2k3m4po", IRIS)
+    assert isinstance(found, NoIdentifier)
+    assert "never o" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "meanings", "ways"),
+    [
+        ("03470547", [Number.ISSN, Number.BIB], ["ISSN 0347-0547", "/bib/3470547"]),
+        ("03470547", [Number.BIB, Number.ISSN], ["/bib/3470547", "ISSN 0347-0547"]),
+        ("3470547", [Number.BIB, Number.ISSN], ["/bib/3470547", "ISSN 0347-0547"]),
+        ("00014664", [Number.BIB, Number.LIBRIS3], ["/bib/14664", "libris3:00014664"]),
+        ("1234567", [Number.BIB, Number.HOLDING], ["/bib/1234567", "/hold/1234567"]),
+        ("917000059X", [Number.LIBRIS3, Number.ISBN], ["libris3:917000059X", "ISBN 917000059X"]),
+        ("306406152", [Number.BIB, Number.ISBN], ["/bib/306406152", "ISBN 0306406152"]),
+    ],
+)
+def test_a_number_that_may_be_either_is_ambiguous(
+    number: str, meanings: list[Number], ways: list[str]
+) -> None:
+    found = identify(number, IRIS, meanings)
+    assert isinstance(found, NoIdentifier)
+    assert found.code == "ambiguous_number"
+    assert [way for way in ways if way not in found.hint] == []
+    written = [way if way[0] != "/" else f"http://libris.kb.se{way}" for way in ways]
+    assert all(isinstance(identify(way, IRIS, meanings), Identifier) for way in written)
+
+
 def test_a_bare_number_says_what_to_write() -> None:
     found = identify("1234567", IRIS)
     assert isinstance(found, NoIdentifier)
@@ -148,6 +225,10 @@ def test_a_number_that_a_spreadsheet_rounded_says_so() -> None:
         ("917000059X", [Number.LIBRIS3], "libris3:917000059X"),
         ("9789170000591", [Number.BIB, Number.LIBRIS3], "isbn:9789170000591"),
         ("9789170000592", [Number.BIB, Number.LIBRIS3], "libris3:9789170000592"),
+        ("1234567", [Number.LIBRIS3, Number.BIB], "http://libris.kb.se/bib/1234567"),
+        ("3470509", [Number.ISSN, Number.BIB], "http://libris.kb.se/bib/3470509"),
+        ("9789170000591", [Number.LIBRIS3, Number.ISBN], "isbn:9789170000591"),
+        ("2434561x", [Number.ISSN, Number.BIB], "issn:2434-561X"),
         ("03470547", [Number.ISSN], "issn:0347-0547"),
         ("03470547", [Number.BIB], "http://libris.kb.se/bib/3470547"),
         ("9127015832", [Number.BIB], "bad_check_digit"),

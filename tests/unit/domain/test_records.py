@@ -45,6 +45,13 @@ def test_sigels_are_encoded_as_the_server_does(sigel, tail):
         "https://libris-stg.kb.se/library/S",
         "http://libris.kb.se/library/S",
         "https://libris.kb.se/libraryS",
+        LIBRARY + "Y%6Cm",
+        LIBRARY + "%59lm",
+        LIBRARY + "A%20b",
+        LIBRARY + "%c3%85*",
+        LIBRARY + "Ylm#it",
+        LIBRARY + "Ylm ",
+        7,
     ],
 )
 def test_other_iris_have_no_sigel(iri):
@@ -93,6 +100,53 @@ def test_components_are_found_at_every_depth():
     )
     assert len(list(components(document))) == 4
     assert component_holders(document) == ["Ylm", None, "S", "T"]
+
+
+THEIRS = {"@id": LIBRARY + "S"}
+ODD_SHAPES = {
+    "a list in a list": {"hasComponent": [[{"heldBy": THEIRS}]]},
+    "a list in a list in a component": {"hasComponent": {"hasComponent": [[[{"heldBy": THEIRS}]]]}},
+    "@list": {"hasComponent": {"@list": [{"heldBy": THEIRS}]}},
+    "@set in @list": {"hasComponent": [{"@list": [{"@set": [{"heldBy": THEIRS}]}]}]},
+    "another property": {"hasPart": [{"@type": "Item", "heldBy": THEIRS}]},
+    "a component of a note": {"hasNote": {"hasComponent": [{"heldBy": THEIRS}]}},
+}
+
+
+@pytest.mark.parametrize("what", ODD_SHAPES)
+def test_a_foreign_holder_is_seen_in_any_shape(what):
+    assert component_holders(holding(**ODD_SHAPES[what])) == ["S"]
+
+
+@pytest.mark.parametrize(
+    "node", [{"heldBy": THEIRS}, [{"heldBy": THEIRS}], {"@graph": [{"heldBy": THEIRS}]}]
+)
+def test_a_foreign_holder_is_seen_in_every_part_of_the_graph(node):
+    document = holding()
+    document["@graph"].append(node)
+    assert component_holders(document) == ["S"]
+    document["@graph"] = [{**document["@graph"][0], "x": node}, document["@graph"][1]]
+    assert component_holders(document) == ["S"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"@list": [THEIRS]},
+        [[{"@id": LIBRARY + "Ylm"}, THEIRS]],
+        {"@id": LIBRARY + "Y%6Cm"},
+        LIBRARY + "Ylm",
+        None,
+        {},
+    ],
+)
+def test_a_holder_that_cannot_be_read_is_nobody(value):
+    assert None in component_holders(holding(hasComponent=[{"heldBy": value}]))
+
+
+@pytest.mark.parametrize("what", ["a list in a list", "@list", "@set in @list"])
+def test_components_are_found_in_any_shape(what):
+    assert list(components(holding(**ODD_SHAPES[what]))) == [{"heldBy": THEIRS}]
 
 
 def test_a_heldby_in_a_component_is_not_the_items():

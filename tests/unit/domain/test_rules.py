@@ -83,11 +83,27 @@ def changed(after, before=None, **values):
         ({"b": "text"}, {"b": {"c": 1}}, "b.c"),
         ({"note": "x"}, {"note": "y"}, "@record.descriptionNote"),
         ({"descriptionNote": "x"}, {"descriptionNote": "y"}, ""),
+        # The order of keys never counts, that of a list where the vocabulary says so.
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}, ""),
+        ({"a": [{"x": {"p": 1, "q": [2]}}]}, {"a": [{"x": {"q": [2], "p": 1}}]}, ""),
+        ({"b": {"c": {"x": 1, "y": 2}}}, {"b": {"c": {"y": 2, "x": 1}}}, ""),
+        ({"a": {"hasNote": ["x", "y"]}}, {"a": {"hasNote": ["y", "x"]}}, ""),
+        ({"a": ["x", "y"]}, {"a": ["y", "x"]}, "a"),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": True}}, "a"),
+        ({"a": {"x": 1}}, {"a": {"x": 1, "y": None}}, "a"),
+        ({"a": {"x": 1}}, {"a": {"x": 1.0}}, "a"),
     ],
 )
 def test_what_touches_a_place(before, after, place):
     change = changed(after, before)
     assert touches(change, ["a", "b.c", "@record.descriptionNote"]) == place
+
+
+def test_a_set_in_another_order_is_not_touched():
+    before = {"hasNote": [{"label": "1", "@type": "Note"}, {"label": "2", "@type": "Note"}]}
+    after = {"hasNote": [{"@type": "Note", "label": "2"}, {"@type": "Note", "label": "1"}]}
+    assert touches(changed(after, before), ["hasNote"]) == ""
+    assert touches(changed({"hasNote": after["hasNote"][:1]}, before), ["hasNote"]) == "hasNote"
 
 
 def test_a_deletion_touches_no_place():

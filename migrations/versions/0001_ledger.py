@@ -1,4 +1,4 @@
-"""First tables, and the triggers that keep what is written."""
+"""The ledger's tables, and the triggers that keep what is written."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,22 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+PERMANENT = ("approvals", "compactions", "dropped", "events")
+"""Rows of these are never changed."""
+
+KEPT = (
+    *(*PERMANENT, "attempts", "chains", "documents", "jobs"),
+    *("planned_changes", "plans", "results", "runs"),
+)
+"""Rows of these are never deleted."""
+
+OTHERWISE = (
+    "OLD.digest <> NEW.digest OR (length(OLD.content) > 0 AND length(NEW.content) > 0) "
+    "OR (length(NEW.content) = 0 AND NOT EXISTS "
+    "(SELECT 1 FROM dropped WHERE dropped.digest = OLD.digest))"
+)
+"""Another change of a document than dropping it, or putting a dropped one back."""
 
 
 def upgrade() -> None:
@@ -19,12 +35,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain", name="pk_chains"),
     )
     op.create_table(
+        "client_uses",
+        sa.Column("environment", sa.String(length=200), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("use", sa.String(length=200), nullable=False),
+        sa.Column("first_used_at", sa.String(length=32), nullable=False),
+        sa.Column("last_used_at", sa.String(length=32), nullable=False),
+        sa.Column("event", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("environment", "client", "use", name="pk_client_uses"),
+    )
+    op.create_table(
         "clients",
         sa.Column("environment", sa.String(length=200), nullable=False),
         sa.Column("client", sa.Text(), nullable=False),
         sa.Column("first_used_at", sa.String(length=32), nullable=False),
         sa.Column("last_used_at", sa.String(length=32), nullable=False),
         sa.Column("last_use", sa.Text(), server_default="", nullable=False),
+        sa.Column("retired_at", sa.String(length=32)),
+        sa.Column("retired_by", sa.Text()),
+        sa.Column("event", sa.Integer()),
         sa.PrimaryKeyConstraint("environment", "client", name="pk_clients"),
     )
     op.create_table(
@@ -50,6 +79,38 @@ def upgrade() -> None:
         sa.Column("first_planned_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
+    op.create_table(
+        "paces",
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("free_at", sa.BigInteger(), nullable=False),
+        sa.Column("rest_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("place", "kind", name="pk_paces"),
+    )
+    op.create_table(
+        "places",
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("holder", sa.String(length=40), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("boot", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started", sa.Text(), nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.Column("granted", sa.Integer(), nullable=False),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", "holder", name="pk_places"),
+    )
+    op.create_table(
+        "dropped",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("event", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["digest"], ["documents.digest"], name="fk_dropped_digest_documents"
+        ),
+        sa.PrimaryKeyConstraint("digest", name="pk_dropped"),
+    )
+    op.create_index("ix_dropped_event", "dropped", ["event"])
     op.create_table(
         "plans",
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -84,7 +145,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name="uq_plans_id"),
     )
     op.create_index("ix_plans_job_environment", "plans", ["job", "environment"])
-
     op.create_table(
         "approvals",
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -98,11 +158,36 @@ def upgrade() -> None:
         sa.Column("recorded_by", sa.Text(), server_default="", nullable=False),
         sa.Column("recorded_at", sa.String(length=32), nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),
+        sa.Column("conditions", sa.Text()),
+        sa.Column("head", sa.Text()),
+        sa.Column("language", sa.String(length=8)),
+        sa.Column("signature", sa.Text()),
+        sa.Column("signer", sa.Text()),
+        sa.Column("signing_key", sa.Text()),
         sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_approvals_plan_plans"),
         sa.PrimaryKeyConstraint("seq", name="pk_approvals"),
     )
     op.create_index("ix_approvals_plan", "approvals", ["plan"])
-
+    op.create_table(
+        "compactions",
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("event", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_compactions_plan_plans"),
+        sa.PrimaryKeyConstraint("plan", name="pk_compactions"),
+    )
+    op.create_table(
+        "input_lines",
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("source_file", sa.Text(), server_default="", nullable=False),
+        sa.Column("source_line", sa.Integer(), nullable=False),
+        sa.Column("source_column", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), server_default="", nullable=False),
+        sa.Column("given", sa.Text(), server_default="", nullable=False),
+        sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_input_lines_plan_plans"),
+        sa.PrimaryKeyConstraint("plan", "place", name="pk_input_lines"),
+    )
     op.create_table(
         "planned_changes",
         sa.Column("plan", sa.String(length=200), nullable=False),
@@ -131,6 +216,15 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), server_default="", nullable=False),
         sa.Column("message", sa.Text(), server_default="", nullable=False),
         sa.Column("notes", sa.Text()),
+        sa.Column("prerequisites", sa.Text()),
+        sa.Column("origins", sa.Text()),
+        sa.Column("library", sa.Text()),
+        sa.Column("step", sa.Integer()),
+        sa.Column("parts", sa.Text()),
+        sa.Column("made", sa.Text()),
+        sa.Column("place", sa.Text()),
+        sa.Column("batch", sa.Integer()),
+        sa.Column("wish", sa.LargeBinary(length=32)),
         sa.CheckConstraint(
             "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
             name=op.f("ck_planned_changes_action"),
@@ -148,10 +242,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", "number", name="pk_planned_changes"),
         sa.UniqueConstraint("plan", "target_key", name="uq_planned_changes_plan_target_key"),
     )
+    op.create_index("ix_planned_changes_batch", "planned_changes", ["plan", "batch"])
     op.create_index(
-        "ix_planned_changes_operation_digest_plan", "planned_changes", ["operation_digest", "plan"]
+        "ix_planned_changes_operation_digest_plan",
+        "planned_changes",
+        ["operation_digest", "plan"],
     )
-
+    op.create_index(
+        "ix_planned_changes_place",
+        "planned_changes",
+        ["plan", "place"],
+        sqlite_where=sa.text("place is not null"),
+        postgresql_where=sa.text("place is not null"),
+    )
+    op.create_index(
+        "ix_planned_changes_wish",
+        "planned_changes",
+        ["wish", "plan"],
+        sqlite_where=sa.text("wish is not null"),
+        postgresql_where=sa.text("wish is not null"),
+    )
     op.create_table(
         "runs",
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -168,6 +278,9 @@ def upgrade() -> None:
         sa.Column("requests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),
+        sa.Column("rate", sa.Float()),
+        sa.Column("hold", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("ordered_by", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
             "state in ('running', 'interrupted', 'stopped', 'completed')",
             name=op.f("ck_runs_state"),
@@ -186,7 +299,24 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
     )
-
+    op.create_table(
+        "selected",
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_selected_plan_plans"),
+        sa.PrimaryKeyConstraint("plan", "step", "position", name="pk_selected"),
+    )
+    op.create_table(
+        "selections",
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text()),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_selections_plan_plans"),
+        sa.PrimaryKeyConstraint("plan", "step", name="pk_selections"),
+    )
     op.create_table(
         "attempts",
         sa.Column("run", sa.String(length=200), nullable=False),
@@ -216,6 +346,7 @@ def upgrade() -> None:
         sa.Column("pid", sa.Integer()),
         sa.Column("started", sa.Text()),
         sa.Column("expires_at", sa.String(length=32)),
+        sa.Column("taken_at", sa.String(length=32)),
         sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_leases_run_runs"),
         sa.PrimaryKeyConstraint("run", name="pk_leases"),
     )
@@ -243,6 +374,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run", "change", name="pk_results"),
     )
+    op.create_table(
+        "waits",
+        sa.Column("run", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("until", sa.String(length=32)),
+        sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_waits_run_runs"),
+        sa.PrimaryKeyConstraint("run", name="pk_waits"),
+    )
+
     _guard()
 
 
@@ -250,24 +390,25 @@ def downgrade() -> None:
     raise NotImplementedError("a ledger only grows")
 
 
-PERMANENT = ("documents", "planned_changes", "approvals", "events")
-"""Rows of these are never changed."""
-
-KEPT = (*PERMANENT, "jobs", "plans", "runs", "attempts", "results", "chains")
-"""Rows of these are never deleted."""
-
-
 def _guard() -> None:
     for table in PERMANENT:
         _forbid(table, "UPDATE", f"{table} are never changed")
     for table in KEPT:
         _forbid(table, "DELETE", f"{table} are never deleted")
+    _forbid("documents", "UPDATE", "documents are never changed", when=OTHERWISE)
     _forbid("plans", "UPDATE", "a complete plan is never changed", when="OLD.state = 'complete'")
+    complete = "(SELECT state FROM plans WHERE id = {}.plan) = 'complete'"
     _forbid(
         "planned_changes",
         "INSERT",
         "a complete plan takes no change",
-        when="(SELECT state FROM plans WHERE id = NEW.plan) = 'complete'",
+        when=complete.format("NEW"),
+    )
+    _forbid(
+        "planned_changes",
+        "UPDATE",
+        "changes of a complete plan are never changed",
+        when=complete.format("OLD"),
     )
 
 

@@ -1,0 +1,1 @@
+"""How a change stands, by the record's history, our attempts and the plan. Pure."""

@@ -1,0 +1,169 @@
+"""What is said to people: a key and its values, worded in one catalogue per language.
+
+A sentence is made where something is known and worded where it is shown, in the reader's language:
+on the terminal, in a report, in a mail. The ledger keeps the key and the values.
+
+In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value stands behind a colon:
+
+=================  =============================================================================
+``{name}``         as it is; another sentence in the same language
+``{n:n}``          a whole number, its thousands apart
+``{n:one|# many}`` the first text for 1, the second otherwise; ``#`` is the number
+``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:;}``: ``a; b; c``
+``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
+=================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, tzinfo
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+LANGUAGES = ("en", "sv")
+
+VERBATIM = "verbatim"
+"""Key of a text that is nobody's sentence: a server's words, a name."""
+
+Value: TypeAlias = "str | int | float | Sentence | Sequence[Value] | None"
+
+
+class Sentence:
+    """A sentence in no language yet; as text, in English.
+
+    Args:
+        key: of the catalogues; written out where the sentence is made, so that a test can compare.
+        values: by the names in the template. Moments are given as ISO 8601.
+    """
+
+    __slots__ = ("key", "values")
+
+    def __init__(self, key: str, /, **values: Value | datetime | date) -> None:
+        self.key = key
+        self.values: Mapping[str, Value] = MappingProxyType(
+            {name: _plain(value) for name, value in values.items()}
+        )
+
+    def __str__(self) -> str:
+        return self.worded("en")
+
+    def __repr__(self) -> str:
+        values = "".join(f", {name}={value!r}" for name, value in self.values.items())
+        return f"Sentence({self.key!r}{values})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sentence) and self.as_data() == other.as_data()
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.as_data(), sort_keys=True))
+
+    def worded(self, language: str, clock: tzinfo = UTC) -> str:
+        """Return the sentence in a language, its moments by a clock.
+
+        Raises:
+            KeyError: the catalogue of that language has no such key.
+        """
+        if self.key == VERBATIM:
+            return str(self.values["text"])
+        return _Wording(language, clock).vformat(catalogue(language)[self.key], (), self.values)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data, for the ledger and for documents."""
+        return {"say": self.key, **{name: _data(value) for name, value in self.values.items()}}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Sentence:
+        """Return the sentence that ``as_data`` gave."""
+        values = {name: _value(value) for name, value in data.items() if name != "say"}
+        return cls(data["say"], **values)
+
+
+def verbatim(text: str) -> Sentence:
+    """Return a text that reads the same in every language."""
+    return Sentence(VERBATIM, text=text)
+
+
+def joined(sentences: Sequence[Sentence]) -> Sentence:
+    """Return several sentences as one, apart by semicolons."""
+    return sentences[0] if len(sentences) == 1 else Sentence("joined", parts=tuple(sentences))
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Return every template of a language by its key."""
+    source = files("bulkrunner.sentences").joinpath(f"{language}.json")
+    return MappingProxyType(json.loads(source.read_text(encoding="utf-8")))
+
+
+_FORMS: Mapping[str, Mapping[str, str]] = {
+    "en": {"thousands": ",", "time": "%Y-%m-%d %H:%M", "list": "and", "or": "or"},
+    "sv": {"thousands": "\u00a0", "time": "%Y-%m-%d kl. %H.%M", "list": "och", "or": "eller"},
+}
+
+
+class _Wording(string.Formatter):
+    """Puts values into a template, in one language."""
+
+    def __init__(self, language: str, clock: tzinfo) -> None:
+        self._language, self._clock = language, clock
+        self._forms = _FORMS[language]
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        match format_spec:
+            case "":
+                return self._told(value)
+            case "n":
+                return self._number(value)
+            case "list" | "or":
+                return self._listed([self._told(item) for item in value], self._forms[format_spec])
+            case ";":
+                return "; ".join(self._told(item) for item in value)
+            case "time":
+                return self._time(datetime.fromisoformat(value))
+            case "day":
+                return str(value)[:10]
+        one, several = format_spec.split("|")
+        return (one if value == 1 else several).replace("#", self._number(value))
+
+    def _told(self, value: Any) -> str:
+        return (
+            value.worded(self._language, self._clock) if isinstance(value, Sentence) else str(value)
+        )
+
+    def _time(self, moment: datetime) -> str:
+        text = f"{moment.astimezone(self._clock):{self._forms['time']}}"
+        return f"{text} UTC" if self._clock is UTC else text
+
+    def _number(self, value: int) -> str:
+        return f"{value:,}".replace(",", self._forms["thousands"])
+
+    @staticmethod
+    def _listed(items: list[str], word: str) -> str:
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def _plain(value: Value | datetime | date) -> Value:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _data(value: Value) -> Any:
+    if isinstance(value, Sentence):
+        return value.as_data()
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return [_data(item) for item in value]
+
+
+def _value(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return Sentence.from_data(data)
+    return tuple(_value(item) for item in data) if isinstance(data, list) else data
