@@ -27,6 +27,8 @@ class Odds:
         odd: answers that say something else than what happened (302, 404, 410, 412, a page).
         garbled: answers to reads that are cut in half, or no JSON.
         busy: 429 and 503, after which the program lets everything rest; of reads likewise.
+        between: something in between answers instead of the server, to writes half of the time once
+            they are done; of reads likewise.
     """
 
     refused: float = 0.058
@@ -37,9 +39,47 @@ class Odds:
     garbled: float = 0.01
     busy: float = 0.002
     slow: float = 0.02
+    between: float = 0.02
 
     def times(self, severity: float) -> Odds:
         return Odds(**{name: value * severity for name, value in vars(self).items()})
+
+
+READ_PAGES = (
+    "200-empty",
+    "200-gzip",
+    "200-html",
+    "200-json",
+    "301-itself",
+    "302-maintenance",
+    "307-portal",
+    "400-html",
+    "403-html",
+    "404-empty",
+    "404-html",
+    "404-json",
+    "404-other-code",
+    "404-text",
+    "410-html",
+    "410-json",
+)
+WRITE_PAGES = (
+    "200-html",
+    "200-json",
+    "302-maintenance",
+    "401-empty",
+    "401-html",
+    "401-json",
+    "403-html",
+    "404-html",
+    "404-other-code",
+    "410-html",
+    "412-html",
+    "429-html",
+    "502-html",
+)
+LOGIN_FAILS = {"kind": "login_down", "status": 500, "times": 150}
+"""For so many requests of whatever kind the login fails, and every write gets a 500."""
 
 
 def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
@@ -49,6 +89,14 @@ def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
         return {"kind": kind, "probability": probability, "seed": dice.randrange(10**9), **more}
 
     rules = []
+    for method in ("PUT", "POST", "DELETE"):
+        pages = [*WRITE_PAGES, "201-other"] if method == "POST" else WRITE_PAGES
+        rules += [
+            rule("proxy", odds.between / len(pages) / 2, method=method, page=page, after=after)
+            for page in pages
+            for after in (False, True)
+        ]
+    rules += between_reads(dice, odds)
     for method in ("PUT", "POST", "DELETE", "GET"):
         rules += [
             rule("status", odds.refused / 2, method=method, status=500),
@@ -81,6 +129,13 @@ def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
         rule("status", odds.garbled / 2, method="GET", **page),
     ]
     return rules
+
+
+def between_reads(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
+    """Fault rules by which something in between answers reads."""
+    share = odds.between / len(READ_PAGES)
+    common = {"kind": "proxy", "method": "GET", "probability": share}
+    return [{**common, "seed": dice.randrange(10**9), "page": page} for page in READ_PAGES]
 
 
 class Somebody(threading.Thread):
@@ -126,6 +181,9 @@ class Somebody(threading.Thread):
                 waited = 0.0
                 self._staging.expire_tokens()
                 self.figures["times that all tokens ended"] += 1
+                if self._dice.random() < 0.5:
+                    self._staging.fault(**LOGIN_FAILS)
+                    self.figures["times that the login failed"] += 1
             if self._left > 0:
                 self._left -= 1
                 self._edit(self._dice.choice(self._tasks))
