@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply
-from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.retry import Patience, Strange, TryAgain
 from bulkrunner.adapters.secrets import Credentials
 from bulkrunner.adapters.words import plain, scrub, words_of
 from bulkrunner.domain.environment import Environment, Permission, Rights
@@ -35,6 +35,12 @@ TOKENS_TO_HIDE = 16
 """The newest tokens, also ended ones, are hidden where the login repeats them."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
+
+LATER = "Try again later; what was begun can be resumed."
+ELSEWHERE = (
+    "Is token_url the address of the login, and the way to it free? Redirects are not followed; "
+    "what was begun can be resumed."
+)
 
 Answer: TypeAlias = dict[str, Any]
 """The JSON object that the login answered."""
@@ -240,7 +246,7 @@ class Login:
             if reply.status >= 500 or reply.status == 429:
                 raise TryAgain(f"{reply.status} {self._words(reply)}".rstrip())
             if not own(reply.status, answer):
-                raise TryAgain(f"something else answered in its place: {self._said(reply)}")
+                raise Strange(f"something else answered in its place: {self._said(reply)}")
             return reply, answer
 
         try:
@@ -249,8 +255,7 @@ class Login:
             raise LoginDown(
                 f"The login of {self._environment.name} ({self._host}) cannot be reached: "
                 f"{last.problem}",
-                hint="Try again later; what was begun can be resumed. "
-                "Is token_url the address of the login? Redirects are not followed.",
+                hint=ELSEWHERE if isinstance(last, Strange) else LATER,
             ) from None
 
     def _said(self, reply: Reply) -> str:

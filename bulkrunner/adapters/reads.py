@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 from bulkrunner.adapters.bodies import Misshapen, read_document, read_json
 from bulkrunner.adapters.http import Reply
 from bulkrunner.adapters.replies import is_api_error, is_container_error, normal_etag
-from bulkrunner.adapters.retry import TryAgain
+from bulkrunner.adapters.retry import Strange, TryAgain
 from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved, NotModified, ReadAnswer
 from bulkrunner.domain.environment import Environment
@@ -19,9 +19,6 @@ MAX_NAME = 200
 """Characters kept of a library's name."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-IN_ITS_PLACE = "something else answered in the catalogue's place"
 
 
 def status_and_words(reply: Reply) -> str:
@@ -35,8 +32,13 @@ def no_answer(reply: Reply) -> TryAgain:
         return TryAgain(status_and_words(reply), by_server=is_api_error(reply))
     if reply.status in _REDIRECTS:
         where = plain(reply.header("location")) or "nowhere"
-        return TryAgain(f"{IN_ITS_PLACE}: {reply.status} to {where}")
-    return TryAgain(f"{IN_ITS_PLACE}: {status_and_words(reply)}")
+        return strange(f"{reply.status} to {where}")
+    return strange(status_and_words(reply))
+
+
+def strange(what: str) -> Strange:
+    """Return that something else than the catalogue answered."""
+    return Strange(f"something else answered in the catalogue's place: {what}")
 
 
 class ReadAnswers:
@@ -82,7 +84,7 @@ class ReadAnswers:
         iri = str(record_part(document)["@id"])
         etag = normal_etag(reply.header("etag"))
         if not etag and not old:
-            raise TryAgain(f"{IN_ITS_PLACE}: a record without an ETag")
+            raise strange("a record without an ETag")
         if SHORT_ID.fullmatch(record) and iri != self._environment.base_uri + record:
             raise Misshapen(
                 f"asked for {self._environment.base_uri}{record}, got {plain(iri)}; "
@@ -104,8 +106,8 @@ class ReadAnswers:
         names = _names(data["@graph"])
         own = SHORT_ID.fullmatch(asked) and names[:1] and names[0].rpartition("/")[2] == asked
         if names and asked not in names and not own:
-            raise TryAgain(
-                f"{IN_ITS_PLACE}: asked for {plain(asked)}, got {plain(names[0])}; "
+            raise strange(
+                f"asked for {plain(asked)}, got {plain(names[0])}; "
                 "is base_uri right for this environment?"
             )
         return read_document(data)
@@ -123,7 +125,7 @@ class ReadAnswers:
             return Moved(environment=name, record=record, target=target)
         if old and reply.status == 302 and target == self._iris.thing_iri(record):
             return Gone(environment=name, record=record)
-        raise TryAgain(f"{IN_ITS_PLACE}: {reply.status} to the very record that was asked for")
+        raise strange(f"{reply.status} to the very record that was asked for")
 
     def _own_iri(self, reply: Reply) -> str | None:
         """Return the record or thing that a redirect leads to; None: it is none of this environment.

@@ -36,6 +36,10 @@ class TryAgain(Exception):
         self.by_server = by_server
 
 
+class Strange(TryAgain):
+    """Something else answered than what was asked."""
+
+
 class Patience:
     """Asks again with growing, scattered pauses; thread safe."""
 

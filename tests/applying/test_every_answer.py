@@ -49,7 +49,7 @@ ANSWERS = (*STATUSES, *PAGES, "reset", "time-out")
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with running_sandbox(bibs=400, holdings=1600, index_lag_ms=0) as control:
+    with running_sandbox(bibs=800, holdings=1600, index_lag_ms=0) as control:
         yield control
 
 
@@ -67,7 +67,7 @@ def own(sandbox):
 def bibs(sandbox):
     from bulkrunner.sandbox import seed
 
-    return iter(seed.example_ids(kind="bib", without="Ylm", bibs=400, holdings=1600))
+    return iter(seed.example_ids(kind="bib", without="Ylm", bibs=800, holdings=1600))
 
 
 @pytest.fixture(scope="module")
