@@ -33,6 +33,14 @@ from typing import Any, ClassVar
 from bulkrunner.sentences import Sentence, verbatim
 
 
+class Fault(ValueError):
+    """Something is wrong in what was given; whoever knows the place adds it."""
+
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
+
+
 class BulkRunnerError(Exception):
     """Root of everything the program raises on purpose.
 

@@ -15,10 +15,11 @@ from bulkrunner.config.environments import (
     read_environments,
     read_own_clients,
 )
-from bulkrunner.config.file import ConfigFile, Faults, Table, read_config_file
-from bulkrunner.config.policy import read_policy
+from bulkrunner.config.file import ConfigFile, Faults, fitting, read_config_file
+from bulkrunner.config.rules import read_policy
 from bulkrunner.domain.environment import Environment, Policy
-from bulkrunner.errors import ConfigError
+from bulkrunner.errors import ConfigError, Fault
+from bulkrunner.sentences import Sentence
 
 __all__ = ["ClientPlace", "SecretCommand", "Settings", "load_settings", "own_config_path"]
 
@@ -61,9 +62,12 @@ class Settings:
         if name in self.environments:
             return self.environments[name]
         raise ConfigError(
-            f"No environment is called {name[:60]!r}.",
-            hint=f"Known: {', '.join(sorted(self.environments))}. "
-            f"Others are defined in {self.path or DEFAULT_FILE}.",
+            Sentence("environment_unknown", name=repr(name[:60])),
+            hint=Sentence(
+                "environment_unknown_hint",
+                known=", ".join(sorted(self.environments)),
+                file=str(self.path or DEFAULT_FILE),
+            ),
             code="unknown_environment",
         )
 
@@ -86,22 +90,26 @@ def load_settings(
     file = read_config_file(wanted) if path is not None or wanted.exists() else None
     folder = wanted.absolute().parent
     faults = Faults(file)
-    top = Table(file.data if file else {}, (), faults)
-    top.only(("ledger", "environments", "policy"))
-    sections = top.table("environments")
-    environments = read_environments(sections)
-    clients = read_clients(sections, file, named=path is not None)
-    policy = read_policy(top.table("policy"), folder)
-    configured, backups = _configured_ledger(top.table("ledger"))
+    data = fitting(file, faults)
+    sections = data.get("environments", {})
+    environments = read_environments(sections, faults)
+    clients = read_clients(sections, file, faults, named=path is not None)
+    policy = read_policy(data.get("policy", {}), folder, faults)
+    written = data.get("ledger", {})
+    configured = ""
+    try:
+        configured = ledger_url(written.get("url", DEFAULT_LEDGER), folder)
+    except Fault as fault:
+        faults.add(("ledger", "url"), fault.said)
     faults.raise_if_any()
     return Settings(
         path=file.path if file else None,
         folder=folder,
-        ledger_url=ledger_url(ledger, Path.cwd()) if ledger else ledger_url(configured, folder),
+        ledger_url=_given_url(ledger) if ledger else configured,
         environments=environments,
         clients=merge_clients(environments, clients, _own_clients(env, file)),
         policy=policy,
-        backups=backups,
+        backups=written.get("backups", BACKUPS),
         reviewers_path=folder / policy.reviewers if policy.reviewers else None,
     )
 
@@ -121,36 +129,25 @@ def _own_clients(env: Mapping[str, str], file: ConfigFile | None) -> dict[str, C
     return read_own_clients(read_config_file(path))
 
 
-def _configured_ledger(table: Table) -> tuple[str, int]:
-    """Return the ledger's URL as it is written, and how many copies are kept."""
-    table.only(("url", "backups"))
-    url = table.text("url")
-    backups = table.whole("backups", least=0, most=1000)
-    kept = BACKUPS if backups is None else backups
-    if url is None:
-        return DEFAULT_LEDGER, kept
+def _given_url(url: str) -> str:
     try:
-        ledger_url(url, Path("/"))
-    except ConfigError as error:
-        table.fault("url", error.message)
-        return DEFAULT_LEDGER, kept
-    return url, kept
+        return ledger_url(url, Path.cwd())
+    except Fault as fault:
+        raise ConfigError(fault.said) from None
 
 
 def ledger_url(url: str, folder: Path) -> str:
     """Return a ledger's URL with an absolute path.
 
     Raises:
-        ConfigError: it is no URL of a kind of database that can hold a ledger.
+        Fault: it is no URL of a kind of database that can hold a ledger.
     """
     match = _LEDGER.fullmatch(url)
     if match is None:
-        raise ConfigError(
-            "a ledger's URL begins with sqlite:/// (a file) or postgresql:// (a server)"
-        )
+        raise Fault(Sentence("ledger_url_form"))
     if match["kind"] != "sqlite":
         return url
     name, mark, query = match["rest"].removeprefix("/").partition("?")
     if not match["rest"].startswith("/") or name in ("", "/") or name.startswith((":", "file:")):
-        raise ConfigError("a ledger needs a file: sqlite:///bulkrunner.db")
+        raise Fault(Sentence("ledger_url_file"))
     return f"{match['scheme']}:///{folder / name}{mark}{query}"

@@ -21,6 +21,8 @@ from bulkrunner.domain.environment import (
     host_of,
     is_loopback,
 )
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
 
 TEST_LOGIN = "login-stg.libris.kb.se"
 BUILT_IN = {
@@ -34,7 +36,7 @@ BUILT_IN = {
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
-Note = Callable[[str, str], None]
+Note = Callable[[str, Sentence], None]
 
 
 def clean_url(text: str, *, identifier: bool = False) -> str:
@@ -43,21 +45,21 @@ def clean_url(text: str, *, identifier: bool = False) -> str:
     An identifier (a base URI) is compared and never fetched, so it may begin with http anywhere.
 
     Raises:
-        ValueError: it is no plain http or https URL; the text says why.
+        Fault: it is no plain http or https URL; says why.
     """
     if not text.isascii() or not text.isprintable() or any(sign in text for sign in " \\%?#<>\"'"):
-        raise ValueError("must be a plain URL of ASCII letters, without query and fragment")
+        raise Fault(Sentence("address_plain"))
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https"):
-        raise ValueError("must begin with https:// (or http:// on this machine)")
+        raise Fault(Sentence("address_scheme"))
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password")
+        raise Fault(Sentence("address_user"))
     host = _clean_host((parts.hostname or "").removesuffix("."))
     port = _port(parts.netloc, {"http": 80, "https": 443}[parts.scheme])
     if not _PATH.fullmatch(parts.path) or "/." in parts.path:
-        raise ValueError("has an odd path")
+        raise Fault(Sentence("address_path"))
     if parts.scheme == "http" and not identifier and not is_loopback(text):
-        raise ValueError("must be https; plain http goes only to this machine")
+        raise Fault(Sentence("address_http"))
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
@@ -66,7 +68,7 @@ def _clean_host(host: str) -> str:
     if ":" in host:
         return f"[{ip_address(host).compressed}]"
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
-        raise ValueError("has no proper host")
+        raise Fault(Sentence("address_host"))
     return host
 
 
@@ -75,7 +77,7 @@ def _port(netloc: str, usual: int) -> str:
     if not text[1]:
         return ""
     if not re.fullmatch(r"\d{1,5}", text[2]) or not 0 < int(text[2]) < 65536:
-        raise ValueError("has no proper port")
+        raise Fault(Sentence("address_port"))
     return "" if int(text[2]) == usual else f":{int(text[2])}"
 
 
@@ -110,21 +112,19 @@ def check_addresses(environment: Environment, note: Note) -> None:
     if production and environment.kind is not Kind.PRODUCTION:
         note(
             "kind",
-            f'must be "production": these are addresses of {PRODUCTION_HOST}, or its records '
-            "behind another address",
+            Sentence("address_is_production", host=PRODUCTION_HOST),
         )
     if environment.name in BUILT_IN and not is_loopback(environment.token_url):
         login = BUILT_IN[environment.name][1]
         if token != login:
             note(
                 "token_url",
-                f"the secret of {environment.name} goes only to {login}; "
-                "give an environment with another login another name",
+                Sentence("secret_goes_to", environment=environment.name, login=login),
             )
     kb_login = token in (PRODUCTION_LOGIN, TEST_LOGIN)
     if kb_login and not (base == "kb.se" or base.endswith(".kb.se")):
-        note("base_url", f"a token of {token} goes only to hosts of kb.se")
+        note("base_url", Sentence("token_goes_to_kb", login=token))
     if (token == TEST_LOGIN and base == PRODUCTION_HOST) or (
         token == PRODUCTION_LOGIN and base in KB_TEST_HOSTS
     ):
-        note("token_url", f"{token} is not the login of {base}")
+        note("token_url", Sentence("login_of_another", login=token, host=base))

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bulkrunner.config.addresses import BUILT_IN, check_addresses, clean_url
-from bulkrunner.config.file import ConfigFile, Faults, Table
+from bulkrunner.config.file import ConfigFile, Faults, Place, fitting
+from bulkrunner.config.rules import check_windows
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.politeness import POLITE
-from bulkrunner.domain.windows import parse_window, time_zone
-from bulkrunner.errors import ConfigError
+from bulkrunner.domain.windows import time_zone
+from bulkrunner.errors import ConfigError, Fault
+from bulkrunner.sentences import Sentence
 
-_ADDRESSES = ("base_url", "token_url", "base_uri")
-_CLIENT_KEYS = ("client_id", "client_secret_command")
-_KEYS = (
-    "kind",
-    *_ADDRESSES,
-    "rate",
-    "read_rate",
-    "concurrency",
-    "windows",
-    "timezone",
-    *_CLIENT_KEYS,
-)
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LEAST_RATE, _MOST_RATE, _MOST_CONCURRENCY = 0.001, 1e6, 256
+_NEEDED = ("kind", "base_url", "token_url")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +40,12 @@ class ClientPlace:
     token_url: str | None = None
 
 
-def read_environments(sections: Table) -> dict[str, Environment]:
-    """Return the built-in environments and those of the file, notes going to its faults."""
-    names = dict.fromkeys([*BUILT_IN, *sections.data])
-    found = {name: _read_environment(name, sections.table(name)) for name in names}
+def read_environments(
+    sections: Mapping[str, Mapping[str, Any]], faults: Faults
+) -> dict[str, Environment]:
+    """Return the built-in environments and those of the file, faults of these noted."""
+    names = dict.fromkeys([*BUILT_IN, *sections])
+    found = {name: _read_environment(name, sections.get(name, {}), faults) for name in names}
     return {name: environment for name, environment in found.items() if environment is not None}
 
 
@@ -70,100 +60,71 @@ def _built_in(name: str) -> dict[str, Any]:
     }
 
 
-def _read_environment(name: str, section: Table) -> Environment | None:
+def _read_environment(name: str, section: Mapping[str, Any], faults: Faults) -> Environment | None:
     """Return an environment; None where too much is wrong with it to say more."""
-    _check_keys(section, _KEYS)
-    if not _NAME.fullmatch(name):
-        section.faults.add(section.place, "a name is made of a-z, 0-9 and -, beginning with a-z")
-        return None
-    merged = Table({**_built_in(name), **section.data}, section.place, section.faults)
-    missing = [key for key in ("kind", "base_url", "token_url") if key not in merged]
+    place = ("environments", name)
+    given = {**_built_in(name), **section}
+    missing = [key for key in _NEEDED if key not in given and not faults.at((*place, key))]
     if missing:
-        section.faults.add(section.place, f"lacks {', '.join(missing)}")
-    kind = merged.choice("kind", [kind.value for kind in Kind])
-    speed = POLITE[Kind(kind or "production")]
-    rate = merged.number("rate", least=_LEAST_RATE, most=_MOST_RATE)
-    read_rate = merged.number("read_rate", least=_LEAST_RATE, most=_MOST_RATE)
-    concurrency = merged.whole("concurrency", least=1, most=_MOST_CONCURRENCY)
-    windows, timezone = _hours(merged)
-    base_url, token_url, base_uri = (_url(merged, key) for key in _ADDRESSES)
-    if kind is None or base_url is None or token_url is None:
+        faults.add(place, Sentence("config_lacks", missing=", ".join(missing)))
+    for key in ("base_url", "token_url", "base_uri"):
+        given[key] = _url(given.get(key), (*place, key), faults)
+    windows = tuple(given.get("windows", ()))
+    check_windows(windows, (*place, "windows"), faults)
+    timezone = given.get("timezone", "Europe/Stockholm")
+    try:
+        time_zone(timezone)
+    except Fault as fault:
+        faults.add((*place, "timezone"), fault.said)
+    if any(given.get(key) is None for key in _NEEDED):
         return None
-    base_url = base_url.rstrip("/")
+    kind = Kind(given["kind"])
+    speed = POLITE[kind]
+    base_url = given["base_url"].rstrip("/")
     environment = Environment(
         name=name,
-        kind=Kind(kind),
+        kind=kind,
         base_url=base_url,
-        token_url=token_url,
-        base_uri=(base_uri or base_url).rstrip("/") + "/",
-        rate=rate or speed.rate,
-        read_rate=read_rate or speed.read_rate,
-        concurrency=concurrency or speed.concurrency,
+        token_url=given["token_url"],
+        base_uri=(given["base_uri"] or base_url).rstrip("/") + "/",
+        rate=given.get("rate", speed.rate),
+        read_rate=given.get("read_rate", speed.read_rate),
+        concurrency=given.get("concurrency", speed.concurrency),
         windows=windows,
         timezone=timezone,
     )
-    check_addresses(environment, section.fault)
+    check_addresses(environment, lambda key, said: faults.add((*place, key), said))
     return environment
 
 
-def _check_keys(section: Table, known: tuple[str, ...]) -> None:
-    section.only((*known, "client_secret"))
-    if "client_secret" in section:
-        section.fault(
-            "client_secret",
-            "a secret never stands in a file; use the environment variable, the keyring or "
-            "client_secret_command",
-        )
-
-
-def _url(section: Table, key: str) -> str | None:
-    text = section.text(key)
-    if text is None:
-        return None
+def _url(text: str | None, place: Place, faults: Faults) -> str | None:
     try:
-        return clean_url(text, identifier=key == "base_uri")
-    except ValueError as error:
-        section.fault(key, str(error))
+        return None if text is None else clean_url(text, identifier=place[-1] == "base_uri")
+    except Fault as fault:
+        faults.add(place, fault.said)
         return None
 
 
-def _hours(section: Table) -> tuple[tuple[str, ...], str]:
-    windows = section.texts("windows") or ()
-    timezone = section.text("timezone") or "Europe/Stockholm"
-    for window in windows:
-        try:
-            parse_window(window)
-        except ValueError as error:
-            section.fault("windows", f"{window[:20]!r} {error}")
-    try:
-        time_zone(timezone)
-    except ValueError as error:
-        section.fault("timezone", str(error))
-    return windows, timezone
-
-
-# Clients
+# --- clients ---------------------------------------------------------------------------------
 
 
 def read_clients(
-    sections: Table, file: ConfigFile | None, *, named: bool
+    sections: Mapping[str, Mapping[str, Any]],
+    file: ConfigFile | None,
+    faults: Faults,
+    *,
+    named: bool,
 ) -> dict[str, ClientPlace]:
     """Return what the project's file says of clients.
 
     A command counts only in a file that ``--config`` named, that belongs to the user and that
     nobody else can write: a folder that came from elsewhere must not start programs.
     """
-    found: dict[str, ClientPlace] = {}
-    for name in sections.data:
-        section = sections.table(name)
+    for name, section in sections.items():
         if "client_secret_command" in section and not (file and file.own and named):
-            section.fault(
-                "client_secret_command",
-                "counts only in your own configuration folder, or in a file named by --config "
-                "that belongs to you and that nobody else may write (chmod go-w)",
-            )
-        found[name] = _client(section, file)
-    return found
+            place = ("environments", name, "client_secret_command")
+            faults.add(place, Sentence("config_command_elsewhere"))
+    return {name: _client(section, file) for name, section in sections.items()}
 
 
 def read_own_clients(file: ConfigFile) -> dict[str, ClientPlace]:
@@ -174,34 +135,31 @@ def read_own_clients(file: ConfigFile) -> dict[str, ClientPlace]:
     """
     if not file.own:
         raise ConfigError(
-            f"{file.path} must belong to you, and nobody else may write to it.",
-            hint=f"chmod go-w {file.path}",
+            Sentence("config_not_own", path=str(file.path)),
+            hint=Sentence("config_chmod", path=str(file.path)),
         )
     faults = Faults(file)
-    top = Table(file.data, (), faults)
-    top.only(("environments",))
-    sections = top.table("environments")
     found: dict[str, ClientPlace] = {}
-    for name in sections.data:
-        section = sections.table(name)
-        _check_keys(section, (*_CLIENT_KEYS, "token_url"))
+    for name, section in fitting(file, faults, "own_file").get("environments", {}).items():
+        place = ("environments", name)
         if name not in BUILT_IN and "token_url" not in section:
-            section.faults.add(section.place, "lacks token_url, the login that the secret is for")
-        found[name] = _client(section, file, token_url=_url(section, "token_url"))
+            faults.add(place, Sentence("config_lacks_login"))
+        token_url = _url(section.get("token_url"), (*place, "token_url"), faults)
+        found[name] = _client(section, file, token_url=token_url)
     faults.raise_if_any()
     return found
 
 
-def _client(section: Table, file: ConfigFile | None, token_url: str | None = None) -> ClientPlace:
-    arguments = section.texts("client_secret_command")
-    if arguments is not None and not arguments:
-        section.fault("client_secret_command", "must name a program")
+def _client(
+    section: Mapping[str, Any], file: ConfigFile | None, token_url: str | None = None
+) -> ClientPlace:
+    arguments = tuple(section.get("client_secret_command", ()))
     command = (
         SecretCommand(arguments=arguments, folder=file.path.absolute().parent)
         if arguments and file
         else None
     )
-    return ClientPlace(client_id=section.text("client_id"), command=command, token_url=token_url)
+    return ClientPlace(client_id=section.get("client_id"), command=command, token_url=token_url)
 
 
 def merge_clients(
@@ -219,8 +177,12 @@ def merge_clients(
         first, second = project.get(name, ClientPlace()), own.get(name, ClientPlace())
         if second.token_url is not None and second.token_url != environment.token_url:
             raise ConfigError(
-                f"{name}: your own configuration keeps a secret for {second.token_url}, but this "
-                f"configuration would send it to {environment.token_url}."
+                Sentence(
+                    "config_other_login",
+                    environment=name,
+                    login=second.token_url,
+                    other=environment.token_url,
+                )
             )
         merged[name] = ClientPlace(
             client_id=first.client_id or second.client_id, command=first.command or second.command

@@ -1,30 +1,33 @@
-"""Reading a TOML file with care: bounded, every fault at once, with the line where it can be told."""
+"""A TOML file, read with care and held against its schema: every fault at once, with its line."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bulkrunner.errors import ConfigError
+from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 MOST_BYTES = 1024 * 1024
 
-_KINDS = {
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "a table",
-}
+Place: TypeAlias = tuple[str, ...]
+"""Keys from the top of a file; of several tables of one name, their number from 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +54,18 @@ def read_config_file(path: Path) -> ConfigFile:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise ConfigError(f"{path} is no file.")
+                raise ConfigError(Sentence("config_no_file", path=str(path)))
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise ConfigError(
-            f"The configuration {path} cannot be read: {error.strerror or error}."
-        ) from None
+        why = error.strerror or str(error)
+        raise ConfigError(Sentence("config_unreadable", path=str(path), why=why)) from None
     if len(content) > MOST_BYTES:
-        raise ConfigError(f"The configuration {path} is longer than {MOST_BYTES} bytes.")
+        raise ConfigError(Sentence("config_too_long", path=str(path), most=MOST_BYTES))
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no TOML file: {error}") from None
+        raise ConfigError(Sentence("config_no_toml", path=str(path), why=str(error))) from None
     own = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return ConfigFile(path=path, text=text, data=data, own=own)
 
@@ -73,12 +75,16 @@ class Faults:
 
     def __init__(self, file: ConfigFile | None) -> None:
         self._file = file
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[int, Place, Sentence]] = []
 
-    def add(self, place: tuple[str, ...], message: str) -> None:
+    def add(self, place: Place, said: Sentence) -> None:
         """Note one fault at a key (the last of the place)."""
         line = _line_of(self._file.text, place) if self._file else 0
-        self._found.append((line, f"{'.'.join(place)}: {message}"))
+        self._found.append((line, place, said))
+
+    def at(self, place: Place) -> bool:
+        """Return True if a fault was noted at the key."""
+        return any(place == found for _line, found, _said in self._found)
 
     def raise_if_any(self) -> None:
         """Raise all of them as one error.
@@ -89,17 +95,23 @@ class Faults:
         if not self._found:
             return
         name = str(self._file.path) if self._file else "configuration"
+        found = sorted(self._found, key=lambda fault: (fault[0], fault[1], str(fault[2])))
         lines = [
-            f"{name}:{line}: {message}" if line else f"{name}: {message}"
-            for line, message in sorted(self._found)
+            Sentence(
+                "config_fault",
+                at=f"{name}:{line}" if line else name,
+                place=".".join(place),
+                said=said,
+            )
+            for line, place, said in found
         ]
-        raise ConfigError("\n".join(lines), hint="See docs/reference/configuration.md.")
+        raise ConfigError(Sentence("lines", parts=lines), hint=Sentence("config_reference"))
 
 
-def _line_of(text: str, place: tuple[str, ...]) -> int:
+def _line_of(text: str, place: Place) -> int:
     """Return the line of a key, or of its table; 0 where it cannot be told."""
-    table: tuple[str, ...] = ()
-    items: dict[tuple[str, ...], int] = {}
+    table: Place = ()
+    items: dict[Place, int] = {}
     best = 0
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -119,96 +131,172 @@ def _line_of(text: str, place: tuple[str, ...]) -> int:
     return best
 
 
-def _keys(dotted: str) -> tuple[str, ...]:
+def _keys(dotted: str) -> Place:
     return tuple(part.strip().strip("\"'") for part in dotted.split("."))
 
 
-class Table:
-    """One table of the file; takes its values out by name and type and notes what is wrong."""
-
-    def __init__(self, data: Any, place: tuple[str, ...], faults: Faults) -> None:
-        self.place = place
-        self.faults = faults
-        if not isinstance(data, dict):
-            faults.add(place, "must be a table")
-            data = {}
-        self.data: dict[str, Any] = data
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.data
-
-    def fault(self, key: str, message: str) -> None:
-        """Note a fault of one key."""
-        self.faults.add((*self.place, key), message)
-
-    def only(self, known: Collection[str]) -> None:
-        """Note every key that is not known, with a suggestion."""
-        for key in self.data:
-            if key in known:
-                continue
-            near = difflib.get_close_matches(key, known, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-            self.fault(key, f"unknown key; {advice}")
-
-    def table(self, key: str) -> Table:
-        """Return a table inside this one, empty where it is absent."""
-        return Table(self.data.get(key, {}), (*self.place, key), self.faults)
-
-    def text(self, key: str) -> str | None:
-        """Return text, None where it is absent or wrong."""
-        value: str | None = self._typed(key, str)
-        if value is not None and (not value.strip() or not value.isprintable()):
-            self.fault(key, "must be text of one line, and not empty")
-            return None
-        return value
-
-    def choice(self, key: str, choices: Iterable[str]) -> str | None:
-        """Return one of the words, None where it is absent or wrong."""
-        value = self.text(key)
-        known = list(choices)
-        if value is not None and value not in known:
-            self.fault(key, f"must be one of {', '.join(known)}")
-            return None
-        return value
-
-    def number(self, key: str, *, least: float, most: float) -> float | None:
-        """Return a number within bounds, None where it is absent or wrong."""
-        value = self.data.get(key)
-        if key not in self.data:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.fault(key, f"must be a number, not {_kind(value)}")
-            return None
-        if not math.isfinite(value) or not least <= value <= most:
-            self.fault(key, f"must be from {least:g} to {most:g}")
-            return None
-        return float(value)
-
-    def whole(self, key: str, *, least: int, most: int) -> int | None:
-        """Return a whole number within bounds, None where it is absent or wrong."""
-        value = self.number(key, least=least, most=most)
-        if value is not None and not isinstance(self.data[key], int):
-            self.fault(key, "must be a whole number")
-            return None
-        return None if value is None else int(value)
-
-    def texts(self, key: str) -> tuple[str, ...] | None:
-        """Return a list of texts, None where it is absent or wrong."""
-        value = self._typed(key, list)
-        if value is None:
-            return None
-        if not all(isinstance(item, str) and item and item.isprintable() for item in value):
-            self.fault(key, "must be a list of texts of one line")
-            return None
-        return tuple(value)
-
-    def _typed(self, key: str, kind: type) -> Any:
-        value = self.data.get(key)
-        if key in self.data and not isinstance(value, kind):
-            self.fault(key, f"must be {_KINDS[kind]}, not {_kind(value)}")
-            return None
-        return value
+# --- the schema ------------------------------------------------------------------------------
 
 
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "a date or time")
+def schema_text() -> str:
+    """Return the published schema of ``bulkrunner.toml`` as it is written."""
+    return files(__package__).joinpath("config.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def _validator(definition: str | None) -> Validator:
+    from jsonschema import FormatChecker
+    from jsonschema.validators import Draft202012Validator, extend
+
+    schema = json.loads(schema_text())
+    if definition is not None:
+        schema = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]}
+    numbers = {"number": _is_number, "integer": _is_whole}
+    kind = extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(numbers),
+    )
+    formats = FormatChecker(formats=())
+    formats.checks("line")(_is_line)
+    found: Validator = kind(schema, format_checker=formats)
+    return found
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(_checker: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_line(value: object) -> bool:
+    return not isinstance(value, str) or (bool(value.strip()) and value.isprintable())
+
+
+def fitting(file: ConfigFile | None, faults: Faults, definition: str | None = None) -> Any:
+    """Return a file's data without what does not fit the schema; of that faults are noted.
+
+    Args:
+        file: may be absent; then there is nothing.
+        faults: gets a fault for each violation.
+        definition: of the schema, where the file is not the configuration itself.
+    """
+    data = deepcopy(file.data) if file else {}
+    noted: set[tuple[Place, Sentence]] = set()
+    for error in list(_validator(definition).iter_errors(data)):
+        path = list(error.absolute_path)
+        for key, said in _told(error):
+            fault = (_place([*path, *key]), said)
+            if fault not in noted:
+                noted.add(fault)
+                faults.add(*fault)
+        _drop(data, path, [key[0] for key, _said in _told(error) if key])
+    return data
+
+
+def _place(path: Sequence[str | int]) -> Place:
+    """Return where a fault is told: at a key, or at one of several tables of one name."""
+    if isinstance(path[-1], int) and len(path) != 2:
+        path = path[:-1]
+    return tuple(str(key + 1) if isinstance(key, int) else key for key in path)
+
+
+def _drop(data: Any, path: list[str | int], keys: Sequence[str]) -> None:
+    """Take out what does not fit, so that the rest can be read on; of a rule, all of it."""
+    if path[:1] == ["rule"] and len(path) > 1:
+        data["rule"][path[1]] = None
+        return
+    names = [key for key in path if isinstance(key, str)]
+    holder = data
+    for key in names if keys else names[:-1]:
+        holder = holder.get(key, {})
+    for key in keys or names[-1:]:
+        holder.pop(key, None)
+
+
+def _told(error: ValidationError) -> Iterator[tuple[Place, Sentence]]:
+    """Yield what a violation comes to: the key below its path, and what is wrong there."""
+    rule: Any = error.schema
+    value: Any = error.instance
+    match error.validator:
+        case "additionalProperties":
+            for key in value.keys() - rule["properties"].keys():
+                yield (key,), _unknown(key, rule["properties"])
+        case "required":
+            for key in rule["required"]:
+                if key not in value:
+                    yield (key,), _missing(rule["properties"][key])
+        case "anyOf":
+            yield ("number",), Sentence("config_number_or_share")
+        case "pattern" | "format" if rule["title"] == "name":
+            yield (value,), Sentence("config_name")
+        case _:
+            yield (), _unfit(str(error.validator), rule, value)
+
+
+def _unfit(keyword: str, rule: Mapping[str, Any], value: Any) -> Sentence:
+    """Return what is wrong with a single value."""
+    title = rule.get("title", "")
+    match keyword:
+        case "enum":
+            return Sentence("config_choice", choices=", ".join(rule["enum"]))
+        case "minimum" | "maximum":
+            least, most = rule["minimum"], rule["maximum"]
+            return Sentence("config_range", least=f"{least:.7g}", most=f"{most:.10g}")
+        case "not":
+            return Sentence("config_secret")
+        case "minItems":
+            return _EMPTY[title]
+        case "maxItems":
+            return Sentence("config_rules_many", most=rule["maxItems"])
+        case "pattern" | "format":
+            return _misshapen(title, value)
+    if title == "rules":
+        return Sentence("config_rules_many", most=rule["maxItems"])
+    return Sentence("config_type", wanted=_KINDS[rule["type"]], found=_kind_of(value))
+
+
+_EMPTY = {
+    "command": Sentence("config_command_empty"),
+    "places": Sentence("config_places_empty"),
+    "windows": Sentence("config_hours_empty"),
+}
+
+_KINDS = {
+    "string": Sentence("kind_text"),
+    "number": Sentence("kind_number"),
+    "integer": Sentence("kind_whole"),
+    "array": Sentence("kind_list"),
+    "object": Sentence("kind_table"),
+    "boolean": Sentence("kind_truth"),
+}
+
+
+def _kind_of(value: object) -> Sentence:
+    names = {str: "string", bool: "boolean", int: "number", list: "array", dict: "object"}
+    if isinstance(value, float):
+        return _KINDS["number"] if math.isfinite(value) else Sentence("kind_endless")
+    return _KINDS[names[type(value)]] if type(value) in names else Sentence("kind_moment")
+
+
+def _unknown(key: str, known: Mapping[str, Any]) -> Sentence:
+    names = [name for name, rule in known.items() if rule.get("title") != "secret"]
+    near = difflib.get_close_matches(key, names, n=1)
+    if near:
+        return Sentence("config_unknown_near", near=near[0])
+    return Sentence("config_unknown", known=", ".join(sorted(names)))
+
+
+def _missing(rule: Mapping[str, Any]) -> Sentence:
+    if "enum" in rule:
+        return Sentence("config_missing_choice", choices=", ".join(rule["enum"]))
+    return Sentence("config_missing")
+
+
+def _misshapen(title: str, value: str) -> Sentence:
+    if title == "id":
+        return Sentence("config_rule_id")
+    if title == "place":
+        return Sentence("config_no_place", given=repr(value[:60]))
+    return Sentence("config_line")

@@ -1,21 +1,50 @@
-"""The policy file: rules over plans, each with its source."""
+"""The policy of a configuration, and the policy file: rules over plans, each with its source."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.config.file import Faults, Table, read_config_file
-from bulkrunner.domain.environment import CEILING_KEYS
-from bulkrunner.domain.rules import KB_RULES, MOST_RULES, Level, Rule, RuleKind
+from bulkrunner.config.file import Faults, Place, fitting, read_config_file
+from bulkrunner.domain.environment import PRODUCTION_HOST, Policy
+from bulkrunner.domain.rules import KB_RULES, Rule, RuleKind
 from bulkrunner.domain.windows import parse_window
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
 
-_ID = re.compile(r"[a-z][a-z0-9-]{0,59}")
-_PLACE = re.compile(r"(@record\.)?[^\s.\[\]\"'\\@]+(\.[^\s.\[\]\"'\\]+)*")
-_MOST_CHANGES = 10**9
-_MOST_PEOPLE = 10
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+
+
+def read_policy(given: Mapping[str, Any], folder: Path, faults: Faults) -> Policy:
+    """Return the policy; what the file does not say is as built in.
+
+    Args:
+        given: the table of the configuration, as its schema has it.
+        folder: what the path of the policy file starts from.
+        faults: gets what the schema does not see.
+
+    Raises:
+        ConfigError: the policy file is wrong.
+    """
+    values = dict(given)
+    if "test_hosts" in values:
+        values["test_hosts"] = _test_hosts(values["test_hosts"], faults)
+    if "rules" in values:
+        values["rules"] = read_rules(folder / values["rules"])
+    return Policy(**values)
+
+
+def _test_hosts(given: list[str], faults: Faults) -> tuple[str, ...]:
+    hosts = [host.lower().rstrip(".") for host in given]
+    place: Place = ("policy", "test_hosts")
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            faults.add(place, Sentence("config_no_host", given=repr(host[:60])))
+        elif host == PRODUCTION_HOST or host.endswith("." + PRODUCTION_HOST):
+            faults.add(place, Sentence("config_host_production", host=host))
+    return tuple(hosts)
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
@@ -26,114 +55,31 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     """
     file = read_config_file(path)
     faults = Faults(file)
-    top = Table(file.data, (), faults)
-    top.only(("rule",))
-    items = top.data.get("rule", [])
-    if not isinstance(items, list) or len(items) > MOST_RULES:
-        top.fault("rule", f"must be at most {MOST_RULES} tables, each begun with [[rule]]")
-        items = []
     found: dict[str, Rule] = {}
-    for number, item in enumerate(items, start=1):
-        table = Table(item, ("rule", str(number)), faults)
-        rule = _rule(table)
-        if rule is None:
+    for number, item in enumerate(fitting(file, faults, "rule_file").get("rule", ()), start=1):
+        if item is None:
             continue
+        rule = _rule(item)
+        place = ("rule", str(number))
         if rule.id in found or rule.id in {known.id for known in KB_RULES}:
-            table.fault("id", f"another rule is called {rule.id}")
+            faults.add((*place, "id"), Sentence("config_rule_twice", id=rule.id))
+        check_windows(rule.hours, (*place, "hours"), faults)
         found[rule.id] = rule
     faults.raise_if_any()
     return tuple(found.values())
 
 
-def _rule(table: Table) -> Rule | None:
-    kind = table.choice("kind", _READERS)
-    name = _demanded(table, "id")
-    source = _demanded(table, "source")
-    if name is not None and not _ID.fullmatch(name):
-        table.fault("id", "must have small letters, digits and dashes, a letter first")
-        return None
-    if kind is None:
-        if "kind" not in table:
-            table.fault("kind", f"is missing; one of {', '.join(_READERS)}")
-        return None
-    values = _READERS[kind](table)
-    if name is None or source is None or values is None:
-        return None
-    return Rule(id=name, kind=RuleKind(kind), source=source, **values)
+def _rule(item: Mapping[str, Any]) -> Rule:
+    kind = RuleKind(item["kind"])
+    people = {"people": 2} if kind is RuleKind.APPROVERS else {}
+    return Rule.from_dict({**people, **item})
 
 
-def _demanded(table: Table, key: str) -> str | None:
-    value = table.text(key)
-    if key not in table:
-        table.fault(key, "is missing")
-    return value
-
-
-_COMMON = ("id", "kind", "source")
-
-
-def _agreement(table: Table) -> dict[str, Any]:
-    table.only((*_COMMON, "level"))
-    return {"level": _level(table)}
-
-
-def _most(table: Table) -> dict[str, Any] | None:
-    table.only((*_COMMON, "level", "action", "number", "share"))
-    action = table.choice("action", CEILING_KEYS)
-    number = table.whole("number", least=0, most=_MOST_CHANGES)
-    share = table.number("share", least=0, most=1)
-    if "action" not in table:
-        table.fault("action", f"is missing; one of {', '.join(CEILING_KEYS)}")
-    if "number" not in table and "share" not in table:
-        table.fault("number", "is missing; or give share, from 0 to 1")
-    if action is None or (number is None and share is None):
-        return None
-    return {"level": _level(table), "action": action, "number": number, "share": share}
-
-
-def _places(table: Table) -> dict[str, Any] | None:
-    table.only((*_COMMON, "places"))
-    places = table.texts("places") or ()
-    if not places:
-        table.fault(
-            "places", "must name at least one place, as shelfMark or @record.descriptionNote"
-        )
-    for place in places:
-        if not _PLACE.fullmatch(place):
-            table.fault("places", f"{place[:60]!r} is no place; write keys with dots between them")
-    return {"places": places} if places else None
-
-
-def _hours(table: Table) -> dict[str, Any] | None:
-    table.only((*_COMMON, "hours"))
-    given = table.texts("hours") or ()
-    if not given:
-        table.fault("hours", 'must name at least one window, as "22:00-06:00"')
-    for window in given:
+def check_windows(windows: tuple[str, ...], place: Place, faults: Faults) -> None:
+    """Note every window that is none."""
+    for window in windows:
         try:
             parse_window(window)
-        except ValueError as error:
-            table.fault("hours", f"{window[:20]!r} {error}")
-    return {"hours": given} if given else None
-
-
-def _approvers(table: Table) -> dict[str, Any] | None:
-    table.only((*_COMMON, "above", "people"))
-    above = table.whole("above", least=0, most=_MOST_CHANGES)
-    people = table.whole("people", least=2, most=_MOST_PEOPLE)
-    if "above" not in table:
-        table.fault("above", "is missing; the number of changes above which it counts")
-    return None if above is None else {"above": above, "people": people or 2}
-
-
-def _level(table: Table) -> Level:
-    return Level(table.choice("level", [level.value for level in Level]) or Level.REFUSE)
-
-
-_READERS: dict[str, Callable[[Table], dict[str, Any] | None]] = {
-    RuleKind.AGREEMENT.value: _agreement,
-    RuleKind.MOST.value: _most,
-    RuleKind.PLACES.value: _places,
-    RuleKind.HOURS.value: _hours,
-    RuleKind.APPROVERS.value: _approvers,
-}
+        except Fault as fault:
+            said = Sentence("config_value", given=repr(window[:20]), said=fault.said)
+            faults.add(place, said)

@@ -116,6 +116,14 @@ def moment(text: object) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
+def same_moment(one: str | None, other: str | None) -> bool:
+    """Return True if two times are the same, however each is written: ``Z``, or with an offset."""
+    if one == other:
+        return True
+    found = moment(one)
+    return found is not None and found == moment(other)
+
+
 def by_and_when(document: Document | None) -> dict[str, Any]:
     """Return who wrote a version and when; both None for a deletion, which the server hides."""
     if document is None:

@@ -270,9 +270,12 @@ def origins_data(origins: Iterable[Origin]) -> list[list[str]]:
     return [[origin.record, *origin.fingerprints] for origin in origins]
 
 
+RECORD_KEY = "record:"
+
+
 def record_key(record: str) -> str:
     """Return the target key of a change to an existing record."""
-    return f"record:{record}"
+    return f"{RECORD_KEY}{record}"
 
 
 HOLDING_KEY = "holding:"
@@ -281,6 +284,16 @@ HOLDING_KEY = "holding:"
 def holding_key(bib: str, sigel: str) -> str:
     """Return the target key of a library's holding to be made on a bib."""
     return f"{HOLDING_KEY}{bib}:{sigel}"
+
+
+def copied_key(source: str) -> str:
+    """Return the place by which what was made of a record, named by its target key, is found again."""
+    return f"copied:{source}"
+
+
+def concerns_record(key: str) -> bool:
+    """Return True if a target key is that of a record, or of a library's holding on a bib."""
+    return key.startswith((RECORD_KEY, HOLDING_KEY))
 
 
 def left_key(bib: str, sigel: str) -> str:

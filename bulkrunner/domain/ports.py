@@ -279,6 +279,9 @@ class PlanLedger(Protocol):
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a stored change of the plan has: that change."""
 
+    def numbers_at(self, plan: str, places: Sequence[str], /) -> Mapping[str, tuple[int, ...]]:
+        """Return for each place that changes of the plan have: their numbers."""
+
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
 
@@ -533,8 +536,16 @@ class RunLedger(Protocol):
 class ApprovalLedger(Protocol):
     """Approvals, and the evidence that gates weigh."""
 
-    def add_approval(self, approval: Approval) -> None:
-        """Store a yes or a no."""
+    def add_approval(self, approval: Approval, *, known: int | None = None) -> None:
+        """Store a yes or a no.
+
+        Args:
+            approval: the answer.
+            known: answers to the plan that it was weighed with; None: it needs no weighing.
+
+        Raises:
+            AnswerRefused: there are others by now.
+        """
 
     def approvals(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
@@ -594,8 +605,14 @@ class ApprovalLedger(Protocol):
     def head(self) -> str:
         """Return the chain's newest hash."""
 
-    def has_head(self, head: str) -> bool:
-        """Tell whether the chain has, or once had, this head."""
+    def position_of(self, head: str) -> int | None:
+        """Return which event the chain had, or has, as its newest at this head; None: none."""
+
+    def completed_at(self, plan: str) -> int:
+        """Return by which event of the chain a plan became what it is."""
+
+    def newest_time(self) -> datetime | None:
+        """Return when the chain's newest event was; None without one."""
 
     def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
         """Append an event of its own, outside any state change."""

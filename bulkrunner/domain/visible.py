@@ -1,4 +1,4 @@
-"""Characters that are not seen, or that move what is seen, written out."""
+"""What a reader sees of a text: hidden characters written out, and names that look the same."""
 
 from __future__ import annotations
 
@@ -44,3 +44,31 @@ def escaped(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
+
+
+_LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυχıIiLl1|0",
+    "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXaivopuxiiiiiiio",
+)
+"""Letters of other alphabets, and digits, that are drawn like Latin ones."""
+
+
+def same_to_the_eye(name: str) -> str:
+    """Return a key that names share where nobody could tell them apart for certain.
+
+    Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
+    and letters drawn alike make no difference. An accent itself does.
+    """
+    plain = unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE).casefold()
+    plain = unicodedata.normalize("NFKC", plain)
+    kept = "".join(char if _is_of_a_word(char) else _left_of(char) for char in plain)
+    return " ".join(sorted(kept.translate(_LOOK_ALIKE).split())) or plain.strip()
+
+
+def _is_of_a_word(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN" and not _FILLERS.match(char)
+
+
+def _left_of(char: str) -> str:
+    """Return what stays of a sign: nothing of a hidden one, else a blank."""
+    return "" if unicodedata.category(char) in _HIDDEN or _FILLERS.match(char) else " "

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
+
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", re.ASCII)
 _DAY = 24 * 60
 _HORIZON = 3 * _DAY
@@ -35,16 +38,16 @@ def parse_window(text: str) -> Window:
     """Read ``HH:MM-HH:MM``.
 
     Raises:
-        ValueError: another form, or a window that is empty.
+        Fault: another form, or a window that is empty.
     """
     match = _WINDOW.fullmatch(text)
     if match is None:
-        raise ValueError("must look like 22:00-06:00")
+        raise Fault(Sentence("window_form"))
     hours, minutes, end_hours, end_minutes = match.groups()
     start = int(hours) * 60 + int(minutes)
     end = _DAY if end_hours is None else int(end_hours) * 60 + int(end_minutes)
     if start == end:
-        raise ValueError("begins when it ends; leave windows out to allow every hour")
+        raise Fault(Sentence("window_empty"))
     return Window(start=start, end=end)
 
 
@@ -52,19 +55,19 @@ def time_zone(name: str) -> ZoneInfo:
     """Return the time zone of this name.
 
     Raises:
-        ValueError: there is none.
+        Fault: there is none.
     """
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError("is no known time zone, such as Europe/Stockholm") from None
+        raise Fault(Sentence("time_zone_unknown")) from None
 
 
 def common(sets: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Return the windows in which every set of windows is open; an empty set is always open.
 
     Raises:
-        ValueError: there is no such minute.
+        Fault: there is no such minute.
     """
     parsed = [[parse_window(text) for text in windows] for windows in sets if windows]
     minutes = [
@@ -73,7 +76,7 @@ def common(sets: Sequence[Sequence[str]]) -> tuple[str, ...]:
         if all(any(window.holds(minute) for window in windows) for windows in parsed)
     ]
     if not minutes:
-        raise ValueError("no minute of the day is in all of them")
+        raise Fault(Sentence("windows_never_meet"))
     if len(minutes) == _DAY:
         return ()
     there = set(minutes)

@@ -27,6 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-lifetime", type=int, default=36000, help="seconds")
     parser.add_argument("--index-lag-ms", type=int, default=500)
     parser.add_argument("--duplicate-status", type=int, choices=(404, 409), default=404)
+    parser.add_argument(
+        "--time-zone",
+        default="Europe/Stockholm",
+        choices=("Europe/Stockholm", "UTC"),
+        help="zone of the servers' clocks; in UTC their times end in Z",
+    )
     return parser
 
 
@@ -44,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         duplicate_status=given.duplicate_status,
         token_lifetime=given.token_lifetime,
         index_lag_ms=given.index_lag_ms,
+        time_zone=given.time_zone,
     )
     ports = {"test": given.test_port, "production": given.production_port}
     try:

@@ -66,12 +66,13 @@ def authenticate(request: Request, service: Login, *, login_down: bool) -> Write
 
 def may_create(writer: Writer, document: Document) -> None:
     """Refuse unless the client may create this record."""
-    _may(writer, document)
+    _demand(writer, document)
 
 
 def may_delete(writer: Writer, document: Document) -> None:
     """Refuse unless the client may delete this record."""
-    _may(writer, document)
+    if not _may(writer, document):
+        raise ApiError(403, "You do not have sufficient privileges to perform this operation.")
 
 
 def may_update(writer: Writer, old: Document, new: Document) -> None:
@@ -81,8 +82,8 @@ def may_update(writer: Writer, old: Document, new: Document) -> None:
         if documents.holding_sigel(old) is None:
             _may_claim(writer, new)
             return
-    _may(writer, new)
-    _may(writer, old)
+    _demand(writer, new)
+    _demand(writer, old)
 
 
 def _same_holding(old: Document, new: Document) -> None:
@@ -102,18 +103,20 @@ def _may_claim(writer: Writer, document: Document) -> None:
         _refuse()
 
 
-def _may(writer: Writer, document: Document) -> None:
+def _demand(writer: Writer, document: Document) -> None:
+    if not _may(writer, document):
+        _refuse()
+
+
+def _may(writer: Writer, document: Document) -> bool:
+    if not writer.knows_active_sigel:
+        return False
     if documents.is_holding(document):
         sigel = documents.holding_sigel(document)
         if sigel is None:
             raise ApiError(400, "Missing sigel in document.")
-        _ask_active_sigel(writer)
-        allowed = _registers(writer, sigel) or _registers_globally(writer)
-    else:
-        _ask_active_sigel(writer)
-        allowed = _may_describe(writer, document)
-    if not allowed:
-        _refuse()
+        return _registers(writer, sigel) or _registers_globally(writer)
+    return _may_describe(writer, document)
 
 
 def _may_describe(writer: Writer, document: Document) -> bool:
@@ -125,13 +128,10 @@ def _may_describe(writer: Writer, document: Document) -> bool:
                 raise ApiError(400, "Missing sigel in document.")
             return _registers(writer, sigel) or _registers_globally(writer)
         case "bulk:Job":
+            if "bulk:changeSpec" not in documents.node(document, 1):
+                raise ApiError(400, "Nothing in [@graph, 1, bulk:changeSpec]")
             return any(permission.code == "SEK" for permission in writer.client.permissions)
     return not documents.is_read_only(document) and writer.has("cataloger")
-
-
-def _ask_active_sigel(writer: Writer) -> None:
-    if not writer.knows_active_sigel:
-        _refuse()
 
 
 def _registers(writer: Writer, sigel: str | None) -> bool:

@@ -11,7 +11,13 @@ from uuid import uuid4
 
 from bulkrunner.sandbox.messages import Request, Response
 
+JSON = "application/json;charset=utf-8"
+NO_CACHE = ("Cache-Control", "no-cache")
 _PAGE_METHODS = frozenset({"GET", "POST", "HEAD"})
+_REASONS = {500: "Server Error"}
+"""Phrases of the server's container that differ from the standard's."""
+_BAD_QUALITY = "Invalid q value in Accept header:"
+_SERVLETS = {"/_findhold": "HoldAPI", "/_dependencies": "RecordRelationAPI"}
 
 
 class MalformedAcceptError(ValueError):
@@ -37,11 +43,13 @@ class ApiError(Exception):
             "message": self.message,
         }
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            body["message"] = "Internal server error"
+            body["message"] = (
+                "Internal server error. Please report the error_id if the problem persists."
+            )
             body["error_id"] = str(uuid4())
         if self.errors is not None:
             body["errors"] = self.errors
-        return json_response(self.status, body)
+        return json_response(self.status, body, NO_CACHE, content_type=JSON)
 
 
 class PageError(Exception):
@@ -54,9 +62,9 @@ class PageError(Exception):
 
 
 def reason(status: int) -> str:
-    """Return the standard phrase of a status."""
+    """Return the server's phrase of a status."""
     try:
-        return HTTPStatus(status).phrase
+        return _REASONS.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
 
@@ -87,7 +95,7 @@ def media_types(accept: str | None) -> list[str]:
         name, _, parameters = part.strip().partition(";")
         kind, slash, sub = name.strip().partition("/")
         if not (kind and slash and sub) and name.strip() != "*":
-            raise MalformedAcceptError(accept)
+            raise MalformedAcceptError("Invalid Accept header:" + accept)
         quality = _quality(parameters)
         if quality > 0:
             wanted.append(_Preference((-quality, place), name.strip().lower()))
@@ -101,9 +109,9 @@ def _quality(parameters: str) -> float:
             try:
                 quality = float(value)
             except ValueError as error:
-                raise MalformedAcceptError(parameters) from error
+                raise MalformedAcceptError(_BAD_QUALITY + value) from error
             if not 0 <= quality <= 1:
-                raise MalformedAcceptError(parameters)
+                raise MalformedAcceptError(_BAD_QUALITY + value)
             return quality
     return 1.0
 
@@ -129,7 +137,7 @@ def error_page(request: Request, error: PageError) -> Response:
                     "url": request.path,
                     "status": str(error.status),
                     "message": message,
-                    "servlet": "rest",
+                    "servlet": _servlet(request.path),
                 }
                 body, kind = json.dumps(facts).encode(), "application/json"
             case "text/plain":
@@ -139,6 +147,10 @@ def error_page(request: Request, error: PageError) -> Response:
                 continue
         return Response(status=error.status, headers=(("Content-Type", kind), *headers), body=body)
     return Response(status=error.status, headers=headers)
+
+
+def _servlet(path: str) -> str:
+    return f"whelk.rest.api.{_SERVLETS.get(path, 'Crud')}-42f8285e"
 
 
 def _html(status: int, message: str, path: str) -> str:
@@ -151,5 +163,7 @@ def _html(status: int, message: str, path: str) -> str:
         f"<tr><th>URI:</th><td>{where}</td></tr>\n"
         f"<tr><th>STATUS:</th><td>{status}</td></tr>\n"
         f"<tr><th>MESSAGE:</th><td>{text}</td></tr>\n"
-        "</table>\n</body>\n</html>\n"
+        f"<tr><th>SERVLET:</th><td>{escape(_servlet(path))}</td></tr>\n"
+        '</table>\n<hr/><a href="https://jetty.org/">Powered by Jetty:// 12.0.27</a><hr/>\n\n'
+        "</body>\n</html>\n"
     )

@@ -8,6 +8,9 @@ from bulkrunner import vocabulary
 from bulkrunner.sandbox import documents
 
 _CARRIED = ("carrierType", "mediaType", "contentType", "genreForm")
+_FORMS = "https://id.kb.se/term/saobf/"
+_KEPT = frozenset({"Print"})
+"""Old types that are kept as a category."""
 _ISSUANCE = frozenset({"Monograph", "Serial", "Collection", "Integrating"})
 
 
@@ -18,17 +21,17 @@ def convert(document: dict[str, Any]) -> None:
     if "pending" not in vocabulary.category(kind):
         return
     thing["@type"] = "DigitalResource" if kind == "Electronic" else "PhysicalResource"
+    own = [{"@id": f"{_FORMS}{kind}"}] if kind in _KEPT else []
     issuance = thing.pop("issuanceType", None)
     work = thing.get("instanceOf")
     if isinstance(work, dict) and "@id" not in work:
         if issuance in _ISSUANCE:
             work["@type"] = issuance
-        _gather_categories(work)
-    _gather_categories(thing)
+        _gather_categories(work, [])
+    _gather_categories(thing, own)
 
 
-def _gather_categories(holder: dict[str, Any]) -> None:
-    gathered: list[Any] = []
+def _gather_categories(holder: dict[str, Any], gathered: list[Any]) -> None:
     for name in ("category", *_CARRIED):
         entries = holder.pop(name, None)
         for entry in entries if isinstance(entries, list) else [entries]:

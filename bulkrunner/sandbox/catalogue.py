@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import documents
 from bulkrunner.sandbox.checksum import checksum
@@ -83,8 +84,9 @@ class Entry:
 class Catalogue:
     """Holds records and their indexes; knows no rights and no HTTP."""
 
-    def __init__(self, store: Store, *, on_change: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, zone: ZoneInfo, *, on_change: Callable[[str], None]) -> None:
         self._store = store
+        self._zone = zone
         self._on_change = on_change
         self._entries: dict[str, Entry] = {}
         self._names: dict[str, Name] = {}
@@ -165,7 +167,7 @@ class Catalogue:
         fresh: list[tuple[Entry, Document]] = []
         batch: list[Version] = []
         for document, created, modified in records:
-            version = _version_of(document, created, modified)
+            version = _version_of(document, created, modified, self._zone)
             entry = Entry(version.short_id, [version])
             if version.short_id in self._entries:
                 raise ValueError(f"Record {version.short_id} is there already.")
@@ -222,7 +224,7 @@ class Catalogue:
         version = Version(
             short_id=short_id,
             number=number,
-            body=_body(document, created, now, deleted=deleted),
+            body=_body(document, created, now, self._zone, deleted=deleted),
             created=created,
             modified=now,
             deleted=deleted,
@@ -322,7 +324,9 @@ def short_id_of(record_iri: str) -> str:
     return record_iri.rsplit("/", 1)[-1]
 
 
-def _version_of(document: Document, created: datetime, modified: datetime) -> Version:
+def _version_of(
+    document: Document, created: datetime, modified: datetime, zone: ZoneInfo
+) -> Version:
     iri = documents.text(documents.node(document, 0), "@id")
     if not iri:
         raise ValueError("A record without @id cannot be loaded.")
@@ -330,7 +334,7 @@ def _version_of(document: Document, created: datetime, modified: datetime) -> Ve
     return Version(
         short_id=short_id_of(iri),
         number=0,
-        body=_body(document, created, modified, deleted=False),
+        body=_body(document, created, modified, zone, deleted=False),
         created=created,
         modified=modified,
         sigel=documents.sigel_of_library(
@@ -339,12 +343,14 @@ def _version_of(document: Document, created: datetime, modified: datetime) -> Ve
     )
 
 
-def _body(document: Document, created: datetime, modified: datetime, *, deleted: bool) -> bytes:
+def _body(
+    document: Document, created: datetime, modified: datetime, zone: ZoneInfo, *, deleted: bool
+) -> bytes:
     """Write the document with the server's own fields in it, keys in the database's order."""
     record = {
         **documents.node(document, 0),
-        "created": server_time(created),
-        "modified": server_time(modified),
+        "created": server_time(created, zone),
+        "modified": server_time(modified, zone),
         "recordStatus": documents.DELETED if deleted else _status(created, modified),
     }
     graph = [record, *document["@graph"][1:]]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-_SERVER_ZONE = ZoneInfo("Europe/Stockholm")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -63,10 +62,11 @@ def to_millisecond(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def server_time(moment: datetime) -> str:
-    """Write a moment as the server does: its own zone, milliseconds only where there are any."""
-    local = moment.astimezone(_SERVER_ZONE)
-    return local.isoformat(timespec="milliseconds" if local.microsecond else "seconds")
+def server_time(moment: datetime, zone: ZoneInfo) -> str:
+    """Write a moment as the server does: in its own zone, of a second no more than is needed."""
+    local = moment.astimezone(zone)
+    text, offset = f"{local:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip("."), f"{local:%z}"
+    return text + ("Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")
 
 
 def http_date(moment: datetime) -> str:

@@ -84,8 +84,7 @@ def _entry_of(catalogue: Catalogue, short_id: str, name: str) -> Document:
         return {}
     document = entry.document()
     record, thing = documents.node(document, 0), documents.node(document, 1)
-    head = {key: record[key] for key in ("@id", "@type", "mainEntity") if key in record}
-    return {"@graph": [head, lens(thing, name)]}
+    return {"@id": f"{entry.record_iri}?lens={name}", "@graph": [record, lens(thing, name)]}
 
 
 def _show_holdings(catalogue: Catalogue, entry: Entry, thing: Document) -> None:
@@ -110,6 +109,13 @@ def frame(document: Document, extra: list[Document]) -> Document:
     }
     framed: Document = _insert({**thing, "meta": record}, shown, frozenset({thing.get("@id")}))
     return framed
+
+
+def frame_record(document: Document, extra: list[Document]) -> Document:
+    """Return the record as a tree, with its thing and the linked cards inside."""
+    record = documents.node(document, 0)
+    thing = frame({"@graph": [{"@id": record.get("@id")}, documents.node(document, 1)]}, extra)
+    return {**record, "mainEntity": thing}
 
 
 def _insert(value: Any, shown: dict[str, Document], above: frozenset[Any]) -> Any:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.answers import PageError, json_response
+from bulkrunner.sandbox.answers import JSON, NO_CACHE, PageError, json_response
 from bulkrunner.sandbox.catalogue import Catalogue, Entry
 from bulkrunner.sandbox.clock import Clock, server_time
 from bulkrunner.sandbox.documents import Document
@@ -24,7 +24,9 @@ _PAGE = 100
 _KEPT_FOR = timedelta(days=5)
 _AS_CONTEXT = "https://www.w3.org/ns/activitystreams"
 _CONTEXT = [_AS_CONTEXT, "https://emm-spec.org/1.0/context.json"]
-_JSON = "application/activity+json"
+_ACTIVITIES = "application/activity+json;charset=utf-8"
+_CONTEXT_ID = "4tkrb9vl61pgqxrp"
+"""Record of the JSON-LD context, which a dump begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +38,13 @@ class _Dump:
 class Emm:
     """Answers under ``/api/emm/``."""
 
-    def __init__(self, catalogue: Catalogue, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, catalogue: Catalogue, clock: Clock, settings: Settings, zone: ZoneInfo
+    ) -> None:
         self._catalogue = catalogue
         self._clock = clock
         self._settings = settings
+        self._zone = zone
         self._dumps: dict[str, _Dump] = {}
         self._base = settings.base_uri + "api/emm/"
 
@@ -91,19 +96,25 @@ class Emm:
         raise PageError(500)
 
     def _address(self, selection: str, **extra: str) -> str:
-        return self._base + "full?" + urlencode({"selection": selection, **extra})
+        # As it is: the server writes no escapes in its own addresses.
+        query = "&".join(f"{name}={value}" for name, value in extra.items())
+        return f"{self._base}full?selection={selection}" + (f"&{query}" if query else "")
 
     def _entry_point(self, selection: str) -> Response:
         return json_response(
             200,
             {
-                "@context": _CONTEXT,
+                "@context": [_AS_CONTEXT],
                 "type": "Collection",
                 "id": self._address(selection),
                 "url": self._address(selection, download=".ndjsonld.gz"),
-                "first": {"id": self._address(selection, offset="0")},
+                "first": {
+                    "type": "CollectionPage",
+                    "id": self._address(selection, offset="0"),
+                },
             },
-            content_type=_JSON,
+            NO_CACHE,
+            content_type=_ACTIVITIES,
         )
 
     def _dump_page(self, selection: str, offset: int) -> Response:
@@ -112,29 +123,29 @@ class Emm:
         done = age >= timedelta(milliseconds=self._settings.emm_generating_ms)
         items = list(self._items(dump.short_ids[offset : offset + _PAGE]))
         page: dict[str, Any] = {
-            "@context": _CONTEXT,
+            "@context": _AS_CONTEXT,
             "@id": self._address(selection, offset=str(offset)),
             "type": "CollectionPage",
-            "startTime": server_time(dump.started),
+            "startTime": server_time(dump.started, self._zone),
             "_status": "done" if done else "generating",
-            "partOf": self._address(selection),
-            "items": [*([_context_document()] if offset == 0 else []), *items],
+            "partOf": {"type": "Collection", "id": self._address(selection)},
+            "items": [*([self._context_document()] if offset == 0 else []), *items],
         }
         if done:
             page["totalItems"] = len(dump.short_ids)
         if offset + _PAGE < len(dump.short_ids):
             page["next"] = self._address(selection, offset=str(offset + _PAGE))
-        return json_response(200, page, content_type=_JSON)
+        return json_response(200, page, NO_CACHE, content_type=JSON)
 
     def _download(self, dump: _Dump, kind: str) -> Response:
         if kind not in (".ndjsonld.gz", ".ndjsonld"):
             raise PageError(400, "unknown download")
-        lines = [_context_document(), *self._items(dump.short_ids)]
+        lines = [self._context_document(), *self._items(dump.short_ids)]
         body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         if kind.endswith(".gz"):
             return Response(
                 status=200,
-                headers=(("Content-Type", "application/gzip"),),
+                headers=(("Content-Type", "application/octet-stream"),),
                 body=gzip.compress(body, 1, mtime=0),
             )
         return Response(status=200, headers=(("Content-Type", "application/x-ndjson"),), body=body)
@@ -147,7 +158,12 @@ class Emm:
             document = entry.document()
             if entry.collection == "hold" and not self._inline_instance(document):
                 continue
-            yield {"@id": entry.record_iri, "@context": ["/context.jsonld"], **document}
+            context = [None, self._settings.base_uri + _CONTEXT_ID]
+            yield {"@context": context, "@id": entry.record_iri, **document}
+
+    def _context_document(self) -> Document:
+        context = {"@vocab": "https://id.kb.se/vocab/"}
+        return {"@id": self._settings.base_uri + _CONTEXT_ID, "@context": context}
 
     def _inline_instance(self, document: Document) -> bool:
         """Put the whole instance in the place of the link; False where it cannot be found."""
@@ -178,7 +194,8 @@ class Emm:
                     "url": self._base + "full?selection=all",
                     "first": {"type": "OrderedCollectionPage", "id": f"{self._base}?until={now}"},
                 },
-                content_type=_JSON,
+                NO_CACHE,
+                content_type=_ACTIVITIES,
             )
         if not re.fullmatch(r"\d{1,15}", until):
             raise PageError(400, "until is no number")
@@ -193,7 +210,8 @@ class Emm:
                 "next": f"{self._base}?until={oldest}",
                 "orderedItems": activities,
             },
-            content_type=_JSON,
+            NO_CACHE,
+            content_type=_ACTIVITIES,
         )
 
     def _activities(self, until: int) -> tuple[list[Document], int]:
@@ -206,23 +224,23 @@ class Emm:
             (item for item in found if item[0] < until), key=lambda item: item[0], reverse=True
         )[:_PAGE]
         oldest = newest[-1][0] if newest else until
-        return [_activity(entry, number) for _, entry, number in newest], oldest
+        return [_activity(entry, number, self._zone) for _, entry, number in newest], oldest
 
 
-def _activity(entry: Entry, number: int) -> Document:
+def _activity(entry: Entry, number: int, zone: ZoneInfo) -> Document:
     version = entry.versions[number]
     document = entry.document(version)
     thing = documents.node(document, 1)
     subject: Document = {
         "id": thing.get("@id"),
         "type": f"kbv:{thing.get('@type')}",
-        "updated": server_time(version.modified),
+        "updated": server_time(version.modified, zone),
     }
     held_by = documents.link(thing, "heldBy")
     if held_by is not None:
         subject["kbv:heldBy"] = {"@id": held_by}
     kind = "Delete" if version.deleted else "Create" if number == 0 else "Update"
-    return {"type": kind, "published": server_time(version.modified), "object": subject}
+    return {"type": kind, "published": server_time(version.modified, zone), "object": subject}
 
 
 def _has_type(entry: Entry, kind: str) -> bool:
@@ -231,7 +249,3 @@ def _has_type(entry: Entry, kind: str) -> bool:
 
 def _held_by(entry: Entry, library: str) -> bool:
     return entry.pair is not None and entry.pair[0] == library
-
-
-def _context_document() -> Document:
-    return {"@id": "/context.jsonld", "@context": {"@vocab": "https://id.kb.se/vocab/"}}

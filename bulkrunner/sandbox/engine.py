@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from threading import RLock
+from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import access, emm, lookups, reading
 from bulkrunner.sandbox.answers import ApiError, PageError, error_page, json_response
@@ -76,7 +77,8 @@ class Environment:
         self.index: SearchIndex | None = None
         self._labelled: NamesIndex | None = None
         self.store = store or MemoryStore()
-        self.catalogue = Catalogue(self.store, on_change=self._note_change)
+        self._zone = ZoneInfo(settings.time_zone)
+        self.catalogue = Catalogue(self.store, self._zone, on_change=self._note_change)
         self.index = SearchIndex(self.catalogue, clock=self.clock, lag_ms=settings.index_lag_ms)
         self._labelled = NamesIndex(self.catalogue)
         self._started = int(self.clock.now().timestamp() * 1000)
@@ -89,7 +91,7 @@ class Environment:
         )
         self.editor = ForeignEditor(self._writing)
         self._finder = Finder(self.catalogue, self.index, settings)
-        self._emm = emm.Emm(self.catalogue, self.clock, settings)
+        self._emm = emm.Emm(self.catalogue, self.clock, settings, self._zone)
         self._control = Control(self)
         self._reads: dict[str, Callable[[Request], Response]] = {
             "/find": self._finder.find,
@@ -245,7 +247,7 @@ class Environment:
         read = self._reads.get(request.path)
         if read is not None:
             return read(request)
-        return reading.get(self.catalogue, request, started=self._started)
+        return reading.get(self.catalogue, request, started=self._started, zone=self._zone)
 
     def _at_login(self, request: Request, down: FaultRule | None) -> Response:
         if down is not None:
@@ -263,8 +265,6 @@ class Environment:
         if request.method == "POST" and request.path in _OPEN_POSTS:
             raise PageError(404)
         writer = access.authenticate(request, self.login, login_down=login_down)
-        if request.path in self._reads and request.path != "/":
-            raise PageError(405)
         match request.method:
             case "POST":
                 return self._writing.post(request, writer)

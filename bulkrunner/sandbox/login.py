@@ -15,11 +15,13 @@ from bulkrunner.sandbox.answers import json_response
 from bulkrunner.sandbox.clock import Clock
 from bulkrunner.sandbox.messages import Request, Response
 
-APP_VERSION = "1.5.0"
+APP_VERSION = "1.11.0"
 _SCOPES = frozenset({"read", "write"})
 NOT_FOUND = "Bearer token not found."
 EXPIRED = "Bearer token is expired."
 BAD_SCOPE = "Bearer token scope not valid."
+_VARY = ("Vary", "Cookie")
+_UNCACHED = (("Cache-Control", "no-store"), ("Pragma", "no-cache"), _VARY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +106,17 @@ class Login:
         form = _form(request)
         client_id = form.get("client_id", client_id)
         secret = form.get("client_secret", secret)
+        if form.get("grant_type") == "password" and "username" not in form:
+            missing = "Request is missing username parameter."
+            return _refused(400, "invalid_request", error_description=missing)
         if form.get("grant_type") != "client_credentials":
-            return json_response(400, {"error": "unsupported_grant_type"})
+            return _refused(400, "unsupported_grant_type")
         client = self._clients.get(client_id or "")
         if client is None or not secrets.compare_digest(client.secret.encode(), secret.encode()):
-            return json_response(401, {"error": "invalid_client"})
+            return _refused(401, "invalid_client")
         scopes = frozenset(form.get("scope", "read write").split())
         if not scopes <= _SCOPES:
-            return json_response(401, {"error": "invalid_scope"})
+            return _refused(401, "invalid_scope")
         if not client.has_user:
             page = b"<!doctype html>\n<title>500</title>\n<h1>Internal Server Error</h1>\n"
             return Response(
@@ -127,8 +132,7 @@ class Login:
                 "scope": " ".join(sorted(scopes)),
                 "app_version": APP_VERSION,
             },
-            ("Cache-Control", "no-store"),
-            ("Pragma", "no-cache"),
+            *_UNCACHED,
         )
 
     def verify_request(self, request: Request) -> Response:
@@ -137,10 +141,10 @@ class Login:
         kind, _, token = header.partition(" ")
         found = self.verify(token.strip() if kind == "Bearer" else "")
         if isinstance(found, str):
-            return json_response(401, {"app_version": APP_VERSION, "message": found})
+            return json_response(401, {"app_version": APP_VERSION, "message": found}, _VARY)
         client, expires_at = found
         return json_response(
-            200, self._description(client, expires_at), ("X-Username", _email(client))
+            200, self._description(client, expires_at), ("X-Username", _email(client)), _VARY
         )
 
     def verify(self, token: str) -> tuple[Client, datetime] | str:
@@ -179,6 +183,10 @@ class Login:
                 "permissions": [permission.as_json() for permission in client.permissions],
             },
         }
+
+
+def _refused(status: int, error: str, **more: str) -> Response:
+    return json_response(status, {"error": error, **more}, *_UNCACHED)
 
 
 def _email(client: Client) -> str:

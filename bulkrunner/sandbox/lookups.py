@@ -7,18 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkrunner.sandbox import documents, embellish
-from bulkrunner.sandbox.answers import PageError, json_response
+from bulkrunner.sandbox.answers import NO_CACHE, PageError, json_response
 from bulkrunner.sandbox.catalogue import Catalogue, Entry
 from bulkrunner.sandbox.messages import Request, Response
 
-_Neighbours = Callable[[Entry], list[str]]
+_Link = tuple[str, str]
+"""A record at one end of a link, with the relation."""
+_Neighbours = Callable[[Entry], set[_Link]]
 
 
 def find_holdings(catalogue: Catalogue, request: Request) -> Response:
     """Answer ``/_findhold``: record IRIs of a library's holdings on a bib."""
     iri, library = request.param("id"), request.param("library")
     if not iri or not library:
-        raise PageError(400, "Bad parameters")
+        raise PageError(400, '"library" (sigel) and "id" parameters required.')
     bib = catalogue.owner(iri)
     if bib is None or bib.collection != "bib":
         raise PageError(400, "Unknown bib")
@@ -33,7 +35,7 @@ def find_holdings(catalogue: Catalogue, request: Request) -> Response:
             raise PageError(500)
         if held_by == library:
             found.append(holding.record_iri)
-    return json_response(200, found)
+    return json_response(200, found, NO_CACHE)
 
 
 def _holdings_of(catalogue: Catalogue, bib: Entry) -> list[Entry]:
@@ -53,34 +55,39 @@ def dependencies(catalogue: Catalogue, request: Request) -> Response:
         raise PageError(400, "Unknown id")
     reverse = (request.param("reverse") or "").lower() == "true"
 
-    def neighbours(near: Entry) -> list[str]:
+    def neighbours(near: Entry) -> set[_Link]:
         return _linked(catalogue, near, relation, reverse=reverse)
 
-    short_ids = neighbours(entry) if relation else _closure(catalogue, entry, neighbours)
+    links = neighbours(entry) if relation else _closure(catalogue, entry, neighbours)
+    short_ids = sorted(short_id for short_id, _ in links)
     return _returned(catalogue, short_ids, request.param("return") or "id")
 
 
 def _linked(
     catalogue: Catalogue, entry: Entry, relation: str | None, *, reverse: bool
-) -> list[str]:
-    pairs = (
-        catalogue.linked_from(entry.short_id)
-        if reverse
-        else [(target, name) for name, target in catalogue.links_of(entry)]
-    )
-    return sorted({short_id for short_id, name in pairs if relation in (None, name)})
+) -> set[_Link]:
+    if reverse:
+        pairs = set(catalogue.linked_from(entry.short_id))
+    else:
+        pairs = {(target, name) for name, target in catalogue.links_of(entry)}
+    return {pair for pair in pairs if relation in (None, pair[1])}
 
 
-def _closure(catalogue: Catalogue, entry: Entry, neighbours: _Neighbours) -> list[str]:
+def _closure(catalogue: Catalogue, entry: Entry, neighbours: _Neighbours) -> set[_Link]:
+    """Return what can be reached, once for each relation that leads to it, as the database does."""
     seen = {entry.short_id}
     waiting = [entry]
+    found: set[_Link] = set()
     while waiting:
-        for short_id in neighbours(waiting.pop()):
+        for short_id, relation in neighbours(waiting.pop()):
             near = catalogue.entry(short_id)
-            if near is not None and short_id not in seen:
+            if near is None or short_id == entry.short_id:
+                continue
+            found.add((short_id, relation))
+            if short_id not in seen:
                 seen.add(short_id)
                 waiting.append(near)
-    return sorted(seen - {entry.short_id})
+    return found
 
 
 def _returned(catalogue: Catalogue, short_ids: list[str], form: str) -> Response:
@@ -88,11 +95,15 @@ def _returned(catalogue: Catalogue, short_ids: list[str], form: str) -> Response
     entries = [entry for entry in found if entry is not None and not entry.deleted]
     match form:
         case "id":
-            return json_response(200, [entry.record_iri for entry in entries])
+            return json_response(200, [entry.record_iri for entry in entries], NO_CACHE)
         case "bare_record":
-            return json_response(200, [json.loads(entry.newest.body) for entry in entries])
+            return json_response(
+                200, [json.loads(entry.newest.body) for entry in entries], NO_CACHE
+            )
         case "embellished_record":
-            return json_response(200, [_embellished(catalogue, entry) for entry in entries])
+            return json_response(
+                200, [_embellished(catalogue, entry) for entry in entries], NO_CACHE
+            )
     raise PageError(400, "Unknown return form")
 
 

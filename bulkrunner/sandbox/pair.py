@@ -43,6 +43,7 @@ class SandboxOptions:
     patterns: dict[str, Environment] = field(default_factory=dict)
     """By kind an environment whose records are copied; quicker than to make the same again."""
     duplicate_status: int = 404
+    time_zone: str = "Europe/Stockholm"
     token_lifetime: int = 36000
     index_lag_ms: int = 500
     max_items: int = 100_000
@@ -70,6 +71,7 @@ def build_environment(
             kind=kind,
             base_uri=base_uri,
             duplicate_status=options.duplicate_status,
+            time_zone=options.time_zone,
             token_lifetime=options.token_lifetime,
             index_lag_ms=options.index_lag_ms,
             max_items=options.max_items,

@@ -6,9 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum
+from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import documents, embellish, history
 from bulkrunner.sandbox.answers import (
+    JSON,
+    NO_CACHE,
     ApiError,
     MalformedAcceptError,
     json_response,
@@ -22,6 +25,8 @@ from bulkrunner.sandbox.store import Version
 
 CONTEXT = "/context.jsonld"
 JSON_LD = "application/ld+json"
+_VARY = ("Vary", "Accept, Accept-Profile")
+_PROFILE = "https://id.kb.se/sys/context/kbv"
 _PATH = re.compile(r"/(.+?)(?:/(data|data-view|_changesets)(?:\.(\w+))?)?", re.DOTALL)
 _EXTENSIONS = {
     "jsonld": JSON_LD,
@@ -60,7 +65,7 @@ class Wanted:
     lens: str
 
 
-def get(catalogue: Catalogue, request: Request, *, started: int) -> Response:
+def get(catalogue: Catalogue, request: Request, *, started: int, zone: ZoneInfo) -> Response:
     """Answer a GET of a record."""
     wanted = _read_request(request)
     entry = _find(catalogue, wanted.iri)
@@ -76,7 +81,7 @@ def get(catalogue: Catalogue, request: Request, *, started: int) -> Response:
             return _redirect(catalogue, own, wanted, request)
         raise ApiError(410, "Document has been deleted.")
     if wanted.view is View.CHANGE_SETS:
-        return json_response(200, history.change_sets(entry), ("Cache-Control", "no-cache"))
+        return _change_sets(catalogue, entry, zone)
     return _represent(catalogue, entry, version, wanted, request, started)
 
 
@@ -108,7 +113,7 @@ def _read_request(request: Request) -> Wanted:
     embellished = _flag(request, "embellished", default=version is None)
     framed = lens != "none" or _flag(request, "framed", default=media_type == "application/json")
     if _flag(request, "computedLabel", default=False) and embellished and not framed:
-        raise ApiError(400, "computedLabel requires framed=true")
+        raise ApiError(400, "Cannot compute labels when embellished but not framed")
     return Wanted(
         iri=iri,
         view=view,
@@ -124,12 +129,12 @@ def _read_request(request: Request) -> Wanted:
 def _media_type(request: Request, extension: str | None) -> str:
     if extension is not None:
         if extension not in _EXTENSIONS:
-            raise ApiError(404, "Document not found.")
+            raise ApiError(404, f".{extension}")
         return _EXTENSIONS[extension]
     try:
         wanted = media_types(request.header("accept"))
     except MalformedAcceptError as error:
-        raise ApiError(400, "Invalid Accept header") from error
+        raise ApiError(400, str(error)) from error
     return next((kind for kind in wanted if kind in _BY_TYPE), JSON_LD)
 
 
@@ -167,7 +172,13 @@ def _redirect(catalogue: Catalogue, name: Name, wanted: Wanted, request: Request
     # The query goes to the very end, behind a thing's fragment.
     if request.query_string:
         location += "?" + request.query_string
-    return Response(status=302, headers=(("Location", location),))
+    return Response(status=302, headers=(("Location", location), NO_CACHE))
+
+
+def _change_sets(catalogue: Catalogue, entry: Entry, zone: ZoneInfo) -> Response:
+    sets = {**history.change_sets(entry, zone), "@context": CONTEXT}
+    etag = ("ETag", f'"{catalogue.etag(entry)}"')
+    return json_response(200, sets, etag, _VARY, NO_CACHE, content_type=f"{JSON_LD};charset=utf-8")
 
 
 def _represent(
@@ -187,13 +198,10 @@ def _represent(
         document = entry.document(version)
         extra = embellish.embellish(catalogue, entry, document)
         etag += ":" + checksum({"@graph": extra, "thing": documents.node(document, 1)})
-    common = (
-        ("ETag", f'"{etag}"'),
-        ("Vary", "Accept, Accept-Profile"),
-        ("Server-Start-Time", str(started)),
-    )
+    common = (("ETag", f'"{etag}"'), _VARY, NO_CACHE)
     if _unchanged(request.header("if-none-match"), etag, embellished=wanted.embellished):
-        return Response(status=304, headers=common)
+        only_here = (("Content-Type", JSON), ("Server-Start-Time", str(started)))
+        return Response(status=304, headers=(*common, *only_here))
     body = _body(entry, version, document, extra, wanted)
     return Response(status=200, headers=(*common, *_headers(entry, wanted)), body=body)
 
@@ -212,14 +220,15 @@ def _body(
         document = _framed(document, extra, wanted)
     else:
         document["@graph"] += extra
-    return _with_context(json.dumps(document, ensure_ascii=False).encode())
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return body if wanted.media_type == "application/json" else _with_context(body)
 
 
 def _framed(document: Document, extra: list[Document], wanted: Wanted) -> Document:
     if wanted.lens != "none":
         thing = embellish.lens(documents.node(document, 1), wanted.lens)
         return embellish.frame({"@graph": [documents.node(document, 0), thing]}, [])
-    return embellish.frame(document, extra)
+    return embellish.frame_record(document, extra)
 
 
 def _with_context(body: bytes) -> bytes:
@@ -230,16 +239,15 @@ def _with_context(body: bytes) -> bytes:
 
 def _headers(entry: Entry, wanted: Wanted) -> tuple[tuple[str, str], ...]:
     extension = _BY_TYPE[wanted.media_type]
-    location = f"{entry.record_iri}/data.{extension}"
-    described = f'<{location}>; rel="describedby"; type="{wanted.media_type}"'
+    lens = f"?lens={wanted.lens}" if wanted.lens != "none" else ""
+    links = [f'<{_PROFILE}>; rel="profile"', f"<{entry.record_iri}>; rel=describedby"]
     if wanted.media_type == "application/json":
-        described = f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="{JSON_LD}"'
+        links = [f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="{JSON_LD}"']
     return (
-        ("Content-Type", wanted.media_type),
-        ("Content-Location", location),
+        ("Content-Type", f"{wanted.media_type};charset=utf-8"),
+        ("Content-Location", f"{entry.record_iri}/data.{extension}{lens}"),
         ("Document", entry.record_iri),
-        ("Link", described),
-        ("Cache-Control", "no-cache"),
+        *(("Link", link) for link in links),
     )
 
 

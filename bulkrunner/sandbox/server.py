@@ -156,9 +156,11 @@ class _Endpoint:
             transport.close()
             await _gone(receive)
             return
-        headers = dict(response.headers)
         body = b"" if method == "HEAD" else response.body
-        await WebResponse(body, status_code=response.status, headers=headers)(scope, receive, send)
+        answer = WebResponse(body, status_code=response.status)
+        for name, value in response.headers:
+            answer.headers.append(name, value)
+        await answer(scope, receive, send)
 
 
 async def _gone(receive: Receive) -> None:

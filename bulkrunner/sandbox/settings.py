@@ -18,6 +18,8 @@ class Settings:
     """Time until a write shows in ``/find``; ``-1``: only when told to refresh."""
     max_items: int = 100_000
     """Result window of ``/find``."""
+    time_zone: str = "Europe/Stockholm"
+    """Zone of the server's clock; in UTC its times end in ``Z``."""
     emm_generating_ms: int = 0
     """Time during which a new dump says that it is being made."""
 

@@ -12,13 +12,13 @@ from bulkrunner.sandbox import documents
 _SKIPPED = frozenset({"_marcUncompleted", "_marcFailedFixedFields", "_categoryByCollection"})
 _BAD_IRI = re.compile(r"[\s<>\"{}|\\^`\x00-\x20]|%(?![0-9A-Fa-f]{2})")
 _DESCRIPTIONS = {
-    "NESTED_GRAPH": "Nested graph object found.",
-    "INVALID_IRI": "Invalid IRI.",
-    "UNEXPECTED": "Unexpected value of key.",
-    "OBJECT_TYPE_EXPECTED": "Expected value type of key to be object.",
-    "VOCAB_STRING_EXPECTED": "Expected value type of key to be string.",
-    "MISSING_DEFINITION": "Unknown property.",
-    "UNKNOWN_VOCAB_VALUE": "Unknown vocab value.",
+    "NESTED_GRAPH": "Nested graph object found",
+    "INVALID_IRI": "Invalid IRI",
+    "UNEXPECTED": "Unexpected value of key",
+    "OBJECT_TYPE_EXPECTED": "Expected value type of key to be object",
+    "VOCAB_STRING_EXPECTED": "Expected value type to be a vocab string",
+    "MISSING_DEFINITION": "Unknown term. Missing definition",
+    "UNKNOWN_VOCAB_VALUE": "Unknown vocab value",
 }
 _DESCRIBED = frozenset({"bib", "auth", "hold"})
 _TERM_VALUES = frozenset({"auth", "hold"})
@@ -107,7 +107,7 @@ def _check_property(walk: _Walk, key: str, value: Any, path: Path) -> None:
     if walk.collection not in _DESCRIBED:
         return
     if not vocabulary.is_term(key):
-        walk.fault("MISSING_DEFINITION", path, key, value)
+        walk.fault("MISSING_DEFINITION", path, key, "")
         return
     first = value[0] if isinstance(value, list) and value else value
     if vocabulary.is_vocab_typed(key):
@@ -129,7 +129,6 @@ def _check_by_lang(walk: _Walk, key: str, value: Any, path: Path) -> None:
 def _check_vocab_value(walk: _Walk, key: str, value: Any, path: Path) -> None:
     if isinstance(value, dict):
         walk.fault("VOCAB_STRING_EXPECTED", path, key, value)
-    elif (
-        isinstance(value, str) and walk.collection in _TERM_VALUES and not vocabulary.is_term(value)
-    ):
+    known = isinstance(value, str) and vocabulary.is_term(value)
+    if walk.collection in _TERM_VALUES and isinstance(value, dict | str) and not known:
         walk.fault("UNKNOWN_VOCAB_VALUE", path, key, value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkrunner.sandbox import access, documents
 from bulkrunner.sandbox.access import Writer
-from bulkrunner.sandbox.answers import ApiError
+from bulkrunner.sandbox.answers import NO_CACHE, ApiError
 from bulkrunner.sandbox.catalogue import Catalogue, Entry, Name, UnstorableError, names_in
 from bulkrunner.sandbox.checksum import checksum
 from bulkrunner.sandbox.clock import Clock
@@ -23,7 +23,6 @@ from bulkrunner.sandbox.validation import validate
 
 _JSON_LD = "application/ld+json"
 _NOT_FOUND = "Document not found."
-_NO_CACHE = ("Cache-Control", "no-cache")
 _WHOLE_NUMBER_LIMIT = 4000
 
 
@@ -40,7 +39,7 @@ class Writing:
     def post(self, request: Request, writer: Writer) -> Response:
         """Create a record."""
         if request.path not in ("/", "/data"):
-            raise ApiError(405, "POST is not allowed here")
+            raise ApiError(405, _NO_METHOD)
         body = _read_body(request)
         _check_flat(body)
         short_id = self.ids.next(self.clock.now())
@@ -79,7 +78,11 @@ class Writing:
         _refuse_invalid(body)
         access.may_update(writer, old, body)
         if documents.collection(old) != documents.collection(body):
-            raise ApiError(400, "The legacy collection of the record was changed")
+            raise ApiError(
+                400,
+                "Cannot change legacy collection for document. "
+                "Legacy collection is mapped from entity @type.",
+            )
         self._check_etag(request, entry)
         return self._update(entry, old, body, writer)
 
@@ -95,9 +98,8 @@ class Writing:
             raise ApiError(410, "Document has been deleted.")
         linking = self.catalogue.blocking(entry.short_id)
         if linking:
-            raise ApiError(
-                403, f"Record is referenced by {linking[0]} and {len(linking) - 1} other records."
-            )
+            others = f" and {len(linking) - 1} other records" if len(linking) > 1 else ""
+            raise ApiError(403, f"Record is referenced by {linking[0]}{others}.")
         pair = documents.holding_pair(document)
         if pair is not None and self.catalogue.resolve(pair[1]) is None:
             return Response(status=204)
@@ -127,7 +129,7 @@ class Writing:
             raise ApiError(404, _NOT_FOUND)
         if isinstance(found, Name):
             location = self.catalogue.main_iri(found) or ""
-            return Response(status=302, headers=(("Location", location),))
+            return Response(status=302, headers=(("Location", location), NO_CACHE))
         return found
 
     def _check_etag(self, request: Request, entry: Entry) -> None:
@@ -145,7 +147,7 @@ class Writing:
             if not self._resolves(document, library_needed=not deleting):
                 # The server drops the write and answers with the ETag of what it did not store.
                 return Response(
-                    status=204, headers=(location, ("ETag", f'"{checksum(document)}"'), _NO_CACHE)
+                    status=204, headers=(location, ("ETag", f'"{checksum(document)}"'), NO_CACHE)
                 )
             self._refuse_taken_pair(entry, old, document)
         if not self._keeps_names(entry, old, document):
@@ -173,7 +175,7 @@ class Writing:
             return
         others = [other for other in self.catalogue.holdings_with(pair) if other != entry.short_id]
         if others:
-            raise ApiError(409, f"Already exists a holding record ({others[0]}) for this library.")
+            raise ApiError(409, _taken(others[0], pair))
 
     def _keeps_names(self, entry: Entry, old: Document, new: Document) -> bool:
         before, after = dict(names_in(old)), dict(names_in(new))
@@ -202,16 +204,20 @@ class Writing:
         for iri, _ in names_in(document):
             name = self.catalogue.name(iri)
             if name is not None:
-                own = documents.node(document, 0).get("@id")
-                raise ApiError(409, f"Document {own} considered a duplicate of {name.short_id}.")
+                raise ApiError(
+                    409,
+                    f"INSERT of document with id {documents.node(document, 0)['controlNumber']} "
+                    "failed. Extra info: Document considered a duplicate of : "
+                    f"[[{name.short_id}, on URI: {iri}]]",
+                )
 
     def _check_new_holding(self, document: Document) -> None:
         if not self._resolves(document, library_needed=True):
             raise ApiError(404, _NOT_FOUND)
         pair = documents.holding_pair(document)
-        if pair is not None and self.catalogue.holdings_with(pair):
+        if pair is not None and (there := self.catalogue.holdings_with(pair)):
             if self.settings.duplicate_status == 409:
-                raise ApiError(409, "Already exists a holding record for this library.")
+                raise ApiError(409, _taken(there[0], pair))
             raise ApiError(404, _NOT_FOUND)
 
     # Shared steps
@@ -235,16 +241,21 @@ class Writing:
         return (
             ("Location", location or entry.record_iri),
             ("ETag", f'"{self.catalogue.etag(entry)}"'),
-            _NO_CACHE,
+            NO_CACHE,
         )
 
 
+_NO_METHOD = "Method not allowed."
 _NOT_ALLOWED = "You are not authorized to perform this operation"
 
 
 def _refuse_root(request: Request) -> None:
     if request.path in ("/", ""):
-        raise ApiError(405, "Method is not allowed here")
+        raise ApiError(405, _NO_METHOD)
+
+
+def _taken(short_id: str, pair: tuple[str, str]) -> str:
+    return f"Already exists a holding record ({short_id}) for {pair[0]} and bib: {pair[1]}"
 
 
 def _refuse_invalid(document: Document) -> None:
@@ -258,7 +269,7 @@ def _read_body(request: Request) -> Document:
     if content_type is None:
         raise ApiError(500, "no content type")
     if content_type.partition(";")[0].strip().lower() != _JSON_LD:
-        raise ApiError(400, "Unsupported Content-Type.")
+        raise ApiError(400, "Content-Type not supported.")
     try:
         body = json.loads(request.body, parse_constant=_refuse_constant, parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
@@ -280,6 +291,10 @@ def _whole_number(digits: str) -> int:
     return int(digits)
 
 
+_IDS_DIFFER = "The Record's temporary mainEntity.@id is not same as the Thing's temporary @id"
+_SAME_ID = "The Record's temporary @id can't be the same as the Thing's temporary mainEntity.@id"
+
+
 def _check_flat(body: Document) -> None:
     if not isinstance(body.get("@graph"), list):
         raise ApiError(400, "Body is not flat JSON-LD.")
@@ -293,9 +308,9 @@ def _check_flat(body: Document) -> None:
     if not thing_iri:
         raise ApiError(400, "Document is missing temporary @id in Thing")
     if main != thing_iri:
-        raise ApiError(400, "The Record's temporary mainEntity.@id is not the Thing's @id")
+        raise ApiError(400, _IDS_DIFFER)
     if record_iri == thing_iri:
-        raise ApiError(400, "The Record's temporary @id can't be the Thing's @id")
+        raise ApiError(400, _SAME_ID)
 
 
 def _signed(document: Document, writer: Writer, *, created: bool = False) -> Document:

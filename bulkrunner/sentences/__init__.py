@@ -9,7 +9,8 @@ In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value 
 ``{name}``         as it is; another sentence in the same language
 ``{n:n}``          a whole number, its thousands apart
 ``{n:one|# many}`` the first text for 1, the second otherwise; ``#`` is the number
-``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:;}``: ``a; b; c``
+``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:;}``: ``a; b; c``;
+                   ``{items:lines}``: each on a line of its own
 ``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
 =================  =============================================================================
 """
@@ -121,8 +122,9 @@ class _Wording(string.Formatter):
                 return self._number(value)
             case "list" | "or":
                 return self._listed([self._told(item) for item in value], self._forms[format_spec])
-            case ";":
-                return "; ".join(self._told(item) for item in value)
+            case ";" | "lines":
+                between = "\n" if format_spec == "lines" else "; "
+                return between.join(self._told(item) for item in value)
             case "time":
                 return self._time(datetime.fromisoformat(value))
             case "day":

@@ -9,6 +9,7 @@ from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.domain.steps import (
     Step,
+    StepCopy,
     StepDelete,
     StepEntry,
     StepMerge,
@@ -89,6 +90,29 @@ def test_a_move_whose_create_is_not_stored_deletes_nothing(level2, answer):
     assert second == REFUSED
     assert (held(level2, bib), held(level2, bib, "NO")) == ([old], [])
     assert deletions(level2) == []
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_is_copied_from_stays_where_the_copy_is_not_stored(level2, answer):
+    bib, old = holding(level2)
+    copied = entries(StepCopy(sigel="NO"), old)
+    made = plan(level2, [*copied, *entries(StepDelete(), old, number=2)])
+    faulty(level2, "POST", answer)
+    run = level2.run(made)
+    assert results(level2, run)[1] == REFUSED
+    assert (held(level2, bib), held(level2, bib, "NO")) == ([old], [])
+    assert deletions(level2) == []
+
+
+def test_what_is_copied_from_goes_after_the_copy(level2):
+    bib, old = holding(level2, **{NOTE: ["a"]})
+    copied = entries(StepCopy(sigel="NO"), old)
+    made = plan(level2, [*copied, *entries(StepDelete(), old, number=2)])
+    assert outcomes(level2, level2.run(made)) == [Outcome.APPLIED] * 2
+    (new,) = held(level2, bib, "NO")
+    assert (held(level2, bib), notes(level2, new)) == ([], ["a"])
+    order = [entry["method"] for entry in level2.control.writes()]
+    assert order[-2:] == ["POST", "DELETE"]
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

@@ -134,7 +134,7 @@ def _(scene: Scene) -> Steps:
     "the bib has become read-only data",
     Outcome.REFUSED,
     "forbidden",
-    "not authorized to perform this operation",
+    "do not have sufficient privileges to perform this operation",
 )
 def _(scene: Scene) -> Steps:
     record = scene.bib()

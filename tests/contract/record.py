@@ -1,12 +1,14 @@
 """Record cassettes of the contract suite and of the conversations: ``make record``.
 
 From a sandbox started for it, or from the test environment that ``BULKRUNNER_CONTRACT`` names.
-Nothing is replaced unless the whole suite passes and no secret is found in what was recorded.
+Nothing is replaced unless the whole suite passes and no secret is found in what was recorded; what
+was recorded from a real server is not replaced by what a sandbox answers.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -28,6 +30,15 @@ from tests.contract.target import FIXED_URL, Api, Target, open_target
 HERE = Path(__file__).resolve().parent
 CASSETTES = HERE / "cassettes"
 LARGEST = 2_000_000
+ORIGINS = CASSETTES / "origins.json"
+"""By cassette ``server`` or ``sandbox``: what it was recorded from."""
+
+
+def from_a_server() -> list[str]:
+    """Return the cassettes that a real server answered, in order, the suite's first."""
+    origins = json.loads(ORIGINS.read_text(encoding="utf-8"))
+    names = sorted(name for name, origin in origins.items() if origin == "server")
+    return sorted(names, key=lambda name: not name.startswith("suite/"))
 
 
 def recorder(filters: Filter) -> vcr.VCR:
@@ -150,13 +161,37 @@ def main() -> int:
         if faults:
             sys.stderr.write("\n".join(["Nothing was kept:", *faults, ""]))
             return 1
-        for name in ("suite", "conversations"):
-            shutil.rmtree(CASSETTES / name, ignore_errors=True)
-            shutil.copytree(new / name, CASSETTES / name)
-    files = list(CASSETTES.rglob("*.yaml"))
-    total = sum(file.stat().st_size for file in files)
-    sys.stdout.write(f"{len(files)} cassettes, {total} bytes, in {CASSETTES}\n")
+        kept = keep(new, "server" if os.environ.get("BULKRUNNER_CONTRACT") else "sandbox")
+    sys.stdout.write(f"{kept} cassettes replaced in {CASSETTES}\n")
     return 0
+
+
+def keep(new: Path, origin: str) -> int:
+    """Put recordings in their place and note their origin; returns how many there are.
+
+    Args:
+        new: the folder that holds them.
+        origin: a sandbox replaces only what a sandbox answered.
+    """
+    origins = json.loads(ORIGINS.read_text(encoding="utf-8"))
+    count = 0
+    for file in sorted(new.rglob("*.yaml")):
+        name = file.relative_to(new).as_posix()
+        if origin == "sandbox" and origins.get(name) == "server":
+            continue
+        shutil.copyfile(file, CASSETTES / name)
+        origins[name] = origin
+        count += 1
+    facts = CASSETTES / "conversations" / "index.json"
+    found = json.loads((new / "conversations" / "index.json").read_text(encoding="utf-8"))
+    known = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
+    for conversation, about in found.items():
+        if origins[f"conversations/{conversation}.yaml"] == origin:
+            known[conversation] = about
+    for path, content in ((facts, known), (ORIGINS, origins)):
+        text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        path.write_text(text, encoding="utf-8")
+    return count
 
 
 if __name__ == "__main__":

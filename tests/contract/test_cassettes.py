@@ -14,9 +14,9 @@ import vcr
 import yaml
 from vcr.record_mode import RecordMode
 
-from tests.contract import conversations
+from tests.contract import conversations, record
 from tests.contract.filters import FILTERED, Filter, leaks, suspicions
-from tests.contract.record import LARGEST
+from tests.contract.record import LARGEST, ORIGINS
 from tests.contract.target import (
     FIXED_LOGIN,
     FIXED_URL,
@@ -45,6 +45,42 @@ def test_there_are_cassettes_of_every_module_and_conversation():
     wanted |= {f"conversations/{name.__name__}.yaml" for name in conversations.CONVERSATIONS}
     assert names == wanted
     assert set(facts()) == {name.__name__ for name in conversations.CONVERSATIONS}
+
+
+def test_the_origin_of_each_is_known():
+    origins = json.loads(ORIGINS.read_text(encoding="utf-8"))
+    assert set(origins) == {str(path.relative_to(CASSETTES)) for path in EVERY}
+    assert set(origins.values()) <= {"server", "sandbox"}
+    told = (CASSETTES / "README.md").read_text(encoding="utf-8")
+    by_sandbox = sorted(name for name, origin in origins.items() if origin == "sandbox")
+    assert by_sandbox == ["suite/find.yaml"]
+    assert "| `suite/find` | a sandbox" in told
+
+
+@pytest.mark.parametrize(
+    ("origin", "kept", "count"),
+    [("sandbox", {"a": "server's", "b": "new"}, 1), ("server", {"a": "new", "b": "new"}, 2)],
+)
+def test_a_sandbox_replaces_no_answer_of_a_server(tmp_path, monkeypatch, origin, kept, count):
+    old, new = tmp_path / "cassettes", tmp_path / "new"
+    for folder, texts in (
+        (old, {"a": "server's", "b": "sandbox's"}),
+        (new, {"a": "new", "b": "new"}),
+    ):
+        conversations = folder / "conversations"
+        conversations.mkdir(parents=True)
+        for name, text in texts.items():
+            (conversations / f"{name}.yaml").write_text(text)
+        (conversations / "index.json").write_text(json.dumps(texts))
+    origins = {"conversations/a.yaml": "server", "conversations/b.yaml": "sandbox"}
+    (old / "origins.json").write_text(json.dumps(origins))
+    monkeypatch.setattr(record, "CASSETTES", old)
+    monkeypatch.setattr(record, "ORIGINS", old / "origins.json")
+    assert record.keep(new, origin) == count
+    found = {path.stem: path.read_text() for path in (old / "conversations").glob("*.yaml")}
+    assert found == kept
+    assert json.loads((old / "conversations" / "index.json").read_text()) == kept
+    assert json.loads((old / "origins.json").read_text())["conversations/b.yaml"] == origin
 
 
 def test_they_are_small():

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+from datetime import datetime
 
 import pytest
+
+SELECTION = "itemAndInstance:"
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,7 @@ def emm(session_api):
 @pytest.fixture(scope="module")
 def first_page(session_api, emm):
     """First page of the client's library, once the dump has been made."""
-    ask = {"selection": f"itemAndInstance:{session_api.target.sigel}", "offset": 0}
+    ask = {"selection": SELECTION + session_api.target.sigel, "offset": 0}
 
     def page():
         found = emm(**ask).json()
@@ -30,10 +33,11 @@ def first_page(session_api, emm):
 
 def test_the_entry(api, emm):
     """§12: a Collection with the download's address and its first page."""
-    entry = emm(selection=f"itemAndInstance:{api.target.sigel}").json()
+    entry = emm(selection=SELECTION + api.target.sigel).json()
     assert entry["type"] == "Collection"
-    assert entry["url"]
-    assert entry["first"]["id"]
+    assert entry["url"].endswith(f"?selection={SELECTION}{api.target.sigel}&download=.ndjsonld.gz")
+    assert entry["first"]["type"] == "CollectionPage"
+    assert entry["first"]["id"].endswith("&offset=0")
 
 
 def test_a_page(first_page):
@@ -41,10 +45,17 @@ def test_a_page(first_page):
     page = first_page
     assert page["type"] == "CollectionPage"
     assert isinstance(page["totalItems"], int)
-    assert "@graph" not in page["items"][0]
-    assert page["startTime"]
+    assert page["partOf"]["type"] == "Collection"
+    assert datetime.fromisoformat(page["startTime"]).tzinfo is not None
     if "next" in page:
-        assert isinstance(page["next"], str)
+        assert page["next"].endswith("&offset=100")
+
+
+def test_the_context_looks_like_a_record(api, first_page):
+    """§12: the first item has an address of this environment, and no @graph."""
+    context = first_page["items"][0]
+    assert set(context) == {"@id", "@context"}
+    assert context["@id"].startswith(api.target.base_uri)
 
 
 def test_items_are_not_records(api, first_page):
@@ -61,7 +72,7 @@ def test_items_are_not_records(api, first_page):
 def test_pages_hold_a_hundred(api, emm, first_page):
     """§12: offset counts ids; the context on the first page is not one of them."""
     assert len(first_page["items"]) - 1 <= 100
-    selection = f"itemAndInstance:{api.target.sigel}"
+    selection = SELECTION + api.target.sigel
     beyond = emm(selection=selection, offset=(first_page["totalItems"] // 100 + 1) * 100).json()
     assert beyond["items"] == []
     assert "next" not in beyond
@@ -77,7 +88,7 @@ def test_an_unknown_sigel_gives_nothing(api, emm):
 def test_the_download(api, first_page, emm):
     """§12: gzipped JSON lines, the first is the context."""
     total = first_page["totalItems"]
-    answer = emm(selection=f"itemAndInstance:{api.target.sigel}", download=".ndjsonld.gz")
+    answer = emm(selection=SELECTION + api.target.sigel, download=".ndjsonld.gz")
     lines = gzip.decompress(answer.content).decode().splitlines()
     assert "@graph" not in json.loads(lines[0])
     assert len(lines) - 1 <= total

@@ -56,11 +56,20 @@ def test_a_wrong_client_is_refused(api, field):
     assert error_of(answer) == (401, "invalid_client")
 
 
-@pytest.mark.parametrize("form", [{}, {"grant_type": "password"}])
-def test_another_grant_type_or_none(api, form):
-    """§2: missing or other grant_type: 400 unsupported_grant_type."""
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [({}, "unsupported_grant_type"), ({"grant_type": "password"}, "invalid_request")],
+)
+def test_another_grant_type_or_none(api, form, error):
+    """§2: no grant_type: 400 unsupported_grant_type; one for which something lacks: 400 too."""
     answer = api.ask_token(**form, **credentials(api))
-    assert error_of(answer) == (400, "unsupported_grant_type")
+    assert error_of(answer) == (400, error)
+
+
+def test_a_refused_grant_says_what_lacks(api):
+    """§2: error_description where there is more to say."""
+    answer = api.ask_token(grant_type="password", **credentials(api))
+    assert answer.json()["error_description"] == "Request is missing username parameter."
 
 
 def test_an_unknown_scope(api):

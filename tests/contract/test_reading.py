@@ -29,6 +29,7 @@ def test_embellished_is_the_default(api, bib):
     assert full["@graph"][0]["@id"] == plain["@graph"][0]["@id"]
     assert len(full["@graph"]) > 2
     assert all("@graph" in extra for extra in full["@graph"][2:])
+    assert all("?lens=" in extra["@id"] for extra in full["@graph"][2:])
 
 
 def test_etags_are_quoted_numbers_and_embellished_ones_have_two(api, bib):
@@ -46,6 +47,7 @@ def test_if_none_match(api, bib):
     assert answer.content == b""
     assert answer.headers["ETag"] == etag
     assert {"vary", "server-start-time"} <= set(answer.headers)
+    assert "server-start-time" not in api.read(bib).headers
 
 
 @pytest.mark.parametrize("form", ["W/{}", "{gzip}", "{bare}"])
@@ -74,7 +76,9 @@ def test_headers_of_a_record(api, bib):
     record = api.target.record(bib)
     assert headers["Content-Location"].endswith(f"/{bib}/data.jsonld")
     assert headers["Document"] == record
-    assert "describedby" in headers["Link"]
+    assert f"<{record}>; rel=describedby" in headers["Link"]
+    assert '<https://id.kb.se/sys/context/kbv>; rel="profile"' in headers["Link"]
+    assert headers["Content-Type"] == "application/ld+json;charset=utf-8"
     assert [part.strip() for part in headers["Vary"].split(",")] == ["Accept", "Accept-Profile"]
     assert headers["Cache-Control"] == "no-cache"
 
@@ -91,7 +95,11 @@ def test_json_is_framed(api, bib):
     """§4: application/json is framed by default: no @graph."""
     answer = api.get(bib, accept="application/json", embellished="false")
     assert header_type(answer) == "application/json"
-    assert "@graph" not in answer.json()
+    framed = answer.json()
+    assert not {"@graph", "@context"} & framed.keys()
+    assert framed["@id"] == api.target.record(bib), "the record is the root"
+    assert framed["mainEntity"]["@id"] == api.target.thing(bib)
+    assert framed["mainEntity"]["meta"] == {"@id": api.target.record(bib)}
 
 
 @pytest.mark.parametrize("accept", ["text/html;q=x", "application/ld+json;q=1.5.0"])
@@ -105,7 +113,8 @@ def test_the_data_path_and_its_extensions(api, bib):
     assert api.get(f"{bib}/data", embellished="false").json() == api.read(bib).json()
     answer = api.get(f"{bib}/data.jsonld", accept="application/json")
     assert header_type(answer) == "application/ld+json"
-    assert api.get(f"{bib}/data.docx").status_code == 404
+    unknown = api.get(f"{bib}/data.docx")
+    assert (unknown.status_code, unknown.json()["message"]) == (404, ".docx")
 
 
 def test_an_unknown_record(api):
@@ -215,11 +224,18 @@ def test_change_sets(api, holding):
     api.put(holding, {"@graph": [record, thing]})
     sets = api.get(f"{holding}/_changesets").json()["changeSets"]
     assert [entry["@type"] for entry in sets] == ["ChangeSet", "ChangeSet"]
-    versions = {entry["version"]["@id"]: entry for entry in sets}
-    last = versions[api.target.record(holding) + "/data?version=1"]
+    record_iri = api.target.record(holding)
+    versions = [f"{record_iri}/data?version={number}" for number in (0, 1)]
+    assert [entry["version"]["@id"] for entry in sets] == versions, "the oldest first"
+    first, last = sets
+    assert first["addedPaths"] == first["removedPaths"] == []
     assert last["agent"] == {"@id": api.target.library()}
     assert last["tool"] == {"@id": "https://id.kb.se/generator/crud"}
-    assert last["addedPaths"][0][:3] == ["@graph", 1, "shelfMark"]
+    paths = [["@graph", 1, "shelfMark", "label"]]
+    paths += [["@graph", 0, key] for key in ("recordStatus", "modified")]
+    for path in paths:
+        assert path in last["addedPaths"]
+        assert path in last["removedPaths"]
 
 
 def test_change_sets_of_a_deleted_record(api, holding):

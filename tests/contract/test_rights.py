@@ -5,6 +5,7 @@ import pytest
 from tests.contract.target import LIBRARY, minimal_bib
 
 REFUSED = "You are not authorized to perform this operation"
+NOT_TO_DELETE = "You do not have sufficient privileges to perform this operation."
 
 
 def message(answer):
@@ -34,9 +35,9 @@ def test_a_holding_of_another_library_may_not_be_changed(api):
 
 
 def test_a_holding_of_another_library_may_not_be_deleted(api):
-    """§3.2."""
+    """§3.2: in other words than a POST or PUT."""
     answer = api.delete(api.target.foreign_holding)
-    assert message(answer) == (403, REFUSED)
+    assert message(answer) == (403, NOT_TO_DELETE)
     assert api.read(api.target.foreign_holding).status_code == 200
 
 
@@ -68,11 +69,18 @@ def test_a_holding_must_say_whose_it_is(api, bib, case):
     assert message(api.post(document)) == (400, "Missing sigel in document.")
 
 
-def test_the_missing_sigel_is_noticed_before_the_active_one(api, bib):
-    """§3.5: 400 comes before the 403 for the active sigel."""
+def test_the_active_sigel_is_asked_for_before_the_holdings_own(api, bib):
+    """§3.1: a POST without either: 403 comes before the 400 for heldBy."""
     document = api.holding_on(bib)
     del document["@graph"][1]["heldBy"]
-    answer = api.post(document, sigel=None)
+    assert message(api.post(document, sigel=None)) == (403, REFUSED)
+
+
+def test_an_update_asks_for_the_holdings_sigel_first(api, holding):
+    """§3.5: of a PUT the missing heldBy is noticed before the active sigel."""
+    record, thing = api.graph(holding)
+    del thing["heldBy"]
+    answer = api.put(holding, {"@graph": [record, thing]}, sigel=None)
     assert message(answer) == (400, "Missing sigel in document.")
 
 
@@ -120,7 +128,7 @@ def test_level_one_may_not_change_bibs(api, bib):
 
 def test_level_one_may_not_delete_bibs(api, bib):
     """§3.4."""
-    assert message(api.delete(bib)) == (403, REFUSED)
+    assert message(api.delete(bib)) == (403, NOT_TO_DELETE)
 
 
 def test_level_two_may_create_and_delete_bibs(api, cataloguer):
@@ -155,8 +163,9 @@ def test_a_shelf_mark_sequence_belongs_to_its_creator(api, holding):
 
 
 def test_jobs_of_the_server_are_not_for_suppliers(api):
-    """§3.3, §14: bulk:Job needs permission on SEK."""
+    """§3.3, §14: without a changeSpec a bulk:Job is a 400, before rights are asked for."""
     document = minimal_bib()
     thing = document["@graph"][1]
     document["@graph"][1] = {"@id": thing["@id"], "@type": "bulk:Job", "bulk:status": "bulk:Draft"}
-    assert message(api.post(document)) == (403, REFUSED)
+    answer = api.post(document)
+    assert message(answer) == (400, "Nothing in [@graph, 1, bulk:changeSpec]")

@@ -42,6 +42,7 @@ def test_what_is_refused(api, bib, case):
     content = answer.json()
     assert content["message"] == "Invalid JSON-LD"
     [error] = [error for error in content["errors"] if error["type"] == kind]
+    assert kind != "MISSING_DEFINITION" or error["value"] == ""
     assert set(error) >= {"type", "description", "path", "key", "value"}
     assert error["key"] == key
     assert isinstance(error["path"], list)
@@ -85,13 +86,21 @@ def test_every_fault_is_named_at_its_place(api, holding):
     errors = {error["key"]: error for error in answer.json()["errors"]}
     assert set(errors) == {"oldTerm", "otherOldTerm"}
     assert errors["oldTerm"]["path"][:4] == ["@graph", 1, "hasNote", 1]
-    assert errors["oldTerm"]["value"] == "y"
+    assert errors["oldTerm"]["value"] == "", "the value is not repeated"
+
+
+def test_a_node_where_a_term_belongs_is_two_faults(api, bib):
+    """§10: no vocab string, and no term that the vocabulary knows."""
+    note = {"@type": "Note", "marc:sequenceStatus": {"@id": "https://a.b/c"}}
+    errors = api.post(api.holding_on(bib, hasNote=[note])).json()["errors"]
+    assert [error["type"] for error in errors] == ["VOCAB_STRING_EXPECTED", "UNKNOWN_VOCAB_VALUE"]
 
 
 def test_an_error_of_the_api(api, bib):
     """§11: status_code, status, message; errors only for invalid JSON-LD."""
     answer = api.send("PUT", bib, {"@graph": [{}]})
-    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.json() == {
         "status_code": 400,
         "status": "Bad Request",
@@ -104,7 +113,7 @@ def test_a_server_error_hides_its_reason(api, holding):
     record, thing = api.graph(holding)
     record["controlNumber"] = "1"
     content = api.put(holding, {"@graph": [record, thing]}).json()
-    assert content["status_code"] == 500
+    assert (content["status_code"], content["status"]) == (500, "Server Error")
     assert "controlNumber" not in content["message"]
     assert len(content["error_id"]) == 36
 

@@ -140,7 +140,9 @@ def test_two_operations_on_one_record_are_refused(place, own):
     )
     folder = job(place, "twice", text, [record])
     plan = place("plan", folder, "--env", "staging", expect=3).document
-    assert [finding["code"] for finding in plan["findings"]] == ["duplicate_operation"]
+    codes = [finding["code"] for finding in plan["findings"]]
+    assert codes == ["prerequisite", "duplicate_operation"]
+    assert plan["counts"]["update"] == 0
 
 
 def test_a_foreign_holding_is_refused_before_the_function_sees_it(place, sandbox):

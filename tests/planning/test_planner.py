@@ -154,12 +154,13 @@ def test_a_record_twice_in_one_batch_and_in_two(desk, monkeypatch):
     operations[-1] = delete(f"https://libris.kb.se/{same}")
     changes = desk.changes(desk.plan(listed(*operations)))
     assert [change.code for change in changes] == [
-        "",
+        "prerequisite",
         "duplicate_operation",
         "",
         "",
         "duplicate_operation",
     ]
+    assert "change 2, which is refused: duplicate_operation" in changes[0].message
     assert changes[4].record == same
     assert "change 1 " in changes[4].message
 

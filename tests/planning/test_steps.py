@@ -106,10 +106,24 @@ def test_nothing_follows_a_delete(desk):
         entries(update(2, MARK), HOLDINGS[0]),
         entries(step(3, StepDelete()), HOLDINGS[0]),
     )
-    assert [(change.number, change.action, change.code) for change in changes] == [
+    (change,) = changes
+    assert (change.action, change.code) == (Action.REFUSED, "deleted_in_plan")
+    assert [(part.step, part.action, part.code) for part in change.parts] == [
         (1, Action.DELETE, ""),
         (2, Action.REFUSED, "deleted_in_plan"),
-        (3, Action.UNCHANGED, "deleted_already"),
+        (3, Action.REFUSED, "deleted_in_plan"),
+    ]
+
+
+def test_a_record_deleted_twice_is_deleted_once(desk):
+    changes = planned(
+        desk,
+        entries(step(1, StepDelete()), HOLDINGS[0]),
+        entries(step(2, StepDelete()), HOLDINGS[0]),
+    )
+    assert [(change.action, change.code) for change in changes] == [
+        (Action.DELETE, ""),
+        (Action.UNCHANGED, "deleted_already"),
     ]
 
 
@@ -128,7 +142,6 @@ def test_a_step_after_an_explicit_operation(desk):
     changes = planned(desk, first, entries(update(1, NOTE), HOLDINGS[0], HOLDINGS[1], HOLDINGS[2]))
     assert [(change.record, change.action, change.code) for change in changes] == [
         (HOLDINGS[0], Action.UPDATE, ""),
-        (HOLDINGS[1], Action.DELETE, ""),
         (HOLDINGS[1], Action.REFUSED, "deleted_in_plan"),
         (HOLDINGS[2], Action.UPDATE, ""),
     ]

@@ -197,6 +197,18 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "5 poster länkar till den: a, b, c och 2 till.",
         ),
         ("bibs.txt:1 has named the record already", "bibs.txt rad 1 gäller posten redan."),
+        (
+            "it belongs to change 3, which is refused: duplicate; put that one right first",
+            "Hör ihop med ändring 3, som avvisas (duplicate).",
+        ),
+        (
+            "it belongs to another change of its step, which is refused: no_such_place; put it",
+            "Hör ihop med en annan ändring i samma steg, som avvisas (no_such_place).",
+        ),
+        (
+            "change 3 of this plan already concerns the same record; say everything",
+            "Ändring 3 i planen gäller redan samma post.",
+        ),
         ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
         (
             "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",

@@ -25,11 +25,12 @@ def test_a_delete_leaves_a_tombstone(lab: Lab) -> None:
         ("/", {}, 405, ""),
         ("/http://libris.kb.se/bib/222", {}, 302, ""),
         ("/unknown", {}, 404, "Document not found."),
-        ("/h1", {"sigel": "S"}, 403, "You are not authorized"),
-        ("/hS", {}, 403, "You are not authorized"),
-        ("/lonely", {}, 403, "You are not authorized"),
+        ("/h1", {"sigel": "S"}, 403, "You do not have sufficient privileges"),
+        ("/hS", {}, 403, "You do not have sufficient privileges"),
+        ("/lonely", {}, 403, "You do not have sufficient privileges"),
         ("/headless", {}, 400, "Missing sigel in document."),
         ("/b2", {"client": "level2"}, 403, "Record is referenced by h2 and 1 other records."),
+        ("/b2", {"client": "level2", "sigel": "S"}, 403, "You do not have sufficient privileges"),
         ("/lonely", {"client": "level2"}, 204, ""),
     ],
 )
@@ -51,6 +52,12 @@ def test_holdings_then_their_bib(lab: Lab) -> None:
     assert lab.delete("b1", client="level2").status == 204
 
 
+def test_a_sole_linker_is_named_alone(lab: Lab) -> None:
+    lab.delete("hS", client="other", sigel="S")
+    answer = lab.delete("b1", client="level2")
+    assert (answer.status, message(answer)) == (403, "Record is referenced by h1.")
+
+
 def test_weak_links_do_not_block(lab: Lab) -> None:
     lab.environment.editor.edit("b2", changes={"concerning": {"@id": BASE + "lonely#it"}})
     assert lab.delete("lonely", client="level2").status == 204
@@ -61,6 +68,12 @@ def test_a_holding_whose_bib_is_gone_is_not_deleted(lab: Lab) -> None:
     assert lab.delete("h1").status == 204
     assert lab.versions("h1") == 1
     assert lab.get("/h1").status == 200
+
+
+def test_a_holding_whose_library_is_gone_is_deleted(lab: Lab) -> None:
+    lab.environment.editor.edit("libYlm", delete=True)
+    assert lab.delete("h1").status == 204
+    assert lab.get("/h1").status == 410
 
 
 def test_an_edit_just_before_is_deleted_too(lab: Lab) -> None:

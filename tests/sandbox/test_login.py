@@ -40,7 +40,8 @@ def test_a_token_and_what_verify_says_of_it(lab: Lab) -> None:
         ("client_id=level1&client_secret=wrong&" + GRANT, 401, "invalid_client"),
         ("client_id=unknown&client_secret=s1&" + GRANT, 401, "invalid_client"),
         ("client_id=level1&client_secret=s1", 400, "unsupported_grant_type"),
-        ("client_id=level1&client_secret=s1&grant_type=password", 400, "unsupported_grant_type"),
+        ("client_id=level1&client_secret=s1&grant_type=password", 400, "invalid_request"),
+        ("client_id=level1&client_secret=s1&grant_type=x", 400, "unsupported_grant_type"),
         (LEVEL1 + "&scope=admin", 401, "invalid_scope"),
     ],
 )

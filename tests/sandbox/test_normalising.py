@@ -146,7 +146,7 @@ def test_old_bib_types_are_converted(lab: Lab) -> None:
     thing = lab.stored(lab.created_id(answer))["@graph"][1]
     assert thing["@type"] == "PhysicalResource"
     assert thing["instanceOf"] == {"@type": "Monograph"}
-    assert thing["category"] == [carrier]
+    assert thing["category"] == [{"@id": "https://id.kb.se/term/saobf/Print"}, carrier]
     assert not {"issuanceType", "carrierType"} & thing.keys()
 
 

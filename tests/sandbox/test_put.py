@@ -33,7 +33,7 @@ def test_a_stored_update(lab: Lab) -> None:
     assert answer.header("etag") == lab.etag("h1") != before
     record, thing = lab.stored("h1")["@graph"]
     assert thing["shelfLabel"] == "new"
-    assert record["created"] == "2019-05-04T12:00:00.250+02:00"
+    assert record["created"] == "2019-05-04T12:00:00.25+02:00"
     assert record["modified"] == "2026-03-02T10:00:00+01:00"
     assert record["descriptionLastModifier"] == link(LIBRARY + "Ylm")
     assert "descriptionCreator" not in record

@@ -13,11 +13,16 @@ def test_the_plain_form_is_what_a_client_edits(lab: Lab) -> None:
     assert answer.status == 200
     assert document["@context"] == "/context.jsonld"
     assert len(document["@graph"]) == 2
-    assert document["@graph"][0]["created"] == "2019-05-04T12:00:00.250+02:00"
+    assert document["@graph"][0]["created"] == "2019-05-04T12:00:00.25+02:00"
     assert document["@graph"][0]["modified"] == "2020-01-01T01:00:00+01:00"
     assert document["@graph"][0]["recordStatus"] == "marc:CorrectedOrRevised"
     assert answer.header("etag") == lab.etag("h1")
-    assert answer.header("content-type") == "application/ld+json"
+    assert answer.header("content-type") == "application/ld+json;charset=utf-8"
+    assert answer.header("server-start-time") is None
+    assert [value for name, value in answer.headers if name == "Link"] == [
+        '<https://id.kb.se/sys/context/kbv>; rel="profile"',
+        f"<{BASE}h1>; rel=describedby",
+    ]
     assert answer.header("content-location") == BASE + "h1/data.jsonld"
     assert answer.header("document") == BASE + "h1"
     assert answer.header("vary") == "Accept, Accept-Profile"
@@ -75,9 +80,10 @@ def test_if_none_match(lab: Lab, header: str, status: int) -> None:
     answer = lab.get("/h1" + PLAIN, If_None_Match=sent)
     assert answer.status == status
     assert answer.header("etag") == etag
-    assert answer.header("server-start-time")
+    assert bool(answer.header("server-start-time")) == (status == 304)
     if status == 304:
         assert answer.body == b""
+        assert answer.header("content-type") == "application/json;charset=utf-8"
 
 
 def test_if_none_match_of_the_embellished_form_asks_for_both_halves(lab: Lab) -> None:
@@ -112,10 +118,17 @@ def test_versions_outlive_deletion(lab: Lab) -> None:
     assert lab.get(f"/{BASE}h1#it").status == 404
 
 
-@pytest.mark.parametrize("path", ["/unknown", "/https://libris.kb.se/h1", "/h1/data.doc"])
-def test_not_found(lab: Lab, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/unknown", "Document not found."),
+        ("/https://libris.kb.se/h1", "Document not found."),
+        ("/h1/data.doc", ".doc"),
+    ],
+)
+def test_not_found(lab: Lab, path: str, words: str) -> None:
     answer = lab.get(path)
-    assert (answer.status, message(answer)) == (404, "Document not found.")
+    assert (answer.status, message(answer)) == (404, words)
 
 
 @pytest.mark.parametrize(
@@ -158,20 +171,23 @@ def test_aliases_of_a_deleted_record_are_unknown(lab: Lab) -> None:
 )
 def test_accept(lab: Lab, accept: str, status: int, content_type: str) -> None:
     answer = lab.get("/h1", Accept=accept)
-    assert (answer.status, answer.header("content-type")) == (status, content_type)
+    wanted = f"{content_type};charset=utf-8"
+    assert (answer.status, answer.header("content-type")) == (status, wanted)
 
 
 def test_an_extension_beats_accept(lab: Lab) -> None:
     answer = lab.get("/h1/data.json", Accept="application/ld+json")
-    assert answer.header("content-type") == "application/json"
+    assert answer.header("content-type") == "application/json;charset=utf-8"
 
 
-def test_json_is_framed(lab: Lab) -> None:
+def test_json_is_framed_from_the_record(lab: Lab) -> None:
     framed = body_of(lab.get("/h1", Accept="application/json"))
-    assert "@graph" not in framed
-    assert framed["@id"] == BASE + "h1#it"
-    assert framed["meta"]["@id"] == BASE + "h1"
-    assert framed["itemOf"]["hasTitle"][0]["mainTitle"] == "Title of b1"
+    assert not {"@graph", "@context"} & framed.keys()
+    assert framed["@id"] == BASE + "h1"
+    thing = framed["mainEntity"]
+    assert thing["@id"] == BASE + "h1#it"
+    assert thing["meta"] == {"@id": BASE + "h1"}
+    assert thing["itemOf"]["hasTitle"][0]["mainTitle"] == "Title of b1"
     assert "@graph" in body_of(lab.get("/h1?framed=false", Accept="application/json"))
 
 
@@ -189,12 +205,19 @@ def test_refused_parameters(lab: Lab, query: str) -> None:
 
 def test_change_sets(lab: Lab) -> None:
     lab.environment.editor.edit("h1", changes={"shelfMark.label": "Hce"}, sigel="S")
-    told = body_of(lab.get("/h1/_changesets"))
-    newest, oldest = told["changeSets"]
-    assert newest["version"] == {"@id": BASE + "h1/data?version=1"}
-    assert ["@graph", 1, "shelfMark", "label"] in newest["addedPaths"]
-    assert newest["agent"] == {"@id": "https://libris.kb.se/library/S"}
-    assert newest["tool"] == {"@id": "https://id.kb.se/generator/crud"}
-    assert oldest["version"] == {"@id": BASE + "h1/data?version=0"}
+    answer = lab.get("/h1/_changesets")
+    assert answer.header("etag") == lab.etag("h1")
+    first, second = body_of(answer)["changeSets"]
+    assert first["version"] == {"@id": BASE + "h1/data?version=0"}
+    assert first["addedPaths"] == first["removedPaths"] == []
+    assert second["version"] == {"@id": BASE + "h1/data?version=1"}
+    for path in (
+        ["@graph", 1, "shelfMark", "label"],
+        ["@graph", 0, "modified"],
+    ):
+        assert path in second["addedPaths"]
+        assert path in second["removedPaths"]
+    assert second["agent"] == {"@id": "https://libris.kb.se/library/S"}
+    assert second["tool"] == {"@id": "https://id.kb.se/generator/crud"}
     lab.delete("h1")
     assert lab.get("/h1/_changesets").status == 410

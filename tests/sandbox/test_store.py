@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from bulkrunner.sandbox.messages import Request
 from bulkrunner.sandbox.pair import CLIENT_IDS, SandboxOptions, build_environment, client_secret
 from bulkrunner.sandbox.settings import Settings
 from bulkrunner.sandbox.store import SqliteStore
-from tests.support.lab import BASE, LATER, LONG_AGO, RECORDS
+from tests.support.lab import BASE, LATER, LONG_AGO, RECORDS, Lab, body_of
 
 SMALL = {"bibs": 20, "holdings": 40}
 
@@ -90,17 +91,39 @@ def test_short_ids() -> None:
     assert not is_short_id("abc")
 
 
-@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)))  # noqa: DTZ001
-def test_the_servers_time_reads_back(moment: datetime) -> None:
+STOCKHOLM, UTC_ZONE = ZoneInfo("Europe/Stockholm"), ZoneInfo("UTC")
+
+
+@pytest.mark.parametrize("zone", [STOCKHOLM, UTC_ZONE])
+@given(moment=st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)))  # noqa: DTZ001
+def test_the_servers_time_reads_back(zone: ZoneInfo, moment: datetime) -> None:
     aware = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
-    assert datetime.fromisoformat(server_time(aware)) == aware
+    assert datetime.fromisoformat(server_time(aware, zone)) == aware
 
 
 def test_times_as_written() -> None:
     summer = datetime(2017, 10, 27, 6, 59, 14, 651_000, tzinfo=UTC)
-    assert server_time(summer) == "2017-10-27T08:59:14.651+02:00"
-    assert server_time(datetime(2017, 1, 27, tzinfo=UTC)) == "2017-01-27T01:00:00+01:00"
+    assert server_time(summer, STOCKHOLM) == "2017-10-27T08:59:14.651+02:00"
     assert http_date(summer) == "Fri, 27 Oct 2017 06:59:14 GMT"
+    winter = datetime(2017, 1, 27, tzinfo=UTC)
+    assert server_time(winter, STOCKHOLM) == "2017-01-27T01:00:00+01:00"
+
+
+def test_a_server_in_utc_ends_its_times_in_z() -> None:
+    moment = datetime(2026, 11, 30, 4, 53, 29, 470_000, tzinfo=UTC)
+    assert server_time(moment, UTC_ZONE) == "2026-11-30T04:53:29.47Z"
+    assert server_time(moment.replace(microsecond=0), UTC_ZONE) == "2026-11-30T04:53:29Z"
+    lab = Lab(time_zone="UTC")
+    assert lab.stored("h1")["@graph"][0]["created"] == "2019-05-04T10:00:00.25Z"
+    lab.environment.editor.edit("h1")
+    assert lab.stored("h1")["@graph"][0]["modified"] == "2026-03-02T09:00:00Z"
+    sets = body_of(lab.get("/h1/_changesets"))["changeSets"]
+    assert sets[-1]["date"] == "2026-03-02T09:00:00Z"
+    until = int(lab.clock.now().timestamp() * 1000) + 1
+    feed = body_of(lab.get(f"/api/emm/?until={until}"))["orderedItems"]
+    assert feed[0]["published"] == feed[0]["object"]["updated"] == "2026-03-02T09:00:00Z"
+    page = body_of(lab.get("/api/emm/full?selection=itemAndInstance:Ylm&offset=0"))
+    assert page["startTime"] == "2026-03-02T09:00:00Z"
 
 
 def test_a_manual_clock_stands_still() -> None:

@@ -268,7 +268,7 @@ def running_sandbox(
         ports: by kind, where it is to be served at the addresses of an earlier one.
     """
     size = {"bibs": BIBS, "holdings": HOLDINGS, **options}
-    if size.keys().isdisjoint({"load", "data", "seed"}):
+    if size.keys().isdisjoint({"load", "data", "seed", "time_zone"}):
         size["patterns"] = _patterns(size["bibs"], size["holdings"])
     chosen = SandboxOptions(**size)
     with RunningSandbox(chosen, ports=ports) as running:

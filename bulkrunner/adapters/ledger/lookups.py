@@ -35,6 +35,19 @@ class Lookups(Part):
                         found[row._mapping[column]] = change_of(row, documents)
         return found
 
+    def numbers_at(self, plan: str, places: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+        """Return for each place that changes of the plan have: their numbers."""
+        c = planned_changes.c
+        found: dict[str, tuple[int, ...]] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(places), PAGE):
+                query = select(c.place, c.number).where(
+                    c.plan == plan, c.place.in_(places[start : start + PAGE])
+                )
+                for place, number in connection.execute(query):
+                    found[place] = (*found.get(place, ()), number)
+        return found
+
     def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return the changes of these numbers, in plan order."""
         c = planned_changes.c

@@ -142,18 +142,20 @@ def new(
 
 
 @click.command()
+@click.argument("what", type=click.Choice(["manifest", "configuration"]), default="manifest")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file."
 )
 @global_options
-def schema(invocation: Invocation, out: Path | None) -> None:
-    """Print the JSON Schema of manifests, for editors."""
+def schema(invocation: Invocation, what: str, out: Path | None) -> None:
+    """Print the JSON Schema of manifests, or of the configuration, for editors."""
     import json
 
     from bulkrunner.bootstrap import manifest_schema
+    from bulkrunner.config.file import schema_text
     from bulkrunner.errors import UsageError
 
-    text = manifest_schema()
+    text = manifest_schema() if what == "manifest" else schema_text()
     invocation.document["schema"] = json.loads(text)
     if out is None:
         invocation.say(text)
@@ -163,5 +165,6 @@ def schema(invocation: Invocation, out: Path | None) -> None:
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     invocation.document["path"] = str(out)
-    invocation.say(f"{out} is written; a manifest beside it begins with:")
-    invocation.say(f"# yaml-language-server: $schema={out.name}")
+    invocation.say(f"{out} is written; a {what} beside it begins with:")
+    line = "# yaml-language-server: $schema=" if what == "manifest" else "#:schema ./"
+    invocation.say(f"{line}{out.name}")

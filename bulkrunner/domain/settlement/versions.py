@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bulkrunner.domain.decisions import Version, moment
+from bulkrunner.domain.decisions import Version, same_moment
 from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
 from bulkrunner.domain.plan import Action, Made, PlannedChange
 from bulkrunner.domain.records import creator, last_modifier, modified
@@ -109,10 +109,7 @@ class Left:
         """Return True if a version was saved when the run's was, as far as that is known."""
         if self.modified is None:
             return True
-        found = modified(version.document or {})
-        if found == self.modified:
-            return True
-        return moment(found) is not None and moment(found) == moment(self.modified)
+        return same_moment(modified(version.document or {}), self.modified)
 
     def _content_of(self, version: Version) -> str:
         if self.is_new:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, Moved, NotModified
-from bulkrunner.domain.decisions import Decision, History, Verdict, Version, may_have_written
+from bulkrunner.domain.decisions import (
+    Decision,
+    History,
+    Verdict,
+    Version,
+    may_have_written,
+    same_moment,
+)
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import modified
@@ -102,6 +109,5 @@ def _older(catalogue: CatalogueReader, record: str, number: int) -> Version | Mi
 def _same(one: Version, other: Version) -> bool:
     if one.document is None or other.document is None:
         return one.document is other.document
-    return (
-        modified(one.document) == modified(other.document) and one.fingerprint == other.fingerprint
-    )
+    moments = modified(one.document), modified(other.document)
+    return same_moment(*moments) and one.fingerprint == other.fingerprint

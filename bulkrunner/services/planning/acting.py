@@ -9,7 +9,7 @@ from bulkrunner.domain.operations import (
     Applied,
     Refusal,
 )
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.plan import Action, PlannedChange, copied_key
 from bulkrunner.domain.records import Document, held_by, item_of
 from bulkrunner.domain.steps import (
     StepCopy,
@@ -28,6 +28,7 @@ from bulkrunner.domain.transfers import (
 )
 from bulkrunner.domain.undo import changed_paths, restored
 from bulkrunner.services.planning.referring import looked_up
+from bulkrunner.services.planning.refusing import FAILED, fallen
 from bulkrunner.services.planning.saving import (
     Case,
     changed_before,
@@ -98,25 +99,40 @@ class Acting(Taking):
     # --- a copy ------------------------------------------------------------------------------
 
     def _copy(self, case: Case, action: StepCopy) -> list[Draft]:
-        def examine() -> tuple[Known, Document, str, str]:
-            known = self._resolver.know(case.task, case.look, kind="holding")
+        known = Known(record=case.task.ref)
+
+        def examine() -> tuple[Document, str, str]:
+            self._resolver.know(case.task, case.look, known, kind="holding")
             context = self._contexts.of_record(case.entry, known, case.look)
             self._admit(case, known, context)
             content = lacking(known.now or {}, action.without, self._iris)
             if isinstance(content, Refusal):
                 raise Refused(content)
-            return known, content, *self._where_to(action, known, context)
+            return content, *self._where_to(action, known, context)
 
-        examined = self._resolver.attempt(case.task, examine)
+        examined = self._resolver.attempt(case.task, examine, known)
         if isinstance(examined, PlannedChange):
             return [Draft(change=examined)]
-        known, content, sigel, bib = examined
+        content, sigel, bib = examined
         body, record = content_for(content, sigel)
         source = {"copy_of": known.name, **changed_before(known)}
         change = self._created(
             replace(case.task, ref=bib), case, known, sigel, body, record, source
         )
-        return [Draft(change=change)]
+        if change.action is not Action.UNCHANGED or change.made is not None:
+            change = replace(change, place=copied_key(known.target_key or ""))
+        drafts = [Draft(change=change)]
+        if change.action in FAILED and known.earlier is not None:
+            drafts.append(self._original(case, change))
+        return drafts
+
+    def _original(self, case: Case, copy: PlannedChange) -> Draft:
+        """Return the record whose copy is refused: what earlier steps do to it falls with that."""
+
+        def build(_: Known) -> Edit:
+            raise Refused(fallen(copy))
+
+        return Draft(change=self._resolver.concern(case.task, build, case.look, kind="holding"))
 
     # --- back --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from bulkrunner.domain.iris import SHORT_ID
-from bulkrunner.domain.plan import record_key
+from bulkrunner.domain.plan import copied_key, record_key
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Rule
 from bulkrunner.domain.steps import InputLine, StepEntry
@@ -100,7 +100,8 @@ class BatchPlanner:
     def plan(self, batch: Sequence[Numbered]) -> tuple[Entering, int, BulkRunnerError | None]:
         """Return the changes of a batch, how many of its entries they are, and why not all."""
         entering = Entering(self._ledger, self._plan, self._view, last=self._last)
-        self._view.fetch([key for _, item in batch if (key := self._key(item)) is not None])
+        keys = [key for _, item in batch if (key := self._key(item)) is not None]
+        self._view.fetch(keys, [copied_key(key) for key in keys])
         resolved, fault = self._resolved(batch)
         entering.look_up(resolved)
         done = 0

@@ -25,12 +25,12 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Delete, Operation, Update
 from bulkrunner.domain.operations import Applied, Refusal, neutral_operation
 from bulkrunner.domain.patterns import parts_of_update
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.plan import WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
-from bulkrunner.services.planning.refusing import FAILED, refused, refused_entry
+from bulkrunner.services.planning.refusing import FAILED, fallen, refused, refused_entry
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
     Draft,
@@ -110,16 +110,18 @@ class Calling:
         else:
             change = self._resolver.concern(task, build, look)
         if not several:
-            return [Draft(change=change)]
-        # The record that the function was given is free for its operations, and for later steps.
-        asked = change if change.number else replace(change, target_key=None)
-        return [Draft(change=asked), *self._operations(entry, action, task, several[-1], look)]
+            # A bib that is only looked at is nobody's, unless it is refused.
+            free = action.on_bibs and change.action not in FAILED
+            return [Draft(change=replace(change, target_key=None) if free else change)]
+        return _together(change, self._operations(entry, action, task, several[-1], look))
 
     def _of_bib(self, task: Task, build: Callable[[Known], Undecided]) -> PlannedChange:
         """Ask the function about a bib that it need not be allowed to write."""
+        named = Known(record=task.ref)
 
         def ask() -> Refusal:
             bib = self._resolver.bib(task.ref)
+            named.record, named.target_key = bib.summary.id, record_key(bib.summary.id)
             document = self._resolver.document(bib.summary.id) or {}
             wish = build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
             wish.admit()
@@ -130,10 +132,10 @@ class Calling:
                 hint="to change the bibs themselves, leave `on` out",
             )
 
-        found = self._resolver.attempt(task, ask)
+        found = self._resolver.attempt(task, ask, named)
         if isinstance(found, PlannedChange):
             return found
-        return refused_entry(task, found)
+        return replace(refused_entry(task, found), target_key=named.target_key)
 
     # --- the call ----------------------------------------------------------------------------
 
@@ -242,9 +244,37 @@ class Calling:
             found = self._operating.waits(op, lambda number: before[number - IN_ANSWER - 1])
             found = replace(found, numbers=())  # it waits for all that come before it
         except Refused as error:
-            return refused_entry(task, error.refusal)
-        named = replace(task, ref=_named(op, place), verb=type(op).__name__.lower())
-        return _once(self._operating.planned(op, named, found, look), before)
+            if isinstance(op, FunctionFault):
+                return refused_entry(task, error.refusal)
+            change = self._operating.refused(op, _of(op, task, place), error.refusal, look)
+        else:
+            change = self._operating.planned(op, _of(op, task, place), found, look)
+        return _once(change, before)
+
+
+def _together(asked: PlannedChange, drafts: list[Draft]) -> list[Draft]:
+    """Return the record that a function was given, and after it the operations that it asks for.
+
+    The record is free for the operations, and later steps wait for them. Where one of them is
+    refused, nothing is done to the record, neither by this step nor by another.
+    """
+    key = asked.target_key
+    failed = next((one.change for one in drafts if one.change.action in FAILED), None)
+    if failed is not None and asked.action in WRITING:
+        asked = refused(asked, fallen(failed))
+    free = asked if asked.number else replace(asked, target_key=None)
+    return [Draft(change=free), *(_beside(one, key, failed) for one in drafts)]
+
+
+def _beside(draft: Draft, key: str | None, failed: PlannedChange | None) -> Draft:
+    """Return an operation of an answer for the record with a key; one on that record falls too."""
+    change = draft.change
+    if change.target_key != key:
+        place = change.place or (copied_key(key) if key else None)
+        return replace(draft, change=replace(change, place=place))
+    if failed is not None and change.action in WRITING:
+        return replace(draft, change=refused(change, fallen(failed)))
+    return draft
 
 
 def _not_done(number: int, change: PlannedChange) -> Refusal | None:
@@ -255,7 +285,7 @@ def _not_done(number: int, change: PlannedChange) -> Refusal | None:
         code="prerequisite",
         message=f"operation {number} of the function, which comes before it, is {change.action}: "
         f"{change.code}",
-        hint="operations of one answer are carried out together or not at all",
+        hint="put that one right first: it takes along all that comes after it",
     )
 
 
@@ -263,10 +293,13 @@ def _unusable(fault: FunctionFault, place: int) -> Refusal:
     return Refusal(code=fault.code, message=f"operation {place}: {fault.message}")
 
 
-def _named(op: Operation, place: int) -> str:
+def _of(op: Operation, task: Task, place: int) -> Task:
+    """Return the task of an operation at a place of the answer."""
     if isinstance(op, Create):
-        return op.of if op.of is not None else f"{PREFIX}{IN_ANSWER + place}"
-    return op.target
+        ref = op.of if op.of is not None else f"{PREFIX}{IN_ANSWER + place}"
+    else:
+        ref = op.target
+    return replace(task, ref=ref, verb=type(op).__name__.lower())
 
 
 def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:
@@ -288,5 +321,6 @@ def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChan
                 message="the function returned two operations on this record",
                 hint="let it say everything about a record in one operation",
             )
-            return replace(refused(change, refusal), number=0, target_key=None)
+            # Its record is that of the other one, which falls with it.
+            return replace(refused(change, refusal), number=0)
     return change

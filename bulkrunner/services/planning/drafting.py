@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from bulkrunner.domain.fingerprint import create_fingerprint
+from bulkrunner.domain.iris import RefKind
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import (
     Action,
     PlannedChange,
     operation_digest,
+    record_key,
 )
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.errors import CatalogueUnreachable
@@ -47,8 +49,15 @@ Fields: TypeAlias = dict[str, Any]
 class Drafting(Reading):
     """Turns fields of changes, and what is raised instead, into planned changes."""
 
-    def attempt(self, task: Task, do: Callable[[], T]) -> T | PlannedChange:
+    def attempt(
+        self, task: Task, do: Callable[[], T], known: Known | None = None
+    ) -> T | PlannedChange:
         """Return what something comes to, or the change that says why it comes to nothing.
+
+        Args:
+            task: of the entry.
+            do: it.
+            known: filled meanwhile with what is known of the record that the entry names.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
@@ -60,7 +69,7 @@ class Drafting(Reading):
             return {}
 
         planned = self._outcome(task, attempt)
-        return found[0] if found else self._entered(task, Known(record=task.ref), planned)
+        return found[0] if found else self._entered(task, known or Known(record=task.ref), planned)
 
     def _outcome(self, task: Task, attempt: Callable[[], Fields]) -> Fields:
         try:
@@ -78,12 +87,21 @@ class Drafting(Reading):
             action = Action.REFUSED if policy == "refuse" else Action.NOT_FOUND
             return {"action": action, "code": missing.code, "message": missing.message}
 
+    def _named_key(self, task: Task, known: Known) -> str | None:
+        """Return the target key of the record that a refused entry names; None: it is no record's."""
+        if task.verb == "create" or known.kind is not None:
+            return None
+        ref = self._iris.parse(known.record)
+        return record_key(ref.value) if ref and ref.kind is RefKind.SHORT_ID else None
+
     def _entered(self, task: Task, known: Known, planned: Fields) -> PlannedChange:
         """Return the change, put together with the one that concerns the record already."""
         planned["message"] = printable(planned.get("message", ""))
         passed, kept = planned.pop("passed", False), planned.pop("kept", False)
         own = planned.pop("own", {})
         earlier = known.earlier
+        if known.target_key is None and planned["action"] is Action.REFUSED:
+            known.target_key = self._named_key(task, known)
         fields: Fields = {
             "number": 0,
             "record": known.record,

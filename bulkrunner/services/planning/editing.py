@@ -14,6 +14,7 @@ from bulkrunner.domain.plan import (
     Action,
     Made,
     PlannedChange,
+    copied_key,
     left_key,
     operation_digest,
     record_key,
@@ -84,20 +85,18 @@ class Editing(Drafting):
         planned = self._outcome(task, lambda: self._concern(task, build, known, look, kind))
         return self._entered(task, known, planned)
 
-    def know(self, task: Task, look: Look, *, kind: str) -> Known:
-        """Return what is known of a record that is only read, as what precedes leaves it.
+    def know(self, task: Task, look: Look, known: Known, *, kind: str) -> None:
+        """Know a record that is only read, as what precedes leaves it.
 
         Raises:
             NotFound, Refused: it is not there, or not the job's.
         """
         demand(self._proofs.acting())
-        known = Known(record=task.ref)
         self._meet(task, known, look)
         if known.is_stuck and known.earlier is not None:
             raise Refused(Refusal(code=known.earlier.code, message=known.earlier.message))
         if known.kind != kind:
             raise Refused(other_kind(known.kind, kind))
-        return known
 
     def _concern(
         self,
@@ -143,8 +142,9 @@ class Editing(Drafting):
                 earlier = look.at(record_key(found.record))
             if earlier is None:
                 self._know(found, known)
-                return
-        _take_up(task, earlier, known)
+        if earlier is not None:
+            _take_up(task, earlier, known)
+        known.waits = tuple(sorted({*known.waits, *copies_of(known, look)}))
 
     def _done_already(
         self, missing: NotFound, build: Callable[[Known], Wanted], known: Known
@@ -296,6 +296,11 @@ def _decided(wish: Wanted, known: Known) -> Wish:
         raise
 
 
+def copies_of(known: Known, look: Look) -> tuple[int, ...]:
+    """Return the changes that were made of the record, by copies and functions: they come first."""
+    return look.numbers_at(copied_key(known.target_key)) if known.target_key else ()
+
+
 W = TypeVar("W", bound=Wanted)
 
 
@@ -310,14 +315,15 @@ def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
     known.record, known.kind, known.sigel = earlier.record, earlier.kind, earlier.sigel
     known.bib, known.library = earlier.bib, earlier.library
     known.etag, known.notes = earlier.etag, earlier.notes
-    if earlier.action is Action.DELETE and not _names_again(task, earlier):
-        if task.verb == "delete":
-            raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")
-        raise Refused(deleted_in_plan(earlier.number))
+    deleted = earlier.action is Action.DELETE and not _names_again(task, earlier)
+    if deleted and task.verb == "delete":
+        raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")
     known.before, known.target_key = earlier.before, earlier.target_key
     known.waits, known.place = earlier.prerequisites, earlier.place
     known.earlier = earlier
     known.now = earlier.after or earlier.before
+    if deleted:
+        raise Refused(deleted_in_plan(earlier.number))
 
 
 def _names_again(task: Task, earlier: PlannedChange) -> bool:

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from bulkrunner.domain.created import renumbered
 from bulkrunner.domain.iris import iter_ids
 from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
+from bulkrunner.domain.plan import (
+    WRITING,
+    Action,
+    PlannedChange,
+    concerns_record,
+    record_key,
+)
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
 from bulkrunner.errors import BulkRunnerError
@@ -125,7 +131,7 @@ class Entering:
         """Give the drafts of one record their numbers, in order."""
         made: list[PlannedChange] = []
         for draft in resolved.drafts:
-            change = draft.change
+            change, owner = draft.change, None
             if not change.number:
                 change = replace(change, number=self._next)
                 self._next += 1
@@ -133,8 +139,9 @@ class Entering:
                     numbers = [one.number for one in made] + [change.number]
                     named = {old: numbers[place] for old, place in draft.refers.items()}
                     change = renumbered(change, named)
-                if draft.alone:
-                    change = self._unless_duplicate(change)
+                owner = self._owner(change)
+                if owner is not None:
+                    change = _beside(change, owner, alone=draft.alone)
             needed = [made[place] for place in draft.needs]
             change = self._waiting(change, needed)
             if change.links:
@@ -142,11 +149,26 @@ class Entering:
             if draft.change.number and change.action in FAILED:
                 self._undo_what_was_for(change)
             self._put(change)
+            if owner is not None and change.action in FAILED:
+                self._refuse_too(owner, change)
             made.append(change)
 
     def _put(self, change: PlannedChange) -> None:
         self._changes[change.number] = change
         self._view.add(change)
+
+    def _owner(self, change: PlannedChange) -> PlannedChange | None:
+        """Return the change of the plan that concerns the very record of a new one."""
+        key = change.target_key
+        return None if key is None else self._view.of([key], blind=key not in self._taken).get(key)
+
+    def _refuse_too(self, owner: PlannedChange, change: PlannedChange) -> None:
+        """Refuse what else is to be done to the record of a refused change: all of it, or nothing."""
+        key = owner.target_key
+        if owner.action in WRITING and key is not None and concerns_record(key):
+            fell = refused(owner, fallen(change))
+            self._put(fell)
+            self._undo_what_was_for(fell)
 
     def _undo_what_was_for(self, change: PlannedChange) -> None:
         """Refuse what other records were to take in from one that is refused now."""
@@ -155,13 +177,6 @@ class Entering:
             other = self._view.numbered(number)
             if other is not None and is_for(other, change):
                 self._put(refused(other, fallen(change)))
-
-    def _unless_duplicate(self, change: PlannedChange) -> PlannedChange:
-        key = change.target_key
-        if key is None:
-            return change
-        first = self._view.of([key], blind=key not in self._taken).get(key)
-        return change if first is None else _duplicate(change, first.number)
 
     def _waiting(self, change: PlannedChange, needed: Sequence[PlannedChange]) -> PlannedChange:
         """Return a change with those that it needs among its prerequisites."""
@@ -205,13 +220,16 @@ def _takes_link_away(change: PlannedChange, iri: object) -> bool:
     return iri not in set(iter_ids(change.after))
 
 
-def _duplicate(change: PlannedChange, first: int) -> PlannedChange:
-    refusal = Refusal(
-        code="duplicate_operation",
-        message=f"change {first} of this plan already concerns the same record; "
-        "say everything about a record in one operation",
-    )
-    return replace(refused(change, refusal), target_key=None)
+def _beside(change: PlannedChange, owner: PlannedChange, *, alone: bool) -> PlannedChange:
+    """Return a change whose record another one of the plan has: it writes nothing."""
+    if alone or change.action in WRITING:
+        refusal = Refusal(
+            code="duplicate_operation",
+            message=f"change {owner.number} of this plan already concerns the same record; "
+            "say everything about a record in one operation",
+        )
+        change = refused(change, refusal)
+    return replace(change, target_key=None)
 
 
 def _circular(number: int) -> Refusal:

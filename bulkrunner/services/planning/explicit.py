@@ -10,7 +10,6 @@ from bulkrunner.domain.job import Create, Operation, Unreadable
 from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.services.planning.operating import Operating
-from bulkrunner.services.planning.refusing import refused_entry
 from bulkrunner.services.planning.steps import Draft, Refused, Task
 from bulkrunner.services.planning.view import Look
 
@@ -46,7 +45,8 @@ class Explicit:
         try:
             found = self._operating.waits(declared, look.numbered)
         except Refused as refused:
-            return Draft(change=refused_entry(task, refused.refusal), alone=True)
+            change = self._operating.refused(declared, task, refused.refusal, look)
+            return Draft(change=change, alone=True)
         change = self._operating.planned(declared, task, found, look)
         numbers = tuple(sorted({*change.prerequisites, *found.numbers}))
         return Draft(change=replace(change, prerequisites=numbers), alone=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
-from bulkrunner.domain.created import references_of, with_ids, with_names
+from bulkrunner.domain.created import created_number, references_of, with_ids, with_names
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
@@ -15,10 +16,11 @@ from bulkrunner.domain.operations import (
     neutral_operation,
 )
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
+from bulkrunner.services.planning.refusing import refused_entry
 from bulkrunner.services.planning.resolving import Resolver
-from bulkrunner.services.planning.steps import Creation, Edit, Removal, Task
+from bulkrunner.services.planning.steps import Creation, Edit, Known, Refused, Removal, Task
 from bulkrunner.services.planning.view import Look
 from bulkrunner.services.planning.waiting import Earlier, Waits, waits
 
@@ -80,6 +82,27 @@ class Operating:
             case _:
                 document = self._created(op, None, found)
                 return self._resolver.make_bib(task, op.sigel, document, pattern_of(op), look)
+
+    def refused(self, op: Operation, task: Task, refusal: Refusal, look: Look) -> PlannedChange:
+        """Return a refused operation with the record that it is about, so that nothing else writes it.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
+        task = replace(task, operation=neutral_operation(op, self._iris))
+
+        def refuse(known: Known) -> NoReturn:
+            if isinstance(op, Create) and known.bib is not None:
+                known.target_key = holding_key(known.bib.id, op.sigel)
+            raise Refused(refusal)
+
+        if isinstance(op, Create) and (op.of is None or created_number(op.of) is not None):
+            return refused_entry(task, refusal)
+        if isinstance(op, Create):
+            change = self._resolver.hold(task, refuse, look)
+        else:
+            change = self._resolver.concern(task, refuse, look)
+        return refused_entry(task, refusal) if change.action is Action.NOT_FOUND else change
 
     def _updated(self, now: Document, op: Update, found: Waits) -> Applied | Refusal:
         result = apply_update(now, op, self._iris)

@@ -52,8 +52,9 @@ def is_for(other: PlannedChange, change: PlannedChange) -> bool:
 
 def fallen(needed: PlannedChange) -> Refusal:
     """Return the refusal of a change that belongs to one that is refused."""
+    which = f"change {needed.number}" if needed.number else "another change of its step"
     return Refusal(
         code="prerequisite",
-        message=f"it belongs to change {needed.number}, which is refused: {needed.code}",
+        message=f"it belongs to {which}, which is refused: {needed.code}",
         hint="put that one right first",
     )

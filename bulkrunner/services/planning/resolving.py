@@ -220,11 +220,9 @@ class Resolver(Editing):
 
     def _heed_place(self, task: Task, known: Known, look: Look) -> None:
         """Refuse, or pass over, a holding where the plan has one already."""
-        key = known.target_key or ""
-        taken = look.at(key)
+        taken = look.at(known.target_key or "")
         if taken is None:
             return
-        known.target_key = None
         part = subject_part(taken, task.step)
         if task.subject and part is not None and part.wish == known.wish:
             raise PassedOver("repeated", f"{part.source} has named the record already")

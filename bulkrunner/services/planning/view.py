@@ -12,7 +12,8 @@ MAX_CHAIN = 10_000
 """Changes looked at to find out whether one waits for another."""
 
 
-Kept: TypeAlias = tuple[dict[int, PlannedChange], dict[str, int], set[str]]
+Placed: TypeAlias = dict[str, tuple[int, ...]]
+Kept: TypeAlias = tuple[dict[int, PlannedChange], dict[str, int], Placed, set[str]]
 
 
 class View:
@@ -23,28 +24,34 @@ class View:
         self._plan = plan
         self._batch: dict[int, PlannedChange] = {}
         self._numbers: dict[str, int] = {}
+        self._placed: Placed = {}
         self._written: set[str] = set()
         self._fetched: dict[str, PlannedChange | None] = {}
+        self._fetched_places: dict[str, tuple[int, ...]] = {}
 
     def begin(self) -> None:
         """Forget the batch: it is in the ledger."""
         self._batch = {}
         self._numbers = {}
+        self._placed = {}
         self._written = set()
         self._fetched = {}
+        self._fetched_places = {}
 
     def kept(self) -> Kept:
         """Return the batch as it is, to come back to."""
-        return dict(self._batch), dict(self._numbers), set(self._written)
+        return dict(self._batch), dict(self._numbers), dict(self._placed), set(self._written)
 
     def back_to(self, kept: Kept) -> None:
         """Forget what was added since."""
-        self._batch, self._numbers, self._written = kept
+        self._batch, self._numbers, self._placed, self._written = kept
 
-    def fetch(self, keys: Sequence[str]) -> None:
-        """Look the keys of a batch up at once; what is stored stays as it is meanwhile."""
+    def fetch(self, keys: Sequence[str], places: Sequence[str]) -> None:
+        """Look the keys and places of a batch up at once; what is stored stays as it is meanwhile."""
         found = self._ledger.changes_of(self._plan, keys) if keys else {}
         self._fetched = {key: found.get(key) for key in keys}
+        numbers = self._ledger.numbers_at(self._plan, places) if places else {}
+        self._fetched_places = {place: numbers.get(place, ()) for place in places}
 
     def add(self, change: PlannedChange) -> None:
         """Take in a change of the batch, or one that replaces another."""
@@ -52,6 +59,9 @@ class View:
         names = [key for key in (change.target_key, change.place) if key]
         self._numbers.update(dict.fromkeys(names, change.number))
         self._written.update(names, [f"number:{change.number}"])
+        if change.place:
+            known = self._placed.get(change.place, ())
+            self._placed[change.place] = tuple(dict.fromkeys((*known, change.number)))
 
     def is_stale(self, asked: Iterable[str]) -> bool:
         """Tell whether the batch has written any of what somebody asked for."""
@@ -66,6 +76,15 @@ class View:
         found |= {key: change for key, change in fetched.items() if change is not None}
         left = [key for key in fetched if key not in self._fetched]
         return found | (dict(self._ledger.changes_of(self._plan, left)) if left else {})
+
+    def at(self, place: str, *, blind: bool) -> tuple[int, ...]:
+        """Return the numbers of all changes that have a place."""
+        stored: Sequence[int] = ()
+        if place in self._fetched_places:
+            stored = self._fetched_places[place]
+        elif not blind:
+            stored = self._ledger.numbers_at(self._plan, [place]).get(place, ())
+        return tuple(sorted({*stored, *self._placed.get(place, ())}))
 
     def numbered(self, number: int) -> PlannedChange | None:
         """Return a change by its number."""
@@ -119,6 +138,11 @@ class Look:
     def at(self, key: str) -> PlannedChange | None:
         """Return the change that has a target key or place."""
         return self.of([key]).get(key)
+
+    def numbers_at(self, place: str) -> tuple[int, ...]:
+        """Return the numbers of all changes that have a place."""
+        self.asked.add(place)
+        return self._view.at(place, blind=self._blind)
 
     def numbered(self, number: int) -> PlannedChange | None:
         """Return a change by its number."""
