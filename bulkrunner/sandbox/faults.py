@@ -185,9 +185,9 @@ class Faults:
             raise FaultRuleError(str(error)) from error
         self._rules.extend(parsed)
 
-    def clear(self) -> None:
-        """Take every rule away."""
-        self._rules.clear()
+    def clear(self, kind: str | None = None) -> None:
+        """Take every rule away, or those of one kind."""
+        self._rules = [rule for rule in self._rules if kind not in (None, rule.kind.value)]
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the rules with how often each struck."""

@@ -78,8 +78,8 @@ WRITE_PAGES = (
     "429-html",
     "502-html",
 )
-LOGIN_FAILS = {"kind": "login_down", "status": 500, "times": 150}
-"""For so many requests of whatever kind the login fails, and every write gets a 500."""
+FAILS_FOR = 1.0
+"""Seconds that the login fails at a time; every write then gets a 500 without a word."""
 
 
 def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
@@ -150,6 +150,7 @@ class Somebody(threading.Thread):
         *,
         pause: float,
         tokens_every: float,
+        fails_every: float,
         most: int,
     ) -> None:
         super().__init__(name="somebody", daemon=True)
@@ -159,6 +160,7 @@ class Somebody(threading.Thread):
         self._truth = truth
         self._pause = pause
         self._tokens_every = tokens_every
+        self._fails_every = fails_every
         self._left = most
         self._over = threading.Event()
         self.failure: BaseException | None = None
@@ -171,22 +173,29 @@ class Somebody(threading.Thread):
             self.failure = error
 
     def _work(self) -> None:
-        waited = 0.0
+        waited, worked = 0.0, 0.0
         while True:
             pause = min(self._dice.expovariate(1 / self._pause), self._tokens_every)
             if self._over.wait(pause):
                 return
             waited += pause
+            worked += pause
+            if worked >= self._fails_every:
+                worked = 0.0
+                self._fail_the_login()
             if waited >= self._tokens_every:
                 waited = 0.0
                 self._staging.expire_tokens()
                 self.figures["times that all tokens ended"] += 1
-                if self._dice.random() < 0.5:
-                    self._staging.fault(**LOGIN_FAILS)
-                    self.figures["times that the login failed"] += 1
             if self._left > 0:
                 self._left -= 1
                 self._edit(self._dice.choice(self._tasks))
+
+    def _fail_the_login(self) -> None:
+        self._staging.fault("login_down", status=500)
+        self._over.wait(FAILS_FOR)
+        self._staging.clear_faults("login_down")
+        self.figures["times that the login failed"] += 1
 
     def end(self) -> None:
         self._over.set()

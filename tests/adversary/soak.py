@@ -43,6 +43,7 @@ class Wish(Fate):
 
     Attributes:
         tokens_every: seconds between two moments at which all tokens end.
+        fails_every: seconds between two moments at which the login fails for a while.
         pause: mean seconds between two edits of somebody else's. edited: most, for each change.
         undo: take everything back at the end, under the same faults.
     """
@@ -52,6 +53,7 @@ class Wish(Fate):
     concurrency: int = 8
     severity: float = 1.0
     tokens_every: float = 30.0
+    fails_every: float = 40.0
     pause: float = 1.0
     edited: float = 0.1
     undo: bool = False
@@ -124,6 +126,7 @@ class _Soaking:
             self._truth,
             pause=self._wish.pause,
             tokens_every=self._wish.tokens_every,
+            fails_every=self._wish.fails_every,
             most=round(self._wish.edited * self._wish.changes),
         )
         somebody.start()

@@ -68,6 +68,14 @@ def test_bad_rules_are_refused_whole(lab: Lab, rule: dict[str, Any]) -> None:
     assert answer.status == 400
 
 
+def test_rules_of_one_kind_are_taken_away(lab: Lab) -> None:
+    fault(lab, "status", status=503)
+    fault(lab, "close_before")
+    told = body_of(lab.ask("DELETE", "/_sandbox/faults?kind=close_before"))
+    assert [rule["kind"] for rule in told] == ["status"]
+    assert body_of(lab.ask("DELETE", "/_sandbox/faults")) == []
+
+
 def test_a_forced_status_writes_nothing(lab: Lab) -> None:
     fault(lab, "status", status=503, retry_after=3, body="busy")
     answer = lab.delete("h1")
