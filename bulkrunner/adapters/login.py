@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply
+from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.adapters.retry import Patience, Strange, TryAgain
 from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.adapters.words import plain, scrub, words_of
+from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.environment import Environment, Permission, Rights
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import LoginDown, LoginRefused
@@ -30,9 +30,6 @@ AHEAD = 300.0
 
 AGAIN_AFTER = 30.0
 """Seconds until the next try, where renewing ahead failed and the old token still lives."""
-
-TOKENS_TO_HIDE = 16
-"""The newest tokens, also ended ones, are hidden where the login repeats them."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
 
@@ -79,7 +76,8 @@ class Login:
         self._token_path = _path(environment.token_url)
         self._patience = Patience(clock.sleep, tries=TRIES)
         self._token: Token | None = None
-        self._issued: deque[str] = deque(maxlen=TOKENS_TO_HIDE)
+        self.redaction = Redaction(credentials.client_secret)
+        http.redaction = self.redaction
         self._lock = threading.Lock()
         self._failures = 0
         self._failure: LoginDown | LoginRefused | None = None
@@ -180,7 +178,12 @@ class Login:
     def _fetch(self) -> Token:
         asked_at = self._clock.monotonic()
         reply, answer = self._ask(
-            "POST", self._token_path, _FORM_HEADERS, self._form(), own=_is_about_a_token
+            "POST",
+            self._token_path,
+            _FORM_HEADERS,
+            self._form(),
+            own=_is_about_a_token,
+            gives_token=True,
         )
         if reply.status != 200:
             self._refuse(reply, "the login refused the client")
@@ -190,7 +193,7 @@ class Login:
         if isinstance(life, bool) or not isinstance(life, (int, float)) or not life > 0:
             self._unreadable("the login's answer does not say how long the token lives")
         life = min(float(life), LONGEST_LIFE)
-        self._issued.append(str(value))
+        self.redaction.add(str(value))
         return Token(
             value=str(value),
             renew_at=asked_at + max(life * 0.9, life - AHEAD),
@@ -218,7 +221,10 @@ class Login:
         rows = user.get("permissions") if isinstance(user, dict) else None
         if not isinstance(rows, list):
             self._unreadable("the login's answer to verify holds no permissions")
-        return Rights(permissions=tuple(_permissions(rows)))
+        permissions = tuple(_permissions(rows))
+        if any(self.redaction.hide(row.sigel) != row.sigel for row in permissions):
+            self._unreadable("the login's answer to verify repeats what is secret")
+        return Rights(permissions=permissions)
 
     # One question to the login
 
@@ -230,6 +236,7 @@ class Login:
         content: bytes | None = None,
         *,
         own: Callable[[int, Answer], bool],
+        gives_token: bool = False,
     ) -> tuple[Reply, Answer]:
         """Ask until the login answers; a question to it changes nothing that could be doubled.
 
@@ -239,14 +246,14 @@ class Login:
 
         def once() -> tuple[Reply, Answer]:
             try:
-                reply = self._http.send(method, path, headers, content)
+                reply = self._http.send(method, path, headers, content, gives_token=gives_token)
             except NoAnswer as error:
-                raise TryAgain(self._scrub(error.reason)) from None
+                raise TryAgain(error.reason) from None
             answer = _object(reply)
             if reply.status >= 500 or reply.status == 429:
-                raise TryAgain(f"{reply.status} {self._words(reply)}".rstrip())
+                raise TryAgain(f"{reply.status} {words_of(reply)}".rstrip())
             if not own(reply.status, answer):
-                raise Strange(f"something else answered in its place: {self._said(reply)}")
+                raise Strange(f"something else answered in its place: {_said(reply)}")
             return reply, answer
 
         try:
@@ -258,20 +265,14 @@ class Login:
                 hint=ELSEWHERE if isinstance(last, Strange) else LATER,
             ) from None
 
-    def _said(self, reply: Reply) -> str:
-        """Return an answer in one line; of a redirect, where it leads to."""
-        if 300 <= reply.status < 400:
-            return f"{reply.status} to {self._scrub(plain(reply.header('location'))) or 'nowhere'}"
-        return f"{reply.status} {self._words(reply)}".rstrip()
-
     def _refuse(self, reply: Reply, what: str) -> NoReturn:
-        words = self._words(reply)
+        words = words_of(reply)
         message = f"{self._environment.name}: {what} ({self._host} answered {reply.status}"
         message += f": {words})" if words else ")"
         raise LoginRefused(
             message,
             hint=(
-                f"Check the client id ({self._scrub(self._credentials.client_id)}) and its secret, "
+                f"Check the client id ({self.redaction.hide(self._credentials.client_id)}) and its secret, "
                 "and that they are for this environment."
             ),
         )
@@ -282,18 +283,18 @@ class Login:
             hint="Is token_url the address of the login?",
         )
 
-    def _words(self, reply: Reply) -> str:
-        return words_of(reply.media_type, reply.body, *self._secrets())
-
-    def _scrub(self, text: str) -> str:
-        return scrub(text, *self._secrets())
-
-    def _secrets(self) -> tuple[str, ...]:
-        return (self._credentials.client_secret, *self._issued)
-
     @property
     def _host(self) -> str:
         return urlsplit(self._environment.token_url).netloc
+
+
+def _said(reply: Reply) -> str:
+    """Return an answer in one line, where a redirect leads to; nothing of a good one is shown."""
+    if reply.status < 300:
+        return f"{reply.status}"
+    if reply.status < 400:
+        return f"{reply.status} to {plain(reply.header('location')) or 'nowhere'}"
+    return f"{reply.status} {words_of(reply)}".rstrip()
 
 
 def _object(reply: Reply) -> Answer:

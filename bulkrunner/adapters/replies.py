@@ -10,7 +10,7 @@ from typing import Any
 
 from bulkrunner.adapters.bodies import JSON_TYPES
 from bulkrunner.adapters.http import Header, Reply
-from bulkrunner.adapters.words import plain, scrub, words_of
+from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.answers import AnswerKind, WriteAnswer
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 
@@ -105,7 +105,6 @@ def write_answer(
     record: str,
     iris: IriMap,
     now: datetime,
-    secrets: tuple[str, ...],
 ) -> WriteAnswer:
     """Return the typed result of a write, by method, status and form."""
     location = _last_step(reply.header("location"))
@@ -118,10 +117,10 @@ def write_answer(
         environment=environment,
         record=record,
         status=reply.status,
-        words=plain(words_of(reply.media_type, reply.body, *secrets) + _summary(errors)),
+        words=plain(words_of(reply) + _summary(errors)),
         etag=normal_etag(reply.header("etag")) or None,
         location=location,
-        error_id=plain(scrub(error_id, *secrets))[:100] if isinstance(error_id, str) else "",
+        error_id=plain(error_id)[:100] if isinstance(error_id, str) else "",
         retry_after=retry_after(reply, now),
         server_date=_http_date(reply.header("date")) if reply.header("date") else None,
         errors=errors,
