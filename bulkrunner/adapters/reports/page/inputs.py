@@ -9,6 +9,7 @@ from typing import Any
 from bulkrunner.adapters.reports.page.base import PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.domain.job import Source
+from bulkrunner.domain.searches import Compared, compared
 from bulkrunner.domain.steps import InputLine
 
 MAX_LINES = 200
@@ -133,6 +134,8 @@ class Inputs(PagePart):
             yield self._words.reason(str(refused.get("message", ""))).text
         if others := note.get("others"):
             yield self._words.text("inputs_others", n=self._words.number(others))
+        for sigel, found in compared(chosen).items():
+            yield from self._compared(one_line(sigel, 60), found)
         for sigel, facts in (note.get("libraries") or {}).items():
             yield self._words.text(
                 "inputs_library",
@@ -150,6 +153,21 @@ class Inputs(PagePart):
                     )
                 },
             )
+
+    def _compared(self, sigel: str, found: Compared) -> Iterator[str]:
+        index = self._words.number(found.index)
+        if found.listed is None:
+            yield self._words.text("inputs_unchecked", sigel=sigel, index=index)
+            return
+        yield self._words.text(
+            "inputs_compared",
+            sigel=sigel,
+            index=index,
+            listed=self._words.number(found.listed),
+            started=self._words.instant(found.started),
+        )
+        if found.difference:
+            yield self._words.text("inputs_differs")
 
 
 def _source_line(line: str) -> str:
