@@ -17,16 +17,14 @@ from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 NOT_WRITTEN = frozenset(
     {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
 )
-"""Answers that say that nothing was stored, to any request; each in the catalogue's own form.
+"""Answers in the catalogue's own form that say that nothing was stored, to any request.
 
-302, 404, 410 and 412 are not among them: PUT and DELETE may be repeated by whatever stands between
-us and the server, and what came back may be the answer to the second one. 401 and 429 are not:
-they may be of something in between that had passed the request on.
+302, 404, 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass
+on the answer to the second one. Nor are 401 and 429, which may be its own.
 """
 
 NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
-"""The same by method. A POST is repeated by nobody: in its own form the server's 401 and 404 are
-about the one that was sent, which it did not let in or could not store."""
+"""The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent."""
 
 NOTHING_STORED = (
     "the server said it was saved, but nothing was stored: it does so where the library or the bib "

@@ -50,17 +50,9 @@ class Candidate:
 
 
 def is_named_rightly(change: PlannedChange, sent: Document, first: Document, sigel: str) -> bool:
-    """Tell whether the record that a 201 names can be the one that was sent.
-
-    The server may store something else than was predicted; but whose record it is, and of what, it
-    does not change. No clock is asked: that of the answer may be another one than the database's.
-
-    Args:
-        change: as planned.
-        sent: the document.
-        first: the first version of the record that was named.
-        sigel: as whom it was sent.
-    """
+    """Return True if the record that a 201 names, by its first version, can be the one sent."""
+    # What the server stores need not be as predicted; but whose record it is, and of what, is. No
+    # clock is asked: that of the answer may be a proxy's.
     if creator(first) != sigel:
         return False
     if create_fingerprint(first) == change.after_fingerprint:

@@ -4,8 +4,8 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 400,
-    "lines": 60_500,
+    "modules": 406,
+    "lines": 63_000,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
     "base names that stand twice": 57,
@@ -13,7 +13,7 @@ MOST = {
     "modules in services/planning": 36,
     "lines of docstrings in domain and services": 4_100,
     "migrations": 1,
-    "patterns that recover a language": 260,
+    "patterns that recover a language": 268,
 }
 
 

@@ -91,10 +91,7 @@ class Access:
         self._progress.waiting("", None)
 
     def require(self) -> None:
-        """Return once the login vouches for what was planned: what went wrong was something else.
-
-        Asked after a 403, which may be about the one change only, and after a 500 without a word,
-        which the catalogue answers to every write while its login fails.
+        """Return once the login answers, and vouches for what was planned.
 
         Raises:
             LoginRefused, RightsLost: the client may do less than planned, or nothing.

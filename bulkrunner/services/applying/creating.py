@@ -243,8 +243,7 @@ def _made(
 ) -> Result | None:
     """Read the record that the server said it made; None where it said nothing, or it is not so.
 
-    It is ours where it can be: its content need not be as predicted. Where it is another one, the
-    answer is none, and what became of the request is found out as after a lost one.
+    Where it is another record the answer is none, and settled like a lost one.
     """
     last = work.attempts[-1]
     if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):

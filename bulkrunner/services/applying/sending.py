@@ -25,8 +25,7 @@ MAX_UNSENT = 3
 """Requests in a row that never left, before the environment counts as unreachable."""
 
 MAX_STRANGE = 2
-"""Sends of a change in a row that something else answered than the catalogue, before the run ends:
-one send is left for when it is resumed."""
+"""Sends of a change in a row that something else answered; one is left for the next resume."""
 
 
 def send(
@@ -152,7 +151,7 @@ def _wait(frame: Frame, work: Work, answer: WriteAnswer, kind: AnswerKind) -> No
                 frame.access.unauthorized(1)
         case AnswerKind.SERVER_ERROR:
             if last.status == INTERNAL_ERROR and not last.error_id:
-                frame.access.require()
+                frame.access.require()  # without a word it fails while its login does
         case AnswerKind.NOT_SENT:
             _give_up_unsent(work.attempts)
         case AnswerKind.LOST:
