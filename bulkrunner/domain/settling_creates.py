@@ -72,14 +72,9 @@ def settle_create(
     active_sigel: str,
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a holding stands.
+    """Decide how the creation of a holding stands, by the live ones of its library on the bib.
 
-    Args:
-        change: as planned.
-        candidates: live holdings of the sigel on the bib, now.
-        attempts: every send so far, with what is known of its answer.
-        active_sigel: as whom the attempts were made.
-        not_before: time of the first intent by the server's clock, None where that is not known.
+    ``not_before`` is the time of the first intent by the server's clock, None if unknown.
     """
     known = {record for attempt in attempts for record in attempt.known_ids}
     ours = [
@@ -173,13 +168,8 @@ def settle_bib_create(
 ) -> Decision:
     """Decide how the creation of a bib stands: never a second POST on a guess.
 
-    Args:
-        change: as planned.
-        attempts: every send so far, with what is known of its answer.
-        candidates: records with an identifier of the bib's that no other change has made.
-        active_sigel: as whom the attempts were made.
-        not_before: time of the first intent by the server's clock; where that is not known nothing
-            found can be proven to be ours.
+    The candidates have an identifier of the bib's, and no other change has made them. Where the
+    server's time of the first intent is not known nothing can be proven to be ours.
     """
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:

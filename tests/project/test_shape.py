@@ -4,8 +4,8 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 406,
-    "lines": 63_000,
+    "modules": 410,
+    "lines": 63_500,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
     "base names that stand twice": 57,

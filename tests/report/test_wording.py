@@ -29,9 +29,9 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.answers import NO_REVIEWERS
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
+from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,12 +187,6 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             (
                 "Inloggningen för staging (login.example) svarar inte, utan något annat i dess ställe: "
                 "200 Log in."
-            ),
-        ),
-        (
-            (
-                "En begäran skickades, men det går inte att se om den utfördes: "
-                "id:t är numera ett annat namn på https://libris.kb.se/h2."
             ),
         ),
         ("1 records link to it: k1", "En post länkar till den: k1."),

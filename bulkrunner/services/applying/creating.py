@@ -165,11 +165,7 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
 def _search(
     frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Search by names and identifiers; None where the catalogue says that this does not work.
-
-    Raises:
-        CatalogueUnreachable: something else answers, or nothing else is answered either.
-    """
+    """Search by names and identifiers; None where the catalogue says that this does not work."""
     try:
         return frame.catalogue.bibs_named(names, values)
     except CatalogueUnreachable as error:

@@ -16,10 +16,10 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
-from bulkrunner.services.answers import Proofs
 from bulkrunner.services.gating import counting_hosts
 from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
+from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
 from bulkrunner.services.reporting.timing import estimate, moments, timeline
