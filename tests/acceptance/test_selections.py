@@ -248,6 +248,26 @@ def test_a_search_is_planned_and_tested_again(place: Workplace, here: Environmen
     assert {lines[second]["code"], lines[third]["code"]} == {"find_not_met"}
 
 
+SIGNS = ('Hc "röd"', "Hc (ref)", "Hc+1", "Hc -1", "Hc|d", "Hc~2", "Hc\\x", "Hc: A", "AND", "Hc ä")
+
+
+def test_signs_that_mean_something_in_a_search_are_searched_for(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    holdings = here.records("hold", "Ylm")[: len(SIGNS)]
+    for holding, text in zip(holdings, SIGNS, strict=True):
+        put_at(here, holding, text)
+    here.refresh()
+    own = {"@type": "Item", "heldBy.@id": library_iri("Ylm")}
+    steps = [{"find": {**own, "physicalLocation": text}, **NOTE} for text in SIGNS]
+    plan = place("plan", place.job("signs", steps=steps), "--env", "staging").document
+    planned = [one for one in lines_of(place, plan["plan"]) if one["action"] == "update"]
+    assert sorted(one["planned_record"] for one in planned) == sorted(holdings)
+    starts = [{"find": {**own, "physicalLocation": "Hc*"}, **NOTE}]
+    plan = place("plan", place.job("star", steps=starts), "--env", "staging").document
+    assert plan["counts"]["update"] == len(SIGNS) - 1
+
+
 def test_a_search_takes_parameters_and_finds_nothing(
     place: Workplace, here: EnvironmentControl
 ) -> None:
