@@ -167,9 +167,19 @@ class Interrupted(BulkRunnerError):
 
 
 class CatalogueUnreachable(Interrupted):
-    """A read failed after every retry, or the answer could not be read."""
+    """A read failed after every retry, or the answer could not be read.
+
+    Attributes:
+        by_server: the catalogue itself says, in its own form, that it cannot answer.
+    """
 
     default_code = "catalogue_unreachable"
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str | None = None, by_server: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.by_server = by_server
 
 
 class LedgerUnavailable(Interrupted):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import TracebackType
 from typing import ClassVar, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -23,7 +24,7 @@ from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply, RequestCount
 from bulkrunner.adapters.login import Login, Token
 from bulkrunner.adapters.owner import is_alive, this_process
 from bulkrunner.adapters.pace import Note, Pace, Tell, note_nothing, tell_nobody
-from bulkrunner.adapters.reads import ReadAnswers, status_and_words
+from bulkrunner.adapters.reads import ReadAnswers, no_answer
 from bulkrunner.adapters.replies import (
     retry_after,
     sigel_header,
@@ -146,7 +147,10 @@ class ReadOnlyCatalogue(Searches):
             headers = (*headers, (b"If-None-Match", f'"{if_none_match}"'.encode()))
         path = f"{_path(record)}?embellished=false"
         return self._ask(
-            path, headers, lambda reply: self._answers.record(record, reply), what=record
+            path,
+            headers,
+            lambda reply: self._answers.record(record, reply, etag=if_none_match),
+            what=record,
         )
 
     def read_version(self, record: str, version: int) -> ReadAnswer:
@@ -184,7 +188,9 @@ class ReadOnlyCatalogue(Searches):
         found: dict[str, None] = {}
         for name in names:
             path = f"{_path(name)}?embellished=false"
-            short_id = self._ask(path, _RECORD_HEADERS, self._answers.named, what=name)
+            short_id = self._ask(
+                path, _RECORD_HEADERS, partial(self._answers.named, name), what=name
+            )
             found.update({short_id: None} if short_id else {})
         for value in identifiers:
             phrase = '"' + value.replace("\\", " ").replace('"', " ") + '"'
@@ -205,7 +211,7 @@ class ReadOnlyCatalogue(Searches):
             iri = library_iri(sigel)
             path = f"{_path(iri)}?embellished=false"
             self._libraries[sigel] = self._ask(
-                path, _RECORD_HEADERS, self._answers.library, what=iri
+                path, _RECORD_HEADERS, partial(self._answers.library, iri), what=iri
             )
         return self._libraries[sigel]
 
@@ -271,6 +277,7 @@ class ReadOnlyCatalogue(Searches):
             raise CatalogueUnreachable(
                 f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
                 hint="Nothing is lost; resume when the environment answers again.",
+                by_server=last.by_server,
             ) from None
         except Misshapen as error:
             raise CatalogueUnreachable(
@@ -278,6 +285,7 @@ class ReadOnlyCatalogue(Searches):
                 f"{self._hide(str(error))}",
                 hint="It would be the same tomorrow: look at the record, and report it.",
                 code=UNREADABLE_RECORD,
+                by_server=True,
             ) from None
 
     def _hide(self, said: str) -> str:
@@ -299,7 +307,7 @@ class ReadOnlyCatalogue(Searches):
                 self._pace.pause(
                     seconds, f"{self._environment.name} asked for {seconds:g} s of rest"
                 )
-            raise TryAgain(status_and_words(reply))
+            raise no_answer(reply)
 
     def _say_why(self, problem: str, seconds: float | None) -> None:
         self._pace.tell(f"{self._environment.name}: {problem}" if problem else "", seconds)
@@ -389,6 +397,7 @@ class Catalogue(ReadOnlyCatalogue):
             )
         self._pace.took(self._clock.monotonic() - began)
         answer = write_answer(
+            method,
             reply,
             environment=self._environment.name,
             record=record,

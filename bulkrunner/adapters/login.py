@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply
 from bulkrunner.adapters.redaction import Redaction
-from bulkrunner.adapters.retry import Patience, TryAgain
+from bulkrunner.adapters.retry import Patience, Strange, TryAgain
 from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.adapters.words import words_of
+from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.environment import Environment, Permission, Rights
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import LoginDown, LoginRefused
@@ -32,6 +32,15 @@ AGAIN_AFTER = 30.0
 """Seconds until the next try, where renewing ahead failed and the old token still lives."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
+
+LATER = "Try again later; what was begun can be resumed."
+ELSEWHERE = (
+    "Is token_url the address of the login, and the way to it free? Redirects are not followed; "
+    "what was begun can be resumed."
+)
+
+Answer: TypeAlias = dict[str, Any]
+"""The JSON object that the login answered."""
 
 _FORM_HEADERS: tuple[Header, ...] = (
     (b"Content-Type", b"application/x-www-form-urlencoded"),
@@ -127,13 +136,13 @@ class Login:
             LoginRefused, LoginDown: exit code 7.
         """
         token = self.token()
-        reply = self._verify(token)
+        reply, answer = self._verify(token)
         if reply.status == 401:
             token = self.renew(token)
-            reply = self._verify(token)
+            reply, answer = self._verify(token)
         if reply.status != 200:
             self._refuse(reply, "the login does not vouch for its own token")
-        rights = self._read_rights(reply)
+        rights = self._read_rights(answer)
         self._vouched = token.value
         return rights
 
@@ -168,10 +177,16 @@ class Login:
 
     def _fetch(self) -> Token:
         asked_at = self._clock.monotonic()
-        reply = self._ask("POST", self._token_path, _FORM_HEADERS, self._form(), gives_token=True)
+        reply, answer = self._ask(
+            "POST",
+            self._token_path,
+            _FORM_HEADERS,
+            self._form(),
+            own=_is_about_a_token,
+            gives_token=True,
+        )
         if reply.status != 200:
             self._refuse(reply, "the login refused the client")
-        answer = self._json(reply)
         value, life = answer.get("access_token"), answer.get("expires_in")
         if not _is_token(value) or str(answer.get("token_type", "Bearer")).lower() != "bearer":
             self._unreadable("the login's answer holds no bearer token")
@@ -196,12 +211,13 @@ class Login:
 
     # Rights
 
-    def _verify(self, token: Token) -> Reply:
+    def _verify(self, token: Token) -> tuple[Reply, Answer]:
         path = self._token_path.rpartition("/")[0] + "/verify"
-        return self._ask("GET", path, (token.header, (b"Accept", b"application/json")))
+        headers = (token.header, (b"Accept", b"application/json"))
+        return self._ask("GET", path, headers, own=_is_about_rights)
 
-    def _read_rights(self, reply: Reply) -> Rights:
-        user = self._json(reply).get("user")
+    def _read_rights(self, answer: Answer) -> Rights:
+        user = answer.get("user")
         rows = user.get("permissions") if isinstance(user, dict) else None
         if not isinstance(rows, list):
             self._unreadable("the login's answer to verify holds no permissions")
@@ -219,18 +235,26 @@ class Login:
         headers: tuple[Header, ...],
         content: bytes | None = None,
         *,
+        own: Callable[[int, Answer], bool],
         gives_token: bool = False,
-    ) -> Reply:
-        """Ask until the login answers; a question to it changes nothing that could be doubled."""
+    ) -> tuple[Reply, Answer]:
+        """Ask until the login answers; a question to it changes nothing that could be doubled.
 
-        def once() -> Reply:
+        ``own`` tells by status and JSON whether it is the login that answered: a page of something
+        in between is neither a token nor a refusal.
+        """
+
+        def once() -> tuple[Reply, Answer]:
             try:
                 reply = self._http.send(method, path, headers, content, gives_token=gives_token)
             except NoAnswer as error:
                 raise TryAgain(error.reason) from None
+            answer = _object(reply)
             if reply.status >= 500 or reply.status == 429:
                 raise TryAgain(f"{reply.status} {words_of(reply)}".rstrip())
-            return reply
+            if not own(reply.status, answer):
+                raise Strange(f"something else answered in its place: {_said(reply)}")
+            return reply, answer
 
         try:
             return self._patience(once)
@@ -238,18 +262,13 @@ class Login:
             raise LoginDown(
                 f"The login of {self._environment.name} ({self._host}) cannot be reached: "
                 f"{last.problem}",
-                hint="Try again later; what was begun can be resumed.",
+                hint=ELSEWHERE if isinstance(last, Strange) else LATER,
             ) from None
 
     def _refuse(self, reply: Reply, what: str) -> NoReturn:
         words = words_of(reply)
         message = f"{self._environment.name}: {what} ({self._host} answered {reply.status}"
         message += f": {words})" if words else ")"
-        if 300 <= reply.status < 400:
-            raise LoginRefused(
-                message,
-                hint="token_url must be the login's own address; redirects are not followed.",
-            )
         raise LoginRefused(
             message,
             hint=(
@@ -257,15 +276,6 @@ class Login:
                 "and that they are for this environment."
             ),
         )
-
-    def _json(self, reply: Reply) -> dict[str, Any]:
-        try:
-            answer = json.loads(reply.body) if reply.media_type.endswith("json") else None
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            self._unreadable("the login's answer cannot be read")
-        return answer
 
     def _unreadable(self, what: str) -> NoReturn:
         raise LoginDown(
@@ -276,6 +286,38 @@ class Login:
     @property
     def _host(self) -> str:
         return urlsplit(self._environment.token_url).netloc
+
+
+def _said(reply: Reply) -> str:
+    """Return an answer in one line, where a redirect leads to; nothing of a good one is shown."""
+    if reply.status < 300:
+        return f"{reply.status}"
+    if reply.status < 400:
+        return f"{reply.status} to {plain(reply.header('location')) or 'nowhere'}"
+    return f"{reply.status} {words_of(reply)}".rstrip()
+
+
+def _object(reply: Reply) -> Answer:
+    """Return an answer's JSON object, empty where it is none."""
+    try:
+        answer = json.loads(reply.body) if reply.media_type.endswith("json") else None
+    except (ValueError, RecursionError):
+        answer = None
+    return answer if isinstance(answer, dict) else {}
+
+
+def _is_about_a_token(status: int, answer: Answer) -> bool:
+    """Return True if the login gives a token, or says in the words of OAuth why not."""
+    if status == 200:
+        return "access_token" in answer
+    return status in (400, 401) and isinstance(answer.get("error"), str)
+
+
+def _is_about_rights(status: int, answer: Answer) -> bool:
+    """Return True if the login says what a token may do, or what is wrong with it."""
+    if status == 200:
+        return isinstance(answer.get("user"), dict)
+    return status == 401 and str(answer.get("message")).startswith("Bearer token ")
 
 
 def _path(url: str) -> str:

@@ -12,7 +12,7 @@ from bulkrunner.adapters.bodies import JSON_TYPES
 from bulkrunner.adapters.http import Header, Reply
 from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.answers import AnswerKind, WriteAnswer
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import SHORT_ID, IriMap
 
 MOST_ERRORS = 20
 """Entries kept of a failed validation."""
@@ -20,19 +20,23 @@ MOST_ERRORS = 20
 SHOWN_ERRORS = 3
 """Those of them that stand in the message."""
 
-_KINDS = {
-    201: AnswerKind.DONE,
-    204: AnswerKind.DONE,
+_DONE = {"POST": 201, "PUT": 204, "DELETE": 204}
+"""The one status by which the catalogue says that a write is stored."""
+
+_BUSY = frozenset({429, 503})
+
+_REFUSALS = {
     400: AnswerKind.INVALID,
-    401: AnswerKind.UNAUTHORIZED,
     403: AnswerKind.FORBIDDEN,
     404: AnswerKind.NOT_FOUND,
     409: AnswerKind.CONFLICT,
     410: AnswerKind.GONE,
     412: AnswerKind.STALE,
-    429: AnswerKind.BUSY,
-    503: AnswerKind.BUSY,
 }
+"""Refusals of the catalogue's API; they count in its own form alone."""
+
+_CONTAINERS_CACHING = frozenset({"must-revalidate", "no-cache", "no-store"})
+_CONTAINERS_KEYS = frozenset({"url", "status", "message", "servlet"})
 
 
 def normal_etag(value: str) -> str:
@@ -73,7 +77,28 @@ def sigel_header(sigel: str) -> Header:
     return (b"XL-Active-Sigel", sigel.encode("utf-8"))
 
 
+def is_api_error(reply: Reply) -> bool:
+    """Return True if the catalogue's API says no: JSON with the status in ``status_code``.
+
+    A status alone says nothing: whatever stands between may answer 404 in the catalogue's place.
+    """
+    code = _error_object(reply).get("status_code")
+    return type(code) is int and code == reply.status
+
+
+def is_container_error(reply: Reply) -> bool:
+    """Return True if the catalogue's servlet container says no, as it does outside the API."""
+    said = _error_object(reply)
+    if said.keys() >= _CONTAINERS_KEYS:
+        return bool(said["status"] == str(reply.status))
+    caching = {part.strip().lower() for part in reply.header("cache-control").split(",")}
+    if caching != _CONTAINERS_CACHING:
+        return False
+    return not reply.body or f"<h2>HTTP ERROR {reply.status} ".encode() in reply.body
+
+
 def write_answer(
+    method: str,
     reply: Reply,
     *,
     environment: str,
@@ -81,8 +106,9 @@ def write_answer(
     iris: IriMap,
     now: datetime,
 ) -> WriteAnswer:
-    """Return the typed result of a write, by status and Content-Type."""
-    kind = _kind(reply)
+    """Return the typed result of a write, by method, status and form."""
+    location = _last_step(reply.header("location"))
+    kind = _kind(method, reply, location, iris)
     said = _error_object(reply) if kind is not AnswerKind.DONE else {}
     error_id = said.get("error_id")
     errors = _errors(said)
@@ -93,7 +119,7 @@ def write_answer(
         status=reply.status,
         words=plain(words_of(reply) + _summary(errors)),
         etag=normal_etag(reply.header("etag")) or None,
-        location=iris.short_id(reply.header("location").partition("?")[0] or None),
+        location=location,
         error_id=plain(error_id)[:100] if isinstance(error_id, str) else "",
         retry_after=retry_after(reply, now),
         server_date=_http_date(reply.header("date")) if reply.header("date") else None,
@@ -101,27 +127,37 @@ def write_answer(
     )
 
 
-def _kind(reply: Reply) -> AnswerKind:
-    kind = _KINDS.get(reply.status)
-    if kind is not None:
-        return kind
-    if reply.status == 200:
-        # A page in place of an answer comes from something that stands in between.
-        readable = not reply.body or (reply.media_type in JSON_TYPES and _is_json(reply.body))
-        return AnswerKind.DONE if readable else AnswerKind.UNREADABLE
-    if 300 <= reply.status < 400:
-        return AnswerKind.REDIRECT
-    if reply.status >= 500:
+def _last_step(location: str) -> str | None:
+    """Return the short id in which a Location ends.
+
+    Its host may be that of something in between; whose record it is, is told by reading it.
+    """
+    path = location.partition("?")[0].partition("#")[0]
+    last = path.rpartition("/")[2]
+    return last if SHORT_ID.fullmatch(last) else None
+
+
+def _kind(method: str, reply: Reply, location: str | None, iris: IriMap) -> AnswerKind:
+    status = reply.status
+    if status == _DONE[method]:
+        named = method != "POST" or location is not None
+        return AnswerKind.DONE if named else AnswerKind.UNREADABLE
+    if status in _BUSY:
+        return AnswerKind.BUSY
+    if status >= 500:
         return AnswerKind.SERVER_ERROR
+    if 300 <= status < 400 and iris.short_id(reply.header("location").partition("?")[0]):
+        return AnswerKind.REDIRECT
+    if status == 401 and _is_of_the_filter(method, reply):
+        return AnswerKind.UNAUTHORIZED
+    if is_api_error(reply):
+        return _REFUSALS.get(status, AnswerKind.UNREADABLE)
     return AnswerKind.UNREADABLE
 
 
-def _is_json(body: bytes) -> bool:
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _is_of_the_filter(method: str, reply: Reply) -> bool:
+    """Return True if a 401 has the form of the catalogue's own; of PUT and DELETE it is bare."""
+    return is_container_error(reply) or (method != "POST" and not reply.body)
 
 
 def _error_object(reply: Reply) -> dict[str, Any]:

@@ -23,11 +23,21 @@ LONGEST_PAUSE = 20.0
 
 
 class TryAgain(Exception):
-    """No usable answer this time; ``problem`` says why, in words that may be shown."""
+    """No usable answer this time.
 
-    def __init__(self, problem: str) -> None:
+    Attributes:
+        problem: why, in words that may be shown.
+        by_server: whoever was asked says so itself, in its own form.
+    """
+
+    def __init__(self, problem: str, *, by_server: bool = False) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.by_server = by_server
+
+
+class Strange(TryAgain):
+    """Something else answered than what was asked."""
 
 
 class Patience:

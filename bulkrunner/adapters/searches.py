@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from bulkrunner.adapters.bodies import Misshapen, read_json
 from bulkrunner.adapters.http import Header, Reply
-from bulkrunner.adapters.reads import ReadAnswers, status_and_words
-from bulkrunner.adapters.retry import TryAgain
+from bulkrunner.adapters.reads import ReadAnswers, no_answer, status_and_words
+from bulkrunner.adapters.replies import is_api_error
 from bulkrunner.domain.records import held_by
 from bulkrunner.domain.searches import Activity, DumpPage, FindPage, Held
 
@@ -66,13 +66,13 @@ class Searches(ABC):
 
 
 def _find_page(reply: Reply) -> FindPage:
-    if reply.status == 400:
+    if reply.status == 400 and is_api_error(reply):
         words = status_and_words(reply)
         raise Misshapen(f"the server does not take the query: {words}")
     data = _object(reply)
     items, total = data.get("items"), data.get("totalItems")
     if not isinstance(items, list) or not isinstance(total, int):
-        raise Misshapen("the search's answer holds no list of items with a total")
+        raise no_answer(reply)
     iris = tuple(_iri_of(item, "@id") for item in items)
     return FindPage(total=total, window=_window(data.get("maxItems"), total), iris=iris)
 
@@ -87,7 +87,7 @@ def _dump_page(reply: Reply) -> DumpPage:
     data = _object(reply)
     items, started, total = data.get("items"), data.get("startTime"), data.get("totalItems")
     if not isinstance(items, list) or not isinstance(started, str):
-        raise Misshapen("the dump's page holds no list of items with its startTime")
+        raise no_answer(reply)
     done = data.get("_status") == "done"
     # The first page begins with the context, which is no record.
     records = [item for item in items if isinstance(item, dict) and "@graph" in item]
@@ -103,7 +103,7 @@ def _dump_page(reply: Reply) -> DumpPage:
 def _feed_page(reply: Reply) -> tuple[Activity, ...]:
     activities = _object(reply).get("orderedItems")
     if not isinstance(activities, list):
-        raise Misshapen("the feed's page holds no list of changes")
+        raise no_answer(reply)
     return tuple(_activity(item) for item in activities)
 
 
@@ -136,9 +136,9 @@ def _iri_of(item: Any, key: str) -> str:
 
 def _object(reply: Reply) -> dict[str, Any]:
     if reply.status != 200:
-        raise TryAgain(status_and_words(reply))
+        raise no_answer(reply)
     media_type = "application/json" if reply.media_type in _EMM_TYPES else reply.media_type
     data = read_json(media_type, reply.body)
     if not isinstance(data, dict):
-        raise Misshapen("the answer is no object")
+        raise no_answer(reply)
     return data

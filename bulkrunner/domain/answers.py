@@ -91,10 +91,11 @@ class WriteAnswer:
     """The answer to one write request.
 
     Attributes:
-        kind: DONE is 200, 201 or 204; LOST no complete answer; UNREADABLE a status nobody expects.
-            NOT_SENT is only recorded, of a LOST request with ``sent`` False.
+        kind: DONE is 201 to a POST, else 204; LOST no complete answer; UNREADABLE one that is not in
+            the catalogue's own form, whatever its status. NOT_SENT is only recorded, of a LOST
+            request with ``sent`` False.
         status: HTTP status, None where lost. words: the server's message, bounded to 500 characters.
-        etag: plain. location: short id of ``Location`` where it is a record of this environment.
+        etag: plain. location: short id in which ``Location`` ends; whose it is, reading tells.
         retry_after: seconds. server_date: the ``Date`` header. errors: of a failed validation.
         sent: False where it is certain that no byte of the request left this machine.
     """

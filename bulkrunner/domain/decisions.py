@@ -15,27 +15,16 @@ from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 
 NOT_WRITTEN = frozenset(
-    {
-        AnswerKind.NOT_SENT,
-        AnswerKind.UNAUTHORIZED,
-        AnswerKind.FORBIDDEN,
-        AnswerKind.INVALID,
-        AnswerKind.CONFLICT,
-    }
+    {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
 )
-"""Answers that say that nothing was stored, to any request.
+"""Answers in the catalogue's own form that say that nothing was stored, to any request.
 
-302, 404 and 412 are not among them: something between us and the server may have sent a request
-twice and passed on the answer to the second, or have answered in the server's place.
+302, 404, 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass
+on the answer to the second one. Nor are 401 and 429, which may be its own.
 """
 
-NOT_WRITTEN_BY = {
-    "DELETE": NOT_WRITTEN | {AnswerKind.GONE},
-    "POST": NOT_WRITTEN | {AnswerKind.NOT_FOUND},
-}
-"""The same by method: 404 is the server's answer to a POST that it could not store."""
-
-TOO_MANY_REQUESTS = 429
+NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
+"""The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent."""
 
 NOTHING_STORED = (
     "the server said it was saved, but nothing was stored: it does so where the library or the bib "
@@ -142,10 +131,6 @@ def by_and_when(document: Document | None) -> dict[str, Any]:
 
 def surely_not_written(attempt: Attempt) -> bool:
     """Tell whether an attempt's answer proves that it stored nothing."""
-    if attempt.answer is None:
-        return False
-    if attempt.answer == AnswerKind.BUSY:
-        return attempt.status == TOO_MANY_REQUESTS
     return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
 
 

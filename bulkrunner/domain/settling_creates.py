@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bulkrunner.domain.answers import AnswerKind
+from bulkrunner.domain.comparing import same
 from bulkrunner.domain.decisions import (
     Decision,
     Verdict,
@@ -18,7 +19,14 @@ from bulkrunner.domain.decisions import (
 )
 from bulkrunner.domain.fingerprint import create_fingerprint
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, creator, record_part, thing_part
+from bulkrunner.domain.records import (
+    Document,
+    creator,
+    held_by,
+    item_of,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.run import Attempt
 
 MAX_IDENTIFIERS = 10
@@ -41,6 +49,21 @@ class Candidate:
     newest: Version
 
 
+def is_named_rightly(change: PlannedChange, sent: Document, first: Document, sigel: str) -> bool:
+    """Return True if the record that a 201 names, by its first version, can be the one sent."""
+    # What the server stores need not be as predicted; but whose record it is, and of what, is. No
+    # clock is asked: that of the answer may be a proxy's.
+    if creator(first) != sigel:
+        return False
+    if create_fingerprint(first) == change.after_fingerprint:
+        return True
+    if change.kind == "holding":
+        return (held_by(first), item_of(first)) == (held_by(sent), item_of(sent))
+    wanted = change.predicted or sent
+    titles = [thing_part(one).get("hasTitle") for one in (first, wanted)]
+    return identifiers_of(first) == identifiers_of(wanted) and same(*titles)
+
+
 def settle_create(
     change: PlannedChange,
     candidates: Sequence[Candidate],
@@ -49,14 +72,9 @@ def settle_create(
     active_sigel: str,
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a holding stands.
+    """Decide how the creation of a holding stands, by the live ones of its library on the bib.
 
-    Args:
-        change: as planned.
-        candidates: live holdings of the sigel on the bib, now.
-        attempts: every send so far, with what is known of its answer.
-        active_sigel: as whom the attempts were made.
-        not_before: time of the first intent by the server's clock, None where that is not known.
+    ``not_before`` is the time of the first intent by the server's clock, None if unknown.
     """
     known = {record for attempt in attempts for record in attempt.known_ids}
     ours = [
@@ -150,13 +168,8 @@ def settle_bib_create(
 ) -> Decision:
     """Decide how the creation of a bib stands: never a second POST on a guess.
 
-    Args:
-        change: as planned.
-        attempts: every send so far, with what is known of its answer.
-        candidates: records with an identifier of the bib's that no other change has made.
-        active_sigel: as whom the attempts were made.
-        not_before: time of the first intent by the server's clock; where that is not known nothing
-            found can be proven to be ours.
+    The candidates have an identifier of the bib's, and no other change has made them. Where the
+    server's time of the first intent is not known nothing can be proven to be ours.
     """
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:

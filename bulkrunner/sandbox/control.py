@@ -85,7 +85,7 @@ class Control:
         return self._list_faults(request, "")
 
     def _clear_faults(self, request: Request, _rest: str) -> Response:
-        self._environment.faults.clear()
+        self._environment.faults.clear(request.param("kind"))
         return self._list_faults(request, "")
 
     def _log(self, request: Request, _rest: str) -> Response:

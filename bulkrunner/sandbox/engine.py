@@ -24,6 +24,7 @@ from bulkrunner.sandbox.journal import Journal, LogEntry
 from bulkrunner.sandbox.login import Client, Login
 from bulkrunner.sandbox.messages import Cut, Request, Response
 from bulkrunner.sandbox.names_index import NamesIndex
+from bulkrunner.sandbox.proxy import PAGES
 from bulkrunner.sandbox.settings import Settings
 from bulkrunner.sandbox.store import MemoryStore, Store
 from bulkrunner.sandbox.writing import Writing
@@ -202,15 +203,24 @@ class Environment:
     def _answer_or_fail(self, ticket: Ticket) -> Response:
         if ticket.first(FaultKind.CLOSE_BEFORE):
             return Response(status=0, cut=Cut.NOTHING_SENT)
-        forced = ticket.first(FaultKind.STATUS)
+        forced = ticket.first(FaultKind.STATUS, FaultKind.PROXY)
         if forced is not None and not forced.params.get("after"):
-            return _forced(forced)
+            return self._forced(forced, ticket.request)
         response = self._guarded(lambda request: self._route(request, ticket), ticket.request)
         if ticket.first(FaultKind.CLOSE_AFTER):
             return replace(response, cut=Cut.NOTHING_SENT)
         if ticket.first(FaultKind.TRUNCATE):
             return replace(response, cut=Cut.HALF_SENT)
-        return response if forced is None else _forced(forced)
+        return response if forced is None else self._forced(forced, ticket.request)
+
+    def _forced(self, rule: FaultRule, request: Request) -> Response:
+        if rule.kind is FaultKind.PROXY:
+            return PAGES[rule.params["page"]](request, self._some_record())
+        return _forced(rule)
+
+    def _some_record(self) -> str:
+        """Return the IRI of a record that was there from the beginning."""
+        return next((entry.record_iri for entry in self.catalogue.entries()), "")
 
     # Routing
 
@@ -229,6 +239,8 @@ class Environment:
         if request.path.startswith("/oauth/"):
             return self._at_login(request, down)
         if request.method in _WRITES:
+            if down is not None and down.params.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise PageError(HTTPStatus.INTERNAL_SERVER_ERROR)
             return self._write(request, login_down=down is not None)
         if request.method not in ("GET", "HEAD"):
             raise PageError(405)

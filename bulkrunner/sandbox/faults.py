@@ -11,13 +11,17 @@ kind               own keys                                    what happens
 latency            ms                                          waits before the work
 status             status, body, content_type, retry_after,    that answer instead of the work, or
                    location, after                             (``after: true``) once it is done
+proxy              page, after                                 an answer of something in between
+                                                               (``proxy.PAGES``) instead of the
+                                                               work, or once it is done
 close_before       –                                           connection cut, nothing written
 close_after        –                                           work done, connection cut
 truncate           –                                           work done, half the body sent
 expire_token       –                                           the request's token has ended
 revoke_client      client (default: the token's)               client and tokens gone
 drop_permission    client, sigel (default: all)                rights gone, token stays
-login_down         status (default 503)                        login fails; writes are answered 401
+login_down         status (default 503)                        login fails; writes are answered 401,
+                                                               with status 500 the container's 500
 foreign_edit       sigel, set, doc, delete                     somebody else gets in first; before a
                                                                POST: creates the same record
 =================  ==========================================  =====================================
@@ -32,6 +36,7 @@ from enum import Enum
 from typing import Any
 
 from bulkrunner.sandbox.messages import Request
+from bulkrunner.sandbox.proxy import PAGES
 
 _SELECTORS = frozenset({"kind", "method", "path", "nth", "every", "probability", "seed", "times"})
 
@@ -41,6 +46,7 @@ class FaultKind(Enum):
 
     LATENCY = "latency"
     STATUS = "status"
+    PROXY = "proxy"
     CLOSE_BEFORE = "close_before"
     CLOSE_AFTER = "close_after"
     TRUNCATE = "truncate"
@@ -56,6 +62,7 @@ _KNOWN: dict[FaultKind, frozenset[str]] = {
     FaultKind.STATUS: frozenset(
         {"status", "body", "content_type", "retry_after", "location", "after"}
     ),
+    FaultKind.PROXY: frozenset({"page", "after"}),
     FaultKind.CLOSE_BEFORE: frozenset(),
     FaultKind.CLOSE_AFTER: frozenset(),
     FaultKind.TRUNCATE: frozenset(),
@@ -68,6 +75,7 @@ _KNOWN: dict[FaultKind, frozenset[str]] = {
 _REQUIRED: dict[FaultKind, frozenset[str]] = {
     FaultKind.LATENCY: frozenset({"ms"}),
     FaultKind.STATUS: frozenset({"status"}),
+    FaultKind.PROXY: frozenset({"page"}),
 }
 
 
@@ -105,6 +113,8 @@ class FaultRule:
         if unknown or missing:
             wrong = ", ".join(sorted(unknown | missing))
             raise FaultRuleError(f"A {kind.value} rule has unknown or missing keys: {wrong}")
+        if kind is FaultKind.PROXY and params["page"] not in PAGES:
+            raise FaultRuleError(f"Unknown page {params['page']!r}; known: {', '.join(PAGES)}")
         nth = rule.get("nth", [])
         return cls(
             kind=kind,
@@ -175,9 +185,9 @@ class Faults:
             raise FaultRuleError(str(error)) from error
         self._rules.extend(parsed)
 
-    def clear(self) -> None:
-        """Take every rule away."""
-        self._rules.clear()
+    def clear(self, kind: str | None = None) -> None:
+        """Take every rule away, or those of one kind."""
+        self._rules = [rule for rule in self._rules if kind not in (None, rule.kind.value)]
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the rules with how often each struck."""

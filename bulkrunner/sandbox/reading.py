@@ -75,6 +75,10 @@ def get(catalogue: Catalogue, request: Request, *, started: int, zone: ZoneInfo)
         raise ApiError(404, "Document not found.")
     version = _pick_version(entry, wanted)
     if version.deleted:
+        if not entry.deleted and wanted.iri == entry.short_id:
+            # Not found under the short id, which then counts as another name of what lives again.
+            own = Name(entry.short_id, NameKind.THING_ALIAS)
+            return _redirect(catalogue, own, wanted, request)
         raise ApiError(410, "Document has been deleted.")
     if wanted.view is View.CHANGE_SETS:
         return _change_sets(catalogue, entry, zone)

@@ -30,6 +30,10 @@ OTHER = "other faults"
 KINDS = (LOST, TWICE, DUPLICATES, OVERWRITTEN, UNREPORTED, DIFFERS, OTHER)
 
 
+UNTOUCHED_IS_NOT = ("edited", "deleted", "exists", "missing", "moved", "no_history")
+"""What ``verify`` may not say of a record that nobody touched after us."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Violation:
     """Something that must not be."""
@@ -198,7 +202,7 @@ class Judge:
                 self._add(UNREPORTED, f"{record} was brought back, verify says {told.get(record)}")
         for record, code in told.items():
             versions, ours = self.truth.versions(record), self.truth.ours(record)
-            if code in ("edited", "deleted", "exists") and ours and len(versions) == ours[-1] + 1:
+            if code in UNTOUCHED_IS_NOT and ours and len(versions) == ours[-1] + 1:
                 self._add(OTHER, f"verify says {code} of {record}, which nobody touched after us")
 
     def _unclaimed(self) -> None:

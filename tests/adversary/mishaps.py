@@ -27,6 +27,8 @@ class Odds:
         odd: answers that say something else than what happened (302, 404, 410, 412, a page).
         garbled: answers to reads that are cut in half, or no JSON.
         busy: 429 and 503, after which the program lets everything rest; of reads likewise.
+        between: something in between answers instead of the server, to writes half of the time once
+            they are done; of reads likewise.
     """
 
     refused: float = 0.058
@@ -37,9 +39,47 @@ class Odds:
     garbled: float = 0.01
     busy: float = 0.002
     slow: float = 0.02
+    between: float = 0.02
 
     def times(self, severity: float) -> Odds:
         return Odds(**{name: value * severity for name, value in vars(self).items()})
+
+
+READ_PAGES = (
+    "200-empty",
+    "200-gzip",
+    "200-html",
+    "200-json",
+    "301-itself",
+    "302-maintenance",
+    "307-portal",
+    "400-html",
+    "403-html",
+    "404-empty",
+    "404-html",
+    "404-json",
+    "404-other-code",
+    "404-text",
+    "410-html",
+    "410-json",
+)
+WRITE_PAGES = (
+    "200-html",
+    "200-json",
+    "302-maintenance",
+    "401-empty",
+    "401-html",
+    "401-json",
+    "403-html",
+    "404-html",
+    "404-other-code",
+    "410-html",
+    "412-html",
+    "429-html",
+    "502-html",
+)
+FAILS_FOR = 1.0
+"""Seconds that the login fails at a time; every write then gets a 500 without a word."""
 
 
 def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
@@ -49,6 +89,14 @@ def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
         return {"kind": kind, "probability": probability, "seed": dice.randrange(10**9), **more}
 
     rules = []
+    for method in ("PUT", "POST", "DELETE"):
+        pages = [*WRITE_PAGES, "201-other"] if method == "POST" else WRITE_PAGES
+        rules += [
+            rule("proxy", odds.between / len(pages) / 2, method=method, page=page, after=after)
+            for page in pages
+            for after in (False, True)
+        ]
+    rules += between_reads(dice, odds)
     for method in ("PUT", "POST", "DELETE", "GET"):
         rules += [
             rule("status", odds.refused / 2, method=method, status=500),
@@ -83,6 +131,13 @@ def faults(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
     return rules
 
 
+def between_reads(dice: random.Random, odds: Odds) -> list[dict[str, Any]]:
+    """Fault rules by which something in between answers reads."""
+    share = odds.between / len(READ_PAGES)
+    common = {"kind": "proxy", "method": "GET", "probability": share}
+    return [{**common, "seed": dice.randrange(10**9), "page": page} for page in READ_PAGES]
+
+
 class Somebody(threading.Thread):
     """Works on the job's records while it runs, and ends tokens; never the same way twice."""
 
@@ -95,6 +150,7 @@ class Somebody(threading.Thread):
         *,
         pause: float,
         tokens_every: float,
+        fails_every: float,
         most: int,
     ) -> None:
         super().__init__(name="somebody", daemon=True)
@@ -104,6 +160,7 @@ class Somebody(threading.Thread):
         self._truth = truth
         self._pause = pause
         self._tokens_every = tokens_every
+        self._fails_every = fails_every
         self._left = most
         self._over = threading.Event()
         self.failure: BaseException | None = None
@@ -116,12 +173,16 @@ class Somebody(threading.Thread):
             self.failure = error
 
     def _work(self) -> None:
-        waited = 0.0
+        waited, worked = 0.0, 0.0
         while True:
             pause = min(self._dice.expovariate(1 / self._pause), self._tokens_every)
             if self._over.wait(pause):
                 return
             waited += pause
+            worked += pause
+            if worked >= self._fails_every:
+                worked = 0.0
+                self._fail_the_login()
             if waited >= self._tokens_every:
                 waited = 0.0
                 self._staging.expire_tokens()
@@ -129,6 +190,12 @@ class Somebody(threading.Thread):
             if self._left > 0:
                 self._left -= 1
                 self._edit(self._dice.choice(self._tasks))
+
+    def _fail_the_login(self) -> None:
+        self._staging.fault("login_down", status=500)
+        self._over.wait(FAILS_FOR)
+        self._staging.clear_faults("login_down")
+        self.figures["times that the login failed"] += 1
 
     def end(self) -> None:
         self._over.set()

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from tests.adversary.judging import LOST, OTHER, Judge, Violation
 from tests.adversary.lives import Fate, Lives
-from tests.adversary.mishaps import Odds, Somebody, faults
+from tests.adversary.mishaps import Odds, Somebody, between_reads, faults
 from tests.adversary.taking_back import UndoJudge
 from tests.adversary.telling import table
 from tests.adversary.truth import Truth
@@ -42,6 +43,7 @@ class Wish(Fate):
 
     Attributes:
         tokens_every: seconds between two moments at which all tokens end.
+        fails_every: seconds between two moments at which the login fails for a while.
         pause: mean seconds between two edits of somebody else's. edited: most, for each change.
         undo: take everything back at the end, under the same faults.
     """
@@ -51,6 +53,7 @@ class Wish(Fate):
     concurrency: int = 8
     severity: float = 1.0
     tokens_every: float = 30.0
+    fails_every: float = 40.0
     pause: float = 1.0
     edited: float = 0.1
     undo: bool = False
@@ -123,6 +126,7 @@ class _Soaking:
             self._truth,
             pause=self._wish.pause,
             tokens_every=self._wish.tokens_every,
+            fails_every=self._wish.fails_every,
             most=round(self._wish.edited * self._wish.changes),
         )
         somebody.start()
@@ -155,7 +159,7 @@ class _Soaking:
             files={"ops.jsonl": lines},
         )
         began = time.monotonic()
-        counts = self._place("plan", folder, "--env", "staging").document["counts"]
+        counts = self._planned(folder)["counts"]
         self._found.figures["planning, seconds"] = round(time.monotonic() - began)
         self._say(f"planned {counts}")
         planned = Counter(task.action for task in self._tasks)
@@ -164,6 +168,18 @@ class _Soaking:
         self._staging.clear_log()
         return folder
 
+    def _planned(self, folder: Path) -> dict[str, Any]:
+        """Make a plan while something in between answers many a read; returns what is said of it."""
+        for fault in between_reads(self._dice, Odds(between=0.05).times(self._wish.severity)):
+            self._staging.fault(**fault)
+        done = self._place("plan", folder, "--env", "staging", expect=None)
+        while done.exit_code == 6:
+            self._found.figures["plans interrupted"] += 1
+            done = self._place("resume", done.document["plan"], expect=None)
+        self._staging.clear_faults()
+        assert done.exit_code == 0, done
+        return done.document
+
     def _judge(self) -> str:
         """Judge the run; returns its id."""
         judge = self._found.judge
@@ -171,9 +187,15 @@ class _Soaking:
             run = ledger.runs()[0]
             judge.judge(ledger.ended(run.id))
         judge.violations += self._told(run.id)
-        # verify shows the reviewer what others did meanwhile; it must not miss a revived record.
-        verified = self._place("verify", run.id, expect=None).document
-        judge.hear(verified["differences"])
+        # verify shows the reviewer what others did meanwhile; it must not miss a revived record,
+        # nor list what only something in between has said.
+        for fault in between_reads(self._dice, Odds(between=0.05).times(self._wish.severity)):
+            self._staging.fault(**fault)
+        verified = self._place("verify", run.id, expect=None)
+        while verified.exit_code == 6:
+            verified = self._place("verify", run.id, expect=None)
+        self._staging.clear_faults()
+        judge.hear(verified.document["differences"])
         return run.id
 
     @contextmanager
@@ -188,8 +210,7 @@ class _Soaking:
         """Undo the run under the same faults and deaths, and judge what came of it."""
         folder = self._place.folder / "jobs" / "back"
         self._place("undo", run, "--out", folder)
-        done = self._place("plan", folder, "--env", "staging")
-        self._say(f"planned to take back {done.document['counts']}")
+        self._say(f"planned to take back {self._planned(folder)['counts']}")
         for fault in faults(self._dice, Odds().times(self._wish.severity)):
             self._staging.fault(**fault)
         back = (self._place, self._truth, self._found.back, self._say)

@@ -76,7 +76,18 @@ class UndoJudge:
     def _update(self, task: Task, one: Ended, change: PlannedChange) -> Iterator[str]:
         now = self.truth.versions(task.record)[-1]
         if now.deleted or content(document(now)) != content(self.truth.start(task.record)):
-            yield "it is not as it was"
+            yield f"it is not as it was; {self._story(task.record, change)}"
+
+    def _story(self, record: str, change: PlannedChange) -> str:
+        """What the undo did, and who wrote the record, for whoever looks into it."""
+        ended = self.ended.get(change.number)
+        answers = [f"{one.answer} {one.status}" for one in ended.attempts] if ended else []
+        told = f"{ended.result.outcome} {ended.result.code}" if ended else change.code
+        writers = [
+            f"{version.client or 'seed'}/{version.sigel}{' deleted' if version.deleted else ''}"
+            for version in self.truth.versions(record)
+        ]
+        return f"{change.action}, {told}, {answers}; versions by {writers}"
 
     def _create(self, task: Task, one: Ended, change: PlannedChange) -> Iterator[str]:
         if not self.truth.versions(str(one.result.record))[-1].deleted:

@@ -55,6 +55,7 @@ def _mishaps(found: Found) -> Iterator[str]:
         ("writes cut before they were done", struck["close_before"]),
         ("writes cut after they were done", struck["close_after"]),
         ("edits between a look and its write", struck["foreign_edit"]),
+        ("writes that something in between answered", struck["proxy"]),
     ):
         yield _row(name, f"{count:,} ({100 * count / max(1, len(writes)):.1f} %)")
     yield _row("writes answered 302, 404, 410, 412", sum(statuses[s] for s in (302, 404, 410, 412)))
@@ -62,6 +63,8 @@ def _mishaps(found: Found) -> Iterator[str]:
     yield _row(
         "reads that went wrong", sum(bool(e["faults"]) for e in ours if e["method"] == "GET")
     )
+    between = [e for e in ours if e["method"] == "GET" and "proxy" in str(e["faults"])]
+    yield _row("of these answered by something in between", len(between))
     for name, count in sorted(found.figures.items()):
         yield _row(name, count)
 

@@ -19,6 +19,7 @@ def test_the_ledger_says_what_the_server_did(tmp_path):
         kills=4,
         severity=2,
         tokens_every=2,
+        fails_every=5,
         pause=0.2,
         undo=True,
     )

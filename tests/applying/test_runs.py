@@ -296,7 +296,7 @@ def test_no_token_at_the_moment_of_sending_is_no_send(rig, own):
 
 def test_a_token_that_only_the_catalogue_refuses(rig, own):
     plan = rig.plan(setting(next(own), "He"))
-    rig.control.fault("status", method="PUT", status=401)
+    rig.control.fault("status", method="PUT", status=401, body="")
     executor, run_id = begin(rig, plan)
     with pytest.raises(Interrupted) as caught:
         executor.run(run_id)

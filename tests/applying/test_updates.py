@@ -200,7 +200,8 @@ def test_three_5xx_with_nothing_written_fail(rig, own):
 def test_redirects_are_not_followed_and_nothing_is_sent_blindly(rig, own):
     record = next(own)
     plan = rig.plan(setting(record, "He"))
-    rig.control.fault("status", method="PUT", status=302)
+    other = {"location": rig.control.record_iri(next(own)), "body": ""}
+    rig.control.fault("status", method="PUT", status=302, **other)
     result = only(rig, rig.run(plan))
     assert (result.outcome, result.code) == (Outcome.FAILED, "redirect")
     assert rig.sent() == [("PUT", 302)] * 3

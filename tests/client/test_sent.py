@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.support.client import SHORT, TOKEN, bench, holding, record_answer
+from tests.support.client import SHORT, TOKEN, api_error, bench, holding, record_answer
 
 BODY = holding(shelfMark={"@type": "ShelfMark", "label": "Hcå"})
 
@@ -100,7 +100,7 @@ def test_only_a_short_id_can_be_written_to(record):
 
 
 def test_an_iri_is_asked_for_as_a_path():
-    made = bench(lambda request: httpx.Response(404))
+    made = bench(lambda request: api_error(404))
     made.catalogue.read("http://libris.kb.se/bib/1234")
     made.catalogue.read("https://libris.kb.se/library/S%20x?y=1#z")
     assert [request.url.raw_path for request in made.requests] == [

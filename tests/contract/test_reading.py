@@ -198,6 +198,20 @@ def test_versions_outlive_the_record(api, holding):
     assert api.read(holding, version=1).status_code == 410
 
 
+def test_the_deletion_below_a_revived_record(api, holding):
+    """§4: by its short id 302 to the record's own thing, by its whole address 410: a deletion."""
+    etag = api.read(holding).headers["ETag"]
+    document = {"@graph": api.graph(holding)}
+    api.delete(holding)
+    assert api.put(holding, document, etag=etag).status_code == 204
+    answer = api.read(holding, version=-2)
+    assert answer.status_code == 302
+    target = f"{api.target.thing(holding)}?embellished=false&version=-2"
+    assert answer.headers["Location"] == target
+    assert api.read(api.target.record(holding), version=-2).status_code == 410
+    assert api.graph(holding, version=-3)[1]["shelfMark"]["label"] == "Hc"
+
+
 def test_a_version_is_not_embellished(api, bib):
     """§4: embellished is false when a version is asked for."""
     assert len(api.get(bib, version=0).json()["@graph"]) == 2

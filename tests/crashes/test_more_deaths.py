@@ -55,6 +55,24 @@ def test_somebody_deletes_before_the_run_is_taken_up(
     assert rig.control.get(record).status == 410
 
 
+def test_a_deletion_that_the_write_of_a_dead_process_undid(
+    place: Place, rig: Rig, reaper: Reaper
+) -> None:
+    """By its short id the deletion below leads to the record itself; it is known as one."""
+    record = own(rig)
+    modifier = rig.control.document(record)["@graph"][0]["descriptionLastModifier"]["@id"]
+    plan = rig.plan(setting(record, "He"))
+    sigel = modifier.rpartition("/")[2]
+    rig.control.fault("foreign_edit", method="PUT", times=1, sigel=sigel, delete=True)
+    reaper.until_killed(Doom.DONE, start_run, place, plan, RUN)
+    rig.resume(RUN, alive=is_alive)
+    (ended,) = rig.ended(RUN)
+    assert (ended.result.outcome, ended.result.code) == (Outcome.APPLIED, "revived")
+    assert rig.control.get(record, "version=-2").status == 302
+    differences = rig.verify(rig.ledger.run(RUN)).differences
+    assert [found["code"] for found in differences] == ["revived"]
+
+
 @pytest.mark.parametrize("doom", [Doom.DROPPED, Doom.DONE], ids=lambda doom: doom.name.lower())
 def test_somebody_makes_the_same_holding_before_the_run_is_taken_up(
     doom: Doom, place: Place, rig: Rig, reaper: Reaper

@@ -5,13 +5,13 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 410,
-    "lines": 63_600,
+    "lines": 66_000,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
     "base names that stand twice": 57,
     "classes of several bases": 4,
     "modules in services/planning": 36,
-    "lines of docstrings in domain and services": 4_100,
+    "lines of docstrings in domain and services": 4_400,
     "migrations": 1,
     "patterns that recover a language": 270,
 }

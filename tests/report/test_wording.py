@@ -151,6 +151,44 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "1 record links to it: k1; the server refuses to delete what something links to; …",
             "En post länkar till den: k1.",
         ),
+        (
+            (
+                "staging: no usable answer about h1: something else answered in the catalogue's place: "
+                "404 default backend - 404"
+            ),
+            (
+                "staging: inget svar från katalogen om h1, utan från något annat i dess ställe: "
+                "404 default backend - 404."
+            ),
+        ),
+        (
+            "staging: something else answered in the catalogue's place: 302 to https://m.example/",
+            "Något annat svarar i katalogens ställe: 302 to https://m.example/.",
+        ),
+        (
+            "something else answers writes in the catalogue's place: 403 Forbidden",
+            "Något annat svarar i katalogens ställe: 403 Forbidden.",
+        ),
+        (
+            (
+                "the login does not answer: The login of staging (login.example) cannot be reached: "
+                "something else answered in its place: 200 Log in"
+            ),
+            (
+                "Inloggningen för staging (login.example) svarar inte, utan något annat i dess ställe: "
+                "200 Log in."
+            ),
+        ),
+        (
+            (
+                "The login of staging (login.example) cannot be reached: something else answered in "
+                "its place: 200 Log in; waited 90 s"
+            ),
+            (
+                "Inloggningen för staging (login.example) svarar inte, utan något annat i dess ställe: "
+                "200 Log in."
+            ),
+        ),
         ("1 records link to it: k1", "En post länkar till den: k1."),
         (
             "5 records link to it: a, b, c and 2 more; the server refuses",

@@ -7,6 +7,7 @@ import pytest
 
 from bulkrunner.sandbox.faults import FaultRuleError
 from bulkrunner.sandbox.messages import Cut, Request
+from bulkrunner.sandbox.proxy import PAGES
 from tests.support.lab import BASE, LIBRARY, Lab, body_of, new_holding
 
 
@@ -55,6 +56,8 @@ def test_probability_is_repeatable() -> None:
         {"kind": "latency"},
         {"kind": "status", "status": 500, "colour": "red"},
         {"kind": "close_before", "path": "("},
+        {"kind": "proxy"},
+        {"kind": "proxy", "page": "404-unheard-of"},
     ],
 )
 def test_bad_rules_are_refused_whole(lab: Lab, rule: dict[str, Any]) -> None:
@@ -63,6 +66,14 @@ def test_bad_rules_are_refused_whole(lab: Lab, rule: dict[str, Any]) -> None:
     assert lab.environment.faults.rules() == []
     answer = lab.ask("POST", "/_sandbox/faults", json.dumps([rule]).encode())
     assert answer.status == 400
+
+
+def test_rules_of_one_kind_are_taken_away(lab: Lab) -> None:
+    fault(lab, "status", status=503)
+    fault(lab, "close_before")
+    told = body_of(lab.ask("DELETE", "/_sandbox/faults?kind=close_before"))
+    assert [rule["kind"] for rule in told] == ["status"]
+    assert body_of(lab.ask("DELETE", "/_sandbox/faults")) == []
 
 
 def test_a_forced_status_writes_nothing(lab: Lab) -> None:
@@ -79,6 +90,51 @@ def test_a_forced_status_after_the_write(lab: Lab) -> None:
     assert answer.status == 500
     assert body_of(answer)["error_id"]
     assert lab.versions("h1") == 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_stands_between_answers_in_no_form_of_the_catalogues(lab: Lab, page: str) -> None:
+    fault(lab, "proxy", page=page)
+    answer = lab.get("/h1")
+    assert answer.status == int(page.partition("-")[0])
+    assert answer.header("etag") is None or page == "201-other"
+    kind = (answer.header("content-type") or "").partition(";")[0]
+    said = json.loads(answer.body) if kind == "application/json" else {}
+    assert said.get("status_code") != answer.status
+    assert answer.header("cache-control") is None
+
+
+def test_what_stands_between_may_have_passed_the_request_on(lab: Lab) -> None:
+    fault(lab, "proxy", page="404-text", method="DELETE", nth=1)
+    fault(lab, "proxy", page="401-html", method="DELETE", after=True)
+    assert (lab.delete("h1").status, lab.versions("h1")) == (404, 1)
+    assert (lab.delete("h1").status, lab.versions("h1")) == (401, 2)
+
+
+def test_a_201_with_the_address_of_another_record(lab: Lab) -> None:
+    lab.token("level1")
+    fault(lab, "proxy", page="201-other", method="POST", after=True)
+    answer = lab.post(new_holding("Ylm", "lonely"))
+    made = body_of(lab.get(f"/_findhold?id={BASE}lonely&library=Ylm"))
+    assert answer.status == 201
+    assert len(made) == 1
+    assert answer.header("location") not in (None, *made)
+
+
+def test_a_page_may_lead_back_to_what_was_asked_for(lab: Lab) -> None:
+    fault(lab, "proxy", page="301-itself")
+    assert lab.get("/h1?embellished=false").header("location") == "/h1?embellished=false"
+
+
+def test_while_the_login_fails_every_write_gets_a_500_without_a_word(lab: Lab) -> None:
+    lab.token("level1")
+    fault(lab, "login_down", status=500)
+    answer = lab.delete("h1")
+    assert (answer.status, answer.body) == (500, b"")
+    posted = lab.post(new_holding("Ylm", "lonely"))
+    assert (posted.status, "error_id" in body_of(posted)) == (500, False)
+    assert lab.get("/oauth/verify", Authorization=f"Bearer {lab.token('level1')}").status == 500
+    assert lab.get("/h1").status == 200
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,24 @@ def test_a_deleted_record_is_revived(lab: Lab) -> None:
     assert lab.get(f"/{BASE}h1#it").status == 200
 
 
+def test_the_deletion_below_a_revived_record(lab: Lab) -> None:
+    """The short id then counts as another name of the record; by its whole IRI it is gone."""
+    document = lab.stored("h1")
+    lab.put("h1", document)
+    etag = lab.etag("h1")
+    lab.delete("h1")
+    assert lab.get("/h1?embellished=false&version=-1").status == 410
+    assert lab.put("h1", document, If_Match=etag).status == 204
+    query = "?embellished=false&version=-2"
+    answer = lab.get(f"/h1{query}")
+    assert (answer.status, answer.header("location")) == (302, f"{BASE}h1#it{query}")
+    assert lab.get("/h1?version=2").header("location") == f"{BASE}h1#it?version=2"
+    assert lab.get(f"/{BASE}h1{query}").status == 410
+    assert lab.get("/h1?version=-3").status == 200
+    lab.delete("h1")
+    assert lab.get("/h1?version=-3").status == 410
+
+
 def test_reviving_beside_a_new_holding_passes_the_duplicate_test(lab: Lab) -> None:
     document = lab.stored("h1")
     lab.delete("h1")

@@ -148,9 +148,22 @@ UPDATES = {
         "unchanged",
         "done_by_other",
     ),
-    "401 wrote nothing, so it is not ours": (
+    "401 of something in between, and it is ours": (
         [v("Hce", 5), PLANNED],
         ["unauthorized"],
+        "applied",
+        "",
+    ),
+    "429 of something in between, and it is ours": (
+        [v("Hce", 5), PLANNED],
+        ["busy"],
+        "applied",
+        "",
+    ),
+    "401, nothing newer": ([PLANNED], ["unauthorized"], "send", ""),
+    "403 wrote nothing, so it is not ours": (
+        [v("Hce", 5), PLANNED],
+        ["forbidden"],
         "unchanged",
         "done_by_other",
     ),
@@ -285,7 +298,14 @@ DELETES = {
         "applied",
         "deleted_over_edit",
     ),
-    "410 was the answer": ([GONE, PLANNED], ["gone"], "unchanged", "done_by_other"),
+    "410 to a request that may have been sent twice": (
+        [GONE, PLANNED],
+        ["gone"],
+        "applied",
+        "author_unproven",
+    ),
+    "401, and gone": ([GONE, PLANNED], ["unauthorized"], "applied", "author_unproven"),
+    "403, and gone": ([GONE, PLANNED], ["forbidden"], "unchanged", "done_by_other"),
     "lost, still there": ([PLANNED], ["lost"], "send", ""),
     "lost, edited since": ([v("He", 5, "S"), PLANNED], ["lost"], "conflict", "edited"),
     "lost, gone and brought back": (
@@ -320,7 +340,8 @@ def test_the_content_deleted_over_is_handed_on():
 
 def test_before_anything_was_sent_the_newest_version_is_enough():
     assert not goes_further(a_change(), [v("He", 5)], [])
-    assert not goes_further(a_change(), [v("He", 5)], sent("unauthorized"))
+    assert not goes_further(a_change(), [v("He", 5)], sent("forbidden"))
+    assert goes_further(a_change(), [v("He", 5)], sent("unauthorized"))
 
 
 def test_read_back_to_the_planned_version_and_no_further():
@@ -347,11 +368,19 @@ def test_a_history_that_is_cut_short_is_unknown(change):
     assert (decision.verdict, decision.code) == (Verdict.UNKNOWN, "history_unread")
 
 
-def test_what_never_left_and_401_and_403_cannot_have_written():
-    assert not may_have_written(sent("not_sent", "unauthorized", "forbidden", "invalid"))
-    assert may_have_written(sent("unauthorized", None))
-    assert not may_have_written(sent("busy", status=429))
-    assert may_have_written(sent("busy", status=503))
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+def test_what_cannot_have_written(method):
+    """By the method: a POST is sent on once, and what the catalogue says of it is about that one."""
+    refused = sent("not_sent", "forbidden", "invalid", "conflict", method=method)
+    assert not may_have_written(refused)
+    assert may_have_written([*refused, *sent(None, method=method)])
+    for answer in ("busy", "unreadable", "gone", "stale", "redirect", "server_error", "lost"):
+        assert may_have_written(sent(answer, method=method)), answer
+    for answer in ("unauthorized", "not_found"):
+        assert may_have_written(sent(answer, method=method)) is (method != "POST")
+
+
+def test_what_never_left_is_no_send():
     assert sends(sent("not_sent", None, "lost", "unauthorized")) == 3
 
 

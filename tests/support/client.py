@@ -136,6 +136,25 @@ def holding(short_id: str = SHORT, **thing: Any) -> dict[str, Any]:
     }
 
 
+def api_error(status: int, message: str = "", **more: Any) -> httpx.Response:
+    """A refusal in the form of the catalogue's API."""
+    body = {"status_code": status, "status": "Error", "message": message, **more}
+    return httpx.Response(status, json=body)
+
+
+def container_error(status: int, message: str = "", *, form: str = "json") -> httpx.Response:
+    """A refusal of the catalogue's servlet container: as JSON, as a page, or bare."""
+    headers = {"cache-control": "must-revalidate,no-cache,no-store"}
+    match form:
+        case "json":
+            facts = {"url": "/data", "status": f"{status}", "message": message, "servlet": "Crud"}
+            return httpx.Response(status, headers=headers, json=facts)
+        case "html":
+            page = f"<html><body><h2>HTTP ERROR {status} {message}</h2></body></html>"
+            return httpx.Response(status, headers=headers, html=page)
+    return httpx.Response(status, headers=headers)
+
+
 def record_answer(
     document: Any, *, etag: str | None = '"123"', status: int = 200, **headers: str
 ) -> httpx.Response:

@@ -175,8 +175,8 @@ class EnvironmentControl:
         """The rules in force, with how often each struck."""
         return list(self.control("GET", "faults"))
 
-    def clear_faults(self) -> None:
-        self.control("DELETE", "faults")
+    def clear_faults(self, kind: str = "") -> None:
+        self.control("DELETE", f"faults?kind={kind}" if kind else "faults")
 
     def log(self, *, since: int = 0) -> list[dict[str, Any]]:
         """Every request handled, logins included."""

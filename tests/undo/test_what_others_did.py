@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.pace import Pace
 from tests.support.cli import update_label
 from tests.support.pages import Page
 from tests.support.sandbox import wait_until
@@ -249,3 +251,30 @@ def test_two_bibs_alike_come_back_one_after_the_other(place, staging):
     assert planned(place, back)["counts"] == counts(create=1, unchanged=1)
     assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
     assert planned(place, back)["counts"] == counts(unchanged=2)
+
+
+# --- what stands between -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """The program waits for next to no time."""
+    monkeypatch.setattr(SystemClock, "sleep", lambda _clock, _seconds: None)
+    monkeypatch.setattr(Pace, "rest", lambda _pace, _seconds: None)
+
+
+@pytest.mark.parametrize("page", ["404-html", "410-html", "302-maintenance", "404-other-code"])
+def test_no_record_is_left_out_because_something_else_answers(place, staging, own, hurried, page):
+    record = own[-1 - ["404-html", "410-html", "302-maintenance", "404-other-code"].index(page)]
+    made = run(place, f"behind-{page}", update_label([record], to="Hx"))
+    back = undone(place, made)
+    staging.fault("proxy", method="GET", path=record, page=page)
+    verified = place("verify", made, expect=6).document
+    assert not verified["differences"]
+    assert "something else answered" in verified["error"]["message"]
+    interrupted = place("plan", back, "--env", "staging", expect=6).document
+    assert interrupted["state"] == "interrupted"
+    assert interrupted["counts"]["not_found"] == interrupted["counts"]["refused"] == 0
+    staging.clear_faults()
+    assert place("resume", interrupted["plan"]).document["counts"] == counts(update=1)
+    assert place("verify", made).document["differences"] == []

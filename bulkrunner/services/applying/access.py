@@ -90,8 +90,8 @@ class Access:
         self._control.pause(DOUBT)
         self._progress.waiting("", None)
 
-    def forbidden(self) -> None:
-        """Return where a 403 was about the one change only.
+    def require(self) -> None:
+        """Return once the login answers, and vouches for what was planned.
 
         Raises:
             LoginRefused, RightsLost: the client may do less than planned, or nothing.

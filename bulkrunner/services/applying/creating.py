@@ -25,6 +25,7 @@ from bulkrunner.domain.settling import stored_otherwise
 from bulkrunner.domain.settling_creates import (
     Candidate,
     identifiers_of,
+    is_named_rightly,
     settle_bib_create,
     settle_create,
 )
@@ -70,7 +71,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
         if isinstance(answer, Decision):
             return _result(work, answer)
         if answer.kind is AnswerKind.DONE:
-            made = _made(frame, work, etag=answer.etag)
+            made = _made(frame, work, document, etag=answer.etag)
             if made is not None:
                 return made
         elif (decided := after_answer(frame, work, answer)) is not None:
@@ -91,7 +92,7 @@ def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
     """Return how the sends so far ended; None where there was none, or another must follow."""
     if not work.attempts:
         return None
-    if (made := _made(frame, work)) is not None:
+    if (made := _made(frame, work, document)) is not None:
         return made
     decision, ids = _look(frame, work, document)
     nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
@@ -164,14 +165,12 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
 def _search(
     frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Search by names and identifiers; None where only the search does not work.
-
-    Raises:
-        CatalogueUnreachable: nothing else is answered either.
-    """
+    """Search by names and identifiers; None where the catalogue says that this does not work."""
     try:
         return frame.catalogue.bibs_named(names, values)
     except CatalogueUnreachable as error:
+        if not error.by_server:
+            raise
         frame.catalogue.read(library_iri(work.change.sigel or frame.active_sigel))
         log.warning("change %d: the search failed: %s", work.change.number, error)
         return None
@@ -195,16 +194,21 @@ def _candidate(frame: Frame, record: str) -> Candidate | None:
     newest = frame.catalogue.read(record)
     if not isinstance(newest, Found):
         return None
-    fields = record_part(newest.document)
-    first: Document | None = newest.document
-    if fields.get("created") != fields.get("modified"):
-        oldest = frame.catalogue.read_version(record, 0)
-        first = oldest.document if isinstance(oldest, Found) else None
     return Candidate(
         record=record,
-        first=first,
+        first=_first_version(frame, newest),
         newest=Version(document=newest.document, etag=newest.etag),
     )
+
+
+def _first_version(frame: Frame, newest: Found | Gone) -> Document | None:
+    """Return a record as it was created; None where that cannot be read."""
+    if isinstance(newest, Found):
+        fields = record_part(newest.document)
+        if fields.get("created") == fields.get("modified"):
+            return newest.document
+    oldest = frame.catalogue.read_version(newest.record, 0)
+    return oldest.document if isinstance(oldest, Found) else None
 
 
 def _not_before(frame: Frame, work: Work) -> datetime | None:
@@ -230,24 +234,30 @@ def _what_is_missing(frame: Frame, change: PlannedChange, sigel: str) -> Decisio
     return None
 
 
-def _made(frame: Frame, work: Work, *, etag: str | None = None) -> Result | None:
+def _made(
+    frame: Frame, work: Work, document: Document, *, etag: str | None = None
+) -> Result | None:
     """Read the record that the server said it made; None where it said nothing, or it is not so.
 
-    Its word is proof of whose record it is, so its content need not be as predicted.
+    Where it is another record the answer is none, and settled like a lost one.
     """
     last = work.attempts[-1]
     if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
         return None
     found = frame.catalogue.read(last.words)
-    if isinstance(found, Gone):
+    first = _first_version(frame, found) if isinstance(found, (Found, Gone)) else None
+    ours = first is not None and is_named_rightly(work.change, document, first, frame.active_sigel)
+    if not ours or last.words in last.known_ids:
+        log.warning("change %d: %s is not what was made", work.change.number, last.words)
+        work.attempts[-1] = replace(last, answer=AnswerKind.UNREADABLE.value)
+        return None
+    if not isinstance(found, Found):
         return Result(
             outcome=Outcome.APPLIED,
             record=last.words,
             message="made by this run; somebody deleted it afterwards",
             detail={"changed_since": by_and_when(None)},
         )
-    if not isinstance(found, Found):
-        return None
     decision = Decision(
         verdict=Verdict.APPLIED,
         version=Version(document=found.document, etag=found.etag),

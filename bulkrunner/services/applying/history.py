@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulkrunner.domain.answers import Found, Gone, Missing, Moved, NotModified
-from bulkrunner.domain.decisions import Decision, History, Verdict, Version, same_moment
+from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, Moved, NotModified
+from bulkrunner.domain.decisions import (
+    Decision,
+    History,
+    Verdict,
+    Version,
+    may_have_written,
+    same_moment,
+)
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import modified
@@ -20,11 +27,11 @@ def read_history(
     """Return the versions needed, or the decision where there is no such record.
 
     Raises:
-        CatalogueUnreachable: the newest version cannot be read; nothing can be said at all.
+        CatalogueUnreachable: something else than the catalogue answers; nothing can be said at all.
     """
     newest = _newest(catalogue, change.record)
     if isinstance(newest, Decision):
-        return newest
+        return _unproven(newest, attempts) or newest
     versions = [newest]
     number = 1
     while goes_further(change, versions, attempts) and number <= MAX_VERSIONS:
@@ -62,11 +69,30 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
             raise AssertionError("an unconditional read was answered 304")
 
 
+_SAID = {"missing": AnswerKind.NOT_FOUND, "moved": AnswerKind.REDIRECT}
+"""The answer to a send by which the catalogue says the same of a record as to a read."""
+
+
+def _unproven(found: Decision, attempts: Sequence[Attempt]) -> Decision | None:
+    """Return that nobody can tell, where a request may have been carried out before that."""
+    if not may_have_written([one for one in attempts if one.answer != _SAID[found.code]]):
+        return None
+    return Decision(
+        verdict=Verdict.UNKNOWN,
+        code="history_unread",
+        message=f"a request was sent, and whether it was carried out cannot be read back: "
+        f"{found.message}",
+        detail={"found": found.code},
+    )
+
+
 def _older(catalogue: CatalogueReader, record: str, number: int) -> Version | Missing | None:
-    """Return a version; None where it cannot be read although the record can."""
+    """Return a version; None where the catalogue says that it cannot be read, and the record can."""
     try:
         answer = catalogue.read_version(record, number)
-    except CatalogueUnreachable:
+    except CatalogueUnreachable as error:
+        if not error.by_server:
+            raise
         catalogue.read(record)
         return None
     match answer:

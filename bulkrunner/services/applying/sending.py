@@ -18,8 +18,14 @@ BACK_OFF = 1.0
 BUSY_BACK_OFF = 5.0
 """The same where the server is busy and does not say for how long."""
 
+UNAUTHORIZED = 401
+INTERNAL_ERROR = 500
+
 MAX_UNSENT = 3
 """Requests in a row that never left, before the environment counts as unreachable."""
+
+MAX_STRANGE = 2
+"""Sends of a change in a row that something else answered; one is left for the next resume."""
 
 
 def send(
@@ -122,19 +128,47 @@ def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | No
         case AnswerKind.CONFLICT if last.method != "POST":
             return refused_by_server(last)
         case AnswerKind.FORBIDDEN:
-            frame.access.forbidden()
+            frame.access.require()
             return refused_by_server(last)
+        case kind:
+            _wait(frame, work, answer, kind)
+    return None
+
+
+def _wait(frame: Frame, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
+    """Do what must be done, and wait as long as is due, before a change is looked at again."""
+    last = work.attempts[-1]
+    seconds = BACK_OFF
+    match kind:
         case AnswerKind.UNAUTHORIZED:
-            frame.access.unauthorized(_at_end(work.attempts, AnswerKind.UNAUTHORIZED) or 1)
+            frame.access.unauthorized(_at_end(work.attempts, kind) or 1)
+            return
         case AnswerKind.BUSY:
-            if not answer.retry_after:
-                frame.control.pause(BUSY_BACK_OFF * len(work.attempts))
-        case AnswerKind.SERVER_ERROR | AnswerKind.LOST | AnswerKind.UNREADABLE:
-            frame.control.pause(BACK_OFF * len(work.attempts))
+            seconds = 0.0 if answer.retry_after else BUSY_BACK_OFF
+        case AnswerKind.UNREADABLE:
+            _give_up_strange(work.attempts)
+            if last.status == UNAUTHORIZED:
+                frame.access.unauthorized(1)
+        case AnswerKind.SERVER_ERROR:
+            if last.status == INTERNAL_ERROR and not last.error_id:
+                frame.access.require()  # without a word it fails while its login does
         case AnswerKind.NOT_SENT:
             _give_up_unsent(work.attempts)
-            frame.control.pause(BACK_OFF * len(work.attempts))
-    return None
+        case AnswerKind.LOST:
+            pass
+        case _:
+            return
+    frame.control.pause(seconds * len(work.attempts))
+
+
+def _give_up_strange(attempts: Sequence[Attempt]) -> None:
+    if _at_end(attempts, AnswerKind.UNREADABLE) >= MAX_STRANGE:
+        last = attempts[-1]
+        said = f"{last.status} {last.words}".rstrip()
+        raise CatalogueUnreachable(
+            f"something else answers writes in the catalogue's place: {said}",
+            hint="nothing is lost; resume when the way to the environment is free again",
+        )
 
 
 def _give_up_unsent(attempts: Sequence[Attempt]) -> None:
