@@ -72,15 +72,11 @@ class Permit:
 
 
 def weigh(answers: Sequence[Approval]) -> list[WeighedAnswer]:
-    """Return which answers stand: the newest yes of each person since the last no.
+    """Return which answers, given oldest first, stand: of each person the newest yes since the last no.
 
-    What counts is when an answer was given. It is not older than the head that it names; when it
-    was recorded says nothing. So a yes counts after a no only where it answers a report that was
-    made after that no was recorded, and never in the place of a stricter answer of the same person
-    to a later report. The same answer counts once. A no always counts, until there is such a yes.
-
-    Args:
-        answers: oldest first.
+    What counts is when an answer was given: not before the head that it names. A yes counts after
+    a no only where it answers a report that was made after that no was recorded, and never in the
+    place of the same person's stricter answer to a later report. The same answer counts once.
     """
     found: list[WeighedAnswer] = []
     for answer in answers:
@@ -115,7 +111,6 @@ def _allows_more(answer: Approval, earlier: Approval) -> bool:
 
 
 def _after(earlier: WeighedAnswer, answer: Approval) -> WeighedAnswer:
-    """Return what is left of an earlier answer by one that counts."""
     if not earlier.counts:
         return earlier
     if not answer.approved:
@@ -130,11 +125,7 @@ def _after(earlier: WeighedAnswer, answer: Approval) -> WeighedAnswer:
 
 
 def standing(answers: Sequence[Approval]) -> list[Approval]:
-    """Return the yeses that stand; whether their signatures hold is not asked.
-
-    Args:
-        answers: oldest first.
-    """
+    """Return the yeses that stand; whether their signatures hold is not asked."""
     return [one.answer for one in weigh(answers) if one.counts and one.answer.approved]
 
 
@@ -157,13 +148,7 @@ def the_no(weighed: Sequence[WeighedAnswer]) -> Approval | None:
 def permit(
     plan: Plan, answers: Sequence[Approval], *, unsound: Callable[[Approval], str]
 ) -> Permit:
-    """Weigh the answers to a plan.
-
-    Args:
-        plan: that they are to.
-        answers: oldest first.
-        unsound: says why an answer's signature does not hold; empty where it does.
-    """
+    """Weigh the answers to a plan; ``unsound`` says why an answer's signature does not hold."""
     weighed = [_tested(plan, one, unsound) for one in weigh(answers)]
     untested = standing(answers)
     conditions = strictest(answer.conditions for answer in untested)
@@ -181,7 +166,6 @@ def permit(
 
 
 def _tested(plan: Plan, one: WeighedAnswer, unsound: Callable[[Approval], str]) -> WeighedAnswer:
-    """Ask a yes that stands what it lacks, and whether it is signed as it should be."""
     if not one.counts or not one.answer.approved:
         return one
     if lacks := missing(plan, one.answer):

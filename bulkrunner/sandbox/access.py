@@ -128,9 +128,11 @@ def _may_describe(writer: Writer, document: Document) -> bool:
                 raise ApiError(400, "Missing sigel in document.")
             return _registers(writer, sigel) or _registers_globally(writer)
         case "bulk:Job":
-            if "bulk:changeSpec" not in documents.node(document, 1):
+            spec = documents.node(document, 1).get("bulk:changeSpec")
+            if not isinstance(spec, dict):
                 raise ApiError(400, "Nothing in [@graph, 1, bulk:changeSpec]")
-            return any(permission.code == "SEK" for permission in writer.client.permissions)
+            codes = {"S", "SEK"} if spec.get("@type") == "bulk:Merge" else {"SEK"}
+            return any(permission.code in codes for permission in writer.client.permissions)
     return not documents.is_read_only(document) and writer.has("cataloger")
 
 

@@ -30,6 +30,8 @@ from bulkrunner.sandbox.writing import Writing
 
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
 _OPEN_POSTS = frozenset({"/_convert", "/_transliterate"})
+_CLOSED_READS = ("/_userdata/", "/_remotesearch")
+"""What is read with a token only; there is nothing of it here."""
 _CONTROL = "/_sandbox"
 
 
@@ -232,6 +234,9 @@ class Environment:
             raise PageError(405)
         if request.path.startswith("/api/emm/"):
             return self._emm.answer(request)
+        if request.path.startswith(_CLOSED_READS):
+            access.authenticate(request, self.login, login_down=down is not None)
+            raise PageError(404)
         read = self._reads.get(request.path)
         if read is not None:
             return read(request)

@@ -49,6 +49,7 @@ def normalise(document: Document, *, resolve: Resolve, find_by_name: FindByName)
         bib_types.convert(result)
     if "@context" not in result:
         result = _run_chain(result, find_by_name)
+    result = _storable(result)
     _standard_numbers(documents.node(result, 1))
     _tidy_links(result, resolve)
     thing_iri = documents.text(documents.node(result, 1), "@id")
@@ -62,9 +63,18 @@ def _clean(value: Any) -> Any:
         case str():
             return clean_text(value)
         case dict():
-            return {key: _clean(inner) for key, inner in value.items() if key not in _NEVER_STORED}
+            return {key: _clean(inner) for key, inner in value.items()}
         case list():
             return [_clean(item) for item in value]
+    return value
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _storable(one) for key, one in value.items() if key not in _NEVER_STORED}
+        case list():
+            return [_storable(item) for item in value]
     return value
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from bulkrunner.domain.answer_text import Answer, Found, answer_text
+from bulkrunner.domain.answer_text import Answer, answer_text
 from bulkrunner.domain.answer_text import line as one_line
 from bulkrunner.domain.approval_terms import REJECTED, Conditions
 from bulkrunner.domain.approvals import (
@@ -16,20 +16,26 @@ from bulkrunner.domain.approvals import (
     standing,
     weigh,
 )
+from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.filled_forms import Found
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
 from bulkrunner.services.answers import (
-    Proofs,
     excluded,
     other_digest,
     plan_named,
     the_answer,
     understood,
+    words_beside,
 )
+from bulkrunner.services.proofs import Proofs
+
+MOST_ASKED = 10
+"""Lines beside an answer that a message shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +88,7 @@ class Approving:
         conditions: Conditions | None = None,
         exclude: Sequence[str] = (),
     ) -> Read:
-        """Return an answer that the operator was told.
-
-        Args:
-            prefix: plan id or unique prefix.
-            approved: yes or no.
-            by: whose answer it is.
-            reference: where it can be found, e.g. a case number.
-            statements: what the answer agrees to in particular, word for word.
-            digest: plan digest that the answer names, where it names one.
-            conditions: that it sets, but for the exclusions.
-            exclude: records, and changes as ``<plan>.<number>``, that it leaves out.
+        """Return an answer that the operator was told; ``digest`` is the one that it names, if any.
 
         Raises:
             UsageError: unknown or incomplete plan, empty name or reference, another digest,
@@ -135,9 +131,8 @@ class Approving:
             AnswerRefused: it cannot be recorded as it stands.
             UsageError: the plan is unknown or not complete.
         """
-        fields = the_answer(found, approved=approved)
-        name = plan_named(fields)
-        plan, _ = self._complete(name)
+        form = the_answer(found, approved=approved)
+        plan, _ = self._complete(plan_named(form))
         if prefix is not None and self._ledger.plan(prefix).id != plan.id:
             raise AnswerRefused(
                 f"the answer is to plan {plan.id}, not to {prefix}",
@@ -145,7 +140,8 @@ class Approving:
                 "that the answer names",
                 code="other_plan",
             )
-        answer = replace(understood(fields, plan, holds=self._holds(plan)), bibs=self._bibs(plan))
+        bibs = self._bibs(plan)
+        answer = understood(form, plan, holds=self._holds(plan), bibs=bibs)
         self._check_head(answer.head, plan)
         signatures = [signature] if signature else list(found.signatures)
         if len(signatures) > 1:
@@ -154,7 +150,8 @@ class Approving:
                 hint="leave only the one under this answer",
                 code="signatures_differ",
             )
-        return Read(plan=plan, answer=answer, signature="".join(signatures), beside=found.beside)
+        beside = words_beside(found, plan, bibs)
+        return Read(plan=plan, answer=answer, signature="".join(signatures), beside=beside)
 
     def _check_head(self, head: str, plan: Plan) -> None:
         position = self._ledger.position_of(head)
@@ -177,18 +174,28 @@ class Approving:
         """Return the answer's canonical text, which is what a reviewer signs."""
         return answer_text(read.plan, read.answer)
 
-    def record(self, read: Read, *, recorded_by: str, replace_stricter: bool = False) -> Recorded:
+    def record(
+        self,
+        read: Read,
+        *,
+        recorded_by: str,
+        replace_stricter: bool = False,
+        words_read: bool = False,
+    ) -> Recorded:
         """Record an answer; a no also asks running runs of the plan to stop.
 
         Args:
             read: the answer.
             recorded_by: account@host of who records it.
             replace_stricter: it may drop conditions of the person's earlier answer.
+            words_read: a person has read the words beside it, and they change nothing.
 
         Raises:
-            AnswerRefused: it would not count, or drops conditions.
+            AnswerRefused: it would not count, drops conditions, or other words stand beside it.
             SignatureRefused: the plan's policy asks for a signature, and there is no good one.
         """
+        if read.answer.approved and not words_read:
+            _check_beside(read.beside)
         approval = self._approval(read, recorded_by)
         answers = self._ledger.approvals(read.plan.id)
         weighed = weigh([*answers, approval])[-1]
@@ -281,8 +288,20 @@ class _Holds:
         return bool(self._ledger.numbers_of(self._plan.id, (name,)))
 
 
+def _check_beside(beside: str) -> None:
+    """Raise AnswerRefused if words beside a yes may change what it says."""
+    if asked := asked_about(beside):
+        more = f" (and {len(asked) - MOST_ASKED} lines more)" if len(asked) > MOST_ASKED else ""
+        told = "; ".join(repr(one_line(row)[:200]) for row in asked[:MOST_ASKED])
+        raise AnswerRefused(
+            f"words that are not the form's stand beside the answer: {told}{more}",
+            hint="read them: where they change nothing, give the same command with --words-read; "
+            "where they set a condition, have the answer sent again with that on its line",
+            code="words_beside",
+        )
+
+
 def _check_counts(weighed: WeighedAnswer) -> None:
-    """Raise AnswerRefused if a yes is not heeded because of an answer that was recorded before."""
     other = weighed.other
     if weighed.against is None or other is None:
         return
@@ -303,7 +322,6 @@ def _check_counts(weighed: WeighedAnswer) -> None:
 
 
 def _check_strict(approval: Approval, earlier: Approval | None) -> None:
-    """Raise AnswerRefused if a yes drops what the same person asked for before."""
     if earlier is None or not (lost := earlier.conditions.lost_in(approval.conditions)):
         return
     raise AnswerRefused(

@@ -9,8 +9,8 @@ from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, 
 from bulkrunner.domain.answer_text import answer_text, spellings
 from bulkrunner.domain.gates import Approval
 from bulkrunner.errors import AnswerRefused, ConfigError, SignatureRefused
-from bulkrunner.services.answers import Proofs
 from bulkrunner.services.approving import Approving, Read
+from bulkrunner.services.proofs import Proofs
 from tests.support.answers import Key, an_answer, complete_plan
 from tests.support.ledgers import (
     SetClock,

@@ -162,3 +162,9 @@ def test_the_401_of_put_and_delete_has_no_body(api, bib, method):
 def test_reading_needs_no_login(api, bib):
     """§4: no login is needed to read."""
     assert api.read(bib).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["_userdata/somebody", "_remotesearch"])
+def test_a_few_paths_are_read_with_a_token_only(api, path):
+    """§2: the filter also stands before these: 401 without a token."""
+    assert api.get(path, accept="application/json").status_code == 401

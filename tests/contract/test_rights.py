@@ -169,3 +169,5 @@ def test_jobs_of_the_server_are_not_for_suppliers(api):
     document["@graph"][1] = {"@id": thing["@id"], "@type": "bulk:Job", "bulk:status": "bulk:Draft"}
     answer = api.post(document)
     assert message(answer) == (400, "Nothing in [@graph, 1, bulk:changeSpec]")
+    document["@graph"][1]["bulk:changeSpec"] = {"@type": "bulk:Update"}
+    assert message(api.post(document)) == (403, REFUSED)

@@ -21,7 +21,7 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import KB_RULES
-from bulkrunner.services.answers import NO_REVIEWERS
+from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support import reports
 from tests.support.pages import Page
 

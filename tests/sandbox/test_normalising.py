@@ -154,3 +154,9 @@ def test_keys_come_back_in_another_order(lab: Lab) -> None:
     saved = saved_item(lab, shelfMark={"@type": "ShelfMark", "label": "x"}, copyNumber="1")
     keys = list(saved)
     assert keys == sorted(keys, key=lambda key: (len(key), key))
+
+
+def test_what_is_never_stored_goes_last(lab: Lab) -> None:
+    """Nulls go first: what holds nothing but a null is empty then, and goes with it."""
+    saved = saved_item(lab, hasComponent=[{"@reverse": None}, {"@reverse": {}}], copyNumber="1")
+    assert saved["hasComponent"] == [{}]

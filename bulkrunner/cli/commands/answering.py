@@ -87,6 +87,11 @@ def _answer_options(command: F) -> F:
     is_flag=True,
     help="The answer may drop conditions that the same person set before.",
 )
+@click.option(
+    "--words-read",
+    is_flag=True,
+    help="The words beside the answer of --from have been read, and change nothing.",
+)
 @global_options
 def approve(invocation: Invocation, **given: Any) -> None:
     """Record KB's yes to exactly this plan."""
@@ -107,6 +112,7 @@ def _answer(
     approved: bool,
     draft: Path | None,
     replace: bool = False,
+    words_read: bool = False,
     **given: Any,
 ) -> None:
     from bulkrunner.bootstrap import Program
@@ -117,7 +123,12 @@ def _answer(
         if draft is not None:
             _drafted(invocation, approving, read, draft)
             return
-        recorded = approving.record(read, recorded_by=program.account(), replace_stricter=replace)
+        recorded = approving.record(
+            read,
+            recorded_by=program.account(),
+            replace_stricter=replace,
+            words_read=words_read,
+        )
         _tell(invocation, program, recorded)
 
 
@@ -169,7 +180,7 @@ def _read_letter(
     approving: Approving, letter: str, *, approved: bool, plan: str | None, signature: Path | None
 ) -> Read:
     from bulkrunner.adapters.letters import read_letter
-    from bulkrunner.domain.answer_text import find_answers
+    from bulkrunner.domain.filled_forms import find_answers
 
     seal = "" if signature is None else find_answers(read_letter(str(signature))).signatures
     if signature is not None and not seal:
@@ -197,6 +208,7 @@ def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Pat
         draft=str(path.absolute()),
     )
     invocation.say(f"{path.absolute()}: the answer of {answer.by}; nothing is recorded yet")
+    _tell_beside(invocation, read.beside)
     if answer.approved:
         invocation.say(f"to be signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {path}")
         invocation.say(f"then: bulkrunner approve --from {path} --signature {path}.sig")

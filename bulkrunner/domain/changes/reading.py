@@ -32,7 +32,7 @@ from bulkrunner.domain.places import RECORD_PREFIX, Path, PlaceError, parse_plac
 from bulkrunner.domain.values import Dynamic, parse_value
 
 MAX_TABLE = 1_000_000
-TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet"})
+TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet", "hidden"})
 """Keys of a table that stands in a file."""
 
 _SCOPE = ("in", "when")

@@ -16,14 +16,14 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
-from bulkrunner.services.answers import Proofs
 from bulkrunner.services.gating import counting_hosts
 from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
+from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
 from bulkrunner.services.reporting.timing import estimate, moments, timeline
-from bulkrunner.services.reporting.watching import Watch
+from bulkrunner.services.reporting.watching import Watch, searched
 from bulkrunner.services.ruling import rule_results
 
 __all__ = ["ReportService", "differences_of"]
@@ -118,6 +118,7 @@ class ReportService:
         )
         decided = list(self._ledger.decisions(run.id)) if run else []
         events = self._ledger.run_events(run.id, limit=MAX_MOMENTS) if run else ()
+        selections = tuple(self._ledger.selections(plan.id))
         return ReportData(
             plan=plan,
             run=run,
@@ -136,7 +137,7 @@ class ReportService:
             head=self._ledger.head(),
             rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             libraries=self._ledger.library_names(plan.id),
-            risks=watch.risks(),
+            risks=(*watch.risks(), *searched(selections)),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
             estimate=estimate(
@@ -152,7 +153,7 @@ class ReportService:
             moments=moments(events, [when for when, _ in decided]),
             left_out=lambda: self._ledger.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
-            selections=tuple(self._ledger.selections(plan.id)),
+            selections=selections,
         )
 
     def _excluded(self, run: Run) -> int:
