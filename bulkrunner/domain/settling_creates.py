@@ -223,7 +223,7 @@ def settle_unsent_bib(
         ids = [found.record for found in ours or recent]
         return Decision(
             verdict=Verdict.REFUSED,
-            code="duplicate",
+            code="similar_bib",
             message=f"made as {active_sigel} since the ledger's last entry before it was restored, "
             f"with the same identifiers: {', '.join(ids)}; it may be this bib",
             detail={"existing": ids},

@@ -42,7 +42,7 @@ AHEAD = timedelta(hours=24)
 A_LITTLE = timedelta(seconds=5)
 """What is not sure of the difference between two clocks that was just seen."""
 
-MAX_FOUND = 5
+MAX_FOUND = 20
 """Records that are looked at for one of the changes."""
 
 

@@ -227,12 +227,14 @@ def test_a_copy_on_another_machine(level2, tmp_path):
     place, job = level2, bib_job(level2)
     place.approved(job)
     other = copied_to(place, tmp_path / "other")
-    place.folder.rename(tmp_path / "elsewhere")
-    job = other.folder / "jobs" / job.name
+    (tmp_path / "elsewhere").mkdir()
+    for file in files(place):
+        file.rename(tmp_path / "elsewhere" / file.name)
     assert other("run", job, "--env", "production", expect=4).closed == {"ledger"}
     other("ledger", "restore", *WORD)
     assert other("run", job, "--env", "production").document["outcomes"]["applied"] == BIBS
-    (tmp_path / "elsewhere").rename(place.folder)
+    for file in (tmp_path / "elsewhere").iterdir():
+        file.rename(place.folder / file.name)
     assert place("run", job, "--env", "production", expect=4).closed == {"ledger"}
     assert len(made(other)) == BIBS
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import struct
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -91,19 +92,19 @@ class HeadFile:
         Raises:
             LedgerUnavailable: that is not possible.
         """
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            draft.unlink(missing_ok=True)  # left by a dead process of that number
-            handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | _FLAGS, PRIVATE)
+            handle, draft = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:
                 os.fchmod(handle, PRIVATE)
                 self._write(handle, noted)
                 os.fsync(handle)
+                os.replace(draft, self.path)  # noqa: PTH105 (mkstemp gives no path)
+            except OSError:
+                Path(draft).unlink(missing_ok=True)
+                raise
             finally:
                 os.close(handle)
-            draft.replace(self.path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise LedgerUnavailable(
                 f"{self.path} cannot be written ({error.strerror or error})",
                 hint="the ledger's folder must be writable, and have room",

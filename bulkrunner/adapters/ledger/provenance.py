@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ from bulkrunner.adapters.ledger.database import HOME, home_of
 from bulkrunner.adapters.ledger.heads import Head, HeadFile, Noted
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, events
 from bulkrunner.domain.restoration import Restoration
+from bulkrunner.errors import LedgerUnavailable
+
+log = logging.getLogger(__name__)
 
 RESTORED = "restored"
 
@@ -96,8 +100,12 @@ class Provenance(Part):
         noted = file.read()
         if noted is not None and noted.is_itself:
             file.note(heads)
-        else:
+            return
+        try:
             file.begin(self._newest_heads())
+        except LedgerUnavailable as error:  # what was to be noted is on disk all the same
+            file.follows = None
+            log.warning("%s", error)
 
 
 def _moved(connection: Connection) -> str | None:
