@@ -23,7 +23,12 @@ class Gating(Core):
     """Evaluates gates, records answers and settlements."""
 
     def gates(
-        self, plan: Plan, *, rights: Callable[[], Rights] | None, run: Run | None = None
+        self,
+        plan: Plan,
+        *,
+        rights: Callable[[], Rights] | None,
+        run: Run | None = None,
+        unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
         from bulkrunner.services.gating import Gates, Situation
@@ -35,6 +40,7 @@ class Gating(Core):
                 manifest_digest=self._digest_now(plan),
                 rights=rights,
                 run=run,
+                unknown_writes=unknown_writes,
             )
         )
 
@@ -65,7 +71,12 @@ class Gating(Core):
             ]
 
     def require_gates(
-        self, plan: Plan, catalogue: ReadOnlyCatalogue, run: Run | None
+        self,
+        plan: Plan,
+        catalogue: ReadOnlyCatalogue,
+        run: Run | None,
+        *,
+        unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
         """Return every gate of the plan as things are now.
 
@@ -74,7 +85,7 @@ class Gating(Core):
         """
         from bulkrunner.services.starting import open_gates
 
-        gates = self.gates(plan, rights=catalogue.rights, run=run)
+        gates = self.gates(plan, rights=catalogue.rights, run=run, unknown_writes=unknown_writes)
         open_gates(gates)
         return gates
 

@@ -15,6 +15,7 @@ from bulkrunner.errors import ChainBroken, UsageError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
+    from bulkrunner.domain.restoration import Restoration
     from bulkrunner.services.keeping import Compacted
 
 
@@ -85,6 +86,12 @@ class Keeping(Gating):
                 return write_bundle(
                     path, snapshot, with_run=run is not None, report=report, at=self.clock.now()
                 )
+
+    def restore(self, *, by: str, reason: str) -> Restoration:
+        """Enter that this ledger is to be used, by a person's word."""
+        from bulkrunner.services.keeping import Keeping as Service
+
+        return Service(self.ledger).restore(by=by, reason=reason, recorded_by=self.account())
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""

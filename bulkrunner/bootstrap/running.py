@@ -65,7 +65,21 @@ class RunningSession:
         Raises:
             GateClosed: names every closed one.
         """
-        return self._program.require_gates(self._plan, self._catalogue, self._run)
+        from bulkrunner.services.unknown_writes import UnknownWrites
+
+        program = self._program
+        looking = UnknownWrites(
+            program.ledger,
+            program.clock,
+            self._catalogue,
+            program.iris(program.settings.environment(self._plan.environment)),
+        )
+        return program.require_gates(
+            self._plan,
+            self._catalogue,
+            self._run,
+            unknown_writes=lambda: looking.sign(self._plan, self._run),
+        )
 
     def execute(self, *, limit: int | None, hold: bool = False) -> Run:
         """Carry out what is left to do; ``hold``: pause after the first changes."""

@@ -25,11 +25,16 @@ GATE_NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """One gate and why it is open or closed."""
+    """One gate and why it is open or closed.
+
+    Attributes:
+        next: the command that a person gives next, where it is none to look for the reason.
+    """
 
     name: str
     open: bool
     reason: str
+    next: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the contract's ``{"name", "open", "reason"}``."""
@@ -37,8 +42,16 @@ class GateResult:
 
 
 def ledger_fault(gates: Iterable[GateResult]) -> str:
-    """Return why the gate ``ledger`` is closed, an empty text where it is not."""
-    return next((gate.reason for gate in gates if gate.name == "ledger" and not gate.open), "")
+    """Return what does not fit in the ledger, an empty text where all does."""
+    closed = (gate for gate in gates if gate.name == "ledger" and not gate.open)
+    return next((gate.reason for gate in closed if not gate.next), "")
+
+
+def next_of(gates: Iterable[GateResult]) -> str:
+    """Return the command that opens the gate ``ledger``, an empty text where it is not closed."""
+    if ledger_fault(gates := list(gates)):
+        return "bulkrunner ledger check"
+    return next((gate.next for gate in gates if not gate.open and gate.next), "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from bulkrunner.domain.environment import Rights
 from bulkrunner.domain.gates import Approval, Evidence, Signer, Twin
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.restoration import Restoration
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -630,6 +631,21 @@ class KeptLedger(Protocol):
 
         Raises:
             LedgerUnavailable: the copy cannot be written.
+        """
+
+    def copied(self) -> str | None:
+        """Return what says that this is a copy, or an older state; None where nothing does."""
+
+    def restorations(self) -> list[Restoration]:
+        """Return who said that this ledger is to be used though it was a copy, oldest first."""
+
+    def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
+        """Enter that this ledger is to be used; from now on it is the one.
+
+        Args:
+            by: who says so.
+            reason: why.
+            recorded_by: account@host that typed it in.
         """
 
     def compacted(self) -> frozenset[str]:

@@ -82,7 +82,7 @@ def settle_create(
         for found in candidates
         if may_have_written(attempts)
         and found.record not in known
-        and _is_ours(change, found, active_sigel, not_before)
+        and is_ours(change, found, active_sigel, not_before)
     ]
     if len(ours) == 1:
         return _created(change, ours[0])
@@ -136,9 +136,10 @@ def _texts(values: Sequence[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(usable))[:MAX_IDENTIFIERS]
 
 
-def _is_ours(
+def is_ours(
     change: PlannedChange, found: Candidate, sigel: str, not_before: datetime | None
 ) -> bool:
+    """Return True if a record was created as planned, by us, and not before a moment."""
     if found.first is None or creator(found.first) != sigel:
         return False
     created = moment(record_part(found.first).get("created"))
@@ -182,7 +183,7 @@ def settle_bib_create(
     ours = [
         found
         for found in candidates
-        if not_before is not None and _is_ours(change, found, active_sigel, not_before)
+        if not_before is not None and is_ours(change, found, active_sigel, not_before)
     ]
     if len(ours) == 1:
         return _created(change, ours[0])
@@ -203,3 +204,47 @@ def settle_bib_create(
             "candidates": [_described(found) for found in candidates],
         },
     )
+
+
+def settle_unsent_bib(
+    change: PlannedChange,
+    candidates: Sequence[Candidate],
+    *,
+    active_sigel: str,
+    since: datetime,
+) -> Decision:
+    """Decide on a new bib that was never sent as far as a restored ledger knows.
+
+    Args:
+        change: as planned.
+        candidates: records with an identifier of the bib's that no other change has made.
+        active_sigel: as whom it is made.
+        since: when something may have been sent that the ledger does not know.
+    """
+    ours = [found for found in candidates if is_ours(change, found, active_sigel, since)]
+    if len(ours) == 1:
+        return Decision(
+            verdict=Verdict.UNCHANGED,
+            code="made_unknown",
+            message=f"{ours[0].record} is this very bib, made as {active_sigel} by a run that the "
+            "ledger does not know since it was restored",
+            detail=_described(ours[0]),
+            record=ours[0].record,
+        )
+    recent = [found for found in candidates if _is_recent(found, active_sigel, since)]
+    if ours or recent:
+        ids = [found.record for found in ours or recent]
+        return Decision(
+            verdict=Verdict.REFUSED,
+            code="similar_bib",
+            message=f"made as {active_sigel} since the ledger's last entry before it was restored, "
+            f"with the same identifiers: {', '.join(ids)}; it may be this bib",
+            detail={"existing": ids},
+        )
+    return Decision(verdict=Verdict.SEND)
+
+
+def _is_recent(found: Candidate, sigel: str, since: datetime) -> bool:
+    document = found.first or found.newest.document or {}
+    created = moment(record_part(document).get("created")) if document else None
+    return creator(document) == sigel and (created is None or created >= since)

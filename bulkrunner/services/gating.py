@@ -21,6 +21,7 @@ from bulkrunner.domain.environment import (
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
@@ -46,6 +47,8 @@ class Situation:
         manifest_digest: of the job folder as it is now; None where it cannot be read.
         rights: asks the login now; None where the caller may not ask it (offline status).
         run: the run to be resumed, None at its start.
+        unknown_writes: asks the catalogue for what a run has written that the ledger does not
+            know; None where that is not asked.
     """
 
     plan: Plan
@@ -53,6 +56,7 @@ class Situation:
     manifest_digest: str | None
     rights: Callable[[], Rights] | None
     run: Run | None = None
+    unknown_writes: Callable[[], str | None] | None = None
 
 
 class Gates:
@@ -80,7 +84,7 @@ class Gates:
         if plan.addresses.get("kind") == Kind.PRODUCTION:
             found = self._permit(situation)
             gates += [self._staging(plan, found), self._approval(found, situation)]
-        gates.append(self._chain(plan))
+        gates.append(self._whole(situation, asking=all(gate.open for gate in gates)))
         return gates
 
     def _plan(self, situation: Situation) -> GateResult:
@@ -286,11 +290,24 @@ class Gates:
             return ""
         return f"approved, but not before {asked.not_before.isoformat()} ({zone})"
 
-    def _chain(self, plan: Plan) -> GateResult:
+    def _whole(self, situation: Situation, *, asking: bool) -> GateResult:
+        """Ask that the ledger is whole, and the newest that there is."""
+        if fault := self._chain_fault(situation.plan):
+            return GateResult(name="ledger", open=False, reason=fault)
+        found = self._ledger.restorations()
+        why = self._ledger.copied()
+        if why is None and asking and situation.unknown_writes is not None:
+            why = situation.unknown_writes()
+        if why is not None:
+            reason = f"{why}; what was sent since is not known; if it is to be used: {RESTORE}"
+            return GateResult(name="ledger", open=False, reason=reason, next=RESTORE)
+        reason = "; ".join(["chain intact", *(one.describe() for one in found[-1:])])
+        return GateResult(name="ledger", open=True, reason=reason)
+
+    def _chain_fault(self, plan: Plan) -> str | None:
         faults = (self._ledger.verify_plan(one, documents=False) for one in self._relied_on(plan))
         fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
-        fault = fault or next(filter(None, faults), None)
-        return GateResult(name="ledger", open=fault is None, reason=fault or "chain intact")
+        return fault or next(filter(None, faults), None)
 
     def _relied_on(self, plan: Plan) -> list[str]:
         """Return the other plans whose changes say what was tried, done and is taken back."""

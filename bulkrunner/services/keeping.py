@@ -1,4 +1,4 @@
-"""Keeps a ledger small: documents of old runs are dropped."""
+"""Keeps a ledger: documents of old runs are dropped, a copy is taken up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.restoration import Restoration
 from bulkrunner.domain.run import RunState
-from bulkrunner.errors import LedgerUnavailable, UsageError
+from bulkrunner.errors import ChainBroken, LedgerUnavailable, UsageError
+from bulkrunner.services.settling import stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Compacted:
 
 
 class Keeping:
-    """``ledger compact``."""
+    """``ledger compact`` and ``ledger restore``."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -70,6 +72,20 @@ class Keeping:
             before=size,
             after=self._ledger.size(),
         )
+
+    def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
+        """Enter that this ledger is to be used, by a person's word.
+
+        Raises:
+            ChainBroken: it does not fit. UsageError: nobody is named, or no reason.
+        """
+        by, reason = stated("--by", by), stated("--reason", reason)
+        if fault := self._ledger.verify_chain():
+            raise ChainBroken(
+                f"the ledger does not fit its chain: {fault}",
+                hint="bulkrunner ledger check; take up another copy of it",
+            )
+        return self._ledger.restore(by=by, reason=reason, recorded_by=recorded_by)
 
     def _tidied(self) -> str:
         try:

@@ -72,7 +72,7 @@ class Settling:
                 the one, an empty name or reason.
         """
         run = self._ledger.run(run_prefix)
-        by, reason = _text("--by", said.by), _text("--reason", said.reason)
+        by, reason = stated("--by", said.by), stated("--reason", said.reason)
         found = self._find(run, change)
         values: dict[str, Any] = {}
         if said.applied and found.change.action is Action.CREATE:
@@ -156,7 +156,12 @@ class Settling:
         }
 
 
-def _text(option: str, value: str) -> str:
+def stated(option: str, value: str) -> str:
+    """Return what a person states on one line.
+
+    Raises:
+        UsageError: it is empty.
+    """
     value = "".join(letter if letter.isprintable() else " " for letter in value)
     value = " ".join(value.split())
     if not value:

@@ -11,7 +11,7 @@ from typing import Any
 from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, strictest
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import GateResult, ledger_fault
+from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.rules import RuleKind, RuleResult
@@ -124,9 +124,7 @@ class StatusService:
             runs=[self._run(run) for run in runs],
             gates=gates,
             rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
-            next="bulkrunner ledger check"
-            if ledger_fault(gates)
-            else self._next(plan, runs, gates),
+            next=next_of(gates) or self._next(plan, runs, gates),
         )
 
     def _plan(self, plan: Plan) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def test_only_the_owner_may_read_the_file_and_its_companions(tmp_path, umask):
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     finally:
         os.umask(old)
-    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+    assert modes == dict.fromkeys(
+        ("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-head"), 0o600
+    )
 
 
 def test_every_commit_is_on_disk_when_it_is_done(tmp_path):

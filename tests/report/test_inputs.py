@@ -182,8 +182,12 @@ def test_a_search_is_held_against_the_servers_list(tmp_path: Path) -> None:
 
 def test_a_librarys_sources_are_told_with_the_lag_of_the_index(tmp_path: Path) -> None:
     facts = {
-        **{"dump_started": "2026-11-30T05:01:38Z", "dump_listed": 12, "dump_shown": 12},
-        **{"since_created": 0, "since_deleted": 0, "index_total": 12},
+        "dump_started": "2026-11-30T05:01:38Z",
+        "dump_listed": 12,
+        "dump_shown": 12,
+        "since_created": 0,
+        "since_deleted": 0,
+        "index_total": 12,
     }
     lag = "Indexet släpar efter: det har kvar raderade poster och saknar levande."
     made = reports.report_data(tmp_path)

@@ -28,6 +28,7 @@ from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
+from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
@@ -121,6 +122,30 @@ REASONS = [
     NO_REVIEWERS,
     "the approval does not name what is looser than the built-in policy: functions = free",
     "chain intact",
+    "chain intact; restored 2026-03-02 09:01 UTC by Eva Berg: the disk broke; copy of Monday",
+    *(
+        f"{why}; what was sent since is not known; if it is to be used: {RESTORE}"
+        for why in (
+            (
+                "it is the copy that was made 2026-03-02 09:01 UTC; it had come further than this; its "
+                "newest events are missing: its last one is of 2026-03-02 09:01 UTC"
+            ),
+            "it was copied or moved here: beside its file nothing is noted of how far it had come",
+            "its file was copied or moved here together with what is noted beside it",
+            "it was put in the place of another ledger",
+            "it had come further than this; its newest events are missing",
+            "it went on otherwise: two copies of it were written to",
+            "it was read in from a dump, moved or recovered, or its server was replaced",
+            (
+                "a new bib of the plan (change 7) is in the catalogue already, as fzr8v1sn2k3m4p5, and "
+                "the ledger does not know who made it"
+            ),
+            (
+                "the first 3 changes of the plan are in the catalogue already, written as Ylm after it "
+                "was made, and the ledger does not know by whom"
+            ),
+        )
+    ),
 ]
 
 

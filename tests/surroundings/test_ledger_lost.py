@@ -120,6 +120,10 @@ def nothing_doubled_with_the_copy(planned) -> None:
     before = planned.written()
     put_back(planned)
     place = planned.place
+    if sum(before.values()):
+        refused = place("run", planned.folder, "--env", "staging", expect=4)
+        assert refused.closed == {"ledger"}
+        place("ledger", "restore", "--by", "Eva Berg", "--reason", "the file was damaged")
     done = place("run", planned.folder, "--env", "staging", expect=None)
     outcomes = done.document["outcomes"]
     found = [record for record, count in before.items() if count]

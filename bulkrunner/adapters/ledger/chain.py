@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bulkrunner.adapters.ledger.columns import digest_text, instant_text, json_text
+from bulkrunner.adapters.ledger.database import COMMITTING, home_of
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
 from bulkrunner.domain.canonical import canonical_bytes
 
@@ -97,6 +98,8 @@ class Appender:
 
     def append(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> int:
         """Add an event and return its position."""
+        if not self.position and self.chain == MAIN_CHAIN:
+            data = {**data, **home_of(self._connection)}
         self.position += 1
         when, text = instant_text(at), json_text(data)
         self.hash = event_hash(
@@ -124,6 +127,8 @@ class Appender:
             self._connection.execute(_MOVE, {"of_chain": self.chain, **values})
         else:
             self._connection.execute(insert(chains).values(chain=self.chain, **values))
+        committing = self._connection.info.setdefault(COMMITTING, {})
+        committing[self.chain] = (self.position, digest_text(self.hash))
         self._rows.clear()
 
 

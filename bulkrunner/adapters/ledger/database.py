@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.util import LRUCache
 
 from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
+from bulkrunner.adapters.ledger.heads import Head, HeadFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ BUSY_SECONDS = 30.0
 """How long a write waits for another process to finish its own."""
 
 _WRITES = "ledger_writes"
+
+COMMITTING = "committing"
+"""Where a connection keeps the heads of the chains that its transaction has added to."""
+
+HOME = "home"
+"""Key of a ledger's first event, and of each restoration: where on which server it is."""
 
 _ALONE = text(
     f"SELECT set_config('lock_timeout', '{BUSY_SECONDS:.0f}s', true), "
@@ -53,6 +60,8 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._file = None if _is_server(url) else LedgerFile(Path(url.database or ""))
+        self.heads = None if self._file is None else HeadFile(self._file.path)
+        self.after_commit: Callable[[Mapping[str, Head]], None] | None = None
         self._engine = _engine(url, self._file)
         self._jotting: Engine | None = None
         self._writing = threading.RLock()
@@ -83,10 +92,14 @@ class Database:
             self._look()
             with translated(), self._engine.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
+                connection.info.pop(COMMITTING, None)
                 with connection.begin():
                     if not self.is_sqlite:
                         connection.execute(_ALONE)
                     yield connection
+                committed = connection.info.pop(COMMITTING, None)
+            if committed and self.after_commit is not None:
+                self.after_commit(committed)
 
     @contextmanager
     def jot(self) -> Iterator[Connection]:
@@ -190,6 +203,27 @@ class Database:
     def _look(self) -> None:
         if self._file is not None:
             self._file.require()
+
+
+def home_of(connection: Connection) -> dict[str, str]:
+    """Return where a ledger on a server is, as data of an event; nothing for a file."""
+    if connection.dialect.name != "postgresql":
+        return {}
+    return {HOME: "/".join(str(part) for part in connection.execute(_WHERE).one())}
+
+
+_WHERE = text(
+    """
+    SELECT CASE WHEN has_function_privilege('pg_control_system()', 'execute')
+                THEN (SELECT system_identifier FROM pg_control_system()) END,
+           CASE WHEN has_function_privilege('pg_control_checkpoint()', 'execute')
+                THEN (SELECT timeline_id FROM pg_control_checkpoint()) END,
+           (SELECT oid FROM pg_database WHERE datname = current_database()),
+           'events'::regclass::oid
+    """
+)
+"""The cluster, its timeline (another one after a recovery), the database, and its table: a dump
+that is read in has others."""
 
 
 def shown_url(url: str) -> str:

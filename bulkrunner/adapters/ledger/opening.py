@@ -34,7 +34,9 @@ def open_ledger(url: str, *, clock: Clock) -> LedgerStore:
     except BulkRunnerError:
         database.close()
         raise
-    return LedgerStore(database, clock, GroupWriter(database, clock))
+    store = LedgerStore(database, clock, GroupWriter(database, clock))
+    store.follow()
+    return store
 
 
 def upgrade(url: str) -> tuple[str | None, str]:

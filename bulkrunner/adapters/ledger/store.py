@@ -18,6 +18,7 @@ from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.paces import Paces
 from bulkrunner.adapters.ledger.places import Places
 from bulkrunner.adapters.ledger.plans import Plans
+from bulkrunner.adapters.ledger.provenance import Provenance
 from bulkrunner.adapters.ledger.reading import Reading
 from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.selections import Selections
@@ -38,6 +39,7 @@ class LedgerStore(
     Checks,
     Compactions,
     Backups,
+    Provenance,
     Exports,
     Clients,
 ):

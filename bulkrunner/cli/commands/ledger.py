@@ -12,6 +12,7 @@ from bulkrunner.cli.options import Invocation, global_options
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
     from bulkrunner.bootstrap import Program
+    from bulkrunner.domain.restoration import Restoration
 
 SHOWN = 20
 """Plans listed that stay as they are."""
@@ -65,6 +66,7 @@ def check(
 
 def _check_ledger(invocation: Invocation, program: Program, against: str | None) -> None:
     from bulkrunner.adapters.ledger.file import PUT_BACK, PUT_COPY_BACK
+    from bulkrunner.domain.restoration import RESTORE
     from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     invocation.document.update(ledger=program.ledger_place())
@@ -76,8 +78,15 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
         faults, hint = [error.message], PUT_COPY_BACK if asked else error.hint
     _judge(invocation, faults, hint=hint)
     head = program.ledger.head()
-    invocation.document.update(head=head)
+    copied, restored = program.ledger.copied(), program.ledger.restorations()
+    invocation.document.update(
+        head=head, copied=copied, restored=[_told(one) for one in restored] or None
+    )
     invocation.say(f"{program.ledger_place()}: chain intact, head {head}")
+    for one in restored:
+        invocation.say(f"  {one.describe()}")
+    if copied is not None:
+        invocation.say(f"  {copied}; nothing runs from it until somebody says so: {RESTORE}")
     if against is None:
         return
     try:
@@ -171,6 +180,45 @@ def export(invocation: Invocation, id: str, out: Path) -> None:  # noqa: A002
         )
         invocation.say(f"{out.absolute()}: head {head}")
         invocation.say(f"verify it anywhere: bulkrunner ledger check {out}")
+
+
+@ledger.command()
+@click.option("--by", required=True, metavar="NAME", help="Who says so.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in every report.")
+@global_options
+def restore(invocation: Invocation, by: str, reason: str) -> None:
+    """Take up a ledger that was put back from a copy: its gates open again."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.restore(by=by, reason=reason)
+        invocation.document.update(
+            ledger=program.ledger_place(),
+            state="restored",
+            head=program.ledger.head(),
+            copied=found.was or None,
+            restored=[_told(found)],
+        )
+        if found.was:
+            invocation.say(f"{found.was}; it is the ledger from now on, by the word of {by}")
+        else:
+            invocation.say(f"nothing says that it is a copy; noted all the same, by {by}")
+        invocation.say(
+            f"what was sent after {found.known_until:%Y-%m-%d %H:%M} UTC it may not know: new bibs "
+            "are searched for before they are sent, everything else is looked at as ever"
+        )
+        invocation.say("see that no other copy of it is used: bulkrunner status shows the gates")
+
+
+def _told(restoration: Restoration) -> dict[str, str]:
+    return {
+        "at": restoration.at.isoformat(),
+        "by": restoration.by,
+        "reason": restoration.reason,
+        "recorded_by": restoration.recorded_by,
+        "known_until": restoration.known_until.isoformat(),
+        "was": restoration.was,
+    }
 
 
 @ledger.command()

@@ -28,12 +28,14 @@ from bulkrunner.domain.settling_creates import (
     is_named_rightly,
     settle_bib_create,
     settle_create,
+    settle_unsent_bib,
 )
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.applying.frame import Frame, Work
 from bulkrunner.services.applying.origins import outdated
 from bulkrunner.services.applying.sending import after_answer, send
 from bulkrunner.services.applying.vanished import vanished
+from bulkrunner.services.unknown_writes import candidate_of, first_version
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple
     candidates = [
         candidate
         for record in ids[:MAX_CANDIDATES]
-        if (candidate := _candidate(frame, record)) is not None
+        if (candidate := candidate_of(frame.catalogue, record)) is not None
     ]
     decision = settle_create(
         work.change,
@@ -148,6 +150,8 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
     """Decide how the creation of a bib stands, searching for it where it may have been stored."""
     decision = settle_bib_create(work.change, work.attempts)
     names, values = identifiers_of(work.change.predicted or {})
+    if decision.verdict is Verdict.SEND and frame.unknown is not None:
+        return _look_before_sending(frame, work, names, values)
     if decision.verdict is not Verdict.UNKNOWN or not (names or values):
         return decision
     for pause in SEARCHES:
@@ -160,6 +164,32 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
         if decision.verdict is not Verdict.UNKNOWN:
             break
     return decision
+
+
+def _look_before_sending(
+    frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
+) -> Decision:
+    """Search for a new bib that the ledger, as it was restored, may not know to have been made.
+
+    Raises:
+        CatalogueUnreachable: the search does not work.
+    """
+    unknown = frame.unknown
+    if unknown is None or not (names or values or unknown.plan_is_older):
+        return Decision(verdict=Verdict.SEND)
+    if not (names or values):
+        return refused(
+            "not_searchable",
+            "the ledger was restored after the plan was made, and this bib has no name and no "
+            "identifier to search for; look whether it was made, and make a new plan",
+        )
+    ids = frame.catalogue.bibs_named(names, values)
+    return settle_unsent_bib(
+        work.change,
+        _unclaimed(frame, work, ids),
+        active_sigel=frame.active_sigel,
+        since=unknown.since,
+    )
 
 
 def _search(
@@ -177,38 +207,21 @@ def _search(
 
 
 def _among(frame: Frame, work: Work, ids: tuple[str, ...]) -> Decision:
-    claimed = frame.records.claimed(ids, change=work.change.number)
-    looked_at = [record for record in ids if record not in claimed][:MAX_BIBS]
-    found = [_candidate(frame, record) for record in looked_at]
     return settle_bib_create(
         work.change,
         work.attempts,
-        [candidate for candidate in found if candidate is not None],
+        _unclaimed(frame, work, ids),
         active_sigel=frame.active_sigel,
         not_before=_not_before(frame, work),
     )
 
 
-def _candidate(frame: Frame, record: str) -> Candidate | None:
-    """Read a holding that is there; None where it has gone meanwhile."""
-    newest = frame.catalogue.read(record)
-    if not isinstance(newest, Found):
-        return None
-    return Candidate(
-        record=record,
-        first=_first_version(frame, newest),
-        newest=Version(document=newest.document, etag=newest.etag),
-    )
-
-
-def _first_version(frame: Frame, newest: Found | Gone) -> Document | None:
-    """Return a record as it was created; None where that cannot be read."""
-    if isinstance(newest, Found):
-        fields = record_part(newest.document)
-        if fields.get("created") == fields.get("modified"):
-            return newest.document
-    oldest = frame.catalogue.read_version(newest.record, 0)
-    return oldest.document if isinstance(oldest, Found) else None
+def _unclaimed(frame: Frame, work: Work, ids: tuple[str, ...]) -> list[Candidate]:
+    """Read the records that no other change has made."""
+    claimed = frame.records.claimed(ids, change=work.change.number)
+    looked_at = [record for record in ids if record not in claimed][:MAX_BIBS]
+    found = (candidate_of(frame.catalogue, record) for record in looked_at)
+    return [candidate for candidate in found if candidate is not None]
 
 
 def _not_before(frame: Frame, work: Work) -> datetime | None:
@@ -245,7 +258,7 @@ def _made(
     if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
         return None
     found = frame.catalogue.read(last.words)
-    first = _first_version(frame, found) if isinstance(found, (Found, Gone)) else None
+    first = first_version(frame.catalogue, found) if isinstance(found, (Found, Gone)) else None
     ours = first is not None and is_named_rightly(work.change, document, first, frame.active_sigel)
     if not ours or last.words in last.known_ids:
         log.warning("change %d: %s is not what was made", work.change.number, last.words)

@@ -13,6 +13,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ownership import USUAL, LeaseTimes
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
+from bulkrunner.domain.restoration import unknown_of
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import (
     AccessLost,
@@ -284,6 +285,7 @@ class Executor:
             server_clock=ServerClock(),
             creations=Creations(parts.catalogue, parts.clock, parts.iris),
             confirm_fully=not _is_production(plan),
+            unknown=unknown_of(parts.ledger.restorations(), plan.finished_at or plan.created_at),
         )
 
     def _goes_on(self, listener: Listener, terms: Terms) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
+from bulkrunner.domain.restoration import Unknown
 from bulkrunner.domain.run import Attempt
 from bulkrunner.services.applying.access import Access
 from bulkrunner.services.applying.control import Control
@@ -44,6 +45,7 @@ class Frame:
     Attributes:
         sigels: libraries that the job may touch.
         confirm_fully: read the content back, to compare it with what was predicted.
+        unknown: since when things may have been sent that the ledger does not know; None: none.
     """
 
     catalogue: CatalogueWriter
@@ -62,6 +64,7 @@ class Frame:
     server_clock: ServerClock
     creations: Creations
     confirm_fully: bool
+    unknown: Unknown | None = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
