@@ -11,6 +11,7 @@ from typing import Any
 
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.stored_form import in_words, kind_of, stored_text
 from bulkrunner.vocabulary import is_subclass_of
 
 _RELATION = re.compile(r"(not|or|and|exists|minEx|maxEx|min|max|matches)-(.+)", re.DOTALL)
@@ -118,9 +119,7 @@ def _equal(field: str, there: Sequence[Any], wanted: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.strip() if isinstance(value, str) else str(value)
+    return str(value) if kind_of(value) is None else stored_text(in_words(value)).strip()
 
 
 def _in_range(relation: str, there: Any, limit: Any) -> bool:

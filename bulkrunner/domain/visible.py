@@ -1,10 +1,12 @@
-"""Characters that are not seen, or that move what is seen, written out."""
+"""Characters that are not seen, that move what is seen, or that look like others, written out."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 _KEPT = frozenset("\n\t")
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
@@ -44,3 +46,55 @@ def escaped(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
+
+
+# --- texts that look alike -----------------------------------------------------------------------
+
+_LOOKALIKES = dict(
+    zip(
+        "АВСЕНІЈКМОРЅТХУаеіјорѕсухԁԛԝһ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοινυ" + "‐‑‒–—−" + "’‘´`" + "“”",
+        "ABCEHIJKMOPSTXYaeijopscyxdqwh" + "ABEZHIKMNOPTYXoivu" + "------" + "''''" + '""',
+        strict=True,
+    )
+) | {"0": "O", "1": "l", "I": "l", "|": "l"}
+_MOST_TOLD = 3
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Return True if two texts differ, and hardly anybody would see it."""
+    return one != other and _skeleton(one) == _skeleton(other)
+
+
+def _skeleton(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text)
+    seen = (
+        _LOOKALIKES.get(letter, letter)
+        for letter in plain
+        if unicodedata.category(letter) not in _HIDDEN and not _FILLERS.match(letter)
+    )
+    return " ".join("".join(seen).split())
+
+
+def told_apart(one: str, other: str) -> tuple[str, str]:
+    """Return what is to stand after each of two texts that look alike: in what they differ.
+
+    Both are empty where the texts look different.
+    """
+    if not look_alike(one, other):
+        return "", ""
+    pairs = [
+        (one[a:b], other[c:d])
+        for tag, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+        if tag != "equal"
+    ]
+    return _named([mine for mine, _ in pairs]), _named([theirs for _, theirs in pairs])
+
+
+def _named(parts: Sequence[str]) -> str:
+    names = [
+        " + ".join(f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip() for letter in part)
+        or "nothing"
+        for part in parts
+    ]
+    more = ["…"] if names[_MOST_TOLD:] else []
+    return f" ⟨{', '.join([*names[:_MOST_TOLD], *more])}⟩"

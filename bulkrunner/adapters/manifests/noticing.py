@@ -103,8 +103,6 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         for number, place in enumerate(item):
             yield from _place(str(place), (*below, number), None)
     elif key not in _CONTENT:
-        if key == "set" and isinstance(item, dict) and item.get("to", "") is None:
-            yield _emptied(str(item.get("at")), below)
         yield from _below(item, below)
 
 
@@ -124,16 +122,6 @@ def _content(value: Any, path: Path) -> Iterator[Told]:
                     hint=f"did you mean `@{key}`?",
                 )
             yield from _content(inner, (*path, key))
-
-
-def _emptied(place: str, path: Path) -> Told:
-    return Told(
-        path=path,
-        key="to",
-        code="set_to_nothing",
-        message=f"{shown(place)} becomes null: nothing stands after `to`",
-        hint="to take a value away use remove",
-    )
 
 
 def _asked(condition: Any, path: Path) -> Iterator[Told]:

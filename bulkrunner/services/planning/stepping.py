@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.context import Context
+from bulkrunner.domain.expecting import ground_expected
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     Applied,
@@ -144,8 +145,7 @@ class Stepping:
             admit(entry.step, context)
 
         def change(now: Document) -> Applied | Refusal:
-            expect = {at: looked_up(value, context) for at, value in wanted.expect.items()}
-            return apply_update(now, replace(wanted, expect=expect), self._iris, context)
+            return apply_update(now, wanted, self._iris, context)
 
         def done(result: Applied) -> tuple[Mapping[str, Any], tuple[str, ...]]:
             made = replace(wanted, changes=result.changes)
@@ -163,14 +163,13 @@ class Stepping:
         )
 
     def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
-        expect = {at: ground(value, context) for at, value in entry.step.expect.items()}
+        expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
         op = Delete(source=entry.source, target=known.name, expect=expect)
 
         def admitted() -> None:
             _fit(entry, known)
             admit(entry.step, context)
-            wanted = {at: looked_up(value, context) for at, value in expect.items()}
-            demand(check_expect(context.document, wanted, self._iris))
+            demand(check_expect(context.document, expect, self._iris, context))
 
         return Removal(operation=neutral_operation(op, self._iris), admit=admitted)
 
