@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format unit browser soak bench record lock clean
+.PHONY: demo test lint format unit browser soak bench census record lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
@@ -44,6 +44,10 @@ soak: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.report
+
+census: $(STAMP)
+	$(BIN)/python -m tests.project.census
+	$(BIN)/python -m tests.project.trace
 
 record: $(STAMP)
 	$(BIN)/python -m tests.contract.record

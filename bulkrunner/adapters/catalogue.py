@@ -94,6 +94,7 @@ class ReadOnlyCatalogue(Searches):
         self._answers = ReadAnswers(environment, self._iris)
         self._libraries: dict[str, str | None] = {}
         self._date = ""
+        http.redaction = login.redaction
 
     @classmethod
     def open(
@@ -262,7 +263,7 @@ class ReadOnlyCatalogue(Searches):
             try:
                 return understand(reply)
             except Unreadable as error:
-                raise TryAgain(str(error)) from None
+                raise TryAgain(self._hide(str(error))) from None
 
         try:
             return self._patience(once)
@@ -273,10 +274,14 @@ class ReadOnlyCatalogue(Searches):
             ) from None
         except Misshapen as error:
             raise CatalogueUnreachable(
-                f"{self._environment.name}: no usable answer about {plain(what)}: {error}",
+                f"{self._environment.name}: no usable answer about {plain(what)}: "
+                f"{self._hide(str(error))}",
                 hint="It would be the same tomorrow: look at the record, and report it.",
                 code=UNREADABLE_RECORD,
             ) from None
+
+    def _hide(self, said: str) -> str:
+        return self._login.redaction.hide(said)
 
     def server_time(self) -> datetime | None:
         """Return the time that the catalogue's last answer bore, None where it bore none."""
@@ -389,7 +394,6 @@ class Catalogue(ReadOnlyCatalogue):
             record=record,
             iris=self._iris,
             now=self._clock.now(),
-            secrets=(token.value,),
         )
         if answer.kind is AnswerKind.BUSY and answer.retry_after:
             self._pace.pause(

@@ -8,13 +8,14 @@ do for every program that uses OpenSSL).
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -24,8 +25,15 @@ import httpx
 
 from bulkrunner import __version__
 from bulkrunner.adapters.deadline import Deadline, DeadlineBackend
+from bulkrunner.adapters.redaction import Redaction
+
+USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
+"""Headers of an answer that mean something here; what stands in others is not looked at."""
 
 USER_AGENT = f"bulkrunner/{__version__}"
+
+# Its log repeats every header of an answer, and with it whatever the server repeats.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 KEEP_ALIVE = 5.0
 """Seconds that an idle connection is kept; servers close theirs later."""
@@ -80,15 +88,34 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """A complete answer. Headers are looked up without regard to case."""
+    """A complete answer. Headers are looked up without regard to case.
+
+    Attributes:
+        redaction: hides what the server repeats of the client's secrets; None where the answer is
+            data, which is taken as it is.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+    redaction: Redaction | None = field(default=None, repr=False)
 
     def header(self, name: str) -> str:
         """Return a header's value, empty where it is absent."""
-        return self.headers.get(name, "")
+        value: str = self.headers.get(name, "")
+        if self.redaction is None or not value:
+            return value
+        is_shown = name == "location" and self.status >= 300
+        if is_shown or self.redaction.repeats(value.encode("utf-8", "replace")):
+            return self.redaction.hide(value)
+        return value
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body, without what it repeats of the client's secrets."""
+        if self.redaction is None:
+            return self.content
+        return self.redaction.body(self.content, is_json=self.media_type.endswith("json"))
 
     @property
     def media_type(self) -> str:
@@ -143,6 +170,7 @@ class Http:
         self._limits = limits or Limits()
         self._extensions = {"timeout": self._limits.as_timeouts()}
         self._deadline = Deadline()
+        self.redaction = Redaction()
         make = partial(_transport, _tls(url), self._deadline)
         self._lines = _Lines(
             make if transport is None else lambda: transport,
@@ -158,14 +186,17 @@ class Http:
         content: bytes | None = None,
         *,
         last_look: Callable[[], None] | None = None,
+        gives_token: bool = False,
     ) -> Reply:
         """Send one request and read the whole answer.
 
         ``last_look`` is called when the connection stands, just before the first byte. What it
-        raises is raised, and nothing has left this machine.
+        raises is raised, and nothing has left this machine. ``gives_token``: a good answer may
+        hold a token; nothing of such an answer may be shown.
 
         Raises:
-            NoAnswer: none came, or it broke off, or was too long or too slow.
+            NoAnswer: none came, or it broke off, or was too long or too slow, or its data repeats
+                what only this client and its login may know.
         """
         if method not in self._methods:
             raise RuntimeError(f"{method} is not allowed on this connection")
@@ -186,10 +217,25 @@ class Http:
                 finally:
                     response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NoAnswer(_describe(error), sent=False) from None
+            raise NoAnswer(self.redaction.hide(_describe(error)), sent=False) from None
         except httpx.HTTPError as error:
-            raise NoAnswer(_describe(error), sent=True) from None
-        return Reply(status=response.status_code, headers=response.headers, body=body)
+            raise NoAnswer(self.redaction.hide(_describe(error)), sent=True) from None
+        return self._reply(response, body, is_data=method == "GET", gives_token=gives_token)
+
+    def _reply(
+        self, response: httpx.Response, body: bytes, *, is_data: bool, gives_token: bool
+    ) -> Reply:
+        status = response.status_code
+        is_good = 200 <= status < 300
+        redaction: Redaction | None = self.redaction
+        if gives_token and is_good:
+            redaction = None
+        elif is_data and (is_good or status == httpx.codes.NOT_MODIFIED):
+            used = (response.headers.get(name, "").encode() for name in USED_HEADERS)
+            if self.redaction.repeats(body, *used):
+                raise NoAnswer("the answer repeats the client's secret or token", sent=True)
+            redaction = None
+        return Reply(status=status, headers=response.headers, content=body, redaction=redaction)
 
     def _looking(self, last_look: Callable[[], None]) -> dict[str, Any]:
         def trace(event: str, _facts: object) -> None:

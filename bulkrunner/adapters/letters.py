@@ -1,4 +1,9 @@
-"""Text out of what a person got by mail: a text file, a saved mail (.eml), or its HTML."""
+"""Text out of what a person got by mail: a text file, a saved mail (.eml), or its HTML.
+
+Nothing that a reader of the mail would see or not see is lost on the way: what is struck out or
+hidden is told as such, and so is an attachment that is not read. Of alternatives each is a part of
+its own, since a reader sees only one of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
+from bulkrunner.domain.filled_forms import PART
 from bulkrunner.errors import AnswerRefused
 
 MOST_BYTES = 30 * 1024 * 1024
@@ -27,11 +33,32 @@ _PACKED = re.compile(r"^[^\n]{71,75}=$|=(?:3D|20$|C3=[89AB][0-9A-F]|[CEF][456])"
 """What quoted-printable makes of long lines and of letters, where a mail's source was pasted."""
 _TAGS = re.compile(r"</(?:p|div|td|span|pre|blockquote|table)>|<br\s*/?>", re.IGNORECASE)
 _ENOUGH_TAGS = 3
+_SAVE_IT = "save the mail as .eml or as text, or copy its text into a file"
 _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENDS_LINE = frozenset(
-    {"br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "table", "blockquote"}
+_RICH = b"{\\rtf"
+_ENDS_LINE = re.compile(
+    "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|fig(?:caption|ure)|"
+    "footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|summary|t(?:able|body|d|foot|h|head|r)|ul"
 )
 _UNSEEN = frozenset({"style", "script", "head", "title"})
+_VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
+_STRUCK_TAGS = frozenset({"s", "strike", "del"})
+_STRUCK_STYLE = re.compile(r"line-through", re.IGNORECASE)
+_HIDDEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all"
+    r"|(?:font-size|max-height|opacity|max-width)\s*:\s*0(?![.\d]*[1-9])"
+    r"|(?<![\w-])color\s*:\s*(?:white|transparent|#fff(?:fff)?\b|rgb\(\s*255\s*,\s*255\s*,\s*255)",
+    re.IGNORECASE,
+)
+_STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_SELECTED = re.compile(r"[.#]?[A-Za-z][\w-]*")
+_ODD_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode", "idna"})
+"""What Python reads and no mail program does."""
+
+_PROOFS = frozenset(
+    {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
+)
 
 
 def read_letter(path: str) -> str:
@@ -64,12 +91,16 @@ def letter_text(content: bytes, name: str = "the file") -> str:
     if content.startswith(_OUTLOOK) or (b"\0" in content[:4] and not _is_utf16(content)):
         raise AnswerRefused(
             f"{name} is no text",
-            hint="save the mail as .eml or as text, or copy its text into a file",
+            hint=_SAVE_IT,
             code="answer_unreadable",
+        )
+    if content.startswith(_RICH):
+        raise AnswerRefused(
+            f"{name} is a document of a word processor", hint=_SAVE_IT, code="answer_unreadable"
         )
     if _HEADER.match(content) and _MAIL.search(content[:20000]):
         try:
-            return "\n\n".join(_parts(content))
+            return PART.join(part.replace(PART, "\n") for part in _parts(content))
         except RecursionError:
             raise AnswerRefused(
                 f"{name} holds mails within mails, too deep to be read", code="answer_unreadable"
@@ -99,27 +130,48 @@ def _is_html(text: str) -> bool:
 
 
 def _parts(content: bytes) -> Iterator[str]:
-    """Yield the texts of a mail: of alternatives the plain one, and every attached text."""
+    """Yield the subjects and texts of a mail, and the names of attachments that are not read."""
     message = email.message_from_bytes(content, policy=email.policy.default)
-    plain = {
-        id(parent)
-        for parent in message.walk()
-        if parent.get_content_type() == "multipart/alternative"
-        and any(part.get_content_type() == "text/plain" for part in _children(parent))
-    }
-    for number, (part, parent) in enumerate(_leaves(message, 0)):
+    for number, (part, headed) in enumerate(_leaves(message)):
         if number >= MOST_PARTS:
-            return
-        kind = part.get_content_type()
-        if kind == "text/html" and (
-            parent in plain or part.get_content_disposition() == "attachment"
-        ):
-            continue  # said again; or the report that was answered
-        if part.get_content_maintype() == "text" or _is_attached_text(part):
-            data = part.get_payload(decode=True)
-            raw = data if isinstance(data, bytes) else b""
-            text = _charset(raw, part.get_content_charset())
-            yield _without_tags(text) if kind == "text/html" else text
+            raise AnswerRefused(
+                f"the mail has more than {MOST_PARTS} parts",
+                hint="copy the text of the answer into a file",
+                code="answer_unreadable",
+            )
+        if headed is not None:
+            yield f"Subject: {_subject(headed)}"
+        if (text := _text_of(part)) is not None:
+            yield text
+        elif not _is_of_the_page(part):
+            name = str(part.get_filename() or part.get_content_type())
+            yield f"[attachment not read: {' '.join(name.split())[:100]}]"
+
+
+def _subject(message: EmailMessage) -> str:
+    try:
+        return " ".join(str(message.get("Subject") or "").split())
+    except (ValueError, LookupError, TypeError, AttributeError):  # the library's, on odd headers
+        return "[cannot be read]"
+
+
+def _text_of(part: EmailMessage) -> str | None:
+    """Return the text of a part, None where it is none or an attached page."""
+    kind = part.get_content_type()
+    page = kind == "text/html" and part.get_content_disposition() != "attachment"
+    if not (page or kind == "text/plain" or _is_attached_text(part)):
+        return None
+    data = part.get_payload(decode=True)
+    text = _charset(data if isinstance(data, bytes) else b"", part.get_content_charset())
+    return _without_tags(text) if page else text
+
+
+def _is_of_the_page(part: EmailMessage) -> bool:
+    """Return True for a picture in the text, and for a signature over the mail as a whole."""
+    if part.get_content_type() in _PROOFS:
+        return True
+    attached = part.get_content_disposition() == "attachment"
+    return part.get_content_maintype() == "image" and not attached
 
 
 def _children(part: EmailMessage) -> list[EmailMessage]:
@@ -129,15 +181,19 @@ def _children(part: EmailMessage) -> list[EmailMessage]:
     )
 
 
-def _leaves(part: EmailMessage, parent: int) -> Iterator[tuple[EmailMessage, int]]:
-    """Yield every part that holds no other, with what it is directly in."""
-    stack = [(part, parent)]
+def _leaves(mail: EmailMessage) -> Iterator[tuple[EmailMessage, EmailMessage | None]]:
+    """Yield every part that holds no other, the first of each mail with that mail."""
+    stack: list[tuple[EmailMessage, EmailMessage | None]] = [(mail, mail)]
     while stack:
-        one, above = stack.pop()
-        if children := _children(one):
-            stack.extend((child, id(one)) for child in reversed(children))
+        one, headed = stack.pop()
+        children = _children(one)
+        if one.get_content_type() == "message/rfc822":
+            stack.extend((child, child) for child in reversed(children))
+        elif children:
+            stack.extend((child, None) for child in reversed(children[1:]))
+            stack.append((children[0], headed))
         elif not one.is_multipart():
-            yield one, above
+            yield one, headed
 
 
 def _is_attached_text(part: EmailMessage) -> bool:
@@ -145,45 +201,80 @@ def _is_attached_text(part: EmailMessage) -> bool:
 
 
 def _charset(raw: bytes, name: str | None) -> str:
-    if name is None or name.lower() in ("us-ascii", "utf-8", "unknown-8bit"):
+    plain = (name or "us-ascii").lower().replace("_", "-")
+    if plain in ("us-ascii", "utf-8", "unknown-8bit") or plain in _ODD_CHARSETS:
         return _decoded(raw)
     try:
-        return raw.decode(name, "replace")
+        return raw.decode(plain, "replace")
     except LookupError:
         return _decoded(raw)
 
 
 def _without_tags(text: str) -> str:
-    parser = _Words()
+    parser = _Words(text)
     parser.feed(text)
     parser.close()
     return "".join(parser.words)
 
 
 class _Words(HTMLParser):
-    """Keeps the words of a page; every block is a line of its own."""
+    """Keeps the words of a page; every block is a line of its own, what is struck out is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
+        sheets = " ".join(_STYLE_SHEET.findall(page))
         self.words: list[str] = []
+        self._struck = _selected(sheets, _STRUCK_STYLE)
+        self._hidden = _selected(sheets, _HIDDEN_STYLE)
+        self._open: list[tuple[str, str]] = []
         self._unseen = 0
         self._kept = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a line, or what is not seen."""
         self._unseen += tag in _UNSEEN
         self._kept += tag == "pre"
-        if tag in _ENDS_LINE:
+        if _ENDS_LINE.fullmatch(tag):
             self.words.append("\n")
+        if not _VOID.fullmatch(tag):
+            self._open.append((tag, self._mark(tag, {key: value or "" for key, value in attrs})))
 
     def handle_endtag(self, tag: str) -> None:
         """End a line, or what is not seen."""
         self._unseen -= tag in _UNSEEN and self._unseen > 0
         self._kept -= tag == "pre" and self._kept > 0
-        if tag in _ENDS_LINE and tag != "br":
+        if _ENDS_LINE.fullmatch(tag) and tag != "br":
             self.words.append("\n")
+        opened = [number for number, (name, _) in enumerate(self._open) if name == tag]
+        if opened:
+            del self._open[opened[-1] :]
 
     def handle_data(self, data: str) -> None:
-        """Keep words."""
-        if not self._unseen:
-            self.words.append(data if self._kept else re.sub(r"[ \t\r\n]+", " ", data))
+        """Keep words, with a mark about those that a reader would not take as they stand."""
+        if self._unseen:
+            return
+        words = data if self._kept else re.sub(r"[ \t\r\n]+", " ", data)
+        marks = dict.fromkeys(mark for _, mark in self._open if mark)
+        if words.strip() and marks:
+            words = f" [{', '.join(marks)}: {words} ] "
+        self.words.append(words)
+
+    def _mark(self, tag: str, attrs: dict[str, str]) -> str:
+        """Return what an element does to the words in it that a reader would heed."""
+        style = f"{attrs.get('style', '')};color:{attrs.get('color', '')}".replace("\\", "")
+        names = {tag, f"#{attrs.get('id', '')}", *(f".{c}" for c in attrs.get("class", "").split())}
+        if tag in _STRUCK_TAGS or _STRUCK_STYLE.search(style) or names & self._struck:
+            return "struck out"
+        hidden = "hidden" in attrs or tag == "template" or _HIDDEN_STYLE.search(style)
+        return "not shown" if hidden or names & self._hidden else ""
+
+
+def _selected(sheets: str, style: re.Pattern[str]) -> frozenset[str]:
+    """Return tags, ``.classes`` and ``#ids`` that a rule of a style sheet may give that style."""
+    return frozenset(
+        name
+        for selectors, rule in _RULE.findall(sheets)
+        if style.search(rule)
+        for selector in selectors.split(",")
+        for name in _SELECTED.findall(selector.split()[-1] if selector.split() else "")
+    )

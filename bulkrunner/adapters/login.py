@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 from bulkrunner.adapters.http import Header, Http, NoAnswer, Reply
+from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.adapters.retry import Patience, TryAgain
 from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.adapters.words import scrub, words_of
+from bulkrunner.adapters.words import words_of
 from bulkrunner.domain.environment import Environment, Permission, Rights
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import LoginDown, LoginRefused
@@ -30,9 +30,6 @@ AHEAD = 300.0
 
 AGAIN_AFTER = 30.0
 """Seconds until the next try, where renewing ahead failed and the old token still lives."""
-
-TOKENS_TO_HIDE = 16
-"""The newest tokens, also ended ones, are hidden where the login repeats them."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
 
@@ -70,7 +67,8 @@ class Login:
         self._token_path = _path(environment.token_url)
         self._patience = Patience(clock.sleep, tries=TRIES)
         self._token: Token | None = None
-        self._issued: deque[str] = deque(maxlen=TOKENS_TO_HIDE)
+        self.redaction = Redaction(credentials.client_secret)
+        http.redaction = self.redaction
         self._lock = threading.Lock()
         self._failures = 0
         self._failure: LoginDown | LoginRefused | None = None
@@ -170,7 +168,7 @@ class Login:
 
     def _fetch(self) -> Token:
         asked_at = self._clock.monotonic()
-        reply = self._ask("POST", self._token_path, _FORM_HEADERS, self._form())
+        reply = self._ask("POST", self._token_path, _FORM_HEADERS, self._form(), gives_token=True)
         if reply.status != 200:
             self._refuse(reply, "the login refused the client")
         answer = self._json(reply)
@@ -180,7 +178,7 @@ class Login:
         if isinstance(life, bool) or not isinstance(life, (int, float)) or not life > 0:
             self._unreadable("the login's answer does not say how long the token lives")
         life = min(float(life), LONGEST_LIFE)
-        self._issued.append(str(value))
+        self.redaction.add(str(value))
         return Token(
             value=str(value),
             renew_at=asked_at + max(life * 0.9, life - AHEAD),
@@ -207,22 +205,31 @@ class Login:
         rows = user.get("permissions") if isinstance(user, dict) else None
         if not isinstance(rows, list):
             self._unreadable("the login's answer to verify holds no permissions")
-        return Rights(permissions=tuple(_permissions(rows)))
+        permissions = tuple(_permissions(rows))
+        if any(self.redaction.hide(row.sigel) != row.sigel for row in permissions):
+            self._unreadable("the login's answer to verify repeats what is secret")
+        return Rights(permissions=permissions)
 
     # One question to the login
 
     def _ask(
-        self, method: str, path: str, headers: tuple[Header, ...], content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        headers: tuple[Header, ...],
+        content: bytes | None = None,
+        *,
+        gives_token: bool = False,
     ) -> Reply:
         """Ask until the login answers; a question to it changes nothing that could be doubled."""
 
         def once() -> Reply:
             try:
-                reply = self._http.send(method, path, headers, content)
+                reply = self._http.send(method, path, headers, content, gives_token=gives_token)
             except NoAnswer as error:
-                raise TryAgain(self._scrub(error.reason)) from None
+                raise TryAgain(error.reason) from None
             if reply.status >= 500 or reply.status == 429:
-                raise TryAgain(f"{reply.status} {self._words(reply)}".rstrip())
+                raise TryAgain(f"{reply.status} {words_of(reply)}".rstrip())
             return reply
 
         try:
@@ -235,7 +242,7 @@ class Login:
             ) from None
 
     def _refuse(self, reply: Reply, what: str) -> NoReturn:
-        words = self._words(reply)
+        words = words_of(reply)
         message = f"{self._environment.name}: {what} ({self._host} answered {reply.status}"
         message += f": {words})" if words else ")"
         if 300 <= reply.status < 400:
@@ -246,7 +253,7 @@ class Login:
         raise LoginRefused(
             message,
             hint=(
-                f"Check the client id ({self._scrub(self._credentials.client_id)}) and its secret, "
+                f"Check the client id ({self.redaction.hide(self._credentials.client_id)}) and its secret, "
                 "and that they are for this environment."
             ),
         )
@@ -265,15 +272,6 @@ class Login:
             f"{self._environment.name}: {what} ({self._host})",
             hint="Is token_url the address of the login?",
         )
-
-    def _words(self, reply: Reply) -> str:
-        return words_of(reply.media_type, reply.body, *self._secrets())
-
-    def _scrub(self, text: str) -> str:
-        return scrub(text, *self._secrets())
-
-    def _secrets(self) -> tuple[str, ...]:
-        return (self._credentials.client_secret, *self._issued)
 
     @property
     def _host(self) -> str:

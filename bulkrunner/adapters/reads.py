@@ -23,7 +23,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 def status_and_words(reply: Reply) -> str:
     """Return an answer in one line."""
-    return f"{reply.status} {words_of(reply.media_type, reply.body)}".rstrip()
+    return f"{reply.status} {words_of(reply)}".rstrip()
 
 
 class ReadAnswers:

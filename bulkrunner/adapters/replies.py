@@ -10,7 +10,7 @@ from typing import Any
 
 from bulkrunner.adapters.bodies import JSON_TYPES
 from bulkrunner.adapters.http import Header, Reply
-from bulkrunner.adapters.words import plain, scrub, words_of
+from bulkrunner.adapters.words import plain, words_of
 from bulkrunner.domain.answers import AnswerKind, WriteAnswer
 from bulkrunner.domain.iris import IriMap
 
@@ -80,7 +80,6 @@ def write_answer(
     record: str,
     iris: IriMap,
     now: datetime,
-    secrets: tuple[str, ...],
 ) -> WriteAnswer:
     """Return the typed result of a write, by status and Content-Type."""
     kind = _kind(reply)
@@ -92,10 +91,10 @@ def write_answer(
         environment=environment,
         record=record,
         status=reply.status,
-        words=plain(words_of(reply.media_type, reply.body, *secrets) + _summary(errors)),
+        words=plain(words_of(reply) + _summary(errors)),
         etag=normal_etag(reply.header("etag")) or None,
         location=iris.short_id(reply.header("location").partition("?")[0] or None),
-        error_id=plain(scrub(error_id, *secrets))[:100] if isinstance(error_id, str) else "",
+        error_id=plain(error_id)[:100] if isinstance(error_id, str) else "",
         retry_after=retry_after(reply, now),
         server_date=_http_date(reply.header("date")) if reply.header("date") else None,
         errors=errors,

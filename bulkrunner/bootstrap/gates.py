@@ -14,8 +14,8 @@ from bulkrunner.errors import BulkRunnerError
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
-    from bulkrunner.services.answers import Proofs
     from bulkrunner.services.approving import Approving
+    from bulkrunner.services.proofs import Proofs
     from bulkrunner.services.settling import Settling
 
 
@@ -40,7 +40,7 @@ class Gating(Core):
 
     def _proofs(self) -> Proofs:
         from bulkrunner.adapters.signatures import SshSignatures
-        from bulkrunner.services.answers import Proofs
+        from bulkrunner.services.proofs import Proofs
 
         return Proofs(SshSignatures(), reviewers=self.signers)
 

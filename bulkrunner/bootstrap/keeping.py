@@ -71,7 +71,8 @@ class Keeping(Gating):
                 f"the ledger does not fit, so it proves nothing: {fault}",
                 hint="bulkrunner ledger check; restore the ledger from a backup",
             )
-        data = ReportService(self.ledger, self.clock).report_of(plan, run, gates)
+        reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
+        data = reports.report_of(plan, run, gates)
         name = run.id if run else None
         with tempfile.TemporaryFile() as report:
             digest = hashlib.sha256()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
     from bulkrunner.adapters.functions import Runners
     from bulkrunner.adapters.manifests import LoadedJob
-    from bulkrunner.services.planning import Planner, PlanRequest
+    from bulkrunner.services.planning.planner import Planner, PlanRequest
 
 
 class PlanningSession:
@@ -83,7 +83,7 @@ class Plans(Core):
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
         from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
-        from bulkrunner.services.planning import Planner
+        from bulkrunner.services.planning.planner import Planner
 
         environment = within_agreement(self.settings.environment(name), agreed_rate)
         credentials = self.usable_credentials(environment)
@@ -118,7 +118,7 @@ class Plans(Core):
 
     def request(self, loaded: LoadedJob, environment: Environment, runners: Runners) -> PlanRequest:
         """Return what a plan is made of."""
-        from bulkrunner.services.planning import PlanRequest
+        from bulkrunner.services.planning.planner import PlanRequest
 
         policy = effective_policy(self.settings.policy, loaded.job.policy)
         return PlanRequest(
@@ -145,7 +145,7 @@ class Plans(Core):
 
     def plan_findings(self, plan: Plan) -> list[Finding]:
         """Return the first hundred findings, ceilings and refusals first."""
-        from bulkrunner.services.planning import plan_findings
+        from bulkrunner.services.planning.outcome import plan_findings
 
         return plan_findings(self.ledger, plan)
 

@@ -62,7 +62,7 @@ class Reporting(Gating):
         from bulkrunner.adapters.reports import write_report
         from bulkrunner.services.reporting import ReportService
 
-        reports = ReportService(self.ledger, self.clock)
+        reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")

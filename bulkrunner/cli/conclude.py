@@ -10,6 +10,7 @@ from bulkrunner.cli.options import Invocation
 from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.searches import SEARCH_CODES
 from bulkrunner.errors import (
     BulkRunnerError,
     GateClosed,
@@ -105,6 +106,10 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         Action.NOT_FOUND,
     )
     invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
+    searches = [found for found in findings if found.code in SEARCH_CODES]
+    for found in searches:
+        invocation.say(f"  {found.message}"[:MAX_LINE])
+    findings = [found for found in findings if found not in searches]
     by_code = program.ledger.count_findings(plan.id)
     if by_code:
         told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())

@@ -1,4 +1,4 @@
-"""The text by which a reviewer answers to a plan: written here, and found again in a mail.
+"""The text by which a reviewer answers to a plan; ``filled_forms`` finds it again in a mail.
 
 ``answer_text`` of an answer is its canonical text: whoever signs the answer signs these very
 characters. What a mail program does to a text (quote marks, other line breaks, lost blanks) is
@@ -8,7 +8,6 @@ undone by reading the answer out of it and writing it anew.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -161,6 +160,24 @@ def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
     ]
 
 
+def plan_facts(plan: Plan, bibs: int) -> dict[str, list[str]]:
+    """Return job, environment and extent of a plan as texts of every language have them.
+
+    Args:
+        plan: what an answer is to.
+        bibs: how many of its deletions are bibs; earlier texts said nothing of that.
+    """
+    found: dict[str, list[str]] = {"job": [], "environment": [], "extent": []}
+    for number in dict.fromkeys((bibs, 0)):
+        answer = Answer(approved=True, plan=plan.id, digest="", head="", bibs=number)
+        for words in LABELS.values():
+            rows = _about(plan, answer, words)
+            for name in found:
+                label = f"{getattr(words, name)}: "
+                found[name] += [row.removeprefix(label) for row in rows if row.startswith(label)]
+    return found
+
+
 _EXTENTS = tuple(f"{words.extent}:" for words in LABELS.values())
 _OF_BIBS = re.compile(
     "|".join(
@@ -191,184 +208,3 @@ def spellings(text: str) -> Iterator[str]:
         for whole in (form, form.removesuffix("\n")):
             yield whole
             yield whole.replace("\n", "\r\n")
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What was read out of a text.
-
-    Attributes:
-        answers: filled-in answers, each different one once. blank: forms that nobody filled in.
-        beside: words that stand outside of every answer.
-        signatures: armoured SSH signatures, each different one once.
-    """
-
-    answers: tuple[Fields, ...] = ()
-    blank: int = 0
-    beside: str = ""
-    signatures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fields:
-    """One answer as text, its values as they were written."""
-
-    approved: bool
-    language: str
-    values: Mapping[str, str]
-
-    def __getitem__(self, name: str) -> str:
-        return self.values.get(name, "")
-
-
-_QUOTE = re.compile(
-    r"^(?:[ \t]*[A-Za-z]{0,3}[>|][ \t]?)+"
-    r"|(?<!\S)[>|]+",  # left in the middle where quoted lines were run together
-    re.MULTILINE,
-)
-_BLANKS = re.compile(r"[\u00a0\u2000-\u200a\u202f\u3000\t]")
-_NOTHING = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_SIGNATURE = re.compile(
-    r"-----BEGIN SSH SIGNATURE-----([A-Za-z0-9+/=\s]{1,20000})-----END SSH SIGNATURE-----"
-)
-_ONE_LINE = frozenset({"by", "reference"})
-"""Where the end of the answer was cut off, what stands below these is somebody's signature."""
-_UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
-
-_FIELDS = {
-    "plan": "plan",
-    "digest": "digest",
-    "job": "job",
-    "environment": "environment",
-    "extent": "extent",
-    "ledger": "head",
-    "agree": "agreed",
-    "conditions": "conditions",
-    "per_night": "per_night",
-    "not_before": "not_before",
-    "excluded": "excluded",
-    "reason": "reason",
-    "name": "by",
-    "reference": "reference",
-}
-"""Label → name of its value."""
-
-
-def find_answers(text: str) -> Found:
-    """Read every answer out of a text, however it was quoted and wrapped."""
-    text = _plain(text)
-    signatures = tuple(dict.fromkeys(_armoured(body) for body in _SIGNATURE.findall(text)))
-    text = _SIGNATURE.sub("\n", text)
-    answers: dict[tuple[object, ...], Fields] = {}
-    blank, beside, after = 0, [], 0
-    starts = list(_VERDICT.finditer(text))
-    for number, start in enumerate(starts):
-        beside.append(text[after : start.start()])
-        limit = starts[number + 1].start() if number + 1 < len(starts) else len(text)
-        fields, after = _read(text, start, limit)
-        if _UNFILLED.fullmatch(fields["by"]) and _UNFILLED.fullmatch(fields["reference"]):
-            blank += 1
-        else:
-            answers.setdefault(_meaning(fields), fields)
-    beside.append(text[after:])
-    return Found(
-        answers=tuple(answers.values()),
-        blank=blank,
-        beside="\n".join(part.strip() for part in beside if part.strip()),
-        signatures=signatures,
-    )
-
-
-def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _NOTHING.sub("", _BLANKS.sub(" ", text))
-    return _QUOTE.sub("", text)
-
-
-def _armoured(body: str) -> str:
-    packed = "".join(body.split())
-    rows = [packed[start : start + 70] for start in range(0, len(packed), 70)]
-    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *rows, "-----END SSH SIGNATURE-----", ""])
-
-
-def _spaced(text: str) -> str:
-    """Return a regular expression for words between which a line may have been broken."""
-    return r"\s+".join(re.escape(word) for word in text.split())
-
-
-def _label(label: str) -> str:
-    words, _, remark = label.partition(" (")
-    return _spaced(words) + (r"(?:\s*\([^)]{0,80}\))?" if remark else "")
-
-
-_VERDICTS = {
-    verdict: (approved, name)
-    for name, words in LABELS.items()
-    for verdict, approved in ((words.yes, True), (words.no, False))
-}
-_BOLD = r"[*_]{0,2}"
-"""Stands around words that were bold, where a mail program made plain text of its own."""
-
-_VERDICT = re.compile(
-    rf"(?<!\S){_BOLD}({'|'.join(_spaced(text) for text in _VERDICTS)}){_BOLD}(?!\S)", re.IGNORECASE
-)
-_NAMES = {
-    (name, language): getattr(words, name) for language, words in LABELS.items() for name in _FIELDS
-}
-_LABEL = re.compile(
-    rf"(?<!\S){_BOLD}(?:"
-    + "|".join(
-        f"(?P<{name}_{language}>{_label(label)})"
-        for (name, language), label in sorted(
-            _NAMES.items(), key=lambda item: len(item[1]), reverse=True
-        )
-    )
-    + rf"){_BOLD}\s*:{_BOLD}",
-    re.IGNORECASE,
-)
-_END = re.compile(
-    rf"(?<!\S){_BOLD}(?:{'|'.join(_spaced(words.end) for words in LABELS.values())}){_BOLD}(?!\S)",
-    re.IGNORECASE,
-)
-
-
-def _verdict(text: str) -> tuple[bool, str]:
-    told = " ".join(text.split()).casefold()
-    return next(known for verdict, known in _VERDICTS.items() if verdict.casefold() == told)
-
-
-def _read(text: str, start: re.Match[str], limit: int) -> tuple[Fields, int]:
-    """Read the answer that begins there; returns it and where it ends."""
-    approved, language = _verdict(start[1])
-    end = _END.search(text, start.end(), limit)
-    stop = end.start() if end else limit
-    labels = list(_LABEL.finditer(text, start.end(), stop))
-    values: dict[str, str] = {}
-    after = start.end()
-    for number, label in enumerate(labels):
-        until = labels[number + 1].start() if number + 1 < len(labels) else stop
-        name = _FIELDS[str(label.lastgroup).rpartition("_")[0]]
-        value, length = _value(name, text[label.end() : until], cut=end is None)
-        if not values.get(name):
-            values[name] = value
-        after = label.end() + length
-    return Fields(approved=approved, language=language, values=values), (
-        end.end() if end else after
-    )
-
-
-def _value(name: str, text: str, *, cut: bool) -> tuple[str, int]:
-    """Return a label's value and how much of the text it takes."""
-    if not (cut and name in _ONE_LINE):
-        return text.strip(), len(text)
-    row = text.partition("\n")[0]
-    return row.strip(), len(row)
-
-
-def _meaning(fields: Fields) -> tuple[object, ...]:
-    names = ("plan", "digest", "head", "by", "reference", "agreed")
-    asked = ("per_night", "not_before", "excluded", "reason")
-    return (fields.approved, *("".join(fields[name].split()) for name in (*names, *asked)))

@@ -58,6 +58,17 @@ class Conditions:
             excluded=tuple(data.get("excluded", ())),
         )
 
+    def lost_in(self, later: Conditions) -> Conditions:
+        """Return what these ask for and later ones do not; nothing where those are as strict."""
+        night, day = later.per_night, later.not_before
+        fewer = self.per_night is not None and (night is None or night > self.per_night)
+        sooner = self.not_before is not None and (day is None or day < self.not_before)
+        return Conditions(
+            per_night=self.per_night if fewer else None,
+            not_before=self.not_before if sooner else None,
+            excluded=tuple(one for one in self.excluded if one not in frozenset(later.excluded)),
+        )
+
     def describe(self, between: str = ", ") -> str:
         """Return them as one line, empty where there are none."""
         parts = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.visible import same_to_the_eye
 
 GATE_NAMES = (
     "plan",
@@ -61,6 +62,8 @@ class Approval:
         language: of the text; empty where no text was read.
         signature: armoured SSH signature, empty where there is none. signer: identity of the
             reviewer whose key it is. key: that key's fingerprint.
+        given: event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
+        event: by which it was recorded, -1 before that.
     """
 
     plan: str
@@ -78,11 +81,22 @@ class Approval:
     signature: str = ""
     signer: str = ""
     key: str = ""
+    given: int = field(default=-1, compare=False)
+    event: int = field(default=-1, compare=False)
 
     @property
     def person(self) -> str:
         """Who answered, for telling approvers apart."""
-        return (self.signer or self.by).casefold()
+        return same_to_the_eye(self.signer or self.by)
+
+    def repeats(self, other: Approval) -> bool:
+        """Return True if this is the other answer once more: same person, words and head."""
+        return bool(self.head) and self._said() == other._said()
+
+    def _said(self) -> tuple[object, ...]:
+        reference = same_to_the_eye(self.reference)
+        terms = (frozenset(self.statements), self.conditions)
+        return (self.approved, self.plan_digest, self.head, self.person, reference, terms)
 
     def how(self) -> str:
         """Return how it is known whose answer it is."""

@@ -536,8 +536,16 @@ class RunLedger(Protocol):
 class ApprovalLedger(Protocol):
     """Approvals, and the evidence that gates weigh."""
 
-    def add_approval(self, approval: Approval) -> None:
-        """Store a yes or a no."""
+    def add_approval(self, approval: Approval, *, known: int | None = None) -> None:
+        """Store a yes or a no.
+
+        Args:
+            approval: the answer.
+            known: answers to the plan that it was weighed with; None: it needs no weighing.
+
+        Raises:
+            AnswerRefused: there are others by now.
+        """
 
     def approvals(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
@@ -597,8 +605,14 @@ class ApprovalLedger(Protocol):
     def head(self) -> str:
         """Return the chain's newest hash."""
 
-    def has_head(self, head: str) -> bool:
-        """Tell whether the chain has, or once had, this head."""
+    def position_of(self, head: str) -> int | None:
+        """Return which event the chain had, or has, as its newest at this head; None: none."""
+
+    def completed_at(self, plan: str) -> int:
+        """Return by which event of the chain a plan became what it is."""
+
+    def newest_time(self) -> datetime | None:
+        """Return when the chain's newest event was; None without one."""
 
     def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
         """Append an event of its own, outside any state change."""

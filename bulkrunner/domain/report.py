@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from bulkrunner.domain.approvals import WeighedAnswer, the_no
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.environment import Kind, LooserValue, is_loopback
 from bulkrunner.domain.gates import Approval, Evidence, GateResult, Twin
@@ -267,6 +268,7 @@ class ReportData:
         timeline: None in the report of a plan, and before anything was decided.
         moments: of the run, oldest first.
         rules: how the plan stands to them.
+        approvals: answers to the plan, oldest first.
         excluded: refused outcomes of the run that the answer asked for.
     """
 
@@ -278,7 +280,7 @@ class ReportData:
     counts: Mapping[str, int]
     sigels: Mapping[str, Mapping[str, int]]
     outcomes: Mapping[str, int] | None
-    approvals: tuple[Approval, ...]
+    approvals: tuple[WeighedAnswer, ...]
     evidence: Evidence | None
     grouped: Grouped
     problems: Stream
@@ -301,6 +303,11 @@ class ReportData:
     def production(self) -> bool:
         """Whether the plan is for a production environment."""
         return self.plan.addresses.get("kind") == Kind.PRODUCTION
+
+    @property
+    def rejected(self) -> Approval | None:
+        """The no that stands, None where there is none."""
+        return the_no(self.approvals)
 
     @property
     def statements(self) -> tuple[str, ...]:

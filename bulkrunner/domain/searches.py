@@ -6,8 +6,10 @@ from them, and every record is read and tested afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +69,36 @@ class Held:
 
     record: str
     sigel: str | None
+
+
+SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
+"""Codes of findings that are about a search, not about a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """How many holdings of a library the index has, and the server's list; ``unread``: why not."""
+
+    index: int
+    listed: int | None = None
+    started: str = ""
+    unread: str = ""
+
+    @property
+    def difference(self) -> int:
+        """How many more the one has than the other."""
+        return 0 if self.listed is None else abs(self.listed - self.index)
+
+
+def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
+    """Return by sigel what the note of a stored selection says of the libraries that it named."""
+    facts: Mapping[str, Mapping[str, Any]] = (selection.get("note") or {}).get("compared") or {}
+    return {
+        sigel: Compared(
+            index=one.get("index_total", 0),
+            listed=one.get("dump_listed"),
+            started=one.get("dump_started", ""),
+            unread=one.get("unread", ""),
+        )
+        for sigel, one in facts.items()
+    }

@@ -1,4 +1,4 @@
-"""Characters that are not seen, that move what is seen, or that look like others, written out."""
+"""What a reader sees of a text: hidden characters written out, and texts that look the same."""
 
 from __future__ import annotations
 
@@ -48,15 +48,35 @@ def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
-# --- texts that look alike -----------------------------------------------------------------------
+_LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυχıIiLl1|0",
+    "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXaivopuxiiiiiiio",
+)
+"""Letters of other alphabets, and digits, that are drawn like Latin ones."""
 
-_LOOKALIKES = dict(
-    zip(
-        "АВСЕНІЈКМОРЅТХУаеіјорѕсухԁԛԝһ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοινυ" + "‐‑‒–—−" + "’‘´`" + "“”",
-        "ABCEHIJKMOPSTXYaeijopscyxdqwh" + "ABEZHIKMNOPTYXoivu" + "------" + "''''" + '""',
-        strict=True,
-    )
-) | {"0": "O", "1": "l", "I": "l", "|": "l"}
+
+def same_to_the_eye(name: str) -> str:
+    """Return a key that names share where nobody could tell them apart for certain.
+
+    Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
+    and letters drawn alike make no difference. An accent itself does.
+    """
+    plain = unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE).casefold()
+    plain = unicodedata.normalize("NFKC", plain)
+    kept = "".join(char if _is_of_a_word(char) else _left_of(char) for char in plain)
+    return " ".join(sorted(kept.translate(_LOOK_ALIKE).split())) or plain.strip()
+
+
+def _is_of_a_word(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN" and not _FILLERS.match(char)
+
+
+def _left_of(char: str) -> str:
+    """Return what stays of a sign: nothing of a hidden one, else a blank."""
+    return "" if unicodedata.category(char) in _HIDDEN or _FILLERS.match(char) else " "
+
+
+_SIGNS = str.maketrans("‐‑‒–—−’‘´`“”", "------''''\"\"")
 _MOST_TOLD = 3
 
 
@@ -66,9 +86,9 @@ def look_alike(one: str, other: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text)
+    plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE).translate(_SIGNS)
     seen = (
-        _LOOKALIKES.get(letter, letter)
+        letter
         for letter in plain
         if unicodedata.category(letter) not in _HIDDEN and not _FILLERS.match(letter)
     )

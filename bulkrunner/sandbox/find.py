@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,9 @@ _DEFAULT_LIMIT, _MOST = 200, 4000
 _NEW_DEFAULT_LIMIT, _NEW_MOST = 20, 210
 _EXACT_SETS = frozenset({"@type", "@id", "heldBy.@id", "itemOf.@id", "meta.@id"})
 _PREFIX = re.compile(r"(not|or|and|exists|minEx|maxEx|min|max|matches)-(.+)")
+_SHOWN_META = frozenset({"@id", "@type", "created", "modified", "recordStatus", "controlNumber"})
 _SYSTEM_FIELDS = re.compile(r"_.*")
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d:\d\d[\d.]*(Z|[+-]\d\d:\d\d)?)?)?)?")
 _Test = Callable[[str], bool]
 
 
@@ -85,7 +88,7 @@ class Finder:
         document = self._index.document(short_id)
         record, thing = documents.node(document, 0), documents.node(document, 1)
         shown = {key: value for key, value in thing.items() if not _SYSTEM_FIELDS.fullmatch(key)}
-        meta = {key: value for key, value in record.items() if key in ("@id", "@type", "modified")}
+        meta = {key: value for key, value in record.items() if key in _SHOWN_META}
         return {**shown, "meta": meta}
 
     # Matching
@@ -227,12 +230,16 @@ def _as_text(value: Any) -> str:
 
 
 def _in_range(kind: str, found: Any, limit: str) -> bool:
-    left: Any = found
-    right: Any = limit
+    left: Any
+    right: Any
     try:
-        left, right = float(left), float(right)
+        left, right = float(found), float(limit)
     except (TypeError, ValueError):
-        left, right = str(found), limit
+        # A date that is cut short counts from its beginning; up to a date, and behind one, its end.
+        left = _instant(str(found), end=False)
+        right = _instant(limit, end=kind in ("max", "minEx"))
+        if left is None or right is None:
+            left, right = str(found), limit
     match kind:
         case "min":
             return bool(left >= right)
@@ -241,6 +248,26 @@ def _in_range(kind: str, found: Any, limit: str) -> bool:
         case "max":
             return bool(left <= right)
     return bool(left < right)
+
+
+def _instant(text: str, *, end: bool) -> datetime | None:
+    """Return the first or the last moment of a date, which is in UTC where it has no zone."""
+    if not _DATE.fullmatch(text):
+        return None
+    missing = "0001-01-01T00:00:00"[len(text) :]
+    try:
+        moment = datetime.fromisoformat(text + missing)
+        if end and len(text) < len("2026-01-01"):
+            months = 12 if len(text) == len("2026") else 1
+            year, month = divmod(moment.month - 1 + months, 12)
+            after = moment.replace(year=moment.year + year, month=month + 1)
+        else:
+            after = moment + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    if end and missing:
+        moment = after - timedelta(microseconds=1)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _strings(value: Any) -> Iterator[str]:

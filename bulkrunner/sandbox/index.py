@@ -17,6 +17,14 @@ from bulkrunner.sandbox.store import Version
 _LINK_FIELDS = ("heldBy", "itemOf")
 NUMBER_FIELDS = {"identifiedBy.value": 1, "meta.identifiedBy.value": 0}
 """Fields that are looked up by word, with the place in the graph where they stand."""
+_SEARCH_CARD = frozenset(
+    {
+        *("@id", "@type", "sameAs", "heldBy", "itemOf", "physicalLocation", "shelfControlNumber"),
+        *("language", "genreForm", "classification", "subject", "summary"),
+        *("immediateAcquisition", "availability", "cataloguersNote"),
+    }
+)
+"""Keys of an item that the index holds, besides its components; the record is held whole."""
 _MANUAL = -1
 _MOST_HOPS = 4
 
@@ -82,10 +90,15 @@ class SearchIndex:
         return self._terms.get((field, word), set())
 
     def document(self, short_id: str) -> Document:
-        """Return a record as indexed."""
+        """Return a record as indexed: of a holding no more than its search card."""
         entry = self._catalogue.entry(short_id)
         version = self._shown.get(short_id)
-        return entry.document(version) if entry is not None and version is not None else {}
+        if entry is None or version is None:
+            return {}
+        document = entry.document(version)
+        if documents.is_holding(document):
+            document["@graph"][1] = _search_card(document["@graph"][1])
+        return document
 
     def values(self, short_id: str, path: list[str]) -> list[Any]:
         """Return the values at a path of a record, links followed as embellishing does."""
@@ -149,6 +162,22 @@ def union(sets: list[set[str]]) -> set[str]:
     """Return the records that are in any of the sets; one set alone is not copied."""
     filled = [one for one in sets if one]
     return filled[0] if len(filled) == 1 else set().union(*filled)
+
+
+def _search_card(item: Document) -> Document:
+    """Return what the index holds of an item or a component: a shelf mark only where it is a link."""
+    shown: Document = {}
+    for key, value in item.items():
+        if key == "hasComponent":
+            parts = value if isinstance(value, list) else [value]
+            shown[key] = [_search_card(one) for one in parts if isinstance(one, dict)]
+        elif key in _SEARCH_CARD or (key == "shelfMark" and _is_link(value)):
+            shown[key] = value
+    return shown
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"@id"}
 
 
 def _exact_terms(document: Document) -> Iterator[tuple[str, str]]:

@@ -1,49 +1,58 @@
-"""What a reviewer's text means for a plan, and whether its signature proves it."""
+"""What a reviewer's text means for a plan: each line wholly understood, or the answer refused."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from bulkrunner.domain.answer_text import (
     Answer,
-    Fields,
-    Found,
-    answer_text,
-    bibs_in,
     line,
-    spellings,
+    plan_facts,
 )
 from bulkrunner.domain.approval_terms import MOST_EXCLUDED, Conditions
 from bulkrunner.domain.approvals import permitted_statements
-from bulkrunner.domain.environment import Policy
-from bulkrunner.domain.gates import Approval, Signer
+from bulkrunner.domain.courtesies import doubtful
+from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, alike, unfilled
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import Signatures
-from bulkrunner.errors import AnswerRefused, SignatureRefused
+from bulkrunner.errors import AnswerRefused
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLAN = re.compile(r"p-[0-9a-z]{1,40}")
 _NUMBER = re.compile(r"(p-[0-9a-z]{1,40})\.([1-9][0-9]{0,8})")
 _NIGHT = re.compile(
-    r"(?:at most|högst)?\s*([0-9]{1,7}(?:[ .,][0-9]{3})*)(?:\s*[^\W\d_].{0,60})?", re.IGNORECASE
+    r"(?:at most|högst|max\.?|maximalt)?\s*"
+    r"([0-9]{1,7}|[0-9]{1,3}(?:[ .,][0-9]{3})+)\.?"
+    r"(?:\s*(?:st\.?|poster|ändringar|skrivningar|records|changes|writes))?"
+    r"(?:\s*(?:per natt|/ ?natt|a night|per night|/ ?night))?\.?",
+    re.IGNORECASE,
 )
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BETWEEN = frozenset({"och", "and", "samt", "-"})
-_DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 _SPLIT = re.compile(r"[\s,;]+")
+# Lines that an answer has; of conditions those may be left out that it does not set.
+_NEEDED = ("plan", "digest", "job", "environment", "extent", "head", "by", "reference")
+
+# Lines of a no that must be understood; whatever else stands there, it is a no.
+_OF_A_NO = ("plan", "digest", "head")
+
+_ASK_AGAIN = (
+    "ask what is meant, and have the answer sent again; or record what was said: bulkrunner "
+    "approve PLAN --by NAME --reference REF"
+)
 
 
-def the_answer(found: Found, *, approved: bool) -> Fields:
+def the_answer(found: Found, *, approved: bool) -> FilledForm:
     """Return the one answer of a text.
 
     Raises:
         AnswerRefused: there is none, it is not filled in, there are several, or it says the other.
     """
     if not found.answers:
-        if found.blank:
+        if found.blanks:
             raise AnswerRefused(
                 "the answer is not filled in: neither a name nor a case number stands in it",
                 hint="ask for a new one, or record it: approve PLAN --by NAME --reference REF",
@@ -56,74 +65,160 @@ def the_answer(found: Found, *, approved: bool) -> Fields:
             code="answer_missing",
         )
     if len(found.answers) > 1:
-        told = "; ".join(_told(fields) for fields in found.answers[:5])
+        told = "; ".join(_told(form) for form in found.answers[:5])
         raise AnswerRefused(
-            f"{len(found.answers)} answers that differ stand in this text: {told}",
+            f"{len(found.answers)} answers that differ stand in this text: {told}"
+            f"{_difference(*found.answers[:2])}",
             hint="leave only the one that counts",
             code="answers_differ",
         )
-    fields = found.answers[0]
-    if fields.approved is not approved:
-        says, command = ("yes", "approve") if fields.approved else ("no", "reject")
+    form = found.answers[0]
+    if form.approved is not approved:
+        says, command = ("yes", "approve") if form.approved else ("no", "reject")
         raise AnswerRefused(
-            f"the answer says {says}: {_told(fields)}",
+            f"the answer says {says}: {_told(form)}",
             hint=f"record it so: bulkrunner {command} --from FILE",
             code="answer_says_otherwise",
         )
-    return fields
+    return form
 
 
-def _told(fields: Fields) -> str:
-    verdict = "yes" if fields.approved else "no"
-    who = line(fields["by"]) or "nobody"
-    return f"{verdict} to {line(fields['plan'])[:60] or 'no plan'} by {who}"
+def _told(form: FilledForm) -> str:
+    verdict = "yes" if form.approved else "no"
+    who = line(form["by"]) or "nobody"
+    return f"{verdict} to {line(form['plan'])[:60] or 'no plan'} by {who}"
 
 
-def plan_named(fields: Fields) -> str:
+def _difference(one: FilledForm, other: FilledForm) -> str:
+    if one.approved is not other.approved:
+        return ""
+    names = [name for name in LINES if alike(one[name]) != alike(other[name])]
+    return f"; they differ in the line {LINES[names[0]]!r}" if names else ""
+
+
+def plan_named(form: FilledForm) -> str:
     """Return the id of the plan that an answer is to.
 
     Raises:
         AnswerRefused: it names none.
     """
-    name = _hyphened("".join(fields["plan"].split()))
+    name = _hyphened("".join(form["plan"].split()))
     if not _PLAN.fullmatch(name):
-        raise _unclear("plan", fields["plan"], "a plan's id, as p-4k7x2mw9qz")
+        raise _unclear("plan", form["plan"], "a plan's id, as p-4k7x2mw9qz")
     return name
 
 
-def understood(fields: Fields, plan: Plan, *, holds: Callable[[str], bool]) -> Answer:
-    """Return what an answer says of a plan.
+def understood(
+    form: FilledForm, plan: Plan, *, holds: Callable[[str], bool], bibs: int = 0
+) -> Answer:
+    """Return what an answer says of a plan; every line of a yes is understood wholly.
 
     Args:
-        fields: as found in the text.
+        form: as found in the text.
         plan: that it is to.
         holds: tells whether the plan has such a record or ``<plan>.<number>``.
+        bibs: how many of the plan's deletions are bibs.
 
     Raises:
         AnswerRefused: it is to another digest, or something in it cannot be understood.
     """
-    digest = _digest("digest", fields)
+    digest = _digest("digest", form)
     if digest != plan.plan_digest:
         raise other_digest(digest, plan)
     for name, label in (("by", "name"), ("reference", "case number")):
-        if not line(fields[name]).strip(" ._"):
+        if unfilled(form[name]):
             raise AnswerRefused(
                 f"the answer has no {label}", hint="ask for it", code="answer_blank"
             )
-    if fields["conditions"].strip():
-        raise _unclear("conditions", fields["conditions"], "nothing; use the lines below it")
-    return Answer(
-        approved=fields.approved,
+    _check_twice(form)
+    if form.approved:
+        _check_facts(form, plan, bibs)
+        _check_lines(form)
+    answer = Answer(
+        approved=form.approved,
         plan=plan.id,
         digest=digest,
-        head=_digest("head", fields),
-        by=line(fields["by"]),
-        reference=line(fields["reference"]),
-        reason=line(fields["reason"]),
-        statements=_agreed(fields["agreed"], plan),
-        conditions=_conditions(fields, plan, holds),
-        language=fields.language,
+        head=_digest("head", form),
+        by=line(form["by"]),
+        reference=line(form["reference"]),
+        reason=line(form["reason"]),
+        language=form.language,
+        bibs=bibs,
     )
+    if not form.approved:
+        return answer
+    return replace(
+        answer,
+        by=_name(form["by"]),
+        reference=_case(form["reference"]),
+        statements=_agreed(form["agreed"], plan),
+        conditions=_conditions(form, plan, holds),
+    )
+
+
+def _check_twice(form: FilledForm) -> None:
+    for name in form.twice:
+        if form.approved or name in _OF_A_NO:
+            raise AnswerRefused(
+                f"the line {LINES[name]!r} stands twice in the answer",
+                hint=_ASK_AGAIN,
+                code="answer_unclear",
+            )
+
+
+def _check_lines(form: FilledForm) -> None:
+    """Raise AnswerRefused if a yes lacks a line, or has one that is not its own."""
+    if form.stray:
+        raise AnswerRefused(
+            f"words stand between the yes and the lines below it: {line(form.stray)[:100]!r}",
+            hint=_ASK_AGAIN,
+            code="answer_unclear",
+        )
+    for name in _NEEDED:
+        if not form.has(name):
+            raise AnswerRefused(
+                f"the line {LINES[name]!r} of the answer is not there, or has been changed",
+                hint=_ASK_AGAIN,
+                code="answer_unclear",
+            )
+    if not unfilled(form["conditions"]):
+        raise _unclear("conditions", form["conditions"], "nothing; use the lines below it")
+    if form.has("reason"):
+        raise AnswerRefused(
+            f"a yes has no line {LINES['reason']!r}; here it has {line(form['reason'])[:100]!r}",
+            hint=_ASK_AGAIN,
+            code="answer_unclear",
+        )
+
+
+def _check_facts(form: FilledForm, plan: Plan, bibs: int) -> None:
+    for name, known in plan_facts(plan, bibs).items():
+        if form.has(name) and alike(form[name]) not in map(alike, known):
+            raise _unclear(name, form[name], f"{known[0]!r}, as the report has it")
+
+
+def words_beside(found: Found, plan: Plan, bibs: int) -> str:
+    """Return the words of a text that are not the form's, those in blank forms among them."""
+    rows = [found.beside] if found.beside else []
+    for form in found.blanks:
+        rows += (f"{LINES[name]}: {line(form[name])}" for name in _foreign(form, plan, bibs))
+    return "\n".join(rows)
+
+
+def _foreign(form: FilledForm, plan: Plan, bibs: int) -> Iterator[str]:
+    """Yield the lines of a blank form that are not as the report of the plan has them."""
+    known = {"plan": [plan.id], "digest": [plan.plan_digest or ""], **plan_facts(plan, bibs)}
+    for name in ("plan", "digest", "job", "environment", "extent"):
+        if form.has(name) and alike(form[name]) not in map(alike, known[name]):
+            yield name
+    if form.has("head") and not _DIGEST.fullmatch("".join(form["head"].split())):
+        yield "head"
+    if not unfilled(form["conditions"]):
+        yield "conditions"
+    try:
+        _agreed(form["agreed"], plan)
+    except AnswerRefused:
+        yield "agreed"
 
 
 def other_digest(digest: str, plan: Plan) -> AnswerRefused:
@@ -135,11 +230,11 @@ def other_digest(digest: str, plan: Plan) -> AnswerRefused:
     )
 
 
-def _digest(name: str, fields: Fields) -> str:
-    found = _DIGEST.match("".join(fields[name].split()).lower())
-    if found is None:
-        raise _unclear(name, fields[name], "sha256: and 64 digits, as the report has it")
-    return found[0]
+def _digest(name: str, form: FilledForm) -> str:
+    found = "".join(form[name].split()).lower()
+    if not _DIGEST.fullmatch(found):
+        raise _unclear(name, form[name], "sha256: and 64 digits, as the report has it")
+    return found
 
 
 def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
@@ -162,23 +257,23 @@ def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
     return tuple(statement for statement in known if statement in there)
 
 
-def _conditions(fields: Fields, plan: Plan, holds: Callable[[str], bool]) -> Conditions:
+def _conditions(form: FilledForm, plan: Plan, holds: Callable[[str], bool]) -> Conditions:
     return Conditions(
-        per_night=_per_night(fields["per_night"]),
-        not_before=_day(_hyphened(fields["not_before"])),
-        excluded=excluded(_SPLIT.split(_hyphened(fields["excluded"])), plan, holds),
+        per_night=_per_night(form["per_night"]),
+        not_before=_day(_hyphened(form["not_before"])),
+        excluded=excluded(_SPLIT.split(_hyphened(form["excluded"])), plan, holds),
     )
 
 
 def _hyphened(text: str) -> str:
-    """Return text with the hyphens that a mail program has made dashes of."""
-    return _DASHES.sub("-", text)
+    return DASHES.sub("-", text)
 
 
 def _per_night(text: str) -> int | None:
-    if not (text := text.strip(" ._-")):
+    if unfilled(text):
         return None
-    found = _NIGHT.fullmatch(text)
+    # A number is not put together from several lines: they may have been cells of a table.
+    found = None if "\n" in text.strip() else _NIGHT.fullmatch(_written(text))
     number = re.sub(r"[ .,]", "", found[1]) if found else ""
     if not number or int(number) < 1:
         raise _unclear("per_night", text, "a whole number from 1, as 500")
@@ -186,12 +281,19 @@ def _per_night(text: str) -> int | None:
 
 
 def _day(text: str) -> date | None:
-    if not (text := text.strip(" ._")):
+    if unfilled(text):
         return None
     try:
-        return date.fromisoformat(text)
+        if _DAY.fullmatch(day := _written(text)):
+            return date.fromisoformat(day)
     except ValueError:
-        raise _unclear("not_before", text, "a day, as 2026-12-01") from None
+        pass
+    raise _unclear("not_before", text, "a day, as 2026-12-01")
+
+
+def _written(text: str) -> str:
+    """Return what was written on a line, without the line itself and marks of bold letters."""
+    return text.strip(" ._*\n")
 
 
 def excluded(given: Sequence[str], plan: Plan, holds: Callable[[str], bool]) -> tuple[str, ...]:
@@ -228,119 +330,51 @@ def _excluded(word: str, plan: Plan) -> str:
     return name
 
 
-def _unclear(name: str, text: str, wanted: str) -> AnswerRefused:
-    what = _NAMES.get(name, name)
-    return AnswerRefused(
-        f"the answer's line {what!r} has {line(text)[:100]!r}; it must hold {wanted}",
-        hint="ask what is meant; the program keeps only what it understands",
-        code="answer_unclear",
-    )
-
-
-_NAMES = {
-    "plan": "Plan",
-    "digest": "Kontrollsumma/Digest",
-    "head": "Liggarens kontrollvärde/Ledger",
-    "conditions": "Villkor/Conditions",
-    "per_night": "Högst per natt/At most per night",
-    "not_before": "Inte före/Not before",
-    "excluded": "Undantagna poster/Excluded records",
-}
-
-
-NO_REVIEWERS = (
-    "policy asked for signed answers when the plan was made, and names no reviewers now: put "
-    "[policy] reviewers back, or make a new plan"
+_ADDRESS = re.compile(r"<(?:mailto:)?[^<>\s]+@[^<>\s]+>", re.IGNORECASE)
+_NAME_WORD = re.compile(r"[^\W\d_]+(?:[-.'’´][^\W\d_]+)*\.?")
+_PARTICLE = re.compile(r"a[flv]|d'|d(?:a|e|el|en|er|i|u)|el|la|le|och|te|van|von|zu|and")
+_MOST_NAMES, _MOST_CASE_WORDS = 6, 10
+_CASE_WORD = re.compile(
+    r"[\w./:&+%#@?=~-]*\d[\w./:&+%#@?=~-]*|[A-ZÅÄÖ][^\W\d_]{0,11}[.:]?|[^\W\d_]{1,3}[.:]?|[-/]"
+)
+_CASE_WORDS = re.compile(
+    r"av|den|diarien(?:r|ummer)|dnr|e-?post|från|kl\.?|mail|mejl|nr\.?|nummer|på|samtal|telefon|till|"
+    r"ärende(?:n(?:r|ummer))?|call|case|dated|from|letter|no\.?|number|of|on|phone|the|to|januari|"
+    r"februari|mars|april|maj|juni|juli|augusti|september|oktober|november|december",
+    re.IGNORECASE,
 )
 
 
-class Proofs:
-    """Verifies signatures of answers."""
-
-    def __init__(
-        self,
-        signatures: Signatures | None,
-        *,
-        reviewers: Callable[[], tuple[str, ...] | None] = lambda: None,
-    ) -> None:
-        """Take what verifies, and today's reviewers; None where policy asks for no signature."""
-        self._signatures = signatures
-        self._reviewers = reviewers
-
-    def signed(
-        self, plan: Plan, answer: Answer, signature: str, *, at: datetime
-    ) -> tuple[str, Signer]:
-        """Return the very text that was signed, and by whom.
-
-        Raises:
-            SignatureRefused: the signature is not good, with the reason.
-        """
-        if self._reviewers() is None:
-            raise SignatureRefused(NO_REVIEWERS, code="signature_no_reviewers")
-        error: SignatureRefused | None = None
-        for text in _signable(plan, answer):
-            try:
-                return text, self._by_reviewer(plan, text, signature, at)
-            except SignatureRefused as refused:
-                error = error or refused
-                if refused.code != "signature_wrong_text":
-                    break
-        raise error or SignatureRefused("nothing was signed")
-
-    def unsound(self, plan: Plan, approval: Approval) -> str:
-        """Return why a recorded yes does not prove what the plan's policy asks for, or nothing."""
-        if Policy.from_dict(dict(plan.policy)).reviewers is None:
-            return ""
-        if self._reviewers() is None:
-            return NO_REVIEWERS
-        if not approval.signature:
-            return f"the answer of {approval.by} is not signed, as policy asks"
-        if approval.text not in spellings(answer_text(plan, as_answer(approval))):
-            return f"what {approval.by} signed is not what was recorded"
-        try:
-            found = self._by_reviewer(plan, approval.text, approval.signature, approval.recorded_at)
-        except SignatureRefused as refused:
-            return f"the signature of {approval.by}: {refused.message}"
-        if (found.identity, found.key) != (approval.signer, approval.key):
-            return f"the answer of {approval.by} was signed by {found.identity}"
-        return ""
-
-    def _by_reviewer(self, plan: Plan, text: str, signature: str, at: datetime) -> Signer:
-        """Return who signed: a reviewer when the plan was made, and still one today.
-
-        Raises:
-            SignatureRefused: the signature is not good, with the reason.
-        """
-        then = Policy.from_dict(dict(plan.policy)).signers
-        found = [
-            self._verify(text, signature, signers, at)
-            for signers in dict.fromkeys((then, self._reviewers() or ()))
-        ]
-        return found[-1]
-
-    def _verify(self, text: str, signature: str, signers: Sequence[str], at: datetime) -> Signer:
-        if self._signatures is None:
-            raise SignatureRefused("signatures cannot be verified here")
-        return self._signatures.verify(text, signature, signers=signers, at=at)
+def _name(text: str) -> str:
+    """Return the name of a person; words that are none may be a condition."""
+    said = " ".join(_ADDRESS.sub(" ", _written(text)).split())
+    words = [word.strip(",()") for word in said.split()]
+    small = [word for word in words if word[:1].islower() and not _PARTICLE.fullmatch(word)]
+    shouted = [word for word in words if len(word) > 4 and word.isupper()]
+    if (
+        not 0 < len(words) <= _MOST_NAMES
+        or not all(_NAME_WORD.fullmatch(word) for word in words)
+        or any(doubtful(word) for word in words if word not in ("Per", "Max", "Dag"))
+        or (small and (len(small) < len(words) or len(words) > _MOST_NAMES // 2))
+        or (shouted and any(not word.isupper() for word in words))
+    ):
+        raise _unclear("by", text, "a person's name and nothing else, as Karin Ek")
+    return line(_ADDRESS.sub(" ", text))
 
 
-def _signable(plan: Plan, answer: Answer) -> Iterator[str]:
-    """Yield what may have been signed; earlier versions' texts said nothing of bibs."""
-    for bibs in dict.fromkeys((answer.bibs, 0)):
-        yield from spellings(answer_text(plan, replace(answer, bibs=bibs)))
+def _case(text: str) -> str:
+    """Return a case number, or where else the answer is kept."""
+    words = _written(text).split()
+    known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
+    odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and doubtful(word)]
+    if len(words) > _MOST_CASE_WORDS or odd or not all(known):
+        raise _unclear("reference", text, "a case number and nothing else, as KB 2026-0412")
+    return line(text)
 
 
-def as_answer(approval: Approval) -> Answer:
-    """Return the answer that was recorded."""
-    return Answer(
-        approved=approval.approved,
-        plan=approval.plan,
-        digest=approval.plan_digest,
-        head=approval.head,
-        by=approval.by,
-        reference=approval.reference,
-        statements=approval.statements,
-        conditions=approval.conditions,
-        language=approval.language or "sv",
-        bibs=bibs_in(approval.text),
+def _unclear(name: str, text: str, wanted: str) -> AnswerRefused:
+    return AnswerRefused(
+        f"the answer's line {LINES[name]!r} has {line(text)[:100]!r}; it must hold {wanted}",
+        hint=_ASK_AGAIN,
+        code="answer_unclear",
     )

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from bulkrunner.domain.answer_text import Answer, Found, answer_text
+from bulkrunner.domain.answer_text import Answer, answer_text
 from bulkrunner.domain.answer_text import line as one_line
 from bulkrunner.domain.approval_terms import REJECTED, Conditions
-from bulkrunner.domain.approvals import permitted_statements
+from bulkrunner.domain.approvals import (
+    Against,
+    WeighedAnswer,
+    newest_yes,
+    permitted_statements,
+    standing,
+    weigh,
+)
+from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.filled_forms import Found
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
 from bulkrunner.services.answers import (
-    Proofs,
     excluded,
     other_digest,
     plan_named,
     the_answer,
     understood,
+    words_beside,
 )
+from bulkrunner.services.proofs import Proofs
+
+MOST_ASKED = 10
+"""Lines beside an answer that a message shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +45,8 @@ class Recorded:
     Attributes:
         stopping: runs that were asked to stop. beside: words that stood outside of the answer.
         unverified: a signature stands there that nobody asked for and nobody verified.
+        known: it was recorded before, and counts; nothing was recorded now.
+        dropped: conditions of the person's earlier answer that do not count any more.
     """
 
     plan: Plan
@@ -39,6 +54,8 @@ class Recorded:
     stopping: tuple[Run, ...] = ()
     beside: str = ""
     unverified: bool = False
+    known: bool = False
+    dropped: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +88,7 @@ class Approving:
         conditions: Conditions | None = None,
         exclude: Sequence[str] = (),
     ) -> Read:
-        """Return an answer that the operator was told.
-
-        Args:
-            prefix: plan id or unique prefix.
-            approved: yes or no.
-            by: whose answer it is.
-            reference: where it can be found, e.g. a case number.
-            statements: what the answer agrees to in particular, word for word.
-            digest: plan digest that the answer names, where it names one.
-            conditions: that it sets, but for the exclusions.
-            exclude: records, and changes as ``<plan>.<number>``, that it leaves out.
+        """Return an answer that the operator was told; ``digest`` is the one that it names, if any.
 
         Raises:
             UsageError: unknown or incomplete plan, empty name or reference, another digest,
@@ -124,9 +131,8 @@ class Approving:
             AnswerRefused: it cannot be recorded as it stands.
             UsageError: the plan is unknown or not complete.
         """
-        fields = the_answer(found, approved=approved)
-        name = plan_named(fields)
-        plan, _ = self._complete(name)
+        form = the_answer(found, approved=approved)
+        plan, _ = self._complete(plan_named(form))
         if prefix is not None and self._ledger.plan(prefix).id != plan.id:
             raise AnswerRefused(
                 f"the answer is to plan {plan.id}, not to {prefix}",
@@ -134,14 +140,9 @@ class Approving:
                 "that the answer names",
                 code="other_plan",
             )
-        answer = replace(understood(fields, plan, holds=self._holds(plan)), bibs=self._bibs(plan))
-        if not self._ledger.has_head(answer.head):
-            raise AnswerRefused(
-                f"the report that was answered names the head {answer.head}, which this ledger has "
-                "never had: it is another ledger, or it was rewritten since",
-                hint="run: bulkrunner ledger check; then send the report of this ledger",
-                code="other_head",
-            )
+        bibs = self._bibs(plan)
+        answer = understood(form, plan, holds=self._holds(plan), bibs=bibs)
+        self._check_head(answer.head, plan)
         signatures = [signature] if signature else list(found.signatures)
         if len(signatures) > 1:
             raise SignatureRefused(
@@ -149,22 +150,75 @@ class Approving:
                 hint="leave only the one under this answer",
                 code="signatures_differ",
             )
-        return Read(plan=plan, answer=answer, signature="".join(signatures), beside=found.beside)
+        beside = words_beside(found, plan, bibs)
+        return Read(plan=plan, answer=answer, signature="".join(signatures), beside=beside)
+
+    def _check_head(self, head: str, plan: Plan) -> None:
+        position = self._ledger.position_of(head)
+        if position is None:
+            raise AnswerRefused(
+                f"the report that was answered names the head {head}, which this ledger has "
+                "never had: it is another ledger, or it was rewritten since",
+                hint="run: bulkrunner ledger check; then send the report of this ledger",
+                code="other_head",
+            )
+        if position < self._ledger.completed_at(plan.id):
+            raise AnswerRefused(
+                f"the answer names the head {head}, which is older than plan {plan.id}: it is of "
+                "the report of another plan",
+                hint=f"send the report again: bulkrunner report {plan.id}",
+                code="other_head",
+            )
 
     def draft(self, read: Read) -> str:
         """Return the answer's canonical text, which is what a reviewer signs."""
         return answer_text(read.plan, read.answer)
 
-    def record(self, read: Read, *, recorded_by: str) -> Recorded:
+    def record(
+        self,
+        read: Read,
+        *,
+        recorded_by: str,
+        replace_stricter: bool = False,
+        words_read: bool = False,
+    ) -> Recorded:
         """Record an answer; a no also asks running runs of the plan to stop.
 
         Args:
             read: the answer.
             recorded_by: account@host of who records it.
+            replace_stricter: it may drop conditions of the person's earlier answer.
+            words_read: a person has read the words beside it, and they change nothing.
 
         Raises:
+            AnswerRefused: it would not count, drops conditions, or other words stand beside it.
             SignatureRefused: the plan's policy asks for a signature, and there is no good one.
         """
+        if read.answer.approved and not words_read:
+            _check_beside(read.beside)
+        approval = self._approval(read, recorded_by)
+        answers = self._ledger.approvals(read.plan.id)
+        weighed = weigh([*answers, approval])[-1]
+        if not approval.approved:
+            self._ledger.add_approval(approval)
+        elif weighed.against is Against.REPEATED and weighed.other in standing(answers):
+            return Recorded(plan=read.plan, approval=weighed.other, beside=read.beside, known=True)
+        else:
+            _check_counts(weighed)
+            if not replace_stricter:
+                _check_strict(approval, newest_yes(answers, approval.person))
+            self._ledger.add_approval(approval, known=len(answers))
+        stopping = () if approval.approved else tuple(self._stop_runs(read.plan, approval))
+        return Recorded(
+            plan=read.plan,
+            approval=approval,
+            stopping=stopping,
+            beside=read.beside,
+            unverified=bool(read.signature) and not approval.signer,
+            dropped=weighed.dropped,
+        )
+
+    def _approval(self, read: Read, recorded_by: str) -> Approval:
         plan, answer, now = read.plan, read.answer, self._clock.now()
         text, signer, key = "\n".join(answer.statements), "", ""
         if answer.approved and Policy.from_dict(dict(plan.policy)).reviewers is not None:
@@ -174,9 +228,12 @@ class Approving:
                     hint="have the text signed that this writes: bulkrunner approve … --draft FILE",
                     code="signature_missing",
                 )
-            text, found = self._proofs.signed(plan, answer, read.signature, at=now)
+            # A clock that was set back makes no expired key good.
+            at = max(now, self._ledger.newest_time() or now)
+            text, found = self._proofs.signed(plan, answer, read.signature, at=at)
             signer, key = found.identity, found.key
-        approval = Approval(
+        given = self._ledger.position_of(answer.head)
+        return Approval(
             plan=plan.id,
             plan_digest=answer.digest,
             approved=answer.approved,
@@ -192,15 +249,7 @@ class Approving:
             signature=read.signature if signer else "",
             signer=signer,
             key=key,
-        )
-        self._ledger.add_approval(approval)
-        stopping = () if approval.approved else tuple(self._stop_runs(plan, approval))
-        return Recorded(
-            plan=plan,
-            approval=approval,
-            stopping=stopping,
-            beside=read.beside,
-            unverified=bool(read.signature) and not signer,
+            given=-1 if given is None else given,
         )
 
     def _complete(self, prefix: str) -> tuple[Plan, str]:
@@ -237,6 +286,51 @@ class _Holds:
 
     def __call__(self, name: str) -> bool:
         return bool(self._ledger.numbers_of(self._plan.id, (name,)))
+
+
+def _check_beside(beside: str) -> None:
+    """Raise AnswerRefused if words beside a yes may change what it says."""
+    if asked := asked_about(beside):
+        more = f" (and {len(asked) - MOST_ASKED} lines more)" if len(asked) > MOST_ASKED else ""
+        told = "; ".join(repr(one_line(row)[:200]) for row in asked[:MOST_ASKED])
+        raise AnswerRefused(
+            f"words that are not the form's stand beside the answer: {told}{more}",
+            hint="read them: where they change nothing, give the same command with --words-read; "
+            "where they set a condition, have the answer sent again with that on its line",
+            code="words_beside",
+        )
+
+
+def _check_counts(weighed: WeighedAnswer) -> None:
+    other = weighed.other
+    if weighed.against is None or other is None:
+        return
+    said = {
+        Against.REPEATED: f"this answer of {other.by} ({other.reference}) was recorded before, and "
+        "does not count any more; an answer counts once",
+        Against.BEFORE_NO: f"the report that was answered is older than the no of {other.by} "
+        f"({other.reference}); whether the yes was given after it cannot be known",
+        Against.BEFORE_STRICTER: f"the report that was answered is older than the one that "
+        f"{other.by} answered more strictly ({other.reference})",
+    }[weighed.against]
+    raise AnswerRefused(
+        said,
+        hint="send the report as it is now, and have that answered: bulkrunner report "
+        f"{weighed.answer.plan}",
+        code="answer_too_old",
+    )
+
+
+def _check_strict(approval: Approval, earlier: Approval | None) -> None:
+    if earlier is None or not (lost := earlier.conditions.lost_in(approval.conditions)):
+        return
+    raise AnswerRefused(
+        f"this answer is looser than the one before: {earlier.by} ({earlier.reference}) asked for "
+        f"{lost.describe()}",
+        hint="where that is meant to count no more, give the same command with --replace; else "
+        "give the condition too",
+        code="answer_looser",
+    )
 
 
 def _check_statements(plan: Plan, statements: tuple[str, ...]) -> None:

@@ -24,8 +24,8 @@ from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
-from bulkrunner.services.answers import Proofs
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.proofs import Proofs
 
 ACCEPT_OR_TAKE_OFF = "accept the code in the manifest, or take the records off the job, and plan and run it there again"
 """How the gate ``staging`` opens after refusals in a test environment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bulkrunner.domain.approvals import standing
+from bulkrunner.domain.approvals import the_no, weigh
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.job import Job
@@ -104,8 +104,7 @@ class Starting:
         plan = self._ledger.plan(run.plan)
         if plan.addresses.get("kind") != Kind.PRODUCTION:
             return False
-        answers = self._ledger.approvals(plan.id)
-        return bool(answers) and not standing(answers)
+        return the_no(weigh(self._ledger.approvals(plan.id))) is not None
 
     def _newest_plans(self) -> list[Plan]:
         """Return the newest plan of each job and environment, newest first."""

@@ -131,7 +131,7 @@ def test_no_secret_is_in_the_process_list(alone, own):
 
     job = alone.job("listed", operations=update_label(own[:3], to="Hz"))
     alone.sandbox.staging.fault("latency", ms=300)
-    process = alone.start("plan", job, "--env", "staging")
+    process = alone.start_anew("plan", job, "--env", "staging")
     lines = " ".join(" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
     process.communicate(timeout=60)
     assert process.returncode == 0

@@ -159,7 +159,11 @@ def test_not_before_a_day_closes_the_gate_until_then(place, job):
     done = place("run", job, "--env", "production", expect=4)
     assert done.closed == {"approval"}
     assert f"not before {day} (Europe/Stockholm)" in done.document["error"]["message"]
-    place("approve", plan, "--by", "Karin", "--reference", "2", "--not-before", "2026-01-01")
+    sooner = ["--by", "Karin", "--reference", "2", "--not-before", "2026-01-01"]
+    refused = place("approve", plan, *sooner, expect=2).document["error"]
+    assert refused["code"] == "answer_looser"
+    assert not approval_gate(place, plan)["open"]
+    place("approve", plan, *sooner, "--replace")
     place("run", job, "--env", "production")
 
 

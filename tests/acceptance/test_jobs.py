@@ -26,7 +26,7 @@ EXPECTED = {
     "2026-12-lending-note": {"update": 5, "unchanged": 5},
     "2026-12-note-texts": {"update": 3, "unchanged": 5},
     "2026-12-old-books-by-isbn": {"update": 6, "unchanged": 4},
-    "2026-12-query": {"update": 7, "unchanged": 26},
+    "2026-12-query": {"update": 4, "unchanged": 18},
     "2026-12-resave": {"update": 12},
     "2026-12-one-by-one": {"create": 2, "update": 1, "delete": 1},
     "2026-12-whole-library": {"update": 23, "unchanged": 217, "refused": 4},

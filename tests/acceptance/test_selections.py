@@ -229,13 +229,17 @@ def mark(here: EnvironmentControl, holding: str, label: str) -> None:
     )
 
 
+def put_at(here: EnvironmentControl, holding: str, location: str) -> None:
+    here.edit(holding, set={"physicalLocation": [location], "hasComponent": []})
+
+
 def test_a_search_is_planned_and_tested_again(place: Workplace, here: EnvironmentControl) -> None:
     first, second, third = here.records("hold", "Ylm")[:3]
-    for holding, label in ((first, "Qx"), (second, "Qx 2"), (third, "Qx")):
-        mark(here, holding, label)
+    for holding, location in ((first, "Qx"), (second, "Qx 2"), (third, "Qx")):
+        put_at(here, holding, location)
     here.refresh()
-    mark(here, third, "Annat")  # and the index does not know it
-    find = {"@type": "Item", "heldBy.@id": library_iri("Ylm"), "shelfMark.label": "Qx"}
+    put_at(here, third, "Annat")  # and the index does not know it
+    find = {"@type": "Item", "heldBy.@id": library_iri("Ylm"), "physicalLocation": "Qx"}
     job = place.job("search", steps=[{"find": find, **NOTE}])
     plan = place("plan", job, "--env", "staging").document
     assert (plan["counts"]["update"], plan["counts"]["unchanged"]) == (1, 2)
@@ -247,15 +251,97 @@ def test_a_search_is_planned_and_tested_again(place: Workplace, here: Environmen
 def test_a_search_takes_parameters_and_finds_nothing(
     place: Workplace, here: EnvironmentControl
 ) -> None:
-    find = {"@type": "Item", "shelfMark.label": {"$value": "@param.mark"}}
-    job = place.job("empty", steps=[{"find": find, **NOTE}], parameters={"mark": {}})
-    plan = place("plan", job, "--env", "staging", "--param", "mark=Ingenstans").document
+    find = {"@type": "Item", "physicalLocation": {"$value": "@param.place"}}
+    job = place.job("empty", steps=[{"find": find, **NOTE}], parameters={"place": {}})
+    plan = place("plan", job, "--env", "staging", "--param", "place=Ingenstans").document
     assert plan["counts"]["not_found"] == 1
     assert plan["findings"][0]["code"] == "nothing_found"
-    mark(here, here.records("hold", "Ylm")[0], "Qz")
+    put_at(here, here.records("hold", "Ylm")[0], "Qz")
     here.refresh()
-    plan = place("plan", job, "--env", "staging", "--param", "mark=Qz").document
+    plan = place("plan", job, "--env", "staging", "--param", "place=Qz").document
     assert plan["counts"]["update"] == 1
+
+
+def test_a_search_for_what_the_index_does_not_hold_is_no_job(place: Workplace) -> None:
+    find = {"@type": "Item", "heldBy.@id": library_iri("Ylm"), "exists-shelfMark": "true"}
+    job = place.job("short", steps=[{"find": find, **NOTE}])
+    for command in (("check", job), ("plan", job, "--env", "staging")):
+        said = place(*command, expect=2).document["error"]
+        assert "shelfMark" in said["message"]
+        assert "`library: Ylm`" in said["hint"]
+
+
+def searched(place: Workplace, name: str) -> tuple[dict[str, Any], str]:
+    """Plan a search at Ylm's place Qy; the plan's document, and what people are told."""
+    find = {"@type": "Item", "heldBy.@id": library_iri("Ylm"), "physicalLocation": "Qy"}
+    done = place("plan", place.job(name, steps=[{"find": find, **NOTE}]), "--env", "staging")
+    return done.document, done.stderr
+
+
+def test_an_index_that_agrees_with_the_servers_list_is_not_spoken_of(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    put_at(here, here.records("hold", "Ylm")[0], "Qy")
+    here.refresh()
+    plan, said = searched(place, "agrees")
+    assert plan["findings"] == []
+    assert "search index" not in said
+    out = place.folder / "agrees.json"
+    place("report", plan["plan"], "--format", "json", "--out", out)
+    report = json.loads(out.read_text(encoding="utf-8"))
+    (chosen,) = report["selections"]
+    listed = len(here.records("hold", "Ylm"))
+    compared = chosen["note"]["compared"]["Ylm"]
+    assert compared["index_total"] == compared["dump_listed"] == listed
+    assert not [risk for risk in report["risks"] if risk["code"].startswith("index")]
+
+
+def test_an_index_that_lacks_live_records_and_keeps_deleted_ones_is_told(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    first, second, third = here.records("hold", "Ylm")[:3]
+    for holding in (first, second, third):
+        put_at(here, holding, "Qy")
+    here.refresh()
+    here.edit(second, delete=True)
+    here.edit(third, delete=True)
+    plan, said = searched(place, "differs")
+    listed = len(here.records("hold", "Ylm"))
+    (found,) = [one for one in plan["findings"] if one["code"] == "index_differs"]
+    assert found["record"] == "find"
+    assert f"has {listed + 2} holdings of Ylm" in found["message"]
+    assert f"has {listed}:" in found["message"]
+    assert "keeps deleted records and lacks live ones" in said
+    lines = {line["planned_record"]: line for line in lines_of(place, plan["plan"])}
+    assert lines[first]["action"] == "update"
+    for gone in (second, third):
+        assert (lines[gone]["action"], lines[gone]["code"]) == ("not_found", "gone")
+        assert "the search index keeps it still" in lines[gone]["message"]
+    page = place.folder / "differs.html"
+    place("report", plan["plan"], "--out", page)
+    text = page.read_text(encoding="utf-8")
+    assert "Sökindexet har inte lika många bestånd som serverns egen lista." in text
+    assert f"Ylm har {listed + 2} bestånd enligt sökindexet och {listed} enligt" in text
+    assert "Posten är raderad, men sökindexet har den kvar." in text
+
+
+def test_a_list_that_cannot_be_read_stops_no_search(
+    place: Workplace, here: EnvironmentControl
+) -> None:
+    put_at(here, here.records("hold", "Ylm")[0], "Qy")
+    here.refresh()
+    here.fault("status", path="^/api/emm/", status=404)
+    try:
+        plan, said = searched(place, "unread")
+    finally:
+        here.clear_faults()
+    assert plan["counts"]["update"] == 1
+    (found,) = [one for one in plan["findings"] if one["code"] == "index_unchecked"]
+    assert "the server's own list could not be read" in found["message"]
+    assert "could not be read" in said
+    page = place.folder / "unread.html"
+    place("report", plan["plan"], "--out", page)
+    assert "Serverns egen lista gick inte att läsa" in page.read_text(encoding="utf-8")
 
 
 def test_bibs_that_a_search_found_lead_to_holdings(

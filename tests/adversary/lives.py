@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,8 +13,8 @@ from pathlib import Path
 
 from tests.adversary.truth import Truth
 from tests.support.cli import Workplace
+from tests.support.processes import Command
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
 """Seconds in which a process must have sent something, or ended."""
 
@@ -88,18 +86,11 @@ class Lives:
                     return ""  # struck after its last word
                 arguments = ("resume", run["run"])
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        given = ["--config", str(self._place.config), "--json", *arguments]
-        haste = {"PYTHONPATH": str(ROOT), "SOAK_HASTE": str(self._fate.haste)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.adversary.hurried", *given],
-            env={**os.environ, **self._place.environ(), **haste},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self._place.folder,
-        )
+    def _start(self, *arguments: str) -> Command:
+        haste = str(self._fate.haste)
+        return self._place.start(*arguments, module="tests.adversary.hurried", SOAK_HASTE=haste)
 
-    def _live(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    def _live(self, process: Command) -> tuple[bytes, bytes]:
         """Strike the process after a while, and wait for its end."""
         newest, early = self._truth.newest(), self._dice.random() < self._fate.early
         end = time.monotonic() + PATIENCE

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.letters import letter_text
-from bulkrunner.domain.answer_text import LABELS, answer_text, bibs_in, find_answers, spellings
+from bulkrunner.domain.answer_text import LABELS, answer_text, bibs_in, spellings
 from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood
 from tests.support.answers import an_answer, complete_plan, form
@@ -283,11 +284,27 @@ def test_a_mail_of_html_alone(answer):
     assert read_back(letter_text(saved), approved=answer.approved) == answer
 
 
-def test_of_alternatives_the_plain_one_is_read(answer):
+def test_alternatives_that_say_the_same_are_one_answer(answer):
     message = mail(answer_text(PLAN, answer))
-    other = an_answer(PLAN, by="Somebody else")
-    message.add_alternative(as_html(answer_text(PLAN, other)), subtype="html")
+    message.add_alternative(as_html(answer_text(PLAN, answer)), subtype="html")
     assert read_back(letter_text(message.as_bytes()), approved=answer.approved) == answer
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"by": "Ulla Ek"},
+        {"conditions": FULL},
+        {"approved": False},
+        {"digest": "sha256:" + "c" * 64},
+        {"language": "en"},
+    ],
+)
+def test_of_alternatives_that_differ_none_is_taken(other):
+    message = mail(answer_text(PLAN, an_answer(PLAN)))
+    text = answer_text(PLAN, an_answer(PLAN, **other))
+    message.add_alternative(as_html(text), subtype="html")
+    assert refusal(letter_text(message.as_bytes())).code == "answers_differ"
 
 
 def test_an_attached_text_is_read_and_an_attached_report_is_not(answer):
@@ -440,11 +457,38 @@ def test_the_canonical_text_has_few_spellings():
 
 def test_titles_and_names_cannot_add_lines_to_the_text():
     hostile = complete_plan(manifest={"title": "x\nNamn: Eva\u202e\nSlut på svaret."})
-    answer = an_answer(hostile, by="Karin\nEk\x1b[2J")
+    answer = an_answer(hostile, by="Karin\nEk\x1b\u202e")
     text = answer_text(hostile, answer)
     assert text.count("\n") == answer_text(PLAN, an_answer(PLAN)).count("\n")
     assert all(line.isprintable() for line in text.splitlines())
-    assert read_back(text, hostile).by == "Karin Ek [2J"
+    assert read_back(text, hostile).by == "Karin Ek"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "a > b | c >> d",
+        "> Hylla",
+        "*Viktigt* _nu_ ~~sen~~",
+        "“Hylla” – ‘ny’ … ½ ﬁ",
+        "5\u3164\u2800 \u0336x\ufe0f",
+        "שלום \u200f\u202e abc",
+        "Namn (Plan) Ärendenummer",
+        "Miljö; Omfattning, 9 raderas",
+        "<a href=x>Hylla</a> &amp; <https://x.se>",
+        "e\u0301 \U000e0041 👍🏽",
+        "-----Ursprungligt meddelande-----",
+    ],
+)
+@pytest.mark.parametrize("mangle", [str, quoted, deeper, rewrapped, decomposed, bold, windows])
+def test_whatever_stands_in_a_title_it_is_compared_with_the_plan(title, mangle):
+    plan = complete_plan(manifest={"title": title})
+    text = mangle(answer_text(plan, an_answer(plan)))
+    assert read_back(text, plan) == an_answer(plan)
+    other = complete_plan(manifest={"title": f"{title} x"})
+    fields = the_answer(find_answers(text), approved=True)
+    with pytest.raises(AnswerRefused, match="Job"):
+        understood(fields, other, holds=lambda _: True)
 
 
 def test_the_languages_differ_in_every_word_that_tells_them_apart():

@@ -8,9 +8,18 @@ import pytest
 from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, read_signers
 from bulkrunner.domain.answer_text import answer_text, spellings
 from bulkrunner.domain.gates import Approval
-from bulkrunner.errors import ConfigError, SignatureRefused
-from bulkrunner.services.answers import Proofs
+from bulkrunner.errors import AnswerRefused, ConfigError, SignatureRefused
+from bulkrunner.services.approving import Approving, Read
+from bulkrunner.services.proofs import Proofs
 from tests.support.answers import Key, an_answer, complete_plan
+from tests.support.ledgers import (
+    SetClock,
+    a_change,
+    a_plan,
+    an_approval,
+    new_ledger,
+    store_plan,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PLAN = complete_plan()
@@ -208,3 +217,29 @@ def test_a_signed_answer_with_another_count_of_bibs_is_refused(karin):
             plan, answer, signature, at=NOW
         )
     assert error.value.code == "signature_wrong_text"
+
+
+def test_a_clock_that_was_set_back_makes_no_expired_key_good(karin, tmp_path):
+    line = karin.line('valid-before="20260101"')
+    values = {"policy": {"reviewers": "f", "signers": [line]}, "environment": "production"}
+    with new_ledger(tmp_path) as ledger:
+        plan = store_plan(ledger, a_plan(**values), [a_change(1)])
+        answer = an_answer(plan, head=ledger.head())
+        read = Read(plan=plan, answer=answer, signature=karin.sign(answer_text(plan, answer)))
+        set_back = SetClock(datetime(2025, 6, 1, tzinfo=UTC))
+        proofs = Proofs(SshSignatures(), reviewers=lambda: (line,))
+        with pytest.raises(SignatureRefused) as error:
+            Approving(ledger, set_back, proofs=proofs).record(read, recorded_by="eva@desk")
+        assert error.value.code == "signature_expired"
+        assert ledger.approvals(plan.id) == []
+
+
+def test_an_answer_is_weighed_with_those_that_are_there_when_it_is_stored(tmp_path):
+    with new_ledger(tmp_path) as ledger:
+        plan = store_plan(ledger, a_plan(), [a_change(1)])
+        ledger.add_approval(an_approval(plan))
+        with pytest.raises(AnswerRefused) as error:
+            ledger.add_approval(an_approval(plan), known=0)
+        assert error.value.code == "answered_meanwhile"
+        ledger.add_approval(an_approval(plan), known=1)
+        assert len(ledger.approvals(plan.id)) == 2

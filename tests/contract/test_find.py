@@ -29,7 +29,12 @@ def test_the_view(api):
     for name in ("first", "last", "next"):
         assert view[name]["@id"].startswith("/find?")
     assert all(iri.endswith("#it") for iri in ids(view))
-    assert all("meta" not in item or "created" not in item["meta"] for item in view["items"])
+
+
+def test_items_keep_the_records_own_fields(api):
+    """§12: meta has created, modified, recordStatus and controlNumber."""
+    for item in own_holdings(api, _limit=5)["items"]:
+        assert {"created", "modified", "recordStatus", "controlNumber"} <= set(item["meta"])
 
 
 def test_pages_with_a_total_order_do_not_drift(api):
@@ -124,13 +129,36 @@ def test_prefixes(api, bib, holding):
     query = {"itemOf.@id": api.target.thing(bib), "_limit": 4000}
     own = api.target.thing(holding)
     api.wait_for(lambda: own in ids(find(api, **query)))
-    assert own in ids(find(api, **query, **{"exists-shelfMark": "true"}))
-    assert own not in ids(find(api, **query, **{"exists-shelfMark": "false"}))
+    assert own in ids(find(api, **query, **{"exists-physicalLocation": "true"}))
+    assert own not in ids(find(api, **query, **{"exists-physicalLocation": "false"}))
     assert own not in ids(find(api, **query, **{"not-heldBy.@id": api.target.library()}))
+
+
+NOT_HELD = {
+    "shelfMark": {"@type": "ShelfMark", "label": "xyzzy"},
+    "shelfLabel": "xyzzy",
+    "hasNote": [{"@type": "Note", "label": "xyzzy"}],
+    "inventoryLevel": 1,
+    "itemCondition": "xyzzy",
+    "copyNumber": "xyzzy",
+    "associatedMedia": [{"@type": "MediaObject", "uri": ["https://example.org/xyzzy"]}],
+}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_index_holds_only_the_search_card_of_a_holding(api, bib, inside):
+    """§12: what the card does not show finds too little, without a word (trap 13)."""
+    item = {"hasComponent": [{"@type": "Item", **NOT_HELD}]} if inside else NOT_HELD
+    own = api.target.thing(api.new_holding(bib, **item))
+    query = {"itemOf.@id": api.target.thing(bib)}
+    api.wait_for(lambda: own in ids(find(api, **query)))
+    for key in NOT_HELD:
+        path = f"hasComponent.{key}" if inside else key
+        assert own not in ids(find(api, **query, **{f"exists-{path}": "true"})), key
 
 
 def test_words_are_analysed(api, bib):
     """§12: a text field matches by word: test the condition again on the record (trap 13)."""
-    short_id = api.new_holding(bib, hasNote=[{"@type": "Note", "label": "Defekt Ryggband xyzzy"}])
-    query = {"itemOf.@id": api.target.thing(bib), "hasNote.label": "xyzzy"}
+    short_id = api.new_holding(bib, physicalLocation=["Defekt Ryggband xyzzy"])
+    query = {"itemOf.@id": api.target.thing(bib), "physicalLocation": "xyzzy"}
     api.wait_for(lambda: ids(find(api, **query)) == [api.target.thing(short_id)])

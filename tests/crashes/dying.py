@@ -7,7 +7,6 @@ SIGKILL: nothing is closed, rolled back or said.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -26,13 +25,12 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.sandbox.engine import Environment, Ticket
 from bulkrunner.sandbox.messages import Cut, Response
 from bulkrunner.services.applying import Executor
-from bulkrunner.services.planning import PlanRequest, planner
+from bulkrunner.services.planning import planner
+from bulkrunner.services.planning.planner import PlanRequest
 from tests.crashes.matrix import Doom, Point, When
 from tests.support.executing import Rig
+from tests.support.processes import PROCESSES
 from tests.support.sandbox import EnvironmentControl
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
 
 PATIENCE = 60.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkrunner.domain.plan import PlanState
-from bulkrunner.services.planning import PlanRequest
+from bulkrunner.services.planning.planner import PlanRequest
 from tests.crashes.dying import Place, make_plan, until_killed
 from tests.crashes.matrix import PLAN_CELLS, Cell
 from tests.support.executing import Rig

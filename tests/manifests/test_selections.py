@@ -293,10 +293,10 @@ class TestReports:
 
 class TestSearches:
     def test_a_search_is_left_to_the_environment(self, tmp_path: Path) -> None:
-        loaded = step(tmp_path, "find: {'@type': Item, shelfMark.label: [Hc, Hd]}")
+        loaded = step(tmp_path, "find: {'@type': Item, physicalLocation: [Hc, Hd]}")
         (found,) = loaded.operations()
         assert isinstance(found, StepSelection)
-        assert found.selects == {"find": {"@type": "Item", "shelfMark.label": ["Hc", "Hd"]}}
+        assert found.selects == {"find": {"@type": "Item", "physicalLocation": ["Hc", "Hd"]}}
         assert loaded.counts["selection"] == 1
 
     def test_what_is_searched_for_counts_in_the_digest(self, tmp_path: Path) -> None:
@@ -328,6 +328,68 @@ class TestSearches:
         (problem,) = problems_of(make_job(tmp_path, manifest))
         assert problem.code == code
         assert words in problem.message + problem.hint
+
+    OWN = "'@type': Item, heldBy.@id: 'https://libris.kb.se/library/Ylm'"
+
+    @pytest.mark.parametrize(
+        ("find", "words", "where"),
+        [
+            (
+                f"{OWN}, exists-shelfMark: 'true'",
+                "shelfMark.@id",
+                '{"shelfMark": {"exists": true}}',
+            ),
+            (f"{OWN}, exists-hasNote: false", "`hasNote`", '{"hasNote": {"exists": false}}'),
+            (f"{OWN}, shelfLabel: a", "`shelfLabel`", '{"shelfLabel": {"equals": "a"}}'),
+            (f"{OWN}, copyNumber: [1, 2]", "`copyNumber`", '{"copyNumber": {"in": [1, 2]}}'),
+            (
+                f"{OWN}, not-shelfMark.label: 'Hc*'",
+                "`not-shelfMark.label`",
+                '{"not": {"shelfMark.label": {"starts_with": "Hc"}}}',
+            ),
+            (f"{OWN}, min-inventoryLevel: 2", "`inventoryLevel`", "put the condition into"),
+            (f"{OWN}, or-shelfLabel: a", "`or-shelfLabel`", "put the condition into"),
+            (f"{OWN}, hasComponent.shelfMark.label: a", "`shelfMark`", "put the condition into"),
+            (f"{OWN}, q: a", "any text", "put the condition into"),
+            (
+                "'@type': Instance, '@reverse.itemOf.shelfLabel': a",
+                "`shelfLabel`",
+                '{"shelfLabel": {"equals": "a"}}',
+            ),
+            ("hasNote.label: a", "`hasNote`", 'say so: `"@type": Instance`'),
+        ],
+    )
+    def test_what_the_index_does_not_hold_of_holdings(
+        self, tmp_path: Path, find: str, words: str, where: str
+    ) -> None:
+        text = HEAD + f"steps: [{{find: {{{find}}}, delete: true}}]\n"
+        (problem,) = problems_of(make_job(tmp_path, text))
+        assert problem.code == "not_indexed"
+        assert words in problem.message
+        assert ("`library: Ylm`" if self.OWN in find else "`library: [Ylm, NO]`") in problem.hint
+        assert where in problem.hint
+        line = text.splitlines()[problem.source.line - 1]
+        at_last = find.removeprefix(f"{self.OWN}, ").removeprefix("'@type': Instance, ")
+        assert problem.source.column - 1 == line.index(at_last)
+
+    def test_every_such_condition_is_told(self, tmp_path: Path) -> None:
+        find = "{'@type': Item, shelfLabel: a, physicalLocation: b, exists-hasNote: true}"
+        text = HEAD + f"steps: [{{find: {find}, delete: true}}]\n"
+        found = problems_of(make_job(tmp_path, text))
+        assert [problem.code for problem in found] == ["not_indexed"] * 2
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            f"find: {{{OWN}, physicalLocation: a, min-meta.created: '2026'}}",
+            f"find: {{{OWN}, exists-shelfMark.@id: true}}",
+            "find: {'@type': Instance, hasNote.label: a}, holdings: [Ylm]",
+            "find: {hasNote.label: a}, holdings: [Ylm]",
+        ],
+    )
+    def test_what_the_index_holds(self, tmp_path: Path, step: str) -> None:
+        text = HEAD + f"steps: [{{{step}, delete: true}}]\n"
+        assert problems_of(make_job(tmp_path, text)) == []
 
     def test_one_selection_for_a_step(self, tmp_path: Path) -> None:
         text = HEAD + "steps: [{find: {a: b}, library: Ylm, delete: true}]\n"

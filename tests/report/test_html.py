@@ -15,11 +15,13 @@ import pytest
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.approval_terms import Conditions
-from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.approvals import WeighedAnswer, permit
+from bulkrunner.domain.gates import Approval, GateResult
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import KB_RULES
+from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support import reports
 from tests.support.pages import Page
 
@@ -293,11 +295,75 @@ def test_an_unsigned_answer_is_shown_as_such(tmp_path: Path) -> None:
 def test_a_signed_answer_shows_whose_key_and_its_conditions(tmp_path: Path) -> None:
     data = reports.report_data(tmp_path, approved=True)
     terms = Conditions(per_night=500, not_before=date(2026, 12, 1), excluded=("h1", "h2"))
-    answer = replace(data.approvals[0], signer="anna@kb.se", key="SHA256:abc", conditions=terms)
-    text = page_of(replace(data, approvals=(answer,)), tmp_path).section("answers").text
+    given = data.approvals[0].answer
+    answer = replace(given, signer="anna@kb.se", key="SHA256:abc", conditions=terms)
+    weighed = (WeighedAnswer(answer=answer),)
+    text = page_of(replace(data, approvals=weighed), tmp_path).section("answers").text
     assert "Signerat av anna@kb.se med nyckeln SHA256:abc." in text
     assert "inte signerat" not in text
     assert "högst 500 per natt; inte före 2026-12-01; 2 undantagna: h1, h2" in text
+
+
+def answers_shown(data: ReportData, tmp_path: Path, language: str, *given: Approval) -> list[str]:
+    """The articles of the section, of answers to a plan whose policy asks for nothing more."""
+    found = permit(replace(data.plan, policy={}), given, unsound=lambda one: UNSOUND[one.by])
+    page = page_of(replace(data, approvals=found.weighed), tmp_path, language)
+    return [node.text for node in page.within("answers", "article")]
+
+
+UNSOUND = {"Anna": "", "Bo": "", "Cai": NO_REVIEWERS}
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_marks_which_answer_counts_and_why_others_do_not(tmp_path: Path, language: str) -> None:
+    data = reports.report_data(tmp_path, approved=True)
+    base = replace(data.approvals[0].answer, reference="KB 1", statements=(), head="sha256:a")
+
+    def yes(by: str, given: int, event: int, **values: Any) -> Approval:
+        return replace(base, by=by, given=given, event=event, head=f"sha256:{given}", **values)
+
+    shown = answers_shown(
+        data,
+        tmp_path,
+        language,
+        yes("Bo", 1, 2),
+        yes("Anna", 2, 3, approved=False, reference="KB 2"),
+        yes("Anna", 1, 4),
+        yes("Anna", 4, 5, conditions=Conditions(per_night=5)),
+        yes("Anna", 5, 6, reference="KB 3"),
+        yes("Anna", 3, 7, reference="KB 4"),
+        yes("Anna", 5, 8, reference="KB 3"),
+        yes("Bo", 8, 9, plan_digest="sha256:other"),
+        yes("Cai", 8, 10),
+    )
+    wanted = {
+        "sv": [
+            "Svaret gäller inte längre: Anna har sagt nej efteråt (ärende KB 2).",
+            "Svaret gäller inte längre: Anna har sagt ja efteråt (ärende KB 1).",
+            "rapporten som besvarades är äldre än nejet från Anna (ärende KB 2).",
+            "ett senare svar från Anna (ärende KB 3) har trätt i stället.",
+            "Svaret är lösare än det tidigare (ärende KB 1), som också krävde: högst 5 per natt.",
+            "äldre än den som Anna besvarade strängare (ärende KB 1)",
+            "samma svar från Anna (ärende KB 3) var redan antecknat",
+            "Svaret gäller inte. Det antecknade svaret gäller en annan kontrollsumma.",
+            "Svaret gäller inte. Svaren skulle vara signerade när planen gjordes",
+        ],
+        "en": [
+            "does not count any more: Anna said no afterwards (case KB 2).",
+            "does not count any more: Anna said yes afterwards (case KB 1).",
+            "the report that was answered is older than the no of Anna (case KB 2).",
+            "a later one of Anna (case KB 3) stands in its place.",
+            "looser than the earlier one (case KB 1), which also asked for: at most 5 a night.",
+            "older than the one that Anna answered more strictly (case KB 1)",
+            "the same answer of Anna (case KB 3) was recorded already",
+            "does not count: the recorded answer is to another plan digest",
+            "does not count: policy asked for signed answers when the plan was made",
+        ],
+    }[language]
+    counts = {"sv": "Det här svaret gäller.", "en": "This answer counts."}[language]
+    assert [counts in article for article in shown] == [n == 4 for n in range(9)]
+    for article, words in zip(shown, wanted, strict=True):
+        assert words in article
 
 
 def test_shows_how_the_plan_stands_to_each_rule(plan_page: Page) -> None:

@@ -12,6 +12,7 @@ from bulkrunner.domain.job import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.services.reporting.watching import searched
 from tests.support import reports
 from tests.support.pages import Page
 
@@ -143,3 +144,41 @@ def test_a_new_bib_and_a_holding_on_it_are_named_by_its_title(tmp_path: Path) ->
     assert [page.row(number)["title"] for number in (1, 2, 3)] == ["Ny bok", "Ny bok", ""]
     samples = {item.change.number: item for g in data.grouped.patterns for item in g.samples}
     assert samples[2].change.bib == samples[1].change.bib
+
+
+def test_a_search_is_held_against_the_servers_list(tmp_path: Path) -> None:
+    note = {
+        "index_total": 6,
+        "compared": {
+            "Ylm": {
+                "index_total": 178,
+                "dump_listed": 1181,
+                "dump_started": "2026-11-30T05:01:38.531835Z",
+            },
+            "NO": {"index_total": 12, "dump_listed": 12, "dump_started": "2026-11-30T05:01:38Z"},
+            "S": {"index_total": 3, "unread": "no answer"},
+        },
+    }
+    chosen = ({"step": 1, "count": 6, "note": note},)
+    data = replace(reports.report_data(tmp_path), selections=chosen)
+    text = page_of(data, tmp_path).section("inputs").text
+    assert "Ylm har 178 bestånd enligt sökindexet och 1 181 enligt serverns lista från" in (
+        text.replace("\xa0", " ")
+    )
+    assert text.count("Antalen skiljer sig: indexet har kvar raderade poster") == 1
+    assert "NO har 12 bestånd enligt sökindexet och 12 enligt" in text
+    assert "S har 3 bestånd enligt sökindexet. Serverns egen lista gick inte att läsa" in text
+    english = page_of(data, tmp_path, "en").section("en-inputs").text
+    assert "The numbers differ: the index keeps deleted records and lacks live ones" in english
+
+
+def test_what_a_search_lacks_is_to_be_looked_at_twice() -> None:
+    def searched_with(**facts: object) -> list[tuple[str, int]]:
+        note = {"compared": {"Ylm": facts}}
+        return [(one.code, one.count) for one in searched([{"step": 1, "note": note}])]
+
+    assert searched_with(index_total=9, dump_listed=9, dump_started="x") == []
+    assert searched_with(index_total=9, dump_listed=12) == [("index_differs", 3)]
+    assert searched_with(index_total=9, dump_listed=0) == [("index_differs", 9)]
+    assert searched_with(index_total=9, unread="x") == [("index_unchecked", 1)]
+    assert list(searched([{"step": 1, "note": None}, {"step": 2, "note": {"libraries": {}}}])) == []

@@ -13,6 +13,14 @@ import pytest
 from bulkrunner.adapters.manifests.ids import entry
 from bulkrunner.adapters.reports.tables import SCRIPT_TEXTS
 from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.tables.cell_errors import (
+    LOST,
+    REFORMATTED,
+    contradicted,
+    error_of_cell,
+    merged,
+    uncertain,
+)
 from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
@@ -21,9 +29,9 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.answers import NO_REVIEWERS
 from bulkrunner.services.gating import untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
+from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -302,6 +310,32 @@ def test_why_a_text_names_no_record_is_told_in_swedish(
     worded = SV.reason(entry(1, text, iris, meanings).message)
     assert worded.lang == "sv", worded.text
     assert text in worded.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cell 2 {uncertain('0.3333333333333333', ['0,33', '0.33'])}",
+        f"cell 2 {uncertain('12; 5', ['12 or 5'])}",
+        f"cell 2 {uncertain('true', [])}",
+        f"cell 2 {contradicted('42', '0042', '42')}",
+        f"cell 2 {merged('A2:A4')}",
+        f"cell 2 {error_of_cell('#SAKNAS!')}",
+        f"cell 2 {error_of_cell('=A2')}",
+        f"cell 2 {error_of_cell('9,78E+12')}",
+        f"cell 2 {error_of_cell('####')}",
+        f"cell 2 {LOST}",
+        f"cell 2 {REFORMATTED}",
+        "cell 2 holds a control character",
+        "the line shows an error: #N/A",
+        "the row has more cells than the 3 columns",
+        "the cell of column `Id` is empty",
+    ],
+)
+def test_why_a_row_is_not_used_is_told_in_swedish(text: str) -> None:
+    worded = SV.reason(text)
+    assert worded.lang == "sv", worded.text
+    assert not re.search(r"\b(the|holds|shown|cell \d)\b", worded.text)
 
 
 def test_every_refusal_in_the_manual_is_explained() -> None:

@@ -23,7 +23,7 @@ def shelf() -> Lab:
     lab = Lab(max_items=60)
     lab.load(
         *(bib(f"n{i:03}") for i in range(50)),
-        *(holding(f"m{i:03}", "Ylm", f"n{i:03}", inventoryLevel=i) for i in range(50)),
+        *(holding(f"m{i:03}", "Ylm", f"n{i:03}", shelfControlNumber=i) for i in range(50)),
     )
     return lab
 
@@ -43,18 +43,23 @@ def shelf() -> Lab:
             ["h1", "h2"],
         ),
         ([("@reverse.itemOf.heldBy.@id", LIBRARY + "S")], ["b1"]),
-        ([("shelfMark.label", "hc")], ["h1"]),
-        ([("shelfMark.label", "H*")], ["h1"]),
-        ([("shelfMark.label", "Hc|Uf")], ["h1", "hS"]),
+        ([("physicalLocation", "mag")], ["h2"]),
+        ([("physicalLocation", "M*")], ["h2"]),
+        ([("physicalLocation", "MAG|REF")], ["h2"]),
         ([("hasTitle.mainTitle", "title b1")], ["b1"]),
         ([("hasTitle.mainTitle", '"of b1"')], ["b1"]),
         ([("hasTitle.mainTitle", '"b1 of"')], []),
         ([("itemOf.hasTitle.mainTitle", "b1")], ["h1", "hS"]),
         ([("q", "title b2")], ["b2"]),
-        ([("@type", "Item"), ("exists-shelfMark", "true")], ["h1", "hS"]),
+        ([("@type", "Item"), ("exists-physicalLocation", "true")], ["h2"]),
+        # Of a holding the index holds its search card, and no more.
+        ([("shelfMark.label", "hc")], []),
+        ([("@type", "Item"), ("exists-shelfMark", "true")], []),
+        ([("@reverse.itemOf.shelfMark.label", "hc")], []),
+        ([("q", "uf")], []),
         ([("@type", "Item"), ("exists-heldBy", "false")], ["headless"]),
         ([("@type", "Item"), ("not-heldBy.@id", LIBRARY + "Ylm")], ["hS", "headless"]),
-        ([("or-shelfMark.label", "Hc"), ("or-physicalLocation", "MAG")], ["h1", "h2"]),
+        ([("or-itemOf.@id", BASE + "b1#it"), ("or-physicalLocation", "MAG")], ["h1", "h2", "hS"]),
         ([("meta.@id", BASE + "h2")], ["h2"]),
         ([("physicalLocation", "ref")], []),
     ],
@@ -69,8 +74,85 @@ def test_matching(lab: Lab, query: list[tuple[str, str]], found: list[str]) -> N
 )
 def test_ranges(shelf: Lab, prefix: str, value: str, count: int) -> None:
     assert (
-        search(shelf, (f"{prefix}-inventoryLevel", value), ("_limit", "9"))["totalItems"] == count
+        search(shelf, (f"{prefix}-shelfControlNumber", value), ("_limit", "9"))["totalItems"]
+        == count
     )
+
+
+CARD = {
+    "physicalLocation": ["Q1"],
+    "shelfControlNumber": "Q2",
+    "availability": [{"@type": "ItemAvailability", "label": "Q3"}],
+    "immediateAcquisition": [{"@type": "ImmediateAcquisition", "label": "Q4"}],
+    "cataloguersNote": ["Q5"],
+    "subject": [{"@type": "Topic", "prefLabel": "Q6"}],
+    "classification": [{"@type": "Classification", "code": "Q7"}],
+    "summary": [{"@type": "Summary", "label": "Q8"}],
+}
+BESIDE = {
+    "shelfMark": {"@type": "ShelfMark", "label": "Q1"},
+    "shelfLabel": "Q2",
+    "hasNote": [{"@type": "Note", "label": "Q3"}],
+    "inventoryLevel": 4,
+    "itemCondition": "Q5",
+    "copyNumber": "Q6",
+    "associatedMedia": [{"@type": "MediaObject", "uri": ["Q7"]}],
+    "usageAndAccessPolicy": [{"@type": "UsageAndAccessPolicy", "label": "Q8"}],
+    "callNumberPrefix": ["Q9"],
+}
+
+
+@pytest.mark.parametrize(("content", "found"), [(CARD, ["new"]), (BESIDE, [])])
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_the_index_holds_of_a_holding(
+    lab: Lab, content: dict[str, Any], found: list[str], inside: bool
+) -> None:
+    held = {"hasComponent": [{"@type": "Item", **content}]} if inside else content
+    lab.load(holding("new", "Ylm", "lonely", **held))
+    for key in content:
+        path = f"hasComponent.{key}" if inside else key
+        there = (f"exists-{path}", "true")
+        assert ids(search(lab, there, ("itemOf.@id", BASE + "lonely#it"))) == found, key
+
+
+def test_a_shelf_mark_that_is_a_link_is_held(lab: Lab) -> None:
+    lab.load(holding("new", "Ylm", "lonely", shelfMark={"@id": BASE + "b2#it"}))
+    assert ids(search(lab, ("shelfMark.@id", BASE + "b2#it"))) == ["new"]
+    (item,) = search(lab, ("shelfMark.@id", BASE + "b2#it"))["items"]
+    assert item["shelfMark"] == {"@id": BASE + "b2#it"}
+
+
+def test_the_record_is_held_and_shown(lab: Lab) -> None:
+    lab.environment.editor.edit("h1")
+    lab.environment.refresh_index()
+    (item,) = search(lab, ("@id", BASE + "h1#it"))["items"]
+    assert "shelfMark" not in item
+    assert item["meta"] == {
+        "@id": BASE + "h1",
+        "@type": "Record",
+        "created": "2019-05-04T12:00:00.25+02:00",
+        "modified": "2026-03-02T10:00:00+01:00",
+        "recordStatus": "marc:CorrectedOrRevised",
+        "controlNumber": "h1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (("min-meta.created", "2019-05-04"), ["h1"]),
+        (("minEx-meta.created", "2019-05-04"), []),
+        (("max-meta.created", "2019-05-04"), ["h1"]),
+        (("maxEx-meta.created", "2019-05-04"), []),
+        (("max-meta.created", "2019"), ["h1"]),
+        (("max-meta.created", "2018"), []),
+        (("minEx-meta.created", "2019-04"), ["h1"]),
+        (("min-meta.created", "2019-05-04T10:00:00.250Z"), ["h1"]),
+        (("min-meta.created", "2019-05-04T12:00:00.251+02:00"), []),
+    ],
+)
+def test_dates_are_moments(lab: Lab, query: tuple[str, str], found: list[str]) -> None:
+    assert ids(search(lab, ("@id", BASE + "h1#it"), query)) == found
 
 
 def test_an_answer(shelf: Lab) -> None:
@@ -148,17 +230,17 @@ def test_relevance_is_no_stable_order(shelf: Lab) -> None:
 @pytest.mark.parametrize("change", ["create", "update", "delete"])
 def test_writes_show_when_the_lag_is_over(change: str) -> None:
     lab = Lab(index_lag_ms=500)
-    query = ("shelfMark.label", "Hce")
+    query = ("physicalLocation", "Q")
     match change:
         case "create":
-            lab.post(new_holding("Ylm", "lonely", shelfMark={"@type": "ShelfMark", "label": "Hce"}))
+            lab.post(new_holding("Ylm", "lonely", physicalLocation=["Q"]))
             counts = [0, 1]
         case "update":
-            lab.environment.editor.edit("h1", changes={"shelfMark.label": "Hce"})
+            lab.environment.editor.edit("h1", changes={"physicalLocation": ["Q"]})
             counts = [0, 1]
         case _:
-            lab.delete("h1")
-            query, counts = ("shelfMark.label", "Hc"), [1, 0]
+            lab.delete("h2")
+            query, counts = ("physicalLocation", "MAG"), [1, 0]
     lab.clock.advance(milliseconds=499)
     assert search(lab, query)["totalItems"] == counts[0]
     lab.clock.advance(milliseconds=1)
@@ -166,7 +248,7 @@ def test_writes_show_when_the_lag_is_over(change: str) -> None:
 
 
 def test_a_refresh_ends_the_lag(lab: Lab) -> None:
-    lab.environment.editor.edit("h1", changes={"shelfMark.label": "Hce"})
-    assert search(lab, ("shelfMark.label", "Hce"))["totalItems"] == 0
+    lab.environment.editor.edit("h1", changes={"physicalLocation": ["Q"]})
+    assert search(lab, ("physicalLocation", "Q"))["totalItems"] == 0
     lab.ask("POST", "/_sandbox/refresh")
-    assert search(lab, ("shelfMark.label", "Hce"))["totalItems"] == 1
+    assert search(lab, ("physicalLocation", "Q"))["totalItems"] == 1

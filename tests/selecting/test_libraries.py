@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,6 +165,44 @@ def test_a_feed_without_end_is_refused(place: Make, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Refused) as refused:
         select(at)
     assert refused.value.refusal.code == "dump_stale"
+
+
+def counted(at: Place, catalogue: Any = None) -> Any:
+    held = Libraries(catalogue or at.catalogue, at.iris, Waiting(at), Told(), lambda: None)
+    return held.counted("Ylm")
+
+
+def test_what_the_index_and_the_list_count(place: Make) -> None:
+    at = place()
+    own = at.here.records("hold", "Ylm")
+    facts = counted(at)
+    assert facts["index_total"] == facts["dump_listed"] == len(own)
+    assert facts["dump_started"]
+    at.here.edit(own[0], delete=True)
+    new_holding(at)
+    new_holding(at)
+    at.here.move_clock(days=6)
+    facts = counted(at)
+    assert (facts["index_total"], facts["dump_listed"]) == (len(own), len(own) + 1)
+
+
+def test_a_list_that_cannot_be_counted(place: Make) -> None:
+    at = place(emm_generating_ms=12_000)
+    assert counted(at)["dump_listed"] == len(at.here.records("hold", "Ylm"))
+
+    class Endless:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(at.catalogue, name)
+
+        def dump_page(self, sigel: str, *, offset: int) -> Any:
+            return replace(at.catalogue.dump_page(sigel, offset=offset), done=False)
+
+    facts = counted(at, Endless())
+    assert facts["index_total"] == len(at.here.records("hold", "Ylm"))
+    assert "still making" in facts["unread"]
+    assert "dump_listed" not in facts
+    at.here.fault("status", path="^/api/emm/", status=404)
+    assert counted(at)["unread"]
 
 
 def test_an_unknown_library_has_no_holdings(place: Make) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bulkrunner.cli.main import main
 from tests.support.ledgers import begin_ledger
+from tests.support.processes import Command
 from tests.support.sandbox import SandboxControl
 
 
@@ -127,8 +128,16 @@ class Workplace:
         assert ("error" in done.document) == (code != 0), done.document
         return done
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str | Path, module: str = "bulkrunner", **variables: str
+    ) -> Command:
         """Start a command in a process of its own."""
+        given = ["--config", str(self.config), "--json", *map(str, arguments)]
+        environ = {**os.environ, **self.environ(), **variables}
+        return Command(module, *given, environ=environ, folder=self.folder)
+
+    def start_anew(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start a command with an interpreter of its own, as its users do."""
         given = ["--config", str(self.config), "--json", *map(str, arguments)]
         return subprocess.Popen(
             [sys.executable, "-m", "bulkrunner", *given],

@@ -35,7 +35,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.services.applying import Executor, Parts
-from bulkrunner.services.planning import Planner, PlanRequest
+from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.verifying import Verified, Verifier
 from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import EnvironmentControl

@@ -13,7 +13,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Agreement, Declared, Delete, Job, SetChange, Source, Update
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import NullProgress, Progress
-from bulkrunner.services.planning import Planner, PlanRequest
+from bulkrunner.services.planning.planner import Planner, PlanRequest
 from tests.support.catalogue import BASE, MemoryCatalogue
 from tests.support.ledgers import SetClock, new_ledger
 

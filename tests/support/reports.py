@@ -282,6 +282,7 @@ def answered(ledger: LedgerStore, plan: Plan, *, approved: bool = True) -> Appro
         recorded_by="eva@desk",
         recorded_at=START + timedelta(hours=3),
         statements=("min_staging_coverage = 0.5",),
+        head=ledger.head(),
     )
     ledger.add_approval(approval)
     return approval

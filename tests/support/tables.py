@@ -9,14 +9,21 @@ from typing import Any
 
 import xlsxwriter
 
-ODS_HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><office:document-content'
-    ' xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
-    ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
-    ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
-    ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
-    "<office:body><office:spreadsheet>"
+ODS_NAMES = "".join(
+    f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{space}:1.0"'
+    for name, space in (
+        ("office", "office"),
+        ("table", "table"),
+        ("text", "text"),
+        ("style", "style"),
+        ("number", "datastyle"),
+    )
 )
+ODS_HEAD = (
+    f'<?xml version="1.0" encoding="UTF-8"?><office:document-content{ODS_NAMES}'
+    ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0">'
+)
+ODS_BODY = "<office:body><office:spreadsheet>"
 ODS_END = "</office:spreadsheet></office:body></office:document-content>"
 
 
@@ -55,12 +62,13 @@ def repacked(data: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes
     return out.getvalue()
 
 
-def ods(tables: str) -> bytes:
-    """A spreadsheet in ODS with this content between its head and end."""
+def ods(tables: str, *, styles: str = "") -> bytes:
+    """A spreadsheet in ODS with these styles and tables."""
+    automatic = f"<office:automatic-styles>{styles}</office:automatic-styles>"
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        packed.writestr("content.xml", ODS_HEAD + tables + ODS_END)
+        packed.writestr("content.xml", ODS_HEAD + automatic + ODS_BODY + tables + ODS_END)
         packed.writestr(
             "META-INF/manifest.xml",
             '<?xml version="1.0"?><manifest:manifest'
@@ -69,15 +77,38 @@ def ods(tables: str) -> bytes:
     return out.getvalue()
 
 
-def ods_sheet(rows: Iterable[Sequence[str]], *, name: str = "Blad1", tail: str = "") -> str:
+def ods_sheet(
+    rows: Iterable[Sequence[str]],
+    *,
+    name: str = "Blad1",
+    head: str = "",
+    tail: str = "",
+    attributes: str = "",
+) -> str:
     """One table of text cells, for ``ods``."""
-    cells = "".join(
-        "<table:table-row>"
-        + "".join(
-            f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
-            for cell in row
-        )
-        + "</table:table-row>"
-        for row in rows
+    cells = "".join(ods_row(*map(ods_cell, row)) for row in rows)
+    return f'<table:table table:name="{name}"{attributes}>{head}{cells}{tail}</table:table>'
+
+
+def ods_row(*cells: str, attributes: str = "") -> str:
+    """One row of cells."""
+    return f"<table:table-row{attributes}>{''.join(cells)}</table:table-row>"
+
+
+def ods_cell(text: str) -> str:
+    """One cell that holds a text."""
+    return (
+        f'<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>'
     )
-    return f'<table:table table:name="{name}">{cells}{tail}</table:table>'
+
+
+def ods_style(
+    kind: str, inner: str, *, name: str = "N1", cell: str = "ce1", truncate: str = "true"
+) -> str:
+    """A number style, and the style of a cell that has it."""
+    return (
+        f'<number:{kind}-style style:name="{name}" number:truncate-on-overflow="{truncate}">'
+        f"{inner}</number:{kind}-style>"
+        f'<style:style style:name="{cell}" style:family="table-cell"'
+        f' style:data-style-name="{name}"/>'
+    )

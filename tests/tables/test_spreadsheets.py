@@ -6,13 +6,12 @@ import io
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.tables import Form, Table, open_table, packed
+from bulkrunner.adapters.tables import Form, Table, grid, open_table
 from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.tables import ods, ods_sheet, repacked, xlsx, xlsx_of
 
@@ -23,36 +22,6 @@ def opened(data: bytes, **form: object) -> Table:
 
 def cells(table: Table) -> list[dict[str, str]]:
     return [dict(row.cells) for row in table.rows() if not row.code]
-
-
-def test_cells_are_texts_as_they_show() -> None:
-    def write(book: Any) -> None:
-        page = book.add_worksheet("Blad1")
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        page.write_row(0, 0, ["Bibid", "Pris", "Dag", "Stund", "Lånas", "Text"])
-        page.write_row(1, 0, [9789170000591, 12.5])
-        page.write_datetime(1, 2, date(2026, 11, 2), day)
-        page.write_datetime(
-            1,
-            3,
-            datetime(2026, 11, 2, 9, 30, tzinfo=UTC).replace(tzinfo=None),
-            book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
-        )
-        page.write_boolean(1, 4, True)
-        page.write_string(1, 5, " 0123 ")
-
-    table = opened(xlsx_of(write))
-    assert (table.facts.kind, table.facts.sheet) == ("xlsx", "Blad1")
-    assert cells(table) == [
-        {
-            "Bibid": "9789170000591",
-            "Pris": "12.5",
-            "Dag": date(2026, 11, 2).isoformat(),
-            "Stund": "2026-11-02T09:30:00",
-            "Lånas": "true",
-            "Text": "0123",
-        }
-    ]
 
 
 def test_a_formula_counts_as_its_value_and_is_never_run() -> None:
@@ -151,6 +120,12 @@ def without_workbook(name: str, content: bytes) -> bytes | None:
     return None if name == "xl/workbook.xml" else content
 
 
+def unknown_encoding(name: str, content: bytes) -> bytes:
+    if name.endswith("styles.xml"):
+        return content.replace(b"UTF-8", b"x-no-such")
+    return content
+
+
 def hidden_part(name: str, content: bytes) -> bytes:
     return content.replace(b"sheet1.xml", b"sheet1.bin") if name.endswith(".rels") else content
 
@@ -163,6 +138,7 @@ def hidden_part(name: str, content: bytes) -> bytes:
         (broken_part, "bad_spreadsheet"),
         (without_workbook, "not_a_table"),
         (hidden_part, "bad_spreadsheet"),
+        (unknown_encoding, "bad_spreadsheet"),
     ],
 )
 def test_hostile_and_broken_spreadsheets_are_refused(change: Any, code: str) -> None:
@@ -209,22 +185,23 @@ def test_rows_repeated_a_billion_times_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "ods"])
-def test_many_large_sheets_are_too_much_together(kind: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(packed, "MAX_CELLS", 1000)
+def test_a_large_sheet_is_refused_and_one_beside_it_read(kind: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(grid, "MAX_CELLS", 1000)
     rows = [[f"{row}-{column}" for column in range(10)] for row in range(60)]
+    large = [[f"{row}-{column}" for column in range(10)] for row in range(160)]
 
     def write(book: Any) -> None:
-        for name in ("Ett", "Två"):
+        for name, cells in (("Ett", rows), ("Två", large)):
             page = book.add_worksheet(name)
-            for number, row in enumerate(rows):
+            for number, row in enumerate(cells):
                 page.write_row(number, 0, row)
 
-    one, both = ods_sheet(rows, name="Ett"), ods_sheet(rows, name="Två")
-    data = xlsx_of(write) if kind == "xlsx" else ods(one + both)
+    both = ods_sheet(rows, name="Ett") + ods_sheet(large, name="Två")
+    data = xlsx_of(write) if kind == "xlsx" else ods(both)
     with pytest.raises(BadFile) as fault:
-        opened(data, sheet="Ett")
+        opened(data, sheet="Två")
     assert fault.value.code == "too_large"
-    assert opened(xlsx(rows, sheet="Ett")).facts.sheet == "Ett"
+    assert opened(data, sheet="Ett").facts.sheet == "Ett"
 
 
 def test_a_cut_file_is_refused() -> None:

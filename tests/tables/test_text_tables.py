@@ -67,9 +67,54 @@ def test_each_encoding_is_found_out_and_stated(encoding: str, mark: bytes, found
     ]
 
 
-def test_a_byte_that_windows_has_not_means_latin_1() -> None:
-    assert detect(io.BytesIO(b"\xe5\x81\n")) == "iso-8859-1"
-    assert detect(io.BytesIO(b"\x81" + b"a" * (3 << 20) + b"\xe5")) == "iso-8859-1"
+@pytest.mark.parametrize("encoding", ["macintosh", "ibm850"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Småland",
+        "SMÅLAND",
+        "Löpnr",
+        "hylla på översta våningen",
+        "Ängelholm",
+        "Åmål",
+        "idé i Örebro",
+    ],
+)
+def test_an_encoding_that_the_words_speak_against_is_doubted(text: str, encoding: str) -> None:
+    page = {"macintosh": "mac_roman", "ibm850": "cp850"}[encoding]
+    data = f"Id;Ort\r1;{text}\r".encode(page)
+    with pytest.raises(BadFile) as fault:
+        opened(data)
+    assert (fault.value.code, fault.value.line) == ("doubtful_encoding", 2)
+    told = [word for word in text.split() if f"as {encoding} `{word}`" in fault.value.message]
+    assert len(told) == 1
+    assert f"encoding: {encoding}" in fault.value.hint
+    assert cells(opened(data, encoding=encoding)) == [{"Id": "1", "Ort": text}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Åsa – hyllan “Å”…",
+        "Škoda, Dušan i Malmö på två våningar, också över gården",
+        "don’t",
+        "kostar 5 €",
+        "…och så vidare",
+        "œuvre på svenska är många ord på hög nivå",
+    ],
+)
+def test_windows_1252_is_not_doubted_where_its_words_look_right(text: str) -> None:
+    data = f"Id;Ort\n1;{text}\n".encode("cp1252")
+    assert opened(data).facts.encoding == "windows-1252"
+
+
+def test_a_byte_that_windows_has_not_is_no_letter_of_latin_1() -> None:
+    with pytest.raises(BadFile) as fault:
+        detect(io.BytesIO(b"b\n\xe5\x9d;\n"))
+    assert (fault.value.code, fault.value.line) == ("doubtful_encoding", 2)
+    assert "iso-8859-1" in fault.value.hint
+    found = rows(opened(b"Id;Ort\n1;\xe5\x9d\n", encoding="iso-8859-1"))
+    assert found[0].code == "control_character"
 
 
 def test_a_letter_beyond_the_first_megabyte_decides_too() -> None:
@@ -168,6 +213,13 @@ def test_control_characters_spoil_their_row() -> None:
         (b"Id;Id\n1;2\n", "duplicate_column"),
         (b"\xd0\xcf\x11\xe0rest", "not_text"),
         (b"%PDF-1.7", "not_text"),
+        (b"<html><table><tr><td>Id</td></tr></table></html>", "not_text"),
+        ("\ufeff\n<!DOCTYPE HTML>".encode(), "not_text"),
+        ("<html>".encode("utf-16"), "not_text"),
+        (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>', "not_text"),
+        (b"MIME-Version: 1.0\nContent-Type: multipart/related", "not_text"),
+        (b"{\\rtf1 Id}", "not_text"),
+        ("Id;Ort\n1;2\n".encode("utf-32"), "not_text"),
         (b"a;b\n\0\0\0\0bcdefghijklmnopqrstuvxyz123", "not_text"),
         (b";".join(str(n).encode() for n in range(2000)) + b"\n", "too_large"),
         (b"x" * 300 + b";b\n1;2\n", "bad_header"),
@@ -244,3 +296,111 @@ def test_an_error_or_a_formula_as_text_refuses_its_row(error: str, name: str) ->
 @pytest.mark.parametrize("text", ["#1", "C#", "# 12!", "=", "a=b", "#nytt!", "N/A", "Nr #5?", "##"])
 def test_a_text_that_only_looks_like_an_error_counts(text: str) -> None:
     assert cells(opened(f"Id;Nytt\n12;{text}\n")) == [{"Id": "12", "Nytt": text}]
+
+
+@pytest.mark.parametrize("mark", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_line_that_names_the_separator_is_heeded(mark: str, encoding: str) -> None:
+    table = opened(f"{mark}\r\nId;Löpnr, år\r\n12;1,2\r\n".encode(encoding))
+    assert table.facts.separator == ";"
+    assert [(row.line, dict(row.cells)) for row in rows(table)] == [
+        (3, {"Id": "12", "Löpnr, år": "1,2"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "header"),
+    [
+        ("Gallring våren 2026;\n;\n", 3),
+        ("Gallring våren 2026\n", 2),
+        ("\n\nGallring; våren\n", 4),
+        ("sep=;\nGallring;\n", 3),
+    ],
+)
+def test_a_title_is_left_above_the_header(head: str, header: int) -> None:
+    text = f"{head}Id;Löpnr\n12;1\n13;2\n"
+    table = opened(text, header=header)
+    assert table.facts.columns == ("Id", "Löpnr")
+    found = rows(table)
+    assert [row.line for row in found if not row.code] == [header + 1, header + 2]
+    assert [row.code for row in found if row.code] == ["above_header"]
+
+
+@pytest.mark.parametrize("title", ["Gallring våren 2026;", "Gallring;;", '"Gallring; våren";'])
+def test_a_title_row_is_a_fault_that_proposes_the_header(title: str) -> None:
+    with pytest.raises(BadFile) as fault:
+        opened(f"{title}\n;\nId;Löpnr\n12;1\n13;2\n")
+    assert (fault.value.code, fault.value.line) == ("title_row", 1)
+    assert "`header: 3`" in fault.value.hint
+    assert "`header: 1`" in fault.value.hint
+
+
+def test_a_single_column_is_no_title() -> None:
+    assert opened("Id\n12\n13;x\n14\n15\n").facts.columns == ("Id",)
+
+
+@pytest.mark.parametrize("header", [2, 9])
+def test_a_header_that_is_not_there_is_a_fault(header: int) -> None:
+    with pytest.raises(BadFile) as fault:
+        opened("Id;Löpnr\n;\n12;1\n", header=header)
+    assert (fault.value.code, fault.value.line) == ("no_header", header)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Id;Hyllkod ny\n12;Hc;\n13;Hd;\n",
+        "Id;Hyllkod ny;\n12;Hc;\n13;Hd;\n",
+        "Id;Hyllkod ny;;\n12;Hc\n13;Hd\n",
+        "Id;Hyllkod ny\n12;Hc;;;\n13;Hd;;;\n",
+    ],
+)
+def test_separators_at_the_end_of_a_row_make_no_column(text: str) -> None:
+    assert cells(opened(text)) == [
+        {"Id": "12", "Hyllkod ny": "Hc"},
+        {"Id": "13", "Hyllkod ny": "Hd"},
+    ]
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_each_end_of_a_line(end: str) -> None:
+    table = opened(end.join(["Id;Not", "1;a", '2;"b', 'c"', "", "3;d", ""]))
+    assert [(row.line, row.code, row.cells.get("Not")) for row in rows(table)] == [
+        (2, "", "a"),
+        (3, "", "b\nc"),
+        (5, "blank", None),
+        (6, "", "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["Lo\u0308pnr", "L\u00f6p\u200bnr", " L\u00f6pnr\u00a0", "\u2060Löpnr"]
+)
+def test_a_name_is_what_is_seen_of_it(name: str) -> None:
+    assert opened(f"Id;{name}\n1;2\n").facts.columns == ("Id", "Löpnr")
+
+
+def test_names_that_look_the_same_are_the_same() -> None:
+    with pytest.raises(BadFile) as fault:
+        opened("Löpnr;Lo\u0308pnr\n1;2\n")
+    assert fault.value.code == "duplicate_column"
+
+
+@pytest.mark.parametrize("text", ["9,78917E+12", "1.23e+19", "-1,5E+3"])
+def test_a_number_that_a_spreadsheet_rounded_refuses_its_row(text: str) -> None:
+    found = rows(opened(f"Id;Nytt\n12;{text}\n"))
+    assert (found[0].code, found[0].column) == ("cell_error", 2)
+    assert text in found[0].message
+
+
+@pytest.mark.parametrize("text", ["1E5", "1e+5", "12E+", "2,5E", "E+12"])
+def test_a_text_that_only_looks_rounded_counts(text: str) -> None:
+    assert cells(opened(f"Id;Nytt\n12;{text}\n")) == [{"Id": "12", "Nytt": text}]
+
+
+def test_zero_bytes_spoil_a_text_or_their_row() -> None:
+    with pytest.raises(BadFile) as fault:
+        opened(b"Id;Not\n1;a\n2;\0b" + b"x" * 200)
+    assert (fault.value.code, fault.value.line) == ("not_text", 3)
+    far = b"Id;Not\n" + b"1;abc\n" * 20_000 + b"2;a\0b\n"
+    assert [row.line for row in rows(opened(far)) if row.code == "control_character"] == [20_002]

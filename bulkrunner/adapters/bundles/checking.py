@@ -22,20 +22,20 @@ from bulkrunner.adapters.ledger.rows import (
     PLAN,
     RESULT,
     RUN,
+    approval_of,
     pick,
 )
 from bulkrunner.adapters.ledger.schema import plans, runs
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.signatures import SshSignatures
+from bulkrunner.domain.approvals import weigh
 from bulkrunner.domain.canonical import as_head, canonical_bytes, digest_of_bytes
+from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Plan, PlanState, plan_digest
 from bulkrunner.errors import ChainBroken, SignatureRefused
 
 _UNANSWERED = dict.fromkeys(ANSWER) | {"words": "", "error_id": ""}
 """What an attempt has of an answer that no event tells of."""
-
-_NO = ""
-"""Stands for the last no among the answers that count; nobody is called so."""
 
 _BATCH_KINDS = ("changes_added", "changes_replaced")
 
@@ -46,8 +46,8 @@ class Checked:
 
     Attributes:
         faults: what does not fit, the first one first; empty where all does.
-        answers: of reviewers, each with whose signature was verified, and whether it counts still:
-            the newest yes of each person since the last no.
+        answers: of reviewers, each with whose signature was verified, and whether it counts still
+            among them (``domain.approvals.weigh``).
         against: event that the head given is of, and how many follow; None where none was given.
     """
 
@@ -91,7 +91,7 @@ class _Check:
         self._signers = signers
         self._chains = Chains(members.head)
         self._answers: list[dict[str, Any]] = []
-        self._counting: dict[str, dict[str, Any]] = {}
+        self._weighable: list[Approval] = []
         self._outcomes: dict[str, int] = {}
         self._plan: dict[str, Any] = {}
 
@@ -115,7 +115,7 @@ class _Check:
             run=head["run"],
             head=str(head["head"]),
             faults=tuple(faults),
-            answers=tuple(self._answers),
+            answers=tuple(self._weighed()),
             counts=self._plan.get("counts") or {},
             outcomes=self._outcomes,
             against=None if self._against is None else self._chains.place_of(self._against),
@@ -190,25 +190,26 @@ class _Check:
 
     def _answered(self, row: Mapping[str, Any], key: str) -> None:
         """List an answer; it may put an end to what earlier ones said."""
-        answer = {
-            "answer": "yes" if row["approved"] else "no",
-            "by": row["given_by"],
-            "reference": row["reference"],
-            "signed_by": row["signer"] if key else None,
-            "key": key or None,
-            "conditions": row["conditions"] or {},
-            "counts": True,
-        }
-        self._answers.append(answer)
-        person = str(row["signer"] or row["given_by"]).casefold()
-        ended = [person] if row["approved"] else list(self._counting)
-        for one in ended:
-            if (earlier := self._counting.pop(one, None)) is not None:
-                earlier["counts"] = False
-        # A no counts until there is a yes again.
-        if (no := self._counting.pop(_NO, None)) is not None:
-            no["counts"] = False
-        self._counting[person if row["approved"] else _NO] = answer
+        place = self._chains.place_of(row["head"]) if row["head"] else None
+        read = {**row, "recorded_at": datetime.fromisoformat(row["recorded_at"])}
+        given = -1 if place is None else place[0]
+        self._weighable.append(approval_of(SimpleNamespace(**read), given=given))
+        self._answers.append(
+            {
+                "answer": "yes" if row["approved"] else "no",
+                "by": row["given_by"],
+                "reference": row["reference"],
+                "signed_by": row["signer"] if key else None,
+                "key": key or None,
+                "conditions": row["conditions"] or {},
+                "counts": True,
+            }
+        )
+
+    def _weighed(self) -> Iterator[dict[str, Any]]:
+        """Yield the answers with whether they count still."""
+        for answer, weighed in zip(self._answers, weigh(self._weighable), strict=True):
+            yield {**answer, "counts": weighed.counts}
 
     def _signed(self, row: Mapping[str, Any]) -> tuple[str, str]:
         """Return what is wrong with a signature, and the key that it was made with."""

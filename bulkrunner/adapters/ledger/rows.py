@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
@@ -386,8 +387,8 @@ def approval_row(approval: Approval) -> dict[str, Any]:
     }
 
 
-def approval_of(row: Row[Any]) -> Approval:
-    """Read a row of approvals."""
+def approval_of(row: Row[Any] | SimpleNamespace, *, given: int) -> Approval:
+    """Read a row of approvals; ``given``: event that its head is of."""
     return Approval(
         plan=row.plan,
         plan_digest=row.plan_digest,
@@ -404,4 +405,6 @@ def approval_of(row: Row[Any]) -> Approval:
         signature=row.signature or "",
         signer=row.signer or "",
         key=row.signing_key or "",
+        given=given,
+        event=row.event,
     )

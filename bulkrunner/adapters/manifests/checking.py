@@ -24,6 +24,7 @@ from bulkrunner.adapters.manifests.rules import head_faults, operation_faults
 from bulkrunner.adapters.manifests.schema import Validator
 from bulkrunner.adapters.manifests.selecting import SELECTIONS, ids_of, selection_of
 from bulkrunner.adapters.manifests.selecting_rules import selection_faults
+from bulkrunner.adapters.manifests.selections import Input
 from bulkrunner.adapters.manifests.steps import called_of, head_of, step_of
 from bulkrunner.adapters.manifests.transfer_rules import transfer_faults
 from bulkrunner.adapters.manifests.tree import Tree
@@ -42,9 +43,14 @@ _SOME_OPERATION = {"delete": "x"}
 
 def checked_parts(
     tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems
-) -> list[tuple[Part, Source]]:
-    """Note every fault of the manifest; return the parts that have none, each with its place."""
-    return _Checking(tree, folder, iris, problems).parts()
+) -> tuple[list[tuple[Part, Source]], Sequence[Input]]:
+    """Note every fault of the manifest.
+
+    Returns:
+        The parts that have none, each with its place; and how tables of values were read.
+    """
+    checking = _Checking(tree, folder, iris, problems)
+    return checking.parts(), checking.lists.read
 
 
 class _Checking:
@@ -55,7 +61,8 @@ class _Checking:
         self._iris = iris
         self._problems = problems
         self._operation = Validator("operation")
-        self._outside = Outside(engine=Re2Engine(), lists=FolderLists(folder=folder))
+        self.lists = FolderLists(folder=folder)
+        self._outside = Outside(engine=Re2Engine(), lists=self.lists)
         self._bad: set[Path] = set()
 
     def parts(self) -> list[tuple[Part, Source]]:

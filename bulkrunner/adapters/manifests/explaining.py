@@ -137,7 +137,8 @@ def _selection(step: Mapping[str, Any]) -> tuple[str, str]:
     if "rows" in step:
         rows = step["rows"]
         column = f"by its column {name_said(str(rows['key']))}"
-        return "row", f"of {name_said(rows['file'])}, {column}{_numbers(rows)}{_cleaned(rows)}"
+        form = f"{_form(rows)}{_numbers(rows)}{_cleaned(rows)}"
+        return "row", f"of {name_said(rows['file'])}, {column}{form}"
     if "report" in step:
         return "record", _report(step["report"])
     if "library" in step:
@@ -159,6 +160,16 @@ def _ids(ids: Any) -> str:
     if isinstance(ids, str):
         return f"in {name_said(ids)}"
     return f"of the {len(ids):,} in the manifest"
+
+
+def _form(rows: Mapping[str, Any]) -> str:
+    """Return what is said of where a table begins, and of its rows that are not shown."""
+    header, hidden = rows.get("header", True), rows.get("hidden")
+    said = [] if isinstance(header, bool) else [f"row {header} names its columns"]
+    if hidden:
+        done = "left out" if hidden == "skip" else "used like the others"
+        said.append(f"rows hidden in the sheet are {done}")
+    return f" ({joined(said)})" if said else ""
 
 
 def _cleaned(rows: Mapping[str, Any]) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.adapters.manifests.problems import harmless
+from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encodings import TextLine, detect, text_lines
-from bulkrunner.adapters.tables.errors import error_of
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import UsageError
@@ -29,7 +30,7 @@ _NO_RECORD = re.compile(r'\{"record":\s*null\s*,')
 """How a line of a report begins that tells of an input line without a record."""
 
 BLANK, COMMENT, OTHER_OUTCOME = "blank", "comment", "other_outcome"
-LEFT_OUT = frozenset({BLANK, COMMENT, OTHER_OUTCOME})
+LEFT_OUT = frozenset({BLANK, COMMENT, OTHER_OUTCOME, HIDDEN, ABOVE})
 """Codes of lines that are no ids and need not be."""
 
 
@@ -69,7 +70,7 @@ def read_ids(
     Raises:
         BadFile: the file is no text, or not in this encoding.
     """
-    for line in text_lines(file, encoding or detect(file), MAX_LINE):
+    for line in text_lines(file, detect(file, encoding), MAX_LINE):
         yield _read(line, iris, meanings)
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.problems import harmless, meant, shown
+from bulkrunner.adapters.manifests.selections import Input, input_of
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.encodings import detect, text_lines
+from bulkrunner.adapters.tables.encodings import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.tables.separated import SEPARATORS
+from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.forms import FormError
 
 MAX_VALUES = 1_000_000
@@ -22,6 +25,9 @@ class FolderLists:
     """Reads input files of a job folder, each once."""
 
     folder: JobFolder
+    read: list[Input] = field(default_factory=list)
+    """How each table was read."""
+
     _values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -60,19 +66,43 @@ class FolderLists:
 
     def _read_table(self, declared: Mapping[str, Any]) -> dict[str, str]:
         name = declared["file"]
-        form = Form(
-            encoding=declared.get("encoding"),
-            separator=declared.get("separator"),
-            header=declared.get("header", True),
-            sheet=declared.get("sheet"),
-        )
+        form = _form(declared)
         try:
             with self.folder.open(name) as file:
-                return _pairs(open_table(file, form), declared)
+                table = open_table(file, form)
+                self.read.append(input_of(name, table.facts))
+                return _pairs(table, declared, self.read[-1])
         except BadFile as bad:
             raise _as_form_error(bad, name) from None
         except FileRefused as refused:
             raise FormError(refused.message, hint=refused.hint, code=refused.code) from None
+
+
+def _form(declared: Mapping[str, Any]) -> Form:
+    """Return how a table is to be read.
+
+    Raises:
+        FormError: a key has a value that it does not take.
+    """
+    header = declared.get("header", True)
+    if not isinstance(header, int) or header < 0 or (header == 0 and header is not False):
+        raise _unknown("header", header, "true, false or the number of a row")
+    for key, known in (("encoding", KNOWN), ("separator", SEPARATORS), ("hidden", ("use", "skip"))):
+        if key in declared and declared[key] not in known:
+            raise _unknown(key, declared[key], f"one of {', '.join(map(repr, known))}")
+    if not isinstance(declared.get("sheet", ""), str):
+        raise _unknown("sheet", declared["sheet"], "the name of a sheet")
+    return Form(
+        encoding=declared.get("encoding"),
+        separator=declared.get("separator"),
+        header=header,
+        sheet=declared.get("sheet"),
+        hidden=declared.get("hidden"),
+    )
+
+
+def _unknown(key: str, value: Any, known: str) -> FormError:
+    return FormError(f"{key}: {shown(value)} is not known", path=(key,), hint=f"write {known}")
 
 
 def _lines_of(file: Any, name: str) -> Iterator[str]:
@@ -88,13 +118,15 @@ def _lines_of(file: Any, name: str) -> Iterator[str]:
         yield line.text.strip()
 
 
-def _pairs(table: Table, declared: Mapping[str, Any]) -> dict[str, str]:
+def _pairs(table: Table, declared: Mapping[str, Any], read: Input) -> dict[str, str]:
     name = declared["file"]
     old, new = (_column(table, declared, key, number) for key, number in (("from", 0), ("to", 1)))
     pairs: dict[str, str] = {}
     lines: dict[str, int] = {}
     for row in table.rows():
-        if row.code == "blank":
+        read.lines += 1
+        if row.code in ("blank", HIDDEN, ABOVE):
+            read.left_out[row.code] += 1
             continue
         one, other = _pair(row, old, new, name)
         if one in pairs and pairs[one] != other:
@@ -117,7 +149,11 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         if wanted in columns:
             return wanted
         near = meant(wanted, table.facts.columns)
+        named = [str(declared[name]) for name in ("from", "to") if name in declared]
+        header = table.header_with(named) if table.facts.columns else 0
         hint = f"did you mean `{near}`?" if near else f"its columns are: {', '.join(columns[:20])}"
+        if header:
+            hint = f"row {header} holds that name: write `header: {header}`"
         raise FormError(
             f"{shown(declared['file'])} has no column {shown(wanted)}",
             path=(key,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from bulkrunner.adapters.manifests.operations import kind_of
 from bulkrunner.adapters.manifests.parts import Entry, EnvironmentStep, Part, Step
 from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.seen import Seen
+from bulkrunner.adapters.manifests.selections import Input, hidden_noted
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Problem, Source, Unreadable
@@ -54,7 +55,8 @@ class LoadedJob:
         path: the job folder. functions: of its steps.
         explained: what each step will do, in a sentence. notes: what may be a mistake.
         unreadable: the first lines and rows that name no record, each with its place.
-        inputs: how each list and table was read: encoding, separators, sheet, columns, lines.
+        inputs: how each list and table was read: encoding, separators, sheet, columns, lines, what
+            is hidden in it; of tables of old and new values those in which something is.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class LoadedJob:
         explained: list[str],
         notes: list[Problem],
         unreadable: list[Problem],
+        tables: Sequence[Input],
     ) -> None:
         self.job = job
         self.head = head
@@ -86,6 +89,7 @@ class LoadedJob:
         self.notes = notes
         self.unreadable = unreadable
         self.inputs = [found for one in reads for found in _inputs(one)]
+        self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.hides]
         self._prefix = found.prefix
         self._reads = reads
 
@@ -143,7 +147,7 @@ def load_job(
     found = find(path)
     problems = Problems(found.prefix)
     tree = read_tree(found, problems)
-    parts = checked_parts(tree, found.folder, IriMap(bases=bases, target=""), problems)
+    parts, tables = checked_parts(tree, found.folder, IriMap(bases=bases, target=""), problems)
     with Seen() as seen:
         reading = _Reading(problems, seen)
         reads = [reading.read(number, part, at) for number, (part, at) in enumerate(parts)]
@@ -165,7 +169,8 @@ def load_job(
         counts=reading.counts,
         missing=missing(known, values),
         explained=explained(tree.data),
-        notes=[problems.placed(note) for note in noticed(tree)],
+        notes=[problems.placed(note) for note in (*noticed(tree), *_hidden(reads, tables))],
+        tables=tables,
         unreadable=[problems.placed(one) for one in reading.unreadable],
     )
 
@@ -195,6 +200,7 @@ class _Reading:
         state = hashlib.sha256()
         total = readable = dropped = 0
         before = self._problems.total
+        first = len(self.unreadable)
         for entry in part.entries(self._problems.note):
             if not entry.meaning:
                 continue
@@ -208,6 +214,10 @@ class _Reading:
             state.update(entry.meaning + b"\n")
         if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
             self._problems.add(at, *fault)
+            # A table of which no row can be used is told by its first cell that cannot.
+            for one in self.unreadable[first : first + 1]:
+                if one.source.column:
+                    self._problems.note(one)
         self.counts["duplicates"] += dropped
         return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
 
@@ -233,6 +243,15 @@ class _Reading:
                 "say everything about a record in one operation",
             )
         return True
+
+
+def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Problem]:
+    """Yield what of the job's spreadsheets is not seen by whoever opens them."""
+    for read in reads:
+        if isinstance(read.part, Step) and read.part.selection.input is not None:
+            yield from hidden_noted(read.part.selection.input)
+    for table in tables:
+        yield from hidden_noted(table)
 
 
 def _inputs(read: _Read) -> Iterator[dict[str, Any]]:

@@ -90,6 +90,7 @@ def _rows(declared: Mapping[str, Any], path: Path, tree: Tree, folder: JobFolder
             columns=tuple(declared.get("columns", ())),
             quotes=declared.get("quotes", True),
             sheet=declared.get("sheet"),
+            hidden=declared.get("hidden"),
         ),
         clean={
             name: tuple(parse_call(text) for text in texts)

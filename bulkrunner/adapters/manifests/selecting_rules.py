@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
-from bulkrunner.adapters.manifests.problems import meant, shown
+from bulkrunner.adapters.manifests.problems import harmless, meant, shown
 from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.domain.references import Origin
 from bulkrunner.domain.text_functions import parse_call
 from bulkrunner.domain.values import parse_value, references_of
@@ -24,6 +26,7 @@ def selection_faults(step: Mapping[str, Any], data: Mapping[str, Any]) -> Iterat
     yield from _library_faults(step, data.get("sigels"))
     if "find" in step:
         yield from _find_faults(step["find"], data.get("parameters"))
+        yield from _index_faults(step["find"], data.get("sigels"), of_bibs="holdings" in step)
 
 
 def _clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
@@ -87,3 +90,51 @@ def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
                 message=f"find: there is no parameter {shown(name)}",
                 hint=f"did you mean `@param.{near}`?" if near else "declare it in `parameters`",
             )
+
+
+def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Iterator[Told]:
+    """Yield each condition that the index cannot answer: it selects wrongly, without a word."""
+    named = libraries_named(find) or tuple(one for one in sigels or () if isinstance(one, str))
+    library = named[0] if len(named) == 1 else f"[{', '.join(named)}]"
+    bibs = "" if of_bibs or "@type" in find else '; if bibs are meant, say so: `"@type": Instance`'
+    for name, lacking in unindexed(find, of_bibs=of_bibs).items():
+        yield Told(
+            path=("find",),
+            key=name,
+            code="not_indexed",
+            message=f"find: {shown(name)}: {_LACKING.get(lacking, _ABSENT).format(shown(lacking))}",
+            hint=f"select the holdings by `library: {harmless(library)[:200]}` and test each "
+            f"record: {_where(parse_name(name), find[name])}{bibs}",
+        )
+
+
+_ABSENT = "holdings cannot be searched by {}: the search index does not hold it"
+_LACKING = {
+    "shelfMark": _ABSENT + ", but for the link of a shelf mark that is a sequence (shelfMark.@id)",
+    "q": "holdings cannot be searched by any text: the search index holds little of them",
+}
+_IN_WHERE = "put the condition into `where`"
+
+
+def _where(name: Name, value: Any) -> str:
+    """Return the condition of a record that says the same as one of a query, as far as it can."""
+    values = value if isinstance(value, list) else [value]
+    field = name.field.rpartition("@reverse.itemOf.")[2]
+    simple = field != "q" and "hasComponent" not in field and not name.either
+    if not simple or any(isinstance(one, dict) for one in values):
+        return _IN_WHERE
+    match name.relation:
+        case "exists":
+            test: Any = {"exists": str(values[-1]).lower() != "false"}
+        case "" | "not" if len(values) > 1:
+            test = {"in": values}
+        case "" | "not" if isinstance(values[0], str) and values[0].endswith("*"):
+            test = {"starts_with": values[0].removesuffix("*")}
+        case "" | "not":
+            test = {"equals": values[0]}
+        case _:
+            return _IN_WHERE
+    condition = {field: test}
+    if name.relation == "not":
+        condition = {"not": condition}
+    return f"`where: {harmless(json.dumps(condition, ensure_ascii=False))[:200]}`"

@@ -43,6 +43,9 @@ class Input:
 
     Attributes:
         kind: ``ids``, ``text`` (a table), ``xlsx``, ``ods``, ``report``.
+        header_row: where the manifest names it.
+        hidden: what becomes of hidden rows: ``use`` or ``skip``. hidden_rows: how many hold
+            something. hidden_columns, hidden_sheets: their names.
         lines: lines or rows in all, the header of a table left out.
         left_out: lines that are nothing, by code.
     """
@@ -54,6 +57,11 @@ class Input:
     header_separator: str = ""
     sheet: str = ""
     columns: tuple[str, ...] = ()
+    header_row: int = 0
+    hidden: str = ""
+    hidden_rows: int = 0
+    hidden_columns: tuple[str, ...] = ()
+    hidden_sheets: tuple[str, ...] = ()
     lines: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -62,6 +70,11 @@ class Input:
         self.lines += 1
         if found.code:
             self.left_out[found.code] += 1
+
+    @property
+    def hides(self) -> bool:
+        """Whether something of the file is not shown by whoever opens it."""
+        return bool(self.hidden_rows or self.hidden_columns or self.hidden_sheets)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain data, empty ones left out."""
@@ -104,7 +117,7 @@ class IdFile:
         """Yield every line with its place."""
         try:
             with self.folder.open(self.name) as file:
-                encoding = self.encoding or detect(file)
+                encoding = detect(file, self.encoding)
                 self.input = Input(file=self.name, kind="ids", encoding=encoding)
                 for found in read_ids(file, iris, self.meanings, encoding=encoding):
                     self.input.count(found)
@@ -173,8 +186,8 @@ class TableRows:
         try:
             with self.folder.open(self.name) as file:
                 table = open_table(file, self.form)
-                self.input = _input(self.name, table.facts)
-                missing = list(self._missing(table.facts))
+                self.input = input_of(self.name, table.facts)
+                missing = list(self._missing(table))
                 for problem in missing:
                     report(problem)
                 if missing:
@@ -220,18 +233,24 @@ class TableRows:
             )
         return entry(row.line, key, iris, self.meanings)
 
-    def _missing(self, facts: Facts) -> Iterator[Problem]:
+    def _missing(self, table: Table) -> Iterator[Problem]:
         """Yield a fault for each column that the manifest names and the table has not."""
-        if not facts.columns:
+        columns = table.facts.columns
+        if not columns:
             return  # columns without names; a row without that cell has an empty key
-        named = {**self.cleaned_at, self.key: self.key_at}
-        for name, place in {**self.wanted, **named}.items():
-            if name not in facts.columns:
-                near = meant(name, facts.columns)
-                columns = ", ".join(facts.columns[:20])
-                hint = f"did you mean `{near}`?" if near else f"its columns are: {columns[:300]}"
-                if not near and self.form.header:
-                    hint += "; if the first row is no header, write `header: false`"
+        named = {**self.wanted, **self.cleaned_at, self.key: self.key_at}
+        missing = [name for name in named if name not in columns]
+        header = table.header_with(missing) if missing and self.form.header else 0
+        for name, place in named.items():
+            if name in missing:
+                near = meant(name, columns)
+                hint = f"its columns are: {', '.join(columns[:20])[:300]}"
+                if header:
+                    hint = f"row {header} holds that name: write `header: {header}`"
+                elif near:
+                    hint = f"did you mean `{near}`?"
+                elif self.form.header:
+                    hint += "; if the first row is no header, write `header: false`, or its number"
                 yield Problem(
                     source=place,
                     code="missing_column",
@@ -319,7 +338,8 @@ def _no_report(value: Any, source: Source) -> Problem:
     )
 
 
-def _input(name: str, facts: Facts) -> Input:
+def input_of(name: str, facts: Facts) -> Input:
+    """Return how a table was read."""
     return Input(
         file=name,
         kind=facts.kind,
@@ -328,7 +348,35 @@ def _input(name: str, facts: Facts) -> Input:
         header_separator=facts.header_separator,
         sheet=facts.sheet,
         columns=facts.columns,
+        header_row=facts.header_row,
+        hidden=facts.hidden,
+        hidden_rows=facts.hidden_rows,
+        hidden_columns=facts.hidden_columns,
+        hidden_sheets=facts.hidden_sheets,
     )
+
+
+def hidden_noted(read: Input) -> Iterator[Problem]:
+    """Yield what of a spreadsheet is not seen by whoever opens it."""
+    place = Source(file=read.file)
+    if read.hidden_rows:
+        done = "left out" if read.hidden == "skip" else "used like the others"
+        rows = (
+            "1 hidden row is" if read.hidden_rows == 1 else f"{read.hidden_rows:,} hidden rows are"
+        )
+        yield Problem(source=place, code="hidden_rows", message=f"{rows} {done}")
+    if read.hidden_columns:
+        names = ", ".join(shown(name) for name in read.hidden_columns[:10])
+        yield Problem(
+            source=place, code="hidden_columns", message=f"columns hidden in the sheet: {names}"
+        )
+    if read.sheet in read.hidden_sheets:
+        message = f"the sheet that is read, {shown(read.sheet)}, is hidden"
+        yield Problem(source=place, code="hidden_sheets", message=message)
+    if others := [name for name in read.hidden_sheets if name != read.sheet]:
+        names = ", ".join(map(shown, others[:10]))
+        message = f"hidden sheets hold something and are not read: {names}"
+        yield Problem(source=place, code="hidden_sheets", message=message)
 
 
 def _problem(bad: BadFile, name: str) -> Problem:

@@ -9,7 +9,8 @@ from typing import Any
 from bulkrunner import __version__
 from bulkrunner.adapters.reports.json_patterns import pattern_as_dict
 from bulkrunner.adapters.reports.wording import Language
-from bulkrunner.domain.gates import Approval, Evidence
+from bulkrunner.domain.approvals import WeighedAnswer
+from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.report import REPORT_VERSION, Grouped, ReportData
 from bulkrunner.domain.report_facts import Estimate, Moment, Noted, Timeline
 
@@ -99,7 +100,8 @@ def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
     }
 
 
-def _approval(answer: Approval) -> dict[str, Any]:
+def _approval(one: WeighedAnswer) -> dict[str, Any]:
+    answer, other = one.answer, one.other
     return {
         "answer": "yes" if answer.approved else "no",
         "by": answer.by,
@@ -113,6 +115,10 @@ def _approval(answer: Approval) -> dict[str, Any]:
         "signing_key": answer.key or None,
         "conditions": answer.conditions.as_dict(),
         "head": answer.head or None,
+        "counts": one.counts,
+        "against": one.against,
+        "against_by": None if other is None else {"by": other.by, "reference": other.reference},
+        "dropped": one.dropped.as_dict(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,16 +14,40 @@ from bulkrunner.adapters.tables.faults import BadFile
 
 UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"
 WINDOWS, LATIN1 = "windows-1252", "iso-8859-1"
-KNOWN = (UTF8, UTF16_LE, UTF16_BE, WINDOWS, LATIN1)
+MACINTOSH, DOS = "macintosh", "ibm850"
+KNOWN = (UTF8, UTF16_LE, UTF16_BE, WINDOWS, LATIN1, MACINTOSH, DOS)
 
 _CHUNK = 1 << 16
+_LONGEST = 1_000_000
+"""Characters of a line that are looked at."""
+
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MAGIC = {
     b"PK\x03\x04": "a spreadsheet or another packed file",
     b"\xd0\xcf\x11\xe0": "an old Excel file, or one with a password",
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a packed file",
+    b"\xff\xfe\0\0": "a text in UTF-32",
+    b"\0\0\xfe\xff": "a text in UTF-32",
 }
+_MARKUP = {
+    ("<!doctype html", "<html", "<head", "<body", "<meta", "<table", "<div", "<style"): (
+        "a web page (HTML), whatever its name says"
+    ),
+    ("mime-version:",): "a web archive (MHTML), whatever its name says",
+    ("<?xml", "<workbook", "<office:"): "XML, perhaps a spreadsheet in an older form",
+    ("{\\rtf",): "a text document (RTF)",
+}
+
+_LETTERS = {**dict.fromkeys("åäöÅÄÖ", 2), **dict.fromkeys("éÉüÜ", 1)}
+"""Those that Swedish texts have beside ASCII; the frequent ones weigh more."""
+
+_WITHIN = re.compile(
+    rb"(?<=[A-Za-z])[\x80-\x9f](?=[A-Za-z])|(?<![A-Za-z\x80-\xff])[\x80-\x9f](?=[a-z]{2})"
+)
+"""Within a word or at its beginning Windows-1252 has hardly any of these."""
+
+_WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f][^\W\d_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +59,49 @@ class TextLine:
     whole: bool
 
 
-def detect(file: BinaryIO) -> str:
+def detect(file: BinaryIO, given: str | None = None) -> str:
     """Return the encoding of a text; the file is read to its end and stands at its beginning again.
 
-    A byte order mark decides; else UTF-8 where every byte fits it; else Windows-1252, or
-    ISO-8859-1 where a byte is not in Windows-1252.
+    A byte order mark decides; else UTF-8 where every byte fits it; else Windows-1252, unless its
+    words show that it is another.
+
+    Args:
+        file: to be read.
+        given: the encoding that it is said to have; then only its beginning is looked at.
 
     Raises:
-        BadFile: it is no text.
+        BadFile: it is no text, or what it is in cannot be told.
     """
     file.seek(0)
     start = file.read(_CHUNK)
     for magic, name in _MAGIC.items():
         if start.startswith(magic):
-            raise BadFile(
-                "not_text",
-                f"the file is {name}, not text",
-                "save a list as text; a table may be .xlsx or .ods and is named under `rows`",
-            )
-    found = _of_start(start)
+            raise _no_text(name)
+    found = given or _of_start(start)
+    _refuse_markup(start[:2000].decode(_python_name(found or WINDOWS), "replace"))
     if found is None:
         found = _of_bytes(start, file)
     file.seek(0)
     return found
+
+
+def _no_text(name: str) -> BadFile:
+    return BadFile(
+        "not_text",
+        f"the file is {name}, not text",
+        "save a list as text; a table may be .xlsx or .ods and is named under `rows`",
+    )
+
+
+def _refuse_markup(start: str) -> None:
+    head = start.lstrip("\ufeff \t\r\n").lower()
+    for beginnings, name in _MARKUP.items():
+        if head.startswith(beginnings):
+            raise BadFile(
+                "not_text",
+                f"the file is {name}, not a table or list",
+                "open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
+            )
 
 
 def _of_start(start: bytes) -> str | None:
@@ -82,37 +127,83 @@ def _of_start(start: bytes) -> str | None:
 
 def _of_bytes(start: bytes, file: BinaryIO) -> str:
     decoder = codecs.getincrementaldecoder(UTF8)()
-    windows = True
-    fits = True
     chunk = start
-    while chunk or fits:
-        if fits:
-            fits = _fits(decoder, chunk)
-        if not fits and _NOT_IN_WINDOWS.search(chunk):
-            windows = False
+    while True:
+        try:
+            decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError:
+            return _of_one_byte_each(file)
         if not chunk:
-            break
+            return UTF8
         chunk = file.read(_CHUNK)
-    if fits:
-        return UTF8
-    return _windows_or_latin(file) if windows else LATIN1
 
 
-def _fits(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
-    try:
-        decoder.decode(chunk, final=not chunk)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _of_one_byte_each(file: BinaryIO) -> str:
+    """Return Windows-1252, if the words of the file do not speak against it."""
+    letters: Counter[int] = Counter()
+    strange: Counter[tuple[int, bool]] = Counter()
+    unknown = False
+    for _, line in _lines_of_bytes(file):
+        letters.update(line.translate(None, _ASCII))
+        strange.update(
+            (found[0][0], line[: found.start()][-1:].islower()) for found in _WITHIN.finditer(line)
+        )
+        unknown = unknown or _NOT_IN_WINDOWS.search(line) is not None
+    as_windows = sum(weight * letters[ord(letter)] for letter, weight in _LETTERS.items())
+    scores = {
+        page: sum(_weight(*sign, page) * times for sign, times in strange.items())
+        for page in (MACINTOSH, DOS)
+    }
+    best = max(scores, key=lambda page: scores[page])
+    if not unknown and scores[best] <= as_windows:
+        return WINDOWS
+    raise _doubtful(file, best if scores[best] else "", _NOT_IN_WINDOWS if unknown else _WITHIN)
 
 
-def _windows_or_latin(file: BinaryIO) -> str:
-    """Look at the whole file: bytes before the first that is not UTF-8 were not looked at."""
+_ASCII = bytes(range(0x80))
+
+
+def _weight(byte: int, after_small: bool, page: str) -> int:  # noqa: FBT001
+    """Return how much a byte speaks for an encoding; no capital follows a small letter."""
+    letter = bytes([byte]).decode(_python_name(page))
+    return 0 if after_small and letter.isupper() else _LETTERS.get(letter, 0)
+
+
+def _lines_of_bytes(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield lines and their numbers, from the beginning."""
     file.seek(0)
-    while chunk := file.read(_CHUNK):
-        if _NOT_IN_WINDOWS.search(chunk):
-            return LATIN1
-    return WINDOWS
+    for line in text_lines(file, LATIN1, _LONGEST):
+        yield line.number, line.text.encode("latin-1")
+
+
+def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
+    """Return the fault of a file whose encoding is found by elimination, and looks wrong."""
+    number, line = next(one for one in _lines_of_bytes(file) if sign.search(one[1]))
+    at = next(found.start() for found in sign.finditer(line))
+    message = (
+        f"the file is not UTF-8, and as Windows-1252 line {number} holds {_word(line, at, WINDOWS)}"
+    )
+    if better:
+        message += f", as {better} {_word(line, at, better)}"
+    others = " or ".join(f"`{one}`" for one in (WINDOWS, LATIN1, MACINTOSH, DOS) if one != better)
+    hint = f"if that is right, write `encoding: {better}`; else {others}" if better else others
+    return BadFile(
+        "doubtful_encoding",
+        message,
+        f"{hint}; or save the file as UTF-8"
+        if better
+        else f"write `encoding:` with {hint}; or save the file as UTF-8",
+        line=number,
+    )
+
+
+def _word(line: bytes, at: int, encoding: str) -> str:
+    """Return the word around a byte, as an encoding reads it."""
+    text = line[max(0, at - 40) : at + 40].decode(_python_name(encoding), "replace")
+    place = min(at, 40)
+    found = next((one for one in _WORD.finditer(text) if one.start() <= place < one.end()), None)
+    word = found[0] if found else text[place : place + 1]
+    return f"`{''.join(letter if letter.isprintable() else '?' for letter in word)}`"
 
 
 def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
@@ -178,4 +269,5 @@ class _Pieces:
 
 
 def _python_name(encoding: str) -> str:
-    return {WINDOWS: "cp1252", LATIN1: "latin-1"}.get(encoding, encoding)
+    pages = {WINDOWS: "cp1252", LATIN1: "latin-1", MACINTOSH: "mac_roman", DOS: "cp850"}
+    return pages.get(encoding, encoding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from itertools import islice
 
 from bulkrunner.adapters.tables.encodings import TextLine
 from bulkrunner.adapters.tables.faults import BadFile
+
+_DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)
 
 SEPARATORS = ("\t", ";", "|", ",")
 BLANK = " "
@@ -28,6 +31,12 @@ class Layout:
 
     separator: str
     header: str
+
+
+def declared_separator(text: str) -> str | None:
+    """Return what a first line ``sep=;`` says, as Excel writes and reads it."""
+    found = _DECLARED.fullmatch(text.strip(" \ufeff"))
+    return found[1] if found else None
 
 
 def layout_of(lines: Iterable[TextLine], *, separator: str | None, header: bool) -> Layout:
@@ -62,10 +71,13 @@ class _Weight:
 
 
 def _weigh(separator: str, first: str, rest: Sequence[str]) -> _Weight:
-    widths = Counter(len(row) for row in _cells(rest, separator))
+    rows = list(_cells(rest, separator))
+    widths = Counter(map(len, rows))
     width, times = widths.most_common(1)[0] if widths else (1, 1)
     share = times / max(1, sum(widths.values()))
-    header, misfit = _header(first, width, separator) if first else ("", 0)
+    # A separator at the end of every row makes no column.
+    filled = max((_filled(row) for row in rows), default=1)
+    header, misfit = _header(first, width, filled, separator) if first else ("", 0)
     if width == 1:
         misfit = 5
     elif share < _STEADY:
@@ -74,9 +86,15 @@ def _weigh(separator: str, first: str, rest: Sequence[str]) -> _Weight:
     return _Weight(misfit, 1 - share, -width, place, separator, header)
 
 
-def _header(first: str, width: int, separator: str) -> tuple[str, int]:
+def _filled(cells: Sequence[str]) -> int:
+    """Return the number of cells up to the last that holds something."""
+    return max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
+
+
+def _header(first: str, width: int, filled: int, separator: str) -> tuple[str, int]:
     """Return the header's separator, and 0 where it is the rows', 1 where another fits, else 2."""
-    if len(_names(first, separator)) == width:
+    names = _names(first, separator)
+    if len(names) == width or (width > 1 and _filled(names) == filled):
         return separator, 0
     for other in (*SEPARATORS, BLANK):
         if width > 1 and other != separator and len(_names(first, other)) == width:
@@ -97,7 +115,7 @@ def _cells(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 def header_cells(text: str, layout: Layout) -> list[str]:
     """Return the names in a table's first line."""
-    return _names(text, layout.header)
+    return _names(text, layout.header or layout.separator)
 
 
 def rows_of(

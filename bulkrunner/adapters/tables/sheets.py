@@ -1,21 +1,24 @@
-"""Tables in spreadsheets (XLSX, ODS); a formula counts as the value stored with it."""
+"""Tables in spreadsheets (XLSX, ODS): which sheet is meant, and its rows as they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from typing import BinaryIO, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import BinaryIO
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
-
+from bulkrunner.adapters.tables import ods, xlsx
+from bulkrunner.adapters.tables.cell_errors import REFORMATTED, merged
 from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.adapters.tables.packed import look
-
-Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
+from bulkrunner.adapters.tables.grid import Book, Range, SheetRow
+from bulkrunner.adapters.tables.packed import Package
 
 
 class Sheet:
-    """One sheet of a spreadsheet."""
+    """One sheet of a spreadsheet.
+
+    Attributes:
+        hidden_sheets: those that hold something and are not shown, this one perhaps among them.
+    """
 
     def __init__(self, file: BinaryIO, name: str | None) -> None:
         """Open the named sheet, or the only one that holds anything.
@@ -23,74 +26,93 @@ class Sheet:
         Raises:
             BadFile: the spreadsheet is damaged, too large, or has not that sheet.
         """
-        looked = look(file)
-        self.kind = looked.kind
-        try:
-            self._book = CalamineWorkbook.from_filelike(file)
-            self._sheet = self._named(name) if name is not None else self._only()
-        except (CalamineError, OSError, ValueError) as error:
+        book = _book(Package(file))
+        self._book = book
+        self.kind = book.kind
+        filled = [sheet for sheet in book.sheets if book.is_filled(sheet.name)]
+        self.hidden_sheets = tuple(sheet.name for sheet in filled if sheet.hidden)
+        if name is None:
+            name = self._only([sheet.name for sheet in filled])
+        elif name not in [sheet.name for sheet in book.sheets]:
             raise BadFile(
-                "bad_spreadsheet",
-                f"the spreadsheet cannot be read: {str(error)[:120]}",
-                "save it anew, or as CSV",
-            ) from None
-        self.name = self._sheet.name
-        self._errors = looked.errors_in(self.name)
-
-    def rows(self) -> Iterator[tuple[int, list[str], int]]:
-        """Yield each row's number, its cells, and the number of its first cell with an error or 0.
-
-        Numbers count from 1, and cells begin with the sheet's first column.
-        """
-        margin = [""] * (self._sheet.start[1] if self._sheet.start else 0)
-        erroneous: dict[int, int] = {}
-        for row, column in self._errors:
-            erroneous[row] = min(column, erroneous.get(row, column))
-        for number, cells in enumerate(self._sheet.iter_rows()):
-            texts = [*margin, *map(text_of, cells)]
-            yield number + 1, texts, erroneous.get(number, -1) + 1
-
-    def _named(self, name: str) -> CalamineSheet:
-        if name not in self._book.sheet_names:
-            names = ", ".join(self._book.sheet_names[:10])
-            raise BadFile(
-                "missing_sheet", f"there is no sheet `{name}`", f"the sheets are: {names[:300]}"
+                "missing_sheet",
+                f"there is no sheet `{name}`",
+                f"the sheets are: {_listed([sheet.name for sheet in book.sheets])}",
             )
-        return self._book.get_sheet_by_name(name)
+        self.name = name
+        self.survey = book.survey(name)
+        self.survey.demand_bounds()
 
-    def _only(self) -> CalamineSheet:
-        names = [
-            sheet.name
-            for sheet in self._book.sheets_metadata
-            if sheet.typ is SheetTypeEnum.WorkSheet
-        ]
-        sheets = [self._book.get_sheet_by_name(name) for name in names]
-        filled = [sheet for sheet in sheets if sheet.end is not None]
-        if len(filled) == 1:
-            return filled[0]
+    def rows(self) -> Iterator[SheetRow]:
+        """Yield the rows up to the last one that holds anything."""
+        joined, otherwise = _Over(self.survey.merged), _Over(self.survey.reformatted)
+        for row in self._book.rows(self.name):
+            yield _told(row, joined.over(row.number), otherwise.over(row.number))
+
+    def _only(self, filled: Sequence[str]) -> str:
+        shown = [name for name in filled if name not in self.hidden_sheets]
+        if len(shown) == 1:
+            return shown[0]
         if not filled:
             raise BadFile("empty", "no sheet holds anything")
-        listed = ", ".join(sheet.name for sheet in filled[:10])
+        if not shown:
+            raise BadFile(
+                "hidden_sheet",
+                f"what the spreadsheet holds is in hidden sheets: {_listed(filled)}",
+                "if one of them is meant, name it: `sheet: NAME`",
+            )
         raise BadFile(
             "several_sheets",
-            f"{len(filled)} sheets hold something",
-            f"say which one: sheet: one of {listed[:300]}",
+            f"{len(shown)} sheets hold something",
+            f"say which one: sheet: one of {_listed(shown)}",
         )
 
 
-def text_of(cell: Cell) -> str:
-    """Return what a cell shows: 123.0 as ``123``, dates as in ISO 8601, true and false in words."""
-    match cell:
-        case str():
-            return cell
-        case bool():
-            return "true" if cell else "false"
-        case float():
-            return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
-        case datetime():
-            midnight = cell.time() == time()
-            return cell.date().isoformat() if midnight else cell.isoformat()
-        case date() | time():
-            return cell.isoformat()
-        case _:
-            return str(cell)
+class _Over:
+    """Finds the ranges that each row lies in, row after row."""
+
+    def __init__(self, ranges: Sequence[Range]) -> None:
+        self._ahead = sorted(ranges, reverse=True)
+        self._here: list[Range] = []
+
+    def over(self, row: int) -> Sequence[Range]:
+        """Return the ranges of a row that follows all those before it."""
+        while self._ahead and self._ahead[-1].top <= row:
+            self._here.append(self._ahead.pop())
+        if self._here:
+            self._here = [one for one in self._here if one.bottom >= row]
+        return self._here
+
+
+def _told(row: SheetRow, joined: Sequence[Range], otherwise: Sequence[Range]) -> SheetRow:
+    """Return a row with the fault of its first cell that is not one by itself."""
+    faults = [row.fault] if row.fault[0] else []
+    is_empty = not any(row.texts)
+    faults += [
+        (one.left, merged(one.place))
+        for one in joined
+        if not (is_empty and one.top == one.bottom == row.number)
+    ]
+    faults += [
+        (column, REFORMATTED)
+        for one in otherwise
+        for column in range(one.left, min(one.right, len(row.texts)) + 1)
+        if row.texts[column - 1]
+    ]
+    if not faults or min(faults) == row.fault:
+        return row
+    return replace(row, fault=min(faults))
+
+
+def _book(package: Package) -> Book:
+    if xlsx.WORKBOOK in package.names:
+        return xlsx.Workbook(package)
+    if ods.CONTENT in package.names:
+        return ods.Workbook(package)
+    raise BadFile(
+        "not_a_table", "the packed file is neither XLSX nor ODS", "save the table as .xlsx or .csv"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10])[:300]

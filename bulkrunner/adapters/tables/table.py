@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encodings
-from bulkrunner.adapters.tables.errors import error_of_cell
+from bulkrunner.adapters.tables.cell_errors import error_of_cell
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.tables.grid import SheetRow, Survey
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,
+    declared_separator,
     header_cells,
     layout_of,
     rows_of,
@@ -23,8 +27,14 @@ MAX_COLUMNS = 1_000
 MAX_CELL = 100_000
 """Characters of one cell."""
 
+HIDDEN, ABOVE = "hidden", "above_header"
+"""Codes of rows that are left out because the manifest says so."""
+
+_AHEAD = 20
+"""Rows that are looked at to see where the header is."""
+
 _PACKED = b"PK\x03\x04"
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,22 +42,37 @@ class Form:
     """What the manifest says of a table; None or empty: it is found out.
 
     Attributes:
-        header: whether the first row that is not blank names the columns.
+        header: whether the first row that is not blank names the columns; or the number of the
+            row that does.
         columns: names where there is no header; else the columns are called 1, 2, 3 …
         quotes: whether quotation marks enclose cells of a text file.
+        hidden: ``use`` or ``skip``: what becomes of rows that a spreadsheet does not show.
     """
 
     encoding: str | None = None
     separator: str | None = None
-    header: bool = True
+    header: bool | int = True
     columns: tuple[str, ...] = ()
     quotes: bool = True
     sheet: str | None = None
+    hidden: str | None = None
+
+    @property
+    def header_row(self) -> int:
+        """The number of the header's row, 0 where it is not given."""
+        return 0 if isinstance(self.header, bool) else self.header
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """How a table was read, for people to see and for the plan to keep."""
+    """How a table was read, for people to see and for the plan to keep.
+
+    Attributes:
+        header_row: where the manifest names it.
+        hidden: what becomes of hidden rows, where there are any.
+        hidden_rows: how many hold something. hidden_columns: their names.
+        hidden_sheets: those that hold something.
+    """
 
     kind: str
     columns: tuple[str, ...]
@@ -55,6 +80,11 @@ class Facts:
     separator: str = ""
     header_separator: str = ""
     sheet: str = ""
+    header_row: int = 0
+    hidden: str = ""
+    hidden_rows: int = 0
+    hidden_columns: tuple[str, ...] = ()
+    hidden_sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +93,8 @@ class Row:
 
     Attributes:
         line: of the file or row of the sheet where it begins, from 1.
-        code: why the row cannot be used: ``blank``, ``cell_error``, ``too_many_cells``,
-            ``cell_too_long``, ``control_character``; empty where it can.
+        code: why the row cannot be used: ``blank``, ``hidden``, ``above_header``, ``cell_error``,
+            ``too_many_cells``, ``cell_too_long``, ``control_character``; empty where it can.
         column: from 1, of the cell that is meant; 0 where none is.
     """
 
@@ -78,33 +108,52 @@ class Row:
 class Table:
     """An opened table."""
 
-    def __init__(self, facts: Facts, rows: Iterator[tuple[int, list[str], int]]) -> None:
+    def __init__(
+        self, facts: Facts, above: Sequence[Row], rows: Iterator[SheetRow], *, skips_hidden: bool
+    ) -> None:
         self.facts = facts
+        self._above = above
         self._rows = rows
+        self._skips_hidden = skips_hidden
 
     def rows(self) -> Iterator[Row]:
-        """Yield every row after the header, blank ones too; can be asked for once.
+        """Yield every row but the header, blank ones too; can be asked for once.
 
         Raises:
             BadFile: the rest cannot be read.
         """
+        yield from self._above
         columns = self.facts.columns
-        for line, cells, erroneous in self._rows:
-            yield _row(line, cells, erroneous, columns)
+        for row in self._rows:
+            if row.hidden and self._skips_hidden:
+                yield Row(row.number, {}, HIDDEN)
+            else:
+                yield _row(row, columns)
+
+    def header_with(self, names: Sequence[str]) -> int:
+        """Return the number of one of the next rows that holds all these names, else 0."""
+        for row in islice(self._rows, _AHEAD):
+            if {_name(text) for text in row.texts}.issuperset(names):
+                return row.number
+        return 0
 
 
 def open_table(file: BinaryIO, form: Form) -> Table:
     """Open a table; the file stays open while its rows are read.
 
     Raises:
-        BadFile: it cannot be read as a table.
+        BadFile: it cannot be read as a table, or holds hidden rows of which the manifest says
+            nothing.
     """
     file.seek(0)
     packed = file.read(4) == _PACKED
     source = Sheet(file, form.sheet) if packed else _Text(file, form)
+    if isinstance(source, Sheet) and form.hidden is None:
+        _refuse_hidden(source.survey, form.header_row)
     rows = source.rows()
-    columns = _columns(rows, form)
-    return Table(_facts(source, columns), rows)
+    skips = form.hidden == "skip"
+    above, columns, rows = _columns(rows, form, skips_hidden=skips)
+    return Table(_facts(source, columns, form), above, rows, skips_hidden=skips)
 
 
 class _Text:
@@ -115,52 +164,156 @@ class _Text:
     def __init__(self, file: BinaryIO, form: Form) -> None:
         if form.sheet is not None:
             raise BadFile("not_a_table", "the file is no spreadsheet, so it has no sheets")
-        found = encodings.detect(file)
-        self.encoding = form.encoding or found
+        self.encoding = encodings.detect(file, form.encoding)
         self._file = file
         self._quotes = form.quotes
-        self.layout: Layout = layout_of(self._lines(), separator=form.separator, header=form.header)
+        first = next(self._lines(), None)
+        declared = declared_separator(first.text) if first is not None else None
+        self._skipped = max(form.header_row - 1, 1 if declared else 0)
+        self.layout: Layout = layout_of(
+            self._table_lines(),
+            separator=form.separator or declared,
+            header=bool(form.header),
+        )
 
     def _lines(self) -> Iterator[encodings.TextLine]:
         self._file.seek(0)
         return encodings.text_lines(self._file, self.encoding, MAX_LINE)
 
-    def rows(self) -> Iterator[tuple[int, list[str], int]]:
-        """Yield number and cells of each row."""
+    def _table_lines(self) -> Iterator[encodings.TextLine]:
+        return islice(self._lines(), self._skipped, None)
+
+    def rows(self) -> Iterator[SheetRow]:
+        """Yield the rows, those above the table as one cell each."""
         lines = self._lines()
+        for line in islice(lines, self._skipped):
+            if declared_separator(line.text) is None:
+                yield SheetRow(line.number, header_cells(line.text, self.layout) or [""])
         if self.layout.header and self.layout.header != self.layout.separator:
             # The header is read by itself; the first line that is not blank is it.
             for line in lines:
                 if line.text.strip():
-                    yield line.number, header_cells(line.text, self.layout), 0
+                    yield SheetRow(line.number, header_cells(line.text, self.layout))
                     break
         for number, cells in rows_of(lines, self.layout, quotes=self._quotes):
-            yield number, cells, 0
+            yield SheetRow(number, cells)
 
 
-def _facts(source: Sheet | _Text, columns: tuple[str, ...]) -> Facts:
-    if isinstance(source, Sheet):
-        return Facts(kind=source.kind, columns=columns, sheet=source.name)
+def _facts(source: Sheet | _Text, columns: tuple[str, ...], form: Form) -> Facts:
+    if isinstance(source, _Text):
+        return Facts(
+            kind=source.kind,
+            columns=columns,
+            encoding=source.encoding,
+            separator=source.layout.separator,
+            header_separator=source.layout.header,
+            header_row=form.header_row,
+        )
+    survey = source.survey
+    numbers = range(1, (len(columns) or survey.columns) + 1)
+    columns_hidden = [n for n in numbers if any(a <= n <= b for a, b in survey.hidden_columns)]
+    rows_hidden = _hidden_below(survey, form.header_row)
     return Facts(
         kind=source.kind,
         columns=columns,
-        encoding=source.encoding,
-        separator=source.layout.separator,
-        header_separator=source.layout.header,
+        sheet=source.name,
+        header_row=form.header_row,
+        hidden=form.hidden or "" if rows_hidden else "",
+        hidden_rows=rows_hidden,
+        hidden_columns=tuple(columns[n - 1] if columns else str(n) for n in columns_hidden),
+        hidden_sheets=source.hidden_sheets,
     )
 
 
-def _columns(rows: Iterator[tuple[int, list[str], int]], form: Form) -> tuple[str, ...]:
-    if not form.header:
-        return form.columns
-    for line, cells, _ in rows:
-        if any(cell.strip() for cell in cells):
-            return _names(line, cells)
+def _hidden_below(survey: Survey, header: int) -> int:
+    return survey.hidden_count - sum(number <= header for number in survey.hidden_rows)
+
+
+def _refuse_hidden(survey: Survey, header: int) -> None:
+    count = _hidden_below(survey, header)
+    if not count:
+        return
+    first = [number for number in survey.hidden_rows if number > header]
+    listed = ", ".join(map(str, first[:10]))
+    more = f" and {count - 10:,} more" if count > 10 else ""
+    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    raise BadFile(
+        "hidden_rows",
+        f"{rows} hidden in the sheet, by hand, by a filter or in a closed group: {listed}{more}",
+        "write `hidden: skip` to leave them out, or `hidden: use` to act on them too",
+        line=first[0] if first else 0,
+    )
+
+
+def _columns(
+    rows: Iterator[SheetRow], form: Form, *, skips_hidden: bool
+) -> tuple[list[Row], tuple[str, ...], Iterator[SheetRow]]:
+    """Return the rows above the header, the names of the columns, and the rows below."""
+    if form.header is False:
+        return [], form.columns, rows
+    above: list[Row] = []
+    for row in rows:
+        if form.header_row:
+            if row.number < form.header_row:
+                if any(text.strip() for text in row.texts):
+                    above.append(Row(row.number, {}, ABOVE))
+                continue
+            if row.number > form.header_row or not any(text.strip() for text in row.texts):
+                break
+            return above, _names(row), rows
+        if row.hidden and skips_hidden:
+            above.append(Row(row.number, {}, HIDDEN))
+        elif row.fault[0] or any(text.strip() for text in row.texts):
+            ahead = list(islice(rows, _AHEAD))
+            _refuse_title(row, ahead)
+            return above, _names(row), chain(ahead, rows)
+    if form.header_row:
+        raise BadFile(
+            "no_header",
+            f"row {form.header_row} holds nothing that could name the columns",
+            "`header:` takes the number of the row, or of the line, that holds their names",
+            line=form.header_row,
+        )
     raise BadFile("empty", "the table holds nothing, not even a header")
 
 
-def _names(line: int, cells: Sequence[str]) -> tuple[str, ...]:
-    names = [" ".join(cell.split()) for cell in cells]
+def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
+    """Refuse a first row that stands alone above a wider table."""
+    filled = [text for text in first.texts if text.strip()]
+    wider = [row for row in ahead if _filled(row) > 1]
+    if len(filled) > 1 or not wider or 2 * len(wider) < sum(_filled(row) > 0 for row in ahead):
+        return
+    title = " ".join(filled[0].split())[:60] if filled else ""
+    raise BadFile(
+        "title_row",
+        f"row {first.number} holds nothing but `{title}`, as a title above the table does",
+        f"write `header: {wider[0].number}` if that row names the columns, or "
+        f"`header: {first.number}` if this one does",
+        line=first.number,
+    )
+
+
+def _filled(row: SheetRow) -> int:
+    return sum(bool(text.strip()) for text in row.texts)
+
+
+def _name(text: str) -> str:
+    """Return the name in a cell: composed, on one line, without what cannot be seen."""
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())
+
+
+def _names(row: SheetRow) -> tuple[str, ...]:
+    line = row.number
+    if row.fault[0]:
+        raise BadFile(
+            "bad_header",
+            f"cell {row.fault[0]} of the header {row.fault[1]}",
+            "if another row names the columns, write its number: `header: N`",
+            line=line,
+            column=row.fault[0],
+        )
+    names = [_name(cell) for cell in row.texts]
     while names and not names[-1]:
         names.pop()
     if len(names) > MAX_COLUMNS:
@@ -186,13 +339,13 @@ def _names(line: int, cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(named)
 
 
-def _row(line: int, cells: Sequence[str], erroneous: int, columns: Sequence[str]) -> Row:
-    texts = [cell.strip() for cell in cells]
-    if not any(texts) and not erroneous:
-        return Row(line, {}, "blank")
-    code, message, column = _fault(texts, erroneous, len(columns))
+def _row(row: SheetRow, columns: Sequence[str]) -> Row:
+    texts = [cell.strip() for cell in row.texts]
+    if not any(texts) and not row.fault[0]:
+        return Row(row.number, {}, "blank")
+    code, message, column = _fault(texts, row.fault, len(columns))
     named = _named(texts, columns)
-    return Row(line, named, code, message, column)
+    return Row(row.number, named, code, message, column)
 
 
 def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
@@ -204,9 +357,9 @@ def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _fault(texts: Sequence[str], erroneous: int, width: int) -> tuple[str, str, int]:
-    if erroneous:
-        return "cell_error", f"cell {erroneous} shows an error such as #N/A", erroneous
+def _fault(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
+    if fault[0]:
+        return "cell_error", f"cell {fault[0]} {fault[1]}", fault[0]
     most = width or MAX_COLUMNS
     for at, text in enumerate(texts, start=1):
         if len(text) > MAX_CELL:

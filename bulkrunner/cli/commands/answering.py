@@ -82,6 +82,16 @@ def _answer_options(command: F) -> F:
     type=click.Path(path_type=Path, dir_okay=False),
     help="SSH signature under the answer of --from, where it is a file of its own.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="The answer may drop conditions that the same person set before.",
+)
+@click.option(
+    "--words-read",
+    is_flag=True,
+    help="The words beside the answer of --from have been read, and change nothing.",
+)
 @global_options
 def approve(invocation: Invocation, **given: Any) -> None:
     """Record KB's yes to exactly this plan."""
@@ -96,7 +106,15 @@ def reject(invocation: Invocation, **given: Any) -> None:
     _answer(invocation, approved=False, **given)
 
 
-def _answer(invocation: Invocation, *, approved: bool, draft: Path | None, **given: Any) -> None:
+def _answer(
+    invocation: Invocation,
+    *,
+    approved: bool,
+    draft: Path | None,
+    replace: bool = False,
+    words_read: bool = False,
+    **given: Any,
+) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
@@ -105,7 +123,12 @@ def _answer(invocation: Invocation, *, approved: bool, draft: Path | None, **giv
         if draft is not None:
             _drafted(invocation, approving, read, draft)
             return
-        recorded = approving.record(read, recorded_by=program.account())
+        recorded = approving.record(
+            read,
+            recorded_by=program.account(),
+            replace_stricter=replace,
+            words_read=words_read,
+        )
         _tell(invocation, program, recorded)
 
 
@@ -157,7 +180,7 @@ def _read_letter(
     approving: Approving, letter: str, *, approved: bool, plan: str | None, signature: Path | None
 ) -> Read:
     from bulkrunner.adapters.letters import read_letter
-    from bulkrunner.domain.answer_text import find_answers
+    from bulkrunner.domain.filled_forms import find_answers
 
     seal = "" if signature is None else find_answers(read_letter(str(signature))).signatures
     if signature is not None and not seal:
@@ -185,6 +208,7 @@ def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Pat
         draft=str(path.absolute()),
     )
     invocation.say(f"{path.absolute()}: the answer of {answer.by}; nothing is recorded yet")
+    _tell_beside(invocation, read.beside)
     if answer.approved:
         invocation.say(f"to be signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {path}")
         invocation.say(f"then: bulkrunner approve --from {path} --signature {path}.sig")
@@ -208,13 +232,16 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
         )
     else:
         invocation.document["stopping"] = [run.id for run in recorded.stopping]
+    before = "recorded before, and nothing was recorded now: " if recorded.known else ""
     invocation.say(
-        f"{word}: plan {plan.id} ({approval.plan_digest}) by {approval.by}, "
+        f"{before}{word}: plan {plan.id} ({approval.plan_digest}) by {approval.by}, "
         f"{approval.reference}; recorded by {approval.recorded_by}, "
         f"{f'signed by {approval.signer}' if approval.signer else 'not signed'}"
     )
     if approval.conditions:
         invocation.say(f"  conditions: {approval.conditions.describe()}")
+    if recorded.dropped:
+        invocation.say(f"  no longer asked for: {recorded.dropped.describe()}")
     if recorded.unverified:
         invocation.say("  its signature was not verified: the plan's policy names no reviewers")
     _tell_beside(invocation, recorded.beside)

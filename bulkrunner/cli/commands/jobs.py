@@ -81,11 +81,15 @@ def input_told(read: Mapping[str, Any]) -> str:
     parts = [read["kind"], *([read["encoding"]] if "encoding" in read else [])]
     if "sheet" in read:
         parts.append(f"sheet {read['sheet']}")
+    if "header_row" in read:
+        parts.append(f"header in row {read['header_row']}")
     separators = {read[key] for key in names if key in read}
     for key, words in names.items():
         if key in read and (key == "separator" or len(separators) > 1):
             parts.append(f"{words} {SEPARATORS.get(read[key], read[key])}")
     parts.append(f"{read['lines']:,} lines")
+    if read.get("hidden") == "use":
+        parts.append(f"{read['hidden_rows']:,} of them hidden")
     parts += [f"{count:,} {code}" for code, count in read["left_out"].items()]
     return f"{read['file']}: " + ", ".join(parts)
 

@@ -39,7 +39,7 @@ from bulkrunner.domain.stored_form import comparable, demand_kept, stored_text
 from bulkrunner.domain.values import Dynamic, parse_value
 
 MAX_TABLE = 1_000_000
-TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet"})
+TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet", "hidden"})
 """Keys of a table that stands in a file."""
 
 _SCOPE = ("in", "when")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, night_of, strictest
-from bulkrunner.domain.approvals import standing
+from bulkrunner.domain.approvals import standing, the_no, weigh
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.ports import Clock, Ledger, Progress
@@ -55,10 +55,8 @@ class Terms:
         """
         if not self._take():
             return
-        if not standing(self._answers):
-            no = self._answers[-1]
-            reason = f"{REJECTED}{no.by}"
-            self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+        if no := the_no(weigh(self._answers)):
+            self._control.end(Ending(state=RunState.STOPPED, reason=f"{REJECTED}{no.by}"))
         else:
             recheck()
 

@@ -11,8 +11,8 @@ from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
+from bulkrunner.domain.queries import HELD_BY, ITEM, libraries_named, localised
 from bulkrunner.domain.records import library_iri
-from bulkrunner.domain.retesting import localised
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.domain.values import parse_value, resolve
 from bulkrunner.errors import Interrupted
@@ -22,8 +22,6 @@ from bulkrunner.services.planning.steps import Refused
 
 OTHERS = 20
 """Hits that are no records of the environment, named in the note."""
-
-HELD_BY = "heldBy.@id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +107,7 @@ class Choosing:
         """
         if "library" in selection.selects:
             libraries = [library_iri(sigel) for sigel in _sigels(selection)]
-            return {"@type": "Item", HELD_BY: libraries}
+            return {"@type": ITEM, HELD_BY: libraries}
         context = Context(document={}, iris=self._iris, parameters=values)
         try:
             found = resolve(parse_value(dict(selection.selects["find"])), context)
@@ -132,6 +130,8 @@ class Choosing:
         note: dict[str, Any] = {"index_total": hits.total}
         if hits.others:
             note |= {"others": len(hits.others), "other_iris": list(hits.others[:OTHERS])}
+        if named := libraries_named(query):
+            note["compared"] = {sigel: self._libraries.counted(sigel) for sigel in named}
         return hits.records, note
 
     def _held(self, sigels: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:

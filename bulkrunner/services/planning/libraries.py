@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
+from bulkrunner.domain.queries import HELD_BY, ITEM
 from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.searches import Activity, DumpPage
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.finding import Searching
 from bulkrunner.services.planning.steps import Refused
 
@@ -100,7 +102,7 @@ class Libraries:
         shown = len(dump.records)
         changed = self._since(library, datetime.fromisoformat(dump.started))
         known = self._brought_up_to_date(dump.records, changed)
-        hits = self._searching.hits([("@type", "Item"), ("heldBy.@id", library)])
+        hits = self._searching.hits([("@type", ITEM), (HELD_BY, library)])
         index = {record for record in hits.records if changed.get(record) != "Delete"}
         return LibraryHoldings(
             records=tuple(sorted(known | index)),
@@ -115,6 +117,19 @@ class Libraries:
                 "dump_only": len(known - index),
             },
         )
+
+    def counted(self, sigel: str) -> dict[str, str | int]:
+        """Return how many holdings a library has by the index and by the dump, or why not by that."""
+        held: list[tuple[str, str]] = [("@type", ITEM), (HELD_BY, library_iri(sigel))]
+        index = self._searching.count(held)
+        try:
+            page = self._when_done(sigel)
+        except _AnotherList:
+            return {"index_total": index, "unread": "the server is still making it"}
+        except CatalogueUnreachable as error:
+            return {"index_total": index, "unread": error.message}
+        listed = page.total or 0
+        return {"index_total": index, "dump_listed": listed, "dump_started": page.started}
 
     # The dump
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bulkrunner.domain.environment import Policy
 from bulkrunner.domain.job import Accept
 from bulkrunner.domain.plan import WRITING, Finding, Plan
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Level, broken
+from bulkrunner.domain.searches import compared
 
 
 def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
@@ -41,9 +42,34 @@ def plan_ceilings(plan: Plan) -> list[str]:
 
 
 def plan_findings(ledger: PlanLedger, plan: Plan, *, limit: int = 100) -> list[Finding]:
-    """Return the plan's first findings: ceilings, refusals, what was not found, notes."""
+    """Return the plan's first findings: ceilings, refusals, what was not found, notes, searches."""
     ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
-    return [*ceilings, *ledger.findings(plan.id, limit=limit)][:limit]
+    searches = list(search_findings(ledger, plan))[:limit]
+    found = [*ceilings, *ledger.findings(plan.id, limit=limit)]
+    return [*found[: limit - len(searches)], *searches]
+
+
+def search_findings(ledger: PlanLedger, plan: Plan) -> Iterator[Finding]:
+    """Yield where the index that a search asked does not agree with a library's list."""
+    for chosen in ledger.selections(plan.id):
+        for sigel, facts in compared(chosen).items():
+            told = (
+                f"step {chosen['step']}: the search index has {facts.index:,} holdings of {sigel}"
+            )
+            if facts.listed is None:
+                yield Finding(
+                    code="index_unchecked",
+                    record="find",
+                    message=f"{told}; the server's own list could not be read: {facts.unread}",
+                )
+            elif facts.difference:
+                yield Finding(
+                    code="index_differs",
+                    record="find",
+                    message=f"{told}, the server's list of {facts.started} has {facts.listed:,}: "
+                    "the index keeps deleted records and lacks live ones, and the list is up to "
+                    f"five days old; `library: {sigel}` takes both, and the changes since",
+                )
 
 
 def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
+from bulkrunner.domain.queries import unmet
 from bulkrunner.domain.records import Document, item_of
-from bulkrunner.domain.retesting import unmet
 from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import Step, StepEntry, StepFunction
 from bulkrunner.services.planning.bibs import BibFacts

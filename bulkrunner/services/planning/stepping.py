@@ -118,6 +118,10 @@ class Stepping:
         return Draft(change=change, alone=True)
 
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        drafts = self._acted(entry, task, look)
+        return drafts if entry.query is None else [_of_search(draft) for draft in drafts]
+
+    def _acted(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
         if isinstance(entry.step.action, StepFunction):
             return self._calling.act(entry, entry.step.action, task, look)
         if isinstance(entry.step.action, StepTransfer):
@@ -248,6 +252,14 @@ def operation_of(entry: StepEntry, ref: str) -> Operation:
             )
         case _:
             raise NotImplementedError(f"{type(step.action).__name__} is no single operation")
+
+
+def _of_search(draft: Draft) -> Draft:
+    """Say of a deleted record why it was named all the same."""
+    if draft.change.code != "gone":
+        return draft
+    message = f"{draft.change.message}, but the search index keeps it still"
+    return replace(draft, change=replace(draft.change, message=message))
 
 
 def _settled(drafts: Sequence[Draft]) -> Portion:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bulkrunner.domain.approval_terms import EXCLUDED, strictest
-from bulkrunner.domain.approvals import loosened, standing
+from bulkrunner.domain.approval_terms import EXCLUDED
+from bulkrunner.domain.approvals import loosened, permit
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.plan import Plan, empty_counts
@@ -19,10 +19,11 @@ from bulkrunner.errors import UsageError
 from bulkrunner.services.gating import counting_hosts
 from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
+from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.reporting.differences import differences_of
 from bulkrunner.services.reporting.rows import Rows
 from bulkrunner.services.reporting.timing import estimate, moments, timeline
-from bulkrunner.services.reporting.watching import Watch
+from bulkrunner.services.reporting.watching import Watch, searched
 from bulkrunner.services.ruling import rule_results
 
 __all__ = ["ReportService", "differences_of"]
@@ -34,9 +35,10 @@ MAX_MOMENTS = 2000
 class ReportService:
     """Reads plans and runs; changes nothing."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, *, proofs: Proofs | None = None) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._proofs = proofs or Proofs(None)
 
     def report(self, prefix: str, gates: Sequence[GateResult] = ()) -> ReportData:
         """Return the report of a plan or run.
@@ -103,7 +105,11 @@ class ReportService:
             environment: with the speed that a run may use; None where nobody knows.
         """
         evidence, now = self._evidence(plan), self._clock.now()
-        answers = tuple(self._ledger.approvals(plan.id))
+        found = permit(
+            plan,
+            self._ledger.approvals(plan.id),
+            unsound=lambda answer: self._proofs.unsound(plan, answer),
+        )
         policy = Policy.from_dict(dict(plan.policy))
         counts = counting_hosts(plan.addresses, policy) if evidence is not None else None
         rows, watch = Rows(self._ledger, plan, run, counts=counts), Watch(plan)
@@ -112,6 +118,7 @@ class ReportService:
         )
         decided = list(self._ledger.decisions(run.id)) if run else []
         events = self._ledger.run_events(run.id, limit=MAX_MOMENTS) if run else ()
+        selections = tuple(self._ledger.selections(plan.id))
         return ReportData(
             plan=plan,
             run=run,
@@ -122,7 +129,7 @@ class ReportService:
             sigels=self._ledger.count_sigels(plan.id),
             outcomes=self._ledger.outcomes(run.id) if run else None,
             excluded=self._excluded(run) if run else 0,
-            approvals=answers,
+            approvals=found.weighed,
             evidence=evidence,
             grouped=grouped,
             problems=rows.problems,
@@ -130,7 +137,7 @@ class ReportService:
             head=self._ledger.head(),
             rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             libraries=self._ledger.library_names(plan.id),
-            risks=watch.risks(),
+            risks=(*watch.risks(), *searched(selections)),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
             estimate=estimate(
@@ -138,7 +145,7 @@ class ReportService:
                 environment,
                 now,
                 looks=grouped.looks,
-                asked=strictest(answer.conditions for answer in standing(answers)),
+                asked=found.conditions,
             )
             if environment
             else None,
@@ -146,7 +153,7 @@ class ReportService:
             moments=moments(events, [when for when, _ in decided]),
             left_out=lambda: self._ledger.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
-            selections=tuple(self._ledger.selections(plan.id)),
+            selections=selections,
         )
 
     def _excluded(self, run: Run) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.fingerprint import before_fingerprint
@@ -20,6 +21,7 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.report import ReportedChange
 from bulkrunner.domain.report_facts import Noted, StagingSummary
+from bulkrunner.domain.searches import compared
 
 RECENT = timedelta(days=30)
 """A record changed by others within so many days before the plan is one to look at."""
@@ -144,6 +146,15 @@ class Watch:
             for code in codes
             if (tally := self._found.get(code)) is not None
         )
+
+
+def searched(selections: Sequence[Mapping[str, Any]]) -> Iterator[Noted]:
+    """Yield what is to be known of searches: holdings that the index lacks are in no plan."""
+    found = [one for chosen in selections for one in compared(chosen).values()]
+    if differing := sum(one.difference for one in found):
+        yield Noted(code="index_differs", count=differing)
+    if unread := sum(one.listed is None for one in found):
+        yield Noted(code="index_unchecked", count=unread)
 
 
 def _own_sigels(plan: Plan) -> frozenset[str]:

@@ -9,7 +9,8 @@ from typing import Any
 from bulkrunner.adapters.reports.page.base import LISTED, PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.adapters.reports.wording import Language, Worded
-from bulkrunner.domain.gates import Approval
+from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import WeighedAnswer
 from bulkrunner.domain.plan import PlanState
 from bulkrunner.domain.report import ORDER, PROBLEMS
 from bulkrunner.domain.run import RunState
@@ -65,8 +66,7 @@ class Head(PagePart):
 
     def _unfinished(self, state: RunState, reason: Worded | None) -> Status:
         """How a run stands that is not complete; after a no only a new yes lets it go on."""
-        answer = self._data.approvals[-1] if self._data.approvals else None
-        if state is not RunState.RUNNING and answer is not None and not answer.approved:
+        if state is not RunState.RUNNING and self._data.rejected is not None:
             text = self._words.text("status_run_rejected")
             return Status(tone="stop", text=text, more=reason)
         return Status(tone="wait", text=self._words.text(f"status_run_{state.value}"), more=reason)
@@ -74,13 +74,12 @@ class Head(PagePart):
     def _plan_status(self) -> Status:
         closed = [gate.name for gate in self._data.gates if not gate.open]
         names = self._words.listed([self._quoted(name) for name in closed if name != "approval"])
-        answer = self._data.approvals[-1] if self._data.approvals else None
-        if answer is not None and not answer.approved:
+        if no := self._data.rejected:
             text = self._words.text(
-                "status_rejected", by=one_line(answer.by), reference=one_line(answer.reference)
+                "status_rejected", by=one_line(no.by), reference=one_line(no.reference)
             )
             return Status(tone="stop", text=text)
-        if "approval" in closed and answer is None:
+        if "approval" in closed and not self._data.approvals:
             key = "status_waiting_more" if names else "status_waiting"
             return Status(tone="wait", text=self._words.text(key, names=names))
         if closed:
@@ -93,9 +92,9 @@ class Head(PagePart):
     def _quoted(self, gate: str) -> str:
         return self._words.text("quoted", name=self._words.name_of("gate", gate))
 
-    def conditions(self, answer: Approval) -> str:
+    def conditions(self, found: Conditions) -> str:
         """Return the conditions of an answer, empty where it has none."""
-        found, words = answer.conditions, self._words
+        words = self._words
         parts = []
         if found.per_night is not None:
             parts.append(words.text("condition_per_night", n=words.number(found.per_night)))
@@ -113,6 +112,21 @@ class Head(PagePart):
                 )
             )
         return "; ".join(parts)
+
+    def standing(self, one: WeighedAnswer) -> Worded:
+        """Return whether an answer counts, and if not, why."""
+        words, other = self._words, one.other
+        if one.against is None:
+            return Worded(words.text("approval_counts"), words.name)
+        if other is None:
+            reason = words.reason(one.said)
+            return Worded(words.text("approval_not", reason=one_line(reason.text)), reason.lang)
+        text = words.text(
+            f"approval_not_{one.against.value}",
+            by=one_line(other.by),
+            reference=one_line(other.reference),
+        )
+        return Worded(text, words.name)
 
     def manifest_list(self, *keys: str) -> list[str]:
         """Return a list of texts from the manifest's head, empty where it has none."""

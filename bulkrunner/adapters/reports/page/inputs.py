@@ -9,6 +9,7 @@ from typing import Any
 from bulkrunner.adapters.reports.page.base import PagePart
 from bulkrunner.adapters.reports.showing import one_line
 from bulkrunner.domain.job import Source
+from bulkrunner.domain.searches import Compared, compared
 from bulkrunner.domain.steps import InputLine
 
 MAX_LINES = 200
@@ -63,12 +64,25 @@ class Inputs(PagePart):
             parts.append(str(encoding).upper())
         if sheet := read.get("sheet"):
             parts.append(self._words.text("inputs_sheet", name=one_line(str(sheet), 60)))
+        parts += self._hidden(read)
         separators = [str(read[key]) for key in ("separator", "header_separator") if read.get(key)]
         for key, sign in zip(("inputs_separator", "inputs_header"), separators, strict=False):
             if key == "inputs_separator" or sign != separators[0]:
                 name = self._words.name_of("separator", sign)
                 parts.append(self._words.text(key, sign=name))
         return ", ".join(parts)
+
+    def _hidden(self, read: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what whoever opens the file does not see, and where its header is."""
+        if row := read.get("header_row"):
+            yield self._words.text("inputs_header_row", n=row)
+        if count := read.get("hidden_rows"):
+            key = "inputs_hidden_skip" if read.get("hidden") == "skip" else "inputs_hidden_use"
+            yield self._words.text(key, n=self._words.number(count))
+        for key in ("hidden_columns", "hidden_sheets"):
+            if names := read.get(key):
+                told = self._words.listed([one_line(str(name), 60) for name in names[:10]])
+                yield self._words.text(f"inputs_{key}", names=told)
 
     def functions(self) -> Iterator[FunctionShown]:
         """Yield the job's functions with their source."""
@@ -133,6 +147,8 @@ class Inputs(PagePart):
             yield self._words.reason(str(refused.get("message", ""))).text
         if others := note.get("others"):
             yield self._words.text("inputs_others", n=self._words.number(others))
+        for sigel, found in compared(chosen).items():
+            yield from self._compared(one_line(sigel, 60), found)
         for sigel, facts in (note.get("libraries") or {}).items():
             yield self._words.text(
                 "inputs_library",
@@ -150,6 +166,21 @@ class Inputs(PagePart):
                     )
                 },
             )
+
+    def _compared(self, sigel: str, found: Compared) -> Iterator[str]:
+        index = self._words.number(found.index)
+        if found.listed is None:
+            yield self._words.text("inputs_unchecked", sigel=sigel, index=index)
+            return
+        yield self._words.text(
+            "inputs_compared",
+            sigel=sigel,
+            index=index,
+            listed=self._words.number(found.listed),
+            started=self._words.instant(found.started),
+        )
+        if found.difference:
+            yield self._words.text("inputs_differs")
 
 
 def _source_line(line: str) -> str:

@@ -1,0 +1,178 @@
+"""The rows of a sheet as they are shown, and what is known of a sheet before they are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bulkrunner.adapters.tables.faults import BadFile
+
+MAX_CELLS = 4_000_000
+"""Cells of the rectangle around everything in a sheet."""
+
+MAX_TEXT = 200_000
+"""Characters of one cell that are kept; a longer one is refused where the row is read."""
+
+MAX_RANGES = 100_000
+_REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
+MAX_SHEETS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A row that holds something, or lies between such.
+
+    Attributes:
+        number: from 1. texts: from the sheet's first column.
+        fault: column, from 1, of the first cell whose text is not certain, and why; 0 for none.
+    """
+
+    number: int
+    texts: list[str]
+    fault: tuple[int, str] = (0, "")
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Range:
+    """A rectangle of cells; rows and columns from 1, the last ones included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def place(self) -> str:
+        """What a spreadsheet calls it: ``A2:A4``."""
+        return f"{letters(self.left)}{self.top}:{letters(self.right)}{self.bottom}"
+
+
+@dataclass(kw_only=True)
+class Survey:
+    """What a sheet holds.
+
+    Attributes:
+        rows: number of the last one that holds something. columns: the same.
+        hidden_rows: those of them that are hidden; the first few, and how many.
+        hidden_columns: first and last of each group.
+        merged: cells that are one. reformatted: cells that a condition may show otherwise.
+    """
+
+    rows: int = 0
+    columns: int = 0
+    hidden_rows: list[int] = field(default_factory=list)
+    hidden_count: int = 0
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    merged: list[Range] = field(default_factory=list)
+    reformatted: list[Range] = field(default_factory=list)
+
+    def fill(self, row: int, column: int) -> None:
+        """Note a cell that holds something."""
+        self.rows = max(self.rows, row)
+        self.columns = max(self.columns, column)
+
+    def demand_bounds(self) -> None:
+        """Refuse a sheet that is too large to be read.
+
+        Raises:
+            BadFile: it is.
+        """
+        if self.rows * self.columns > MAX_CELLS:
+            raise BadFile(
+                "too_large",
+                f"the sheet spans more than {MAX_CELLS:,} cells: {self.rows:,} rows and "
+                f"{self.columns:,} columns",
+                "remove cells far from the table, or save the sheet as CSV",
+            )
+
+    def hide(self, row: int, times: int = 1) -> None:
+        """Note hidden rows that hold something."""
+        if len(self.hidden_rows) < 20:
+            self.hidden_rows += range(row, row + min(times, 20))
+        self.hidden_count += times
+
+    def add(self, ranges: list[Range], one: Range) -> None:
+        """Note a range."""
+        ranges.append(one)
+        if len(ranges) > MAX_RANGES:
+            raise BadFile(
+                "too_large", f"the sheet has more than {MAX_RANGES:,} merged or formatted ranges"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetName:
+    """A sheet that can hold a table."""
+
+    name: str
+    hidden: bool
+
+
+class Book(Protocol):
+    """An opened spreadsheet."""
+
+    @property
+    def kind(self) -> str:
+        """Of the file."""
+
+    @property
+    def sheets(self) -> Sequence[SheetName]:
+        """The sheets that can hold a table."""
+
+    def is_filled(self, name: str, /) -> bool:
+        """Return True if a sheet holds anything."""
+
+    def survey(self, name: str, /) -> Survey:
+        """Return what is known of a sheet."""
+
+    def rows(self, name: str, /) -> Iterator[SheetRow]:
+        """Yield the rows that hold something, and those between."""
+
+
+class Gaps:
+    """Numbers rows that have nothing in them, up to the next one that has."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def before(self, number: int) -> Iterator[SheetRow]:
+        """Yield the empty rows before a row."""
+        for missing in range(self._last + 1, number):
+            yield SheetRow(missing, [])
+        self._last = number
+
+
+def letters(column: int) -> str:
+    """Return what a spreadsheet calls a column: A, B … Z, AA."""
+    named = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        named = chr(ord("A") + rest) + named
+    return named
+
+
+def range_of(reference: str) -> Range:
+    """Return the cells that ``A2:B4`` names."""
+    first, _, last = reference.partition(":")
+    corners = [_REFERENCE.fullmatch(corner) for corner in (first, last or first)]
+    if corners[0] is None or corners[1] is None:
+        return Range(1, 1, 1_048_576, 16_384)  # whole rows or columns
+    left, right = (column_number(corner[1]) for corner in corners if corner)
+    top, bottom = (int(corner[2]) for corner in corners if corner)
+    return Range(top, left, bottom, right)
+
+
+def column_number(letters: str) -> int:
+    """Return the number of a column, from 1."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def too_many_sheets() -> BadFile:
+    """Return the fault of a spreadsheet with more sheets than are looked at."""
+    return BadFile("too_large", f"the spreadsheet has more than {MAX_SHEETS} sheets")

@@ -1,0 +1,268 @@
+"""Queries of the catalogue's ``/find``: what the index can answer, and whether a record fits one.
+
+The index lags, finds words where a text is meant, and holds but a part of a holding. So every query
+is tested on the record itself, as far as that can be done without reading other records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.records import Document, record_part, sigel_of_iri, thing_part
+from bulkrunner.domain.stored_form import in_words, kind_of, stored_text
+from bulkrunner.vocabulary import is_subclass_of
+
+HELD_BY = "heldBy.@id"
+ITEM = "Item"
+
+_RELATION = re.compile(r"(not|and|exists|minEx|maxEx|min|max|matches)-(.+)", re.DOTALL)
+_UNTESTED = ("q", "matches")
+
+INDEXED = frozenset(
+    {
+        *("@id", "@type", "sameAs", "meta", "heldBy", "itemOf", "hasComponent"),
+        *("physicalLocation", "shelfControlNumber", "immediateAcquisition", "availability"),
+        *("cataloguersNote", "language", "genreForm", "classification", "subject", "summary"),
+    }
+)
+"""Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone."""
+
+_OF_HOLDINGS = frozenset(
+    {
+        *("shelfLabel", "callNumberPrefix", "callNumberSuffix", "copyNumber"),
+        *("formerShelfLocation", "itemCondition", "inventoryLevel", "organizationalUnit"),
+        *("hasNote", "usageAndAccessPolicy", "associatedMedia"),
+    }
+)
+"""Keys that mean holdings, or holdings too, where a query does not say what it is for."""
+
+_HOLDINGS_STATEMENTS = "marc:hasTextualHoldings"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The name of a condition of a query; ``either``: one of a group of which any is enough."""
+
+    either: bool
+    relation: str
+    field: str
+
+    @property
+    def last(self) -> str:
+        """The last key of the path."""
+        return self.field.rpartition(".")[2]
+
+
+def parse_name(name: str) -> Name:
+    """Take the name of a condition apart."""
+    plain = name.removeprefix("or-")
+    found = _RELATION.fullmatch(plain)
+    relation, field = (found[1], found[2]) if found else ("", plain)
+    return Name(either=plain != name, relation=relation, field=field)
+
+
+def localised(query: Mapping[str, Any], iris: IriMap) -> dict[str, Any]:
+    """Return a query whose ``@id`` values are those of the environment planned for."""
+    return {name: _local(name, value, iris) for name, value in query.items()}
+
+
+def _local(name: str, value: Any, iris: IriMap) -> Any:
+    if isinstance(value, list):
+        return [_local(name, one, iris) for one in value]
+    if isinstance(value, str) and parse_name(name).last == "@id":
+        return iris.localise({"@id": value})["@id"]
+    return value
+
+
+# What the index holds
+
+
+def unindexed(query: Mapping[str, Any], *, of_bibs: bool) -> dict[str, str]:
+    """Return by name the conditions that the index cannot answer, each with what it lacks.
+
+    ``of_bibs``: whether the query is to find bibs where it does not say so itself.
+    """
+    kind = _kind(query, of_bibs=of_bibs)
+    found: dict[str, str] = {}
+    for name in query:
+        if (lacking := _lacking(parse_name(name).field.split("."), kind)) is not None:
+            found[name] = lacking
+    return found
+
+
+def libraries_named(query: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sigels of the libraries whose holdings a query finds; empty where it names none."""
+    if _kind(query, of_bibs=False) is not _Kind.HOLDING or HELD_BY not in query:
+        return ()
+    sigels = [sigel_of_iri(one) for one in _listed(query[HELD_BY])]
+    return tuple(dict.fromkeys(one for one in sigels if one)) if all(sigels) else ()
+
+
+class _Kind(Enum):
+    """What a key belongs to."""
+
+    HOLDING = auto()
+    UNSAID = auto()
+    OTHER = auto()
+
+
+def _kind(query: Mapping[str, Any], *, of_bibs: bool) -> _Kind:
+    types = [
+        one
+        for name, value in query.items()
+        if (parsed := parse_name(name)).field == "@type" and parsed.relation in ("", "and")
+        for one in _listed(value)
+        if isinstance(one, str)
+    ]
+    if types:
+        if all(is_subclass_of(one, ITEM) for one in types):
+            return _Kind.HOLDING
+        some = any(is_subclass_of(one, ITEM) or is_subclass_of(ITEM, one) for one in types)
+        return _Kind.UNSAID if some else _Kind.OTHER
+    first = {parse_name(name).field.partition(".")[0] for name in query}
+    if not first.isdisjoint({"heldBy", "itemOf"}):
+        return _Kind.HOLDING
+    return _Kind.OTHER if of_bibs else _Kind.UNSAID
+
+
+def _lacking(path: Sequence[str], kind: _Kind) -> str | None:
+    """Return what the index lacks of a path from a thing of that kind, None where it has it."""
+    if path == ["q"]:
+        return "q" if kind is _Kind.HOLDING else None
+    keys = iter(enumerate(path))
+    for at, key in keys:
+        if key == "@reverse":
+            _, relation = next(keys, (0, ""))
+            kind = _Kind.HOLDING if relation == "itemOf" else _Kind.OTHER
+        elif key == "shelfMark" and kind is not _Kind.OTHER:
+            return None if path[at + 1 :] == ["@id"] else key
+        elif _is_unknown(key, kind):
+            return key
+        elif key != "hasComponent":
+            # What a holding's bib has is a bib's; other links lead to neither.
+            kind = _Kind.OTHER
+    return None
+
+
+def _is_unknown(key: str, kind: _Kind) -> bool:
+    if kind is _Kind.HOLDING:
+        return key not in INDEXED
+    of_holdings = key in _OF_HOLDINGS or key.startswith(_HOLDINGS_STATEMENTS)
+    return kind is _Kind.UNSAID and of_holdings
+
+
+# Whether a record fits
+
+
+class _Elsewhere(Exception):
+    """The value stands in another record, or only the index has it."""
+
+
+def unmet(document: Document, query: Mapping[str, Any]) -> str | None:
+    """Return the first name of a query that the record does not fit, None where it fits.
+
+    What cannot be told from the record alone counts as fitting.
+    """
+    either: list[str] = []
+    fits_either = False
+    for text, value in query.items():
+        name = parse_name(text)
+        fits = _fits(document, name, _listed(value))
+        if name.either:
+            either.append(text)
+            fits_either = fits_either or fits
+        elif not fits:
+            return text
+    return None if fits_either or not either else either[0]
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _fits(document: Document, name: Name, wanted: Sequence[Any]) -> bool:
+    if name.relation in _UNTESTED or name.field in _UNTESTED:
+        return True
+    try:
+        there = list(_values(document, name.field))
+    except _Elsewhere:
+        return True
+    match name.relation:
+        case "exists":
+            return bool(there) == (wanted[-1] not in (False, "false"))
+        case "not":
+            return not any(_equal(name, there, one) for one in wanted)
+        case "and":
+            return all(_equal(name, there, one) for one in wanted)
+        case "min" | "minEx" | "max" | "maxEx":
+            return any(_in_range(name.relation, one, wanted[-1]) for one in there)
+    return any(_equal(name, there, one) for one in wanted)
+
+
+def _values(document: Document, field: str) -> Iterator[Any]:
+    path = field.split(".")
+    if path[0] == "meta":
+        yield from _walk(record_part(document), path[1:])
+    else:
+        yield from _walk(thing_part(document), path)
+
+
+def _walk(value: Any, path: Sequence[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _walk(item, path)
+    elif not path:
+        yield value
+    elif path[0].startswith("@reverse") or path[0].startswith("_"):
+        raise _Elsewhere
+    elif isinstance(value, dict):
+        if path[0] in value:
+            yield from _walk(value[path[0]], path[1:])
+        elif value.keys() == {"@id"}:
+            raise _Elsewhere  # the index follows links
+
+
+def _equal(name: Name, there: Sequence[Any], wanted: Any) -> bool:
+    if isinstance(wanted, str) and wanted.endswith("*") and name.last not in ("@id", "@type"):
+        return True  # the beginning of a word, as the index cuts words
+    for one in there:
+        if isinstance(one, dict):
+            one = one.get("@id")  # noqa: PLW2901 (a link stands for its id)
+        if name.last == "@type" and isinstance(one, str) and is_subclass_of(one, str(wanted)):
+            return True
+        if _text(one) == _text(wanted):
+            return True
+    return False
+
+
+def _text(value: Any) -> str:
+    return str(value) if kind_of(value) is None else stored_text(in_words(value)).strip()
+
+
+def _in_range(relation: str, there: Any, limit: Any) -> bool:
+    left: Any
+    right: Any
+    try:
+        left, right = float(there), float(limit)
+    except (TypeError, ValueError):
+        one, other = parse_span(str(there)), parse_span(str(limit))
+        if one is not None and other is not None:
+            # As far as the limit goes: 2026-01 is all of January.
+            left = one.start
+            right = other.start if relation in ("min", "maxEx") else other.end
+            return bool(left >= right) if relation in ("min", "minEx") else bool(left < right)
+        left, right = str(there), str(limit)
+    match relation:
+        case "min":
+            return bool(left >= right)
+        case "minEx":
+            return bool(left > right)
+        case "max":
+            return bool(left <= right)
+    return bool(left < right)

@@ -1,0 +1,32 @@
+"""What a command does not need is not loaded: every command is a process that starts anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+NEEDS_NO = {
+    "bulkrunner.adapters.ledger": (
+        "alembic",
+        "sqlalchemy.orm",
+        "sqlalchemy.dialects.postgresql",
+        "httpx",
+    ),
+    "bulkrunner.adapters.catalogue": ("rich", "pygments", "bulkrunner.services"),
+    "bulkrunner.services.gating": ("bulkrunner.services.planning.planner", "bulkrunner.adapters"),
+    "bulkrunner.services.status": ("bulkrunner.services.planning.planner",),
+    "bulkrunner.services.reporting": ("bulkrunner.services.planning.planner",),
+    "bulkrunner.services.applying": ("bulkrunner.services.planning",),
+}
+
+
+@pytest.mark.parametrize("module", NEEDS_NO)
+def test_loads_only_what_it_needs(module):
+    code = f"import sys, {module}; print(*(name for name, one in sys.modules.items() if one))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert module in loaded
+    for name in NEEDS_NO[module]:
+        assert not [one for one in loaded if one == name or one.startswith(f"{name}.")]

@@ -1,0 +1,30 @@
+"""The shape of the code does not grow back: ``make census`` prints the numbers."""
+
+from tests.project.census import census
+from tests.project.trace import traced
+
+MOST = {
+    "modules": 406,
+    "lines": 63_100,
+    "modules over 500 lines": 2,
+    "modules under 80 lines": 95,
+    "base names that stand twice": 57,
+    "classes of several bases": 4,
+    "modules in services/planning": 36,
+    "lines of docstrings in domain and services": 4_100,
+    "migrations": 1,
+    "patterns that recover a language": 266,
+}
+
+
+def test_the_census_is_within_bounds():
+    counted = census()
+    assert {name: number for name, number in MOST.items() if counted[name] > number} == {}
+
+
+def test_the_way_of_an_update_through_planning_is_short():
+    found = traced()
+    assert len(found.files) <= 58, sorted(found.files)
+    assert len(found.deepest) <= 14, found.deepest
+    assert len(found.wrappers) <= 9, found.wrappers
+    assert found.deepest, "the change was not met"
