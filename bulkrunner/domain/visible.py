@@ -76,7 +76,12 @@ def _left_of(char: str) -> str:
     return "" if unicodedata.category(char) in _HIDDEN or _FILLERS.match(char) else " "
 
 
-_SIGNS = str.maketrans("‐‑‒–—−’‘´`“”", "------''''\"\"")
+_SIGNS = dict(zip("0I1|‐‑‒–—−’‘´`“”", "Olll------''''\"\"", strict=True))
+_ALIKE = {code: letter for code, letter in _LOOK_ALIKE.items() if code > 127} | {
+    ord(sign): other for sign, other in _SIGNS.items()
+}
+"""Only what is drawn alike in the same case."""
+
 _MOST_TOLD = 3
 
 
@@ -86,7 +91,7 @@ def look_alike(one: str, other: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE).translate(_SIGNS)
+    plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
     seen = (
         letter
         for letter in plain

@@ -19,7 +19,7 @@ from bulkrunner.domain.conditions import (
     parse_expected,
 )
 from bulkrunner.domain.expecting import expected_references
-from bulkrunner.domain.forms import FormError, Outside
+from bulkrunner.domain.forms import FormError, Outside, proposal
 from bulkrunner.domain.places import PlaceError, parse_place
 from bulkrunner.domain.references import Origin, Reference
 from bulkrunner.domain.values import parse_value, references_of
@@ -204,7 +204,7 @@ class _Reader:
                         path=path,
                         code="unknown_parameter",
                         message=f"{where}: the manifest has no parameter {shown(ref.name)}",
-                        hint=f"did you mean `@param.{near}`?"
+                        hint=proposal(ref.name, near, "@param.")
                         if near
                         else "declare it under `parameters`",
                     )

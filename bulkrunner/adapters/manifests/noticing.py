@@ -13,6 +13,7 @@ from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, meant, shown
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.manifests.unfilled import WORD
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.job import Problem
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
@@ -152,7 +153,7 @@ def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
 
 def _meant(word: str, known: list[str]) -> str:
     near = meant(word, known)
-    return f"did you mean `{near}`?" if near else ""
+    return proposal(word, near) if near else ""
 
 
 def _property_meant(word: str) -> str:

@@ -11,7 +11,7 @@ from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.operations import expected_of
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.domain.changes.reading import kept_value
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.forms import FormError, proposal
 from bulkrunner.domain.parameters import BadValue, declared
 from bulkrunner.domain.places import RECORD_PREFIX, parse_place
 from bulkrunner.domain.values import MARKS
@@ -44,7 +44,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
 def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
     clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
     near = meant(owner.strip(), clean)
-    return f"did you mean {shown(near)}?" if near else "name every library of the job in `sigels`"
+    return proposal(owner, near) if near else "name every library of the job in `sigels`"
 
 
 def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:

@@ -14,6 +14,7 @@ from bulkrunner.adapters.manifests.problems import harmless, meant, shown
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encodings import detect
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Problem, Source
@@ -248,7 +249,7 @@ class TableRows:
                 if header:
                     hint = f"row {header} holds that name: write `header: {header}`"
                 elif near:
-                    hint = f"did you mean `{near}`?"
+                    hint = proposal(name, near)
                 elif self.form.header:
                     hint += "; if the first row is no header, write `header: false`, or its number"
                 yield Problem(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.stored_form import Storage, comparable, is_known, stored_text
@@ -150,3 +151,23 @@ def test_texts_that_look_alike_are_told_apart(one, other):
 @pytest.mark.parametrize(("one", "other"), [("Hc", "Hce"), ("1", "2"), ("Hc", "Hc"), ("a", "å")])
 def test_others_need_no_words(one, other):
     assert told_apart(one, other) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "near", "says"),
+    [
+        (
+            "Signum",
+            "Signum\u200b",
+            "did you mean `Signum⟨U+200B⟩` ⟨U+200B ZERO WIDTH SPACE⟩, not ⟨nothing⟩?",
+        ),
+        (
+            "Bibid",
+            "Bib\u0456d",
+            "`Bib\u0456d` ⟨U+0456 CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I⟩, not",
+        ),
+        ("Signu", "Signum", "did you mean `Signum`?"),
+    ],
+)
+def test_a_word_that_looks_the_same_is_proposed_with_what_differs(given, near, says):
+    assert says in proposal(given, near)
