@@ -28,6 +28,7 @@ from bulkrunner.domain.job import (
     Unreadable,
     Update,
 )
+from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
 
 
@@ -136,6 +137,8 @@ def kind_of(declared: Entry) -> str:
             return code
         case StepSelection():
             return "selection"
+        case StepEntry(refusal=Refusal()):
+            return "unreadable"
         case StepEntry(step=step):
             return type(step.action).__name__.removeprefix("Step").lower()
         case Update():

@@ -197,9 +197,10 @@ class Editing(Drafting):
         try:
             wish = build(known)
             wanted = wish_of(wish)
-        except (Refused, PassedOver):
+        except PassedOver:
             wanted = ""
-        known.now = now
+        finally:
+            known.now = now
         if part.wish in (wanted, ""):
             known.earlier = known.target_key = None
             known.waits = ()
