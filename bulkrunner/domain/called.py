@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bulkrunner.domain.changes.edits import put
 from bulkrunner.domain.changes.kinds import Change, RemoveChange, SetChange
 from bulkrunner.domain.comparing import same
 from bulkrunner.domain.places import (
+    ABSENT,
     RECORD_KEPT,
     RECORD_PATH,
     THING_KEPT,
     THING_PATH,
     Path,
+    PlaceRefused,
     Refusal,
     path_text,
 )
 from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
+from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 """Keys that a place can be written with."""
@@ -66,39 +70,57 @@ def edited(before: Document, after: Document) -> Edited | Refusal:
             message="the function returned something else than the record's two parts",
             hint="let it return the record that it was given, changed",
         )
-    found = list(_differences(record_part(before), record_part(after), RECORD_PATH))
-    found += _differences(thing_part(before), thing_part(after), THING_PATH)
-    content = {key: value for key, value in before.items() if key != "@context"}
-    graph = [record_part(after), thing_part(after), *before["@graph"][2:]]
+    storage = Storage.of(before)
+    try:
+        found = list(_differences(record_part(before), record_part(after), RECORD_PATH, storage))
+        found += _differences(thing_part(before), thing_part(after), THING_PATH, storage)
+    except PlaceRefused as refused:
+        return refused.refusal
+    document = {key: value for key, value in before.items() if key != "@context"}
+    for change, path in found:
+        document = put(document, path, change.to if isinstance(change, SetChange) else ABSENT)
     return Edited(
-        document={**content, "@graph": graph},
+        document=document,
         changes=tuple(change for change, _ in found),
         declared=tuple(path for _, path in found),
     )
 
 
-def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Change, Path]]:
+def _differences(
+    before: Any, after: Any, path: Path, storage: Storage
+) -> Iterator[tuple[SetChange | RemoveChange, Path]]:
     """Yield the smallest changes that lead from one to the other, in a fixed order."""
     for key in sorted({*before, *after}):
         inner = (*path, key)
         if key not in after:
             yield RemoveChange(at=path_text(inner)), inner
         elif key not in before:
-            yield SetChange(at=path_text(inner), to=after[key]), inner
+            formed = storage.form(after[key], inner)
+            yield SetChange(at=path_text(inner), to=formed), inner
         else:
-            yield from _of_value(before[key], after[key], inner)
+            yield from _of_value(before[key], after[key], inner, storage)
 
 
-def _of_value(before: Any, after: Any, path: Path) -> Iterator[tuple[Change, Path]]:
+def _of_value(
+    before: Any, after: Any, path: Path, storage: Storage
+) -> Iterator[tuple[SetChange | RemoveChange, Path]]:
     if same(before, after) and _in_order(before, after):
         return
+    if is_link(before, storage.bases) and isinstance(after, dict):
+        more = [key for key in after if key not in before]
+        if more and after.get("@id") == before.get("@id"):
+            raise below_link((*path, more[0]), path, before)
     if isinstance(before, dict) and isinstance(after, dict) and _can_name({*before, *after}):
-        yield from _differences(before, after, path)
+        yield from _differences(before, after, path, storage)
     elif isinstance(before, list) and isinstance(after, list) and _are_alike(before, after):
         for number, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from _of_value(old, new, (*path, number))
+            yield from _of_value(old, new, (*path, number), storage)
     else:
-        yield SetChange(at=path_text(path), to=after), path
+        formed = storage.form(after, path, before)
+        if not (same(before, formed) and _in_order(before, formed)):
+            yield SetChange(at=path_text(path), to=formed), path
+        elif not is_same_text(after, before, ends=False):
+            raise undone(path, after)
 
 
 def _in_order(before: Any, after: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.stored_form import Storage
 
 
 def no_bib() -> Document | None:
@@ -27,6 +28,7 @@ class Context:
         row: the input row that named the record; None where there was none.
         parameters: of the job.
         here: the object that plain places begin at; the item where left out.
+        from_records: values that are written come from records.
     """
 
     document: Document
@@ -35,6 +37,12 @@ class Context:
     row: Mapping[str, str] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     here: Any = ABSENT
+    from_records: bool = False
+
+    @property
+    def storage(self) -> Storage:
+        """Return what puts values into the form in which the record will have them."""
+        return Storage.of(self.document, from_records=self.from_records)
 
     @property
     def start(self) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
+from bulkrunner.domain.visible import told_apart, visible
+
 FormPath: TypeAlias = tuple[str | int, ...]
 
 
@@ -109,10 +111,17 @@ class Outside:
     lists: InputLists
 
 
+def proposal(given: str, near: str, prefix: str = "") -> str:
+    """Return a hint that names a word that is near, and in what it differs where nobody sees that."""
+    mine, theirs = told_apart(given, near)
+    word = f"did you mean `{prefix}{visible(near)}`{theirs}"
+    return f"{word}, not{mine}?" if mine else f"{word}?"
+
+
 def meant(given: str, known: Sequence[str]) -> str:
     """Return a hint that names the probably meant word, or all that are known."""
     close = get_close_matches(given[:100], known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+    return proposal(given, close[0]) if close else f"known here: {', '.join(known)}"
 
 
 def brief(value: Any, limit: int = 60) -> str:

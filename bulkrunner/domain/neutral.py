@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkrunner.domain.changes.neutral import neutral_change, neutral_value
+from bulkrunner.domain.conditions import Itself, condition_data
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Delete, Operation, Update
 from bulkrunner.domain.values import written
@@ -42,7 +43,13 @@ def _neutral_update(op: Update, iris: IriMap) -> dict[str, Any]:
 def _neutral_expect(expect: Mapping[str, Any], iris: IriMap) -> dict[str, Any]:
     if not expect:
         return {}
-    return {"expect": {at: neutral_value(at, value, iris) for at, value in expect.items()}}
+    return {"expect": {at: _expected(at, value, iris) for at, value in expect.items()}}
+
+
+def _expected(at: str, value: Any, iris: IriMap) -> Any:
+    if isinstance(value, Itself):
+        return condition_data(value, iris)
+    return neutral_value(at, value, iris)
 
 
 def _short(text: str, iris: IriMap) -> str:

@@ -16,11 +16,12 @@ from bulkrunner.domain.changes.kinds import Change
 from bulkrunner.domain.comparing import changed_places, same, undeclared_places
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.creating import TEMPID, build_create, without
-from bulkrunner.domain.expecting import check_expect
+from bulkrunner.domain.expecting import check_expect, ground_expected
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Update
 from bulkrunner.domain.neutral import neutral_operation
 from bulkrunner.domain.places import (
+    ABSENT,
     RECORD_KEPT,
     RECORD_PATH,
     THING_KEPT,
@@ -30,7 +31,7 @@ from bulkrunner.domain.places import (
     Refusal,
 )
 from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
-from bulkrunner.domain.values import ground
+from bulkrunner.domain.stored_form import Storage
 
 __all__ = [
     "TEMPID",
@@ -77,9 +78,9 @@ def apply_update(
         iris: moves record IRIs in the operation's values to the environment written to.
         context: what the operation's values and conditions refer to beside the document.
     """
-    if refusal := _unreadable(document) or check_expect(document, op.expect, iris):
-        return refusal
     known = context or Context(document=document, iris=iris)
+    if refusal := _unreadable(document) or check_expect(document, op.expect, iris, known):
+        return refusal
     try:
         applied = _applied(document, op, known)
     except PlaceRefused as refused:
@@ -96,7 +97,7 @@ def apply_update(
 
 def ground_update(op: Update, context: Context) -> Update:
     """Return the update with the row's cells and the parameters put in."""
-    expect = {place: ground(value, context) for place, value in op.expect.items()}
+    expect = {place: ground_expected(value, context) for place, value in op.expect.items()}
     changes = tuple(ground_change(change, context) for change in op.changes)
     return replace(op, changes=changes, expect=expect)
 
@@ -152,7 +153,7 @@ def _replaced(document: Document, new: Mapping[str, Any], iris: IriMap) -> Appli
         if is_holding(document) or "@type" not in new.get("item", {})
         else (THING_KEPT - {"@type"})
     )
-    after, declared = document, []
+    after, declared, storage = document, [], Storage.of(document)
     for name, root, part, kept in (
         ("record", RECORD_PATH, record_part(document), RECORD_KEPT),
         ("item", THING_PATH, thing_part(document), thing_kept),
@@ -161,6 +162,10 @@ def _replaced(document: Document, new: Mapping[str, Any], iris: IriMap) -> Appli
             continue
         body = iris.localise(dict(new[name]))
         old = {key: value for key, value in part.items() if key in kept}
-        after = put(after, root, old | without(body, kept))
+        given = {
+            key: storage.form(value, (*root, key), part.get(key, ABSENT))
+            for key, value in without(body, kept).items()
+        }
+        after = put(after, root, old | given)
         declared += [(*root, key) for key in {**part, **body} if key not in kept]
     return Applied(document=after, declared=tuple(declared))

@@ -6,34 +6,27 @@ that it replaces by main IRIs, categories that others imply, old bib types that 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.places import ABSENT, Path, path_text
-from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri, thing_part
+from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.stored_form import (
+    BOM,
+    IDENTIFIERS,
+    NEVER_STORED,
+    SPACELESS,
+    Storage,
+    composed,
+    is_known,
+    spelled,
+    standard_number,
+    trimmed,
+)
 from bulkrunner.vocabulary import category
 
 MAX_CLEANUPS = 50
-
-NEVER_STORED = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
-_LIGATURES = {
-    "\ufb00": "ff",
-    "\ufb01": "fi",
-    "\ufb02": "fl",
-    "\ufb03": "ffi",
-    "\ufb04": "ffl",
-    "\ufb05": "st",
-    "\ufb06": "st",
-}
-_SPELLED_OUT = str.maketrans(_LIGATURES)
-_BOM = "\ufeff"
-_BLANKS = "\t \u00a0\u1680\u202f\u205f\u3000\u2060" + "".join(map(chr, range(0x2000, 0x200B)))
-_IDENTIFIERS = ("identifiedBy", "indirectlyIdentifiedBy")
-_SPACELESS = frozenset({"ISNI", "ORCID"})
-_TERMS = "https://id.kb.se/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,24 +116,21 @@ class _Work:
         return ABSENT if emptied and not kept else kept
 
     def _clean_text(self, text: str, path: Path) -> str:
-        if text.isascii():
-            composed = text
-        else:
-            composed = unicodedata.normalize("NFC", text)
-            if composed != text:
+        found = text
+        if not text.isascii():
+            found = composed(text)
+            if found != text:
                 self._note(path, "composed (Unicode NFC)")
-            spelled = composed.translate(_SPELLED_OUT)
-            if spelled != composed:
+            stored = spelled(text)
+            if stored != found.replace(BOM, ""):
                 self._note(path, "ligatures spelled out")
-            composed = spelled.replace(_BOM, "")
-            if composed != spelled:
+            if BOM in found:
                 self._note(path, "invisible U+FEFF removed")
-        if composed == " ":
-            return composed
-        trimmed = composed.lstrip(_BLANKS).rstrip(_BLANKS + "\r\n")
-        if trimmed != composed:
+            found = stored
+        ends = trimmed(found)
+        if ends != found:
             self._note(path, "trimmed")
-        return trimmed
+        return ends
 
     # --- the thing's parts ---
 
@@ -160,26 +150,23 @@ class _Work:
         """Make ISNI and ORCID notes types, and take the blanks out of their values."""
         for identifier, path in _nodes(thing, "identifiedBy"):
             note = identifier.get("typeNote")
-            if isinstance(note, str) and note.upper() in _SPACELESS:
+            if isinstance(note, str) and note.upper() in SPACELESS:
                 identifier["@type"] = note.upper()
                 del identifier["typeNote"]
                 self._note(path, "typeNote becomes @type")
-            if identifier.get("@type") in _SPACELESS:
-                self._rewrite(identifier, path, lambda value: value.replace(" ", ""))
+            if identifier.get("@type") in SPACELESS:
+                self._rewrite(identifier, path)
 
     def standard_numbers(self, thing: dict[str, Any]) -> None:
         """Take hyphens out of ISBNs; ISBN and ISSN in upper case."""
-        for name in _IDENTIFIERS:
+        for name in IDENTIFIERS:
             for identifier, path in _nodes(thing, name):
-                match identifier.get("@type"):
-                    case "ISBN":
-                        self._rewrite(identifier, path, _isbn)
-                    case "ISSN":
-                        self._rewrite(identifier, path, str.upper)
+                if identifier.get("@type") not in SPACELESS:
+                    self._rewrite(identifier, path)
 
-    def _rewrite(self, node: dict[str, Any], path: Path, rewrite: Any) -> None:
+    def _rewrite(self, node: dict[str, Any], path: Path) -> None:
         value = node.get("value")
-        if isinstance(value, str) and (new := rewrite(value)) != value:
+        if isinstance(value, str) and (new := standard_number(node.get("@type"), value)) != value:
             node["value"] = new
             self._note((*path, "value"), "written the standard way")
 
@@ -187,9 +174,7 @@ class _Work:
 
     def tidy_parts(self, document: Document) -> None:
         """Reduce nodes with an id and other data to what the server keeps of them."""
-        # A new record's own id is a stand-in; its bib then tells the environment's base.
-        names = (record_part(document).get("@id"), item_of(document))
-        bases = tuple(iri[: iri.rfind("/") + 1] for iri in names if isinstance(iri, str))
+        bases = Storage.of(document).bases
         for index, part in ((0, record_part(document)), (1, thing_part(document))):
             for key, value in part.items():
                 if key not in {"sameAs", "mainEntity"}:
@@ -202,7 +187,7 @@ class _Work:
             return value
         iri = value.get("@id")
         if isinstance(iri, str) and len(value) > 1:
-            if _is_known(iri, bases):
+            if is_known(iri, bases):
                 self._note(path, "reduced to a link")
                 return {"@id": iri}
             self._note(path, "its @id, unknown to the server, moved to sameAs")
@@ -226,10 +211,6 @@ class _Work:
             self._note(("@graph", 1, "@type"), f"{name} converted to the newer types by the server")
 
 
-def _isbn(value: str) -> str:
-    return value.replace("-", "").upper()
-
-
 def _nodes(thing: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], Path]]:
     value = thing.get(name)
     path: Path = ("@graph", 1, name)
@@ -239,17 +220,6 @@ def _nodes(thing: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], P
         for index, item in enumerate(value):
             if isinstance(item, dict):
                 yield item, (*path, index)
-
-
-def _is_known(iri: str, bases: tuple[str, ...]) -> bool:
-    """Tell whether the server surely, or almost surely, has a record of the IRI."""
-    if sigel_of_iri(iri) is not None or iri.startswith(_TERMS):
-        return True
-    short = iri.removesuffix("#it")
-    return any(
-        short.startswith(base) and SHORT_ID.fullmatch(short, len(base)) is not None
-        for base in bases
-    )
 
 
 def _with_alias(node: dict[str, Any], iri: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.records import Document, record_part, sigel_of_iri, thing_part
+from bulkrunner.domain.stored_form import in_words, kind_of, stored_text
 from bulkrunner.vocabulary import is_subclass_of
 
 HELD_BY = "heldBy.@id"
@@ -234,9 +235,7 @@ def _equal(name: Name, there: Sequence[Any], wanted: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.strip() if isinstance(value, str) else str(value)
+    return str(value) if kind_of(value) is None else stored_text(in_words(value)).strip()
 
 
 def _in_range(relation: str, there: Any, limit: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from bulkrunner.domain.conditions import Condition
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Change, Declared, Job, Source
+from bulkrunner.domain.places import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,7 @@ class StepEntry:
         ref: the same in its normal form: short id, legacy IRI, or a dialect that planning resolves.
         row: the row's columns where the selection is a table.
         query: what the record must fit where a search or a dump named it.
+        refusal: why the input cannot be used, though it names a record: it refuses that.
     """
 
     source: Source
@@ -192,6 +194,7 @@ class StepEntry:
     ref: str
     row: Mapping[str, str] | None = None
     query: Mapping[str, Any] | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bulkrunner.domain.changes.kinds import RemoveChange
 from bulkrunner.domain.comparing import same
+from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import AppendChange, Source, Update
 from bulkrunner.domain.operations import Applied, Refusal, apply_update
@@ -34,6 +35,7 @@ from bulkrunner.domain.records import (
     sigel_of_iri,
     thing_part,
 )
+from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.undo import without_own_id
 
 COMPONENTS = "hasComponent"
@@ -118,7 +120,9 @@ def merged(
         changes.append(AppendChange(at=text, value=owned(value, old, new) if move else value))
     if not changes:
         return Applied(document=target)
-    return apply_update(target, Update(source=_NOWHERE, target="", changes=tuple(changes)), iris)
+    update = Update(source=_NOWHERE, target="", changes=tuple(changes))
+    context = Context(document=target, iris=iris, from_records=True)
+    return apply_update(target, update, iris, context)
 
 
 def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def _holds(value: Any, wanted: Any) -> bool:
     """Tell whether each of the wanted values is there; a list of one is its value."""
     there = value if isinstance(value, list) else [value]
     return all(
-        any(same(one, other) for other in there)
+        any(comparable(one) == comparable(other) for other in there)
         for one in (wanted if isinstance(wanted, list) else [wanted])
     )
 

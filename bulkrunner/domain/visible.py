@@ -1,10 +1,12 @@
-"""What a reader sees of a text: hidden characters written out, and names that look the same."""
+"""What a reader sees of a text: hidden characters written out, and texts that look the same."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 _KEPT = frozenset("\n\t")
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
@@ -72,3 +74,52 @@ def _is_of_a_word(char: str) -> bool:
 def _left_of(char: str) -> str:
     """Return what stays of a sign: nothing of a hidden one, else a blank."""
     return "" if unicodedata.category(char) in _HIDDEN or _FILLERS.match(char) else " "
+
+
+_SIGNS = dict(zip("0I1|‐‑‒–—−’‘´`“”", "Olll------''''\"\"", strict=True))
+_ALIKE = {code: letter for code, letter in _LOOK_ALIKE.items() if code > 127} | {
+    ord(sign): other for sign, other in _SIGNS.items()
+}
+"""Only what is drawn alike in the same case."""
+
+_MOST_TOLD = 3
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Return True if two texts differ, and hardly anybody would see it."""
+    return one != other and _skeleton(one) == _skeleton(other)
+
+
+def _skeleton(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
+    seen = (
+        letter
+        for letter in plain
+        if unicodedata.category(letter) not in _HIDDEN and not _FILLERS.match(letter)
+    )
+    return " ".join("".join(seen).split())
+
+
+def told_apart(one: str, other: str) -> tuple[str, str]:
+    """Return what is to stand after each of two texts that look alike: in what they differ.
+
+    Both are empty where the texts look different.
+    """
+    if not look_alike(one, other):
+        return "", ""
+    pairs = [
+        (one[a:b], other[c:d])
+        for tag, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+        if tag != "equal"
+    ]
+    return _named([mine for mine, _ in pairs]), _named([theirs for _, theirs in pairs])
+
+
+def _named(parts: Sequence[str]) -> str:
+    names = [
+        " + ".join(f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip() for letter in part)
+        or "nothing"
+        for part in parts
+    ]
+    more = ["…"] if names[_MOST_TOLD:] else []
+    return f" ⟨{', '.join([*names[:_MOST_TOLD], *more])}⟩"

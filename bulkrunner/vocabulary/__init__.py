@@ -20,6 +20,7 @@ __all__ = [
     "is_subclass_of",
     "is_term",
     "is_vocab_typed",
+    "literal_kind",
     "terms",
 ]
 
@@ -33,6 +34,9 @@ class _Table:
     objects: frozenset[str]
     vocab_typed: frozenset[str]
     skipped: frozenset[str]
+    numbers: frozenset[str]
+    booleans: frozenset[str]
+    unsaid: frozenset[str]
     parents: dict[str, tuple[str, ...]]
     categories: dict[str, frozenset[str]]
 
@@ -54,6 +58,9 @@ def _table() -> _Table:
         objects=frozenset(raw["object"].split()),
         vocab_typed=frozenset(raw["vocab_typed"].split()),
         skipped=frozenset(raw["skip"].split()),
+        numbers=frozenset(raw["number"].split()),
+        booleans=frozenset(raw["boolean"].split()),
+        unsaid=frozenset(raw["unsaid"].split()),
         parents=parents,
         categories={name: frozenset(labels) for name, labels in categories.items()},
     )
@@ -82,6 +89,20 @@ def is_object_property(name: str) -> bool:
 def is_vocab_typed(name: str) -> bool:
     """Whether the property's plain value is itself a term of the vocabulary."""
     return name in _table().vocab_typed
+
+
+def literal_kind(name: str) -> str | None:
+    """Kind of the property's plain values: ``text``, ``number`` or ``boolean``; None if unsaid.
+
+    The vocabulary gives hardly any property a data type; all but a few are texts.
+    """
+    table = _table()
+    if name in table.numbers:
+        return "number"
+    if name in table.booleans:
+        return "boolean"
+    plain = name in table.terms and name not in table.objects and name not in table.unsaid
+    return "text" if plain and not name.rpartition(":")[2][:1].isupper() else None
 
 
 def is_skipped(name: str) -> bool:

@@ -72,7 +72,6 @@ SELECTIONS = [
 ]
 
 CHANGES = [
-    ({"set": {"at": "x", "to": None}}, "x becomes null"),
     ({"set": {"at": "x", "to": {"$value": "@row.Nytt"}}}, "x becomes the column Nytt"),
     (
         {"set": {"at": "x", "to": {"$value": "@bib.a.b", "through": ["trim"], "default": "?"}}},

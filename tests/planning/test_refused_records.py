@@ -14,6 +14,7 @@ from bulkrunner.adapters.manifests.referring import in_answer
 from bulkrunner.domain.conditions import parse_condition
 from bulkrunner.domain.functions import Changed, Declined, FunctionSource, Several, Skipped
 from bulkrunner.domain.job import Create, Creates, Delete, SetChange, Source, Update
+from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.steps import (
     Step,
@@ -113,6 +114,12 @@ def entries(number, action, *refs, rows=None, **more):
     ]
 
 
+def spoilt(number, action, *refs, **more):
+    """Entries of rows that cannot be used, though they name their records."""
+    refusal = Refusal(code="cell_error", message="the cell shows #N/A")
+    return [replace(one, refusal=refusal) for one in entries(number, action, *refs, **more)]
+
+
 def setting(value):
     return StepUpdate(changes=(SetChange(at="copyNumber", to=value),))
 
@@ -182,6 +189,18 @@ PATHS = {
     "an answer that names the record otherwise": (
         [*entries(1, FUNCTION, THREE), *entries(2, GO, ONE)],
         {THREE: [creation(B1), {"delete": ALIAS}]},
+    ),
+    "a row that cannot be used": ([*spoilt(1, UP, ONE), *entries(2, GO, ONE)], {}),
+    "a row that cannot be used after a step": ([*entries(1, UP, ONE), *spoilt(2, UP, ONE)], {}),
+    "two rows of which one cannot be used": ([*entries(1, UP, ONE), *spoilt(1, UP, ONE)], {}),
+    "the other way round": ([*spoilt(1, UP, ONE), *entries(1, UP, ONE)], {}),
+    "a row of a bib that cannot be used": (
+        [*spoilt(1, UP, B1, holdings=("Ylm",)), *entries(2, GO, ONE)],
+        {},
+    ),
+    "a row that cannot be used under another name": (
+        [*spoilt(1, StepCopy(sigel="NO"), ALIAS), *entries(2, GO, ONE)],
+        {},
     ),
     "a function that refuses": (
         [*entries(1, UP, ONE), *entries(2, FUNCTION, ONE)],

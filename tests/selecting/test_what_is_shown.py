@@ -116,6 +116,36 @@ def test_a_formula_that_was_not_calculated_never_gives_way_to_a_default(
     assert "formula that was not calculated" in finding["message"]
 
 
+def test_a_row_that_cannot_be_used_refuses_the_record_that_it_names(
+    place: Workplace, own: list[str]
+) -> None:
+    """Another step does nothing to it either, whether the refusal is accepted or not."""
+    rows = f"Id;Nytt\n{own[0]};#N/A\n{own[1]};A\n{own[2]};B;C\n#N/A;A\n"
+    accept = [
+        {"code": code, "at_most": 9, "reason": "känt"} for code in ("cell_error", "too_many_cells")
+    ]
+    folder = place.job(
+        "spoilt-rows",
+        files={"rows.csv": rows},
+        accept=accept,
+        steps=[
+            {
+                "rows": {"file": "rows.csv", "key": "Id"},
+                "set": {"at": "copyNumber", "to": {"$value": "@row.Nytt"}},
+            },
+            {"ids": own[:3], "append": {"at": "cataloguersNote", "value": "inv"}},
+        ],
+    )
+    assert place("check", folder).document["operations"]["unreadable"] == 3
+    plan = place("plan", folder, "--env", "staging").document
+    assert (plan["counts"]["update"], plan["counts"]["refused"]) == (1, 3)
+    assert [(one["code"], one["record"]) for one in plan["findings"]] == [
+        ("cell_error", own[0]),
+        ("too_many_cells", own[2]),
+        ("cell_error", "#N/A"),
+    ]
+
+
 def test_a_table_of_which_no_row_can_be_used_says_why(place: Workplace, own: list[str]) -> None:
     def write(book: Any) -> None:
         page = book.add_worksheet()

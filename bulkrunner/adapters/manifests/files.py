@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from bulkrunner.adapters.manifests.problems import meant, shown
+from bulkrunner.domain.forms import proposal
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK opening a named pipe would wait for a writer.
@@ -100,7 +101,7 @@ def _refusal(error: OSError, part: str, folder: int, name: str) -> FileRefused:
             return FileRefused(
                 "missing_file",
                 f"the file {shown(name)} does not exist in the job folder",
-                f"did you mean {shown(near)}?" if near else "put it there, or correct the name",
+                proposal(part, near) if near else "put it there, or correct the name",
             )
         case errno.ENXIO:
             return FileRefused("not_a_file", f"{shown(name)} is no regular file")

@@ -10,10 +10,16 @@ from typing import Any, TypeVar
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.domain.changes.kinds import Change
-from bulkrunner.domain.changes.reading import VERBS, parse_change, parse_example
+from bulkrunner.domain.changes.reading import VERBS, kept_value, parse_change, parse_example
 from bulkrunner.domain.changes.referring import change_references
-from bulkrunner.domain.conditions import Condition, condition_references, parse_condition
-from bulkrunner.domain.forms import FormError, Outside
+from bulkrunner.domain.conditions import (
+    Condition,
+    condition_references,
+    parse_condition,
+    parse_expected,
+)
+from bulkrunner.domain.expecting import expected_references
+from bulkrunner.domain.forms import FormError, Outside, proposal
 from bulkrunner.domain.places import PlaceError, parse_place
 from bulkrunner.domain.references import Origin, Reference
 from bulkrunner.domain.values import parse_value, references_of
@@ -97,6 +103,8 @@ class _Reader:
         for key, value in step.get("create", {}).items():
             if key != "creates":
                 self.forms.create[key] = self._value(("create", key), value)
+            if key in ("body", "record") and isinstance(value, dict):
+                self._content(("create", key), "@record." if key == "record" else "", value)
         self._transfer(step)
 
     def _transfer(self, step: Mapping[str, Any]) -> None:
@@ -130,7 +138,18 @@ class _Reader:
                     )
                 )
             else:
-                self.forms.expect[place] = self._value((*path, place), value)
+                read = partial(parse_expected, value, self._outside)
+                expected = self._part((*path, place), value, read, expected_references)
+                self.forms.expect[place] = expected
+
+    def _content(self, path: Path, prefix: str, content: Mapping[str, Any]) -> None:
+        """Tell of constants in a template of which the server would keep nothing."""
+        for key, value in content.items():
+            try:
+                kept_value(f"{prefix}{key}", parse_value(value))
+            except FormError as error:
+                if error.code == "tidied_away":
+                    self._tell(error.below(*path, key))
 
     def _value(self, path: Path, data: Any) -> Any:
         return self._part(path, data, partial(parse_value, data), references_of)
@@ -185,7 +204,7 @@ class _Reader:
                         path=path,
                         code="unknown_parameter",
                         message=f"{where}: the manifest has no parameter {shown(ref.name)}",
-                        hint=f"did you mean `@param.{near}`?"
+                        hint=proposal(ref.name, near, "@param.")
                         if near
                         else "declare it under `parameters`",
                     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.problems import meant, shown
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Problem, Source
 
@@ -195,7 +196,7 @@ class _Reading:
                 self._at,
                 "missing_function",
                 f"{file} has no function {shown(function)}",
-                f"did you mean {shown(near)}?" if near else "write: def NAME(record, context):",
+                proposal(function, near) if near else "write: def NAME(record, context):",
             )
             return
         place = Source(file=file, line=node.lineno, column=node.col_offset + 1)

@@ -41,7 +41,7 @@ class IdEntry:
     Attributes:
         line: from 1; in a list in the manifest, the place in the list.
         ref: canonical form of the id; None where the text names no record.
-        code: why there is no ref.
+        code: why the line cannot be used; it may name a record all the same.
     """
 
     line: int

@@ -14,7 +14,7 @@ from bulkrunner.adapters.tables.encodings import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.forms import FormError, proposal
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000
@@ -151,7 +151,7 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         near = meant(wanted, table.facts.columns)
         named = [str(declared[name]) for name in ("from", "to") if name in declared]
         header = table.header_with(named) if table.facts.columns else 0
-        hint = f"did you mean `{near}`?" if near else f"its columns are: {', '.join(columns[:20])}"
+        hint = proposal(wanted, near) if near else f"its columns are: {', '.join(columns[:20])}"
         if header:
             hint = f"row {header} holds that name: write `header: {header}`"
         raise FormError(

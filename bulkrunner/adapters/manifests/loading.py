@@ -23,6 +23,7 @@ from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Problem, Source, Unreadable
 from bulkrunner.domain.parameters import BadValue, Parameter, Scalar, missing, resolved
+from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
 from bulkrunner.errors import ManifestError, UsageError
@@ -223,10 +224,11 @@ class _Reading:
 
     def _is_unreadable(self, entry: Entry) -> bool:
         found = entry.declared
-        if not isinstance(found, Unreadable):
+        why = found.refusal if isinstance(found, StepEntry) else found
+        if not isinstance(why, (Unreadable, Refusal)):
             return False
         if len(self.unreadable) < UNREADABLE:
-            one = Problem(source=found.source, code=found.code, message=found.message)
+            one = Problem(source=entry.source, code=why.code, message=why.message)
             self.unreadable.append(one)
         return True
 

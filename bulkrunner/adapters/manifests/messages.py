@@ -10,6 +10,7 @@ from typing import Any
 from bulkrunner.adapters.manifests.levels import belongs
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.schema import Violation
+from bulkrunner.domain.forms import proposal
 
 _TYPES = {
     "string": "text",
@@ -74,7 +75,7 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
 def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Told:
     known = list(found.rule.get("properties", {}))
     word = meant(name, known) or _only_missing(found.rule, value)
-    hint = f"did you mean `{word}`?" if word else belongs(name, full)
+    hint = proposal(name, word) if word else belongs(name, full)
     return Told(
         path=found.path,
         key=name,
@@ -218,7 +219,7 @@ def _allowed(options: list[Any], value: Any) -> tuple[str, str]:
         if not isinstance(option, str) and json.dumps(option) == value.strip().lower():
             return message, f"write {json.dumps(option)}, in small letters and without quotes"
     word = meant(value, [option for option in options if isinstance(option, str)])
-    return message, f"did you mean `{word}`?" if word else ""
+    return message, proposal(value, word) if word else ""
 
 
 def _repeated(value: list[Any]) -> Any:

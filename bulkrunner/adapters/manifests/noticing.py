@@ -13,6 +13,7 @@ from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import PathKey, meant, shown
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.manifests.unfilled import WORD
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.job import Problem
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
@@ -103,8 +104,6 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         for number, place in enumerate(item):
             yield from _place(str(place), (*below, number), None)
     elif key not in _CONTENT:
-        if key == "set" and isinstance(item, dict) and item.get("to", "") is None:
-            yield _emptied(str(item.get("at")), below)
         yield from _below(item, below)
 
 
@@ -124,16 +123,6 @@ def _content(value: Any, path: Path) -> Iterator[Told]:
                     hint=f"did you mean `@{key}`?",
                 )
             yield from _content(inner, (*path, key))
-
-
-def _emptied(place: str, path: Path) -> Told:
-    return Told(
-        path=path,
-        key="to",
-        code="set_to_nothing",
-        message=f"{shown(place)} becomes null: nothing stands after `to`",
-        hint="to take a value away use remove",
-    )
 
 
 def _asked(condition: Any, path: Path) -> Iterator[Told]:
@@ -164,7 +153,7 @@ def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
 
 def _meant(word: str, known: list[str]) -> str:
     near = meant(word, known)
-    return f"did you mean `{near}`?" if near else ""
+    return proposal(word, near) if near else ""
 
 
 def _property_meant(word: str) -> str:

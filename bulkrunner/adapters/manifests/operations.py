@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
+from bulkrunner.adapters.patterns import Re2Engine
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.neutral import written_change
+from bulkrunner.domain.conditions import parse_expected
 from bulkrunner.domain.created import PREFIX, created_number
+from bulkrunner.domain.expecting import expected_data
+from bulkrunner.domain.forms import FormError, Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import (
     AppendChange,
@@ -24,6 +28,7 @@ from bulkrunner.domain.job import (
     Unreadable,
     Update,
 )
+from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
 
 
@@ -49,7 +54,7 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
     if "update" in data:
         return update_of(data, ref, source)
     if "delete" in data:
-        return Delete(source=source, target=ref, expect=data.get("expect", {}), after=_after(data))
+        return Delete(source=source, target=ref, expect=_expect(data), after=_after(data))
     return create_on(data, ref, source)
 
 
@@ -61,9 +66,41 @@ def update_of(data: Mapping[str, Any], target: str, source: Source) -> Update:
         changes=tuple(change_of(change) for change in data.get("changes", ())),
         replace=data.get("replace"),
         resave=data.get("resave", False),
-        expect=data.get("expect", {}),
+        expect=_expect(data),
         after=_after(data),
     )
+
+
+def _expect(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {place: expected_of(value) for place, value in data.get("expect", {}).items()}
+
+
+def _expected(expect: Mapping[str, Any]) -> dict[str, Any]:
+    return {place: expected_data(value) for place, value in expect.items()}
+
+
+class _NoLists:
+    """No files: an explicit operation stands by itself."""
+
+    def values(self, _file: str, /) -> NoReturn:
+        """Refuse a list."""
+        raise FormError("an explicit operation names no file", hint="write the values: in: [ … ]")
+
+    def table(self, _declared: Mapping[str, Any], /) -> NoReturn:
+        """Refuse a table."""
+        raise FormError("an explicit operation names no file")
+
+
+_ALONE = Outside(engine=Re2Engine(), lists=_NoLists())
+
+
+def expected_of(data: Any) -> Any:
+    """Return what an explicit operation expects of a place.
+
+    Raises:
+        FormError: malformed.
+    """
+    return parse_expected(data, _ALONE)
 
 
 def create_on(data: Mapping[str, Any], bib: str, source: Source) -> Create:
@@ -100,6 +137,8 @@ def kind_of(declared: Entry) -> str:
             return code
         case StepSelection():
             return "selection"
+        case StepEntry(refusal=Refusal()):
+            return "unreadable"
         case StepEntry(step=step):
             return type(step.action).__name__.removeprefix("Step").lower()
         case Update():
@@ -140,10 +179,10 @@ def _plain(declared: Declared) -> dict[str, Any]:
                 "changes": [written_change(change) for change in declared.changes],
                 "replace": declared.replace,
                 "resave": declared.resave,
-                "expect": declared.expect,
+                "expect": _expected(declared.expect),
             }
         case Delete():
-            return {"delete": declared.target, "expect": declared.expect}
+            return {"delete": declared.target, "expect": _expected(declared.expect)}
         case Create():
             return {
                 "create": declared.creates.value,

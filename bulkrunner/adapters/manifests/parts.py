@@ -19,6 +19,7 @@ from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Declared, Problem, Source, Undo
+from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does
@@ -178,8 +179,17 @@ class Step:
                 yield _left_out(found)
             elif found.entry.ref is None:
                 yield _unreadable(found, self.does.number)
+            elif found.entry.code:
+                yield self._refused(found, found.entry.ref)
             else:
                 yield self._entry(found, found.entry.ref)
+
+    def _refused(self, found: Selected, ref: str) -> Entry:
+        """Return a row that cannot be used: it refuses the record that it names."""
+        given = found.entry.given
+        refusal = Refusal(code=found.entry.code, message=found.entry.message)
+        one = StepEntry(source=found.source, step=self.does, given=given, ref=ref, refusal=refusal)
+        return Entry(found.source, one, None, b"?" + given.encode())
 
     def _entry(self, found: Selected, ref: str) -> Entry:
         one = StepEntry(

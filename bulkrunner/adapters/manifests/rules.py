@@ -8,9 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
+from bulkrunner.adapters.manifests.operations import expected_of
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
+from bulkrunner.domain.changes.reading import kept_value
+from bulkrunner.domain.forms import FormError, proposal
 from bulkrunner.domain.parameters import BadValue, declared
-from bulkrunner.domain.places import parse_place
+from bulkrunner.domain.places import RECORD_PREFIX, parse_place
 from bulkrunner.domain.values import MARKS
 
 
@@ -41,7 +44,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
 def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
     clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
     near = meant(owner.strip(), clean)
-    return f"did you mean {shown(near)}?" if near else "name every library of the job in `sigels`"
+    return proposal(owner, near) if near else "name every library of the job in `sigels`"
 
 
 def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -95,6 +98,8 @@ def operation_faults(
             hint="agree it with KB, then write agreement.covers: [holdings, bibs]",
         )
     yield from change_faults(data, prefix=prefix)
+    yield from _content_faults(data, prefix)
+    yield from _expect_faults(data, prefix)
     for path, mark in _marks({key: data[key] for key in _VALUED if key in data}, ()):
         yield Told(
             path=path,
@@ -103,6 +108,54 @@ def operation_faults(
             message=f"unknown key {shown(mark)} in {path_text((*prefix, *path))}",
             hint="an explicit operation holds plain values; references stand in steps",
         )
+
+
+def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Told]:
+    """Yield every value that is to be written and of which the server would keep nothing."""
+    for path, place, value in _written(data):
+        try:
+            kept_value(place, value)
+        except FormError as error:
+            yield Told(
+                path=path,
+                code=error.code,
+                message=f"{path_text((*prefix, *path))}: {error.message}",
+                hint=error.hint,
+            )
+
+
+def _written(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str, Any]]:
+    """Yield every value that an explicit operation writes: path, place, value."""
+    for number, change in enumerate(data.get("changes", ())):
+        for verb, key in (("set", "to"), ("append", "value")):
+            if verb in change:
+                yield ("changes", number, verb, key), change[verb]["at"], change[verb][key]
+    whole = data.get("replace", {})
+    for path, prefix, part in (
+        (("body",), "", data.get("body", {})),
+        (("record",), RECORD_PREFIX, data.get("record", {})),
+        (("replace", "item"), "", whole.get("item", {})),
+        (("replace", "record"), RECORD_PREFIX, whole.get("record", {})),
+    ):
+        for key, value in part.items():
+            yield (*path, key), f"{prefix}{key}", value
+
+
+def _expect_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Told]:
+    """Yield what is wrong with the tests in ``expect``."""
+    for place, value in data.get("expect", {}).items():
+        try:
+            expected_of(value)
+        except FormError as error:
+            found = error.below("expect", place)
+            where = path_text((*prefix, *found.path, *((found.key,) if found.key else ())))
+            yield Told(
+                path=found.path,
+                key=found.key,
+                code=found.code,
+                message=f"{where}: {found.message}",
+                hint=found.hint,
+            )
 
 
 _VALUED = ("changes", "replace", "body", "record", "expect")

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import harmless, meant, shown
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.forms import FormError, proposal
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.domain.references import Origin
 from bulkrunner.domain.text_functions import parse_call
@@ -88,7 +88,7 @@ def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
                 path=("find",),
                 code="unknown_parameter",
                 message=f"find: there is no parameter {shown(name)}",
-                hint=f"did you mean `@param.{near}`?" if near else "declare it in `parameters`",
+                hint=proposal(name, near, "@param.") if near else "declare it in `parameters`",
             )
 
 

@@ -14,6 +14,7 @@ from bulkrunner.adapters.manifests.problems import harmless, meant, shown
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encodings import detect
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Problem, Source
@@ -203,7 +204,7 @@ class TableRows:
         for raw in table.rows():
             row = self._cleaned(raw)
             cells = row.cells
-            found = self._entry(row, cells.get(self.key, ""), iris)
+            found = self._entry(row, cells.get(self.key, ""), iris, table.facts)
             if read is not None:
                 read.count(found)
             place = Source(file=self._place(table.facts), line=row.line, column=row.column)
@@ -224,14 +225,23 @@ class TableRows:
     def _place(self, facts: Facts) -> str:
         return f"{self.name}[{facts.sheet}]" if facts.sheet else self.name
 
-    def _entry(self, row: Row, key: str, iris: IriMap) -> IdEntry:
+    def _entry(self, row: Row, key: str, iris: IriMap, facts: Facts) -> IdEntry:
         if row.code:
-            return IdEntry(row.line, harmless(key[:100]), None, row.code, row.message)
+            # A row that cannot be used names its record all the same, unless that is the bad cell.
+            sound = row.column not in (0, self._number(facts)) and key
+            ref = entry(row.line, key, iris, self.meanings).ref if sound else None
+            return IdEntry(row.line, harmless(key[:100]), ref, row.code, row.message)
         if not key:
             return IdEntry(
                 row.line, "", None, "empty_key", f"the cell of column `{self.key}` is empty"
             )
         return entry(row.line, key, iris, self.meanings)
+
+    def _number(self, facts: Facts) -> int:
+        """Return the number of the key's column, from 1; 0 where it is not known."""
+        if self.key in facts.columns:
+            return facts.columns.index(self.key) + 1
+        return int(self.key) if self.key.isdecimal() else 0
 
     def _missing(self, table: Table) -> Iterator[Problem]:
         """Yield a fault for each column that the manifest names and the table has not."""
@@ -248,7 +258,7 @@ class TableRows:
                 if header:
                     hint = f"row {header} holds that name: write `header: {header}`"
                 elif near:
-                    hint = f"did you mean `{near}`?"
+                    hint = proposal(name, near)
                 elif self.form.header:
                     hint += "; if the first row is no header, write `header: false`, or its number"
                 yield Problem(

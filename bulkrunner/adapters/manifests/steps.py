@@ -9,6 +9,7 @@ from bulkrunner.adapters.manifests.forms import TRANSFERS, Forms
 from bulkrunner.domain.changes.neutral import written_change
 from bulkrunner.domain.conditions import condition_data
 from bulkrunner.domain.conditions.kinds import All
+from bulkrunner.domain.expecting import expected_data
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.steps import (
@@ -56,7 +57,7 @@ def head_of(
 
 
 def _head(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None) -> dict[str, Any]:
-    expect = {place: written(value) for place, value in forms.expect.items()}
+    expect = {place: expected_data(value) for place, value in forms.expect.items()}
     if function is not None:
         on = {key: step["function"][key] for key in ("on",) if key in called_of(step)}
         return {"function": {"expect": expect, **on, **function.meaning()}}

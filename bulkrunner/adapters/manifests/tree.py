@@ -109,6 +109,13 @@ class Builder:
         """Whether the next scalar is a key."""
         return bool(self._stack) and self._stack[-1].awaits_key
 
+    @property
+    def path(self) -> list[PathKey]:
+        """Where the next value will stand."""
+        return [
+            len(one.value) if isinstance(one.value, list) else one.key or "" for one in self._stack
+        ]
+
     def key(self, text: str, at: int) -> None:
         """Take a key of the innermost object."""
         top = self._stack[-1]

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
-from bulkrunner.adapters.manifests.scalars import BadNumber, plain
+from bulkrunner.adapters.manifests.scalars import BadNumber, plain, read_otherwise
 from bulkrunner.adapters.manifests.tree import Builder, Tree, position
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"
@@ -96,6 +96,9 @@ class _Reader:
                 value = plain(event.value)
             except BadNumber as error:
                 self._builder.problem(_at(event), "bad_number", str(error), _QUOTE_HINT)
+            if read := read_otherwise(event.value, value, self._builder.path):
+                message = f"{shown(event.value)} {read}"
+                self._builder.problem(_at(event), "unquoted", message, "put it in quotes")
         self._builder.scalar(value, _at(event), event.anchor)
 
     def _key(self, event: yaml.ScalarEvent, *, unquoted: bool) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bulkrunner.domain.changes.edits import carry_out
+from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, carry_out, value_of
 from bulkrunner.domain.changes.example import example_edits, looks_like
 from bulkrunner.domain.changes.grounding import settle_change
 from bulkrunner.domain.changes.kinds import (
@@ -36,6 +36,7 @@ from bulkrunner.domain.changes.verbs import (
     retype_in,
     set_in,
 )
+from bulkrunner.domain.comparing import same
 from bulkrunner.domain.conditions import holds
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.forms import FormError
@@ -92,6 +93,9 @@ def apply_change(document: Document, change: Change, context: Context) -> Change
         wish = _by_example(document, change, context)
     else:
         wish = _by_verb(document, change, context)
+    for edit in wish.edits:
+        if not isinstance(edit, Take):
+            context.storage.refuse_below_link(edit.path)
     plain = isinstance(change, _CONTRACT) and change.scope.is_plain
     edited = carry_out(document, wish.edits, prune=not plain)
     effective = edited.document is not document
@@ -135,7 +139,31 @@ def _by_example(document: Document, change: ExampleChange, context: Context) -> 
             f"with this record's values the example is unclear: {error.message}",
             error.hint,
         ) from None
-    return Wish(edits=tuple(edits), named=tuple(edit.path for edit in edits))
+    formed = (_formed(edit, context) for edit in edits)
+    return Wish(
+        edits=tuple(edit for edit in formed if edit is not None),
+        named=tuple(edit.path for edit in edits),
+    )
+
+
+def _formed(edit: Edit, context: Context) -> Edit | None:
+    """Return an edit with its value in the form of the record; None where that is there already."""
+    if isinstance(edit, Take):
+        return edit
+    found = value_of(context.document, edit.path)
+    if isinstance(edit, Add):
+        return replace(edit, value=context.storage.form(edit.value, edit.path, found))
+    there = found if isinstance(found, list) else []
+    if isinstance(edit.value, list):
+        value: Any = [
+            item
+            if any(item is other for other in there)
+            else context.storage.form(item, (*edit.path, index), found)
+            for index, item in enumerate(edit.value)
+        ]
+    else:
+        value = context.storage.form(edit.value, edit.path, found)
+    return None if same(found, value) else Put(path=edit.path, value=value)
 
 
 def fits_example(change: ExampleChange, context: Context) -> bool:

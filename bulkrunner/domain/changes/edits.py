@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.comparing import same
 from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.stored_form import comparable
 from bulkrunner.vocabulary import is_set
 
 ROOT_LENGTH = 2
@@ -219,9 +219,9 @@ def _added(document: Document, edit: Add) -> Document:
 def joined(present: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """Return the list with the values that it does not have yet."""
     together = list(present)
-    known = {canonical_bytes(value) for value in present}
+    known = {comparable(value) for value in present}
     for value in values:
-        form = canonical_bytes(value)
+        form = comparable(value)
         if form not in known:
             known.add(form)
             together.append(value)

@@ -24,6 +24,7 @@ from bulkrunner.domain.places import (
     Path,
 )
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.values import MARKS
 from bulkrunner.vocabulary import is_set
 
@@ -45,7 +46,7 @@ def looks_like(form: Mapping[str, Any], document: Document) -> bool:
 
 def _fits(form: Any, value: Any) -> bool:
     if not isinstance(form, dict):
-        return not isinstance(value, dict) and same(form, value)
+        return not isinstance(value, dict) and comparable(form) == comparable(value)
     if not isinstance(value, dict):
         return False
     return all(_has(form, key, value) for key in form)
@@ -191,7 +192,7 @@ def _replaced(
     for spot, item in _meant(old, kept, node, path):
         if isinstance(old, dict) and not _is_link(old) and not _is_link(new):
             yield from _object_edits(old, new, item, spot)
-        elif any(same(other, new) for _, other in _elements(node, path)):
+        elif any(comparable(other) == comparable(new) for _, other in _elements(node, path)):
             yield Take(path=spot)
         else:
             yield Put(path=spot, value=new)
@@ -199,8 +200,10 @@ def _replaced(
 
 def _relisted(old: list[Any], new: list[Any], node: Mapping[str, Any], path: Path) -> Edit:
     items = [item for _, item in _elements(node, path)]
-    left = [item for item in items if not any(same(item, gone) for gone in old)]
-    added = [item for item in new if not any(same(item, known) for known in left)]
+    gone = {comparable(item) for item in old}
+    left = [item for item in items if comparable(item) not in gone]
+    known = {comparable(item) for item in left}
+    added = [item for item in new if comparable(item) not in known]
     return Put(path=path, value=[*left, *added])
 
 

@@ -86,11 +86,13 @@ class Table:
 
     Attributes:
         pairs: new values by old ones, as text.
-        results: canonical form of the new values, which are left alone when met again.
+        by_name: the same by the old values as the server stores them.
+        results: the new values in comparable form, which are left alone when met again.
         digest: of all pairs.
     """
 
     pairs: Mapping[str, Any]
+    by_name: Mapping[str, Any] = field(repr=False)
     results: frozenset[bytes] = field(repr=False)
     digest: str
 

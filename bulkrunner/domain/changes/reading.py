@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.changes.example import check_example
+from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.changes.example import META, check_example
 from bulkrunner.domain.changes.kinds import (
     PLAIN,
     AppendChange,
@@ -28,7 +28,14 @@ from bulkrunner.domain.changes.kinds import (
 from bulkrunner.domain.changes.verbs import ITEM_PREFIX
 from bulkrunner.domain.conditions import parse_condition, parse_matching
 from bulkrunner.domain.forms import FormError, Outside, brief, meant
-from bulkrunner.domain.places import RECORD_PREFIX, Path, PlaceError, parse_place
+from bulkrunner.domain.places import (
+    RECORD_PREFIX,
+    Path,
+    PlaceError,
+    PlaceRefused,
+    parse_place,
+)
+from bulkrunner.domain.stored_form import comparable, demand_kept, stored_text
 from bulkrunner.domain.values import Dynamic, parse_value
 
 MAX_TABLE = 1_000_000
@@ -116,11 +123,39 @@ def _value(data: Mapping[str, Any], key: str) -> Any:
         raise error.below(key) from None
 
 
+def _written_value(data: Mapping[str, Any], key: str) -> Any:
+    """Return a value that is to be written at a place."""
+    value = _value(data, key)
+    try:
+        kept_value(str(data["at"]), value)
+    except FormError as error:
+        raise error.below(key) from None
+    return value
+
+
+def kept_value(at: str, value: Any) -> None:
+    """Go on where a constant that is to be written holds nothing that the server takes away again.
+
+    Raises:
+        FormError: it does.
+    """
+    if isinstance(value, Dynamic):
+        return
+    try:
+        place = parse_place(at)
+        demand_kept(value, (*place.root, *place.steps))
+    except PlaceError:
+        return  # told by itself
+    except PlaceRefused as refused:
+        found = refused.refusal
+        raise FormError(found.message, hint=found.hint, code=found.code) from None
+
+
 # --- the verbs -----------------------------------------------------------------------------------
 
 
 def _set(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
-    return SetChange(at=_at(data, scope), to=_value(data, "to"), scope=scope)
+    return SetChange(at=_at(data, scope), to=_written_value(data, "to"), scope=scope)
 
 
 def _remove(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
@@ -128,7 +163,7 @@ def _remove(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
 
 
 def _append(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
-    return AppendChange(at=_at(data, scope), value=_value(data, "value"), scope=scope)
+    return AppendChange(at=_at(data, scope), value=_written_value(data, "value"), scope=scope)
 
 
 def _remove_items(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
@@ -145,11 +180,21 @@ def _replace_value(data: Mapping[str, Any], scope: Scope, outside: Outside) -> C
         raise FormError(f"{brief(otherwise)} is neither keep nor refuse", path=("otherwise",))
     try:
         table = _table(data["table"], outside)
+        for old, new in table.pairs.items():
+            if new is not None:
+                _kept_below(old, str(data["at"]), new)
     except FormError as error:
         raise error.below("table") from None
     return ReplaceValueChange(
         at=_at(data, scope), table=table, refuse_others=otherwise == "refuse", scope=scope
     )
+
+
+def _kept_below(key: str, at: str, value: Any) -> None:
+    try:
+        kept_value(at, value)
+    except FormError as error:
+        raise FormError(error.message, key=key, hint=error.hint, code=error.code) from None
 
 
 def _table(data: Any, outside: Outside) -> Table:
@@ -165,9 +210,25 @@ def _table(data: Any, outside: Outside) -> Table:
             raise FormError("a table holds constants only", key=old)
     return Table(
         pairs=dict(pairs),
-        results=frozenset(canonical_bytes(new) for new in pairs.values() if new is not None),
+        by_name=_by_name(pairs),
+        results=frozenset(comparable(new) for new in pairs.values() if new is not None),
         digest=digest(dict(pairs)),
     )
+
+
+def _by_name(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new values by old ones as the server stores these."""
+    found: dict[str, Any] = {}
+    for old, new in pairs.items():
+        name = stored_text(old)
+        if name in found and comparable(found[name]) != comparable(new):
+            raise FormError(
+                f"{brief(old)} stands in the table twice, with two new values: the server keeps no "
+                "difference between the two ways in which it is written",
+                key=old,
+            )
+        found[name] = new
+    return found
 
 
 def _replace_text(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
@@ -256,6 +317,12 @@ def parse_example(data: Mapping[str, Any]) -> ExampleChange:
         FormError: the two forms do not say plainly what becomes of what.
     """
     check_example(data["match"], data["result"])
+    for key, value in data["result"].items():
+        if key != META:
+            try:
+                _kept_below(key, key, parse_value(value))
+            except FormError as error:
+                raise error.below("result") from None
     return ExampleChange(match=_value(data, "match"), result=_value(data, "result"), scope=PLAIN)
 
 

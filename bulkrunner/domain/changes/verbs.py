@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, put, value_of
 from bulkrunner.domain.changes.kinds import (
     AppendChange,
@@ -36,6 +35,16 @@ from bulkrunner.domain.places import (
     writable_place,
 )
 from bulkrunner.domain.records import record_part, thing_part
+from bulkrunner.domain.stored_form import (
+    Storage,
+    comparable,
+    composed,
+    in_words,
+    is_same_text,
+    linked,
+    stored_text,
+    undone,
+)
 from bulkrunner.domain.text_functions import MAX_RESULT
 from bulkrunner.domain.values import resolve
 
@@ -69,7 +78,8 @@ def set_in(here: Here, change: SetChange, context: Context) -> Wish:
         if spot.value:
             path = (*path, 0)
             spot = Spot(path=path, value=spot.value[0])
-    if same(spot.value, value):
+    value = context.storage.form(value, path, spot.value)
+    if same(linked(spot.value), linked(value)):
         return Wish(named=(path,))
     return Wish(edits=(Put(path=path, value=value),), named=(path,))
 
@@ -95,6 +105,7 @@ def append_in(here: Here, change: AppendChange, context: Context) -> Wish:
             "append to the list itself, without the index",
         )
     value = localised(place, change.value, context)
+    value = context.storage.form(value, spot.path, spot.value)
     return Wish(edits=(Add(path=spot.path, value=value, as_list=True),), named=(spot.path,))
 
 
@@ -151,14 +162,14 @@ def replace_value_in(here: Here, change: ReplaceValueChange, context: Context) -
     def new(value: Any) -> Any:
         return _from_table(change, place, value, context)
 
-    return _rewritten(here, place, new)
+    return _rewritten(here, place, new, context.storage)
 
 
 def _from_table(change: ReplaceValueChange, place: Place, value: Any, context: Context) -> Any:
     at_id = place.steps[-1] == "@id"
     for name in _names(value, context, at_id=at_id):
-        if name in change.table.pairs:
-            wanted = change.table.pairs[name]
+        if name in change.table.by_name:
+            wanted = change.table.by_name[name]
             return ABSENT if wanted is None else localised(place, wanted, context)
     if change.refuse_others and not _is_result(change, value, context, at_id=at_id):
         raise PlaceRefused(
@@ -172,30 +183,28 @@ def _from_table(change: ReplaceValueChange, place: Place, value: Any, context: C
 def _names(value: Any, context: Context, *, at_id: bool) -> Iterator[str]:
     match value:
         case str():
-            yield value
+            yield stored_text(value)
             parts = context.iris.split(value) if at_id else None
             if parts:
                 _, short, suffix = parts
                 yield from (f"{base}{short}{suffix}" for base in context.iris.bases)
                 yield short
-        case bool():
-            yield "true" if value else "false"
-        case int() | float():
-            yield str(value)
+        case bool() | int() | float():
+            yield in_words(value)
 
 
 def _is_result(change: ReplaceValueChange, value: Any, context: Context, *, at_id: bool) -> bool:
-    if canonical_bytes(value) in change.table.results:
+    if comparable(value) in change.table.results:
         return True
     names = _names(value, context, at_id=at_id)
-    return at_id and any(canonical_bytes(name) in change.table.results for name in names)
+    return at_id and any(comparable(name) in change.table.results for name in names)
 
 
 def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> Wish:
     """Replace something in every text at the place."""
     place = parse_place(change.at)
-    find = resolve(change.find, context)
-    into = resolve(change.into, context)
+    find = _part(resolve(change.find, context))
+    into = _part(resolve(change.into, context))
     if change.pattern is None and not (isinstance(find, str) and find and isinstance(into, str)):
         raise PlaceRefused(
             "not_text",
@@ -206,12 +215,17 @@ def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> 
     def new(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        text = _replaced(change, place, value, find, into)
-        if text == value:
+        text = _replaced(change, place, composed(value), find, into)
+        if text == composed(value):
             return value
         return (text.strip() if change.trim else text) or ABSENT
 
-    return _rewritten(here, place, new)
+    return _rewritten(here, place, new, context.storage)
+
+
+def _part(value: Any) -> Any:
+    """Return a part of a text: numbers and truth values as they are written."""
+    return composed(in_words(value)) if isinstance(value, (str, int, float)) else value
 
 
 def _replaced(change: ReplaceTextChange, place: Place, text: str, find: Any, into: Any) -> str:
@@ -230,7 +244,7 @@ def _replaced(change: ReplaceTextChange, place: Place, text: str, find: Any, int
     return made
 
 
-def _rewritten(here: Here, place: Place, new: Callable[[Any], Any]) -> Wish:
+def _rewritten(here: Here, place: Place, new: Callable[[Any], Any], storage: Storage) -> Wish:
     """Return the edits that make every value at the place a new one; ``ABSENT`` takes it away.
 
     What becomes equal to another element of its list goes away, so that nothing is there twice.
@@ -243,7 +257,11 @@ def _rewritten(here: Here, place: Place, new: Callable[[Any], Any]) -> Wish:
         if wanted is ABSENT:
             edits.append(Take(path=path))
         elif not same(wanted, value):
-            edits.append(Put(path=path, value=wanted))
+            formed = storage.form(wanted, path, value)
+            if not same(formed, value):
+                edits.append(Put(path=path, value=formed))
+            elif not is_same_text(wanted, value):
+                raise undone(path, wanted)
     return Wish(edits=tuple(_without_repeats(here, edits)), named=tuple(named))
 
 
@@ -265,14 +283,12 @@ def _once_in_list(
     items: Sequence[Any], path: Path, elements: Mapping[Path, list[Put]]
 ) -> Iterator[Edit]:
     """Yield the edits of a list's elements; what would be there already is taken away instead."""
-    known = {
-        canonical_bytes(item) for index, item in enumerate(items) if (*path, index) not in elements
-    }
+    known = {comparable(item) for index, item in enumerate(items) if (*path, index) not in elements}
     for element, made in elements.items():
         value = items[int(element[-1])]
         for edit in made:
             value = put(value, edit.path[len(element) :], edit.value)
-        form = canonical_bytes(value)
+        form = comparable(value)
         if form in known:
             yield Take(path=element)
         else:
@@ -300,9 +316,10 @@ def move_value_in(here: Here, change: MoveValueChange, context: Context) -> Wish
     goal, place = _goal(here, change, context)
     named = spot.path[:-1] if isinstance(spot.path[-1], int) else spot.path
     target = _findable(goal, place)
+    moved = Storage.of(context.document, from_records=True).form(spot.value, target.path)
     return Wish(
         edits=(
-            Add(path=target.path, value=spot.value, as_list=False),
+            Add(path=target.path, value=moved, as_list=False),
             Take(path=spot.path),
         ),
         named=(named, target.path),

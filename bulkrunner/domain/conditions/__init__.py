@@ -5,9 +5,9 @@ walks through every list, and it is enough that one value fits. Nothing is carri
 test to the next.
 """
 
-from bulkrunner.domain.conditions.kinds import KINDS, MAX_SHOWN, Condition
-from bulkrunner.domain.conditions.reading import parse_condition, parse_matching
-from bulkrunner.domain.conditions.testing import holds
+from bulkrunner.domain.conditions.kinds import KINDS, MAX_SHOWN, Condition, Itself
+from bulkrunner.domain.conditions.reading import parse_condition, parse_expected, parse_matching
+from bulkrunner.domain.conditions.testing import fits, holds
 from bulkrunner.domain.conditions.writing import (
     condition_data,
     condition_references,
@@ -18,10 +18,13 @@ __all__ = [
     "KINDS",
     "MAX_SHOWN",
     "Condition",
+    "Itself",
     "condition_data",
     "condition_references",
+    "fits",
     "ground_condition",
     "holds",
     "parse_condition",
+    "parse_expected",
     "parse_matching",
 ]

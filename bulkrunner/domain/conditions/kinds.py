@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.forms import Pattern
 from bulkrunner.domain.references import Reference
+from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.values import Dynamic, written
 
 MAX_SHOWN = 20
@@ -40,7 +40,7 @@ class Check:
 
     Attributes:
         value: what is compared with, constant or ``Dynamic``; of a list of values the tuple.
-        known: the canonical form of the plain values of a list, to be looked up.
+        known: the comparable form of the plain values of a list, to be looked up.
         odd: the other values of a list.
         digest: of a list too long to be shown.
         pattern: of ``matches``.
@@ -106,24 +106,7 @@ def listed(kind: Kind, values: tuple[Any, ...]) -> Check:
     return Check(
         kind=kind,
         value=values,
-        known=frozenset(canonical_bytes(composed_value(value)) for value in plain),
+        known=frozenset(map(comparable, plain)),
         odd=odd,
         digest=digest([written(value) for value in values]) if long else "",
     )
-
-
-def composed(text: str) -> str:
-    """Return the text as the server stores it: Unicode NFC."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def composed_value(value: Any) -> Any:
-    """Return the value with every text composed."""
-    match value:
-        case str():
-            return composed(value)
-        case dict():
-            return {key: composed_value(item) for key, item in value.items()}
-        case list():
-            return [composed_value(item) for item in value]
-    return value

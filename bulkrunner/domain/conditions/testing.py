@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.conditions.kinds import (
     All,
     Check,
@@ -14,14 +13,13 @@ from bulkrunner.domain.conditions.kinds import (
     Not,
     Some,
     Test,
-    composed,
-    composed_value,
 )
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.forms import brief
-from bulkrunner.domain.places import PlaceRefused
-from bulkrunner.domain.references import values_at
+from bulkrunner.domain.places import ABSENT, PlaceRefused
+from bulkrunner.domain.references import Reference, values_at
+from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
 from bulkrunner.domain.values import resolve
 
 
@@ -39,54 +37,82 @@ def holds(condition: Condition, context: Context) -> bool:
         case Not(part=part):
             return not holds(part, context)
         case Itself(checks=checks):
-            return _fits_all(context.start, checks, context, at_id=False)
+            return _fits_all(context.start, checks, context, key="")
         case Test():
             return _test(condition, context)
 
 
 def _test(test: Test, context: Context) -> bool:
-    at_id = test.ref.is_id
+    key = _last_key(test.ref)
     found = any(
-        _is_there(value) and _fits_all(value, test.checks, context, at_id=at_id)
+        _is_there(value) and _fits_all(value, test.checks, context, key=key)
         for value in values_at(test.ref, context)
     )
     return found is test.wanted
+
+
+def _last_key(ref: Reference) -> str:
+    last = ref.steps[-1] if ref.steps else ""
+    return last if isinstance(last, str) else ""
 
 
 def _is_there(value: Any) -> bool:
     return value is not None and value != []
 
 
-def _fits_all(value: Any, checks: tuple[Check, ...], context: Context, *, at_id: bool) -> bool:
-    return all(_fits(value, check, context, at_id=at_id) for check in checks)
+def fits(value: Any, condition: Itself, context: Context, *, key: str) -> bool:
+    """Return True if a value, or each of a list of values, meets what is asked of the value itself.
+
+    Args:
+        value: of a place; ``ABSENT`` meets nothing.
+        condition: the tests.
+        context: what they refer to.
+        key: the last key of the place.
+
+    Raises:
+        PlaceRefused: a value that it compares with is missing or ambiguous.
+    """
+    if value is ABSENT or not _is_there(value):
+        return False
+    if _fits_all(value, condition.checks, context, key=key):
+        return True
+    return isinstance(value, list) and all(
+        _fits_all(one, condition.checks, context, key=key) for one in value
+    )
 
 
-def _fits(value: Any, check: Check, context: Context, *, at_id: bool) -> bool:
+def _fits_all(value: Any, checks: tuple[Check, ...], context: Context, *, key: str) -> bool:
+    return all(_fits(value, check, context, key=key) for check in checks)
+
+
+def _fits(value: Any, check: Check, context: Context, *, key: str) -> bool:
     match check.kind:
         case Kind.EQUALS:
-            wanted = resolve(check.value, context, at_id=at_id)
-            return _form(value, context, at_id=at_id) == _form(wanted, context, at_id=at_id)
+            wanted = resolve(check.value, context, at_id=key == "@id")
+            return _form(value, context, key=key) == _form(wanted, context, key=key)
         case Kind.IN | Kind.IN_FILE:
-            return _is_among(value, check, context, at_id=at_id)
+            return _is_among(value, check, context, key=key)
         case Kind.EXISTS:
             return True
         case Kind.MATCHES:
+            # Not trimmed: what the server will tidy must be found by somebody.
             return (
-                isinstance(value, str)
+                kind_of(value) is not None
                 and check.pattern is not None
-                and check.pattern.found_in(composed(value))
+                and check.pattern.found_in(spelled(in_words(value)))
             )
         case Kind.BEFORE | Kind.AFTER:
             return _fits_time(value, check, context)
     return _fits_text(value, check, context)
 
 
-def _is_among(value: Any, check: Check, context: Context, *, at_id: bool) -> bool:
-    form = _form(value, context, at_id=at_id)
-    if form in check.known or (at_id and _is_id_among(value, check, context)):
+def _is_among(value: Any, check: Check, context: Context, *, key: str) -> bool:
+    form = _form(value, context, key=key)
+    if form in check.known or (key == "@id" and _is_id_among(value, check, context)):
         return True
+    others = check.value if key == "value" else check.odd
     return any(
-        _form(resolve(one, context, at_id=at_id), context, at_id=at_id) == form for one in check.odd
+        _form(resolve(one, context, at_id=key == "@id"), context, key=key) == form for one in others
     )
 
 
@@ -97,16 +123,14 @@ def _is_id_among(value: Any, check: Check, context: Context) -> bool:
         return False
     _, short, suffix = parts
     names = (short, *(f"{base}{short}{suffix}" for base in context.iris.bases))
-    return any(canonical_bytes(name) in check.known for name in names)
+    return any(comparable(name) in check.known for name in names)
 
 
 def _fits_text(value: Any, check: Check, context: Context) -> bool:
-    if not isinstance(value, str):
-        return False
     wanted = resolve(check.value, context)
-    if not isinstance(wanted, str):
+    if kind_of(value) is None or kind_of(wanted) is None:
         return False
-    text, part = composed(value), composed(wanted)
+    text, part = stored_text(in_words(value)), spelled(in_words(wanted))
     match check.kind:
         case Kind.CONTAINS:
             return part in text
@@ -117,7 +141,7 @@ def _fits_text(value: Any, check: Check, context: Context) -> bool:
 
 
 def _fits_time(value: Any, check: Check, context: Context) -> bool:
-    found = parse_span(value.strip()) if isinstance(value, str) else None
+    found = parse_span(in_words(value).strip()) if kind_of(value) is not None else None
     if found is None:
         return False
     limit = _limit(resolve(check.value, context))
@@ -125,7 +149,7 @@ def _fits_time(value: Any, check: Check, context: Context) -> bool:
 
 
 def _limit(value: Any) -> Span:
-    span = parse_span(value) if isinstance(value, str) else None
+    span = parse_span(in_words(value).strip()) if kind_of(value) is not None else None
     if span is None:
         raise PlaceRefused(
             "not_a_date",
@@ -135,10 +159,10 @@ def _limit(value: Any) -> Span:
     return span
 
 
-def _form(value: Any, context: Context, *, at_id: bool) -> bytes:
-    """Return what is compared: a list of one counts as its value, record IRIs without a base."""
+def _form(value: Any, context: Context, *, key: str) -> bytes:
+    """Return what is compared: as the server stores it, record IRIs without a base."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if at_id and isinstance(value, str):
-        return canonical_bytes(context.iris.neutral({"@id": value})["@id"])
-    return canonical_bytes(composed_value(context.iris.neutral(value)))
+    if key == "@id" and isinstance(value, str):
+        return comparable(context.iris.neutral({"@id": value})["@id"])
+    return comparable(context.iris.neutral(value), key)

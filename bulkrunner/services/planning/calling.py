@@ -23,13 +23,13 @@ from bulkrunner.domain.functions import (
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Create, Delete, Operation, Update
-from bulkrunner.domain.operations import Applied, Refusal, neutral_operation
+from bulkrunner.domain.operations import Applied, Refusal, check_expect, neutral_operation
 from bulkrunner.domain.patterns import parts_of_update
 from bulkrunner.domain.plan import WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.services.planning.operating import Operating
-from bulkrunner.services.planning.referring import Contexts, admit, looked_up
+from bulkrunner.services.planning.referring import Contexts, admit
 from bulkrunner.services.planning.refusing import FAILED, fallen, refused, refused_entry
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import (
@@ -186,9 +186,9 @@ class Calling:
     ) -> Wish:
         document = context.document
         asked = self._asked(entry, action, known.record)
-        expect = {at: looked_up(value, context) for at, value in entry.step.expect.items()}
+        demand(check_expect(document, entry.step.expect, self._iris, context))
         if not isinstance(answer, Changed):
-            return Removal(operation={"delete": known.record}, wish=asked, expect=expect)
+            return Removal(operation={"delete": known.record}, wish=asked)
         result = edited(document, answer.document)
         if isinstance(result, Refusal):
             raise Refused(result)
@@ -199,7 +199,6 @@ class Calling:
             wish=asked,
             change=lambda _: Applied(document=after, declared=result.declared),
             pattern=parts_of_update(update),
-            expect=expect,
         )
 
     def _asked(self, entry: StepEntry, action: StepFunction, record: str) -> dict[str, Any]:

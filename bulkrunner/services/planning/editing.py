@@ -57,6 +57,9 @@ from bulkrunner.services.planning.steps import (
 )
 from bulkrunner.services.planning.view import Look
 
+SHOWN = 3
+"""Clean-ups named in a refusal."""
+
 
 class Editing(Drafting):
     """Plans updates and deletions, each on what precedes in the plan."""
@@ -194,9 +197,10 @@ class Editing(Drafting):
         try:
             wish = build(known)
             wanted = wish_of(wish)
-        except (Refused, PassedOver):
+        except PassedOver:
             wanted = ""
-        known.now = now
+        finally:
+            known.now = now
         if part.wish in (wanted, ""):
             known.earlier = known.target_key = None
             known.waits = ()
@@ -235,6 +239,8 @@ class Editing(Drafting):
         if not _is_resaved(wish, earlier) and (
             same(after, before) or fingerprints[0] == fingerprints[1]
         ):
+            if before_fingerprint(after) != fingerprints[0]:
+                raise Refused(_undone(predict_stored(after).cleanups))
             return no_change() | {"before_fingerprint": fingerprints[0], "own": own}
         return {
             "action": Action.UPDATE,
@@ -264,6 +270,16 @@ class Editing(Drafting):
             "before_fingerprint": before_fingerprint(before),
             "pattern": wish.pattern or f"delete {known.kind or 'record'}",
         }
+
+
+def _undone(cleanups: tuple[str, ...]) -> Refusal:
+    """Return the refusal of a change of which the server would leave nothing."""
+    return Refusal(
+        code="tidied_away",
+        message="the server would take the whole change away again when it saves: "
+        f"{'; '.join(cleanups[:SHOWN])}",
+        hint="write the value as the server keeps it, or leave such records out with a condition",
+    )
 
 
 def _first(wish: Wish, known: Known) -> None:

@@ -16,6 +16,7 @@ from bulkrunner.domain.operations import (
     neutral_operation,
 )
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
+from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
 from bulkrunner.services.planning.refusing import refused_entry
@@ -80,7 +81,10 @@ class Operating:
                 )
                 return self._resolver.hold(task, lambda _: creation, look, found)
             case _:
-                document = self._created(op, None, found)
+                try:
+                    document = self._created(op, None, found)
+                except PlaceRefused as fault:
+                    return refused_entry(task, fault.refusal)
                 return self._resolver.make_bib(task, op.sigel, document, pattern_of(op), look)
 
     def refused(self, op: Operation, task: Task, refusal: Refusal, look: Look) -> PlannedChange:

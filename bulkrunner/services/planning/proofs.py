@@ -14,6 +14,7 @@ from bulkrunner.domain.records import (
     held_by,
     record_part,
 )
+from bulkrunner.domain.visible import told_apart
 
 READ_ONLY_DATASETS = ("https://id.kb.se/dataset/", "https://libris.kb.se/dataset/")
 
@@ -51,9 +52,11 @@ class Proofs:
     def sigel(self, sigel: str) -> Refusal | None:
         """Refuse a sigel outside the manifest's or the client's."""
         if sigel not in self.job.sigels:
+            alike = (told_apart(sigel, own)[0] for own in self.job.sigels)
+            apart = next((said for said in alike if said), "")
             return Refusal(
                 code="foreign_sigel",
-                message=f"the holding belongs to {sigel}, which the job may not touch",
+                message=f"the holding belongs to {sigel}{apart}, which the job may not touch",
                 hint=f"the job's sigels are {', '.join(self.job.sigels)}; take the record off the "
                 "list, or add the library to `sigels` if it has agreed",
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bulkrunner.domain.answers import Found, Moved
 from bulkrunner.domain.created import created_number
 from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,
@@ -179,7 +180,10 @@ class Resolver(Editing):
             text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
             raise _duplicate(task, text)
         known.origins = creation.origins
-        document = creation.document(bib.thing_iri)
+        try:
+            document = creation.document(bib.thing_iri)
+        except PlaceRefused as refused:
+            raise Refused(refused.refusal) from None
         demand(self._may_become(document, "holding"))
         return as_create(document, creation.pattern)
 

@@ -175,12 +175,14 @@ class Restorer(Resolver):
         known.waits = again.numbers
         if op.creates is Creates.BIB:
             known.kind, known.sigel, known.record = "bib", op.sigel, wish.record
-            new = build_create(op, iris=self._iris, bib_thing_iri=None)
+            new = build_create(op, iris=self._iris, bib_thing_iri=None, from_records=True)
             return self._make_bib(known, op.sigel, new, pattern_of(op))
         creation = Creation(
             sigel=op.sigel,
             operation=known.operation,
-            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
+            document=lambda iri: build_create(
+                op, iris=self._iris, bib_thing_iri=iri, from_records=True
+            ),
             pattern=pattern_of(op),
         )
         known.kind = "holding"

@@ -80,8 +80,7 @@ class Saving:
         if entry.query is not None and entry.step.concerns_selected and known.before is not None:
             fitting(known.before, entry.query)
         admit(entry.step, context)
-        wanted = {at: looked_up(value, context) for at, value in entry.step.expect.items()}
-        demand(check_expect(context.document, wanted, self._iris))
+        demand(check_expect(context.document, entry.step.expect, self._iris, context))
 
     def _save(
         self,
@@ -136,7 +135,9 @@ class Saving:
             sigel=sigel,
             operation=operation,
             wish=None if wished is None else operation | dict(wished),
-            document=lambda iri: build_create(op, iris=self._iris, bib_thing_iri=iri),
+            document=lambda iri: build_create(
+                op, iris=self._iris, bib_thing_iri=iri, from_records=True
+            ),
             pattern=f"{task.verb} holding: create the new one",
             origins=known.as_origins(),
         )

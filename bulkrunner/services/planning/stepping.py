@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from bulkrunner.domain.context import Context
+from bulkrunner.domain.expecting import ground_expected
 from bulkrunner.domain.job import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     Applied,
@@ -18,7 +19,7 @@ from bulkrunner.domain.operations import (
     neutral_operation,
 )
 from bulkrunner.domain.patterns import parts_of_update, pattern_of
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import (
@@ -33,6 +34,7 @@ from bulkrunner.domain.values import ground, settle
 from bulkrunner.services.planning.acting import Acting
 from bulkrunner.services.planning.calling import Calling
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
+from bulkrunner.services.planning.refusing import refused_entry
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import Selecting, fitting
 from bulkrunner.services.planning.steps import (
@@ -96,6 +98,8 @@ class Stepping:
         )
         records = self._resolver.attempt(task, lambda: self._selecting.records(entry, look))
         if isinstance(records, PlannedChange):
+            if entry.refusal is not None:
+                records = refused_entry(task, entry.refusal)
             return [_settled([Draft(change=records)])]
         portions = [self._portion(entry, replace(task, ref=one), look.another()) for one in records]
         foreign = [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
@@ -116,7 +120,21 @@ class Stepping:
         change = self._resolver.attempt(replace(task, ref=held.record), other_library)
         return Draft(change=change, alone=True)
 
+    def _refused(self, task: Task, refusal: Refusal, look: Look) -> PlannedChange:
+        """Return what becomes of a record of which an input says something that cannot be used."""
+
+        def refuse(_: Known) -> NoReturn:
+            raise Refused(refusal)
+
+        if task.verb != "create":
+            change = self._resolver.concern(task, refuse, look)
+            if change.action is not Action.NOT_FOUND:
+                return change
+        return refused_entry(task, refusal)
+
     def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        if entry.refusal is not None:
+            return [Draft(change=self._refused(task, entry.refusal, look))]
         drafts = self._acted(entry, task, look)
         return drafts if entry.query is None else [_of_search(draft) for draft in drafts]
 
@@ -148,8 +166,7 @@ class Stepping:
             admit(entry.step, context)
 
         def change(now: Document) -> Applied | Refusal:
-            expect = {at: looked_up(value, context) for at, value in wanted.expect.items()}
-            return apply_update(now, replace(wanted, expect=expect), self._iris, context)
+            return apply_update(now, wanted, self._iris, context)
 
         def done(result: Applied) -> tuple[Mapping[str, Any], tuple[str, ...]]:
             made = replace(wanted, changes=result.changes)
@@ -167,14 +184,13 @@ class Stepping:
         )
 
     def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
-        expect = {at: ground(value, context) for at, value in entry.step.expect.items()}
+        expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
         op = Delete(source=entry.source, target=known.name, expect=expect)
 
         def admitted() -> None:
             _fit(entry, known)
             admit(entry.step, context)
-            wanted = {at: looked_up(value, context) for at, value in expect.items()}
-            demand(check_expect(context.document, wanted, self._iris))
+            demand(check_expect(context.document, expect, self._iris, context))
 
         return Removal(operation=neutral_operation(op, self._iris), admit=admitted)
 

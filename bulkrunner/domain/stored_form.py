@@ -1,0 +1,430 @@
+"""What the server will store of a value, in the kind that its place has.
+
+Whatever writes a value or compares one goes by this: texts are composed and freed of blanks at
+their ends, a node with a known ``@id`` is a link, standard numbers are written in one way; and a
+number, a text or a truth value becomes what stands at its place already, else what the vocabulary
+says of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
+from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
+from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
+from bulkrunner.domain.visible import visible
+from bulkrunner.vocabulary import literal_kind
+
+NEVER_STORED: Final = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
+BOM = "\ufeff"
+BLANKS: Final = "\t \u00a0\u1680\u202f\u205f\u3000\u2060" + "".join(map(chr, range(0x2000, 0x200B)))
+LIGATURES: Final = {
+    "\ufb00": "ff",
+    "\ufb01": "fi",
+    "\ufb02": "fl",
+    "\ufb03": "ffi",
+    "\ufb04": "ffl",
+    "\ufb05": "st",
+    "\ufb06": "st",
+}
+IDENTIFIERS = ("identifiedBy", "indirectlyIdentifiedBy")
+SPACELESS = frozenset({"ISNI", "ORCID"})
+
+_SPELLED_OUT = str.maketrans(LIGATURES)
+_ENDS = BLANKS + "\r\n"
+_TERMS = "https://id.kb.se/"
+_BY_CODE: Final = {"Language": "language", "Country": "country"}
+"""Classes of nodes that the server links by their code, and the folder of their addresses."""
+
+_STANDARD_NUMBER = re.compile(r"[0-9][0-9-]{7,15}[0-9Xx]")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
+_SHOWN = 40
+
+Plain: TypeAlias = str | int | float
+"""A text, a number or a truth value."""
+
+
+# --- texts -------------------------------------------------------------------------------------
+
+
+def composed(text: str) -> str:
+    """Return the text in Unicode's composed form (NFC)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def spelled(text: str) -> str:
+    """Return the text composed, ligatures spelled out, U+FEFF left out."""
+    return text if text.isascii() else composed(text).translate(_SPELLED_OUT).replace(BOM, "")
+
+
+def trimmed(text: str) -> str:
+    """Return the text without blanks, word joiners and line breaks at its ends; a single blank stays."""
+    return text if text == " " else text.lstrip(BLANKS).rstrip(_ENDS)
+
+
+def stored_text(text: str) -> str:
+    """Return the text as the server stores it."""
+    return trimmed(spelled(text))
+
+
+def standard_number(kind: Any, text: str) -> str:
+    """Return the value of an identifier of a class as the server stores it."""
+    match kind:
+        case "ISBN":
+            return text.replace("-", "").upper()
+        case "ISSN":
+            return text.upper()
+        case "ISNI" | "ORCID":
+            return text.replace(" ", "")
+    return text
+
+
+def is_known(iri: Any, bases: Sequence[str] = ()) -> bool:
+    """Return True if the server surely, or almost surely, has a record of the IRI.
+
+    Args:
+        iri: of a node; also one without an environment's base.
+        bases: of the environment.
+    """
+    if not isinstance(iri, str):
+        return False
+    if sigel_of_iri(iri) is not None or iri.startswith(_TERMS):
+        return True
+    short = iri.removesuffix("#it")
+    return any(
+        short.startswith(base) and SHORT_ID.fullmatch(short, len(base)) is not None
+        for base in (NEUTRAL, *bases)
+    )
+
+
+def is_link(value: Any, bases: Sequence[str] = ()) -> bool:
+    """Return True if a node is a link, or the server will make it one."""
+    return isinstance(value, dict) and (
+        value.keys() == {"@id"} or is_known(value.get("@id"), bases)
+    )
+
+
+# --- comparing ---------------------------------------------------------------------------------
+
+
+def comparable(value: Any, key: str = "") -> bytes:
+    """Return what is equal for values that the server stores alike, kinds left out of account.
+
+    Args:
+        value: plain JSON, record IRIs without a base; a list of one counts as its value.
+        key: of the place; at ``value`` standard numbers are compared without hyphens.
+    """
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if key == "value" and isinstance(value, str) and _STANDARD_NUMBER.fullmatch(value.strip()):
+        value = value.replace("-", "").upper()
+    return canonical_bytes(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _plain(inner) for key, inner in tidied_node(value).items()}
+        case list():
+            return [_plain(item) for item in value if item is not None]
+        case None | bool() | int() | float() | str():
+            return None if value is None else stored_text(in_words(value))
+    return value
+
+
+def tidied_node(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a node as the server has it: a link where it makes one, standard numbers its way."""
+    iri = node.get("@id")
+    if len(node) > 1 and is_known(iri):
+        return {"@id": iri}
+    if (link := _link_by_code(node)) is not None:
+        return {"@id": link}
+    kept = {
+        key: inner for key, inner in node.items() if inner is not None and key not in NEVER_STORED
+    }
+    note = kept.get("typeNote")
+    if isinstance(note, str) and note.upper() in SPACELESS:
+        kept = {key: inner for key, inner in kept.items() if key != "typeNote"}
+        kept["@type"] = note.upper()
+    text = kept.get("value")
+    if isinstance(text, str):
+        kept["value"] = standard_number(kept.get("@type"), stored_text(text))
+    return kept
+
+
+def _link_by_code(node: Mapping[str, Any]) -> str | None:
+    folder, code = _BY_CODE.get(str(node.get("@type"))), node.get("code")
+    while isinstance(code, list) and len(code) == 1:
+        code = code[0]
+    if folder is None or "@id" in node or not isinstance(code, str) or not code.isalpha():
+        return None
+    return f"{_TERMS}{folder}/{code}"
+
+
+def linked(value: Any) -> Any:
+    """Return the value with the nodes that the server links by their code as these links."""
+    match value:
+        case dict():
+            link = _link_by_code(value)
+            return {"@id": link} if link else {key: linked(inner) for key, inner in value.items()}
+        case list():
+            return [linked(item) for item in value]
+    return value
+
+
+def in_words(value: Any) -> str:
+    """Return a text as it is; a number or a truth value as JSON writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Puts values into the form in which one record will have them.
+
+    Attributes:
+        document: the record.
+        bases: of the environment, by which links to records are known.
+        from_records: the values come from records: they keep their kind, and what the server
+            takes away of them is no fault of who moves them.
+    """
+
+    document: Document
+    bases: tuple[str, ...] = ()
+    from_records: bool = False
+
+    @classmethod
+    def of(cls, document: Document, *, from_records: bool = False) -> Storage:
+        """Return the storage of a record."""
+        # A new record's own id is a stand-in; its bib then tells the environment's base.
+        names = (record_part(document).get("@id"), item_of(document))
+        bases = tuple(iri[: iri.rfind("/") + 1] for iri in names if isinstance(iri, str))
+        return cls(document=document, bases=bases, from_records=from_records)
+
+    def form(self, value: Any, path: Path, found: Any = ABSENT) -> Any:
+        """Return a value as the record will have it.
+
+        Args:
+            value: plain JSON, record IRIs of the record's environment.
+            path: where it is to stand.
+            found: what stands there, or beside it in its list.
+
+        Raises:
+            PlaceRefused: ``tidied_away`` or ``wrong_kind``.
+        """
+        match value:
+            case None if not self.from_records:
+                raise _taken_away(path, "null", "take the value away with remove")
+            case str():
+                return self._text(value, path, found)
+            case bool() | int() | float():
+                return value if self.from_records else _in_kind(value, path, found)
+            case list():
+                return self._list(value, path, found)
+            case dict():
+                return self._node(value, path, found)
+        return value
+
+    def _list(self, items: list[Any], path: Path, found: Any) -> list[Any]:
+        there = found if isinstance(found, list) else [] if found is ABSENT else [found]
+        paired = there if len(there) == len(items) else [_first_plain(there)] * len(items)
+        formed = [
+            self.form(item, (*path, index), other)
+            for index, (item, other) in enumerate(zip(items, paired, strict=True))
+        ]
+        return [item for item in formed if item is not None]
+
+    def _node(self, node: dict[str, Any], path: Path, found: Any) -> dict[str, Any]:
+        iri = node.get("@id")
+        there = found if isinstance(found, dict) else {}
+        if len(node) > 1 and is_known(iri, self.bases):
+            if there == {"@id": iri} and not self.from_records:
+                more = next(key for key in node if key != "@id")
+                raise below_link((*path, more), path, there)
+            return {"@id": iri}
+        formed: dict[str, Any] = {}
+        for key, inner in node.items():
+            if key in NEVER_STORED and not self.from_records:
+                raise _taken_away((*path, key), key, "leave it out")
+            value = self.form(inner, (*path, key), there.get(key, ABSENT))
+            if value is not None and key not in NEVER_STORED:
+                formed[key] = value
+        if isinstance(formed.get("value"), str) and _is_identifier(path):
+            formed["value"] = standard_number(formed.get("@type"), formed["value"])
+        return formed
+
+    def _text(self, text: str, path: Path, found: Any) -> Any:
+        stored = stored_text(text)
+        if self.from_records:
+            return stored
+        if text and not stored.strip(_ENDS + BOM):
+            raise _taken_away(path, "blanks and nothing else", "take the value away with remove")
+        if ligature := next((letter for letter in text if letter in LIGATURES), ""):
+            name = f"U+{ord(ligature):04X} {unicodedata.name(ligature)}"
+            raise _taken_away(
+                path, f"the ligature {name}", f"write {LIGATURES[ligature]} in its place"
+            )
+        value = _in_kind(stored, path, found)
+        parent = path[-2] if isinstance(path[-1], int) else path[-1]
+        if isinstance(value, str) and parent == "value" and _is_identifier(path[:-1]):
+            node = _at(self.document, path[:-1])
+            return standard_number(node.get("@type") if isinstance(node, dict) else None, value)
+        return value
+
+    def refuse_below_link(self, path: Path) -> None:
+        """Go on unless a path leads into what is a link.
+
+        Raises:
+            PlaceRefused: ``below_link``.
+        """
+        node: Any = self.document
+        for number, step in enumerate(path):
+            if number > len(("@graph", 0)) and step != "@id" and is_link(node, self.bases):
+                raise below_link(path, path[:number], node)
+            node = _step(node, step)
+            if node is ABSENT:
+                return
+
+
+def demand_kept(value: Any, path: Path) -> None:
+    """Go on where a constant holds nothing that the server takes away again, whatever the record.
+
+    Raises:
+        PlaceRefused: ``tidied_away``.
+    """
+    try:
+        Storage(document={}).form(value, path)
+    except PlaceRefused as refused:
+        if refused.refusal.code == "tidied_away":
+            raise
+
+
+def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> PlaceRefused:
+    """Return the refusal of a place below a link."""
+    return PlaceRefused(
+        "below_link",
+        f"{path_text(path)} lies below {path_text(link)}, which is a link to "
+        f"{visible(str(node.get('@id'))[:200])}",
+        "what it leads to is another record: set the link's place as a whole, or leave such "
+        "records out with a condition",
+    )
+
+
+def is_same_text(one: Any, other: Any, *, ends: bool = True) -> bool:
+    """Return True if two values are the same but for kind and composition.
+
+    Args:
+        one: any value; only plain ones are compared.
+        other: the same.
+        ends: blanks at the ends count.
+    """
+    if kind_of(one) is None or kind_of(other) is None:
+        return True
+    texts = (composed(in_words(one)), composed(in_words(other)))
+    return texts[0] == texts[1] if ends else trimmed(texts[0]) == trimmed(texts[1])
+
+
+def undone(path: Path, value: Any) -> PlaceRefused:
+    """Return the refusal of a value that the server would turn back into what stands there."""
+    shown = visible(in_words(value)[:_SHOWN])
+    return PlaceRefused(
+        "tidied_away",
+        f"{path_text(path)} would become “{shown}”, which the server turns back into what stands "
+        "there when it saves",
+        "write the value as the server keeps it, or leave such records out with a condition",
+    )
+
+
+def _taken_away(path: Path, what: str, hint: str) -> PlaceRefused:
+    return PlaceRefused(
+        "tidied_away",
+        f"{path_text(path)} would get {what}, which the server takes away again when it saves",
+        hint,
+    )
+
+
+def _first_plain(items: Sequence[Any]) -> Any:
+    return next((item for item in items if not isinstance(item, (dict, list))), ABSENT)
+
+
+def _is_identifier(path: Path) -> bool:
+    return len(path) > 2 and path[1] == 1 and path[2] in IDENTIFIERS
+
+
+def _at(node: Any, path: Path) -> Any:
+    for step in path:
+        node = _step(node, step)
+    return node
+
+
+def _step(node: Any, step: str | int) -> Any:
+    if isinstance(step, int):
+        return node[step] if isinstance(node, list) and step < len(node) else ABSENT
+    return node.get(step, ABSENT) if isinstance(node, dict) else ABSENT
+
+
+# --- kinds -------------------------------------------------------------------------------------
+
+_WORDS: Final = {"text": "a text", "number": "a number", "boolean": "a truth value (true or false)"}
+
+
+def kind_of(value: Any) -> str | None:
+    """Return the kind of a plain value: ``text``, ``number`` or ``boolean``; None of any other."""
+    match value:
+        case str():
+            return "text"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+    return None
+
+
+def _in_kind(value: Plain, path: Path, found: Any) -> Any:
+    """Return a plain value in the kind that its place has.
+
+    Raises:
+        PlaceRefused: ``wrong_kind``.
+    """
+    if isinstance(found, list):
+        found = _first_plain(found)
+    key = next((step for step in reversed(path) if isinstance(step, str)), "")
+    kind = kind_of(found) or (literal_kind(key) if not isinstance(found, (dict, list)) else None)
+    match kind:
+        case None:
+            return value
+        case "text":
+            return in_words(value)
+        case "number" if isinstance(number := _as_number(value), (int, float)):
+            # A record that has a whole number gets no other that is the same.
+            whole = isinstance(found, int) and isinstance(number, float) and number.is_integer()
+            return int(number) if whole else number
+        case "boolean" if in_words(value) in ("true", "false"):
+            return in_words(value) == "true"
+    shown = visible(in_words(value)[:_SHOWN])
+    raise PlaceRefused(
+        "wrong_kind",
+        f"{path_text(path)} takes {_WORDS[kind]}, and “{shown}” is not written as one",
+        "correct the value, or leave such records out with a condition",
+    )
+
+
+def _as_number(value: Plain) -> int | float | None:
+    """Return a number, or a text that is written as JSON writes a number, as a number."""
+    if isinstance(value, bool):
+        return None
+    if not isinstance(value, str):
+        return value
+    if not _NUMBER.fullmatch(value):
+        return None
+    number = float(value) if "." in value else int(value)
+    return number if json.dumps(number) == value else None
