@@ -221,23 +221,31 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
         ),
         ("bibs.txt:1 has named the record already", "bibs.txt rad 1 gäller posten redan."),
         (
-            "hasNote.label would get blanks and nothing else, which the server takes away again "
-            "when it saves; take the value away with remove",
+            (
+                "hasNote.label would get blanks and nothing else, which the server takes away again "
+                "when it saves; take the value away with remove"
+            ),
             "hasNote.label skulle få ett tomt värde, som servern tar bort igen när den sparar.",
         ),
         (
-            "shelfLabel would get the ligature U+FB03 LATIN SMALL LIGATURE FFI, which the server "
-            "takes away again when it saves; write ffi in its place",
+            (
+                "shelfLabel would get the ligature U+FB03 LATIN SMALL LIGATURE FFI, which the server "
+                "takes away again when it saves; write ffi in its place"
+            ),
             "shelfLabel skulle få ligaturen U+FB03, som servern skriver ut när den sparar.",
         ),
         (
-            "hasNote.computedLabel would get computedLabel, which the server takes away again when "
-            "it saves; leave it out",
+            (
+                "hasNote.computedLabel would get computedLabel, which the server takes away again when "
+                "it saves; leave it out"
+            ),
             "hasNote.computedLabel skulle få computedLabel, som servern aldrig sparar.",
         ),
         (
-            "shelfLabel would become “Hc ”, which the server turns back into what stands there when "
-            "it saves; write the value",
+            (
+                "shelfLabel would become “Hc ”, which the server turns back into what stands there when "
+                "it saves; write the value"
+            ),
             "shelfLabel skulle bli ”Hc ”, som servern gör om till det som redan står där när den sparar.",
         ),
         (
@@ -249,20 +257,28 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "marc:x är sant eller falskt (true, false), och ”ja” är inte skrivet så.",
         ),
         (
-            "shelfMark.label lies below shelfMark, which is a link to https://libris.kb.se/s1#it; "
-            "what it leads to is another record",
+            (
+                "shelfMark.label lies below shelfMark, which is a link to https://libris.kb.se/s1#it; "
+                "what it leads to is another record"
+            ),
             "shelfMark.label ligger under shelfMark, som är en länk till https://libris.kb.se/s1#it.",
         ),
         (
-            "the server would take the whole change away again when it saves: a: trimmed; write the "
-            "value as the server keeps it",
+            (
+                "the server would take the whole change away again when it saves: a: trimmed; write the "
+                "value as the server keeps it"
+            ),
             "Servern skulle ta bort hela ändringen igen när den sparar: a: trimmed.",
         ),
         (
-            'shelfLabel is "Hс" ⟨U+0441 CYRILLIC SMALL LETTER ES⟩, expected "Hc" ⟨U+0063 LATIN SMALL '
-            "LETTER C⟩; look at the record",
-            'shelfLabel är "Hс" ⟨U+0441 CYRILLIC SMALL LETTER ES⟩; jobbet väntade sig "Hc" '
-            "⟨U+0063 LATIN SMALL LETTER C⟩.",
+            (
+                'shelfLabel is "Hс" ⟨U+0441 CYRILLIC SMALL LETTER ES⟩, expected "Hc" ⟨U+0063 LATIN SMALL '
+                "LETTER C⟩; look at the record"
+            ),
+            (
+                'shelfLabel är "Hс" ⟨U+0441 CYRILLIC SMALL LETTER ES⟩; jobbet väntade sig "Hc" '
+                "⟨U+0063 LATIN SMALL LETTER C⟩."
+            ),
         ),
         (
             "it belongs to change 3, which is refused: duplicate; put that one right first",
