@@ -10,7 +10,7 @@ from bulkrunner.domain.operations import (
     Refusal,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, copied_key
-from bulkrunner.domain.records import Document, held_by, item_of
+from bulkrunner.domain.records import Document, held_by
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -37,7 +37,6 @@ from bulkrunner.services.planning.steps import (
     Draft,
     Edit,
     Known,
-    PassedOver,
     Refused,
     Task,
 )
@@ -78,9 +77,7 @@ class Acting(Taking):
 
             def first() -> None:
                 bib = self._resolver.bib(self._record(looked_up(action.to, context)))
-                if bib.thing_iri == item_of(known.now or {}):
-                    raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
-                self._resolver.make_room(case.task, bib, known, case.look)
+                self._resolver.hang(case.task, bib, known, case.look)
                 target.append(bib.thing_iri)
 
             return Edit(
