@@ -34,6 +34,7 @@ from bulkrunner.services.planning.saving import (
     changed_before,
 )
 from bulkrunner.services.planning.steps import (
+    LEFT_BEHIND,
     Draft,
     Edit,
     Known,
@@ -80,7 +81,11 @@ class Acting(Taking):
                 bib = self._resolver.bib(self._record(looked_up(action.to, context)))
                 if bib.thing_iri == item_of(known.now or {}):
                     raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
-                self._resolver.make_room(case.task, bib, known, case.look)
+                try:
+                    self._resolver.make_room(case.task, bib, known, case.look)
+                except PassedOver:
+                    known.notes = (*known.notes, LEFT_BEHIND)
+                    raise
                 target.append(bib.thing_iri)
 
             return Edit(

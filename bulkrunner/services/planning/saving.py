@@ -31,6 +31,7 @@ from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import fitting
 from bulkrunner.services.planning.states import States
 from bulkrunner.services.planning.steps import (
+    LEFT_BEHIND,
     Creation,
     Known,
     PassedOver,
@@ -107,6 +108,7 @@ class Saving:
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
             raise Refused(Refusal(code=change.code, message=change.message))
         if change.code == "skipped_duplicate":
+            known.notes = (*known.notes, LEFT_BEHIND)
             raise PassedOver(change.code, change.message)
         return change
 
