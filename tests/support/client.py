@@ -101,7 +101,7 @@ def bench(answer: Handler, login: Handler = good_login, **changes: Any) -> Bench
             methods=("GET", "PUT", "POST", "DELETE"),
             count=count,
             limits=Limits(body=100_000),
-            transport=httpx.MockTransport(handle),
+            stand_in=httpx.MockTransport(handle),
         )
 
     credentials = Credentials(client_id="supplier", client_secret=SECRET)
