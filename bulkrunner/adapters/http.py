@@ -24,7 +24,7 @@ import httpx
 from bulkrunner import __version__
 from bulkrunner.adapters.deadline import Deadline
 from bulkrunner.adapters.redaction import Redaction
-from bulkrunner.adapters.route import describe, tls_context, transport, what_to_do
+from bulkrunner.adapters.route import connection, describe, tls_context, what_to_do
 from bulkrunner.sentences import Sentence
 
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
@@ -151,7 +151,7 @@ class Http:
         methods: Iterable[str],
         count: RequestCount,
         limits: Limits | None = None,
-        stand_in: httpx.BaseTransport | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -161,7 +161,7 @@ class Http:
             methods: those that may be sent; any other is a fault of the program.
             count: counts every request.
             limits: of waiting and reading.
-            stand_in: for the network in tests.
+            transport: stands in for the network in tests.
         """
         self._base = url.rstrip("/")
         self._methods = frozenset(methods)
@@ -171,9 +171,9 @@ class Http:
         self._deadline = Deadline()
         self.redaction = Redaction()
         self._answered = False
-        make = partial(transport, tls_context(url), self._deadline)
+        make = partial(connection, tls_context(url), self._deadline)
         self._lines = _Lines(
-            make if stand_in is None else lambda: stand_in,
+            make if transport is None else lambda: transport,
             most=connections,
             patience=self._limits.silence,
         )

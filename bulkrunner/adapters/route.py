@@ -27,7 +27,7 @@ _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """Faults of TLS that a server has while it starts or ends."""
 
 
-def transport(tls: ssl.SSLContext, deadline: Deadline) -> httpx.HTTPTransport:
+def connection(tls: ssl.SSLContext, deadline: Deadline) -> httpx.HTTPTransport:
     """Return one connection, made when it is first used."""
     made = httpx.HTTPTransport(verify=tls, trust_env=False)
     # The pool that httpx would make, but for the deadline.

@@ -101,7 +101,7 @@ def bench(answer: Handler, login: Handler = good_login, **changes: Any) -> Bench
             methods=("GET", "PUT", "POST", "DELETE"),
             count=count,
             limits=Limits(body=100_000),
-            stand_in=httpx.MockTransport(handle),
+            transport=httpx.MockTransport(handle),
         )
 
     credentials = Credentials(client_id="supplier", client_secret=SECRET)
