@@ -134,6 +134,7 @@ class TestMove:
         assert codes([change]) == [
             (REFUSED, "duplicate") if policy == "refuse" else (UNCHANGED, "skipped_duplicate")
         ]
+        assert [code for code, _ in change.notes] == ["left_behind"] * (policy == "skip")
 
     def test_to_its_own_library(self, desk):
         (change,) = planned(desk, entries(step(1, StepMove(to="Ylm")), HOLDINGS[0]))
@@ -223,6 +224,7 @@ class TestRepoint:
         assert codes([change]) == [
             (REFUSED, "duplicate") if policy == "refuse" else (UNCHANGED, "skipped_duplicate")
         ]
+        assert [code for code, _ in change.notes] == ["left_behind"] * (policy == "skip")
 
     @pytest.mark.parametrize(
         ("to", "code"),

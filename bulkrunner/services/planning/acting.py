@@ -34,6 +34,7 @@ from bulkrunner.services.planning.saving import (
     changed_before,
 )
 from bulkrunner.services.planning.steps import (
+    LEFT_BEHIND,
     Draft,
     Edit,
     Known,
@@ -77,7 +78,12 @@ class Acting(Taking):
 
             def first() -> None:
                 bib = self._resolver.bib(self._record(looked_up(action.to, context)))
-                self._resolver.hang(case.task, bib, known, case.look)
+                try:
+                    self._resolver.hang(case.task, bib, known, case.look)
+                except PassedOver as passed:
+                    if passed.code != "already_there":
+                        known.notes = (*known.notes, LEFT_BEHIND)
+                    raise
                 target.append(bib.thing_iri)
 
             return Edit(

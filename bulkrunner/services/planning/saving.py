@@ -33,6 +33,7 @@ from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import fitting
 from bulkrunner.services.planning.states import States
 from bulkrunner.services.planning.steps import (
+    LEFT_BEHIND,
     Creation,
     Known,
     PassedOver,
@@ -109,6 +110,7 @@ class Saving:
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
             raise Refused(Refusal(code=change.code, message=change.message))
         if change.code == "skipped_duplicate":
+            known.notes = (*known.notes, LEFT_BEHIND)
             raise PassedOver(change.code, change.message)
         return change
 
