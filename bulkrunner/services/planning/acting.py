@@ -38,6 +38,7 @@ from bulkrunner.services.planning.steps import (
     Draft,
     Edit,
     Known,
+    PassedOver,
     Refused,
     Task,
 )
