@@ -32,6 +32,11 @@ AGAIN_AFTER = 30.0
 """Seconds until the next try, where renewing ahead failed and the old token still lives."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
+LEAST_LIFE = 10.0
+"""However short a life the login gives: a token that ended sooner is renewed when it is refused."""
+
+UNTOLD_LIFE = 300.0
+"""Seconds given to a token whose life is not told, as RFC 6749 (5.1) allows, or told as nothing."""
 
 LATER = "Try again later; what was begun can be resumed."
 ELSEWHERE = (
@@ -187,12 +192,9 @@ class Login:
         )
         if reply.status != 200:
             self._refuse(reply, "the login refused the client")
-        value, life = answer.get("access_token"), answer.get("expires_in")
-        if not _is_token(value) or str(answer.get("token_type", "Bearer")).lower() != "bearer":
+        value, life = answer.get("access_token"), _life(answer.get("expires_in"))
+        if not _is_token(value) or not _is_bearer(answer.get("token_type")):
             self._unreadable("the login's answer holds no bearer token")
-        if isinstance(life, bool) or not isinstance(life, (int, float)) or not life > 0:
-            self._unreadable("the login's answer does not say how long the token lives")
-        life = min(float(life), LONGEST_LIFE)
         self.redaction.add(str(value))
         return Token(
             value=str(value),
@@ -300,7 +302,9 @@ def _said(reply: Reply) -> str:
 def _object(reply: Reply) -> Answer:
     """Return an answer's JSON object, empty where it is none."""
     try:
-        answer = json.loads(reply.body) if reply.media_type.endswith("json") else None
+        # No whole number of it is used but a life, and one of any length is a float.
+        is_json = reply.media_type.endswith("json")
+        answer = json.loads(reply.body, parse_int=float) if is_json else None
     except (ValueError, RecursionError):
         answer = None
     return answer if isinstance(answer, dict) else {}
@@ -332,6 +336,20 @@ def _is_token(value: Any) -> bool:
         and value.isascii()
         and value.isprintable()
     ) and " " not in value
+
+
+def _is_bearer(kind: Any) -> bool:
+    """Return True if a token's type is the one used here, or is not told."""
+    return kind is None or str(kind).strip().lower() in ("bearer", "")
+
+
+def _life(told: Any) -> float:
+    """Return the seconds that a token may be used, by what the login says of it."""
+    try:
+        life = float(told) if isinstance(told, str | float) else 0.0
+    except ValueError:
+        life = 0.0
+    return min(max(life, LEAST_LIFE), LONGEST_LIFE) if life > 0 else UNTOLD_LIFE
 
 
 def _permissions(rows: list[Any]) -> Iterator[Permission]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -19,6 +20,10 @@ ITEM = "Item"
 
 _RELATION = re.compile(r"(not|and|exists|minEx|maxEx|min|max|matches)-(.+)", re.DOTALL)
 _UNTESTED = ("q", "matches")
+_DATES = ("meta.created", "meta.modified")
+_RANGES = ("min", "minEx", "max", "maxEx")
+_SMALLEST = timedelta(milliseconds=1)
+"""What the index tells apart in time."""
 
 INDEXED = frozenset(
     {
@@ -74,6 +79,22 @@ def _local(name: str, value: Any, iris: IriMap) -> Any:
     if isinstance(value, str) and parse_name(name).last == "@id":
         return iris.localise({"@id": value})["@id"]
     return value
+
+
+def in_moments(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query for the index, to which a day is one of UTC, with Swedish days as moments."""
+    return {name: _moments(parse_name(name), value) for name, value in query.items()}
+
+
+def _moments(name: Name, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_moments(name, one) for one in value]
+    span = parse_span(str(value)) if name.field in _DATES and name.relation in _RANGES else None
+    if span is None:
+        return value
+    from_start = name.relation in ("min", "maxEx")
+    moment = span.start if from_start else max(span.start, span.end - _SMALLEST)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 # What the index holds
@@ -193,7 +214,7 @@ def _fits(document: Document, name: Name, wanted: Sequence[Any]) -> bool:
             return not any(_equal(name, there, one) for one in wanted)
         case "and":
             return all(_equal(name, there, one) for one in wanted)
-        case "min" | "minEx" | "max" | "maxEx":
+        case one if one in _RANGES:
             return any(_in_range(name.relation, one, wanted[-1]) for one in there)
     return any(_equal(name, there, one) for one in wanted)
 

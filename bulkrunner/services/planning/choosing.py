@@ -11,7 +11,7 @@ from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
-from bulkrunner.domain.queries import HELD_BY, ITEM, libraries_named, localised
+from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
 from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.domain.values import parse_value, resolve
@@ -122,7 +122,7 @@ class Choosing:
             if "library" in selection.selects:
                 return self._held(_sigels(selection))
             query = self.query(selection, values)
-            hits = self._searching.hits(list(parameters(list(query.items()))))
+            hits = self._searching.hits(list(parameters(list(in_moments(query).items()))))
         except Refused as refused:
             fault = refused.refusal
             message = f"{fault.message}; {fault.hint}" if fault.hint else fault.message

@@ -9,6 +9,7 @@ import pytest
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.queries import (
     INDEXED,
+    in_moments,
     libraries_named,
     localised,
     parse_name,
@@ -92,6 +93,24 @@ def test_what_fits(query: dict[str, Any]) -> None:
 )
 def test_what_does_not(query: dict[str, Any], name: str) -> None:
     assert unmet(DOCUMENT, query) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "asked"),
+    [
+        ("min-meta.created", "2026-11-01", "2026-10-31T23:00:00.000Z"),
+        ("maxEx-meta.modified", "2026-07", "2026-06-30T22:00:00.000Z"),
+        ("max-meta.created", "2026-07-01", "2026-07-01T21:59:59.999Z"),
+        ("or-minEx-meta.modified", 2025, "2025-12-31T22:59:59.999Z"),
+        ("min-meta.created", "2026-11-01T10:00", "2026-11-01T09:00:00.000Z"),
+        ("max-meta.created", "2026-11-01T10:00:00Z", "2026-11-01T10:00:00.000Z"),
+        ("min-meta.created", ["2026-11-01", "new"], ["2026-10-31T23:00:00.000Z", "new"]),
+        ("min-itemOf.publication.year", "2019", "2019"),
+        ("meta.created", "2026-11-01", "2026-11-01"),
+    ],
+)
+def test_a_day_is_a_day_in_sweden_to_the_index_too(name: str, given: Any, asked: Any) -> None:
+    assert in_moments({name: given}) == {name: asked}
 
 
 def test_ids_are_those_of_the_environment_planned_for() -> None:
