@@ -176,7 +176,12 @@ class CatalogueUnreachable(Interrupted):
     default_code = "catalogue_unreachable"
 
     def __init__(
-        self, message: str, *, hint: str = "", code: str | None = None, by_server: bool = False
+        self,
+        message: Sentence | str,
+        *,
+        hint: Sentence | str = "",
+        code: str | None = None,
+        by_server: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.by_server = by_server
@@ -218,8 +223,31 @@ class LoginRefused(AccessLost):
 
     default_code = "login_refused"
 
+    def again(self) -> LoginRefused:
+        """Return the same for another thread."""
+        return LoginRefused(self.said, hint=self.advice or "", code=self.code)
+
 
 class LoginDown(AccessLost):
-    """The login cannot be reached."""
+    """The login cannot be reached.
+
+    Attributes:
+        lasting: waiting would not mend it.
+    """
 
     default_code = "login_down"
+
+    def __init__(
+        self,
+        message: Sentence | str,
+        *,
+        hint: Sentence | str = "",
+        code: str | None = None,
+        lasting: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.lasting = lasting
+
+    def again(self) -> LoginDown:
+        """Return the same for another thread."""
+        return LoginDown(self.said, hint=self.advice or "", code=self.code, lasting=self.lasting)

@@ -264,7 +264,7 @@ class ReadOnlyCatalogue(Searches):
                 with self._pace.read():
                     reply = self._http.send("GET", path, headers)
             except NoAnswer as error:
-                raise TryAgain(error.reason) from None
+                raise TryAgain(error.reason, advice=error.advice) from None
             self._mind(reply)
             try:
                 return understand(reply)
@@ -276,7 +276,7 @@ class ReadOnlyCatalogue(Searches):
         except TryAgain as last:
             raise CatalogueUnreachable(
                 f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
-                hint="Nothing is lost; resume when the environment answers again.",
+                hint=last.advice or "Nothing is lost; resume when the environment answers again.",
                 by_server=last.by_server,
             ) from None
         except Misshapen as error:

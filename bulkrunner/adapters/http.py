@@ -3,13 +3,12 @@
 One call sends one request: nothing is retried, no redirect is followed, no cookie kept, and
 proxy settings, ``.netrc`` and other surprises of the surroundings are not looked at. TLS is always
 verified, against the system's certificates (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` count, as they
-do for every program that uses OpenSSL).
+do for every program that uses OpenSSL); see ``route``.
 """
 
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +19,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 
 from bulkrunner import __version__
-from bulkrunner.adapters.deadline import Deadline, DeadlineBackend
+from bulkrunner.adapters.deadline import Deadline
 from bulkrunner.adapters.redaction import Redaction
+from bulkrunner.adapters.route import connection, describe, tls_context, what_to_do
+from bulkrunner.sentences import Sentence
 
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
 """Headers of an answer that mean something here; what stands in others is not looked at."""
@@ -34,9 +34,6 @@ USER_AGENT = f"bulkrunner/{__version__}"
 
 # Its log repeats every header of an answer, and with it whatever the server repeats.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-KEEP_ALIVE = 5.0
-"""Seconds that an idle connection is kept; servers close theirs later."""
 
 FIRST_BYTE = "http11.send_request_headers.started"
 """What the HTTP library calls the moment before it writes."""
@@ -78,12 +75,14 @@ class NoAnswer(Exception):
 
     Attributes:
         sent: False where it is certain that no byte of the request left this machine.
+        advice: what to do, where another try would bring the same; else None.
     """
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, *, sent: bool, advice: Sentence | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
+        self.advice = advice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +170,8 @@ class Http:
         self._extensions = {"timeout": self._limits.as_timeouts()}
         self._deadline = Deadline()
         self.redaction = Redaction()
-        make = partial(_transport, _tls(url), self._deadline)
+        self._answered = False
+        make = partial(connection, tls_context(url), self._deadline)
         self._lines = _Lines(
             make if transport is None else lambda: transport,
             most=connections,
@@ -217,10 +217,16 @@ class Http:
                 finally:
                     response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NoAnswer(self.redaction.hide(_describe(error)), sent=False) from None
+            raise self._no_answer(error, sent=False) from None
         except httpx.HTTPError as error:
-            raise NoAnswer(self.redaction.hide(_describe(error)), sent=True) from None
+            raise self._no_answer(error, sent=True) from None
+        self._answered = True
         return self._reply(response, body, is_data=method == "GET", gives_token=gives_token)
+
+    def _no_answer(self, error: httpx.HTTPError, *, sent: bool) -> NoAnswer:
+        host = urlsplit(self._base).netloc
+        advice = what_to_do(error, host=host, answered=self._answered)
+        return NoAnswer(self.redaction.hide(describe(error)), sent=sent, advice=advice)
 
     def _reply(
         self, response: httpx.Response, body: bytes, *, is_data: bool, gives_token: bool
@@ -328,40 +334,3 @@ def origin(url: str) -> str:
     """Return scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _transport(tls: ssl.SSLContext, deadline: Deadline) -> httpx.HTTPTransport:
-    transport = httpx.HTTPTransport(verify=tls, trust_env=False)
-    # The pool that httpx would make, but for the deadline.
-    transport._pool = httpcore.ConnectionPool(
-        ssl_context=tls,
-        max_connections=1,
-        max_keepalive_connections=1,
-        keepalive_expiry=KEEP_ALIVE,
-        retries=0,
-        http2=False,
-        network_backend=DeadlineBackend(deadline),
-    )
-    return transport
-
-
-def _tls(url: str) -> ssl.SSLContext:
-    """Return a context that verifies; without any certificates where none are needed."""
-    if urlsplit(url).scheme != "https":
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"] and not ssl.get_default_verify_paths().capath:
-        context = httpx.create_ssl_context(trust_env=False)
-    return context
-
-
-def _describe(error: httpx.HTTPError) -> str:
-    match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            return f"no connection: {error}" if str(error) else "no connection in time"
-        case httpx.TimeoutException():
-            return "no answer in time"
-        case httpx.RemoteProtocolError():
-            return f"the answer broke off: {error}"
-        case _:
-            return f"the connection broke: {error}" if str(error) else "the connection broke"

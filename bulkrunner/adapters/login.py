@@ -119,7 +119,7 @@ class Login:
                 return self._token
             if self._failure is not None and self._failures != failures:
                 failure = self._failure
-                raise type(failure)(failure.message, hint=failure.hint, code=failure.code)
+                raise failure.again()
             self._token = None
             try:
                 self._token = self._fetch()
@@ -250,7 +250,7 @@ class Login:
             try:
                 reply = self._http.send(method, path, headers, content, gives_token=gives_token)
             except NoAnswer as error:
-                raise TryAgain(error.reason) from None
+                raise TryAgain(error.reason, advice=error.advice) from None
             answer = _object(reply)
             if reply.status >= 500 or reply.status == 429:
                 raise TryAgain(f"{reply.status} {words_of(reply)}".rstrip())
@@ -264,7 +264,8 @@ class Login:
             raise LoginDown(
                 f"The login of {self._environment.name} ({self._host}) cannot be reached: "
                 f"{last.problem}",
-                hint=ELSEWHERE if isinstance(last, Strange) else LATER,
+                hint=last.advice or (ELSEWHERE if isinstance(last, Strange) else LATER),
+                lasting=last.advice is not None,
             ) from None
 
     def _refuse(self, reply: Reply, what: str) -> NoReturn:

@@ -8,10 +8,12 @@ from typing import TypeVar
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_random_exponential,
 )
+
+from bulkrunner.sentences import Sentence
 
 T = TypeVar("T")
 
@@ -28,16 +30,24 @@ class TryAgain(Exception):
     Attributes:
         problem: why, in words that may be shown.
         by_server: whoever was asked says so itself, in its own form.
+        advice: what to do, where trying again would bring the same; then it is not done.
     """
 
-    def __init__(self, problem: str, *, by_server: bool = False) -> None:
+    def __init__(
+        self, problem: str, *, by_server: bool = False, advice: Sentence | None = None
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.by_server = by_server
+        self.advice = advice
 
 
 class Strange(TryAgain):
     """Something else answered than what was asked."""
+
+
+def _is_for_now(error: BaseException) -> bool:
+    return isinstance(error, TryAgain) and error.advice is None
 
 
 class Patience:
@@ -55,7 +65,7 @@ class Patience:
             sleep=sleep,
             stop=stop_after_attempt(tries),
             wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
-            retry=retry_if_exception_type(TryAgain),
+            retry=retry_if_exception(_is_for_now),
             before_sleep=self._before_sleep,
             reraise=True,
         )
@@ -64,7 +74,7 @@ class Patience:
         """Return the answer.
 
         Raises:
-            TryAgain: the last problem, after as many tries as there are.
+            TryAgain: the last problem, after as many tries as there are, or one that trying does not mend.
         """
         answer = self._retrying(question)
         if self._tell is not None and self._retrying.statistics["attempt_number"] > 1:

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from bulkrunner.adapters.http import Http, Limits, NoAnswer, RequestCount
+from bulkrunner.errors import ConfigError
 from tests.support.raw_server import raw_server, reset
 
 METHODS = ("GET", "PUT", "POST", "DELETE")
@@ -139,6 +140,70 @@ def test_a_refused_connection_has_sent_nothing():
     assert not caught.value.sent
 
 
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("http://127.0.0.1:PORT", "connection_refused"),
+        ("https://[::1]:PORT", "connection_refused"),
+        ("http://no-such-host.invalid:PORT", "name_unknown"),
+        ("https://no-such-host.invalid:PORT", "name_unknown"),
+    ],
+)
+def test_what_time_does_not_mend_is_told_with_what_to_do(url, key):
+    url = url.replace("PORT", str(unused_port()))
+    with http(url) as client, pytest.raises(NoAnswer) as caught:
+        client.send("PUT", "/x", (), b"{}")
+    assert caught.value.advice.key == key
+    assert url.partition("//")[2] in str(caught.value.advice)
+    assert not caught.value.sent
+
+
+def test_who_has_answered_before_may_be_starting_anew():
+    def bye(connection, request):
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+    with raw_server(bye) as server:
+        client = http(server.url)
+        assert client.send("GET", "/x", ()).status == 204
+    with client, pytest.raises(NoAnswer, match="refused") as caught:
+        client.send("GET", "/x", ())
+    assert caught.value.advice is None
+
+
+@pytest.mark.parametrize(
+    ("greeting", "key"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "tls_not_spoken"),
+        (b"HTTP/1.1 400 No\r\n", "tls_not_spoken"),
+        (b"", None),
+    ],
+)
+def test_what_speaks_no_tls_is_told_and_what_hangs_up_may_be_starting(greeting, key):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet():
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.sendall(greeting)
+            connection.close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with (
+            http(f"https://127.0.0.1:{listener.getsockname()[1]}") as client,
+            pytest.raises(NoAnswer) as caught,
+        ):
+            client.send("PUT", "/x", (), b"{}")
+        thread.join()
+    assert not caught.value.sent
+    assert (caught.value.advice and caught.value.advice.key) == key
+
+
 def test_a_connection_is_kept_and_used_again():
     with raw_server(keep) as server, http(server.url) as client:
         for _ in range(3):
@@ -176,6 +241,33 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request(certificate):
             client.send("PUT", "/x", (), b"{}")
         assert not server.requests
     assert not caught.value.sent
+    assert caught.value.advice.key == "certificate_unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("SSL_CERT_FILE", None, "No such file"),
+        ("SSL_CERT_FILE", "", "no certificate"),
+        ("SSL_CERT_FILE", "[ledger]\n", "no certificate"),
+        ("SSL_CERT_FILE", "-----BEGIN CERTIFICATE-----\nAAAA\n", "no certificate"),
+        ("SSL_CERT_DIR", None, "no folder"),
+        ("SSL_CERT_DIR", "a file", "no folder"),
+    ],
+)
+def test_certificates_of_the_surroundings_that_are_none_are_named(
+    tmp_path, monkeypatch, name, content, words
+):
+    named = tmp_path / "named.pem"
+    if content is not None:
+        named.write_text(content)
+    monkeypatch.setenv(name, str(named))
+    with pytest.raises(ConfigError, match=words) as caught:
+        http("https://127.0.0.1")
+    assert name in caught.value.message
+    assert str(named) in caught.value.message
+    assert name in caught.value.hint
+    http("http://127.0.0.1").close()
 
 
 def test_a_certificate_authority_of_the_surroundings_counts(certificate, monkeypatch):

@@ -1,5 +1,7 @@
 """Tokens: got, kept, renewed by one thread, and never shown."""
 
+import socket
+import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlencode
@@ -9,7 +11,7 @@ import pytest
 
 from bulkrunner.adapters.login import LEAST_LIFE, LONGEST_LIFE, TRIES, UNTOLD_LIFE
 from bulkrunner.domain.environment import Permission
-from bulkrunner.errors import LoginDown, LoginRefused
+from bulkrunner.errors import CatalogueUnreachable, LoginDown, LoginRefused
 from tests.support.client import SECRET, SHORT, TOKEN, bench, good_login, permission
 
 
@@ -240,6 +242,48 @@ def test_a_login_that_does_not_answer_is_down(trouble):
     assert "cannot be reached" in caught.value.message
     assert len(made.logins) == TRIES
     assert not made.requests
+
+
+def failing(cause):
+    """A connection that fails as the HTTP library tells it."""
+
+    def answer(request):
+        raise httpx.ConnectError(str(cause)) from cause
+
+    return answer
+
+
+LASTING = [
+    (ssl.SSLCertVerificationError("self-signed"), "certificate"),
+    (ssl.SSLError("wrong version number"), "TLS"),
+    (socket.gaierror(socket.EAI_NONAME, "unknown"), "name"),
+    (ConnectionRefusedError("refused"), "listens"),
+]
+
+
+@pytest.mark.parametrize(("cause", "words"), LASTING)
+def test_what_time_does_not_mend_is_asked_once(cause, words):
+    made = bench(done, failing(cause))
+    with pytest.raises(LoginDown, match="cannot be reached") as caught:
+        delete(made)
+    assert caught.value.lasting
+    assert words in caught.value.hint
+    assert "login.example.org" in caught.value.hint
+    assert len(made.logins) == 1
+    made = bench(failing(cause))
+    with pytest.raises(CatalogueUnreachable) as unread:
+        made.catalogue.read(SHORT)
+    assert words in unread.value.hint
+    assert len(made.requests) == 1
+
+
+@pytest.mark.parametrize("cause", [ssl.SSLEOFError("over"), TimeoutError(), OSError("no route")])
+def test_what_time_may_mend_is_asked_again(cause):
+    made = bench(done, failing(cause))
+    with pytest.raises(LoginDown) as caught:
+        delete(made)
+    assert not caught.value.lasting
+    assert len(made.logins) == TRIES
 
 
 @pytest.mark.parametrize(

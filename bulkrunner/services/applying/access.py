@@ -115,6 +115,10 @@ class Access:
             try:
                 answer = ask()
             except LoginDown as error:
+                if error.lasting:
+                    raise Interrupted(
+                        error.said, hint=error.advice or "", code="login_stays_down"
+                    ) from error
                 if waited >= self._patience:
                     raise Interrupted(
                         f"{error.message}; waited {waited:.0f} s",
