@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
@@ -106,6 +106,7 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         Action.NOT_FOUND,
     )
     invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
+    _tell_reasons(invocation, "unchanged", program.ledger.count_reasons(plan.id, Action.UNCHANGED))
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:
         invocation.say(f"  {found.message}"[:MAX_LINE])
@@ -122,6 +123,14 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
     if plan.plan_digest:
         invocation.say(f"  plan digest {plan.plan_digest}")
+
+
+def _tell_reasons(invocation: Invocation, what: str, by_code: Mapping[str, int]) -> None:
+    """Tell why nothing is done, most frequent reason first."""
+    if by_code:
+        most = sorted(by_code.items(), key=lambda item: (-item[1], item[0]))
+        told = ", ".join(f"{count:,} × {code}" for code, count in most)
+        invocation.say(f"  {what}: {told}")
 
 
 def _examples(findings: Sequence[Finding]) -> list[Finding]:
@@ -238,6 +247,9 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     invocation.say(
         f"run {run.id}: {plan.job} in {run.environment} is {run.state}: {text or 'nothing to do'}"
     )
+    for outcome in (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.CONFLICT, Outcome.FAILED):
+        by_code = program.ledger.count_codes(run.id, outcome) if outcomes[outcome] else {}
+        _tell_reasons(invocation, outcome, {code: n for code, n in by_code.items() if code})
     if run.state is not RunState.COMPLETED:
         raise Interrupted(
             f"run {run.id} is {run.state}" + (f": {run.stop_reason}" if run.stop_reason else ""),

@@ -384,8 +384,8 @@ class PlanLedger(Protocol):
             names: short ids of records, or ``<plan>.<number>``.
         """
 
-    def count_refusals(self, plan: str) -> dict[str, int]:
-        """Count refused changes by code."""
+    def count_reasons(self, plan: str, action: Action) -> dict[str, int]:
+        """Count the changes of an action by code."""
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""

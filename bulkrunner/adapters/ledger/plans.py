@@ -273,10 +273,10 @@ class Plans(Part):
                     found.update(connection.scalars(query))
         return frozenset(found)
 
-    def count_refusals(self, plan: str) -> dict[str, int]:
-        """Count refused changes by code."""
+    def count_reasons(self, plan: str, action: Action) -> dict[str, int]:
+        """Count the changes of an action by code."""
         column = planned_changes.c.code
-        query = select(column, func.count()).where(planned_changes.c.action == Action.REFUSED.value)
+        query = select(column, func.count()).where(planned_changes.c.action == action.value)
         return self._count(query, plan, column)
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
@@ -320,7 +320,7 @@ class Plans(Part):
 
     def count_findings(self, plan: str) -> dict[str, int]:
         """Count what ``findings`` would list without a limit, by code; refusals come first."""
-        counts = Counter(self.count_refusals(plan))
+        counts = Counter(self.count_reasons(plan, Action.REFUSED))
         column = planned_changes.c.action
         missing = select(func.count()).where(column == Action.NOT_FOUND.value)
         noted = select(planned_changes.c.notes).where(planned_changes.c.notes.is_not(None))

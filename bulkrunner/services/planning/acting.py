@@ -10,7 +10,7 @@ from bulkrunner.domain.operations import (
     Refusal,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, copied_key
-from bulkrunner.domain.records import Document, held_by, item_of
+from bulkrunner.domain.records import Document, held_by
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -34,6 +34,7 @@ from bulkrunner.services.planning.saving import (
     changed_before,
 )
 from bulkrunner.services.planning.steps import (
+    LEFT_BEHIND,
     Draft,
     Edit,
     Known,
@@ -78,9 +79,12 @@ class Acting(Taking):
 
             def first() -> None:
                 bib = self._resolver.bib(self._record(looked_up(action.to, context)))
-                if bib.thing_iri == item_of(known.now or {}):
-                    raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
-                self._resolver.make_room(case.task, bib, known, case.look)
+                try:
+                    self._resolver.hang(case.task, bib, known, case.look)
+                except PassedOver as passed:
+                    if passed.code != "already_there":
+                        known.notes = (*known.notes, LEFT_BEHIND)
+                    raise
                 target.append(bib.thing_iri)
 
             return Edit(

@@ -27,6 +27,9 @@ MAX_MESSAGE = 1000
 NEW = "new"
 """Stands, in an operation, for the record that the same change creates."""
 
+LEFT_BEHIND = ("left_behind", "what was to go elsewhere stays where it is")
+"""Note of a record from which nothing is taken, since there is a holding where it was to go."""
+
 NOT_MET = "where_not_met"
 """Code of a record that a step does not mean."""
 

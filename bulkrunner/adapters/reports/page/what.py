@@ -120,6 +120,18 @@ class What(PagePart):
             for action in ORDER
         ]
 
+    def reasons(self) -> list[tuple[str, list[str]]]:
+        """Return (action, each reason with its count) of what comes to nothing."""
+        found: dict[Action, list[str]] = {}
+        for group in self._data.grouped.reasons:
+            meaning = self._words.explained(group.code)[0] or one_line(group.code, 80)
+            told = f"{self._words.number(group.count)} × {meaning}"
+            found.setdefault(group.action, []).append(told)
+        return [
+            (self._words.name_of("action_count", action.value), told)
+            for action, told in found.items()
+        ]
+
     def sigel_rows(self) -> list[SigelRow]:
         """Return each library's counts, most deletions first."""
         rows = list(self._sigel_counts())

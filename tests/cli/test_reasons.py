@@ -1,0 +1,59 @@
+"""What comes to nothing: told with every reason and its count, on the terminal and on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.cli import Workplace
+
+LABEL = {"set": {"at": "shelfMark.label", "to": "Hx"}}
+
+
+def test_why_nothing_is_done_is_told_reason_by_reason(place: Workplace, own: list[str]) -> None:
+    here = place.sandbox.staging
+    theirs = here.document(here.records("hold", "NO")[0])["@graph"][1]["itemOf"]
+    for holding, value in zip(own[:5], ("Hx", "Hx", "Hy", "Hy", "Hy"), strict=True):
+        here.edit(holding, sigel="Ylm", set={"shelfMark": {"@type": "ShelfMark", "label": value}})
+    here.edit(own[5], sigel="Ylm", set={"itemOf": theirs})
+    (place.folder / "jobs" / "why").mkdir(parents=True)
+    job = place.job(
+        "why",
+        sigels=["Ylm", "NO"],
+        steps=[
+            {"ids": own[:2], **LABEL},
+            {"ids": own[2:5], "where": {"shelfMark.label": {"equals": "Hz"}}, **LABEL},
+            {"ids": [own[5]], "on_duplicate": "skip", "move": {"to": "NO"}},
+        ],
+    )
+    done = place("plan", job, "--env", "staging")
+    lines = done.stderr.splitlines()
+    assert "  unchanged: 3 × where_not_met, 2 × no_change, 1 × skipped_duplicate" in lines
+    assert "  findings: 1 × left_behind; such as" in lines
+    for lang, told in (
+        (
+            "sv",
+            ("3 × Posten uppfyller inte", "2 × Posten är redan så", "1 × Biblioteket har redan"),
+        ),
+        ("en", ("3 × The record does not", "2 × The record is already", "1 × The library already")),
+    ):
+        path = place.folder / f"{lang}.html"
+        place("report", done.document["plan"], "--lang", lang, "--format", "html", "--out", path)
+        page = Path(path).read_text(encoding="utf-8")
+        assert all(f"<dd>{text}" in page for text in told)
+        assert "<dt>lämnas orörda</dt>" in page or "<dt>left as they are</dt>" in page
+        assert "redan som önskat" not in page.partition('class="tiles"')[2].partition("</ul>")[0]
+        assert "left_behind" in page
+
+
+def test_a_run_tells_why_a_change_was_not_made(place: Workplace, own: list[str]) -> None:
+    here = place.sandbox.staging
+    mark = {"@type": "ShelfMark", "label": "Hy"}
+    for holding in own[:3]:
+        here.edit(holding, sigel="Ylm", set={"shelfMark": mark})
+    job = place.job("ran", steps=[{"ids": own[:3], **LABEL}])
+    place("plan", job, "--env", "staging")
+    for holding, label in ((own[0], "Hx"), (own[1], "Hq")):
+        here.edit(holding, sigel="Ylm", set={"shelfMark": mark | {"label": label}})
+    lines = place("run", job, "--env", "staging", expect=5).stderr.splitlines()
+    assert "  unchanged: 1 × done_by_other" in lines
+    assert "  conflict: 1 × edited" in lines
