@@ -62,7 +62,10 @@ def edited(before: Document, after: Document) -> Edited | Refusal:
                     code="forbidden_place",
                     message=f"the function changed {name}{key}, which is kept by the server "
                     "or by bulkrunner",
-                    hint="let the function leave it as it is",
+                    hint='to hang the holding on another bib return {"update": context.id, '
+                    '"repoint": {"to": id}}'
+                    if name + key == "itemOf"
+                    else "let the function leave it as it is",
                 )
     if len(after["@graph"]) != len(before["@graph"]) or set(after) - {"@context", "@graph"}:
         return Refusal(

@@ -39,7 +39,9 @@ def references_in(value: Any) -> frozenset[int]:
 
 def references_of(operation: Mapping[str, Any]) -> frozenset[int]:
     """Return the numbers that an operation, in neutral form, refers to."""
-    named = {created_number(operation.get("of"))} | set(_set_ids(operation))
+    named = {created_number(operation.get(key)) for key in ("of", "repoint")} | set(
+        _set_ids(operation)
+    )
     return references_in(operation) | {number for number in named if number is not None}
 
 
@@ -109,7 +111,8 @@ def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChan
     bib = change.bib
     if bib is not None:
         bib = replace(bib, id=with_names(bib.id, names))
-    change = replace(change, record=record, bib=bib, target_key=key)
+    place = change.place and _REFERENCE.sub(lambda found: with_names(found[0], names), change.place)
+    change = replace(change, record=record, bib=bib, target_key=key, place=place)
     if change.after is None:
         return change
     after = _with_iris(change.after, names)

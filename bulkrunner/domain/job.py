@@ -64,9 +64,9 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """Changes to one existing record. Exactly one of changes, replace, resave is given.
+    """Changes to one existing record. Exactly one of changes, replace, resave, repoint is given.
 
-    ``after`` holds the numbers, in the list of operations, of those that must end well first.
+    ``repoint`` is the bib that a holding is hung on, also as ``new:N``. ``after`` holds the numbers, in the list of operations, of those that must end well first.
     """
 
     source: Source
@@ -74,6 +74,7 @@ class Update:
     changes: tuple[Change, ...] = ()
     replace: Mapping[str, Any] | None = None
     resave: bool = False
+    repoint: str | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[int, ...] = ()
 

@@ -37,6 +37,8 @@ def _neutral_update(op: Update, iris: IriMap) -> dict[str, Any]:
         neutral["replace"] = iris.neutral(dict(op.replace))
     if op.resave:
         neutral["resave"] = True
+    if op.repoint is not None:
+        neutral["repoint"] = _short(op.repoint, iris)
     return neutral | _neutral_expect(op.expect, iris)
 
 

@@ -69,6 +69,8 @@ def update_pattern(kind: str | None, parts: Iterable[str], *, earlier: str = "")
 def _update_parts(op: Update) -> list[str]:
     if op.resave:
         return ["resave"]
+    if op.repoint is not None:
+        return ["repoint itemOf"]
     if op.replace is not None:
         return [f"replace {part}" for part in ("record", "item") if part in op.replace]
     return [_change_part(change) for change in op.changes]

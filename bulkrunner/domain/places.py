@@ -179,7 +179,9 @@ def forbidden(text: str) -> PlaceRefused:
     return PlaceRefused(
         "forbidden_place",
         f"{text} is kept by the server or by bulkrunner and cannot be changed",
-        "take the change out of the job",
+        "repoint hangs a holding on another bib"
+        if text == "itemOf"
+        else "take the change out of the job",
     )
 
 

@@ -110,6 +110,23 @@ def test_new_records_that_refer_to_each_other_and_a_deletion_that_waits(place, o
     assert gates["staging"]
 
 
+def test_a_holding_is_hung_on_a_bib_that_the_same_answer_creates(place, own, sandbox):
+    record = next(own)
+    body = {"@type": "Instance", "hasTitle": [{"@type": "Title", "mainTitle": f"Ny {record}"}]}
+    answer = f"""[
+        {{"create": "bib", "sigel": "Ylm", "body": {body!r}}},
+        {{"update": context.id, "repoint": {{"to": "new:1"}}}},
+    ]"""
+    text = f"def change(record, context):\n    return {answer}\n"
+    folder = job(place, "hung", text, [record], agreement=AGREED)
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    assert [one["prerequisites"] for one in changes(place, plan)] == [[], [], [2]]
+    assert place("run", folder, "--env", "staging").document["outcomes"]["applied"] == 2
+    thing = sandbox.staging.document(record)["@graph"][1]["itemOf"]["@id"]
+    bib = sandbox.staging.document(thing.removesuffix("#it").rpartition("/")[2])["@graph"][1]
+    assert bib["hasTitle"][0]["mainTitle"] == f"Ny {record}"
+
+
 def test_what_an_earlier_run_created_is_referred_to(place, own, sandbox):
     record, other = next(own), next(own)
     folder = successors(place, "by-half", [(record, other)], isbn=9786720000000)
@@ -166,6 +183,10 @@ NOTHING = {"update": "{other}", "changes": [{"remove": {"at": "hasNote"}}]}
         ([BIB, {**HOLDING, "of": "new:x"}], "is no record to be created"),
         ([BIB, {**HOLDING, "after": [2]}], "operation 2 does not come before this one"),
         ([BIB, {"delete": "new:1"}], "a record that this list creates"),
+        (
+            [BIB, HOLDING, {"update": "{other}", "repoint": {"to": "new:2"}}],
+            "operation 2 creates a holding",
+        ),
     ],
 )
 def test_references_that_lead_nowhere_are_refused_as_in_a_manifest(place, own, operations, says):

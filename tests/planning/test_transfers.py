@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.domain.conditions import parse_condition
-from bulkrunner.domain.job import AppendChange, SetChange, Source
+from bulkrunner.domain.job import AppendChange, Create, Creates, SetChange, Source, Update
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import held_by, item_of, thing_part
 from bulkrunner.domain.steps import (
@@ -75,6 +75,25 @@ def codes(changes):
 
 
 REFUSED, UNCHANGED = Action.REFUSED, Action.UNCHANGED
+
+UNHUNG = [
+    None,
+    [],
+    {"@id": f"{BASE}{short_id(88, 'b')}#it"},
+    {"@id": f"https://libris.kb.se/{BIBS[0]}#it"},
+    {},
+    [{"@id": f"{BASE}{bib}#it"} for bib in BIBS[:2]],
+    "text",
+    {"@id": "http://libris.kb.se/resource/bib/1"},
+]
+"""What ``itemOf`` can be without leading to a bib; None: it is left out."""
+
+
+def unhang(desk, record, link):
+    thing = thing_part(desk.catalogue.records[record])
+    del thing["itemOf"]
+    if link is not None:
+        thing["itemOf"] = link
 
 
 class TestMove:
@@ -220,6 +239,80 @@ class TestRepoint:
         repoint = step(1, StepRepoint(to=parse_value(to)))
         rows = [{"x": "nothing"}]
         (change,) = planned(desk, entries(repoint, HOLDINGS[0], rows=rows))
+        assert change.code == code
+
+    @pytest.mark.parametrize("how", ["step", "operation"])
+    @pytest.mark.parametrize("link", UNHUNG, ids=str)
+    def test_one_that_is_on_no_bib_is_hung_on_one(self, desk, link, how):
+        del desk.catalogue.records[HOLDINGS[1]]
+        unhang(desk, HOLDINGS[0], link)
+        move = entries(step(1, StepRepoint(to=BIBS[1])), HOLDINGS[0])
+        operation = [Update(source=Source(file=""), target=HOLDINGS[0], repoint=BIBS[1])]
+        (change,) = planned(desk, move if how == "step" else operation)
+        assert codes([change]) == [(Action.UPDATE, "")], change.message
+        assert thing_part(change.after)["itemOf"] == {"@id": f"{BASE}{BIBS[1]}#it"}
+        assert change.bib.id == BIBS[1]
+        assert change.operation == {"update": HOLDINGS[0], "repoint": BIBS[1]}
+        assert change.pattern == "update holding: repoint itemOf"
+
+    @pytest.mark.parametrize(
+        "action",
+        [
+            StepDelete(),
+            StepUpdate(resave=True),
+            StepUpdate(changes=(AppendChange(at="hasNote", value="n"),)),
+            StepMove(to="NO"),
+            StepCopy(sigel="NO"),
+            StepMerge(into=HOLDINGS[1], take=("hasNote",)),
+            StepSplit(
+                components=parse_condition({"shelfMark.label": "Hc"}, outside({})), sigel="NO"
+            ),
+        ],
+        ids=lambda action: type(action).__name__,
+    )
+    @pytest.mark.parametrize("link", UNHUNG[:4], ids=str)
+    def test_nothing_else_is_done_to_one_that_is_on_no_bib(self, desk, link, action):
+        unhang(desk, HOLDINGS[0], link)
+        thing_part(desk.catalogue.records[HOLDINGS[0]])["hasComponent"] = COMPONENTS
+        changes = planned(desk, entries(step(1, action), HOLDINGS[0]))
+        assert codes(changes) == [(REFUSED, "bib_unresolved")], changes
+
+    def test_one_that_was_hung_is_then_changed_and_moved(self, desk):
+        del desk.catalogue.records[HOLDINGS[1]]
+        unhang(desk, HOLDINGS[0], None)
+        hang = step(1, StepRepoint(to=BIBS[1]))
+        note = step(2, StepUpdate(changes=(AppendChange(at="hasNote", value="n"),)))
+        (change,) = planned(desk, entries(hang, HOLDINGS[0]), entries(note, HOLDINGS[0]))
+        assert codes([change]) == [(Action.UPDATE, "")]
+        assert thing_part(change.after)["hasNote"] == ["n"]
+
+    def test_copies_of_one_on_no_bib_go_where_it_is_said(self, desk):
+        unhang(desk, HOLDINGS[0], None)
+        del desk.catalogue.records[HOLDINGS[1]]
+        (change,) = planned(desk, entries(step(1, StepCopy(of=BIBS[1])), HOLDINGS[0]))
+        assert (change.action, item_of(change.after)) == (Action.CREATE, f"{BASE}{BIBS[1]}#it")
+
+    def test_an_operation_hangs_it_on_a_bib_that_another_one_creates(self, desk):
+        body = {"@type": "Instance", "hasTitle": [{"@type": "Title", "mainTitle": "Ny"}]}
+        nowhere = Source(file="")
+        make = Create(source=nowhere, creates=Creates.BIB, sigel="Ylm", of=None, body=body)
+        hang = Update(source=nowhere, target=HOLDINGS[0], repoint="new:1")
+        bib, holding = planned(desk, [make, hang])
+        assert (bib.action, holding.action, holding.prerequisites) == ("create", "update", (1,))
+        assert item_of(holding.after) == "new:1#it"
+
+    @pytest.mark.parametrize(
+        ("to", "code"),
+        [
+            (BIBS[0], "already_there"),
+            (BIBS[1], "duplicate"),
+            (HOLDINGS[2], "not_a_bib"),
+            (short_id(77, "b"), "not_found"),
+            ("new:7", "prerequisite"),
+        ],
+    )
+    def test_what_an_operation_cannot_hang(self, desk, to, code):
+        (change,) = planned(desk, [Update(source=Source(file=""), target=HOLDINGS[0], repoint=to)])
         assert change.code == code
 
     def test_two_cannot_go_to_one_bib(self, desk):

@@ -3,7 +3,8 @@
 A case says (``{h1}`` stands for a record's id, in files and texts; names begin with ``h`` or ``b``):
 
 - ``about``: in a sentence, what the case shows;
-- ``bibs``, ``holdings``: the records before; a holding has ``sigel``, ``of``, ``item``, ``record``;
+- ``bibs``, ``holdings``: the records before; a holding has ``sigel``, ``of``, ``item``, ``record``
+  (what is null in an item is left out);
 - ``edited``: what was changed in records since, as places and values: each has two versions;
 - ``written``: what takes the place of words of the manifest;
 - ``files``: what takes the place of the job's input files; ``parameters``: for ``--param``;
@@ -90,6 +91,7 @@ def held(
         "itemOf": {"@id": f"{BASE}{spelled(of)}#it"},
         **(item or {}),
     }
+    thing = {key: value for key, value in thing.items() if value is not None}
     return document(name, thing, record or {})
 
 

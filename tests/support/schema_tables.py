@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str | int, ...]] = {
     "remove": ("$defs", "remove"),
     "append": ("$defs", "append"),
     "replace": ("$defs", "replace"),
+    "repoint": ("$defs", "repoint"),
     "parameters": ("$defs", "parameter"),
     "Steps": ("$defs", "step"),
     "ids": ("$defs", "ids"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
@@ -51,6 +52,8 @@ def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Decla
     ref = found.ref
     if ref is None:
         return unreadable(found, source)
+    if "repoint" in data:
+        return _repointing(data, ref, source, iris)
     if "update" in data:
         return update_of(data, ref, source)
     if "delete" in data:
@@ -69,6 +72,18 @@ def update_of(data: Mapping[str, Any], target: str, source: Source) -> Update:
         expect=_expect(data),
         after=_after(data),
     )
+
+
+def _repointing(
+    data: Mapping[str, Any], target: str, source: Source, iris: IriMap
+) -> Update | Unreadable:
+    to = str(data["repoint"]["to"])
+    number = created_number(to)
+    found = entry(0, to, iris)
+    bib = found.ref if number is None else f"{PREFIX}{number}"
+    if bib is None:
+        return unreadable(found, source)
+    return replace(update_of(data, target, source), repoint=bib)
 
 
 def _expect(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,6 +195,7 @@ def _plain(declared: Declared) -> dict[str, Any]:
                 "replace": declared.replace,
                 "resave": declared.resave,
                 "expect": _expected(declared.expect),
+                **({} if declared.repoint is None else {"repoint": declared.repoint}),
             }
         case Delete():
             return {"delete": declared.target, "expect": _expected(declared.expect)}

@@ -16,6 +16,9 @@ Named = tuple[tuple[PathKey, ...], str]
 _OTHER, _HOLDING, _BIB = range(3)
 _WORDS = {_OTHER: "creates nothing", _HOLDING: "creates a holding", _BIB: "creates a bib"}
 
+_TO_BIB: tuple[PathKey, ...] = ("repoint", "to")
+_ON_BIB: tuple[tuple[PathKey, ...], ...] = (("of",), _TO_BIB)
+
 
 class Referring:
     """Follows a list of operations; remembers one byte of each."""
@@ -55,9 +58,9 @@ class Referring:
         elif found >= number:
             message = f"{shown(text)}: operation {found} does not come before this one"
             hint = f"this is operation {number}"
-        elif (kind := self._kinds[found - 1]) == _OTHER or (path == ("of",) and kind != _BIB):
+        elif (kind := self._kinds[found - 1]) == _OTHER or (path in _ON_BIB and kind != _BIB):
             message = f"{shown(text)}: operation {found} {_WORDS[kind]}"
-            wanted = "bib" if path == ("of",) else "record"
+            wanted = "bib" if path in _ON_BIB else "record"
             hint = f"give the number of the operation that creates the {wanted}"
         else:
             return
@@ -91,6 +94,9 @@ def _named(data: Mapping[str, Any]) -> Iterator[Named]:
     for key in ("of", "update", "delete"):
         if _is_meant(data.get(key)):
             yield (key,), data[key]
+    repoint = data.get("repoint")
+    if isinstance(repoint, dict) and _is_meant(repoint.get("to")):
+        yield _TO_BIB, repoint["to"]
     for number, change in enumerate(_list(data.get("changes"))):
         for verb, arguments in change.items() if isinstance(change, dict) else ():
             yield from _set_id(arguments, ("changes", number, verb))

@@ -10,7 +10,7 @@ from bulkrunner.domain.operations import (
     Refusal,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, copied_key
-from bulkrunner.domain.records import Document, held_by, item_of
+from bulkrunner.domain.records import Document, held_by
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -79,12 +79,11 @@ class Acting(Taking):
 
             def first() -> None:
                 bib = self._resolver.bib(self._record(looked_up(action.to, context)))
-                if bib.thing_iri == item_of(known.now or {}):
-                    raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
                 try:
-                    self._resolver.make_room(case.task, bib, known, case.look)
-                except PassedOver:
-                    known.notes = (*known.notes, LEFT_BEHIND)
+                    self._resolver.hang(case.task, bib, known, case.look)
+                except PassedOver as passed:
+                    if passed.code != "already_there":
+                        known.notes = (*known.notes, LEFT_BEHIND)
                     raise
                 target.append(bib.thing_iri)
 

@@ -126,6 +126,8 @@ class Editing(Drafting):
             return _kept(known.earlier)
         admit_wish(wish, known)
         decided = _decided(wish, known)
+        if isinstance(decided, Removal) and known.kind == "holding" and known.before is not None:
+            demand(self._hangs(known.before))
         _first(decided, known)
         if isinstance(decided, Removal):
             return self._delete(known, decided)
@@ -226,6 +228,7 @@ class Editing(Drafting):
         if wish.done is not None:
             known.operation, pattern = wish.done(result)
         after = result.document
+        demand(self._hangs(after) if known.kind == "holding" else None)
         demand(self._may_become(after, known.kind or ""))
         own = no_change() if same(after, now) and not wish.resave else {}
         earlier = known.earlier

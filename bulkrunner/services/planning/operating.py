@@ -19,6 +19,7 @@ from bulkrunner.domain.patterns import parts_of_update, pattern_of
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.transfers import repointed
 from bulkrunner.services.planning.refusing import refused_entry
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import Creation, Edit, Known, Refused, Removal, Task
@@ -61,6 +62,13 @@ class Operating:
         operation = with_names(neutral_operation(op, self._iris), found.names)
         task = replace(task, operation=operation)
         match op:
+            case Update(repoint=str(bib)):
+                return self._resolver.concern(
+                    task,
+                    lambda known: self._repointing(op, bib, task, found, known, look),
+                    look,
+                    kind="holding",
+                )
             case Update():
                 edit = Edit(
                     operation=operation,
@@ -107,6 +115,24 @@ class Operating:
         else:
             change = self._resolver.concern(task, refuse, look)
         return refused_entry(task, refusal) if change.action is Action.NOT_FOUND else change
+
+    def _repointing(
+        self, op: Update, to: str, task: Task, found: Waits, known: Known, look: Look
+    ) -> Edit:
+        target: list[str] = []
+
+        def first() -> None:
+            bib = self._resolver.bib_in_plan(to, look, found)
+            self._resolver.hang(task, bib, known, look)
+            target.append(bib.thing_iri)
+
+        return Edit(
+            operation=task.operation,
+            change=lambda now: repointed(now, target[0]),
+            pattern=("repoint itemOf",),
+            first=first,
+            expect=op.expect,
+        )
 
     def _updated(self, now: Document, op: Update, found: Waits) -> Applied | Refusal:
         result = apply_update(now, op, self._iris)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.domain.created import created_number
 from bulkrunner.domain.fingerprint import before_fingerprint
+from bulkrunner.domain.forms import brief
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.operations import Refusal
@@ -150,26 +152,30 @@ class Reading:
             known.bib = bib.summary
             if iri == self._iris.record_iri(bib.summary.id) != bib.thing_iri:
                 known.notes = (*known.notes, RECORD_ITEM_OF)
-        demand(self._links_resolve(known.sigel or "", iri, bib))
+        demand(self._library_resolves(known.sigel or ""))
 
     def _know_library(self, sigel: str | None, known: Known) -> None:
         known.sigel = sigel
         known.library = (self._libraries.get(sigel) or "") if sigel else ""
 
     def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
-        if self._libraries.get(sigel) is None:
-            return Refusal(
-                code="library_unresolved",
-                message=f"the library {sigel} has no record in this environment",
-                hint="the server would answer 204 to an update and store nothing; ask KB",
-            )
-        if bib is None:
-            return Refusal(
-                code="bib_unresolved",
-                message=f"itemOf {iri or '(absent)'} does not resolve in this environment",
-                hint="the server would answer 204, and neither save nor delete it",
-            )
-        return None
+        return self._library_resolves(sigel) or (bib_unresolved(iri) if bib is None else None)
+
+    def _library_resolves(self, sigel: str) -> Refusal | None:
+        if self._libraries.get(sigel) is not None:
+            return None
+        return Refusal(
+            code="library_unresolved",
+            message=f"the library {sigel} has no record in this environment",
+            hint="the server would answer 204 to an update and store nothing; ask KB",
+        )
+
+    def _hangs(self, document: Document) -> Refusal | None:
+        """Refuse a holding that the server would neither save nor delete: it is on no bib."""
+        iri = item_of(document)
+        if created_number(iri) is not None or (iri and self._bibs.linked(iri)):
+            return None
+        return bib_unresolved(iri or thing_part(document).get("itemOf"))
 
     # --- a bib that a holding is hung on -----------------------------------------------------
 
@@ -235,6 +241,16 @@ class Reading:
                     )
                 )
         return None
+
+
+def bib_unresolved(item_of: Any) -> Refusal:
+    """Return the refusal of a holding whose ``itemOf`` names no bib."""
+    value = item_of if isinstance(item_of, str) else brief(item_of) if item_of else "(absent)"
+    return Refusal(
+        code="bib_unresolved",
+        message=f"itemOf {value} does not resolve in this environment",
+        hint="the server would answer 204, and neither save nor delete it; repoint hangs it on a bib",
+    )
 
 
 def _type_name(document: Document) -> str:

@@ -83,6 +83,19 @@ class Resolver(Editing):
 
         return self._entered(task, known, self._outcome(task, attempt))
 
+    def hang(self, task: Task, bib: BibFacts, known: Known, look: Look) -> None:
+        """Note that a holding is to hang on a bib; where it was on none, it is told with this one.
+
+        Raises:
+            Refused: its library has one there, or the bib goes away.
+            PassedOver: so it is said of duplicates, or it is there already.
+        """
+        if bib.thing_iri == item_of(known.now or {}):
+            raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
+        self.make_room(task, bib, known, look)
+        if known.bib is None and created_number(bib.summary.id) is None:
+            known.bib = bib.summary
+
     def make_room(self, task: Task, bib: BibFacts, known: Known, look: Look) -> None:
         """Note that a holding goes over to a bib, where its library has none.
 
@@ -125,6 +138,14 @@ class Resolver(Editing):
         """
         return self._bib_to_hold(ref, Known(record=ref))
 
+    def bib_in_plan(self, ref: str, look: Look, waits: Waits) -> BibFacts:
+        """Return a bib, or one that the plan creates.
+
+        Raises:
+            NotFound, Refused: there is none, or it is something else.
+        """
+        return self._bib_of(ref, Known(record=ref), look, waits)
+
     def bib_document(self, record: str) -> Document | None:
         """Return a bib as the catalogue has it, None where it does not resolve."""
         return self._bibs.document(record)
@@ -160,7 +181,7 @@ class Resolver(Editing):
         waits: Waits,
     ) -> Fields:
         demand(self._proofs.acting())
-        bib = self._bib_of(task, known, look, waits)
+        bib = self._bib_of(task.ref, known, look, waits)
         known.bib = bib.summary
         known.record = task.ref if created_number(task.ref) else bib.summary.id
         creation = build(known)
@@ -200,10 +221,10 @@ class Resolver(Editing):
         # Twice the same bib in one job could not be told apart after a lost answer.
         return {**created, "target_key": f"new:{created['after_fingerprint']}"}
 
-    def _bib_of(self, task: Task, known: Known, look: Look, waits: Waits) -> BibFacts:
-        number = created_number(task.ref)
+    def _bib_of(self, ref: str, known: Known, look: Look, waits: Waits) -> BibFacts:
+        number = created_number(ref)
         if number is None or number in waits.records:
-            bib = self._bib_to_hold(waits.records.get(number or 0, task.ref), known)
+            bib = self._bib_to_hold(waits.records.get(number or 0, ref), known)
             self._heed_deletion(bib, look)
             return bib
         create = waits.creates[number]
@@ -215,7 +236,7 @@ class Resolver(Editing):
                     hint="give the number of the operation that creates the bib",
                 )
             )
-        return BibFacts(summary=BibSummary(id=task.ref), thing_iri=f"{task.ref}#it", is_bib=True)
+        return BibFacts(summary=BibSummary(id=ref), thing_iri=f"{ref}#it", is_bib=True)
 
     def _heed_deletion(self, bib: BibFacts, look: Look) -> None:
         gone = look.at(record_key(bib.summary.id))

@@ -17,6 +17,7 @@ from bulkrunner.domain.operations import (
     neutral_operation,
 )
 from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -26,6 +27,7 @@ from bulkrunner.domain.transfers import (
     lost,
 )
 from bulkrunner.domain.values import ground, written
+from bulkrunner.services.planning.reading import bib_unresolved
 from bulkrunner.services.planning.referring import Contexts, admit, looked_up
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.selecting import fitting
@@ -199,8 +201,14 @@ def changed_before(known: Known) -> dict[str, Any]:
 
 
 def bib_of(known: Known) -> str:
-    """Return the bib that a holding is on."""
-    return known.bib.id if known.bib is not None else ""
+    """Return the bib that a holding is on.
+
+    Raises:
+        Refused: it is on none that is known here.
+    """
+    if known.bib is None:
+        raise Refused(bib_unresolved(thing_part(known.now or {}).get("itemOf")))
+    return known.bib.id
 
 
 def sigel_of(value: Any) -> str:
