@@ -81,7 +81,7 @@ class Login:
         self._token_path = _path(environment.token_url)
         self._patience = Patience(clock.sleep, tries=TRIES)
         self._token: Token | None = None
-        self.redaction = Redaction(credentials.client_secret)
+        self.redaction = Redaction(credentials.client_secret, *http.secrets)
         http.redaction = self.redaction
         self._lock = threading.Lock()
         self._failures = 0

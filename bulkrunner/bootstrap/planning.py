@@ -93,6 +93,7 @@ class Plans(Core):
             clock=self.clock,
             tell=progress.waiting,
             book=self.ledger,
+            network=self.settings.network,
         ) as reader:
             planner = Planner(
                 reader=reader,

@@ -29,3 +29,21 @@ def test_without_any_client_it_says_what_to_set(place):
     place.variables = dict.fromkeys(place.environ(), "")
     done = place("doctor")
     assert "BULKRUNNER_<ENV>_CLIENT_ID" in done.stderr
+
+
+def test_the_way_out_is_shown_without_the_proxys_password(place):
+    text = place.config.read_text()
+    place.config.write_text(
+        text + '[network]\nproxy = "http://me:s3cret-word@proxy.example.org:3128"\n'
+    )
+    done = place("doctor")
+    assert done.document["network"] == {
+        "proxy": {
+            "address": "http://proxy.example.org:3128",
+            "from": "[network] proxy",
+            "login": True,
+        },
+        "ca_file": None,
+    }
+    assert "proxy: http://proxy.example.org:3128 (from [network] proxy" in done.stderr
+    assert "s3cret" not in f"{done.document}{done.stderr}"

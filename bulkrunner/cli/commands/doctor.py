@@ -34,6 +34,7 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         for found in examined:
             for line in found.lines():
                 invocation.say(line)
+        _tell_network(invocation, program)
         if examined:
             invocation.say(f"hosts it would talk to: {', '.join(hosts)}")
         else:
@@ -46,6 +47,19 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
         invocation.say(f"ledger {program.ledger_place()}: readable, head {head}")
         _require_access(examined)
+
+
+def _tell_network(invocation: Invocation, program: Program) -> None:
+    """Say by which way servers are reached, without the password of a proxy."""
+    network = program.settings.network
+    invocation.document["network"] = network.as_document()
+    if network.proxy is None:
+        invocation.say("proxy: none")
+    else:
+        login = ", with a user name and password" if network.proxy.login else ""
+        invocation.say(f"proxy: {network.proxy.address} (from {network.proxy.named_by}{login})")
+    more = f", and those of {network.ca_file}" if network.ca_file else ""
+    invocation.say(f"certificate authorities: the system's{more}")
 
 
 def _tell_idle(invocation: Invocation, program: Program) -> None:
