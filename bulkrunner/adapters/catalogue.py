@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
-from typing import ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from bulkrunner.adapters.bodies import (
@@ -46,6 +46,9 @@ from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, library_iri
 from bulkrunner.errors import CatalogueUnreachable
+
+if TYPE_CHECKING:
+    from bulkrunner.config import Network
 
 T = TypeVar("T")
 
@@ -107,6 +110,7 @@ class ReadOnlyCatalogue(Searches):
         tell: Tell = tell_nobody,
         note: Note = note_nothing,
         book: SharedBook | None = None,
+        network: Network | None = None,
     ) -> Self:
         """Return a catalogue with connections of its own; nothing is sent before the first call.
 
@@ -117,14 +121,26 @@ class ReadOnlyCatalogue(Searches):
             tell: told why nothing happens, and for how long.
             note: told when the pace changes.
             book: where the pace is shared with other processes; None: with nobody.
+            network: how servers are reached; None: without a proxy.
+
+        Raises:
+            ConfigError: certificates that are to be believed cannot be read.
         """
         count = RequestCount()
         connections = environment.concurrency + 1
         http = Http(
-            environment.base_url, connections=connections, methods=cls._methods, count=count
+            environment.base_url,
+            connections=connections,
+            methods=cls._methods,
+            count=count,
+            network=network,
         )
         login_http = Http(
-            origin(environment.token_url), connections=2, methods=("GET", "POST"), count=count
+            origin(environment.token_url),
+            connections=2,
+            methods=("GET", "POST"),
+            count=count,
+            network=network,
         )
         return cls(
             environment,
@@ -276,7 +292,7 @@ class ReadOnlyCatalogue(Searches):
         except TryAgain as last:
             raise CatalogueUnreachable(
                 f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
-                hint=last.advice or "Nothing is lost; resume when the environment answers again.",
+                hint=last.advice or "Nothing is lost; go on when the environment answers again.",
                 by_server=last.by_server,
             ) from None
         except Misshapen as error:

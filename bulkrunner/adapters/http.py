@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,8 +24,11 @@ import httpx
 from bulkrunner import __version__
 from bulkrunner.adapters.deadline import Deadline
 from bulkrunner.adapters.redaction import Redaction
-from bulkrunner.adapters.route import connection, describe, tls_context, what_to_do
+from bulkrunner.adapters.route import connection, describe, is_connecting, tls_context, what_to_do
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.config import Network
 
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
 """Headers of an answer that mean something here; what stands in others is not looked at."""
@@ -152,6 +155,7 @@ class Http:
         count: RequestCount,
         limits: Limits | None = None,
         transport: httpx.BaseTransport | None = None,
+        network: Network | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -162,16 +166,22 @@ class Http:
             count: counts every request.
             limits: of waiting and reading.
             transport: stands in for the network in tests.
+            network: how servers are reached; None: without a proxy.
+
+        Raises:
+            ConfigError: certificates that are to be believed cannot be read.
         """
+        self._proxy = network.proxy_for(url) if network else None
+        ca_file = network.ca_file_for(url) if network else None
         self._base = url.rstrip("/")
         self._methods = frozenset(methods)
         self._count = count
         self._limits = limits or Limits()
         self._extensions = {"timeout": self._limits.as_timeouts()}
         self._deadline = Deadline()
-        self.redaction = Redaction()
+        self.redaction = Redaction(*self.secrets)
         self._answered = False
-        make = partial(connection, tls_context(url), self._deadline)
+        make = partial(connection, tls_context(url, ca_file), self._deadline, self._proxy)
         self._lines = _Lines(
             make if transport is None else lambda: transport,
             most=connections,
@@ -205,8 +215,19 @@ class Http:
             self._base + path,
             headers=[*headers, *_OWN_HEADERS],
             content=content,
-            extensions=self._extensions if last_look is None else self._looking(last_look),
+            extensions=dict(self._extensions),
         )
+        begun = False
+
+        def trace(event: str, facts: object) -> None:
+            nonlocal begun
+            if event == FIRST_BYTE and not is_connecting(facts):
+                if last_look is not None:
+                    last_look()
+                begun = True
+
+        if last_look is not None or self._proxy is not None:
+            request.extensions["trace"] = trace
         self._count.add()
         self._deadline.start(self._limits.total)
         try:
@@ -219,13 +240,14 @@ class Http:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise self._no_answer(error, sent=False) from None
         except httpx.HTTPError as error:
-            raise self._no_answer(error, sent=True) from None
+            sent = begun or self._proxy is None
+            raise self._no_answer(error, sent=sent) from None
         self._answered = True
         return self._reply(response, body, is_data=method == "GET", gives_token=gives_token)
 
     def _no_answer(self, error: httpx.HTTPError, *, sent: bool) -> NoAnswer:
         host = urlsplit(self._base).netloc
-        advice = what_to_do(error, host=host, answered=self._answered)
+        advice = what_to_do(error, host=host, answered=self._answered, proxy=self._proxy)
         return NoAnswer(self.redaction.hide(describe(error)), sent=sent, advice=advice)
 
     def _reply(
@@ -243,13 +265,6 @@ class Http:
             redaction = None
         return Reply(status=status, headers=response.headers, content=body, redaction=redaction)
 
-    def _looking(self, last_look: Callable[[], None]) -> dict[str, Any]:
-        def trace(event: str, _facts: object) -> None:
-            if event == FIRST_BYTE:
-                last_look()
-
-        return {**self._extensions, "trace": trace}
-
     def _read(self, response: httpx.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
@@ -263,6 +278,11 @@ class Http:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise NoAnswer("the answer is compressed, which was not asked for", sent=True)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the way to the server holds that nobody else may know."""
+        return self._proxy.login[1:] if self._proxy and self._proxy.login else ()
 
     def close(self) -> None:
         """Close every connection."""

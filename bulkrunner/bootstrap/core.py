@@ -190,7 +190,9 @@ class Core:
 
         environment = within_agreement(self.settings.environment(name), None)
         credentials = self.usable_credentials(environment)
-        with ReadOnlyCatalogue.open(environment, credentials, clock=self.clock) as reader:
+        with ReadOnlyCatalogue.open(
+            environment, credentials, clock=self.clock, network=self.settings.network
+        ) as reader:
             yield reader
 
     def within(self, plan: Plan) -> Environment:

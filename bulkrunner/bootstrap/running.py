@@ -115,6 +115,7 @@ class Runs(Gating):
             tell=waiting.waiting,
             note=lambda message: waiting.note(message, action="pace"),
             book=self.ledger,
+            network=self.settings.network,
         ) as catalogue:
             executor = self._executor(plan, within, catalogue, waiting)
             yield RunningSession(
@@ -189,6 +190,7 @@ class Runs(Gating):
             clock=self.clock,
             tell=progress.waiting,
             book=self.ledger,
+            network=self.settings.network,
         ) as reader:
             yield Verifier(
                 reader=reader,

@@ -9,19 +9,29 @@ from pathlib import Path
 
 from bulkrunner.config.environments import (
     ClientPlace,
+    OwnFile,
     SecretCommand,
     merge_clients,
     read_clients,
     read_environments,
-    read_own_clients,
+    read_own,
 )
 from bulkrunner.config.file import ConfigFile, Faults, fitting, read_config_file
+from bulkrunner.config.network import Network, Proxy, read_network
 from bulkrunner.config.rules import read_policy
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.errors import ConfigError, Fault
 from bulkrunner.sentences import Sentence
 
-__all__ = ["ClientPlace", "SecretCommand", "Settings", "load_settings", "own_config_path"]
+__all__ = [
+    "ClientPlace",
+    "Network",
+    "Proxy",
+    "SecretCommand",
+    "Settings",
+    "load_settings",
+    "own_config_path",
+]
 
 DEFAULT_FILE = "bulkrunner.toml"
 BACKUPS = 3
@@ -42,6 +52,7 @@ class Settings:
         clients: what files say of each environment's client.
         reviewers_path: the policy's allowed-signers file.
         backups: copies of the ledger that are kept; 0: none is made.
+        network: how servers are reached.
     """
 
     path: Path | None
@@ -52,6 +63,7 @@ class Settings:
     policy: Policy
     reviewers_path: Path | None = None
     backups: int = BACKUPS
+    network: Network = field(default_factory=Network)
 
     def environment(self, name: str) -> Environment:
         """Return the environment of this name.
@@ -80,7 +92,8 @@ def load_settings(
     Args:
         path: the file named by ``--config``; None: ``bulkrunner.toml`` in the current folder, where
             there is one.
-        env: environment variables; here they only say where the user's own file is.
+        env: environment variables; they say where the user's own file is, and which proxy to use
+            where the configuration says ``proxy = "environment"``.
         ledger: the URL given by ``--ledger``, relative to the current folder.
 
     Raises:
@@ -101,15 +114,25 @@ def load_settings(
         configured = ledger_url(written.get("url", DEFAULT_LEDGER), folder)
     except Fault as fault:
         faults.add(("ledger", "url"), fault.said)
+    own = _own(env, file)
+    network = read_network(
+        data.get("network", {}),
+        file,
+        (own.network, own.file),
+        faults,
+        env,
+        named=path is not None,
+    )
     faults.raise_if_any()
     return Settings(
         path=file.path if file else None,
         folder=folder,
         ledger_url=_given_url(ledger) if ledger else configured,
         environments=environments,
-        clients=merge_clients(environments, clients, _own_clients(env, file)),
+        clients=merge_clients(environments, clients, own.clients),
         policy=policy,
         backups=written.get("backups", BACKUPS),
+        network=network,
         reviewers_path=folder / policy.reviewers if policy.reviewers else None,
     )
 
@@ -122,11 +145,11 @@ def own_config_path(env: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config" / "bulkrunner" / DEFAULT_FILE if home.startswith("/") else None
 
 
-def _own_clients(env: Mapping[str, str], file: ConfigFile | None) -> dict[str, ClientPlace]:
+def _own(env: Mapping[str, str], file: ConfigFile | None) -> OwnFile:
     path = own_config_path(env)
     if path is None or not path.exists() or (file is not None and path.samefile(file.path)):
-        return {}
-    return read_own_clients(read_config_file(path))
+        return OwnFile()
+    return read_own(read_config_file(path))
 
 
 def _given_url(url: str) -> str:

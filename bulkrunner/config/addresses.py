@@ -54,8 +54,8 @@ def clean_url(text: str, *, identifier: bool = False) -> str:
         raise Fault(Sentence("address_scheme"))
     if "@" in parts.netloc:
         raise Fault(Sentence("address_user"))
-    host = _clean_host((parts.hostname or "").removesuffix("."))
-    port = _port(parts.netloc, {"http": 80, "https": 443}[parts.scheme])
+    host = clean_host((parts.hostname or "").removesuffix("."))
+    port = clean_port(parts.netloc, {"http": 80, "https": 443}[parts.scheme])
     if not _PATH.fullmatch(parts.path) or "/." in parts.path:
         raise Fault(Sentence("address_path"))
     if parts.scheme == "http" and not identifier and not is_loopback(text):
@@ -63,7 +63,12 @@ def clean_url(text: str, *, identifier: bool = False) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _clean_host(host: str) -> str:
+def clean_host(host: str) -> str:
+    """Return a host in its plain form.
+
+    Raises:
+        ValueError: it is none.
+    """
     host = host.lower()
     if ":" in host:
         return f"[{ip_address(host).compressed}]"
@@ -72,7 +77,12 @@ def _clean_host(host: str) -> str:
     return host
 
 
-def _port(netloc: str, usual: int) -> str:
+def clean_port(netloc: str, usual: int) -> str:
+    """Return ``:PORT``, empty for the usual one.
+
+    Raises:
+        Fault: it is none.
+    """
     text = netloc.rpartition("]")[2].partition(":")
     if not text[1]:
         return ""
@@ -97,6 +107,11 @@ def is_production(base_url: str, token_url: str, base_uri: str) -> bool:
     hosts = (host_of(base_url), host_of(base_uri))
     login = host_of(token_url)
     return any(_within(host, PRODUCTION_HOST) for host in hosts) or _within(login, PRODUCTION_LOGIN)
+
+
+def is_of_kb(url: str) -> bool:
+    """Return True if a URL leads to a host of KB."""
+    return _within(host_of(url), "kb.se")
 
 
 def _within(host: str, known: str) -> bool:

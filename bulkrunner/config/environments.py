@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,17 @@ def read_clients(
     return {name: _client(section, file) for name, section in sections.items()}
 
 
-def read_own_clients(file: ConfigFile) -> dict[str, ClientPlace]:
-    """Return what the user's own file says of clients; nothing else may stand in it.
+@dataclass(frozen=True, kw_only=True)
+class OwnFile:
+    """What the user's own file says: of clients, and of the network."""
+
+    file: ConfigFile | None = None
+    clients: Mapping[str, ClientPlace] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_own(file: ConfigFile) -> OwnFile:
+    """Return what the user's own file says.
 
     Raises:
         ConfigError: with every fault found, or the file is not the user's alone.
@@ -140,14 +149,15 @@ def read_own_clients(file: ConfigFile) -> dict[str, ClientPlace]:
         )
     faults = Faults(file)
     found: dict[str, ClientPlace] = {}
-    for name, section in fitting(file, faults, "own_file").get("environments", {}).items():
+    data = fitting(file, faults, "own_file")
+    for name, section in data.get("environments", {}).items():
         place = ("environments", name)
         if name not in BUILT_IN and "token_url" not in section:
             faults.add(place, Sentence("config_lacks_login"))
         token_url = _url(section.get("token_url"), (*place, "token_url"), faults)
         found[name] = _client(section, file, token_url=token_url)
     faults.raise_if_any()
-    return found
+    return OwnFile(file=file, clients=found, network=data.get("network", {}))
 
 
 def _client(

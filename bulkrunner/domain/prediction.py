@@ -103,17 +103,20 @@ class _Work:
 
     def _clean_object(self, value: dict[str, Any], path: Path) -> Any:
         kept: dict[str, Any] = {}
-        emptied = False
+        emptied = held = False
         for key, inner in value.items():
             if key in NEVER_STORED:
                 self._note((*path, key), "removed, the server never stores it")
+                # It goes after the nulls have gone, and so the object stays where it stood.
+                gone = _Work().clean(inner, ()) is ABSENT
+                emptied, held = emptied or gone, held or not gone
                 continue
             cleaned = self.clean(inner, (*path, key))
             if cleaned is ABSENT:
                 emptied = True
             else:
                 kept[key] = cleaned
-        return ABSENT if emptied and not kept else kept
+        return ABSENT if emptied and not kept and not held else kept
 
     def _clean_text(self, text: str, path: Path) -> str:
         found = text

@@ -41,10 +41,12 @@ class Unknown:
 
     Attributes:
         since: when something may have been sent that is not in it.
+        until: when a person said that the ledger is to be used; what it lacks was sent before.
         plan_is_older: whether the plan was made before the ledger was restored.
     """
 
     since: datetime
+    until: datetime
     plan_is_older: bool
 
 
@@ -54,5 +56,6 @@ def unknown_of(restorations: Sequence[Restoration], plan_made: datetime) -> Unkn
         return None
     return Unknown(
         since=min(restoration.known_until for restoration in restorations) - CLOCKS,
+        until=max(restoration.at for restoration in restorations),
         plan_is_older=any(restoration.at >= plan_made for restoration in restorations),
     )

@@ -35,7 +35,7 @@ LIGATURES: Final = {
     "\ufb06": "st",
 }
 IDENTIFIERS = ("identifiedBy", "indirectlyIdentifiedBy")
-SPACELESS = frozenset({"ISNI", "ORCID"})
+SPACELESS = ("ISNI", "ORCID")
 
 _SPELLED_OUT = str.maketrans(LIGATURES)
 _ENDS = BLANKS + "\r\n"

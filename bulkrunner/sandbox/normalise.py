@@ -38,7 +38,7 @@ _NAMED_NODES = {
     "frequency": "Frequency",
     "descriptionConventions": "DescriptionConventions",
 }
-_SPACELESS = frozenset({"ISNI", "ORCID"})
+_SPACELESS = ("ISNI", "ORCID")
 _DROP = object()
 
 

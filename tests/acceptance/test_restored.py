@@ -129,21 +129,30 @@ WAYS: list[Callable[[Workplace, Path], None]] = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_no_bib_is_made_a_second_time(level2, tmp_path, way):
-    place, job = level2, bib_job(level2)
-    plan = place.approved(job)
+def test_nothing_runs_from_it_until_a_person_says_so(level2, tmp_path, way):
+    place, job = level2, bib_job(level2, 2)
+    place.approved(job)
     take(place, tmp_path / "taken")
     run = place("run", job, "--env", "production").document
-    assert run["outcomes"]["applied"] == BIBS
+    assert run["outcomes"]["applied"] == 2
     once = made(place)
-    assert len(set(once)) == len(once) == BIBS
-
+    place.sandbox.production.refresh()
     way(place, tmp_path / "taken")
     closed = place("run", job, "--env", "production", expect=4)
     assert closed.closed == {"ledger"}
     assert "bulkrunner ledger restore" in closed.document["error"]["message"]
     assert made(place) == once
 
+
+@pytest.mark.parametrize("way", [the_backup_is_copied_over_it, the_machine_is_set_back])
+def test_no_bib_is_made_a_second_time(level2, tmp_path, way):
+    place, job = level2, bib_job(level2)
+    plan = place.approved(job)
+    take(place, tmp_path / "taken")
+    run = place("run", job, "--env", "production").document
+    once = made(place)
+    assert len(set(once)) == len(once) == BIBS
+    way(place, tmp_path / "taken")
     told = place("ledger", "restore", *WORD).document
     assert (told["state"], told["restored"][0]["by"]) == ("restored", "Eva Berg")
     again = place("run", job, "--env", "production", expect=None).document

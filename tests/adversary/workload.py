@@ -265,7 +265,7 @@ def _with_several(document: Document, task: Task) -> Document:
     thing = document["@graph"][1]
     thing["shelfMark"]["label"] = f"{NOTE} 2"
     thing.pop("physicalLocation", None)
-    thing["inventoryLevel"] = 3
+    thing["inventoryLevel"] = "3" if isinstance(thing.get("inventoryLevel"), str) else 3
     return _with_note(document, task)
 
 

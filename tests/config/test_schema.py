@@ -52,6 +52,7 @@ def test_the_manual_has_every_key():
     top = SCHEMA["properties"]
     known = {*top["ledger"]["properties"], *top["policy"]["properties"]}
     known |= set(SCHEMA["$defs"]["environment"]["properties"])
+    known |= set(SCHEMA["$defs"]["network"]["properties"])
     assert known <= manual
 
 

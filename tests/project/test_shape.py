@@ -4,7 +4,7 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 410,
+    "modules": 420,
     "lines": 66_000,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
@@ -13,7 +13,7 @@ MOST = {
     "modules in services/planning": 36,
     "lines of docstrings in domain and services": 4_400,
     "migrations": 1,
-    "patterns that recover a language": 270,
+    "patterns that recover a language": 300,
 }
 
 
@@ -24,7 +24,7 @@ def test_the_census_is_within_bounds():
 
 def test_the_way_of_an_update_through_planning_is_short():
     found = traced()
-    assert len(found.files) <= 58, sorted(found.files)
+    assert len(found.files) <= 60, sorted(found.files)
     assert len(found.deepest) <= 14, found.deepest
     assert len(found.wrappers) <= 9, found.wrappers
     assert found.deepest, "the change was not met"

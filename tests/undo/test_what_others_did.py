@@ -179,20 +179,20 @@ def test_what_is_edited_between_plan_and_run_of_the_undo(place, staging, own):
 
 
 def test_a_run_that_is_not_at_its_end_is_not_undone(place, staging, own):
-    """Its process may be alive or killed; it is stopped or resumed first."""
+    """While its process lives it is stopped first; one that was killed is resumed first, or ended."""
     job = place.job("going", operations=update_label(own[46:48], to="Hx"))
     place("plan", job, "--env", "staging")
     staging.fault("latency", method="PUT", ms=60_000)
     process = place.start("run", job, "--env", "staging")
     try:
         (started,) = wait_until(lambda: place("status").document["runs"])
+        back = undone(place, started["run"])
+        refused = place("plan", back, "--env", "staging", expect=2)
+        assert refused.document["error"]["code"] == "still_running"
     finally:
         process.kill()
         process.communicate()
     staging.clear_faults()
-    back = undone(place, started["run"])
-    refused = place("plan", back, "--env", "staging", expect=2)
-    assert refused.document["error"]["code"] == "still_running"
     place("resume", started["run"])
     assert planned(place, back)["counts"] == counts(update=2)
 

@@ -34,18 +34,33 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         for found in examined:
             for line in found.lines():
                 invocation.say(line)
+        _tell_network(invocation, program)
         if examined:
             invocation.say(f"hosts it would talk to: {', '.join(hosts)}")
         else:
             invocation.say(
                 "no environment has a client: set BULKRUNNER_<ENV>_CLIENT_ID and "
-                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env"
+                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env; a secret in the keyring "
+                "is found once the client id is set (or client_id in the configuration)"
             )
         _tell_idle(invocation, program)
         head = program.ledger.head()
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
         invocation.say(f"ledger {program.ledger_place()}: readable, head {head}")
         _require_access(examined)
+
+
+def _tell_network(invocation: Invocation, program: Program) -> None:
+    """Say by which way servers are reached, without the password of a proxy."""
+    network = program.settings.network
+    invocation.document["network"] = network.as_document()
+    if network.proxy is None:
+        invocation.say("proxy: none")
+    else:
+        login = ", with a user name and password" if network.proxy.login else ""
+        invocation.say(f"proxy: {network.proxy.address} (from {network.proxy.named_by}{login})")
+    more = f", and those of {network.ca_file}" if network.ca_file else ""
+    invocation.say(f"certificate authorities: the system's{more}")
 
 
 def _tell_idle(invocation: Invocation, program: Program) -> None:
@@ -68,9 +83,13 @@ def _tell_idle(invocation: Invocation, program: Program) -> None:
 
 
 def _require_access(examined: list[Examined]) -> None:
-    """Raise where a login gave no rights, so that scripts see it."""
+    """Raise where there is no client, or a login gave no rights, so that scripts see it."""
     from bulkrunner.errors import AccessLost
 
+    if not examined:
+        raise AccessLost(
+            "no environment has a client", hint="see what stands above", code="no_credentials"
+        )
     closed = [found.name for found in examined if found.facts["rights"] is None]
     if closed:
         raise AccessLost(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, WriteAnswer
 from bulkrunner.domain.decisions import (
@@ -171,6 +171,8 @@ def _look_before_sending(
 ) -> Decision:
     """Search for a new bib that the ledger, as it was restored, may not know to have been made.
 
+    The index lags behind: what was made just before the ledger was restored is given time to show.
+
     Raises:
         CatalogueUnreachable: the search does not work.
     """
@@ -183,6 +185,10 @@ def _look_before_sending(
             "the ledger was restored after the plan was made, and this bib has no name and no "
             "identifier to search for; look whether it was made, and make a new plan",
         )
+    shown = unknown.until + timedelta(seconds=sum(SEARCHES))
+    if (wait := (shown - frame.clock.now()).total_seconds()) > 0:
+        frame.control.pause(wait)
+        frame.control.check()
     ids = frame.catalogue.bibs_named(names, values)
     return settle_unsent_bib(
         work.change,

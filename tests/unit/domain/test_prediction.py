@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
@@ -232,6 +232,8 @@ def known(iri):
 
 
 @given(BODIES)
+@example({"shelfMark": {"label": None, "computedLabel": []}})
+@example({"shelfMark": {"label": None, "computedLabel": None}})
 def test_the_embedded_libris_stores_what_is_predicted(body):
     document = holding(**body)
     kept = normalise(copy.deepcopy(document), resolve=known, find_by_name=lambda kind, name: None)
