@@ -292,6 +292,18 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "change 3 of this plan already concerns the same record; say everything",
             "Ändring 3 i planen gäller redan samma post.",
         ),
+        (
+            "itemOf (absent) does not resolve in this environment; the server would answer 204",
+            "Beståndet hänger inte på någon post som finns här (itemOf (absent)).",
+        ),
+        (
+            "NO has no other holding on the bib; nothing is deleted; name the holding",
+            "NO har inget annat bestånd på posten.",
+        ),
+        (
+            "NO has 2 other holdings on the bib: h1, h2; nothing is deleted; name the holding",
+            "NO har 2 andra bestånd på posten: h1, h2.",
+        ),
         ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
         (
             "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",
