@@ -55,6 +55,20 @@ SELECTIONS = [
         {
             "ids": "a.txt",
             "where": {
+                "@bib.holdings[NO]": {"count": {"at_least": 1, "at_most": 2}},
+                "@bib.holdings.@record.created": {"before": "2020", "count": 0},
+            },
+        },
+        (
+            "for every id in a.txt, where another holding of NO on the bib is there at least 1 time "
+            "and at most 2 times and created of the record part of another holding on the bib is "
+            'before "2020" and is there exactly 0 times (others are passed over)'
+        ),
+    ),
+    (
+        {
+            "ids": "a.txt",
+            "where": {
                 "any": [
                     {"@bib.publication.year": {"before": "1980"}},
                     {"not": {"@component.shelfLabel": {"exists": True}}},
@@ -194,6 +208,13 @@ ACTIONS = [
         ),
     ),
     (
+        {"merge": {"into": {"holding_of": "NO"}, "take": ["hasNote"]}},
+        (
+            "its hasNote are added to the holding of NO on the same bib, unless they are there; "
+            "when that is saved it is deleted"
+        ),
+    ),
+    (
         {"merge": {"into": "h2", "take": ["hasNote", "hasComponent"]}},
         (
             "its hasNote and hasComponent are added to the holding h2, unless they are there; "
@@ -209,6 +230,11 @@ ACTIONS = [
         ),
     ),
     ({"revert": {"version": -2}}, "it gets back the content of the version before the newest"),
+    ({"revert": {"before": "2026-03-01"}}, "it gets back what it was before 2026-03-01"),
+    (
+        {"revert": {"before_edit_by": "S", "since": {"$value": "@param.dag"}}},
+        "it gets back what it was before the first edit by S since the parameter dag",
+    ),
     ({"revert": {"version": 3}}, "it gets back the content of version 3"),
     (
         {"revert": {"before_run_of": {"job": "marks"}}},

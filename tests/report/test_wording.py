@@ -292,6 +292,36 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "change 3 of this plan already concerns the same record; say everything",
             "Ändring 3 i planen gäller redan samma post.",
         ),
+        (
+            "itemOf (absent) does not resolve in this environment; the server would answer 204",
+            "Beståndet hänger inte på någon post som finns här (itemOf (absent)).",
+        ),
+        (
+            "the catalogue has no version of it from before 2026-03-01; take it off the list",
+            "Katalogen har ingen version av posten från före 2026-03-01.",
+        ),
+        (
+            "its first version is by S; before that there was no record; to delete it",
+            "Postens första version är av S; före den fanns ingen post.",
+        ),
+        ("S has not edited it since 2026-03", "S har inte redigerat posten sedan 2026-03."),
+        ("S has not edited it; take it off the list", "S har inte redigerat posten."),
+        (
+            "version -2 of the record does not say when it was saved; name a version",
+            "Version -2 av posten säger inte när den sparades.",
+        ),
+        (
+            "its newest 200 versions do not go back so far; name a version by its number",
+            "De 200 senaste versionerna går inte så långt tillbaka.",
+        ),
+        (
+            "NO has no other holding on the bib; nothing is deleted; name the holding",
+            "NO har inget annat bestånd på posten.",
+        ),
+        (
+            "NO has 2 other holdings on the bib: h1, h2; nothing is deleted; name the holding",
+            "NO har 2 andra bestånd på posten: h1, h2.",
+        ),
         ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
         (
             "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",

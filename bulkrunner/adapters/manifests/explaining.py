@@ -249,7 +249,7 @@ def _transfer(verb: str, given: Mapping[str, Any]) -> str:
         case "merge":
             taken = joined(map(place_said, given["take"]))
             return (
-                f"its {taken} are added to {record_said('holding', given['into'])}, unless "
+                f"its {taken} are added to {_into(given['into'])}, unless "
                 "they are there; when that is saved it is deleted"
             )
         case "split":
@@ -261,7 +261,18 @@ def _transfer(verb: str, given: Mapping[str, Any]) -> str:
     return _revert(given)
 
 
+def _into(into: Any) -> str:
+    if isinstance(into, dict) and "holding_of" in into:
+        return f"the holding of {name_said(into['holding_of'])} on the same bib"
+    return record_said("holding", into)
+
+
 def _revert(given: Mapping[str, Any]) -> str:
+    if "before" in given:
+        return f"it gets back what it was before {name_said(given['before'])}"
+    if "before_edit_by" in given:
+        since = f" since {name_said(given['since'])}" if "since" in given else ""
+        return f"it gets back what it was before the first edit by {name_said(given['before_edit_by'])}{since}"
     if "version" not in given:
         job = name_said(given["before_run_of"]["job"])
         return f"it gets back what it was before the job {job} changed it"

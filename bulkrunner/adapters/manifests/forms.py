@@ -31,6 +31,8 @@ TRANSFERS = frozenset({"move", "repoint", "copy", "merge", "split"})
 TRANSFER_VALUES = frozenset({"to", "into", "sigel", "of"})
 """Keys of these that hold values."""
 
+REVERT_VALUES = frozenset({"before", "before_edit_by", "since"})
+
 SCOPE = ("in", "when")
 """Keys that stand beside a verb, in a change or in the step itself."""
 
@@ -110,8 +112,17 @@ class _Reader:
     def _transfer(self, step: Mapping[str, Any]) -> None:
         for verb in TRANSFERS.intersection(step):
             for key, value in step[verb].items():
-                if key in TRANSFER_VALUES:
+                if key == "into" and isinstance(value, dict) and "holding_of" in value:
+                    for other in value.keys() - {"holding_of"}:
+                        wrong = f"{shown(other)} cannot stand beside holding_of"
+                        self._tell(FormError(wrong, path=(verb, key), key=other))
+                    of = self._value((verb, key, "holding_of"), value["holding_of"])
+                    self.forms.transfer["holding_of"] = of
+                elif key in TRANSFER_VALUES:
                     self.forms.transfer[key] = self._value((verb, key), value)
+        for key, value in step.get("revert", {}).items():
+            if key in REVERT_VALUES:
+                self.forms.transfer[key] = self._value(("revert", key), value)
         if "split" in step:
             data = step["split"]["components"]
             read = partial(parse_condition, data, self._outside)
