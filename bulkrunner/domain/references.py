@@ -7,21 +7,24 @@ says otherwise.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from bulkrunner.domain.context import Context
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     ABSENT,
     MAX_LENGTH,
+    MAX_STEPS,
     Path,
     PlaceError,
     PlaceRefused,
     parse_steps,
 )
 from bulkrunner.domain.records import components, record_part, thing_part
+from bulkrunner.domain.stored_form import comparable
 
 
 class Origin(StrEnum):
@@ -52,9 +55,47 @@ _PREFIXES = (
     Origin.PARAM,
 )
 _BY_PREFIX = ", ".join(sorted({*(one.value for one in (*_PREFIXES, Origin.HOLDING)), *_WHOLE}))
+_VALUE = r"""\s*"(?P<double>[^"]+)"\s*|\s*'(?P<single>[^']+)'\s*|(?P<bare>[^\[\]"']+)"""
+_PICK = re.compile(rf"""\[(?P<place>[^\[\]=!"']+)(?:(?P<sign>!?=)(?:{_VALUE}))?\]""")
+_PICKS = re.sub(r"\?P<[a-z]+>", "?:", _PICK.pattern)
+_SEGMENT = re.compile(rf"(?P<key>[^.\[\]]+)(?P<picks>(?:{_PICKS})*)(?=\.|$)")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _HOLDING = re.compile(
     r"@bib\.holdings(?:\[(?P<sigel>[^\[\]]{1,50})\])?(?:\.(?P<record>@record\.)?(?P<place>.+))?"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """Elements of a list that have a value at a place of theirs: ``[@type=ISBN]``.
+
+    Attributes:
+        path: of the place in the element. text: the value; None: any. wanted: it is there.
+    """
+
+    path: Path
+    text: str | None = None
+    wanted: bool = True
+
+    def meets(self, element: Any, iris: IriMap) -> bool:
+        """Return True if an element is one of those meant."""
+        if not isinstance(element, dict):
+            return False
+        last = self.path[-1]
+        values = [one for one in _walk(element, self.path, iris) if one is not None and one != []]
+        if self.text is None:
+            return bool(values) is self.wanted
+        wanted = _form(self.text, last, iris)
+        return any(_form(one, last, iris) == wanted for one in values) is self.wanted
+
+
+def _form(value: Any, key: str | int | Pick, iris: IriMap) -> bytes:
+    if key == "@id" and isinstance(value, str):
+        return comparable(iris.neutral({"@id": value})["@id"])
+    return comparable(value)
+
+
+Steps: TypeAlias = tuple[str | int | Pick, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +103,14 @@ class Reference:
     """A parsed reference.
 
     Attributes:
-        text: as written. steps: from the origin, for places. name: of the column or parameter.
+        text: as written. steps: keys, indexes and picks from the origin, for places. name: of the column or parameter.
         sigel: whose holdings on the bib are meant, empty for everybody's. of_record: the place is
             in their record parts.
     """
 
     text: str
     origin: Origin
-    steps: Path = ()
+    steps: Steps = ()
     name: str = ""
     sigel: str = ""
     of_record: bool = False
@@ -101,10 +142,10 @@ def parse_reference(text: str) -> Reference:
                 raise PlaceError(f"{origin.value} is followed by a key or a name")
             if origin in _NAMED:
                 return Reference(text=text, origin=origin, name=rest)
-            return Reference(text=text, origin=origin, steps=parse_steps(rest))
+            return Reference(text=text, origin=origin, steps=_steps(rest))
     if text.startswith("@") and text.partition(".")[0] in {"@row", "@param", "@bib", "@self"}:
         raise PlaceError(f"a reference begins with a key or with one of {_BY_PREFIX}")
-    return Reference(text=text, origin=Origin.HERE, steps=parse_steps(text))
+    return Reference(text=text, origin=Origin.HERE, steps=_steps(text))
 
 
 def _of_holdings(text: str) -> Reference:
@@ -114,10 +155,37 @@ def _of_holdings(text: str) -> Reference:
     return Reference(
         text=text,
         origin=Origin.HOLDING,
-        steps=parse_steps(found["place"]) if found["place"] else (),
+        steps=_steps(found["place"]) if found["place"] else (),
         sigel=found["sigel"] or "",
         of_record=bool(found["record"]),
     )
+
+
+def _steps(text: str) -> Steps:
+    if "[" not in text:
+        return parse_steps(text)
+    steps: list[str | int | Pick] = []
+    at = 0
+    while True:
+        segment = _SEGMENT.match(text, at)
+        if segment is None:
+            raise PlaceError("elements of a list are picked so: identifiedBy[@type=ISBN].value")
+        key = segment["key"]
+        steps += [int(key)] if steps and _INDEX.fullmatch(key) else parse_steps(key)
+        steps += (_pick(found) for found in _PICK.finditer(segment["picks"]))
+        at = segment.end()
+        if at == len(text):
+            break
+        at += 1
+    if len(steps) > MAX_STEPS:
+        raise PlaceError(f"it has more than {MAX_STEPS} steps")
+    return tuple(steps)
+
+
+def _pick(found: re.Match[str]) -> Pick:
+    value = next((found[name] for name in ("double", "single", "bare") if found[name]), None)
+    path = parse_steps(found["place"].strip())
+    return Pick(path=path, text=value and value.strip(), wanted=found["sign"] != "!=")
 
 
 # --- every value, for conditions ---------------------------------------------------------------
@@ -128,36 +196,41 @@ def values_at(ref: Reference, context: Context) -> Iterator[Any]:
     match ref.origin:
         case Origin.COMPONENT:
             for component in components(context.document):
-                yield from _walk(component, ref.steps)
+                yield from _walk(component, ref.steps, context.iris)
         case Origin.HOLDING:
             for part in _holdings(ref, context):
-                yield from _walk(part, ref.steps)
+                yield from _walk(part, ref.steps, context.iris)
         case Origin.ROW | Origin.PARAM | Origin.SELF_ID | Origin.BIB_ID:
             value = _named(ref, context)
             if value is not ABSENT:
                 yield value
         case _:
-            yield from _walk(_start(ref.origin, context), ref.steps)
+            yield from _walk(_start(ref.origin, context), ref.steps, context.iris)
 
 
-def _walk(node: Any, steps: Path) -> Iterator[Any]:
+def _walk(node: Any, steps: Steps, iris: IriMap) -> Iterator[Any]:
     if not steps:
         yield node
         if isinstance(node, list):
             for item in node:
-                yield from _walk(item, steps)
-        return
-    step, rest = steps[0], steps[1:]
-    if isinstance(step, int):
-        # A single value and a list of one are the same place.
-        items = node if isinstance(node, list) else [node]
-        if step < len(items):
-            yield from _walk(items[step], rest)
-    elif isinstance(node, list):
+                yield from _walk(item, steps, iris)
+    elif isinstance(steps[0], str) and isinstance(node, list):
         for item in node:
-            yield from _walk(item, steps)
-    elif isinstance(node, dict) and step in node:
-        yield from _walk(node[step], rest)
+            yield from _walk(item, steps, iris)
+    else:
+        for inner in _inner(node, steps[0], iris):
+            yield from _walk(inner, steps[1:], iris)
+
+
+def _inner(node: Any, step: str | int | Pick, iris: IriMap) -> Sequence[Any]:
+    """Return what lies one step inside; a single value and a list of one are the same place."""
+    if isinstance(step, str):
+        return [node[step]] if isinstance(node, dict) and step in node else []
+    items = node if isinstance(node, list) else [node]
+    if isinstance(step, int):
+        return items[step : step + 1]
+    picked = [item for item in items if step.meets(item, iris)]
+    return [picked] if picked else []
 
 
 # --- one value, for values ---------------------------------------------------------------------
@@ -171,17 +244,17 @@ def value_at(ref: Reference, context: Context) -> Any:
     """
     match ref.origin:
         case Origin.COMPONENT:
-            return _only(ref, components(context.document), "components")
+            return _only(ref, components(context.document), "components", context.iris)
         case Origin.HOLDING:
-            return _only(ref, _holdings(ref, context), "holdings")
+            return _only(ref, _holdings(ref, context), "holdings", context.iris)
         case Origin.ROW | Origin.PARAM | Origin.SELF_ID | Origin.BIB_ID:
             return _named(ref, context)
         case _:
-            return _one(ref, _start(ref.origin, context))
+            return _one(ref, _start(ref.origin, context), context.iris)
 
 
-def _only(ref: Reference, nodes: Iterable[Any], what: str) -> Any:
-    found = [_one(ref, node) for node in nodes]
+def _only(ref: Reference, nodes: Iterable[Any], what: str, iris: IriMap) -> Any:
+    found = [_one(ref, node, iris) for node in nodes]
     found = [value for value in found if value is not ABSENT]
     if len(found) > 1:
         raise _several(ref, len(found), what)
@@ -194,23 +267,22 @@ def _holdings(ref: Reference, context: Context) -> Iterator[Any]:
     return map(part, context.holdings(ref.sigel))
 
 
-def _one(ref: Reference, node: Any) -> Any:
+def _one(ref: Reference, node: Any, iris: IriMap) -> Any:
     for step in ref.steps:
-        if isinstance(step, int):
-            items = node if isinstance(node, list) else [node]
-            if step >= len(items):
-                return ABSENT
-            node = items[step]
-            continue
-        while isinstance(node, list):
+        while isinstance(step, str) and isinstance(node, list):
             if len(node) > 1:
                 raise _several(ref, len(node), f"values before {step}")
             if not node:
                 return ABSENT
             node = node[0]
-        if not isinstance(node, dict) or step not in node:
+        found = _inner(node, step, iris)
+        if not found:
             return ABSENT
-        node = node[step]
+        node = found[0]
+    if ref.steps and isinstance(ref.steps[-1], Pick):
+        if len(node) > 1:
+            raise _several(ref, len(node), "such elements")
+        node = node[0]
     return ABSENT if node is None else node
 
 

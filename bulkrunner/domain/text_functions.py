@@ -50,6 +50,11 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def _after_first_word(text: str) -> str | None:
+    words = text.split(maxsplit=1)
+    return words[1] if len(words) > 1 else None
+
+
 FUNCTIONS = {
     "trim": _Function(call=str.strip),
     "collapse": _Function(call=lambda text: " ".join(text.split())),
@@ -61,6 +66,7 @@ FUNCTIONS = {
     "strip_suffix": _Function(call=str.removesuffix, least=1, most=1),
     "split": _Function(call=_split, least=2, most=2, numbers=frozenset({1})),
     "first_word": _Function(call=lambda text: next(iter(text.split()), None)),
+    "after_first_word": _Function(call=_after_first_word),
     "replace": _Function(call=_replace, least=2, most=2),
     "digits": _Function(call=lambda text: "".join(re.findall("[0-9]", text))),
     "pad": _Function(

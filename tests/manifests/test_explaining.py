@@ -157,6 +157,21 @@ CHANGES = [
         'in the texts at x "a" is taken out',
     ),
     (
+        {"replace_text": {"at": "x", "pattern": "a", "with": {"$text": r"{@row.Ny} \1"}}},
+        r'in the texts at x what matches "a" becomes the text "{the column Ny} \1"',
+    ),
+    (
+        {"set": {"at": "x", "to": {"$values": "@row.Ny", "split": ";", "through": ["upper"]}}},
+        (
+            'x becomes a list of the parts, split at ";", of every value of the column Ny '
+            "(put in capitals)"
+        ),
+    ),
+    (
+        {"set": {"at": "x", "to": {"$value": "@bib.identifiedBy[@type=ISBN].value"}}},
+        "x becomes identifiedBy[@type=ISBN].value of the bib",
+    ),
+    (
         {"replace_text": {"at": "x", "pattern": r"^(\d)", "with": r"\1.", "trim": True}},
         r'in the texts at x what matches "^(\d)" becomes "\1.", blanks at the ends go',
     ),

@@ -47,6 +47,7 @@ _CALLS = {
     "strip_suffix": "freed of {} at the end",
     "split": "split at {}, part {} kept",
     "first_word": "cut after the first word",
+    "after_first_word": "freed of the first word",
     "replace": "given {1} in place of {0}",
     "digits": "left with their digits only",
     "pad": "filled with zeros at the beginning to {} characters",
@@ -196,6 +197,9 @@ def _value(value: Any) -> str:
     match value:
         case {"$value": str(text)}:
             return _looked_up(text, value)
+        case {"$values": str(text)}:
+            split = f"the parts, split at {_value(value['split'])}, of " if "split" in value else ""
+            return f"a list of {split}every value of {_looked_up(text, value)}"
         case {"$text": str(text)}:
             return f'the text "{harmless(re.sub(r"{([^{}]+)}", _in_text, text))}"'
         case {"@id": str(iri)} if len(value) == 1:

@@ -34,8 +34,10 @@ def ground_change(change: Change, context: Context) -> Change:
             return replace(change, to=ground(to, context))
         case AppendChange(value=value):
             return replace(change, value=ground(value, context))
-        case ReplaceTextChange(find=find, into=into):
-            return replace(change, find=ground(find, context), into=ground(into, context))
+        case ReplaceTextChange(find=find, into=into, template=template):
+            pieces = tuple(ground(piece, context) for piece in template)
+            find, into = ground(find, context), ground(into, context)
+            return replace(change, find=find, into=into, template=pieces)
         case RemoveItemsChange(matching=matching):
             return replace(change, matching=ground_condition(matching, context))
         case ExampleChange(match=match, result=result):
@@ -56,8 +58,10 @@ def settle_change(change: Change, context: Context) -> Change:
             return replace(change, to=look_up(to, context, at_id=_is_id(at)))
         case AppendChange(at=at, value=value):
             return replace(change, value=look_up(value, context, at_id=_is_id(at)))
-        case ReplaceTextChange(find=find, into=into):
-            return replace(change, find=look_up(find, context), into=look_up(into, context))
+        case ReplaceTextChange(find=find, into=into, template=template):
+            pieces = tuple(look_up(piece, context) for piece in template)
+            find, into = look_up(find, context), look_up(into, context)
+            return replace(change, find=find, into=into, template=pieces)
         case ExampleChange(match=match, result=result):
             return replace(
                 change,

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.conditions import Condition
 from bulkrunner.domain.forms import Pattern
+from bulkrunner.domain.values import Dynamic
 
 
 class Within(StrEnum):
@@ -111,6 +112,10 @@ class ReplaceValueChange:
     scope: Scope = PLAIN
 
 
+Template: TypeAlias = tuple[str | int | Dynamic, ...]
+"""Pieces of what the matches of a pattern become; a number is a group."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReplaceTextChange:
     """``replace_text``: in every text at the place something is replaced.
@@ -119,8 +124,7 @@ class ReplaceTextChange:
         find: a text to be replaced, constant or dynamic; None where a pattern is given.
         pattern: a regular expression to be replaced, with ``template``.
         into: what ``find`` becomes, constant or dynamic.
-        template: what the pattern becomes; numbers stand for groups.
-        written: the replacement of a pattern as written.
+        template: what the pattern becomes: constant and dynamic texts, and numbers for groups.
         trim: blanks at both ends go, in texts that were changed.
     """
 
@@ -128,8 +132,7 @@ class ReplaceTextChange:
     find: Any = None
     pattern: Pattern | None = None
     into: Any = ""
-    template: tuple[str | int, ...] = ()
-    written: str = ""
+    template: Template = ()
     trim: bool = False
     scope: Scope = PLAIN
 

@@ -17,10 +17,11 @@ from bulkrunner.domain.changes.kinds import (
     Scope,
     SetChange,
     Table,
+    Template,
 )
 from bulkrunner.domain.conditions import condition_data
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.values import written
+from bulkrunner.domain.values import joined_text, written
 
 MAX_SHOWN = 20
 """Rows of a table that a plan keeps; of longer ones it keeps the digest."""
@@ -91,10 +92,23 @@ def _table(table: Table, at: str, iris: IriMap | None) -> dict[str, Any]:
 def _replace_text(change: ReplaceTextChange) -> dict[str, Any]:
     data: dict[str, Any] = {"at": change.at}
     if change.pattern is not None:
-        data |= {"pattern": change.pattern.text, "with": change.written}
+        data |= {"pattern": change.pattern.text, "with": _written_template(change.template)}
     else:
         data |= {"find": written(change.find), "with": written(change.into)}
     return data | ({"trim": True} if change.trim else {})
+
+
+def _written_template(template: Template) -> Any:
+    """Return the replacement of a pattern as it is written in a manifest."""
+    pieces = [
+        f"\\{piece}"
+        if isinstance(piece, int)
+        else piece.replace("\\", "\\\\")
+        if isinstance(piece, str)
+        else piece
+        for piece in template
+    ]
+    return written(joined_text(pieces))
 
 
 def neutral_value(at: str, value: Any, iris: IriMap | None) -> Any:

@@ -36,7 +36,7 @@ from bulkrunner.domain.places import (
     parse_place,
 )
 from bulkrunner.domain.stored_form import comparable, demand_kept, stored_text
-from bulkrunner.domain.values import Dynamic, parse_value
+from bulkrunner.domain.values import Dynamic, parse_value, text_pieces
 
 MAX_TABLE = 1_000_000
 TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding", "sheet", "hidden"})
@@ -113,7 +113,10 @@ def _at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
 
 
 def _no_place(text: str, error: PlaceError) -> FormError:
-    return FormError(f"{brief(text)} is no place: {error}", code="bad_place")
+    hint = ""
+    if "[" in text:
+        hint = "to change some elements of a list: in: {each: hasNote}, when: {…}"
+    return FormError(f"{brief(text)} is no place: {error}", hint=hint, code="bad_place")
 
 
 def _value(data: Mapping[str, Any], key: str) -> Any:
@@ -247,14 +250,13 @@ def _replace_text(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Ch
         pattern = outside.engine.compile(data["pattern"])
     except FormError as error:
         raise error.below("pattern") from None
-    if not isinstance(data["with"], str):
-        raise FormError("beside a pattern `with` is a plain text", path=("with",))
-    return replace(
-        change,
-        pattern=pattern,
-        template=_template(data["with"], pattern.groups),
-        written=data["with"],
-    )
+    pieces = text_pieces(_value(data, "with"))
+    if pieces is None:
+        raise FormError("`with` is a text", path=("with",))
+    template: list[str | int | Dynamic] = []
+    for piece in pieces:
+        template += _template(piece, pattern.groups) if isinstance(piece, str) else [piece]
+    return replace(change, pattern=pattern, template=tuple(template))
 
 
 def _template(text: str, groups: int) -> tuple[str | int, ...]:

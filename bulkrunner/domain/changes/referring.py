@@ -24,7 +24,9 @@ def change_references(change: Change) -> Iterator[Reference]:
     match change:
         case SetChange(to=value) | AppendChange(value=value):
             yield from references_of(value)
-        case ReplaceTextChange(find=find, into=into):
+        case ReplaceTextChange(find=find, into=into, template=template):
+            for piece in template:
+                yield from references_of(piece)
             yield from references_of(find)
             yield from references_of(into)
         case RemoveItemsChange(matching=matching):

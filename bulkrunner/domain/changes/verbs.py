@@ -205,6 +205,7 @@ def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> 
     place = parse_place(change.at)
     find = _part(resolve(change.find, context))
     into = _part(resolve(change.into, context))
+    template = [resolve(piece, context) for piece in change.template]
     if change.pattern is None and not (isinstance(find, str) and find and isinstance(into, str)):
         raise PlaceRefused(
             "not_text",
@@ -215,7 +216,7 @@ def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> 
     def new(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        text = _replaced(change, place, composed(value), find, into)
+        text = _replaced(change, place, composed(value), find, into, template)
         if text == composed(value):
             return value
         return (text.strip() if change.trim else text) or ABSENT
@@ -228,9 +229,16 @@ def _part(value: Any) -> Any:
     return composed(in_words(value)) if isinstance(value, (str, int, float)) else value
 
 
-def _replaced(change: ReplaceTextChange, place: Place, text: str, find: Any, into: Any) -> str:
+def _replaced(
+    change: ReplaceTextChange,
+    place: Place,
+    text: str,
+    find: Any,
+    into: Any,
+    template: Sequence[str | int],
+) -> str:
     if change.pattern is not None:
-        made = change.pattern.replaced(text, change.template)
+        made = change.pattern.replaced(text, template)
     elif len(text) + text.count(find) * (len(into) - len(find)) > MAX_RESULT:
         made = None
     else:

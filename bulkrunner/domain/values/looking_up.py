@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.places import ABSENT, PlaceRefused
-from bulkrunner.domain.references import Origin, Reference, value_at
+from bulkrunner.domain.references import Origin, Reference, value_at, values_at
+from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.text_functions import MAX_RESULT, TooLong, apply
 from bulkrunner.domain.values.nodes import (
     Array,
     Constant,
     Dynamic,
+    Listing,
     Lookup,
     Node,
     Object,
@@ -56,6 +59,8 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return value
         case Lookup():
             return _looked_up(node, context, at_id=at_id)
+        case Listing():
+            return _listed(node, context, at_id=at_id)
         case Text(pieces=pieces):
             return _joined(pieces, context)
         case Object(items=items):
@@ -110,6 +115,11 @@ def _ground(node: Node, context: Context) -> Node:
                 return Constant(value=_looked_up(node, context, at_id=False))
             except PlaceRefused:
                 return node
+        case Listing(ref=ref) if ref.origin in _GROUND:
+            try:
+                return Constant(value=_listed(node, context, at_id=False))
+            except PlaceRefused:
+                return node
         case Text(pieces=pieces):
             return _ground_text(pieces, context)
         case Object(items=items):
@@ -143,6 +153,36 @@ def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:
     if value is ABSENT:
         raise _missing(lookup.ref)
     return value
+
+
+def _listed(listing: Listing, context: Context, *, at_id: bool) -> list[Any]:
+    """Return every value, in order and once, lists walked through and texts split."""
+    found: dict[bytes, Any] = {}
+    for value in values_at(listing.ref, context):
+        if value is None or isinstance(value, list):
+            continue
+        known = _neutral(listing.ref, value, context, at_id=at_id)
+        for part in _parts(listing, known):
+            found.setdefault(comparable(part), part)
+    if found:
+        return list(found.values())
+    if listing.default is ABSENT:
+        raise _missing(listing.ref)
+    return list(listing.default)
+
+
+def _parts(listing: Listing, value: Any) -> Iterator[Any]:
+    if not listing.split and not listing.through:
+        yield value
+        return
+    text = _plain_text(listing.ref, value)
+    for part in text.split(listing.split) if listing.split else [text]:
+        try:
+            made = apply(listing.through, part.strip() if listing.split else part)
+        except TooLong:
+            raise _too_long(listing.ref) from None
+        if made:
+            yield made
 
 
 def _missing(ref: Reference) -> PlaceRefused:
@@ -182,13 +222,15 @@ def _through_one(lookup: Lookup, value: Any) -> Any:
     try:
         made = apply(lookup.through, text)
     except TooLong:
-        raise PlaceRefused(
-            "value_too_long",
-            f"{lookup.ref.text} becomes too long a text",
-            "look at the job's functions",
-        ) from None
+        raise _too_long(lookup.ref) from None
     # What is emptied by the functions is no value.
     return made or ABSENT
+
+
+def _too_long(ref: Reference) -> PlaceRefused:
+    return PlaceRefused(
+        "value_too_long", f"{ref.text} becomes too long a text", "look at the job's functions"
+    )
 
 
 def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:

@@ -21,6 +21,20 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listing:
+    """``$values``: a list of every value that a reference leads to.
+
+    Attributes:
+        split: texts are split at it; empty: they are not.
+    """
+
+    ref: Reference
+    split: str = ""
+    through: tuple[Call, ...] = ()
+    default: Any = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
 class Text:
     """``$text``: constant pieces and lookups, joined."""
 
@@ -48,7 +62,7 @@ class Array:
     items: tuple[Node, ...]
 
 
-Node: TypeAlias = Constant | Lookup | Text | Object | Array
+Node: TypeAlias = Constant | Lookup | Listing | Text | Object | Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +96,7 @@ def written(value: Any) -> Any:
 def references_in(node: Node) -> Iterator[Reference]:
     """Yield every reference of a part."""
     match node:
-        case Lookup(ref=ref):
+        case Lookup(ref=ref) | Listing(ref=ref):
             yield ref
         case Text(pieces=pieces):
             yield from (piece.ref for piece in pieces if isinstance(piece, Lookup))
@@ -103,6 +117,10 @@ def _written(node: Node) -> Any:
             if through:
                 data["through"] = [call.text for call in through]
             return data if default is ABSENT else {**data, "default": default}
+        case Listing(ref=ref, split=split, through=through, default=default):
+            beside = {"split": split, "through": [call.text for call in through]}
+            given = {"$values": ref.text} | {key: one for key, one in beside.items() if one}
+            return given if default is ABSENT else {**given, "default": default}
         case Text(pieces=pieces):
             return {"$text": "".join(map(_written_piece, pieces))}
         case Object(items=items):
@@ -115,6 +133,33 @@ def _written_piece(piece: str | Lookup) -> str:
     if isinstance(piece, str):
         return piece.replace("{", "{{").replace("}", "}}")
     return "{" + "|".join([piece.ref.text, *(call.text for call in piece.through)]) + "}"
+
+
+def text_pieces(value: Any) -> list[str | Dynamic] | None:
+    """Return the constant and the looked up texts that a text is joined of; None: it is no text."""
+    if isinstance(value, str):
+        return [value]
+    match value.node if isinstance(value, Dynamic) else None:
+        case Lookup() as lookup:
+            return [Dynamic(node=Text(pieces=(lookup,)))]
+        case Text(pieces=pieces):
+            return [
+                piece if isinstance(piece, str) else Dynamic(node=Text(pieces=(piece,)))
+                for piece in pieces
+            ]
+    return None
+
+
+def joined_text(pieces: Sequence[str | Dynamic]) -> Any:
+    """Return the text that is joined of pieces of ``text_pieces``."""
+    parts: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            parts.append(piece)
+        elif isinstance(piece.node, Text):
+            parts += piece.node.pieces
+    node = text_of(parts)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
 def object_of(items: Mapping[str, Node]) -> Constant | Object:

@@ -13,6 +13,7 @@ from bulkrunner.domain.text_functions import MAX_FUNCTIONS, Call, parse_call
 from bulkrunner.domain.values.nodes import (
     Constant,
     Dynamic,
+    Listing,
     Lookup,
     Node,
     array_of,
@@ -20,7 +21,7 @@ from bulkrunner.domain.values.nodes import (
     text_of,
 )
 
-MARKS = ("$value", "$text")
+MARKS = ("$value", "$values", "$text")
 _BARE = re.compile(r"@(?:(?:row|param|bib)\.\S.*|self\.id)")
 _IN_BRACES = re.compile(r"\{ *@(?:row|param|bib|self)\.[^{}]+\}")
 MAX_DEPTH = 40
@@ -84,12 +85,15 @@ def _below(step: str | int, data: Any, depth: int) -> Node:
         raise error.below(step) from None
 
 
+_BESIDE = {"$value": ("through", "default"), "$values": ("split", "through", "default")}
+
+
 def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
     for key in marked:
         if key not in MARKS:
             raise FormError(f"{brief(key)} is no mark of a value", key=key, hint=meant(key, MARKS))
     mark = marked[0]
-    allowed = {mark, "through", "default"} if mark == "$value" else {mark}
+    allowed = {mark, *_BESIDE.get(mark, ())}
     for key in data:
         if key not in allowed:
             raise FormError(
@@ -109,7 +113,18 @@ def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
         through = _through(data.get("through", []))
     except FormError as error:
         raise error.below("through") from None
-    return Lookup(ref=ref, through=through, default=data.get("default", ABSENT))
+    if mark == "$value":
+        return Lookup(ref=ref, through=through, default=data.get("default", ABSENT))
+    return _listing(data, ref, through)
+
+
+def _listing(data: Mapping[str, Any], ref: Reference, through: tuple[Call, ...]) -> Listing:
+    split, default = data.get("split", ""), data.get("default", ABSENT)
+    if not isinstance(split, str) or ("split" in data and not split):
+        raise FormError("`split` is a text of one character at least", key="split")
+    if default is not ABSENT and not isinstance(default, list):
+        raise FormError("the default of $values is a list", key="default", hint="write [ … ]")
+    return Listing(ref=ref, split=split, through=through, default=default)
 
 
 def _reference(text: str) -> Reference:

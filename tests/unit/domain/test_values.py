@@ -10,6 +10,7 @@ from bulkrunner.domain.context import Context
 from bulkrunner.domain.forms import FormError
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.references import parse_reference, values_at
 from bulkrunner.domain.values import (
     Dynamic,
     ground,
@@ -174,3 +175,39 @@ def test_any_data_is_a_value_or_refused(data, document):
 def test_any_text_is_a_text_or_refused(text):
     with suppress(FormError, PlaceRefused):
         resolve(parse_value({"$text": text}), context())
+
+
+ELEMENTS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "a": st.sampled_from(["x", "y", ["x", "y"], 4]),
+            "b": st.sampled_from(["x", "4"]),
+        },
+    ),
+    max_size=4,
+)
+PICKS = st.sampled_from(["[a]", "[a=x]", "[a!=x]", "[a=4][b]", "[b='4'][a!=\"y\"]", "[c]"])
+
+
+@given(ELEMENTS, PICKS)
+def test_elements_that_are_picked_are_those_that_meet_the_condition(elements, pick):
+    tests = {
+        "[a]": lambda one: "a" in one,
+        "[a=x]": lambda one: "x" in listed_of(one.get("a")),
+        "[a!=x]": lambda one: "x" not in listed_of(one.get("a")),
+        "[a=4][b]": lambda one: one.get("a") == 4 and "b" in one,
+        "[b='4'][a!=\"y\"]": lambda one: one.get("b") == "4" and "y" not in listed_of(one.get("a")),
+        "[c]": lambda one: False,
+    }
+    document = {"@graph": [{}, {"e": [{**one, "n": n} for n, one in enumerate(elements)]}]}
+    known = context(document=document)
+    meant = [n for n, one in enumerate(elements) if tests[pick](one)]
+    assert list(values_at(parse_reference(f"e{pick}.n"), known)) == meant
+    value = {"$values": f"e{pick}.n", "default": []}
+    assert resolve(parse_value(value), known) == meant
+    assert parse_value(written(parse_value(value))) == parse_value(value)
+
+
+def listed_of(value):
+    return value if isinstance(value, list) else [value]
