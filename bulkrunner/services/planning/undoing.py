@@ -149,12 +149,14 @@ def _restore(undo: Undo, run: Run, ended: Ended, sigel: str) -> Restore | Unread
     change, result = ended.change, ended.result
     if result.outcome is Outcome.APPLIED:
         return Restore(source=undo.source, run=run.id, change=change, result=result, sigel=sigel)
+    existing = result.detail.get("existing") if isinstance(result.detail, Mapping) else None
+    looked_at = ", ".join(existing) if isinstance(existing, list) else "the record"
     return Unreadable(
         source=undo.source,
         given=result.record or change.record,
         code="outcome_unknown",
         message=f"nobody knows whether run {run.id} carried out its change {change.number} "
-        f"({_VERBS[change.action]}); look at the record",
+        f"({_VERBS[change.action]}); look at {looked_at}",
     )
 
 
