@@ -292,7 +292,7 @@ class ReadOnlyCatalogue(Searches):
         except TryAgain as last:
             raise CatalogueUnreachable(
                 f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
-                hint=last.advice or "Nothing is lost; resume when the environment answers again.",
+                hint=last.advice or "Nothing is lost; go on when the environment answers again.",
                 by_server=last.by_server,
             ) from None
         except Misshapen as error:

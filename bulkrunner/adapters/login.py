@@ -38,10 +38,9 @@ LEAST_LIFE = 10.0
 UNTOLD_LIFE = 300.0
 """Seconds given to a token whose life is not told, as RFC 6749 (5.1) allows, or told as nothing."""
 
-LATER = "Try again later; what was begun can be resumed."
+LATER = "Try again later."
 ELSEWHERE = (
-    "Is token_url the address of the login, and the way to it free? Redirects are not followed; "
-    "what was begun can be resumed."
+    "Is token_url the address of the login, and the way to it free? Redirects are not followed."
 )
 
 Answer: TypeAlias = dict[str, Any]

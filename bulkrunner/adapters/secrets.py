@@ -66,6 +66,7 @@ def find_credentials(
     id_name, secret_name = variable_names(name)
     client_id = variables.get(id_name, "").strip() or place.client_id
     looked: list[str] = []
+    found: tuple[str, str] | None = None
     secret = variables.get(secret_name, "").strip()
     if secret and client_id:
         return Credentials(client_id=client_id, client_secret=secret)
@@ -84,11 +85,32 @@ def find_credentials(
     else:
         if found is not None and found[0]:
             return Credentials(client_id=found[0], client_secret=secret or found[1])
-        looked.append(f"the keyring has no entry bulkrunner/{name}")
+        looked.append(_not_in_keyring(name, client_id, entry=found is not None))
+    wanted = [] if client_id else [f"{id_name} (or client_id in the configuration)"]
+    wanted += [] if secret or found is not None else [secret_name]
     raise AccessLost(
         f"No credentials for {name}: {'; '.join(looked)}.",
-        hint=f"Set {id_name} and {secret_name}; see docs/reference/configuration.md.",
+        hint=f"Set {' and '.join(wanted)}; see docs/reference/configuration.md.",
         code="no_credentials",
+    )
+
+
+def is_begun(settings: Settings, environment: Environment, variables: Mapping[str, str]) -> bool:
+    """Return True if a part of an environment's credentials is set, be it the id or the secret."""
+    place = settings.clients[environment.name]
+    names = variable_names(environment.name)
+    set_here = any(variables.get(name, "").strip() for name in names)
+    return set_here or place.client_id is not None or place.command is not None
+
+
+def _not_in_keyring(name: str, client_id: str | None, *, entry: bool) -> str:
+    if client_id:
+        return f"the keyring has no entry bulkrunner/{name} for the client id {client_id}"
+    if entry:
+        return f"the keyring's entry bulkrunner/{name} does not say the client id"
+    return (
+        f"the keyring was asked for bulkrunner/{name} without a client id, by which most keyrings "
+        "find a secret"
     )
 
 

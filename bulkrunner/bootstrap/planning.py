@@ -151,6 +151,15 @@ class Plans(Core):
 
         return plan_findings(self.ledger, plan)
 
+    def not_carried_out(self, plan: Plan) -> list[str]:
+        """Return what test runs sent of a plan for production and the server there did not take."""
+        from bulkrunner.domain.undo import undone_by
+        from bulkrunner.services.gating import declined, evidence_of
+
+        if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
+            return []
+        return list(declined(evidence_of(plan, self.ledger, self.clock.now())))
+
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
         from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted

@@ -166,6 +166,11 @@ class Reporting(Gating):
         ]
 
     def _has_client(self, environment: Environment) -> bool:
+        """Return True if there is a client, or a part of one, which is worth a word."""
+        from bulkrunner.adapters.secrets import is_begun
+
+        if is_begun(self.settings, environment, self._environ):
+            return True
         try:
             self.credentials(environment)
         except BulkRunnerError:

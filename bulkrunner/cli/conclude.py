@@ -121,6 +121,8 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         invocation.say(f"  {line[:MAX_LINE]}")
     if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
         invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
+    for text in program.not_carried_out(plan):
+        invocation.say(f"  {text}"[:MAX_LINE])
     if plan.plan_digest:
         invocation.say(f"  plan digest {plan.plan_digest}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,11 @@ def no_bib() -> Document | None:
     return None
 
 
+def no_holdings(_sigel: str) -> Sequence[Document]:
+    """Stand for the holdings on the bib of a record that has none."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """One record and what belongs to it.
@@ -25,6 +30,7 @@ class Context:
         document: the record as the steps before have left it.
         iris: of the environment that it was read from.
         bib: reads the bib of a holding when something refers to it, once.
+        holdings: reads the other holdings on the bib, of one library or, without a sigel, of all.
         row: the input row that named the record; None where there was none.
         parameters: of the job.
         here: the object that plain places begin at; the item where left out.
@@ -34,6 +40,7 @@ class Context:
     document: Document
     iris: IriMap
     bib: Callable[[], Document | None] = no_bib
+    holdings: Callable[[str], Sequence[Document]] = no_holdings
     row: Mapping[str, str] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     here: Any = ABSENT

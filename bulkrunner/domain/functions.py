@@ -15,6 +15,9 @@ from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.job import Operation, Source
 from bulkrunner.domain.records import Document
 
+Looked: TypeAlias = Document | list[Document] | None
+"""What a function may look up: a record, the holdings on a bib, or nothing."""
+
 MAX_REASON = 500
 """Characters of a reason that are kept."""
 
@@ -70,14 +73,14 @@ class FunctionInput:
         row: columns of the row that the record was named in, None where there was none.
         parameters: of the job.
         look: returns a record by short id or IRI, None where there is none; ``bib`` stands for the
-            bib of the holding.
+            bib of the holding, ``holdings`` for the list of the other holdings on it.
     """
 
     document: Document
     id: str
     row: Mapping[str, str] | None
     parameters: Mapping[str, Any]
-    look: Callable[[str], Document | None]
+    look: Callable[[str], Looked]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bulkrunner.domain.answers import AnswerKind
 from bulkrunner.domain.approval_terms import Conditions
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.visible import same_to_the_eye
 
 GATE_NAMES = (
@@ -150,13 +152,40 @@ class Twin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declined:
+    """Changes that a test run sent and the server there did not carry out, all for one reason.
+
+    Attributes:
+        outcome, code: of the newest such run. words: the server's own.
+        records: of the first 100.
+    """
+
+    outcome: str
+    code: str
+    words: str
+    count: int
+    records: tuple[str, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server refused them."""
+        return self.outcome == Outcome.REFUSED
+
+    @property
+    def lasting(self) -> bool:
+        """Whether production will refuse them too: what was sent is not valid."""
+        return self.refused and self.code == AnswerKind.INVALID
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What test runs say of a production plan's changes, counted in the ledger.
 
     Attributes:
         total: the plan's create, update and delete changes, by action.
         tried: of those, the ones with an applied twin in a test run that counts, by action.
-        untried: records of the first 100 changes without a twin.
+        untried: records of the first 100 changes that no such run sent.
+        declined: those that a run sent and that were not carried out, most frequent reason first.
         patterns: pattern key → (changes, tried).
         newest_test_plan: id of the newest test plan of the same effect digest, None without one.
         bad_outcomes: outcomes of that plan's newest run that close the gate, by word; ``pending``
@@ -167,6 +196,7 @@ class Evidence:
     total: Mapping[str, int] = field(default_factory=dict)
     tried: Mapping[str, int] = field(default_factory=dict)
     untried: tuple[str, ...] = ()
+    declined: tuple[Declined, ...] = ()
     patterns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     newest_test_plan: str | None = None
     bad_outcomes: Mapping[str, int] = field(default_factory=dict)

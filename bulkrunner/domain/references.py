@@ -6,7 +6,8 @@ says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -32,6 +33,7 @@ class Origin(StrEnum):
     COMPONENT = "@component."
     BIB_RECORD = "@bib.@record."
     BIB = "@bib."
+    HOLDING = "@bib.holdings"
     ROW = "@row."
     PARAM = "@param."
     SELF_ID = "@self.id"
@@ -49,7 +51,10 @@ _PREFIXES = (
     Origin.ROW,
     Origin.PARAM,
 )
-_BY_PREFIX = ", ".join(sorted({*(one.value for one in _PREFIXES), *_WHOLE}))
+_BY_PREFIX = ", ".join(sorted({*(one.value for one in (*_PREFIXES, Origin.HOLDING)), *_WHOLE}))
+_HOLDING = re.compile(
+    r"@bib\.holdings(?:\[(?P<sigel>[^\[\]]{1,50})\])?(?:\.(?P<record>@record\.)?(?P<place>.+))?"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +63,16 @@ class Reference:
 
     Attributes:
         text: as written. steps: from the origin, for places. name: of the column or parameter.
+        sigel: whose holdings on the bib are meant, empty for everybody's. of_record: the place is
+            in their record parts.
     """
 
     text: str
     origin: Origin
     steps: Path = ()
     name: str = ""
+    sigel: str = ""
+    of_record: bool = False
 
     @property
     def is_id(self) -> bool:
@@ -81,9 +90,10 @@ def parse_reference(text: str) -> Reference:
         raise PlaceError("it is empty")
     if len(text) > MAX_LENGTH:
         raise PlaceError(f"it is longer than {MAX_LENGTH} characters")
-    for origin in _WHOLE:
-        if text == origin:
-            return Reference(text=text, origin=origin)
+    if text in _WHOLE:
+        return Reference(text=text, origin=Origin(text))
+    if re.match(r"@bib\.holdings(?![^.\[])", text):
+        return _of_holdings(text)
     for origin in _PREFIXES:
         if text.startswith(origin.value):
             rest = text.removeprefix(origin.value)
@@ -97,6 +107,19 @@ def parse_reference(text: str) -> Reference:
     return Reference(text=text, origin=Origin.HERE, steps=parse_steps(text))
 
 
+def _of_holdings(text: str) -> Reference:
+    found = _HOLDING.fullmatch(text)
+    if found is None:
+        raise PlaceError("write @bib.holdings[SIGEL] or @bib.holdings, then a dot and a place")
+    return Reference(
+        text=text,
+        origin=Origin.HOLDING,
+        steps=parse_steps(found["place"]) if found["place"] else (),
+        sigel=found["sigel"] or "",
+        of_record=bool(found["record"]),
+    )
+
+
 # --- every value, for conditions ---------------------------------------------------------------
 
 
@@ -106,6 +129,9 @@ def values_at(ref: Reference, context: Context) -> Iterator[Any]:
         case Origin.COMPONENT:
             for component in components(context.document):
                 yield from _walk(component, ref.steps)
+        case Origin.HOLDING:
+            for part in _holdings(ref, context):
+                yield from _walk(part, ref.steps)
         case Origin.ROW | Origin.PARAM | Origin.SELF_ID | Origin.BIB_ID:
             value = _named(ref, context)
             if value is not ABSENT:
@@ -145,15 +171,27 @@ def value_at(ref: Reference, context: Context) -> Any:
     """
     match ref.origin:
         case Origin.COMPONENT:
-            found = [_one(ref, node) for node in components(context.document)]
-            found = [value for value in found if value is not ABSENT]
-            if len(found) > 1:
-                raise _several(ref, len(found), "components")
-            return found[0] if found else ABSENT
+            return _only(ref, components(context.document), "components")
+        case Origin.HOLDING:
+            return _only(ref, _holdings(ref, context), "holdings")
         case Origin.ROW | Origin.PARAM | Origin.SELF_ID | Origin.BIB_ID:
             return _named(ref, context)
         case _:
             return _one(ref, _start(ref.origin, context))
+
+
+def _only(ref: Reference, nodes: Iterable[Any], what: str) -> Any:
+    found = [_one(ref, node) for node in nodes]
+    found = [value for value in found if value is not ABSENT]
+    if len(found) > 1:
+        raise _several(ref, len(found), what)
+    return found[0] if found else ABSENT
+
+
+def _holdings(ref: Reference, context: Context) -> Iterator[Any]:
+    """Yield the parts of the other holdings on the bib that the reference begins at."""
+    part = record_part if ref.of_record else thing_part
+    return map(part, context.holdings(ref.sigel))
 
 
 def _one(ref: Reference, node: Any) -> Any:
@@ -180,7 +218,9 @@ def _several(ref: Reference, number: int, what: str) -> PlaceRefused:
     return PlaceRefused(
         "ambiguous_place",
         f"{ref.text} meets {number} {what} and does not say which one is meant",
-        "give the index, counted from 0",
+        "name the library, or leave such records out with a condition on their `count`"
+        if what == "holdings"
+        else "give the index, counted from 0",
     )
 
 

@@ -85,9 +85,14 @@ class StepCopy(Acts):
 
 @dataclass(frozen=True, kw_only=True)
 class StepMerge(Acts):
-    """The places taken of each holding are added to another one; then the first is deleted."""
+    """The places taken of each holding are added to another one; then the first is deleted.
 
-    into: Value
+    Attributes:
+        into: names the other one. holding_of: or the library whose holding on the same bib it is.
+    """
+
+    into: Value = None
+    holding_of: Value = None
     take: tuple[str, ...]
 
 

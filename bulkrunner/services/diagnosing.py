@@ -106,4 +106,6 @@ class Diagnosing:
 
 
 def _told(error: BulkRunnerError) -> str:
-    return f"{error.message} ({error.hint})" if error.hint else error.message
+    """Return what is wrong, without the id that was asked for: it is nobody's, and means nothing."""
+    said = f"{error.message} ({error.hint})" if error.hint else error.message
+    return said.replace(NOBODY, "a record that does not exist")

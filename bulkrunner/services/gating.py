@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bulkrunner.domain.approval_terms import Conditions, opens_at
@@ -36,6 +36,9 @@ TRY_THE_REST = (
     "a lower min_staging_coverage"
 )
 """How the gate ``staging`` opens where too little was tried."""
+
+MAX_REASONS = 3
+MAX_WORDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,18 +221,15 @@ class Gates:
         policy = Policy.from_dict(dict(plan.policy))
         if (undone := undone_by(plan)) is not None:
             return self._undo_tried(plan, str(undone["job"]), policy, found)
-        evidence = self._ledger.evidence(
-            plan,
-            not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
-            counts=counting_hosts(plan.addresses, policy),
-        )
+        evidence = evidence_of(plan, self._ledger, self._clock.now())
         closed = untried(evidence, policy, accepts_of(plan.manifest))
+        not_done = "".join(f"; {text}" for text in declined(evidence))
         if evidence.newest_test_plan is None:
             closed += self._tried_with_others(plan, policy)
         tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
         runs = ", ".join(run.run for run in evidence.runs)
         reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
-        return GateResult(name="staging", open=not closed, reason=reason)
+        return GateResult(name="staging", open=not closed, reason=reason + not_done)
 
     def _tried_with_others(self, plan: Plan, policy: Policy) -> str:
         """Say that the job was planned in a test environment with other values of its parameters."""
@@ -355,6 +355,16 @@ def counting_hosts(
     return counts
 
 
+def evidence_of(plan: Plan, ledger: Ledger, now: datetime) -> Evidence:
+    """Return what test runs that count say of a plan for production."""
+    policy = Policy.from_dict(dict(plan.policy))
+    return ledger.evidence(
+        plan,
+        not_before=now - timedelta(days=policy.staging_max_age_days),
+        counts=counting_hosts(plan.addresses, policy),
+    )
+
+
 def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> str:
     """Return why staging does not prove the plan, or an empty text where it does."""
     if evidence.newest_test_plan is None:
@@ -371,20 +381,34 @@ def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> str:
     return _thin_coverage(evidence, policy.min_staging_coverage)
 
 
+def declined(evidence: Evidence) -> Iterator[str]:
+    """Yield what test runs sent and the server there did not carry out, with its own words."""
+    for group in evidence.declined[:MAX_REASONS]:
+        how = (
+            "refused in a test environment"
+            if group.refused
+            else "sent without success in a test environment"
+        )
+        words = " ".join(group.words.replace(";", ",").split())[:MAX_WORDS]
+        yield f"{how}: {group.count} × {group.code} ({words or '–'})"
+    if any(group.lasting for group in evidence.declined):
+        yield "what is invalid production will refuse too: mend it, or take it off the job"
+
+
 def _thin_coverage(evidence: Evidence, least: float) -> str:
     tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
-    missing = ", ".join(evidence.untried[:5])
+    missing = f"untried: {', '.join(evidence.untried[:5])}; " if evidence.untried else ""
     if total and tried < least * total:
         return (
             f"{tried} of {total} changes were tried in a test environment, "
-            f"policy asks for {least:.0%}; untried: {missing}; {TRY_THE_REST}"
+            f"policy asks for {least:.0%}; {missing}{TRY_THE_REST}"
         )
     for action, count in evidence.total.items():
         done = evidence.tried.get(action, 0)
         if count and done < least * count:
             return (
                 f"{done} of {count} {action}s were tried in a test environment, "
-                f"policy asks for {least:.0%}; untried: {missing}; {TRY_THE_REST}"
+                f"policy asks for {least:.0%}; {missing}{TRY_THE_REST}"
             )
     for pattern, (count, done) in evidence.patterns.items():
         if count and not done and least > 0:

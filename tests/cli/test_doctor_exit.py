@@ -2,6 +2,7 @@
 
 import pytest
 
+from bulkrunner.services.diagnosing import NOBODY
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 
@@ -27,8 +28,67 @@ def test_a_refused_login_exits_7_and_the_other_environment_is_still_looked_at(pl
 
 def test_without_any_client_it_says_what_to_set(place):
     place.variables = dict.fromkeys(place.environ(), "")
-    done = place("doctor")
+    done = place("doctor", expect=7)
+    assert done.document["error"]["code"] == "no_credentials"
     assert "BULKRUNNER_<ENV>_CLIENT_ID" in done.stderr
+    assert "once the client id is set" in done.stderr
+    assert "readable, head" in done.stderr
+
+
+@pytest.fixture
+def keyring(monkeypatch):
+    """A keyring that finds by service and user name alone, as most do."""
+    held = {}
+
+    def look_up(service, client_id):
+        secret = held.get((service, client_id))
+        return (client_id, secret) if secret else None
+
+    monkeypatch.setattr("bulkrunner.adapters.secrets.system_keyring", look_up)
+    return held
+
+
+def test_a_secret_in_the_keyring_without_a_client_id(place, keyring):
+    variables = place.environ()
+    secret = variables["BULKRUNNER_STAGING_CLIENT_SECRET"]
+    keyring["bulkrunner/staging", variables["BULKRUNNER_STAGING_CLIENT_ID"]] = secret
+    place.variables = dict.fromkeys(variables, "")
+    done = place("doctor", "--env", "staging", expect=7)
+    (problem,) = done.document["environments"][0]["problems"]
+    assert "without a client id" in problem
+    assert "Set BULKRUNNER_STAGING_CLIENT_ID (or client_id in the configuration)" in problem
+    assert "resume" not in done.stderr
+    place.configure(staging={"client_id": variables["BULKRUNNER_STAGING_CLIENT_ID"]})
+    assert place("doctor").document["environments"][0]["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        ("CLIENT_SECRET", "Set BULKRUNNER_STAGING_CLIENT_ID (or"),
+        ("CLIENT_ID", "STAGING_CLIENT_SECRET;"),
+    ],
+)
+def test_half_a_client_is_told_though_no_environment_was_named(place, keyring, left, words):
+    variables = place.environ()
+    name = f"BULKRUNNER_STAGING_{left}"
+    place.variables = {**dict.fromkeys(variables, ""), name: variables[name]}
+    done = place("doctor", expect=7)
+    (found,) = done.document["environments"]
+    assert found["environment"] == "staging"
+    assert words in found["problems"][0]
+
+
+@pytest.mark.parametrize("status", [403, 502])
+def test_what_the_catalogue_was_asked_for_is_not_shown(place, status, monkeypatch):
+    monkeypatch.setattr("bulkrunner.adapters.retry.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("bulkrunner.adapters.retry.LONGEST_PAUSE", 0.0)
+    place.sandbox.staging.fault("status", path=f"^/{NOBODY}", status=status)
+    done = place("doctor", "--env", "staging")
+    (problem,) = done.document["environments"][0]["problems"]
+    assert NOBODY not in f"{done.document}{done.stderr}"
+    assert "a record that does not exist" in problem
+    assert "resum" not in done.stderr
 
 
 def test_the_way_out_is_shown_without_the_proxys_password(place):

@@ -57,3 +57,29 @@ def test_a_run_tells_why_a_change_was_not_made(place: Workplace, own: list[str])
     lines = place("run", job, "--env", "staging", expect=5).stderr.splitlines()
     assert "  unchanged: 1 × done_by_other" in lines
     assert "  conflict: 1 × edited" in lines
+
+
+def test_what_staging_refused_is_told_as_refused_and_not_as_untried(
+    place: Workplace, own: list[str]
+) -> None:
+    place.sandbox.staging.fault("status", method="PUT", status=400, times=1)
+    label = {"set": {"at": "shelfLabel", "to": "Hx"}}
+    job = place.job("invalid", steps=[{"ids": own[:4], **label}])
+    place("plan", job, "--env", "staging")
+    place("run", job, "--env", "staging", expect=5)
+    done = place("plan", job, "--env", "production")
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    (told,) = (line for line in lines if line.startswith("refused in a test environment: 1 × "))
+    assert told.endswith(")")
+    assert "what is invalid production will refuse too: mend it, or take it off the job" in lines
+    gates = {
+        gate["name"]: gate for gate in place("status", done.document["plan"]).document["gates"]
+    }
+    assert told in gates["staging"]["reason"]
+    assert "untried" not in gates["staging"]["reason"]
+    path = place.folder / "report.html"
+    place("report", done.document["plan"], "--format", "html", "--out", path)
+    page = path.read_text(encoding="utf-8")
+    assert "Avvisade i testmiljön (1): " in page
+    assert "Produktionen kommer att avvisa dem också" in page
+    assert "Inte provade" not in page

@@ -49,6 +49,20 @@ def test_other_records_are_looked_up_by_the_program(bench):
     assert asked == ["none", "bib", "b2"]
 
 
+def test_the_other_holdings_of_the_bib_are_looked_up_by_the_program(bench):
+    def look(name):
+        return (
+            [{"@graph": []}, {"@graph": [{}, {"copyNumber": "2"}]}] if name == "holdings" else None
+        )
+
+    text = (
+        "def change(record, context):\n"
+        "    return {'skip': str(len(context.holdings)) + str(context.holdings[1])}\n"
+    )
+    wanted = "2{'@graph': [{}, {'copyNumber': '2'}]}"
+    assert bench.call(text, given={"look": look}) == Skipped(reason=wanted)
+
+
 def test_operations_in_order(bench):
     text = (
         "def change(record, context):\n"

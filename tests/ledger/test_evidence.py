@@ -1,18 +1,20 @@
 """What test runs say of a plan for production."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bulkrunner.domain.gates import TriedBy
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.run import Outcome, RunState
+from bulkrunner.domain.run import Outcome, Result, RunState
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,
     TEST_ADDRESSES,
     a_change,
     a_plan,
+    an_attempt,
     finish_plan,
     new_ledger,
     send,
@@ -90,6 +92,45 @@ def test_applied_changes_of_the_same_operation_on_the_same_record_count(ledger):
 def test_no_other_outcome_counts_as_tried(ledger, outcome):
     staged(ledger, [a_change(1)], {1: outcome})
     assert ask(ledger, production(ledger, [a_change(1)])).tried == {}
+
+
+def test_what_was_sent_and_declined_is_told_apart_from_what_was_not_sent(ledger):
+    answers = {
+        1: (Outcome.REFUSED, "invalid", 400, "no such word"),
+        2: (Outcome.REFUSED, "invalid", 400, "no such word"),
+        3: (Outcome.REFUSED, "forbidden", 403, "not yours"),
+        4: (Outcome.FAILED, "no_success", 500, "oops"),
+        5: (Outcome.CONFLICT, "edited", 412, ""),
+        6: (Outcome.CONFLICT, "edited", None, ""),  # seen before it was sent
+        7: (Outcome.APPLIED, "", 204, ""),
+    }
+    changes = [a_change(number) for number in range(1, 9)]
+    plan = store_plan(ledger, a_plan("p1"), changes)
+    start_run(ledger, plan, "r1")
+    for number, (outcome, code, status, words) in answers.items():
+        attempt = an_attempt(number)
+        if status is not None:
+            ledger.intend("r1", attempt).result()
+            answered = replace(attempt, answer="x", status=status, words=words, answered_at=START)
+            ledger.answered("r1", answered).result()
+        ledger.conclude("r1", number, Result(outcome=outcome, code=code)).result()
+    evidence = ask(ledger, production(ledger, changes))
+    told = [(one.outcome, one.code, one.words, one.count, one.lasting) for one in evidence.declined]
+    assert told == [
+        ("refused", "invalid", "no such word", 2, True),
+        ("refused", "forbidden", "not yours", 1, False),
+        ("failed", "no_success", "oops", 1, False),
+        ("conflict", "edited", "", 1, False),
+    ]
+    assert evidence.declined[0].records == ("rec000001", "rec000002")
+    assert evidence.untried == ("rec000006", "rec000008")
+
+
+def test_a_later_success_takes_the_place_of_a_refusal(ledger):
+    staged(ledger, [a_change(1)], {1: Outcome.REFUSED})
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED}, plan="p2", run="r2")
+    evidence = ask(ledger, production(ledger, [a_change(1)]))
+    assert (evidence.tried, evidence.declined, evidence.untried) == ({"update": 1}, (), ())
 
 
 @pytest.mark.parametrize(("code", "tried"), [("applied_earlier", {"update": 1}), ("no_change", {})])

@@ -55,6 +55,20 @@ SELECTIONS = [
         {
             "ids": "a.txt",
             "where": {
+                "@bib.holdings[NO]": {"count": {"at_least": 1, "at_most": 2}},
+                "@bib.holdings.@record.created": {"before": "2020", "count": 0},
+            },
+        },
+        (
+            "for every id in a.txt, where another holding of NO on the bib is there at least 1 time "
+            "and at most 2 times and created of the record part of another holding on the bib is "
+            'before "2020" and is there exactly 0 times (others are passed over)'
+        ),
+    ),
+    (
+        {
+            "ids": "a.txt",
+            "where": {
                 "any": [
                     {"@bib.publication.year": {"before": "1980"}},
                     {"not": {"@component.shelfLabel": {"exists": True}}},
@@ -191,6 +205,13 @@ ACTIONS = [
         (
             "a copy of it is created for NO on the bib b1; "
             "refused where the library has a holding on the bib already"
+        ),
+    ),
+    (
+        {"merge": {"into": {"holding_of": "NO"}, "take": ["hasNote"]}},
+        (
+            "its hasNote are added to the holding of NO on the same bib, unless they are there; "
+            "when that is saved it is deleted"
         ),
     ),
     (

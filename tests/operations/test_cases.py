@@ -2,7 +2,7 @@
 
 A holding is built around ``item`` and ``record`` of the case; ``then`` tells what the two hold
 afterwards (left out: the same), ``unchanged`` that nothing changes, ``refused`` the code.
-``context`` gives a row, a bib and parameters, ``files`` the content of input files; ``example``
+``context`` gives a row, a bib, its other holdings and parameters, ``files`` the content of input files; ``example``
 stands for an update by example.
 """
 
@@ -86,6 +86,11 @@ def context(case, document):
         document=document,
         iris=IRIS,
         bib=lambda: None if thing is None else bib(thing),
+        holdings=lambda sigel: [
+            holding(one.get("item", {}), one.get("record", {}))
+            for one in given.get("holdings", ())
+            if sigel in ("", one["sigel"])
+        ],
         row=given.get("row"),
         parameters=given.get("parameters", {}),
     )

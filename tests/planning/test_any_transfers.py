@@ -71,7 +71,9 @@ def catalogues(draw):
 
 def an_action(draw):
     """One action, and where its rows say what is meant, the rows' values."""
-    kind = draw(st.sampled_from(["move", "repoint", "copy", "merge", "split", "update"]))
+    kind = draw(
+        st.sampled_from(["move", "repoint", "copy", "merge", "merge_of", "split", "update"])
+    )
     row = parse_value({"$value": "@row.to"})
     match kind:
         case "move":
@@ -82,6 +84,8 @@ def an_action(draw):
             return StepCopy(sigel=row), SIGELS
         case "merge":
             return StepMerge(into=row, take=("hasNote", "hasComponent")), HOLDINGS
+        case "merge_of":
+            return StepMerge(holding_of=row, take=("hasNote", "hasComponent")), SIGELS
         case "split":
             return StepSplit(components=MOVING, sigel=row), SIGELS
         case _:

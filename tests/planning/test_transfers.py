@@ -391,6 +391,54 @@ class TestMerge:
         assert [part["heldBy"] for part in parts] == [NO, NO]
         assert (gone.record, gone.action, gone.prerequisites) == (HOLDINGS[0], Action.DELETE, (1,))
 
+    def into_that_of(self, sigel, number=1, **more):
+        into = parse_value(sigel)
+        return step(number, StepMerge(holding_of=into, take=("hasNote",)), **more)
+
+    def test_into_a_librarys_holding_on_the_same_bib(self, desk):
+        desk.catalogue.records[HOLDINGS[2]] = a_holding(HOLDINGS[2], BIBS[0], "NO", hasNote="c")
+        into = self.into_that_of({"$value": "@row.Till"})
+        target, gone = planned(desk, entries(into, HOLDINGS[0], rows=[{"Till": "NO"}]))
+        assert (target.record, thing_part(target.after)["hasNote"]) == (
+            HOLDINGS[2],
+            ["c", "a", "b"],
+        )
+        assert (gone.record, gone.action, gone.prerequisites) == (HOLDINGS[0], Action.DELETE, (1,))
+        assert gone.operation["merged_into"] == {"holding_of": "NO"}
+
+    @pytest.mark.parametrize(
+        ("sigel", "theirs", "code"),
+        [
+            ("NO", [], "no_target"),
+            ("NO", ["NO", "NO"], "several_hits"),
+            ("Ylm", [], "no_target"),
+            ("S", ["S"], "no_target"),
+        ],
+    )
+    def test_without_one_such_holding_nothing_is_deleted(self, desk, sigel, theirs, code):
+        for number, owner in enumerate(theirs, start=20):
+            desk.catalogue.records[short_id(number)] = a_holding(short_id(number), BIBS[0], owner)
+        (change,) = planned(desk, entries(self.into_that_of(sigel), HOLDINGS[0]))
+        assert codes([change]) == [(REFUSED, code)], change.message
+
+    def test_the_holding_is_that_which_earlier_steps_leave(self, desk):
+        theirs = short_id(20)
+        desk.catalogue.records[theirs] = a_holding(theirs, BIBS[0], "NO")
+        away = entries(step(1, StepDelete()), theirs)
+        create = entries(step(2, StepCreate(sigel="NO", body={"hasNote": ["c"]})), BIBS[0])
+        changes = planned(desk, away, create, entries(self.into_that_of("NO", 3), HOLDINGS[0]))
+        new = changes[1]
+        assert (new.action, thing_part(new.after)["hasNote"]) == (Action.CREATE, ["c", "a", "b"])
+        assert (changes[2].action, changes[2].prerequisites) == (Action.DELETE, (2,))
+        assert len(changes) == 3
+
+    def test_the_librarys_own_is_passed_over_where_all_of_a_bib_are_meant(self, desk):
+        theirs = short_id(20)
+        desk.catalogue.records[theirs] = a_holding(theirs, BIBS[0], "NO")
+        into = self.into_that_of("NO", holdings=("Ylm", "NO"))
+        changes = planned(desk, entries(into, BIBS[0]))
+        assert codes(changes) == [(Action.UPDATE, ""), (Action.DELETE, "")]
+
     def test_what_goes_away_with_the_merged_one_is_told(self, desk):
         mine, theirs = (desk.catalogue.records[record] for record in HOLDINGS[:2])
         thing_part(mine).update(
@@ -533,3 +581,44 @@ def test_a_plan_cut_anywhere_is_the_same_plan(desk, monkeypatch):
     for size in (1, 2, 3):
         monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
         assert planned(desk, *parts) == whole
+
+
+class TestOtherHoldings:
+    """What conditions and values know of the other holdings on a bib is what the plan leaves."""
+
+    def test_as_earlier_steps_leave_them(self, desk):
+        theirs = short_id(20)
+        desk.catalogue.records[theirs] = a_holding(theirs, BIBS[0], "NO", copyNumber="1")
+        edit = step(1, StepUpdate(changes=(SetChange(at="copyNumber", to="2"),)))
+        copy = parse_value({"$value": "@bib.holdings[NO].copyNumber"})
+        take = step(2, StepUpdate(changes=(SetChange(at="copyNumber", to=copy),)))
+        _, own = planned(desk, entries(edit, theirs), entries(take, HOLDINGS[0]))
+        assert thing_part(own.after)["copyNumber"] == "2"
+
+    @pytest.mark.parametrize("where", ["HOLDINGS", "BIBS"])
+    def test_deleted_moved_and_new_ones(self, desk, where):
+        gone, moved = short_id(20), short_id(21)
+        desk.catalogue.records[gone] = a_holding(gone, BIBS[0], "NO")
+        desk.catalogue.records[moved] = a_holding(moved, BIBS[3], "NO")
+        condition = parse_condition({"@bib.holdings[NO]": {"count": 1}}, outside({}))
+        last = step(
+            3, StepDelete(), where=condition, holdings=("Ylm",) if where == "BIBS" else None
+        )
+        changes = planned(
+            desk,
+            entries(step(1, StepDelete()), gone),
+            entries(step(2, StepRepoint(to=BIBS[1])), moved),
+            entries(last, *(HOLDINGS if where == "HOLDINGS" else BIBS)[:2]),
+        )
+        assert [change.code for change in changes] == ["", "", "where_not_met", ""]
+
+    def test_a_record_does_not_count_itself(self, desk):
+        condition = parse_condition({"@bib.holdings": {"count": 0}}, outside({}))
+        (change,) = planned(desk, entries(step(1, StepDelete(), where=condition), HOLDINGS[0]))
+        assert codes([change]) == [(Action.DELETE, "")]
+
+    def test_of_a_bib_all_count(self, desk):
+        condition = parse_condition({"@bib.holdings": {"count": 1}}, outside({}))
+        create = step(1, StepCreate(sigel="NO"), where=condition)
+        (change,) = planned(desk, entries(create, BIBS[0]))
+        assert codes([change]) == [(Action.CREATE, "")]

@@ -24,13 +24,13 @@ from bulkrunner.adapters.tables.cell_errors import (
 from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.approvals import permit
 from bulkrunner.domain.environment import Policy
-from bulkrunner.domain.gates import GATE_NAMES, Approval, Evidence
+from bulkrunner.domain.gates import GATE_NAMES, Approval, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.gating import untried
+from bulkrunner.services.gating import declined, untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
@@ -292,6 +292,18 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "change 3 of this plan already concerns the same record; say everything",
             "Ändring 3 i planen gäller redan samma post.",
         ),
+        (
+            "itemOf (absent) does not resolve in this environment; the server would answer 204",
+            "Beståndet hänger inte på någon post som finns här (itemOf (absent)).",
+        ),
+        (
+            "NO has no other holding on the bib; nothing is deleted; name the holding",
+            "NO har inget annat bestånd på posten.",
+        ),
+        (
+            "NO has 2 other holdings on the bib: h1, h2; nothing is deleted; name the holding",
+            "NO har 2 andra bestånd på posten: h1, h2.",
+        ),
         ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
         (
             "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",
@@ -381,6 +393,16 @@ def refused_because(plan: Plan, *answers: Approval) -> str:
     return permit(plan, answers, unsound=lambda _: "").closed
 
 
+DECLINED = tuple(
+    Declined(outcome=outcome, code=code, words=words, count=2, records=("a", "b"))
+    for outcome, code, words in (
+        ("refused", "invalid", "Invalid JSON-LD; at (x)"),
+        ("refused", "forbidden", ""),
+        ("failed", "no_success", "Internal error"),
+    )
+)
+
+
 def test_what_the_gates_really_say_is_put_into_swedish() -> None:
     policy, plan = Policy(), a_plan(state=PlanState.COMPLETE, policy={"functions": "free"})
     tried = Evidence(newest_test_plan="p0", total={"update": 9}, tried={"update": 1})
@@ -402,6 +424,7 @@ def test_what_the_gates_really_say_is_put_into_swedish() -> None:
         untried(replace(tried, refused_codes={"duplicate": 2}), policy, ()),
         untried(tried, policy, ()),
         untried(every_action, policy, ()),
+        *declined(replace(tried, declined=DECLINED)),
         untried(replace(tried, total={}, tried={}, patterns={"delete bib": (1, 0)}), policy, ()),
         refused_because(plan),
         refused_because(plan, replace(yes, plan_digest="sha256:0")),

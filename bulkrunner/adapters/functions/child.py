@@ -125,6 +125,13 @@ class Context:
         """The bib of the holding as a document, or None."""
         return self.lookup("bib")
 
+    @property
+    def holdings(self) -> list[dict[str, Any]]:
+        """The other holdings on the same bib, of every library, as documents."""
+        self._channel.send({"look": "holdings"})
+        found: list[dict[str, Any]] = self._channel.receive()["found"]
+        return found
+
     def lookup(self, record: str) -> dict[str, Any] | None:
         """Return another record as a document, None where there is none."""
         self._channel.send({"look": str(record)})

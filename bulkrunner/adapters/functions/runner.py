@@ -27,11 +27,11 @@ from bulkrunner.domain.functions import (
     FunctionFault,
     FunctionInput,
     FunctionSource,
+    Looked,
     answer_of,
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Operation, Source, Undo, Unreadable
-from bulkrunner.domain.records import Document
 from bulkrunner.errors import UsageError
 
 START_SECONDS = 20.0
@@ -137,7 +137,7 @@ class Runner:
         with self._lock:
             self._calls += 1
             twice = self._calls <= SAMPLE_FIRST or self._calls % SAMPLE_EVERY == 0
-        looked: dict[str, Document | None] = {}
+        looked: dict[str, Looked] = {}
         answer = self._once(given, 0, looked)
         if twice and canonical_bytes(self._once(given, 1, looked)) != canonical_bytes(answer):
             self._given_up = FunctionFault(
@@ -148,7 +148,7 @@ class Runner:
             raise self._given_up
         return answer_of(answer)
 
-    def _once(self, given: FunctionInput, seed: int, looked: dict[str, Document | None]) -> Any:
+    def _once(self, given: FunctionInput, seed: int, looked: dict[str, Looked]) -> Any:
         with self._places:
             try:
                 with self._process(seed) as process:
@@ -317,7 +317,7 @@ class _Process:
             held = {"confined": f"time and memory only ({held['unconfined']})"}
         self.confinement = str(held["confined"])
 
-    def call(self, given: FunctionInput, looked: dict[str, Document | None]) -> Any:
+    def call(self, given: FunctionInput, looked: dict[str, Looked]) -> Any:
         """Return the function's answer.
 
         Raises:
@@ -352,9 +352,7 @@ class _Process:
                 raise _Ended("function_failed", FORGED)
 
     @staticmethod
-    def _look(
-        wanted: str, given: FunctionInput, looked: dict[str, Document | None]
-    ) -> Document | None:
+    def _look(wanted: str, given: FunctionInput, looked: dict[str, Looked]) -> Looked:
         if wanted not in looked:
             looked[wanted] = given.look(wanted[:500])
         return looked[wanted]

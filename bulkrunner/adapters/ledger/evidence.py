@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, or_, select
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.runs import count_outcomes
-from bulkrunner.adapters.ledger.schema import planned_changes, plans, results, runs
+from bulkrunner.adapters.ledger.schema import attempts, planned_changes, plans, results, runs
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import Evidence, TriedBy
+from bulkrunner.domain.gates import Declined, Evidence, TriedBy
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.run import Outcome
 
@@ -24,6 +24,15 @@ EARLIER_CODE = "applied_earlier"
 MAX_UNTRIED = 100
 
 _WRITING = [action.value for action in WRITING]
+_NOT_CARRIED_OUT = [
+    outcome.value
+    for outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.CONFLICT, Outcome.UNKNOWN)
+]
+_REFUSING = 400
+"""The least status of an answer that stored nothing."""
+
+_Reason: TypeAlias = tuple[str, str, str]
+"""Outcome, code and the server's words."""
 
 
 class Evidences(Part):
@@ -37,10 +46,14 @@ class Evidences(Part):
             test_plans = [
                 row for row in plans_in_test(connection, plan.job) if counts(row.addresses)
             ]
-            tally = _Tally()
-            for row in connection.execute(
-                _with_twins(plan.id, [row.id for row in test_plans], not_before)
-            ):
+            names = [row.id for row in test_plans]
+            tally = _Tally(
+                sent={
+                    row.number: (row.outcome, row.code, row.words)
+                    for row in connection.execute(_not_carried_out(plan.id, names, not_before))
+                }
+            )
+            for row in connection.execute(_with_twins(plan.id, names, not_before)):
                 tally.add(row)
             newest = next(
                 (row for row in test_plans if row.effect_digest == plan.effect_digest), None
@@ -50,6 +63,7 @@ class Evidences(Part):
                 total=dict(tally.total),
                 tried=dict(tally.tried),
                 untried=tuple(tally.untried),
+                declined=tally.declined_groups(),
                 patterns={
                     pattern: (count, tally.patterns_tried[pattern])
                     for pattern, count in tally.patterns.items()
@@ -101,6 +115,9 @@ class _Tally:
     patterns_tried: Counter[str] = field(default_factory=Counter)
     untried: list[str] = field(default_factory=list)
     runs: Counter[str] = field(default_factory=Counter)
+    sent: Mapping[int, _Reason]
+    declined: Counter[_Reason] = field(default_factory=Counter)
+    records: dict[_Reason, list[str]] = field(default_factory=dict)
 
     def add(self, row: Row[Any]) -> None:
         self.total[row.action] += 1
@@ -109,8 +126,26 @@ class _Tally:
             self.tried[row.action] += 1
             self.patterns_tried[row.pattern] += 1
             self.runs[row.run] += 1
+        elif (reason := self.sent.get(row.number)) is not None:
+            self.declined[reason] += 1
+            records = self.records.setdefault(reason, [])
+            if len(records) < MAX_UNTRIED:
+                records.append(row.record)
         elif len(self.untried) < MAX_UNTRIED:
             self.untried.append(row.record)
+
+    def declined_groups(self) -> tuple[Declined, ...]:
+        """Return what was sent and not carried out, by reason."""
+        return tuple(
+            Declined(
+                outcome=reason[0],
+                code=reason[1],
+                words=reason[2],
+                count=count,
+                records=tuple(self.records[reason]),
+            )
+            for reason, count in self.declined.most_common()
+        )
 
 
 def plans_in_test(connection: Connection, job: str) -> Sequence[Row[Any]]:
@@ -132,14 +167,7 @@ def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Selec
         .join(runs, runs.c.plan == twin.c.plan)
         .join(results, and_(results.c.run == runs.c.id, results.c.change == twin.c.number))
         .where(
-            twin.c.operation_digest == mine.c.operation_digest,
-            twin.c.plan.in_(test_plans),
-            twin.c.action == mine.c.action,
-            twin.c.record == mine.c.record,
-            or_(
-                mine.c.action != Action.CREATE.value,
-                twin.c.sigel.is_not_distinct_from(mine.c.sigel),
-            ),
+            *_same(mine, twin, test_plans),
             results.c.outcome == Outcome.APPLIED.value,
             or_(results.c.decided_at >= not_before, _read_back(mine, test_plans, not_before)),
         )
@@ -149,9 +177,45 @@ def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Selec
         .scalar_subquery()
     )
     return (
-        select(mine.c.action, mine.c.record, mine.c.pattern, run.label("run"))
+        select(mine.c.number, mine.c.action, mine.c.record, mine.c.pattern, run.label("run"))
         .where(mine.c.plan == plan, mine.c.action.in_(_WRITING))
         .order_by(mine.c.number)
+    )
+
+
+def _not_carried_out(plan: str, test_plans: list[str], not_before: datetime) -> Select[Any]:
+    """Select the plan's changes that test runs sent without success, the newest answer last."""
+    mine, twin = planned_changes, planned_changes.alias("twin")
+    sent = and_(attempts.c.run == runs.c.id, attempts.c.change == twin.c.number)
+    return (
+        select(mine.c.number, results.c.outcome, results.c.code, attempts.c.words)
+        .select_from(mine)
+        .join(twin, and_(*_same(mine, twin, test_plans)))
+        .join(runs, runs.c.plan == twin.c.plan)
+        .join(results, and_(results.c.run == runs.c.id, results.c.change == twin.c.number))
+        .join(attempts, sent)
+        .where(
+            mine.c.plan == plan,
+            mine.c.action.in_(_WRITING),
+            results.c.outcome.in_(_NOT_CARRIED_OUT),
+            results.c.decided_at >= not_before,
+            attempts.c.status >= _REFUSING,
+        )
+        .order_by(results.c.decided_at, attempts.c.number)
+    )
+
+
+def _same(mine: FromClause, twin: FromClause, plans_meant: list[str]) -> Sequence[Any]:
+    """Return what holds of a change of one of these plans that does the same to the same record."""
+    return (
+        twin.c.operation_digest == mine.c.operation_digest,
+        twin.c.plan.in_(plans_meant),
+        twin.c.action == mine.c.action,
+        twin.c.record == mine.c.record,
+        or_(
+            mine.c.action != Action.CREATE.value,
+            twin.c.sigel.is_not_distinct_from(mine.c.sigel),
+        ),
     )
 
 

@@ -249,7 +249,7 @@ def _transfer(verb: str, given: Mapping[str, Any]) -> str:
         case "merge":
             taken = joined(map(place_said, given["take"]))
             return (
-                f"its {taken} are added to {record_said('holding', given['into'])}, unless "
+                f"its {taken} are added to {_into(given['into'])}, unless "
                 "they are there; when that is saved it is deleted"
             )
         case "split":
@@ -259,6 +259,12 @@ def _transfer(verb: str, given: Mapping[str, Any]) -> str:
                 "when that is saved they are taken away here"
             )
     return _revert(given)
+
+
+def _into(into: Any) -> str:
+    if isinstance(into, dict) and "holding_of" in into:
+        return f"the holding of {name_said(into['holding_of'])} on the same bib"
+    return record_said("holding", into)
 
 
 def _revert(given: Mapping[str, Any]) -> str:

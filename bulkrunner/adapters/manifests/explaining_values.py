@@ -54,6 +54,8 @@ _CALLS = {
 }
 """What each function makes of a text, after its arguments."""
 
+_HOLDINGS = re.compile(r"@bib\.holdings(?:\[([^]]*)\])?(?:\.(@record\.)?(.+))?")
+
 _WHOLE = {"@self.id": "the record's id", "@bib.id": "the bib's id"}
 
 
@@ -76,10 +78,19 @@ def reference_said(text: str) -> str:
     """Return a reference by what it leads to."""
     if text in _WHOLE:
         return _WHOLE[text]
+    if found := _HOLDINGS.fullmatch(text):
+        return _holding_said(found)
     for prefix, words in _ORIGINS.items():
         if text.startswith(prefix):
             return words.format(harmless(text.removeprefix(prefix)))
     return harmless(text)
+
+
+def _holding_said(found: re.Match[str]) -> str:
+    holding = f"another holding{' of ' + harmless(found[1]) if found[1] else ''} on the bib"
+    if not found[3]:
+        return holding
+    return f"{harmless(found[3])} of {'the record part of ' if found[2] else ''}{holding}"
 
 
 def place_said(place: str) -> str:
@@ -131,7 +142,7 @@ def test_said(value: Any) -> str:
 
 
 def _is_test(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and set(value) <= {*_TESTS, "exists"}
+    return isinstance(value, dict) and bool(value) and set(value) <= {*_TESTS, "exists", "count"}
 
 
 def _clause(key: str, value: Any) -> str:
@@ -153,12 +164,25 @@ def _tests(value: Mapping[str, Any]) -> Iterable[str]:
         match name:
             case "exists":
                 yield "is there" if wanted else "is absent"
+            case "count":
+                yield f"is there {_count_said(wanted)}"
             case "in" if isinstance(wanted, list):
                 yield f"is {joined(map(_value, wanted), 'or')}"
             case "in_file":
                 yield f"is in the file {name_said(_file(wanted))}"
             case _:
                 yield f"{_TESTS[name]} {value_said(wanted)}"
+
+
+def _count_said(count: Any) -> str:
+    if not isinstance(count, dict):
+        return f"exactly {_times(count)}"
+    bounds = {"at least": count.get("at_least"), "at most": count.get("at_most")}
+    return joined(f"{word} {_times(one)}" for word, one in bounds.items() if one is not None)
+
+
+def _times(number: Any) -> str:
+    return f"{number} time{'s' * (number != 1)}"
 
 
 def _file(named: Any) -> Any:

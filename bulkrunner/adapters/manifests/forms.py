@@ -110,7 +110,13 @@ class _Reader:
     def _transfer(self, step: Mapping[str, Any]) -> None:
         for verb in TRANSFERS.intersection(step):
             for key, value in step[verb].items():
-                if key in TRANSFER_VALUES:
+                if key == "into" and isinstance(value, dict) and "holding_of" in value:
+                    for other in value.keys() - {"holding_of"}:
+                        wrong = f"{shown(other)} cannot stand beside holding_of"
+                        self._tell(FormError(wrong, path=(verb, key), key=other))
+                    of = self._value((verb, key, "holding_of"), value["holding_of"])
+                    self.forms.transfer["holding_of"] = of
+                elif key in TRANSFER_VALUES:
                     self.forms.transfer[key] = self._value((verb, key), value)
         if "split" in step:
             data = step["split"]["components"]

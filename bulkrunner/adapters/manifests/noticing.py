@@ -44,7 +44,9 @@ _COMMON = (
 """Words that are meant more often than others that are as near."""
 
 _WORDS = frozenset({"all", "any", "not"})
-_PREFIX = re.compile(r"@(record|item|component|bib)\.(@record\.)?")
+_PREFIX = re.compile(
+    r"@bib\.holdings(\[[^]]*\])?(\.(@record\.)?|$)|@(record|item|component|bib)\.(@record\.)?"
+)
 _KEY = re.compile(r"[A-Za-z][\w:/-]*")
 
 MOST = 50

@@ -126,6 +126,8 @@ def _transfer_of(step: Mapping[str, Any]) -> str | None:
 
 def _transfer_head(given: Mapping[str, Any], forms: Forms) -> dict[str, Any]:
     head = dict(given) | {key: written(value) for key, value in forms.transfer.items()}
+    if "holding_of" in head:
+        head["into"] = {"holding_of": head.pop("holding_of")}
     if forms.components is not None:
         head["components"] = condition_data(forms.components)
     return head
@@ -145,7 +147,11 @@ def _transfer(verb: str, given: Mapping[str, Any], forms: Forms) -> StepAction:
                 without=tuple(given.get("without", ())),
             )
         case "merge":
-            return StepMerge(into=values.get("into"), take=tuple(given["take"]))
+            return StepMerge(
+                into=values.get("into"),
+                holding_of=values.get("holding_of"),
+                take=tuple(given["take"]),
+            )
         case "split":
             components = forms.components or All(parts=())
             return StepSplit(components=components, sigel=values.get("sigel"), of=values.get("of"))

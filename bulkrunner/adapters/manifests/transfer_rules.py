@@ -11,7 +11,7 @@ from bulkrunner.domain.identifiers import NoIdentifier, identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceError, parse_place
 
-SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"))
+SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"), ("merge", "into", "holding_of"))
 PLACES = (("merge", "take"), ("copy", "without"))
 RECORDS = (("repoint", "to"), ("copy", "of"), ("split", "of"), ("merge", "into"))
 
@@ -56,9 +56,11 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
 
 
 def _constants(
-    step: Mapping[str, Any], keys: Sequence[tuple[str, str]]
-) -> Iterator[tuple[tuple[str, str], str]]:
-    for verb, key in keys:
-        text = step.get(verb, {}).get(key)
+    step: Mapping[str, Any], paths: Sequence[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for path in paths:
+        text: Any = step
+        for key in path:
+            text = text.get(key) if isinstance(text, dict) else None
         if isinstance(text, str):
-            yield (verb, key), text
+            yield path, text

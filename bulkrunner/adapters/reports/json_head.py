@@ -81,6 +81,16 @@ def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
         "total": evidence.total,
         "tried": evidence.tried,
         "untried": evidence.untried,
+        "declined": [
+            {
+                "outcome": group.outcome,
+                "code": group.code,
+                "words": group.words,
+                "count": group.count,
+                "records": group.records,
+            }
+            for group in evidence.declined
+        ],
         "patterns": [
             {"pattern": pattern, "count": count, "tried": tried}
             for pattern, (count, tried) in evidence.patterns.items()

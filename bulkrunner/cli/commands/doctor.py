@@ -40,7 +40,8 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         else:
             invocation.say(
                 "no environment has a client: set BULKRUNNER_<ENV>_CLIENT_ID and "
-                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env"
+                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env; a secret in the keyring "
+                "is found once the client id is set (or client_id in the configuration)"
             )
         _tell_idle(invocation, program)
         head = program.ledger.head()
@@ -82,9 +83,13 @@ def _tell_idle(invocation: Invocation, program: Program) -> None:
 
 
 def _require_access(examined: list[Examined]) -> None:
-    """Raise where a login gave no rights, so that scripts see it."""
+    """Raise where there is no client, or a login gave no rights, so that scripts see it."""
     from bulkrunner.errors import AccessLost
 
+    if not examined:
+        raise AccessLost(
+            "no environment has a client", hint="see what stands above", code="no_credentials"
+        )
     closed = [found.name for found in examined if found.facts["rights"] is None]
     if closed:
         raise AccessLost(

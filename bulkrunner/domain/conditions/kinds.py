@@ -57,14 +57,35 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many values fit; ``most`` None: any number."""
+
+    least: int = 0
+    most: int | None = None
+
+    @property
+    def data(self) -> Any:
+        """Return it as it is written in a manifest."""
+        if self.least == self.most:
+            return self.least
+        most = {} if self.most is None else {"at_most": self.most}
+        return ({"at_least": self.least} if self.least else {}) | most
+
+
+@dataclass(frozen=True, kw_only=True)
 class Test:
-    """A place some value of which must fit all the checks; without checks it must be absent."""
+    """A place some value of which must fit all the checks; without checks it must be absent.
+
+    Attributes:
+        count: how many values must fit, the least and the most; None: at least one.
+    """
 
     __test__ = False
 
     ref: Reference
     checks: tuple[Check, ...]
     wanted: bool = True
+    count: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

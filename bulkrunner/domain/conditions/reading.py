@@ -10,6 +10,7 @@ from bulkrunner.domain.conditions.kinds import (
     All,
     Check,
     Condition,
+    Count,
     Itself,
     Kind,
     Not,
@@ -67,6 +68,31 @@ def parse_expected(data: Any, outside: Outside) -> Any:
     if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
         return checks[0].value
     return Itself(checks=checks)
+
+
+def _meant(key: str) -> str:
+    if key == "count":
+        return "how many values a place has is asked in `where` or `when`: {place: {count: 2}}"
+    return meant(key, KINDS)
+
+
+def _count(data: Any) -> Count:
+    bounds = {"at_least": data, "at_most": data} if isinstance(data, int) else data
+    if (
+        not isinstance(bounds, dict)
+        or not bounds
+        or not bounds.keys() <= {"at_least", "at_most"}
+        or not all(type(one) is int and 0 <= one <= MAX_VALUES for one in bounds.values())
+    ):
+        raise FormError(
+            "`count` is a number, or at_least and at_most with numbers",
+            key="count",
+            hint="write count: 1, or count: {at_least: 2}",
+        )
+    count = Count(least=bounds.get("at_least", 0), most=bounds.get("at_most"))
+    if count.most is not None and count.most < count.least:
+        raise FormError("`count` can hold for no number: at_most is below at_least", key="count")
+    return count
 
 
 class _Parser:
@@ -128,6 +154,10 @@ class _Parser:
             if len(data) > 1:
                 raise FormError("what is absent has no other test: write `exists: false` alone")
             return Test(ref=ref, checks=(), wanted=False)
+        if isinstance(data, dict) and "count" in data:
+            others = {key: value for key, value in data.items() if key != "count"}
+            checks = self.checks(others) if others else ()
+            return Test(ref=ref, checks=checks, count=_count(data["count"]))
         return Test(ref=ref, checks=self.checks(data))
 
     def checks(self, data: Any) -> tuple[Check, ...]:
@@ -135,6 +165,8 @@ class _Parser:
         if not isinstance(data, dict) or any(mark in data for mark in MARKS):
             return (self._equals(data),)
         named = [key for key in data if key in KINDS]
+        if not named and "count" in data:
+            raise FormError("`count` is no test here", key="count", hint=_meant("count"))
         if not named:
             if any(key in ("@id", "@type") for key in data):
                 return (self._equals(data),)
@@ -146,7 +178,7 @@ class _Parser:
         found = []
         for key, value in data.items():
             if key not in KINDS:
-                raise FormError(f"{brief(key)} is no test", key=key, hint=meant(key, KINDS))
+                raise FormError(f"{brief(key)} is no test", key=key, hint=_meant(key))
             try:
                 found.append(self._check(Kind(key), value))
             except FormError as error:

@@ -44,11 +44,16 @@ def holds(condition: Condition, context: Context) -> bool:
 
 def _test(test: Test, context: Context) -> bool:
     key = _last_key(test.ref)
-    found = any(
-        _is_there(value) and _fits_all(value, test.checks, context, key=key)
+    fitting = (
+        value
         for value in values_at(test.ref, context)
+        if _is_there(value) and _fits_all(value, test.checks, context, key=key)
     )
-    return found is test.wanted
+    if test.count is None:
+        return any(True for _ in fitting) is test.wanted
+    # A list is not counted beside its elements.
+    number = sum(not isinstance(value, list) for value in fitting)
+    return test.count.least <= number <= (number if test.count.most is None else test.count.most)
 
 
 def _last_key(ref: Reference) -> str:

@@ -10,6 +10,7 @@ from bulkrunner.domain.conditions.kinds import (
     All,
     Check,
     Condition,
+    Count,
     Itself,
     Kind,
     Not,
@@ -60,6 +61,8 @@ def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
             return {"not": condition_data(part, iris)}
         case Itself(checks=checks):
             return _checks_data(checks, iris)
+        case Test(ref=ref, checks=checks, count=Count() as count):
+            return {ref.text: {**_checks_data(checks, iris), "count": count.data}}
         case Test(ref=ref, checks=checks, wanted=wanted):
             return {ref.text: _checks_data(checks, iris) if wanted else {"exists": False}}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkrunner.domain.forms import FormError, brief, meant
 from bulkrunner.domain.places import ABSENT, PlaceError
-from bulkrunner.domain.references import Reference, parse_reference
+from bulkrunner.domain.references import Origin, Reference, parse_reference
 from bulkrunner.domain.text_functions import MAX_FUNCTIONS, Call, parse_call
 from bulkrunner.domain.values.nodes import (
     Constant,
@@ -114,9 +114,14 @@ def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
 
 def _reference(text: str) -> Reference:
     try:
-        return parse_reference(text)
+        ref = parse_reference(text)
     except PlaceError as error:
         raise FormError(f"{brief(text)} is no reference: {error}", code="bad_place") from None
+    if ref.origin is Origin.HOLDING and not ref.steps:
+        raise FormError(
+            f"{brief(text)} is a whole holding", hint="name a place in it", code="bad_place"
+        )
+    return ref
 
 
 def _through(names: Any) -> tuple[Call, ...]:

@@ -18,6 +18,7 @@ from bulkrunner.domain.functions import (
     FunctionInput,
     FunctionRunner,
     FunctionSource,
+    Looked,
     Several,
     Skipped,
 )
@@ -26,7 +27,7 @@ from bulkrunner.domain.job import Create, Delete, Operation, Update
 from bulkrunner.domain.operations import Applied, Refusal, check_expect, neutral_operation
 from bulkrunner.domain.patterns import parts_of_update
 from bulkrunner.domain.plan import WRITING, PlannedChange, copied_key, record_key
-from bulkrunner.domain.records import Document, item_of
+from bulkrunner.domain.records import item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.referring import Contexts, admit
@@ -87,7 +88,7 @@ class Calling:
 
         def decide(known: Known) -> Wish:
             context = self._contexts.of_record(entry, known, look)
-            answer = self._answer(entry, action, known.record, known.now or {})
+            answer = self._answer(entry, action, known.record, context)
             if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
                 several.append(answer)
                 raise PassedOver(
@@ -123,7 +124,9 @@ class Calling:
             bib = self._resolver.bib(task.ref)
             named.record, named.target_key = bib.summary.id, record_key(bib.summary.id)
             document = self._resolver.document(bib.summary.id) or {}
-            wish = build(Known(record=bib.summary.id, kind="bib", before=document, now=document))
+            known = Known(record=bib.summary.id, kind="bib", bib=bib.summary)
+            known.before = known.now = document
+            wish = build(known)
             wish.admit()
             wish.decide()
             return Refusal(
@@ -140,9 +143,13 @@ class Calling:
     # --- the call ----------------------------------------------------------------------------
 
     def _answer(
-        self, entry: StepEntry, action: StepFunction, record: str, document: Document
+        self, entry: StepEntry, action: StepFunction, record: str, context: Context
     ) -> FunctionAnswer:
-        def look_up(wanted: str) -> Document | None:
+        document = context.document
+
+        def look_up(wanted: str) -> Looked:
+            if wanted == "holdings":
+                return [{"@graph": one.get("@graph", [])} for one in context.holdings("")]
             iri = item_of(document) if wanted == "bib" else wanted
             return None if iri is None else self._resolver.document(iri)
 

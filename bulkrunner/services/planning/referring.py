@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -32,20 +32,29 @@ class Contexts:
     def of_record(self, entry: StepEntry, known: Known, look: Look) -> Context:
         """Return the context of an existing record, or of one that the plan creates."""
         document = known.now or {}
+        holdings = cache(lambda sigel: self._holdings(known, sigel, look))
         if known.kind == "bib":
-            return self._context(entry, document, lambda: document)
-        return self._context(entry, document, cache(lambda: self._bib(known, look)))
+            return self._context(entry, document, lambda: document, holdings)
+        return self._context(entry, document, cache(lambda: self._bib(known, look)), holdings)
 
     def of_bib(self, entry: StepEntry, known: Known, look: Look) -> Context:
         """Return the context of a bib that a holding is to be created on."""
         document = self._bib(known, look)
-        return self._context(entry, document or {}, lambda: document)
+        holdings = cache(lambda sigel: self._holdings(known, sigel, look))
+        return self._context(entry, document or {}, lambda: document, holdings)
 
-    def _context(self, entry: StepEntry, document: Document, bib: Any) -> Context:
+    def _context(
+        self,
+        entry: StepEntry,
+        document: Document,
+        bib: Callable[[], Document | None],
+        holdings: Callable[[str], Sequence[Document]],
+    ) -> Context:
         return Context(
             document=document,
             iris=self.iris,
             bib=bib,
+            holdings=holdings,
             row=entry.row,
             parameters=self._parameters,
         )
@@ -59,6 +68,13 @@ class Contexts:
         if planned is not None and planned.action is Action.UPDATE:
             return planned.after
         return self._resolver.bib_document(known.bib.id)
+
+    def _holdings(self, known: Known, sigel: str, look: Look) -> Sequence[Document]:
+        """Return the other holdings on the record's bib, as what precedes will have left them."""
+        if known.bib is None:
+            return ()
+        found = self._resolver.standing_on(known.bib.id, sigel, look)
+        return [document for name, document in found.items() if name != known.name_in_plan]
 
 
 def admit(step: Step, context: Context) -> None:

@@ -9,6 +9,7 @@ from bulkrunner.domain.created import created_number
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import (
+    WRITING,
     Action,
     BibSummary,
     PlannedChange,
@@ -169,6 +170,41 @@ class Resolver(Editing):
     def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
         """Return every library's holdings on a bib, as the catalogue has them."""
         return self._reader.holdings_on(bib_iri)
+
+    def standing_on(self, bib: str, sigel: str, look: Look) -> dict[str, Document]:
+        """Return holdings on a bib as what precedes in the plan will have left them.
+
+        Args:
+            bib: short id.
+            sigel: of one library; empty: of all.
+            look: at what precedes.
+
+        Returns:
+            Documents by record, or by the place of those that the plan creates.
+        """
+        facts = self._bibs.find(bib)
+        if facts is None or created_number(bib):
+            return {}
+        iri = facts.thing_iri
+        there = (
+            self._reader.holdings_of(iri, sigel)
+            if sigel
+            else tuple(held.record for held in self._reader.holdings_on(iri))
+        )
+        places = [holding_key(bib, one) for one in ((sigel,) if sigel else self._proofs.job.sigels)]
+        planned = look.of([*map(record_key, there), *places], sure=True)
+        found: dict[str, Document | None] = {}
+        for record in there:
+            change = planned.get(record_key(record))
+            if change is None or change.action not in WRITING:
+                found[record] = self.document(record)
+            elif not _leaves(change, iri):
+                found[record] = change.after
+        for place in places:
+            change = planned.get(place)
+            if change is not None and change.action in (Action.CREATE, Action.UPDATE):
+                found[place if change.action is Action.CREATE else change.record] = change.after
+        return {name: document for name, document in found.items() if document is not None}
 
     # --- a holding to be created -------------------------------------------------------------
 

@@ -106,6 +106,11 @@ class Known:
         key = self.earlier.target_key if self.earlier is not None else None
         return NEW if key is not None and key.startswith(HOLDING_KEY) else self.record
 
+    @property
+    def name_in_plan(self) -> str:
+        """Return what entries of the plan call the record: its id, or the place of one to be made."""
+        return self.record if self.name != NEW else self.target_key or self.record
+
     def as_origins(self) -> tuple[Origin, ...]:
         """Return the record as one whose content goes elsewhere; none where it is yet to be made."""
         if self.before is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.conditions import condition_data, ground_condition, holds
+from bulkrunner.domain.context import Context
 from bulkrunner.domain.operations import (
     Refusal,
 )
@@ -89,7 +90,7 @@ class Taking(Saving):
             context = self._contexts.of_record(case.entry, known, case.look)
 
             def first() -> None:
-                into = self._record(looked_up(action.into, context))
+                into = self._target(action, known, context, case)
                 target = self._added_to(case, into, known, action.take)
                 saved.append(target)
                 places = left_behind(known.now or {}, target.after or target.before or {})
@@ -100,7 +101,9 @@ class Taking(Saving):
             return Removal(
                 operation={
                     "delete": known.name,
-                    "merged_into": self._named_record(action.into, context),
+                    "merged_into": self._named_record(action.into, context)
+                    if action.holding_of is None
+                    else {"holding_of": named_value(action.holding_of, context)},
                     "take": list(action.take),
                 },
                 admit=lambda: self._admit(case, known, context),
@@ -110,6 +113,26 @@ class Taking(Saving):
 
         change = self._resolver.concern(case.task, build, case.look, kind="holding")
         return _after(saved, change)
+
+    def _target(self, action: StepMerge, known: Known, context: Context, case: Case) -> str:
+        """Return the holding that is merged into, by its id or its place in the plan."""
+        if action.holding_of is None:
+            return self._record(looked_up(action.into, context))
+        sigel = sigel_of(looked_up(action.holding_of, context))
+        found = self._resolver.standing_on(bib_of(known), sigel, case.look)
+        others = [name for name in found if name != known.name_in_plan]
+        if found and not others and case.entry.step.holdings is not None:
+            raise PassedOver("same_record", "the other holdings of the bib are merged into it")
+        if len(others) == 1:
+            return others[0]
+        raise Refused(
+            Refusal(
+                code="no_target" if not others else "several_hits",
+                message=f"{sigel} has {len(others) or 'no'} other holding{'s' * bool(others)} on "
+                f"the bib{': ' * bool(others)}{', '.join(others[:3])}",
+                hint="nothing is deleted; name the holding, or leave such bibs out with a condition",
+            )
+        )
 
     def _added_to(
         self, case: Case, into: str, source: Known, take: tuple[str, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from bulkrunner.domain.approval_terms import EXCLUDED
@@ -16,7 +15,7 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
-from bulkrunner.services.gating import counting_hosts
+from bulkrunner.services.gating import counting_hosts, evidence_of
 from bulkrunner.services.grouping import group_changes
 from bulkrunner.services.planning.outcome import accepts_of
 from bulkrunner.services.proofs import Proofs
@@ -163,12 +162,7 @@ class ReportService:
         # What an undo restores is each environment's own; the gate says what was tried of it.
         if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
             return None
-        policy = Policy.from_dict(dict(plan.policy))
-        return self._ledger.evidence(
-            plan,
-            not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
-            counts=counting_hosts(plan.addresses, policy),
-        )
+        return evidence_of(plan, self._ledger, self._clock.now())
 
 
 def _inputs(plan: Plan) -> Iterator[Mapping[str, Any]]:

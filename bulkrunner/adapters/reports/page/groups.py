@@ -50,11 +50,12 @@ class Groups(PagePart):
 
     @property
     def untried(self) -> int:
-        """How many changes no test run has tried."""
+        """How many changes no test run has sent."""
         evidence = self._data.evidence
         if evidence is None:
             return 0
-        return sum(evidence.total.values()) - sum(evidence.tried.values())
+        sent = sum(group.count for group in evidence.declined)
+        return sum(evidence.total.values()) - sum(evidence.tried.values()) - sent
 
     def bad_staging(self) -> str:
         """Return the newest test plan's outcomes that close the gate, in words."""
