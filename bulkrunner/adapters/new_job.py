@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,17 +88,32 @@ def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today:
         )
     template = _template(kind)
     words = {"JOB-ID": name, "TODAY": today, **_filled(sigels)}
-    folder = _made(parent / name)
     names = sorted(path.name for path in template.iterdir() if path.is_file())
+    texts = {}
     for file in names:
         text = (template / file).read_text(encoding="utf-8")
         if file == MANIFEST:
             if len(sigels) == 2 and "SIGEL2" not in text:
                 text = text.replace("sigels: [SIGEL]", "sigels: [SIGEL, SIGEL2]")
             text = _replaced(text, words)
-        (folder / file).write_text(text, encoding="utf-8")
-    (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")
+        texts[file] = text
+    folder = _made(parent / name)
+    _write(folder, {**texts, SCHEMA: schema_text()})
     return NewJob(folder=folder, files=(*names, SCHEMA))
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write a folder's files: all, or nothing is left of it."""
+    try:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UsageError(
+            f"cannot write into {folder}: {error.strerror or error}",
+            hint="make room on its disk, or choose another folder: --in",
+            code="not_written",
+        ) from None
 
 
 def _template(kind: str) -> Path:
@@ -142,5 +158,9 @@ def _made(folder: Path) -> Path:
     except FileExistsError:
         raise UsageError(f"{folder} is already there", hint="choose another name") from None
     except OSError as error:
-        raise UsageError(f"cannot make {folder}: {error.strerror}") from None
+        raise UsageError(
+            f"cannot make {folder}: {error.strerror}",
+            hint="choose a folder that can be written: --in",
+            code="not_written",
+        ) from None
     return folder

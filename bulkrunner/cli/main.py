@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -133,6 +135,10 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
             invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
         said, advice = invocation.worded(error.said), invocation.worded(error.advice or "")
         return _failed(error.code, said, advice, error.exit_code)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return _no_room(error)
+        return _bug(error, verbose=_level(given) < logging.WARNING)
     except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
         return _bug(error, verbose=_level(given) < logging.WARNING)
     return None, result if isinstance(result, int) else 0
@@ -142,6 +148,20 @@ def _say_problems(error: BulkRunnerError) -> None:
     if isinstance(error, ManifestError) and len(error.problems) > 1:
         for problem in error.problems:
             tell(str(problem), err=True)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def _no_room(error: OSError) -> tuple[dict[str, str], int]:
+    """Say that a disk is full or cannot be written: no fault of the program."""
+    what = f"{error.filename}" if error.filename else "a file"
+    return _failed(
+        "not_written",
+        f"{what} cannot be written: {os.strerror(error.errno or 0)}",
+        "make room on its disk, or write elsewhere",
+        2,
+    )
 
 
 def _bug(error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:

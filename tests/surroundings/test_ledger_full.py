@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.ledger import open_ledger
+from bulkrunner.adapters.new_job import new_job
+from bulkrunner.cli.main import main
+from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.surroundings.conftest import ALL, at_request
 
 MEBIBYTES = 8
@@ -123,3 +132,67 @@ def test_full_by_a_limit_of_its_own(mixed, monkeypatch):
         done = place("run", mixed.folder, "--env", "staging", expect=6)
     assert is_full(done), done.document
     assert max(mixed.written().values()) <= 1
+
+
+SMALL = 300_000
+"""Room for a new ledger, and none for what a database writes beside it meanwhile."""
+
+
+@pytest.mark.parametrize("leave", [0, 4096, 40_000, SMALL, SMALL + 60_000, SMALL + 120_000])
+def test_full_while_the_ledger_is_made(disk, leave):
+    fill(disk, leave=leave)
+    url = f"sqlite:///{disk / 'ledger.db'}"
+    with pytest.raises(LedgerUnavailable, match="full") as caught:
+        open_ledger(url, clock=SystemClock())
+    assert "make room" in caught.value.hint
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+    make_room(disk)
+    with closing(open_ledger(url, clock=SystemClock())) as ledger:
+        assert ledger.check() == []
+
+
+@pytest.mark.parametrize("leave", [0, 12_288])
+def test_full_while_the_ledger_is_only_read(disk, leave):
+    open_ledger(f"sqlite:///{disk / 'ledger.db'}", clock=SystemClock()).close()
+    fill(disk, leave=leave)
+    command = [sys.executable, "-m", "bulkrunner", *on(disk), "status"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 6, done
+    assert "the ledger's disk is full" in done.stderr
+    make_room(disk)
+    open_ledger(f"sqlite:///{disk / 'ledger.db'}", clock=SystemClock()).close()
+
+
+def test_a_file_system_that_is_read_only_is_named(disk):
+    open_ledger(f"sqlite:///{disk / 'ledger.db'}", clock=SystemClock()).close()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(LedgerUnavailable, match="read-only") as caught:
+        open_ledger(f"sqlite:///{disk / 'ledger.db'}", clock=SystemClock())
+    assert "--ledger" in caught.value.hint
+    with pytest.raises(ConfigError, match="Read-only file system"):
+        open_ledger(f"sqlite:///{disk / 'other.db'}", clock=SystemClock())
+    with pytest.raises(UsageError, match="Read-only file system"):
+        new_job("job", disk, kind="update", sigels=(), today="2026-03-01")
+
+
+@pytest.mark.parametrize("leave", [0, 8192])
+def test_a_new_job_on_a_full_disk_leaves_no_half_of_it(disk, leave, capsys):
+    fill(disk, leave=leave)
+    assert main(["--json", "new", "job", "--in", str(disk)]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "not_written"
+    assert "No space left" in error["message"]
+    assert "make room" in error["hint"]
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_is_no_fault_of_the_program_wherever_it_is_met(monkeypatch, capsys, number):
+    def fails(*_given, **_more):
+        raise OSError(number, os.strerror(number), "/somewhere/file")
+
+    monkeypatch.setattr("bulkrunner.adapters.new_job.new_job", fails)
+    assert main(["--json", "new", "job"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "not_written"
+    assert error["message"].startswith("/somewhere/file cannot be written: ")

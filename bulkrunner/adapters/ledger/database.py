@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +173,24 @@ class Database:
         if self.is_sqlite:
             self._outside("VACUUM INTO ?", path)
 
+    def bring_together(self) -> None:
+        """Write into the file itself what still lies beside it.
+
+        Raises:
+            LedgerUnavailable: there is no room for it.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                is_busy, _frames, _done = cursor.fetchone() or (1, 0, 0)
+            if is_busy:
+                raise LedgerUnavailable("the ledger's file is used by another process")
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        finally:
+            connection.close()
+
     def _outside(self, statement: str, *values: str) -> None:
         """Run a statement outside of any transaction."""
         self._look()
@@ -263,15 +281,15 @@ def translated() -> Iterator[None]:
     except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
-        raise unavailable(error) from error
+        raise unavailable(error.orig or error) from error
     except UnicodeDecodeError as error:
         raise LedgerDamaged("the ledger's file is damaged (no text)", hint=PUT_BACK) from error
 
 
-def unavailable(error: DBAPIError) -> BulkRunnerError:
+def unavailable(error: BaseException) -> BulkRunnerError:
     """Return the program's own error for a database's."""
-    words = str(error.orig)
-    named = f"{getattr(error.orig, 'sqlite_errorname', '')} {words}"
+    words = str(error)
+    named = f"{getattr(error, 'sqlite_errorname', '')} {words}"
     if any(part in named for part in _DAMAGES):
         return LedgerDamaged(f"the ledger's file is damaged ({words})", hint=PUT_BACK)
     for part, message, hint in _FAULTS:

@@ -19,6 +19,10 @@ from bulkrunner.errors import LedgerDamaged, LedgerGone, LedgerUnavailable
 
 PRIVATE = 0o600
 
+PAGE = 4096
+SHARED_MEMORY = 8 * PAGE
+"""Bytes of the file beside an open database that is mapped into memory (``-shm``)."""
+
 PUT_COPY_BACK = (
     "keep the file as it is, put the newest copy of the ledger in its place, and plan again "
     "(docs/how-to/continue-after-an-interruption.md)"
@@ -41,7 +45,12 @@ class LedgerFile:
         self._loss: LedgerUnavailable | None = None
 
     def connect(self, timeout: float) -> sqlite3.Connection:
-        """Open the database; never creates one."""
+        """Open the database; never creates one.
+
+        Raises:
+            LedgerUnavailable: its disk has no room for what lies beside it, or cannot be written.
+        """
+        self._require_room()
         return sqlite3.connect(
             f"file:{quote(str(self.path))}?mode=rw",
             uri=True,
@@ -49,6 +58,27 @@ class LedgerFile:
             isolation_level=None,
             check_same_thread=False,
         )
+
+    def _require_room(self) -> None:
+        """The database maps a file beside its own into memory: without room for it, a process dies."""
+        if not hasattr(os, "statvfs"):
+            return
+        try:
+            disk = os.statvfs(self.path.parent)
+            beside = self.path.with_name(f"{self.path.name}-shm")
+            there = beside.stat().st_blocks * 512 if beside.exists() else 0
+        except OSError:
+            return  # opening it will tell
+        if disk.f_flag & os.ST_RDONLY:
+            raise LedgerUnavailable(
+                f"the ledger {self.path} is on a file system that is read-only",
+                hint="make the file system writable, or name a copy of the ledger elsewhere: "
+                "--ledger sqlite:///FILE",
+            )
+        if there < SHARED_MEMORY and disk.f_bavail * disk.f_frsize < SHARED_MEMORY - there + PAGE:
+            raise LedgerUnavailable(
+                f"the ledger's disk is full ({self.path.parent})", hint="make room, then resume"
+            )
 
     def require(self) -> None:
         """Do nothing where the file is still the one that was opened.

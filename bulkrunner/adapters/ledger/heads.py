@@ -6,6 +6,7 @@ small file of its own, which in turn knows itself: a copy of both is found to be
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -153,7 +154,9 @@ class HeadFile:
             "heads": {**main, **dict(list(runs.items())[-1:])},
             "file": _identity(handle),
         }
-        os.pwrite(handle, json.dumps(said).encode().ljust(_SIZE - 1) + b"\n", 0)
+        content = json.dumps(said).encode().ljust(_SIZE - 1) + b"\n"
+        if os.pwrite(handle, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read(handle: int) -> Noted | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION
 from bulkrunner.adapters.ledger.store import LedgerStore
 from bulkrunner.adapters.ledger.writer import GroupWriter
 from bulkrunner.domain.ports import Clock
-from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, UsageError
+from bulkrunner.errors import (
+    BulkRunnerError,
+    ConfigError,
+    LedgerDamaged,
+    LedgerUnavailable,
+    UsageError,
+)
 
 
 def open_ledger(url: str, *, clock: Clock) -> LedgerStore:
@@ -106,7 +113,14 @@ def _made_file(url: URL) -> bool:
                 f"only to begin a new one, remove it: rm {path}",
             )
     except OSError as error:
-        raise ConfigError(f"the ledger {path} cannot be created ({error.strerror})") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LedgerUnavailable(
+                f"the ledger's disk is full ({path.parent})", hint="make room, then resume"
+            ) from error
+        raise ConfigError(
+            f"the ledger {path} cannot be created ({error.strerror})",
+            hint="name a folder that can be written: --ledger sqlite:///FILE",
+        ) from error
     return False
 
 
@@ -121,6 +135,7 @@ def _create(url: URL, path: Path) -> None:
         database = Database(url.set(database=str(draft)))
         try:
             _migrate(database)
+            database.bring_together()
         finally:
             database.close()
         put_in_place(draft, path)
