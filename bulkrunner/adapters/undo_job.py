@@ -52,8 +52,7 @@ def write_undo_job(
         folder: to make.
         head: of the manifest to be undone, as its plan keeps it.
         effect_digest: of that manifest.
-        counts: what it takes back where that is most: changes that were applied, by action, and
-            those whose outcome nobody knows, by outcome.
+        counts: changes that it takes back, by action, in the environment where they are most.
         only: ids that are restored; None for everything.
 
     Returns:

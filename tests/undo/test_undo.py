@@ -207,14 +207,14 @@ def test_only_what_a_library_says_by_the_ids_of_its_new_records(place, own, free
     operations = [
         {"create": "holding", "of": bib, "sigel": "Ylm", "body": body} for bib in free_bibs[10:13]
     ]
-    job = place.job("new", operations=[*operations, *update_label(own[31:33], to="Hx")])
+    job = place.job("new", operations=[*operations, *update_label(own[46:48], to="Hx")])
     _, run = through(place, job)
     new = {
         name: new_on(environment, free_bibs[10:13]) for name, environment in environments.items()
     }
     assert not set(new["staging"]) & set(new["production"])
     chosen = place.folder / "new.txt"
-    chosen.write_text("\n".join([*new["production"][:2], own[31], own[30]]), encoding="utf-8")
+    chosen.write_text("\n".join([*new["production"][:2], own[46], own[30]]), encoding="utf-8")
     back = undone(place, run, "back-new", "--only", chosen)
     manifest = yaml.safe_load((back / "job.yaml").read_text(encoding="utf-8"))
     assert manifest["title"].startswith("Återställer 3 ändringar i new: ")
@@ -234,7 +234,7 @@ def test_only_what_a_library_says_by_the_ids_of_its_new_records(place, own, free
 
 def test_the_job_says_how_much_it_takes_back(place, own, free_bibs):
     """Not how much was planned: staging refuses one of three, and an earlier undo took one."""
-    ids = own[33:36]
+    ids = own[43:46]
     job = place.job("part", operations=update_label(ids, to="Hx"))
     place("plan", job, "--env", "staging")
     place.sandbox.staging.fault("status", method="PUT", path=ids[0], status=400)

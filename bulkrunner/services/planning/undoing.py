@@ -101,16 +101,16 @@ class Undoing:
             )
 
     def count(self, undo: Undo) -> Counter[str]:
-        """Count by outcome, or by action of what was applied, what an undo would concern now."""
+        """Count by action what an undo would take back, and what may be made before it is planned."""
         found: Counter[str] = Counter()
         runs = self._runs(undo, self._plans(undo))
+        plans = sorted({one.plan for one in runs})
         elsewhere = self._elsewhere(undo)
         for run in runs:
-            for ended in self._newest(run, sorted({one.plan for one in runs})):
+            for ended in self._newest(run, plans, unsent=run.state is not RunState.COMPLETED):
                 named = _names(ended) | elsewhere.get(ended.change.wish_digest(), set())
                 if undo.only is None or named & undo.only:
-                    applied = ended.result.outcome is Outcome.APPLIED
-                    found[ended.change.action if applied else ended.result.outcome] += 1
+                    found[ended.change.action] += 1
         return found
 
     def _plans(self, undo: Undo) -> dict[str, Plan]:
@@ -172,8 +172,11 @@ class Undoing:
                 reason = f"closed by plan {self._plan.id}, which undoes it"
                 self._drivers.end(run, RunState.COMPLETED, reason=reason)
 
-    def _newest(self, run: Run, plans: list[str]) -> Iterator[Ended]:
-        """Yield what the run did and no later run of the same operation did again."""
+    def _newest(self, run: Run, plans: list[str], *, unsent: bool = False) -> Iterator[Ended]:
+        """Yield what the run did and no later run of the same operation did again.
+
+        ``unsent``: what it has not sent yet too.
+        """
         stream = self._ledger.ended_backwards(run.id, outcomes=_CONCERNED)
         while batch := list(islice(stream, BATCH)):
             made = self._ledger.made(plans, [one.change.wish_digest() for one in batch])
@@ -181,7 +184,7 @@ class Undoing:
             for ended in batch:
                 digest = ended.change.wish_digest()
                 if ended.result.outcome is not Outcome.APPLIED:
-                    if ended.attempts:
+                    if ended.attempts or unsent:
                         yield ended
                 elif made[digest].run == run.id and digest not in undone:
                     yield ended
