@@ -118,10 +118,16 @@ def proposal(given: str, near: str, prefix: str = "") -> str:
     return f"{word}, not{mine}?" if mine else f"{word}?"
 
 
+def nearest(given: str, known: Sequence[str]) -> str:
+    """Return the probably meant word, whatever its capitals, or an empty text."""
+    close = get_close_matches(given[:100].lower(), [word.lower() for word in known], n=1)
+    return next((word for word in known if close and word.lower() == close[0]), "")
+
+
 def meant(given: str, known: Sequence[str]) -> str:
     """Return a hint that names the probably meant word, or all that are known."""
-    close = get_close_matches(given[:100], known, n=1)
-    return proposal(given, close[0]) if close else f"known here: {', '.join(known)}"
+    near = nearest(given, known)
+    return proposal(given, near) if near else f"known here: {', '.join(known)}"
 
 
 def brief(value: Any, limit: int = 60) -> str:

@@ -107,15 +107,20 @@ class StepSplit(Acts):
 
 @dataclass(frozen=True, kw_only=True)
 class StepRevert(Acts):
-    """Each record gets back the content of a version, or the one it had before the runs of a job.
+    """Each record gets back the content of a version: one of these says which.
 
     Attributes:
         version: as the server counts: -2 is the one before the newest, 0 the first.
+        before: the moment up to which edits count. edit_by: the library before whose first edit, of
+            those after ``since`` where that is given.
         job, effect_digest: of the job whose runs are meant.
     """
 
     concerns_one = True
     version: int | None = None
+    before: Value = None
+    edit_by: Value = None
+    since: Value = None
     job: str = ""
     effect_digest: str = ""
 

@@ -230,6 +230,11 @@ ACTIONS = [
         ),
     ),
     ({"revert": {"version": -2}}, "it gets back the content of the version before the newest"),
+    ({"revert": {"before": "2026-03-01"}}, "it gets back what it was before 2026-03-01"),
+    (
+        {"revert": {"before_edit_by": "S", "since": {"$value": "@param.dag"}}},
+        "it gets back what it was before the first edit by S since the parameter dag",
+    ),
     ({"revert": {"version": 3}}, "it gets back the content of version 3"),
     (
         {"revert": {"before_run_of": {"job": "marks"}}},

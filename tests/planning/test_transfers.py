@@ -5,7 +5,7 @@ import pytest
 from bulkrunner.domain.conditions import parse_condition
 from bulkrunner.domain.job import AppendChange, Create, Creates, SetChange, Source, Update
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.records import held_by, item_of, thing_part
+from bulkrunner.domain.records import held_by, item_of, record_part, thing_part
 from bulkrunner.domain.steps import (
     Step,
     StepCopy,
@@ -91,7 +91,7 @@ UNHUNG = [
 
 def unhang(desk, record, link):
     thing = thing_part(desk.catalogue.records[record])
-    del thing["itemOf"]
+    thing.pop("itemOf", None)
     if link is not None:
         thing["itemOf"] = link
 
@@ -241,19 +241,19 @@ class TestRepoint:
         (change,) = planned(desk, entries(repoint, HOLDINGS[0], rows=rows))
         assert change.code == code
 
-    @pytest.mark.parametrize("how", ["step", "operation"])
     @pytest.mark.parametrize("link", UNHUNG, ids=str)
-    def test_one_that_is_on_no_bib_is_hung_on_one(self, desk, link, how):
+    def test_one_that_is_on_no_bib_is_hung_on_one(self, desk, link):
         del desk.catalogue.records[HOLDINGS[1]]
         unhang(desk, HOLDINGS[0], link)
         move = entries(step(1, StepRepoint(to=BIBS[1])), HOLDINGS[0])
         operation = [Update(source=Source(file=""), target=HOLDINGS[0], repoint=BIBS[1])]
-        (change,) = planned(desk, move if how == "step" else operation)
-        assert codes([change]) == [(Action.UPDATE, "")], change.message
-        assert thing_part(change.after)["itemOf"] == {"@id": f"{BASE}{BIBS[1]}#it"}
-        assert change.bib.id == BIBS[1]
-        assert change.operation == {"update": HOLDINGS[0], "repoint": BIBS[1]}
-        assert change.pattern == "update holding: repoint itemOf"
+        for stream in (move, operation):
+            (change,) = planned(desk, stream)
+            assert codes([change]) == [(Action.UPDATE, "")], change.message
+            assert thing_part(change.after)["itemOf"] == {"@id": f"{BASE}{BIBS[1]}#it"}
+            assert change.bib.id == BIBS[1]
+            assert change.operation == {"update": HOLDINGS[0], "repoint": BIBS[1]}
+            assert change.pattern == "update holding: repoint itemOf"
 
     @pytest.mark.parametrize(
         "action",
@@ -270,12 +270,12 @@ class TestRepoint:
         ],
         ids=lambda action: type(action).__name__,
     )
-    @pytest.mark.parametrize("link", UNHUNG[:4], ids=str)
-    def test_nothing_else_is_done_to_one_that_is_on_no_bib(self, desk, link, action):
-        unhang(desk, HOLDINGS[0], link)
+    def test_nothing_else_is_done_to_one_that_is_on_no_bib(self, desk, action):
         thing_part(desk.catalogue.records[HOLDINGS[0]])["hasComponent"] = COMPONENTS
-        changes = planned(desk, entries(step(1, action), HOLDINGS[0]))
-        assert codes(changes) == [(REFUSED, "bib_unresolved")], changes
+        for link in UNHUNG[:4]:
+            unhang(desk, HOLDINGS[0], link)
+            changes = planned(desk, entries(step(1, action), HOLDINGS[0]))
+            assert codes(changes) == [(REFUSED, "bib_unresolved")], (link, changes)
 
     def test_one_that_was_hung_is_then_changed_and_moved(self, desk):
         del desk.catalogue.records[HOLDINGS[1]]
@@ -547,6 +547,62 @@ class TestRevert:
     def test_there_is_no_such_version(self, desk):
         (change,) = planned(desk, entries(step(1, StepRevert(version=-2)), HOLDINGS[0]))
         assert codes([change]) == [(REFUSED, "no_version")]
+
+    def history(self, desk, *versions):
+        """Give the first holding these versions, the oldest first: day and library; None: deleted."""
+        made = []
+        for number, version in enumerate(versions):
+            if version is None:
+                made.append(None)
+                continue
+            day, sigel = version
+            document = a_holding(HOLDINGS[0], BIBS[0], copyNumber=str(number))
+            record_part(document).update(
+                modified=f"{day}T12:00:00+01:00", descriptionLastModifier={"@id": LIBRARY + sigel}
+            )
+            made.append(document)
+        *desk.catalogue.earlier[HOLDINGS[0]], desk.catalogue.records[HOLDINGS[0]] = made
+
+    def outcome(self, desk, revert, **row):
+        rows = [row] if row else None
+        (change,) = planned(desk, entries(step(1, StepRevert(**revert)), HOLDINGS[0], rows=rows))
+        if change.action is Action.UPDATE:
+            return thing_part(change.after)["copyNumber"]
+        return change.code
+
+    VERSIONS = (("2020-01-01", "Ylm"), ("2020-02-01", "S"), ("2020-02-01", "Ylm"))
+    VERSIONS += (("2020-03-05", "S"), ("2020-03-06", "Ylm"))
+
+    def test_to_a_moment(self, desk):
+        self.history(desk, *self.VERSIONS)
+        for revert, wanted in [
+            ({"before": "2020-03-06"}, "3"),
+            ({"before": "2020-03"}, "2"),
+            ({"before": "2020-02-01T12:00:00+01:00"}, "0"),
+            ({"before": "2020-02-01T11:00:01Z"}, "2"),
+            ({"before": "2021"}, "no_change"),
+            ({"before": "2020-01-01"}, "no_version"),
+            ({"edit_by": "S"}, "0"),
+            ({"edit_by": "S", "since": "2020-02-02"}, "2"),
+            ({"edit_by": "S", "since": "2020-03-06"}, "not_changed"),
+            ({"edit_by": "NO"}, "not_changed"),
+            ({"edit_by": "Ylm"}, "no_version"),
+            ({"edit_by": "Ylm", "since": "2020-03"}, "3"),
+            ({"before": parse_value({"$value": "@row.dag"})}, "2"),
+            ({"before": parse_value({"$value": "@row.sigel"})}, "not_a_date"),
+            ({"edit_by": parse_value({"$value": "@row.sigel"})}, "0"),
+        ]:
+            assert self.outcome(desk, revert, dag="2020-03-01", sigel="S") == wanted, revert
+
+    def test_what_was_meanwhile_deleted_is_not_guessed(self, desk):
+        self.history(desk, ("2020-01-01", "S"), None, ("2020-02-01", "Ylm"), ("2020-03-01", "S"))
+        assert self.outcome(desk, {"before": "2020-02-02"}) == "2"
+        assert self.outcome(desk, {"before": "2020-01-15"}) == "version_deleted"
+        assert self.outcome(desk, {"edit_by": "S"}) == "version_deleted"
+
+    def test_a_version_that_does_not_say_when(self, desk):
+        self.history(desk, ("2020-01-01", "S"), ("once", "S"), ("2020-03-01", "S"))
+        assert self.outcome(desk, {"before": "2020-02"}) == "no_version"
 
     def test_no_run_has_changed_it(self, desk):
         revert = StepRevert(job="other", effect_digest="sha256:" + "0" * 64)

@@ -297,6 +297,24 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "Beståndet hänger inte på någon post som finns här (itemOf (absent)).",
         ),
         (
+            "the catalogue has no version of it from before 2026-03-01; take it off the list",
+            "Katalogen har ingen version av posten från före 2026-03-01.",
+        ),
+        (
+            "its first version is by S; before that there was no record; to delete it",
+            "Postens första version är av S; före den fanns ingen post.",
+        ),
+        ("S has not edited it since 2026-03", "S har inte redigerat posten sedan 2026-03."),
+        ("S has not edited it; take it off the list", "S har inte redigerat posten."),
+        (
+            "version -2 of the record does not say when it was saved; name a version",
+            "Version -2 av posten säger inte när den sparades.",
+        ),
+        (
+            "its newest 200 versions do not go back so far; name a version by its number",
+            "De 200 senaste versionerna går inte så långt tillbaka.",
+        ),
+        (
             "NO has no other holding on the bib; nothing is deleted; name the holding",
             "NO har inget annat bestånd på posten.",
         ),

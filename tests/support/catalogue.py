@@ -60,6 +60,7 @@ class MemoryCatalogue:
     Attributes:
         failing: record → what reading it raises.
         asked: every record read, in order.
+        earlier: record → its versions before the newest, the oldest first; None is a deletion.
     """
 
     records: dict[str, Document] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class MemoryCatalogue:
     writes_bibs: bool = False
     asked: list[str] = field(default_factory=list)
     keep_asked: bool = True
+    earlier: dict[str, list[Document | None]] = field(default_factory=dict)
 
     def read(self, record: str, *, if_none_match: str | None = None) -> ReadAnswer:
         if self.keep_asked:
@@ -95,7 +97,14 @@ class MemoryCatalogue:
         )
 
     def read_version(self, record: str, version: int) -> ReadAnswer:
-        return Missing(environment="staging", record=record)
+        versions = self.earlier.get(record, [])
+        if not -1 > version >= -1 - len(versions):
+            return Missing(environment="staging", record=record)
+        document = versions[version + 1]
+        if document is None:
+            return Gone(environment="staging", record=record)
+        iri = document["@graph"][0]["@id"]
+        return Found(environment="staging", record=record, iri=iri, document=document, etag="0")
 
     def holdings_of(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
         return tuple(

@@ -268,6 +268,11 @@ def _into(into: Any) -> str:
 
 
 def _revert(given: Mapping[str, Any]) -> str:
+    if "before" in given:
+        return f"it gets back what it was before {name_said(given['before'])}"
+    if "before_edit_by" in given:
+        since = f" since {name_said(given['since'])}" if "since" in given else ""
+        return f"it gets back what it was before the first edit by {name_said(given['before_edit_by'])}{since}"
     if "version" not in given:
         job = name_said(given["before_run_of"]["job"])
         return f"it gets back what it was before the job {job} changed it"

@@ -31,6 +31,8 @@ TRANSFERS = frozenset({"move", "repoint", "copy", "merge", "split"})
 TRANSFER_VALUES = frozenset({"to", "into", "sigel", "of"})
 """Keys of these that hold values."""
 
+REVERT_VALUES = frozenset({"before", "before_edit_by", "since"})
+
 SCOPE = ("in", "when")
 """Keys that stand beside a verb, in a change or in the step itself."""
 
@@ -118,6 +120,9 @@ class _Reader:
                     self.forms.transfer["holding_of"] = of
                 elif key in TRANSFER_VALUES:
                     self.forms.transfer[key] = self._value((verb, key), value)
+        for key, value in step.get("revert", {}).items():
+            if key in REVERT_VALUES:
+                self.forms.transfer[key] = self._value(("revert", key), value)
         if "split" in step:
             data = step["split"]["components"]
             read = partial(parse_condition, data, self._outside)

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
+from bulkrunner.domain.forms import nearest
 from bulkrunner.domain.job import Problem, Source
 from bulkrunner.errors import ManifestError
 
@@ -134,5 +134,4 @@ def path_text(path: Sequence[PathKey]) -> str:
 
 def meant(given: str, known: Sequence[str]) -> str:
     """Return the probably meant word, or an empty text."""
-    close = get_close_matches(given[:100].lower(), [word.lower() for word in known], n=1)
-    return next((word for word in known if close and word.lower() == close[0]), "")
+    return nearest(given, known)

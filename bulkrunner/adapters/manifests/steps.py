@@ -159,6 +159,9 @@ def _transfer(verb: str, given: Mapping[str, Any], forms: Forms) -> StepAction:
             before = given.get("before_run_of", {})
             return StepRevert(
                 version=given.get("version"),
+                before=values.get("before"),
+                edit_by=values.get("before_edit_by"),
+                since=values.get("since"),
                 job=before.get("job", ""),
                 effect_digest=before.get("effect_digest", ""),
             )

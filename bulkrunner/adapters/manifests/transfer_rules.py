@@ -7,11 +7,13 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.messages import Told
 from bulkrunner.adapters.manifests.problems import path_text, shown
+from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.identifiers import NoIdentifier, identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceError, parse_place
 
 SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"), ("merge", "into", "holding_of"))
+MOMENTS = (("revert", "before"), ("revert", "since"))
 PLACES = (("merge", "take"), ("copy", "without"))
 RECORDS = (("repoint", "to"), ("copy", "of"), ("split", "of"), ("merge", "into"))
 
@@ -42,6 +44,7 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
                 message=f"{path_text(path)}: {found.message}",
                 hint=found.hint,
             )
+    yield from _moment_faults(step)
     for verb, key in PLACES:
         for number, place in enumerate(step.get(verb, {}).get(key, ())):
             try:
@@ -53,6 +56,24 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
                     code="bad_place",
                     message=f"{path_text(at)}: {shown(place)} is no place: {error}",
                 )
+
+
+def _moment_faults(step: Mapping[str, Any]) -> Iterator[Told]:
+    for path, text in _constants(step, MOMENTS):
+        if parse_span(text) is None:
+            yield Told(
+                path=path,
+                code="wrong_value",
+                message=f"{path_text(path)}: {shown(text)} is no date",
+                hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+            )
+    if "since" in step.get("revert", {}) and "before_edit_by" not in step["revert"]:
+        yield Told(
+            path=("revert",),
+            key="since",
+            code="unknown_key",
+            message="revert.since stands beside before_edit_by only",
+        )
 
 
 def _constants(

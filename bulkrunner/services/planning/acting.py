@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bulkrunner.domain.context import Context
+from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.forms import brief
 from bulkrunner.domain.operations import (
     Applied,
     Refusal,
@@ -32,7 +35,10 @@ from bulkrunner.services.planning.refusing import FAILED, fallen
 from bulkrunner.services.planning.saving import (
     Case,
     changed_before,
+    named_value,
+    sigel_of,
 )
+from bulkrunner.services.planning.states import Moment
 from bulkrunner.services.planning.steps import (
     LEFT_BEHIND,
     Draft,
@@ -143,13 +149,11 @@ class Acting(Taking):
     def _revert(self, case: Case, action: StepRevert) -> list[Draft]:
         def build(known: Known) -> Edit:
             context = self._contexts.of_record(case.entry, known, case.look)
-            to: Any = action.version
-            if to is None:
-                to = {"job": action.job, "effect_digest": action.effect_digest}
+            to, pattern = _earlier_state(action, context)
             return Edit(
                 operation={"update": known.name, "revert": to},
                 change=lambda now: self._reverted(now, action, known, case),
-                pattern=("revert to a version" if action.job == "" else "revert to before a job",),
+                pattern=(pattern,),
                 admit=lambda: self._admit(case, known, context),
             )
 
@@ -160,10 +164,7 @@ class Acting(Taking):
     ) -> Applied | Refusal:
         if known.before is None:
             return Refusal(code="no_version", message="the record is yet to be created")
-        if action.version is not None:
-            old = self._states.version(known.record, action.version)
-        else:
-            old = self._states.before(known, action.job, action.effect_digest)
+        old = self._earlier(action, known, self._contexts.of_record(case.entry, known, case.look))
         if isinstance(old, Refusal):
             return old
         if held_by(old) != held_by(now):
@@ -175,3 +176,48 @@ class Acting(Taking):
         after = restored(now, old)
         self._resolver.make_way(case.task, after, known, case.look)
         return Applied(document=after, declared=tuple(changed_paths(now, after)))
+
+    def _earlier(self, action: StepRevert, known: Known, context: Context) -> Document | Refusal:
+        """Return the content that is to come back, or why there is none."""
+        if action.version is not None:
+            return self._states.version(known.record, action.version)
+        if action.before is not None:
+            return self._states.at(known, _moment(looked_up(action.before, context)))
+        if action.edit_by is not None:
+            since = None if action.since is None else _moment(looked_up(action.since, context))
+            by = sigel_of(looked_up(action.edit_by, context))
+            return self._states.before_edit_by(known, by, since)
+        return self._states.before(known, action.job, action.effect_digest)
+
+
+def _earlier_state(action: StepRevert, context: Context) -> tuple[Any, str]:
+    """Return which state is meant, as plain data, and the pattern of giving it back."""
+    if action.version is not None:
+        return action.version, "revert to a version"
+    if action.before is not None:
+        return {"before": named_value(action.before, context)}, "revert to before a day"
+    if action.edit_by is not None:
+        values = {"before_edit_by": action.edit_by, "since": action.since}
+        given = {key: value for key, value in values.items() if value is not None}
+        named = {key: named_value(value, context) for key, value in given.items()}
+        return named, "revert to before an edit"
+    return {"job": action.job, "effect_digest": action.effect_digest}, "revert to before a job"
+
+
+def _moment(value: Any) -> Moment:
+    """Return a moment that a value names.
+
+    Raises:
+        Refused: it is none.
+    """
+    text = str(value).strip()
+    span = parse_span(text)
+    if span is None:
+        raise Refused(
+            Refusal(
+                code="not_a_date",
+                message=f"{brief(text)} is no date",
+                hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+            )
+        )
+    return Moment(text=text, span=span)

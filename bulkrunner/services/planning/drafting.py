@@ -196,6 +196,20 @@ def deleted_in_plan(number: int) -> Refusal:
     )
 
 
+BIB_RIGHTS = ("bibs_not_agreed", "level_2_required")
+"""Codes of a bib that must not be written."""
+
+
+def a_bib(fault: Refusal, task: Task) -> Refusal:
+    """Return the refusal of a bib that must not be written, where a holding may be meant."""
+    hint = "say holdings: own to mean the holdings on it"
+    if task.step is None:
+        hint = "give the id of the holding that is meant"
+    if task.verb != "delete":
+        hint += f"; to change the bib itself: {fault.hint}"
+    return Refusal(code=fault.code, message=f"the record is a bib, and {fault.message}", hint=hint)
+
+
 def other_kind(kind: str | None, wanted: str) -> Refusal:
     """Return the refusal of a record that is of another kind than the step is for."""
     return Refusal(

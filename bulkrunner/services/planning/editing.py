@@ -29,8 +29,10 @@ from bulkrunner.services.planning.combining import (
     wish_of,
 )
 from bulkrunner.services.planning.drafting import (
+    BIB_RIGHTS,
     Drafting,
     Fields,
+    a_bib,
     admit_wish,
     as_create,
     deleted_in_plan,
@@ -95,11 +97,25 @@ class Editing(Drafting):
             NotFound, Refused: it is not there, or not the job's.
         """
         demand(self._proofs.acting())
-        self._meet(task, known, look)
+        self._meet_for(task, known, look, kind)
         if known.is_stuck and known.earlier is not None:
             raise Refused(Refusal(code=known.earlier.code, message=known.earlier.message))
         if known.kind != kind:
             raise Refused(other_kind(known.kind, kind))
+
+    def _meet_for(self, task: Task, known: Known, look: Look, kind: str | None) -> None:
+        """Know a record that the entry names; of a bib say that it is one, and what may be meant.
+
+        Raises:
+            NotFound, Refused: it is not there, or must not be written.
+        """
+        try:
+            self._meet(task, known, look)
+        except Refused as refused:
+            fault = refused.refusal
+            if fault.code not in BIB_RIGHTS or known.kind != "bib":
+                raise
+            raise Refused(a_bib(fault, task) if kind is None else other_kind("bib", kind)) from None
 
     def _concern(
         self,
@@ -111,7 +127,7 @@ class Editing(Drafting):
     ) -> Fields:
         demand(self._proofs.acting())
         try:
-            self._meet(task, known, look)
+            self._meet_for(task, known, look, kind)
         except NotFound as missing:
             return self._done_already(missing, build, known)
         if kind is not None and known.kind != kind and not known.is_stuck:

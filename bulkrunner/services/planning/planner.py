@@ -14,6 +14,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Undo, Unreadable
 from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
+from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
@@ -21,7 +22,7 @@ from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.acting import Acting
 from bulkrunner.services.planning.batch import BATCH, BatchPlanner, Parts, batches, skipped
 from bulkrunner.services.planning.calling import Calling, Runners
-from bulkrunner.services.planning.choosing import Choosing, Chosen
+from bulkrunner.services.planning.choosing import Choosing
 from bulkrunner.services.planning.earlier import EarlierRuns, Item
 from bulkrunner.services.planning.entering import Entering
 from bulkrunner.services.planning.explicit import Explicit
@@ -139,7 +140,7 @@ class Planner:
         """Plan what is left of the manifest; returns how many entries that makes in all."""
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._drivers, plan)
-        items = skipped(self._expanded(request.source, undoing, plan), plan.cursor)
+        items = skipped(self._expanded(request.source, undoing, plan, proofs), plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
@@ -201,26 +202,34 @@ class Planner:
             forbidden=forbidden_places(plan),
         )
 
-    def _expanded(self, source: JobSource, undoing: Undoing, plan: Plan) -> Iterator[Item]:
+    def _expanded(
+        self, source: JobSource, undoing: Undoing, plan: Plan, proofs: Proofs
+    ) -> Iterator[Item]:
         """Yield the entries; those that the environment or the ledger answers are several."""
-        job = source.job
         for entry in source.operations():
             match entry:
                 case Undo():
                     yield from undoing.resolve(entry)
                 case StepSelection():
-                    yield from self._selected(plan.id, entry, job)
+                    yield from self._selected(plan.id, entry, proofs)
                 case _:
                     yield entry
 
-    def _selected(self, plan: str, selection: StepSelection, job: Job) -> Iterator[Item]:
+    def _selected(self, plan: str, selection: StepSelection, proofs: Proofs) -> Iterator[Item]:
         """Yield the records of a selection, which is resolved once for each plan."""
-        step = selection.step
+        step, job = selection.step, proofs.job
         chosen = self._choosing.choose(plan, selection, job.parameters)
-        if chosen.refused is not None or not chosen.count:
-            yield _nothing(selection, chosen, job)
+        if chosen.refused is not None:
+            yield _nothing(selection, chosen.refused, job)
             return
         query = self._choosing.query(selection, job.parameters)
+        if not chosen.count:
+            faults = (proofs.acting() or proofs.sigel(one) for one in libraries_named(query))
+            fault = next((one for one in faults if one is not None), None)
+            message = f"{fault.message}; {fault.hint}" if fault else ""
+            refused = {"code": fault.code, "message": message} if fault else None
+            yield _nothing(selection, refused, job)
+            return
         for ref in self._ledger.selected(plan, step.number):
             yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
 
@@ -246,11 +255,11 @@ class Planner:
             )
 
 
-def _nothing(selection: StepSelection, chosen: Chosen, job: Job) -> Unreadable:
+def _nothing(selection: StepSelection, refused: Mapping[str, str] | None, job: Job) -> Unreadable:
     """Return what becomes of a selection that names no record."""
     given = next(iter(selection.selects))
-    if chosen.refused is not None:
-        code, message = chosen.refused["code"], chosen.refused["message"]
+    if refused is not None:
+        code, message = refused["code"], refused["message"]
         return Unreadable(source=selection.source, given=given, code=code, message=message)
     return Unreadable(
         source=selection.source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulkrunner.domain.environment import Rights
+from bulkrunner.domain.forms import nearest, proposal
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job
 from bulkrunner.domain.operations import Refusal
@@ -17,6 +18,10 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.visible import told_apart
 
 READ_ONLY_DATASETS = ("https://id.kb.se/dataset/", "https://libris.kb.se/dataset/")
+
+
+MOST_SIGELS = 20
+"""Sigels of a client that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,8 @@ class Proofs:
         return Refusal(
             code="active_sigel_not_permitted",
             message=f"the API client has no rights at the login for the active sigel {active}",
-            hint="ask KB to add the sigel to the client, or name another active_sigel",
+            hint=f"{self._granted(active)}; ask KB to add the sigel to the client, or name another "
+            "active_sigel",
         )
 
     def holding(self, document: Document) -> Refusal | None:
@@ -64,9 +70,18 @@ class Proofs:
             return Refusal(
                 code="no_rights",
                 message=f"the API client may not write holdings of {sigel}",
-                hint="ask KB for the right, or use the client that has it",
+                hint=f"{self._granted(sigel)}; ask KB for the right, or use the client that has it",
             )
         return None
+
+    def _granted(self, sigel: str) -> str:
+        """Return which sigel is probably meant, and which ones the client has."""
+        granted = sorted(found.sigel for found in self.rights.permissions)
+        near = nearest(sigel, [one for one in granted if one != sigel])
+        shown = ", ".join(granted[:MOST_SIGELS]) + (" …" if granted[MOST_SIGELS:] else "")
+        return "; ".join(
+            [*([proposal(sigel, near)] if near else []), f"the client has {shown or 'none'}"]
+        )
 
     def _components(self, document: Document) -> Refusal | None:
         for holder in component_holders(document):

@@ -177,6 +177,14 @@ class Reading:
             return None
         return bib_unresolved(iri or thing_part(document).get("itemOf"))
 
+    def demand_rights(self, sigel: str) -> None:
+        """Demand that the client may write the library's holdings.
+
+        Raises:
+            Refused: it may not.
+        """
+        demand(self._proofs.acting() or self._proofs.sigel(sigel))
+
     # --- a bib that a holding is hung on -----------------------------------------------------
 
     def _bib_to_hold(self, of: str, known: Known) -> BibFacts:

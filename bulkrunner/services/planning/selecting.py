@@ -54,6 +54,8 @@ class Selecting:
         if not found:
             found += self._done_with(refs, entry.step)
         if not found and not self.foreign(entry):
+            for sigel in self._meant(entry.step):
+                self._resolver.demand_rights(sigel)
             raise NotFound(
                 "no_holding", f"{', '.join(self._meant(entry.step))} has no holding on it"
             )
@@ -120,6 +122,8 @@ class Selecting:
                         "the step, or add it to `sigels` if it has agreed",
                     )
                 )
+            if step.holdings == meant:
+                self._resolver.demand_rights(sigel)
             key = holding_key(bib.summary.id, sigel)
             there = known[sigel] if known is not None else self._of_one(bib, sigel)
             planned = look.of([key, *map(record_key, there)])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from bulkrunner.domain.answers import Found, Gone
+from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.decisions import Version, by_and_when
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.job import Source
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader, Ledger
-from bulkrunner.domain.records import Document
+from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import Restore, as_stored
 from bulkrunner.services.planning.steps import Known
@@ -30,6 +32,26 @@ def changed_since(run: str, found: Found, who: str) -> Refusal:
         "it is not overwritten",
         hint="look at the record and restore it by hand where that is right",
     )
+
+
+MAX_BACK = 200
+"""Versions of one record that are looked through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A day or time as it was written, and what it is."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saved:
+    """A version of a record, and when it was saved."""
+
+    document: Document
+    saved: Span
 
 
 class States:
@@ -61,6 +83,69 @@ class States:
             code="no_version",
             message=f"the record has no version {number}",
             hint="-2 is the one before the newest, 0 the first",
+        )
+
+    def at(self, known: Known, moment: Moment) -> Document | Refusal:
+        """Return what a record was when the moment began, or why that is not known."""
+        for version in self._back(known):
+            if isinstance(version, Refusal) or version.saved.is_before(moment.span):
+                return version if isinstance(version, Refusal) else version.document
+        return _no_version(
+            f"the catalogue has no version of it from before {moment.text}",
+            "take it off the list, or name a version: 0 is the first",
+        )
+
+    def before_edit_by(self, known: Known, sigel: str, since: Moment | None) -> Document | Refusal:
+        """Return what a record was before a library's first edit, or why that is not known.
+
+        Args:
+            known: the record.
+            sigel: of the library.
+            since: edits before it do not count.
+        """
+        found: Document | None = None
+        by_it = False
+        for version in self._back(known):
+            if isinstance(version, Refusal):
+                return version
+            if by_it:
+                found = version.document
+            if since is not None and version.saved.start < since.span.start:
+                by_it = False
+                break
+            by_it = last_modifier(version.document) == sigel
+        after = f" since {since.text}" if since is not None else ""
+        if by_it:
+            return _no_version(
+                f"its first version is by {sigel}; before that there was no record",
+                "to delete it use a job with delete; else name a version",
+            )
+        return found or Refusal(
+            code="not_changed",
+            message=f"{sigel} has not edited it{after}",
+            hint="take it off the list",
+        )
+
+    def _back(self, known: Known) -> Iterator[_Saved | Refusal]:
+        """Yield the versions of a record from the newest to the first; a refusal ends them."""
+        document: Document | Refusal = known.before or {}
+        for number in range(1, MAX_BACK + 1):
+            if number > 1:
+                document = self.version(known.record, -number)
+            if isinstance(document, Refusal):
+                if document.code != "no_version":
+                    yield document
+                return
+            saved = parse_span(modified(document) or "")
+            if saved is None:
+                yield _no_version(
+                    f"version {-number} of the record does not say when it was saved",
+                    "name a version by its number",
+                )
+                return
+            yield _Saved(document=document, saved=saved)
+        yield _no_version(
+            f"its newest {MAX_BACK} versions do not go back so far", "name a version by its number"
         )
 
     def before(self, known: Known, job: str, effect: str) -> Document | Refusal:
@@ -148,6 +233,10 @@ class States:
         if left.is_known(found):
             return True
         return left.is_as_left(found, self._search.written(now.record, left, _version(now)).version)
+
+
+def _no_version(message: str, hint: str) -> Refusal:
+    return Refusal(code="no_version", message=message, hint=hint)
 
 
 def _version(found: Found) -> Version:

@@ -217,6 +217,12 @@ def _same_record() -> Refusal:
 
 
 def _no_target(into: str, change: PlannedChange) -> Refusal:
+    if change.kind == "bib":
+        return Refusal(
+            code="no_target",
+            message=f"{into} is a bib, and content is merged into a holding",
+            hint="nothing is deleted; give the id of the library's holding on it",
+        )
     return Refusal(
         code="no_target",
         message=f"it cannot be merged into {into}: {change.message or change.code}",
