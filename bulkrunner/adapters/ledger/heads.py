@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bulkrunner.adapters.ledger.file import PRIVATE
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.errors import LedgerUnavailable
 
@@ -98,10 +99,10 @@ class HeadFile:
             LedgerUnavailable: that is not possible.
         """
         try:
-            # Its owner alone may read it.
             handle, draft = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:
                 try:
+                    Path(draft).chmod(PRIVATE)  # whatever the umask takes away
                     self._write(handle, noted)
                     os.fsync(handle)
                 finally:
