@@ -55,6 +55,7 @@ class Contexts:
             iris=self.iris,
             bib=bib,
             holdings=holdings,
+            bearing=self._resolver.bearing,
             row=entry.row,
             parameters=self._parameters,
         )
