@@ -137,6 +137,8 @@ def _asked(condition: Any, path: Path) -> Iterator[Told]:
             yield from _asked(one, (*path, number))
     elif isinstance(condition, dict):
         for key, inner in condition.items():
+            if key == "in_catalogue":
+                continue
             if key in _WORDS:
                 yield from _asked(inner, (*path, key))
             else:

@@ -12,6 +12,7 @@ from bulkrunner.domain.conditions.kinds import (
     Check,
     Condition,
     Count,
+    InCatalogue,
     Itself,
     Kind,
     Not,
@@ -39,6 +40,8 @@ def condition_references(condition: Condition) -> Iterator[Reference]:
             yield from condition_references(part)
         case Itself(checks=checks):
             yield from _check_references(checks)
+        case InCatalogue(number=number):
+            yield from references_of(number)
         case Test(ref=ref, checks=checks):
             yield ref
             yield from _check_references(checks)
@@ -66,6 +69,11 @@ def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
             return {"not": condition_data(part, iris)}
         case Itself(checks=checks):
             return _checks_data(checks, iris)
+        case InCatalogue(number=number, meanings=()):
+            return {"in_catalogue": _neutral(written(number), iris)}
+        case InCatalogue(number=number, meanings=meanings):
+            own = {"number": _neutral(written(number), iris), "as": list(map(str, meanings))}
+            return {"in_catalogue": own}
         case Test(ref=ref, checks=checks, count=Count() as count):
             return {ref.text: {**_checks_data(checks, iris), "count": count.data}}
         case Test(ref=ref, checks=checks, wanted=wanted):
@@ -129,6 +137,8 @@ def ground_condition(condition: Condition, context: Context) -> Condition:
             return Some(parts=tuple(ground_condition(part, context) for part in parts))
         case Not(part=part):
             return Not(part=ground_condition(part, context))
+        case InCatalogue(number=number):
+            return replace(condition, number=ground(number, context))
         case Itself(checks=checks):
             return Itself(checks=tuple(_grounded(check, context) for check in checks))
         case Test(checks=checks):

@@ -58,6 +58,7 @@ class Contexts:
             iris=self.iris,
             bib=bib,
             holdings=holdings,
+            bearing=self._resolver.bearing,
             row=entry.row,
             parameters=self._parameters,
         )
