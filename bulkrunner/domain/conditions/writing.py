@@ -95,6 +95,8 @@ def _in_short(condition: Condition) -> Condition:
             return replace(condition, part=_in_short(part))
         case Test(checks=checks) | Itself(checks=checks):
             return replace(condition, checks=tuple(map(_check_in_short, checks)))
+        case InCatalogue():
+            return condition
 
 
 def _check_in_short(check: Check) -> Check:
