@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.domain.environment import Environment, Policy
-from bulkrunner.domain.plan import Action, Finding, Plan, empty_counts
+from bulkrunner.domain.plan import Finding, Plan, empty_counts
 from bulkrunner.domain.politeness import within_agreement
 from bulkrunner.domain.ports import Progress
 
@@ -164,9 +164,7 @@ class Plans(Core):
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
         from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
-        left = unaccepted(
-            self.ledger.count_reasons(plan.id, Action.REFUSED), accepts_of(plan.manifest)
-        )
+        left = unaccepted(self.ledger.count_refusals(plan.id), accepts_of(plan.manifest))
         refused = [f"{count} × {code}" for code, count in sorted(left.items())]
         return [*plan_ceilings(plan), *refused]
 

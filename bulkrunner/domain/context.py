@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.records import Document, record_part, thing_part
@@ -22,6 +23,11 @@ def no_holdings(_sigel: str) -> Sequence[Document]:
     return ()
 
 
+def no_catalogue(_number: str, _meanings: Sequence[Number]) -> Sequence[str]:
+    """Stand for the catalogue where there is none to be asked; that is never taken for an answer."""
+    raise RuntimeError("numbers are looked up while a plan is made")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """One record and what belongs to it.
@@ -31,6 +37,7 @@ class Context:
         iris: of the environment that it was read from.
         bib: reads the bib of a holding when something refers to it, once.
         holdings: reads the other holdings on the bib, of one library or, without a sigel, of all.
+        bearing: looks up the short ids of the records that bear a number.
         row: the input row that named the record; None where there was none.
         parameters: of the job.
         here: the object that plain places begin at; the item where left out.
@@ -41,6 +48,7 @@ class Context:
     iris: IriMap
     bib: Callable[[], Document | None] = no_bib
     holdings: Callable[[str], Sequence[Document]] = no_holdings
+    bearing: Callable[[str, Sequence[Number]], Sequence[str]] = no_catalogue
     row: Mapping[str, str] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     here: Any = ABSENT

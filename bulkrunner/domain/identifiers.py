@@ -4,7 +4,7 @@ Each becomes one canonical text, so that the same record written in two ways is 
 
     fzr8v1sn2k3m4p5                      short id, or an address of the record in any environment
     http://libris.kb.se/bib/1234567      legacy address, legacy number, ``(LIBRIS)`` number
-    libris3:917000059X                   number of LIBRIS III
+    libris3:917000059X                   number of LIBRIS III, also libris3:Y111302721
     isbn:9789170000591, issn:0347-0547   with their check digits proved
     system:(OCoLC)123456                 number of another system
 """
@@ -70,10 +70,13 @@ class NoIdentifier:
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
-_LIBRIS_NUMBER = re.compile(r"\(?\s*([A-Za-z-]{4,9})\s*\)\s*([0-9]{1,14}[Xx]?)")
-_BARE = re.compile(r"[0-9]{1,14}[Xx]?|[0-9]{9}[Xx]")
+_LETTERED = "[A-Za-z]{1,3}[0-9]{5,12}[Xx]?"
+"""Numbers of LIBRIS III that begin with letters, as ``Y111302721``."""
+
+_LIBRIS_NUMBER = re.compile(rf"\(?\s*([A-Za-z-]{{4,9}})\s*\)\s*([0-9]{{1,14}}[Xx]?|{_LETTERED})")
+_BARE = re.compile(rf"[0-9]{{1,14}}[Xx]?|[0-9]{{9}}[Xx]|{_LETTERED}")
 _LABELLED = re.compile(r"(?:urn:)?(isbn|issn)(?:-1[03])?[:\s]*([0-9][0-9Xx\s-]*)", re.IGNORECASE)
-_LIBRIS3 = re.compile(r"libris\s?(?:3|iii)\s*:\s*([0-9]{1,14}[Xx]?)", re.IGNORECASE)
+_LIBRIS3 = re.compile(rf"libris\s?(?:3|iii)\s*:\s*([0-9]{{1,14}}[Xx]?|{_LETTERED})", re.IGNORECASE)
 _HYPHENED = re.compile(r"[0-9][0-9\s-]*[0-9Xx]")
 _SYSTEM = re.compile(r"(?:system:)?(\([^\s()][^()]{0,39}\)\s*\S.*)", re.DOTALL)
 _BTJ = re.compile(r"(?:system:)?(BTJ)[\s:-]*([0-9A-Za-z][0-9A-Za-z-]*)", re.IGNORECASE)
@@ -280,9 +283,21 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
     if meanings:
         words = ", ".join(meaning.value for meaning in meanings)
         return NoIdentifier(
-            code="bad_check_digit" if len(number) in (8, 10, 13) else "unreadable_id",
+            code="bad_check_digit"
+            if len(number) in (8, 10, 13) and number[:-1].isdigit()
+            else "unreadable_id",
             message=f"`{number}` has not the form of: {words}",
             hint="correct the number, or add to `as` what it is: libris3, isbn or issn",
+        )
+    return _unsaid(number)
+
+
+def _unsaid(number: str) -> NoIdentifier:
+    if number[0].isalpha():
+        return NoIdentifier(
+            code="ambiguous_number",
+            message=f"`{number}` may be a number of LIBRIS III",
+            hint=f"say so: `as: libris3`, or write libris3:{number}",
         )
     return NoIdentifier(
         code="ambiguous_number",
@@ -300,7 +315,7 @@ def _may_mean(number: str, meaning: Number) -> bool:
             return len(number) >= 8 and isbn13(number.zfill(10)) is not None
         case Number.LIBRIS3:
             # They were made of ISBN, ISSN, or ten digits.
-            long = len(number) >= 10 or "X" in number
+            long = len(number) >= 10 or not number.isdigit()
             return (long or issn(number) is not None) and _as_libris3(number) is not None
         case _:
             return _MEANINGS[meaning](number) is not None
@@ -331,6 +346,8 @@ def _ways(number: str, possible: Sequence[Number]) -> Iterator[str]:
 
 def _unfit(number: str, meanings: Sequence[Number]) -> str:
     """Return what a number has the form of, all but its last digit; empty where that is unknown."""
+    if not number[:-1].isdigit():
+        return ""
     if len(number) in (10, 13):
         is_isbn = Number.ISBN in meanings or (len(number) == 13 and number[:3] in ("978", "979"))
         return "ISBN" if is_isbn else ""

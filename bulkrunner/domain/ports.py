@@ -384,6 +384,9 @@ class PlanLedger(Protocol):
             names: short ids of records, or ``<plan>.<number>``.
         """
 
+    def count_refusals(self, plan: str) -> dict[str, int]:
+        """Count refused changes by code; what two steps say alike of one line of input is one."""
+
     def count_reasons(self, plan: str, action: Action) -> dict[str, int]:
         """Count the changes of an action by code."""
 

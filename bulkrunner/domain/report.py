@@ -198,12 +198,14 @@ class ReasonGroup:
     """Operations that come to nothing for one reason.
 
     Attributes:
+        occurrences: those that two steps say alike of one line of input counted once.
         at_most: refusals of this code that the manifest accepts, None where it names none.
     """
 
     action: Action
     code: str
     count: int
+    occurrences: int
     samples: tuple[ReportedChange, ...]
     at_most: int | None = None
     accepted_because: str = ""
@@ -211,7 +213,7 @@ class ReasonGroup:
     @property
     def accepted(self) -> bool:
         """Whether the manifest lives with all of them."""
-        return self.at_most is not None and self.count <= self.at_most
+        return self.at_most is not None and self.occurrences <= self.at_most
 
 
 @dataclass(frozen=True, kw_only=True)

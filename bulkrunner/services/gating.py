@@ -19,7 +19,7 @@ from bulkrunner.domain.environment import (
     is_loopback,
 )
 from bulkrunner.domain.gates import Evidence, GateResult
-from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
+from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Run
@@ -206,9 +206,7 @@ class Gates:
         )
 
     def _refusals(self, plan: Plan) -> GateResult:
-        left = unaccepted(
-            self._ledger.count_reasons(plan.id, Action.REFUSED), accepts_of(plan.manifest)
-        )
+        left = unaccepted(self._ledger.count_refusals(plan.id), accepts_of(plan.manifest))
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
             f"refused and not accepted by the manifest: {text}"

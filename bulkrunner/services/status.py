@@ -12,7 +12,7 @@ from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED, Conditions, str
 from bulkrunner.domain.approvals import standing
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult, next_of
-from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
+from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.rules import RuleKind, RuleResult
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState
@@ -123,7 +123,7 @@ class StatusService:
             plans=[self._plan(plan)],
             runs=[self._run(run) for run in runs],
             gates=gates,
-            rules=rule_results(plan, gates, self._ledger.count_reasons(plan.id, Action.REFUSED)),
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             next=next_of(gates) or self._next(plan, runs, gates),
         )
 
@@ -230,7 +230,7 @@ class StatusService:
         return self._drivers is not None and not run.paused and self._drivers.is_driven(run)
 
     def _is_refused(self, plan: Plan) -> bool:
-        refused = self._ledger.count_reasons(plan.id, Action.REFUSED)
+        refused = self._ledger.count_refusals(plan.id)
         return bool(plan_ceilings(plan) or unaccepted(refused, accepts_of(plan.manifest)))
 
     def _approved(self, plan: Plan) -> bool:

@@ -83,3 +83,29 @@ def test_what_staging_refused_is_told_as_refused_and_not_as_untried(
     assert "Avvisade i testmiljön (1): " in page
     assert "Produktionen kommer att avvisa dem också" in page
     assert "Inte provade" not in page
+
+
+def test_what_two_steps_say_of_one_line_counts_once(place: Workplace, own: list[str]) -> None:
+    theirs = place.sandbox.staging.records("hold", "NO")[0]
+    rows = f"id;a;b\n{own[0]};1;2\nzzz;1;2\nzzz;1;2\n{theirs};1;2\n{own[1]};1;2\n"
+    note = {"rows": {"file": "t.csv", "key": "id"}}
+    steps = [
+        {**note, "set": {"at": at, "to": {"$value": f"@row.{column}"}}}
+        for at, column in (("shelfLabel", "a"), ("shelfControlNumber", "b"))
+    ]
+    most = {"unreadable_id": 2, "foreign_sigel": 1}
+    for at_most, code in ((most, 0), ({**most, "unreadable_id": 1}, 3)):
+        accept = [{"code": name, "at_most": n, "reason": "x"} for name, n in at_most.items()]
+        job = place.job("twice", steps=steps, accept=accept)
+        (job / "t.csv").write_text(rows, encoding="utf-8")
+        done = place("plan", job, "--env", "staging", expect=code)
+        assert done.document["counts"]["refused"] == 5
+        (told,) = (line for line in done.stderr.splitlines() if "findings: " in line)
+        assert all(f"{n} × {name}" in told for name, n in most.items())
+        gates = place("status", done.document["plan"]).document["gates"]
+        assert next(gate["open"] for gate in gates if gate["name"] == "refusals") == (not code)
+        path = place.folder / "report.html"
+        place("report", done.document["plan"], "--format", "html", "--out", path)
+        page = path.read_text(encoding="utf-8")
+        assert page.count("räknas en gång: 2") == 1
+        assert ("Manifestet godtar högst 1: planen kan inte köras så." in page) == bool(code)

@@ -109,7 +109,8 @@ def test_parts_of_manifests_fit_into_one(block, tmp_path):
     (tmp_path / "job.yaml").write_text(head + rest + block, encoding="utf-8")
     for file in ("flytta.csv", "par.csv"):
         (tmp_path / file).write_text(
-            "Bestånd;Rätt bib;Bort;Kvar\n" + 2 * "fzr8v1sn2k3m4p5;h1x2c3v4b5n6m7k;" + "\n", "utf-8"
+            "Bestånd;Rätt bib;Bort;Kvar;ISBN\n" + 2 * "fzr8v1sn2k3m4p5;h1x2c3v4b5n6m7k;" + "\n",
+            "utf-8",
         )
     (tmp_path / "run.jsonl").write_text('{"record": "fzr8v1sn2k3m4p5", "outcome": "applied"}\n')
     for file in ("gallrade.txt", "ids.txt", "bibs.txt"):

@@ -127,6 +127,20 @@ def test_a_holding_is_hung_on_a_bib_that_the_same_answer_creates(place, own, san
     assert bib["hasTitle"][0]["mainTitle"] == f"Ny {record}"
 
 
+def test_a_function_looks_records_up_by_number(place, own, sandbox):
+    staging = sandbox.staging
+    bib = staging.records("bib")[0]
+    numbers = staging.document(bib)["@graph"][1]["identifiedBy"]
+    isbn = next(one["value"] for one in numbers if one["@type"] == "ISBN")
+    text = f"""def change(record, context):
+    found, none = context.lookup("ISBN {isbn}"), context.lookup("ISBN 9789170000591")
+    return {{"skip": found["@graph"][0]["@id"] + " " + str(none)}}
+"""
+    folder = job(place, "by-number", text, [next(own)])
+    plan = place("plan", folder, "--env", "staging").document["plan"]
+    assert changes(place, plan)[0]["message"] == f"{staging.base_uri}{bib} None"
+
+
 def test_what_an_earlier_run_created_is_referred_to(place, own, sandbox):
     record, other = next(own), next(own)
     folder = successors(place, "by-half", [(record, other)], isbn=9786720000000)

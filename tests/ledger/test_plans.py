@@ -130,6 +130,7 @@ def test_counts(ledger):
     ]
     store_plan(ledger, a_plan(), changes)
     assert ledger.count_actions("p1") == {"update": 2, "refused": 3}
+    assert ledger.count_refusals("p1") == {"x": 1, "y": 2}
     assert ledger.count_reasons("p1", Action.REFUSED) == {"x": 1, "y": 2}
     assert ledger.count_sigels("p1") == {
         "": {"refused": 1},

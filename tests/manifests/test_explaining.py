@@ -53,6 +53,16 @@ SELECTIONS = [
     ),
     (
         {
+            "rows": {"file": "t.csv", "key": 1},
+            "where": {"not": {"in_catalogue": {"number": {"$value": "@row.2"}, "as": "isbn"}}},
+        },
+        (
+            "for every row of t.csv, by its column 1, where not (another record of the catalogue "
+            "bears the column 2) (others are passed over)"
+        ),
+    ),
+    (
+        {
             "ids": "a.txt",
             "where": {
                 "@bib.holdings[NO]": {"count": {"at_least": 1, "at_most": 2}},

@@ -6,6 +6,7 @@ from bulkrunner.domain.conditions import parse_condition
 from bulkrunner.domain.job import AppendChange, Create, Creates, SetChange, Source, Update
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import held_by, item_of, record_part, thing_part
+from bulkrunner.domain.searches import FindPage
 from bulkrunner.domain.steps import (
     Step,
     StepCopy,
@@ -20,6 +21,7 @@ from bulkrunner.domain.steps import (
     StepUpdate,
 )
 from bulkrunner.domain.values import parse_value
+from bulkrunner.errors import CatalogueUnreachable
 from tests.support.catalogue import BASE, LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside
 from tests.support.planning import Desk, listed
@@ -678,3 +680,44 @@ class TestOtherHoldings:
         create = step(1, StepCreate(sigel="NO"), where=condition)
         (change,) = planned(desk, entries(create, BIBS[0]))
         assert codes([change]) == [(Action.CREATE, "")]
+
+
+class TestNumbers:
+    """A number that the catalogue is asked for: no answer is not the answer that there is none."""
+
+    NONE = parse_condition(
+        {"not": {"in_catalogue": {"number": {"$value": "@row.ISBN"}, "as": "isbn"}}}, outside({})
+    )
+    ROWS = ({"ISBN": "9789170000591"}, {"ISBN": "x"}, {"ISBN": ""})
+
+    def found(self, desk, hits):
+        def find(query, *, limit, offset=0):
+            if isinstance(hits, Exception):
+                raise hits
+            return FindPage(total=len(hits), window=1000, iris=tuple(hits))
+
+        desk.catalogue.find = find
+
+    def test_each_row_is_asked_for(self, desk):
+        bib = desk.catalogue.records[BIBS[4]]
+        thing_part(bib)["identifiedBy"] = [{"@type": "ISBN", "value": "9789170000591"}]
+        delete = step(1, StepDelete(), where=self.NONE)
+        wanted = [(UNCHANGED, "where_not_met"), (REFUSED, "unreadable_id")]
+        wanted.append((REFUSED, "value_missing"))
+        self.found(desk, [f"{BASE}{BIBS[4]}#it"])
+        assert codes(planned(desk, entries(delete, *HOLDINGS[:3], rows=self.ROWS))) == wanted
+        self.found(desk, [f"{BASE}{BIBS[3]}#it"])
+        (change,) = planned(desk, entries(delete, HOLDINGS[0], rows=self.ROWS))
+        assert codes([change]) == [(Action.DELETE, "")]
+
+    @pytest.mark.parametrize("where", ["search", "hit"])
+    def test_a_look_up_that_fails_is_never_none(self, desk, where):
+        down = CatalogueUnreachable("the environment answers 503")
+        self.found(desk, down if where == "search" else [f"{BASE}{BIBS[4]}#it"])
+        if where == "hit":
+            desk.catalogue.failing[BIBS[4]] = down
+        delete = step(1, StepDelete(), where=self.NONE)
+        with pytest.raises(CatalogueUnreachable):
+            planned(desk, entries(delete, HOLDINGS[0], rows=self.ROWS))
+        (plan,) = desk.ledger.plans()
+        assert list(desk.ledger.changes(plan.id)) == []

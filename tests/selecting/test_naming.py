@@ -48,13 +48,15 @@ def test_each_scheme_finds_its_bib(place: Make) -> None:
         thing=[{"@type": "ISBN", "value": "917000059X"}, {"@type": "ISSN", "value": "0347-0547"}],
         head=[
             {"@type": "LibrisIIINumber", "value": "917000059x"},
+            {"@type": "LibrisIIINumber", "value": "Y111302721"},
             {"@type": "SystemNumber", "value": "(OCoLC)4711"},
         ],
     )
     give(at, second, thing=[{"@type": "Identifier", "typeNote": "BTJ", "value": "12345"}])
     give(at, third, thing=[{"@type": "ISBN", "value": "9789170000584"}])
     naming = Naming(at.catalogue, at.iris)
-    for ref in ("isbn:9789170000591", "issn:0347-0547", "libris3:917000059X", "system:(OCoLC)4711"):
+    numbers = ("libris3:917000059X", "libris3:Y111302721", "system:(OCoLC)4711")
+    for ref in ("isbn:9789170000591", "issn:0347-0547", *numbers):
         assert naming.records(ref) == (first,), ref
     assert naming.records("system:BTJ12345") == (second,)
     assert code_of(naming, "isbn:9789170000607") == "not_found"

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, or_, select
 
 from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.plans import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.schema import attempts, planned_changes, plans, results, runs
 from bulkrunner.domain.environment import Kind
@@ -246,13 +247,7 @@ def _of_newest(connection: Connection, plan: Row[Any]) -> tuple[dict[str, int], 
 
     What the plan itself refused counts with what the run's server refused.
     """
-    refused = _count_codes(
-        connection,
-        select(planned_changes.c.code, func.count()).where(
-            planned_changes.c.plan == plan.id, planned_changes.c.action == Action.REFUSED.value
-        ),
-        planned_changes.c.code,
-    )
+    refused = Counter(count_refusals(connection, plan.id))
     run = connection.execute(
         select(runs).where(runs.c.plan == plan.id).order_by(runs.c.seq.desc()).limit(1)
     ).first()

@@ -273,6 +273,11 @@ class Plans(Part):
                     found.update(connection.scalars(query))
         return frozenset(found)
 
+    def count_refusals(self, plan: str) -> dict[str, int]:
+        """Count refused changes by code; what two steps say alike of one line of input is one."""
+        with self._database.read() as connection:
+            return count_refusals(connection, plan)
+
     def count_reasons(self, plan: str, action: Action) -> dict[str, int]:
         """Count the changes of an action by code."""
         column = planned_changes.c.code
@@ -320,7 +325,7 @@ class Plans(Part):
 
     def count_findings(self, plan: str) -> dict[str, int]:
         """Count what ``findings`` would list without a limit, by code; refusals come first."""
-        counts = Counter(self.count_reasons(plan, Action.REFUSED))
+        counts = Counter(self.count_refusals(plan))
         column = planned_changes.c.action
         missing = select(func.count()).where(column == Action.NOT_FOUND.value)
         noted = select(planned_changes.c.notes).where(planned_changes.c.notes.is_not(None))
@@ -443,6 +448,20 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
         )
         .order_by(made.decided_at)
     )
+
+
+def count_refusals(connection: Connection, plan: str) -> dict[str, int]:
+    """Count a plan's refusals by code; what two steps say alike of one line of input is one."""
+    c = planned_changes.c
+    place = (c.source_file, c.source_line, c.source_column)
+    apart = (
+        select(c.code, c.record, c.message, *place)
+        .where(c.plan == plan, c.action == Action.REFUSED.value)
+        .distinct()
+        .subquery()
+    )
+    query = select(apart.c.code, func.count()).group_by(apart.c.code).order_by(apart.c.code)
+    return {str(code): int(count) for code, count in connection.execute(query)}
 
 
 def _lines(plan: str, limit: int | None) -> Select[Any]:

@@ -149,6 +149,9 @@ def _clause(key: str, value: Any) -> str:
     match key:
         case "all" | "any" if isinstance(value, list):
             return "(" + _each(value, " and " if key == "all" else " or ") + ")"
+        case "in_catalogue":
+            given = value if isinstance(value, dict) and "number" in value else {"number": value}
+            return f"another record of the catalogue bears {value_said(given['number'])}"
         case "not":
             return f"not ({condition_said(value)})"
         case _:

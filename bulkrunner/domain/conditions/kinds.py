@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.forms import Pattern
+from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.references import Reference
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.values import Dynamic, written
@@ -116,7 +117,19 @@ class Itself:
     checks: tuple[Check, ...]
 
 
-Condition: TypeAlias = Test | All | Some | Not | Itself
+@dataclass(frozen=True, kw_only=True)
+class InCatalogue:
+    """Another record of the catalogue bears a number.
+
+    Attributes:
+        number: the number, or a value that leads to it. meanings: what bare numbers are.
+    """
+
+    number: Any
+    meanings: tuple[Number, ...] = ()
+
+
+Condition: TypeAlias = Test | All | Some | Not | Itself | InCatalogue
 
 
 def listed(kind: Kind, values: tuple[Any, ...]) -> Check:

@@ -11,6 +11,7 @@ from bulkrunner.domain.conditions.kinds import (
     Check,
     Condition,
     Count,
+    InCatalogue,
     Itself,
     Kind,
     Not,
@@ -20,6 +21,7 @@ from bulkrunner.domain.conditions.kinds import (
 )
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.forms import FormError, Outside, brief, meant
+from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.places import PlaceError
 from bulkrunner.domain.references import parse_reference
 from bulkrunner.domain.values import MARKS, Dynamic, parse_value
@@ -30,7 +32,7 @@ MAX_VALUES = 10_000
 MAX_TEXT = 10_000
 
 _OF_TIME = (Kind.BEFORE, Kind.AFTER)
-_COMBINING = ("all", "any", "not")
+_COMBINING = ("all", "any", "not", "in_catalogue")
 
 
 def parse_condition(data: Any, outside: Outside) -> Condition:
@@ -76,6 +78,24 @@ def _meant(key: str) -> str:
     return meant(key, KINDS)
 
 
+def _in_catalogue(data: Any) -> InCatalogue:
+    given = data if isinstance(data, dict) and "number" in data else {"number": data}
+    for key in given:
+        if key not in ("number", "as"):
+            raise FormError(f"{brief(key)} cannot stand beside `number`", key=key)
+    number, named = given["number"], given.get("as", [])
+    meanings = [named] if isinstance(named, str) else named
+    known = [one.value for one in Number]
+    if not isinstance(meanings, list) or not all(one in known for one in meanings):
+        raise FormError(f"`as` is one or more of {', '.join(known)}", key="as")
+    value = parse_value(number)
+    if not isinstance(value, Dynamic | str) or not value:
+        raise FormError(
+            "`in_catalogue` takes a number", hint='a text, or {$value: "@row.ISBN"} for instance'
+        )
+    return InCatalogue(number=value, meanings=tuple(Number(one) for one in meanings))
+
+
 def _count(data: Any) -> Count:
     bounds = {"at_least": data, "at_most": data} if isinstance(data, int) else data
     if (
@@ -119,6 +139,8 @@ class _Parser:
         match key:
             case "not":
                 return Not(part=self.condition(data, depth + 1))
+            case "in_catalogue":
+                return _in_catalogue(data)
             case "all" | "any":
                 return self._list(key, data, depth)
         return self._test(key, data)

@@ -8,6 +8,7 @@ from bulkrunner.domain.conditions.kinds import (
     All,
     Check,
     Condition,
+    InCatalogue,
     Itself,
     Kind,
     Not,
@@ -38,8 +39,22 @@ def holds(condition: Condition, context: Context) -> bool:
             return not holds(part, context)
         case Itself(checks=checks):
             return _fits_all(context.start, checks, context, key="")
+        case InCatalogue():
+            return _in_catalogue(condition, context)
         case Test():
             return _test(condition, context)
+
+
+def unmet(condition: Condition, context: Context) -> Condition | None:
+    """Return the first part that is not met of what must hold whole, None where all is met.
+
+    Raises:
+        PlaceRefused: a value that it compares with is missing or ambiguous.
+    """
+    if isinstance(condition, All):
+        found = (unmet(part, context) for part in condition.parts)
+        return next((part for part in found if part is not None), None)
+    return None if holds(condition, context) else condition
 
 
 def _test(test: Test, context: Context) -> bool:
@@ -54,6 +69,15 @@ def _test(test: Test, context: Context) -> bool:
     # A list is not counted beside its elements.
     number = sum(not isinstance(value, list) for value in fitting)
     return test.count.least <= number <= (number if test.count.most is None else test.count.most)
+
+
+def _in_catalogue(condition: InCatalogue, context: Context) -> bool:
+    value = resolve(condition.number, context)
+    numbers = value if isinstance(value, list) else [value]
+    if not all(kind_of(number) is not None for number in numbers):
+        raise PlaceRefused("not_text", f"{brief(value)} is no number", "name a place inside it")
+    found = (context.bearing(in_words(number), condition.meanings) for number in numbers)
+    return any(record != context.short_id for records in found for record in records)
 
 
 def _last_key(ref: Reference) -> str:

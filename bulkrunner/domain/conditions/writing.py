@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from bulkrunner.domain.conditions.kinds import (
     Check,
     Condition,
     Count,
+    InCatalogue,
     Itself,
     Kind,
     Not,
@@ -23,6 +25,10 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.references import Reference
 from bulkrunner.domain.values import ground, references_of, written
 
+MAX_TEXT = 300
+SHOWN = 5
+"""Values of a long list in a line."""
+
 
 def condition_references(condition: Condition) -> Iterator[Reference]:
     """Yield every reference of a condition, those of its values included."""
@@ -34,6 +40,8 @@ def condition_references(condition: Condition) -> Iterator[Reference]:
             yield from condition_references(part)
         case Itself(checks=checks):
             yield from _check_references(checks)
+        case InCatalogue(number=number):
+            yield from references_of(number)
         case Test(ref=ref, checks=checks):
             yield ref
             yield from _check_references(checks)
@@ -61,10 +69,40 @@ def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
             return {"not": condition_data(part, iris)}
         case Itself(checks=checks):
             return _checks_data(checks, iris)
+        case InCatalogue(number=number, meanings=()):
+            return {"in_catalogue": _neutral(written(number), iris)}
+        case InCatalogue(number=number, meanings=meanings):
+            own = {"number": _neutral(written(number), iris), "as": list(map(str, meanings))}
+            return {"in_catalogue": own}
         case Test(ref=ref, checks=checks, count=Count() as count):
             return {ref.text: {**_checks_data(checks, iris), "count": count.data}}
         case Test(ref=ref, checks=checks, wanted=wanted):
             return {ref.text: _checks_data(checks, iris) if wanted else {"exists": False}}
+
+
+def condition_text(condition: Condition) -> str:
+    """Return the condition in a line, as a manifest may have it; lists in short, files by name."""
+    data = condition_data(_in_short(condition))
+    text = json.dumps(data, ensure_ascii=False)
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 2]} …"
+
+
+def _in_short(condition: Condition) -> Condition:
+    match condition:
+        case All(parts=parts) | Some(parts=parts):
+            return replace(condition, parts=tuple(map(_in_short, parts)))
+        case Not(part=part):
+            return replace(condition, part=_in_short(part))
+        case Test(checks=checks) | Itself(checks=checks):
+            return replace(condition, checks=tuple(map(_check_in_short, checks)))
+        case InCatalogue():
+            return condition
+
+
+def _check_in_short(check: Check) -> Check:
+    if check.kind is Kind.IN_FILE:
+        return replace(check, value=(check.file,), digest="")
+    return replace(check, value=(*check.value[:SHOWN], "…"), digest="") if check.digest else check
 
 
 def _checks_data(checks: tuple[Check, ...], iris: IriMap | None) -> Mapping[str, Any]:
@@ -101,6 +139,8 @@ def ground_condition(condition: Condition, context: Context) -> Condition:
             return Some(parts=tuple(ground_condition(part, context) for part in parts))
         case Not(part=part):
             return Not(part=ground_condition(part, context))
+        case InCatalogue(number=number):
+            return replace(condition, number=ground(number, context))
         case Itself(checks=checks):
             return Itself(checks=tuple(_grounded(check, context) for check in checks))
         case Test(checks=checks):

@@ -57,9 +57,12 @@ class _Tally:
 
     count: int = 0
     samples: list[ReportedChange] = field(default_factory=list)
+    apart: set[int] = field(default_factory=set)
 
     def add(self, item: ReportedChange) -> None:
+        change = item.change
         self.count += 1
+        self.apart.add(hash((change.record, change.message, change.source)))
         self.samples.append(item)
         if len(self.samples) > SAMPLES:
             self.samples.sort(key=lambda one: one.change.number)
@@ -148,6 +151,7 @@ def _reasons(groups: _Groups, accept: Sequence[Accept]) -> Iterator[ReasonGroup]
             action=action,
             code=code,
             count=tally.count,
+            occurrences=len(tally.apart),
             samples=tuple(sorted(tally.samples, key=lambda one: one.change.number)),
             at_most=limit.at_most if limit else None,
             accepted_because=limit.reason if limit else "",

@@ -151,7 +151,7 @@ class Calling:
             if wanted == "holdings":
                 return [{"@graph": one.get("@graph", [])} for one in context.holdings("")]
             iri = item_of(document) if wanted == "bib" else wanted
-            return None if iri is None else self._resolver.document(iri)
+            return None if iri is None else self._resolver.looked_up(iri)
 
         given = FunctionInput(
             document={"@graph": document.get("@graph", [])},

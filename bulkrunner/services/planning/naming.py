@@ -74,6 +74,15 @@ class Naming:
             raise Refused(several(ref, found))
         return tuple(candidate.id for candidate in found)
 
+    def bearing(self, ref: str) -> tuple[str, ...]:
+        """Return the short ids of the records that bear a number, none where the catalogue has none.
+
+        Raises:
+            Refused: so many may bear it that they are not looked through.
+            CatalogueUnreachable: the environment does not answer; that is never none.
+        """
+        return tuple(candidate.id for candidate in self._found.get(ref))
+
     def _look_up(self, ref: str) -> Candidates:
         identifier = of_canonical(ref)
         if identifier is None:

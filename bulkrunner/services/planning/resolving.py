@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bulkrunner.domain.answers import Found, Moved
 from bulkrunner.domain.created import created_number
+from bulkrunner.domain.identifiers import NoIdentifier, Number, identify, of_canonical
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import (
@@ -17,7 +18,7 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
-from bulkrunner.domain.records import Document, item_of
+from bulkrunner.domain.records import Document, item_of, record_part
 from bulkrunner.domain.searches import Held
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.combining import (
@@ -34,6 +35,7 @@ from bulkrunner.services.planning.editing import Editing
 from bulkrunner.services.planning.steps import (
     Creation,
     Known,
+    NotFound,
     PassedOver,
     Refused,
     Task,
@@ -166,6 +168,38 @@ class Resolver(Editing):
         if isinstance(answer, Moved):
             answer = self._reader.read(self._iris.short_id(answer.target) or answer.target)
         return answer.document if isinstance(answer, Found) else None
+
+    def bearing(self, text: str, meanings: Sequence[Number]) -> tuple[str, ...]:
+        """Return the short ids of the records that bear a number, or that an id names.
+
+        Raises:
+            Refused: the text is neither, or so many may bear it that they are not looked through.
+            CatalogueUnreachable: the environment does not answer; that is never none.
+        """
+        found = identify(text, self._iris, meanings)
+        if isinstance(found, NoIdentifier):
+            raise Refused(Refusal(code=found.code, message=found.message, hint=found.hint))
+        if of_canonical(found.text) is not None:
+            return self._naming.bearing(found.text)
+        document = self.document(found.text)
+        record = self._iris.short_id(str(record_part(document or {}).get("@id")))
+        return (record,) if record else ()
+
+    def looked_up(self, text: str) -> Document | None:
+        """Return the record that an id or a number names, None where it is not there.
+
+        Raises:
+            Refused: several records bear the number.
+            CatalogueUnreachable: the environment does not answer; that is never none.
+        """
+        found = identify(text, self._iris)
+        if isinstance(found, NoIdentifier) or of_canonical(found.text) is None:
+            return self.document(text)
+        try:
+            (record,) = self._naming.records(found.text)
+        except NotFound:
+            return None
+        return self.document(record)
 
     def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
         """Return every library's holdings on a bib, as the catalogue has them."""

@@ -9,7 +9,7 @@ from bulkrunner.domain.approval_terms import EXCLUDED
 from bulkrunner.domain.approvals import loosened, permit
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.gates import Evidence, GateResult
-from bulkrunner.domain.plan import Action, Plan, empty_counts
+from bulkrunner.domain.plan import Plan, empty_counts
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Run
@@ -134,7 +134,7 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.head(),
-            rules=rule_results(plan, gates, self._ledger.count_reasons(plan.id, Action.REFUSED)),
+            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
             libraries=self._ledger.library_names(plan.id),
             risks=(*watch.risks(), *searched(selections)),
             not_restored=watch.not_restored(),

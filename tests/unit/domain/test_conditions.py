@@ -12,6 +12,7 @@ from bulkrunner.domain.conditions import (
     MAX_SHOWN,
     condition_data,
     condition_references,
+    condition_text,
     ground_condition,
     holds,
     parse_condition,
@@ -19,6 +20,7 @@ from bulkrunner.domain.conditions import (
 )
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.places import PlaceRefused
 from tests.support.changes import outside
 from tests.support.documents import BIB, HOLDINGS, IRIS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
@@ -219,6 +221,43 @@ def test_references_are_found():
     assert [ref.text for ref in condition_references(parsed)] == [
         "@bib.x", "@row.A", "y", "@param.b", "z",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "bears", "expected"),
+    [
+        ("978-91-7000-059-1", ["fzr8v1sn2k3m4p5"], False),
+        ("978-91-7000-059-1", ["fzr8v1sn2k3m4p5", "b1"], True),
+        ({"number": {"$value": "@row.ISBN"}, "as": "isbn"}, ["b1"], True),
+        ({"$value": "@row.ISBN"}, [], False),
+        ({"number": {"$value": "inventoryLevel"}, "as": ["bib", "libris3"]}, ["b1"], True),
+    ],
+)
+def test_whether_another_record_bears_a_number(number, bears, expected):
+    asked = []
+
+    def bearing(text, meanings):
+        asked.append((text, *meanings))
+        return bears
+
+    known = {"row": {"ISBN": "9789170000591"}, "bearing": bearing}
+    assert met({"in_catalogue": number}, **known) is expected
+    assert met({"not": {"in_catalogue": number}}, **known) is not expected
+    asked_for = asked[0]
+    assert asked_for[0] in ("978-91-7000-059-1", "9789170000591", "4")
+    given = number.get("as", []) if isinstance(number, dict) else []
+    assert list(asked_for[1:]) == ([given] if isinstance(given, str) else given)
+    parsed = parse_condition({"in_catalogue": number}, outside())
+    assert parse_condition(condition_data(parsed), outside()) == parsed
+    assert json.loads(condition_text(parsed)) == condition_data(parsed)
+
+
+def test_without_a_catalogue_nothing_is_taken_for_none():
+    with pytest.raises(RuntimeError):
+        met({"not": {"in_catalogue": "9789170000591"}})
+    with pytest.raises(PlaceRefused) as refused:
+        met({"not": {"in_catalogue": {"$value": "@row.ISBN"}}}, row={"ISBN": ""})
+    assert refused.value.refusal.code == "value_missing"
 
 
 def test_the_bib_is_read_only_when_something_refers_to_it():

@@ -23,6 +23,12 @@ class Groups(PagePart):
         """Return whether the manifest lives with the refusals, empty where it need not."""
         if group.action is not Action.REFUSED:
             return ""
+        if group.occurrences == group.count:
+            return self._acceptance(group)
+        once = self._words.text("counted_once", n=self._words.number(group.occurrences))
+        return f"{self._acceptance(group)} {once}"
+
+    def _acceptance(self, group: ReasonGroup) -> str:
         if group.at_most is None:
             return self._words.text("not_accepted")
         if not group.accepted:
