@@ -9,6 +9,9 @@ from pathlib import Path
 from bulkrunner.domain.run import Owner
 
 PROC = Path("/proc")
+_CAN_ASK = os.name == "posix"
+"""Elsewhere signal 0 is no question: on Windows it stops the process, or ends it."""
+
 MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
@@ -37,6 +40,8 @@ def is_alive(owner: Owner) -> bool | None:
 
 
 def _exists(pid: int) -> bool:
+    if not _CAN_ASK:
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

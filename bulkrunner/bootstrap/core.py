@@ -146,8 +146,8 @@ class Core:
         """Return account@host of whoever runs the program."""
         try:
             name = getpass.getuser()
-        except (KeyError, OSError):
-            name = f"uid {os.getuid()}"
+        except (ImportError, KeyError, OSError):
+            name = f"uid {os.getuid()}" if hasattr(os, "getuid") else "somebody"
         return f"{name}@{socket.gethostname()}"
 
     def credentials(self, environment: Environment) -> Credentials:

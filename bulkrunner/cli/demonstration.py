@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -224,7 +223,7 @@ class Demonstration:
                     hint=f"everything is kept in {self._told.folder}",
                 )
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         sent = len(_writes(base_url)) - before
         self._say(f"   → killed; the server has received {sent} writes")

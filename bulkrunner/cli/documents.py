@@ -34,7 +34,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "clients": ("clients", "environment", "client", "retired_at", "retired_by", "notice"),
     "demo": ("report", "folder", "steps"),
-    "doctor": ("environments", "ledger", "hosts", "idle_clients"),
+    "doctor": ("environments", "network", "ledger", "hosts", "idle_clients"),
     "ledger": (
         "ledger",
         "state",

@@ -66,7 +66,9 @@ def read_config_file(path: Path) -> ConfigFile:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(Sentence("config_no_toml", path=str(path), why=str(error))) from None
-    own = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    # Where the system does not tell whose a file is, it is nobody's own.
+    is_mine = hasattr(os, "getuid") and facts.st_uid == os.getuid()
+    own = is_mine and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return ConfigFile(path=path, text=text, data=data, own=own)
 
 

@@ -1,9 +1,10 @@
-"""The wheel, installed into an empty virtual environment away from the checkout, has all it needs."""
+"""The distributions, away from the checkout, have all it takes to use and to test them."""
 
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def test_the_wheel_carries_migrations_jobs_templates_and_schema(wheel):
         assert name in names
     assert any(name.startswith("bulkrunner/adapters/reports/templates/") for name in names)
     assert not any("test" in name.partition("/")[0] for name in names)
+
+
+def test_the_source_distribution_holds_what_it_takes_to_test_it(tmp_path):
+    hatchling = Path(sys.executable).with_name("hatchling")
+    run(hatchling, "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as packed:
+        packed.extractall(tmp_path, filter="data")
+    folder = next(path for path in tmp_path.iterdir() if path.is_dir())
+    for name in ("tests", "bench"):
+        here, there = (
+            {path.relative_to(root) for path in (root / name).rglob("*") if path.suffix == ".py"}
+            for root in (ROOT, folder)
+        )
+        assert here == there
+    assert (folder / "requirements.lock").read_bytes() == (ROOT / "requirements.lock").read_bytes()
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    part = ("tests/unit/domain/test_iris.py", "tests/config/test_schema.py")
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *part)
+    assert " passed" in run(*command, cwd=folder, env=environ)
+    where = run(sys.executable, "-c", "import bulkrunner; print(bulkrunner.__file__)", cwd=folder)
+    assert Path(where.strip()).is_relative_to(folder)
 
 
 class Installed:

@@ -49,6 +49,31 @@ def test_a_word_that_nobody_knows_is_noted(tmp_path, entry):
     assert entry["said"]
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        '{"@row.Gammalt": {exists: true}}',
+        '{"@row.Nytt": a, "@row.Hyllplats ny": b}',
+        '{any: [{"@param.skick": x}, {not: {"@row.Id": {starts_with: x}}}]}',
+        '{"@bib.id": fzr8v1sn2k3m4p5}',
+        '{"@self.id": {in: [fzr8v1sn2k3m4p5]}}',
+    ],
+)
+def test_a_column_and_a_parameter_are_no_words_of_the_vocabulary(tmp_path, where):
+    entry = {
+        "manifest": [
+            "parameters: {skick: {type: text, default: x}}",
+            "steps:",
+            "  - rows: {file: t.csv, key: Id}",
+            f"    where: {where}",
+            "    set: {at: shelfMark.label, to: Hce}",
+        ]
+    }
+    folder = written(tmp_path, entry)
+    (folder / "t.csv").write_text("Id;Gammalt;Nytt;Hyllplats ny\nfzr8v1sn2k3m4p5;a;b;c\n")
+    assert told(load_job(folder, bases=KB_BASES).notes, tmp_path) == []
+
+
 def test_a_table_as_a_spreadsheet_program_saves_it(tmp_path):
     entry = {
         "manifest": [

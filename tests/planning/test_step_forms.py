@@ -2,6 +2,7 @@
 
 import pytest
 
+from bulkrunner.adapters.reports.wording import language
 from bulkrunner.domain.changes.reading import parse_change, parse_example
 from bulkrunner.domain.conditions import parse_condition
 from bulkrunner.domain.job import Source
@@ -81,6 +82,43 @@ def test_records_that_do_not_meet_the_condition_are_passed_over(desk):
         (HOLDINGS[2], Action.UPDATE, ""),
     ]
     assert changes[1].source == Source(file="1.csv", line=2)
+
+
+CODES = [f"c{number:02}" for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ({"copyNumber": {"in": ["7"]}}, '{"copyNumber": {"in": ["7"]}}'),
+        (
+            {"copyNumber": {"exists": True}, "shelfMark.label": {"equals": "Hx"}},
+            '{"shelfMark.label": {"equals": "Hx"}}',
+        ),
+        (
+            {"all": [{"copyNumber": {"exists": True}}, {"not": {"copyNumber": {"exists": True}}}]},
+            '{"not": {"copyNumber": {"exists": true}}}',
+        ),
+        (
+            {"any": [{"copyNumber": "7"}, {"copyNumber": {"starts_with": "8"}}]},
+            '{"any": [{"copyNumber": {"equals": "7"}}, {"copyNumber": {"starts_with": "8"}}]}',
+        ),
+        (
+            {"copyNumber": {"in": CODES}},
+            '{"copyNumber": {"in": ["c00", "c01", "c02", "c03", "c04", "…"]}}',
+        ),
+        (
+            {"copyNumber": {"$value": "@param.old"}},
+            '{"copyNumber": {"equals": {"$value": "@param.old"}}}',
+        ),
+    ],
+)
+def test_what_is_not_met_is_named(desk, where, named):
+    (change,) = planned(
+        desk, entries(update(MARK, where=where), HOLDINGS[0]), parameters={"old": "9"}
+    )
+    assert change.message == f"the record does not meet the step's condition {named}"
+    assert language("sv").reason(change.message).lang == "sv"
 
 
 def test_a_condition_on_the_bib(desk):

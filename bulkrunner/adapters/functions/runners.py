@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bulkrunner.adapters.functions.runner import Runner
+from bulkrunner.adapters.functions.runner import NotConfined, Runner
 from bulkrunner.domain.functions import FunctionRunner, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import UsageError
@@ -40,6 +41,11 @@ class Runners:
             raise FunctionsForbidden(
                 f"the job calls the function {sources[0].name}, and the policy wants no functions",
                 hint='write the job without it, or set [policy] functions = "confined"',
+            )
+        if sources and not hasattr(os, "killpg"):
+            raise NotConfined(
+                f"the job calls the function {sources[0].name}, and functions need Linux",
+                hint="run this job on Linux (on Windows: in WSL); all else works here",
             )
         self._running: dict[str, Runner] = {}
         try:

@@ -48,9 +48,10 @@ class Backups(Part):
             handle = os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_RDWR, PRIVATE)
             os.close(handle)
             self._database.copy_to(str(unfinished))
-            _to_disk(unfinished)
+            _to_disk(unfinished, os.O_RDWR)
             unfinished.replace(path)
-            _to_disk(path.parent)
+            if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
+                _to_disk(path.parent, os.O_RDONLY)
         except OSError as error:
             raise LedgerUnavailable(
                 f"the ledger cannot be copied to {path} ({error.strerror or error})",
@@ -60,8 +61,8 @@ class Backups(Part):
             unfinished.unlink(missing_ok=True)
 
 
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _to_disk(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

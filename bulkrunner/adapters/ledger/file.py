@@ -13,7 +13,6 @@ import threading
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from bulkrunner.errors import LedgerDamaged, LedgerGone, LedgerUnavailable
 
@@ -52,7 +51,7 @@ class LedgerFile:
         """
         self._require_room()
         return sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",
+            f"{self.path.absolute().as_uri()}?mode=rw",
             uri=True,
             timeout=timeout,
             isolation_level=None,

@@ -7,7 +7,6 @@ small file of its own, which in turn knows itself: a copy of both is found to be
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -22,6 +21,11 @@ from bulkrunner.adapters.ledger.file import PRIVATE
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.errors import LedgerUnavailable
 
+try:
+    import fcntl
+except ImportError:  # not on Windows; then a file is known by its number alone
+    fcntl = None  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
 
 SUFFIX = "-head"
@@ -32,7 +36,8 @@ _SIZE = 4096
 _GET_GENERATION = 0x80087601
 """Linux' question for the generation of an inode: a number that is given again has another."""
 
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+"""As far as the system has them: Windows knows the last alone."""
 
 Head = tuple[int, str]
 """Position of an event in its chain, and its hash as text."""
@@ -96,15 +101,16 @@ class HeadFile:
         try:
             handle, draft = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:
-                os.fchmod(handle, PRIVATE)
-                self._write(handle, noted)
-                os.fsync(handle)
+                try:
+                    Path(draft).chmod(PRIVATE)  # whatever the umask takes away
+                    self._write(handle, noted)
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)  # a file that is open keeps its name on Windows
                 os.replace(draft, self.path)  # noqa: PTH105 (mkstemp gives no path)
             except OSError:
                 Path(draft).unlink(missing_ok=True)
                 raise
-            finally:
-                os.close(handle)
         except OSError as error:
             raise LedgerUnavailable(
                 f"{self.path} cannot be written ({error.strerror or error})",
@@ -155,13 +161,15 @@ class HeadFile:
             "file": _identity(handle),
         }
         content = json.dumps(said).encode().ljust(_SIZE - 1) + b"\n"
-        if os.pwrite(handle, content, 0) < len(content):
+        os.lseek(handle, 0, os.SEEK_SET)
+        if os.write(handle, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read(handle: int) -> Noted | None:
     try:
-        said = json.loads(os.pread(handle, _SIZE, 0))
+        os.lseek(handle, 0, os.SEEK_SET)
+        said = json.loads(os.read(handle, _SIZE))
         heads = {str(chain): (int(at), str(head)) for chain, (at, head) in said["heads"].items()}
         itself = list(said["file"]) == _identity(handle)
         path = str(said["ledger"])
@@ -173,7 +181,7 @@ def _read(handle: int) -> Noted | None:
 def _identity(handle: int) -> list[int]:
     """Return what tells a file from its copies, also from one that was given its number again."""
     generation = 0
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
         answer = fcntl.ioctl(handle, _GET_GENERATION, bytes(8))
         generation = struct.unpack("=q", answer)[0] & 0xFFFF_FFFF
     return [os.fstat(handle).st_ino, generation]

@@ -129,8 +129,8 @@ def _create(url: URL, path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)  # left by a dead process of that number
     handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE)
-    os.fchmod(handle, PRIVATE)
     os.close(handle)
+    draft.chmod(PRIVATE)
     try:
         database = Database(url.set(database=str(draft)))
         try:

@@ -13,9 +13,22 @@ from typing import BinaryIO
 from bulkrunner.adapters.manifests.problems import meant, shown
 from bulkrunner.domain.forms import proposal
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+"""Whether a folder can be held open, and what is in it opened from there without following links."""
+
+_HERE = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_FOLDER = _HERE | getattr(os, "O_NOFOLLOW", 0)
 # Without O_NONBLOCK opening a named pipe would wait for a writer.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FILE = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+_LINKS = (0xA000000C, 0xA0000003)
+"""How Windows marks symbolic links and junctions."""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -35,7 +48,9 @@ class JobFolder:
     """A folder whose files can be opened by their names in it.
 
     Every part of a name is opened without following links, so that nothing outside the folder is
-    read even where somebody exchanges a file or folder meanwhile.
+    read even where somebody exchanges a file or folder meanwhile. A system that cannot do so
+    (Windows) looks at every part first, and at what was opened: an exchange between is then noticed
+    where the file is another, not where a folder above it was exchanged for a moment.
     """
 
     path: Path
@@ -47,7 +62,9 @@ class JobFolder:
             FileRefused: it is missing, outside the folder, a link, or no regular file.
         """
         parts = _parts(name)
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not _HOLDS_FOLDERS:
+            return os.fdopen(_open_by_path(self.path, parts, name), "rb")
+        folder = os.open(self.path, _HERE)
         try:
             for part in parts[:-1]:
                 inner = _open(part, _FOLDER, folder, name)
@@ -85,16 +102,50 @@ def _open(part: str, flags: int, folder: int, name: str) -> int:
     try:
         return os.open(part, flags, dir_fd=folder)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(part, folder):
+            raise _link(name) from None
         raise _refusal(error, part, folder, name) from None
 
 
-def _refusal(error: OSError, part: str, folder: int, name: str) -> FileRefused:
-    if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(part, folder):
-        return FileRefused(
-            "symbolic_link",
-            f"{shown(name)} is or passes through a symbolic link",
-            "put the file itself into the job folder",
-        )
+def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
+    """Open a file whose every part was looked at before."""
+    path = folder
+    facts = None
+    for part in parts:
+        if any(sign in part for sign in "\\:"):
+            raise FileRefused(
+                "outside_folder",
+                f"{shown(name)} may lead out of the job folder",
+                "write folders with /, and use no colon",
+            )
+        try:
+            facts = (path / part).lstat()
+        except OSError as error:
+            raise _refusal(error, part, path, name) from None
+        if stat.S_ISLNK(facts.st_mode) or getattr(facts, "st_reparse_tag", 0) in _LINKS:
+            raise _link(name)
+        path /= part
+    if facts is None or not stat.S_ISREG(facts.st_mode):
+        raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+    try:
+        descriptor = os.open(path, _FILE)
+    except OSError as error:
+        raise _refusal(error, parts[-1], path.parent, name) from None
+    if not os.path.samestat(os.fstat(descriptor), facts):
+        os.close(descriptor)
+        raise FileRefused("unreadable_file", f"{shown(name)} was exchanged while it was opened")
+    return descriptor
+
+
+def _link(name: str) -> FileRefused:
+    return FileRefused(
+        "symbolic_link",
+        f"{shown(name)} is or passes through a symbolic link",
+        "put the file itself into the job folder",
+    )
+
+
+def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRefused:
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
             near = meant(part, _names(folder))
@@ -118,8 +169,11 @@ def _is_link(part: str, folder: int) -> bool:
         return False
 
 
-def _names(folder: int) -> list[str]:
-    return sorted(os.listdir(folder))[:1000]
+def _names(folder: int | Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))[:1000]  # noqa: PTH208 (or of its descriptor)
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.manifests.unfilled import WORD
 from bulkrunner.domain.forms import proposal
 from bulkrunner.domain.job import Problem
+from bulkrunner.domain.references import Origin
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
 Path = tuple[PathKey, ...]
@@ -47,6 +48,8 @@ _WORDS = frozenset({"all", "any", "not"})
 _PREFIX = re.compile(
     r"@bib\.holdings(\[[^]]*\])?(\.(@record\.)?|$)|@(record|item|component|bib)\.(@record\.)?"
 )
+_NO_PROPERTIES = (Origin.ROW, Origin.PARAM, Origin.SELF_ID, Origin.BIB_ID)
+"""What is named behind these is a column, a parameter or an id."""
 _KEY = re.compile(r"[A-Za-z][\w:/-]*")
 
 MOST = 50
@@ -143,6 +146,8 @@ def _asked(condition: Any, path: Path) -> Iterator[Told]:
 
 
 def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
+    if place.startswith(_NO_PROPERTIES):
+        return
     for word in _PREFIX.sub("", place).split("."):
         if not _KEY.fullmatch(word) or WORD.fullmatch(word) or is_term(word) or is_skipped(word):
             continue

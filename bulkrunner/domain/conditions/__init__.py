@@ -7,10 +7,11 @@ test to the next.
 
 from bulkrunner.domain.conditions.kinds import KINDS, MAX_SHOWN, Condition, Itself
 from bulkrunner.domain.conditions.reading import parse_condition, parse_expected, parse_matching
-from bulkrunner.domain.conditions.testing import fits, holds
+from bulkrunner.domain.conditions.testing import fits, holds, unmet
 from bulkrunner.domain.conditions.writing import (
     condition_data,
     condition_references,
+    condition_text,
     ground_condition,
 )
 
@@ -21,10 +22,12 @@ __all__ = [
     "Itself",
     "condition_data",
     "condition_references",
+    "condition_text",
     "fits",
     "ground_condition",
     "holds",
     "parse_condition",
     "parse_expected",
     "parse_matching",
+    "unmet",
 ]

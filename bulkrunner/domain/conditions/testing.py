@@ -45,6 +45,18 @@ def holds(condition: Condition, context: Context) -> bool:
             return _test(condition, context)
 
 
+def unmet(condition: Condition, context: Context) -> Condition | None:
+    """Return the first part that is not met of what must hold whole, None where all is met.
+
+    Raises:
+        PlaceRefused: a value that it compares with is missing or ambiguous.
+    """
+    if isinstance(condition, All):
+        found = (unmet(part, context) for part in condition.parts)
+        return next((part for part in found if part is not None), None)
+    return None if holds(condition, context) else condition
+
+
 def _test(test: Test, context: Context) -> bool:
     key = _last_key(test.ref)
     fitting = (

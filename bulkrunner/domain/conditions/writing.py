@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,10 @@ from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.references import Reference
 from bulkrunner.domain.values import ground, references_of, written
+
+MAX_TEXT = 300
+SHOWN = 5
+"""Values of a long list in a line."""
 
 
 def condition_references(condition: Condition) -> Iterator[Reference]:
@@ -73,6 +78,31 @@ def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
             return {ref.text: {**_checks_data(checks, iris), "count": count.data}}
         case Test(ref=ref, checks=checks, wanted=wanted):
             return {ref.text: _checks_data(checks, iris) if wanted else {"exists": False}}
+
+
+def condition_text(condition: Condition) -> str:
+    """Return the condition in a line, as a manifest may have it; lists in short, files by name."""
+    data = condition_data(_in_short(condition))
+    text = json.dumps(data, ensure_ascii=False)
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 2]} …"
+
+
+def _in_short(condition: Condition) -> Condition:
+    match condition:
+        case All(parts=parts) | Some(parts=parts):
+            return replace(condition, parts=tuple(map(_in_short, parts)))
+        case Not(part=part):
+            return replace(condition, part=_in_short(part))
+        case Test(checks=checks) | Itself(checks=checks):
+            return replace(condition, checks=tuple(map(_check_in_short, checks)))
+        case InCatalogue():
+            return condition
+
+
+def _check_in_short(check: Check) -> Check:
+    if check.kind is Kind.IN_FILE:
+        return replace(check, value=(check.file,), digest="")
+    return replace(check, value=(*check.value[:SHOWN], "…"), digest="") if check.digest else check
 
 
 def _checks_data(checks: tuple[Check, ...], iris: IriMap | None) -> Mapping[str, Any]:

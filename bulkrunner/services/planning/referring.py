@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from bulkrunner.domain.changes.applying import fits_example
 from bulkrunner.domain.changes.kinds import ExampleChange
-from bulkrunner.domain.conditions import holds
+from bulkrunner.domain.conditions import condition_text, unmet
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
-from bulkrunner.domain.values import resolve
+from bulkrunner.domain.values import resolve, written
 from bulkrunner.services.planning.resolving import Resolver
 from bulkrunner.services.planning.steps import NOT_MET, Known, PassedOver, Refused
 from bulkrunner.services.planning.view import Look
+
+MAX_EXAMPLE = 300
 
 
 class Contexts:
@@ -86,11 +89,15 @@ def admit(step: Step, context: Context) -> None:
         Refused: the condition compares with a value that is missing.
     """
     try:
-        if step.where is not None and not holds(step.where, context):
-            raise PassedOver(NOT_MET, "the record does not meet the step's condition")
+        part = None if step.where is None else unmet(step.where, context)
+        if part is not None:
+            what = f"the record does not meet the step's condition {condition_text(part)}"
+            raise PassedOver(NOT_MET, what)
         for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
             if isinstance(change, ExampleChange) and not fits_example(change, context):
-                raise PassedOver(NOT_MET, "the record does not look like the example")
+                example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
+                what = f"the record does not look like the example {example}"
+                raise PassedOver(NOT_MET, what)
     except PlaceRefused as refused:
         raise Refused(refused.refusal) from None
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.conditions import condition_data, ground_condition, holds
+from bulkrunner.domain.conditions import condition_data, condition_text, ground_condition, holds
 from bulkrunner.domain.context import Context
 from bulkrunner.domain.operations import (
     Refusal,
@@ -180,7 +180,8 @@ class Taking(Saving):
             def first() -> None:
                 gone, rest = parted(known.now or {}, goes)
                 if not gone:
-                    raise PassedOver("nothing_to_split", "no component meets the condition")
+                    what = f"no component meets the condition {condition_text(condition)}"
+                    raise PassedOver("nothing_to_split", what)
                 if COMPONENTS not in rest.document["@graph"][1]:
                     raise Refused(_all_components())
                 sigel, bib = self._where_to(action, known, context)

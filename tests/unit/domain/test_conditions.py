@@ -12,6 +12,7 @@ from bulkrunner.domain.conditions import (
     MAX_SHOWN,
     condition_data,
     condition_references,
+    condition_text,
     ground_condition,
     holds,
     parse_condition,
@@ -248,6 +249,7 @@ def test_whether_another_record_bears_a_number(number, bears, expected):
     assert list(asked_for[1:]) == ([given] if isinstance(given, str) else given)
     parsed = parse_condition({"in_catalogue": number}, outside())
     assert parse_condition(condition_data(parsed), outside()) == parsed
+    assert json.loads(condition_text(parsed)) == condition_data(parsed)
 
 
 def test_without_a_catalogue_nothing_is_taken_for_none():
