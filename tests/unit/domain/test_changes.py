@@ -375,7 +375,7 @@ def test_what_is_no_record_is_refused(document):
         ({"replace_text": {"at": "a", "pattern": "(", "with": "x"}}, ("replace_text", "pattern"), "regular"),
         ({"replace_text": {"at": "a", "pattern": "(a)", "with": "\\2"}}, ("replace_text", "with"), "1 groups"),
         ({"replace_text": {"at": "a", "pattern": "(a)", "with": "\\x"}}, ("replace_text", "with"), "\\x"),
-        ({"replace_text": {"at": "a", "pattern": "(a)", "with": {"$value": "b"}}}, ("replace_text", "with"), "plain text"),
+        ({"replace_text": {"at": "a", "pattern": "(a)", "with": {"$values": "b"}}}, ("replace_text", "with"), "is a text"),
         ({"move_value": {"from": "a", "to": "a"}}, ("move_value", "to"), "inside"),
         ({"move_value": {"from": "a", "to": "a.b"}}, ("move_value", "to"), "inside"),
         ({"move_value": {"from": "a.b", "to": "a"}}, ("move_value", "to"), "inside"),
