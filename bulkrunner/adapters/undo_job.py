@@ -52,7 +52,7 @@ def write_undo_job(
         folder: to make.
         head: of the manifest to be undone, as its plan keeps it.
         effect_digest: of that manifest.
-        counts: changes of its largest plan, by action.
+        counts: changes that it takes back, by action, in the environment where they are most.
         only: ids that are restored; None for everything.
 
     Returns:
@@ -64,7 +64,7 @@ def write_undo_job(
     undo: dict[str, Any] = {"job": head["job"], "effect_digest": effect_digest}
     if only is not None:
         undo["only"] = "only.txt"
-    keys = _keys(head, counts, effect_digest) | {"steps": [{"undo": undo}]}
+    keys = _keys(head, counts, effect_digest, only) | {"steps": [{"undo": undo}]}
     lines = [line for key, value in keys.items() for line in _block(key, value)]
     try:
         folder.mkdir(parents=True)
@@ -94,20 +94,28 @@ def _scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _keys(head: Mapping[str, Any], counts: Mapping[str, int], digest: str) -> dict[str, Any]:
+def _keys(
+    head: Mapping[str, Any], counts: Mapping[str, int], digest: str, only: Sequence[str] | None
+) -> dict[str, Any]:
     created, updated, deleted = (counts.get(name, 0) for name in ("create", "update", "delete"))
-    total = max(created + updated + deleted, 1)
+    total = max(sum(counts.values()), 1)
+    number = "1 ändring" if total == 1 else f"{total} ändringar"
+    chosen = "" if only is None else f"{number} i "
+    most = {"not_changed": max(len(only or ()), 1)}
     return {
         "bulkrunner": 1,
         "job": f"undo-{head['job']}"[:MAX_JOB_ID],
-        "title": f"Återställer {head['job']}: {head['title']}"[:300],
-        "purpose": f"Återställer det som jobbet {head['job']} ({digest}) ändrade.",
+        "title": f"Återställer {chosen}{head['job']}: {head['title']}"[:300],
+        "purpose": f"Återställer {'det' if only is None else 'en del av det'} som jobbet "
+        f"{head['job']} ({digest}) ändrade.",
         "on_behalf_of": head["on_behalf_of"],
         "sigels": head["sigels"],
         "active_sigel": head["active_sigel"],
         "agreement": head["agreement"],
         "ceilings": {"create": deleted, "update": updated, "delete": created},
         "accept": [
-            {"code": code, "at_most": total, "reason": reason} for code, reason in ACCEPTED.items()
+            {"code": code, "at_most": most.get(code, total), "reason": reason}
+            for code, reason in ACCEPTED.items()
+            if only is not None or code != "not_changed"
         ],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,23 +121,32 @@ class Reporting(Gating):
         """
         from bulkrunner.adapters.manifests.ids import read_id_file
         from bulkrunner.adapters.undo_job import write_undo_job
+        from bulkrunner.domain.job import Source, Undo
         from bulkrunner.services.keeping import refuse_compacted
+        from bulkrunner.services.planning.undoing import Undoing
 
         refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
 
         iris = IriMap(bases=self.bases(), target="")
-        same = [
-            other
-            for other in self.ledger.plans(job=plan.job)
-            if other.effect_digest == plan.effect_digest
-        ]
-        names = {name for other in same for name in other.counts}
+        chosen = None if only is None else read_id_file(only, iris)
+        wish = Undo(
+            source=Source(file="undo"),
+            job=plan.job,
+            effect_digest=plan.effect_digest,
+            only=None if chosen is None else frozenset(chosen),
+        )
+        newest: dict[str, Plan] = {}
+        for other in self.ledger.plans(job=plan.job):
+            if other.effect_digest == plan.effect_digest:
+                newest.setdefault(other.environment, replace(other, created_at=self.clock.now()))
+        counted = [Undoing(self.ledger, self.drivers(), one).count(wish) for one in newest.values()]
+        names = {name for counts in counted for name in counts}
         return write_undo_job(
             folder,
             plan.manifest,
             effect_digest=plan.effect_digest,
-            counts={name: max(other.counts.get(name, 0) for other in same) for name in names},
-            only=None if only is None else read_id_file(only, iris),
+            counts={name: max(counts[name] for counts in counted) for name in names},
+            only=chosen,
         )
 
     def examine(self, name: str | None) -> list[Examined]:

@@ -86,6 +86,15 @@ def settle_create(
     ]
     if len(ours) == 1:
         return _created(change, ours[0])
+    if ours:
+        made = [found.record for found in ours]
+        return Decision(
+            verdict=Verdict.UNKNOWN,
+            code="several_created",
+            message=f"{' and '.join(made)} may each be the one made here; look which is to stay, "
+            "then say what became of it with bulkrunner settle",
+            detail={"existing": made, "candidates": [_described(found) for found in ours]},
+        )
     ids = [found.record for found in candidates]
     if may_have_written(attempts) and any(
         found.first is None and found.record not in known for found in candidates

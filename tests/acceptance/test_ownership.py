@@ -59,6 +59,25 @@ def test_rights_lost_between_plan_and_run(place, own):
     assert place.sandbox.staging.writes() == []
 
 
+def test_one_of_two_sigels_lost_between_plan_and_run(tmp_path, place, own):
+    """The client still acts as Ylm, and the plan has holdings of Ylm too."""
+    staging = place.sandbox.staging
+    both = [{"code": sigel, "registrant": True} for sigel in ("Ylm", "NO")]
+    staging.set_permissions("supplier", *both)
+    theirs = seed.example_ids(
+        kind="holding", sigel="NO", shape=Shape.ITEM_LABEL, n=1, bibs=BIBS, holdings=HOLDINGS
+    )
+    operations = update_label([own[1], *theirs], to="Lost")
+    job = place.job("half", operations=operations, sigels=["Ylm", "NO"])
+    assert place("plan", job, "--env", "staging").document["counts"]["update"] == 2
+    staging.set_permissions("supplier", both[0])
+    staging.clear_log()
+    done = place("run", job, "--env", "staging", expect=4)
+    assert done.closed == {"rights"}
+    assert "may not write holdings of NO" in done.document["error"]["message"]
+    assert staging.writes() == []
+
+
 @pytest.mark.parametrize("operation", ["update", "delete"])
 def test_bibs_need_an_agreement_and_level_2(place, operation):
     bib = seed.example_ids(kind="bib", bibs=BIBS, holdings=HOLDINGS)[0]

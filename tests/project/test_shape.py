@@ -4,16 +4,16 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 420,
-    "lines": 66_000,
+    "modules": 425,
+    "lines": 69_000,
     "modules over 500 lines": 2,
     "modules under 80 lines": 95,
     "base names that stand twice": 57,
     "classes of several bases": 4,
     "modules in services/planning": 36,
-    "lines of docstrings in domain and services": 4_400,
+    "lines of docstrings in domain and services": 4_500,
     "migrations": 1,
-    "patterns that recover a language": 300,
+    "patterns that recover a language": 330,
 }
 
 

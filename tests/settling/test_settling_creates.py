@@ -97,7 +97,13 @@ STORIES = {
     "409, none there": ([], ["conflict"], "refused", "rejected"),
     "201, but none there": ([], ["done"], "refused", "not_saved"),
     "three sends": ([], ["lost", "lost", "server_error"], "failed", "server_error"),
-    "two that might be ours": ([there("h1"), there("h2")], ["lost"], "refused", "duplicate"),
+    "two that might be ours": ([there("h1"), there("h2")], ["lost"], "unknown", "several_created"),
+    "two, one as we sent it": (
+        [there("h1", label="He"), there("h2")],
+        ["lost"],
+        "applied",
+        "",
+    ),
     "ours beside another's": ([there("h1", by="S"), there("h2")], ["lost"], "applied", ""),
 }
 
@@ -107,6 +113,13 @@ def test_holdings(story):
     candidates, answers, verdict, code = STORIES[story]
     decision = look(candidates, sent(*answers))
     assert (decision.verdict, decision.code) == (verdict, code)
+
+
+def test_all_that_may_be_ours_are_named():
+    found = [there("h1"), there("h0", by="S"), there("h2")]
+    decision = look(found, sent("lost"))
+    assert decision.detail["existing"] == ["h1", "h2"]
+    assert "h1 and h2" in decision.message
 
 
 def test_one_that_was_there_before_is_not_ours():

@@ -4,6 +4,7 @@ import json
 import shlex
 
 import pytest
+import yaml
 
 from tests.support.cli import update_label
 
@@ -63,6 +64,13 @@ def created(environment):
     """Id of the record that was created last."""
     (record,) = next(e["stored"] for e in reversed(environment.writes()) if e["method"] == "POST")
     return record
+
+
+def new_on(environment, bibs):
+    """Ids of the three last new holdings, in the order of their bibs."""
+    new = [e["stored"][0] for e in environment.writes() if e["method"] == "POST"][-3:]
+    on = {environment.document(one)["@graph"][1]["itemOf"]["@id"]: one for one in new}
+    return [on[environment.thing_iri(bib)] for bib in bibs]
 
 
 def findings(done):
@@ -190,6 +198,59 @@ def test_only_a_list(place, own, free_bibs):
     done = place("plan", back, "--env", "staging")
     assert done.document["counts"] == counts(update=1, delete=1, refused=1)
     assert findings(done) == {own[30]: "not_changed"}
+
+
+def test_only_what_a_library_says_by_the_ids_of_its_new_records(place, own, free_bibs):
+    """New records have other ids in each environment; a list of production's is tried in staging."""
+    environments = {"staging": place.sandbox.staging, "production": place.sandbox.production}
+    body = {"physicalLocation": ["M"]}
+    operations = [
+        {"create": "holding", "of": bib, "sigel": "Ylm", "body": body} for bib in free_bibs[10:13]
+    ]
+    job = place.job("new", operations=[*operations, *update_label(own[46:48], to="Hx")])
+    _, run = through(place, job)
+    new = {
+        name: new_on(environment, free_bibs[10:13]) for name, environment in environments.items()
+    }
+    assert not set(new["staging"]) & set(new["production"])
+    chosen = place.folder / "new.txt"
+    chosen.write_text("\n".join([*new["production"][:2], own[46], own[30]]), encoding="utf-8")
+    back = undone(place, run, "back-new", "--only", chosen)
+    manifest = yaml.safe_load((back / "job.yaml").read_text(encoding="utf-8"))
+    assert manifest["title"].startswith("Återställer 3 ändringar i new: ")
+    assert manifest["ceilings"] == {"create": 0, "update": 1, "delete": 2}
+    at_most = {one["code"]: one["at_most"] for one in manifest["accept"]}
+    assert (at_most["changed_since"], at_most["not_changed"]) == (3, 4)
+    for name, environment in environments.items():
+        done = place("plan", back, "--env", name)
+        assert done.document["counts"] == counts(update=1, delete=2, refused=1), done.document
+        assert findings(done) == {own[30]: "not_changed"}
+        if name == "production":
+            place("approve", done.document["plan"], "--by", "Karin Ek", "--reference", "KB 1")
+        place("run", back, "--env", name)
+        there = environment.records()
+        assert [record in there for record in new[name]] == [False, False, True]
+
+
+def test_the_job_says_how_much_it_takes_back(place, own, free_bibs):
+    """Not how much was planned: staging refuses one of three, and an earlier undo took one."""
+    ids = own[43:46]
+    job = place.job("part", operations=update_label(ids, to="Hx"))
+    place("plan", job, "--env", "staging")
+    place.sandbox.staging.fault("status", method="PUT", path=ids[0], status=400)
+    run = place("run", job, "--env", "staging", expect=None).document["run"]
+    place.sandbox.staging.clear_faults()
+    chosen = place.folder / "one.txt"
+    chosen.write_text(ids[1], encoding="utf-8")
+    first = undone(place, run, "back-one", "--only", chosen)
+    assert "Återställer 1 ändring i part" in (first / "job.yaml").read_text(encoding="utf-8")
+    place("plan", first, "--env", "staging")
+    place("run", first, "--env", "staging")
+    rest = yaml.safe_load((undone(place, run, "back-rest") / "job.yaml").read_text("utf-8"))
+    assert rest["ceilings"] == {"create": 0, "update": 1, "delete": 0}
+    assert rest["title"].startswith("Återställer part: ")
+    assert {one["at_most"] for one in rest["accept"]} == {1}
+    assert "not_changed" not in {one["code"] for one in rest["accept"]}
 
 
 def test_a_library_that_has_a_new_holding_keeps_it(place, own):

@@ -142,8 +142,6 @@ class Editing(Drafting):
             return _kept(known.earlier)
         admit_wish(wish, known)
         decided = _decided(wish, known)
-        if isinstance(decided, Removal) and known.kind == "holding" and known.before is not None:
-            demand(self._hangs(known.before))
         _first(decided, known)
         if isinstance(decided, Removal):
             return self._delete(known, decided)
@@ -244,7 +242,6 @@ class Editing(Drafting):
         if wish.done is not None:
             known.operation, pattern = wish.done(result)
         after = result.document
-        demand(self._hangs(after) if known.kind == "holding" else None)
         demand(self._may_become(after, known.kind or ""))
         own = no_change() if same(after, now) and not wish.resave else {}
         earlier = known.earlier
@@ -279,6 +276,7 @@ class Editing(Drafting):
         demand(check_expect(known.now or {}, wish.expect, self._iris))
         if earlier is not None and earlier.action is Action.CREATE:
             return unchanged("created_and_deleted", "one step creates it, a later one deletes it")
+        demand(self._hangs(before) if known.kind == "holding" else None)
         iri = thing_part(before).get("@id")
         links = self._reader.links_to(iri) if known.kind == "bib" and isinstance(iri, str) else ()
         if known.kind == "holding" and known.bib is not None:

@@ -226,7 +226,7 @@ class Reading:
         return (
             shallow(after)
             or named(after)
-            or (self._proofs.holding(after) if kind == "holding" else None)
+            or (self._hangs(after) or self._proofs.holding(after) if kind == "holding" else None)
             or self._proofs.writable(after)
             or self._proofs.base(after)
         )

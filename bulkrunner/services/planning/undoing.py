@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -71,28 +71,24 @@ class Undoing:
         Raises:
             UsageError: the environment has no such run, or one of them is still going on.
         """
-        sigels = {
-            other.id: other.active_sigel
-            for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
-            if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
-        }
-        runs = [
-            run
-            for run in self._ledger.runs(job=undo.job)
-            if run.plan in sigels and run.started_at <= self._plan.created_at
-        ]
+        plans = self._plans(undo)
+        runs = self._runs(undo, plans)
         for run in runs:
             refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
         self._close(undo, runs)
+        elsewhere = self._elsewhere(undo)
         missing = set(undo.only or ())
         order = Order(self._ledger)
         for run in runs:
             for ended in self._newest(run, sorted({one.plan for one in runs})):
-                names = _names(ended)
-                wanted = undo.only is None or bool(names & undo.only)
-                missing -= names if wanted else set()
+                named = _names(ended) | elsewhere.get(ended.change.wish_digest(), set())
+                wanted = undo.only is None or bool(named & undo.only)
+                missing -= named if wanted else set()
                 restore = order.placed(
-                    _restore(undo, run, ended, sigels[run.plan]), run, ended, wanted=wanted
+                    _restore(undo, run, ended, plans[run.plan].active_sigel),
+                    run,
+                    ended,
+                    wanted=wanted,
                 )
                 if wanted:
                     yield restore
@@ -103,6 +99,56 @@ class Undoing:
                 code="not_changed",
                 message=f"no run of {undo.job} here has changed it",
             )
+
+    def count(self, undo: Undo) -> Counter[str]:
+        """Count by action what an undo would take back, and what may be made before it is planned."""
+        found: Counter[str] = Counter()
+        runs = self._runs(undo, self._plans(undo))
+        plans = sorted({one.plan for one in runs})
+        elsewhere = self._elsewhere(undo)
+        for run in runs:
+            for ended in self._newest(run, plans, unsent=run.state is not RunState.COMPLETED):
+                named = _names(ended) | elsewhere.get(ended.change.wish_digest(), set())
+                if undo.only is None or named & undo.only:
+                    found[ended.change.action] += 1
+        return found
+
+    def _plans(self, undo: Undo) -> dict[str, Plan]:
+        return {
+            other.id: other
+            for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
+            if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
+        }
+
+    def _runs(self, undo: Undo, plans: Collection[str]) -> list[Run]:
+        return [
+            run
+            for run in self._ledger.runs(job=undo.job)
+            if run.plan in plans and run.started_at <= self._plan.created_at
+        ]
+
+    def _elsewhere(self, undo: Undo) -> dict[str, set[str]]:
+        """Return by wish digest the chosen ids that runs in other environments gave new records.
+
+        What a job creates has another id in each environment, and a list is of one of them.
+        """
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        if undo.only is None:
+            return found
+        others = {
+            plan.id
+            for plan in self._ledger.plans(job=undo.job)
+            if plan.effect_digest == undo.effect_digest
+            and plan.environment != self._plan.environment
+        }
+        for run in self._ledger.runs(job=undo.job):
+            if run.plan not in others or run.started_at > self._plan.created_at:
+                continue
+            for ended in self._ledger.ended_backwards(run.id, outcomes=(Outcome.APPLIED,)):
+                made = ended.result.record
+                if made and made != ended.change.record and made in undo.only:
+                    found[ended.change.wish_digest()].add(made)
+        return found
 
     def _close(self, undo: Undo, runs: list[Run]) -> None:
         """End runs that lie still: a plan that undoes them must find the same changes later."""
@@ -126,8 +172,11 @@ class Undoing:
                 reason = f"closed by plan {self._plan.id}, which undoes it"
                 self._drivers.end(run, RunState.COMPLETED, reason=reason)
 
-    def _newest(self, run: Run, plans: list[str]) -> Iterator[Ended]:
-        """Yield what the run did and no later run of the same operation did again."""
+    def _newest(self, run: Run, plans: list[str], *, unsent: bool = False) -> Iterator[Ended]:
+        """Yield what the run did and no later run of the same operation did again.
+
+        ``unsent``: what it has not sent yet too.
+        """
         stream = self._ledger.ended_backwards(run.id, outcomes=_CONCERNED)
         while batch := list(islice(stream, BATCH)):
             made = self._ledger.made(plans, [one.change.wish_digest() for one in batch])
@@ -135,7 +184,7 @@ class Undoing:
             for ended in batch:
                 digest = ended.change.wish_digest()
                 if ended.result.outcome is not Outcome.APPLIED:
-                    if ended.attempts:
+                    if ended.attempts or unsent:
                         yield ended
                 elif made[digest].run == run.id and digest not in undone:
                     yield ended
@@ -149,12 +198,14 @@ def _restore(undo: Undo, run: Run, ended: Ended, sigel: str) -> Restore | Unread
     change, result = ended.change, ended.result
     if result.outcome is Outcome.APPLIED:
         return Restore(source=undo.source, run=run.id, change=change, result=result, sigel=sigel)
+    existing = result.detail.get("existing")
+    looked_at = ", ".join(existing) if isinstance(existing, list) else "the record"
     return Unreadable(
         source=undo.source,
         given=result.record or change.record,
         code="outcome_unknown",
         message=f"nobody knows whether run {run.id} carried out its change {change.number} "
-        f"({_VERBS[change.action]}); look at the record",
+        f"({_VERBS[change.action]}); look at {looked_at}",
     )
 
 

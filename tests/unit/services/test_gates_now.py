@@ -144,6 +144,29 @@ def test_a_plan_that_is_not_complete(ledger):
     assert "bulkrunner resume p1" in found["plan"].reason
 
 
+@pytest.mark.parametrize("action", [Action.UPDATE, Action.DELETE, Action.CREATE])
+@pytest.mark.parametrize(
+    ("sigel", "granted", "said"),
+    [
+        ("S", ("Ylm", "S"), "holdings of S, which is not the job's"),
+        ("NO", ("Ylm",), "may not write holdings of NO"),
+        ("NO", ("Ylm", "NO"), ""),
+    ],
+)
+def test_each_sigel_of_the_plan_is_asked_for(ledger, action, sigel, granted, said):
+    manifest = {"sigels": ["Ylm", "NO"], "active_sigel": "Ylm", "on_behalf_of": "Ylm"}
+    changes = [a_change(1), replace(a_change(2), action=action, sigel=sigel)]
+    plan = stored(ledger, *changes, manifest=manifest)
+    gate = gates(ledger, plan, rights=lambda: rights(*granted))["rights"]
+    assert gate.open == (not said)
+    assert said in gate.reason
+
+
+def test_what_is_only_looked_at_needs_no_right(ledger):
+    changes = [a_change(1), replace(a_change(2), action=Action.REFUSED, sigel="S")]
+    assert gates(ledger, stored(ledger, *changes))["rights"].open
+
+
 def test_the_rights_are_asked_anew_each_time(ledger):
     answers = [rights("Ylm"), rights("S"), rights("Ylm")]
     plan = stored(ledger)
