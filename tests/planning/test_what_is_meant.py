@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,25 @@ def test_a_sigel_that_the_client_does_not_have(place, sandbox, head, step, near)
     assert f"did you mean `{near}`?" in message or not near
     assert "the client has " in message
     assert "Ylm" in message.partition("the client has ")[2]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"library": "Xyz", **LABEL},
+        {"find": {"@type": "Item", "heldBy.@id": library_iri("Xyz")}, **LABEL},
+        {"ids": [BIB], "holdings": ["Xyz"], **LABEL},
+        {"ids": [BIB], "holdings": ["Ylm", "Xyz"], "delete": True},
+        {"ids": [HOLDING], "move": {"to": "Xyz"}},
+    ],
+)
+def test_a_sigel_that_nobody_has_where_the_client_may_write_all(place, sandbox, step):
+    every = replace(place, client="global")
+    head = {"sigels": ["SEK", *BOTH["sigels"]], "on_behalf_of": "SEK"}
+    code, message = told(every, sandbox, **head, steps=[step])
+    assert code == "library_unresolved"
+    assert "the library Xyz has no record" in message
+    assert "see that the sigel is spelled right" in message
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 from bulkrunner.domain.environment import Environment, Policy
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Job, Undo, Unreadable
+from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, Progress
 from bulkrunner.domain.queries import libraries_named
@@ -29,6 +30,7 @@ from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.falling import let_fall
 from bulkrunner.services.planning.operating import Operating
 from bulkrunner.services.planning.proofs import Proofs
+from bulkrunner.services.planning.reading import library_unresolved
 from bulkrunner.services.planning.referring import Contexts
 from bulkrunner.services.planning.restoring import Restorer
 from bulkrunner.services.planning.selecting import Selecting
@@ -224,7 +226,10 @@ class Planner:
             return
         query = self._choosing.query(selection, job.parameters)
         if not chosen.count:
-            faults = (proofs.acting() or proofs.sigel(one) for one in libraries_named(query))
+            named = libraries_named(query)
+            faults = (
+                proofs.acting() or proofs.sigel(one) or self._no_library(one) for one in named
+            )
             fault = next((one for one in faults if one is not None), None)
             message = f"{fault.message}; {fault.hint}" if fault else ""
             refused = {"code": fault.code, "message": message} if fault else None
@@ -232,6 +237,10 @@ class Planner:
             return
         for ref in self._ledger.selected(plan, step.number):
             yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
+
+    def _no_library(self, sigel: str) -> Refusal | None:
+        found = self._reader.library_name(sigel)
+        return library_unresolved(sigel) if found is None else None
 
     def _finish(self, plan: Plan) -> Plan:
         return self._ledger.finish_plan(

@@ -37,6 +37,16 @@ RECORD_ITEM_OF = (
 )
 
 
+def library_unresolved(sigel: str) -> Refusal:
+    """Return the refusal of a library that the environment does not have."""
+    return Refusal(
+        code="library_unresolved",
+        message=f"the library {sigel} has no record in this environment",
+        hint="the server would answer 204 to an update and store nothing; see that the sigel is "
+        "spelled right, capitals too, or ask KB",
+    )
+
+
 class Reading:
     """Reads records and bibs for planning; thread safe, keeps nothing per operation."""
 
@@ -164,11 +174,7 @@ class Reading:
     def _library_resolves(self, sigel: str) -> Refusal | None:
         if self._libraries.get(sigel) is not None:
             return None
-        return Refusal(
-            code="library_unresolved",
-            message=f"the library {sigel} has no record in this environment",
-            hint="the server would answer 204 to an update and store nothing; ask KB",
-        )
+        return library_unresolved(sigel)
 
     def _hangs(self, document: Document) -> Refusal | None:
         """Refuse a holding that the server would neither save nor delete: it is on no bib."""
@@ -178,12 +184,12 @@ class Reading:
         return bib_unresolved(iri or thing_part(document).get("itemOf"))
 
     def demand_rights(self, sigel: str) -> None:
-        """Demand that the client may write the library's holdings.
+        """Demand that the library is there, and that the client may write its holdings.
 
         Raises:
             Refused: it may not.
         """
-        demand(self._proofs.acting() or self._proofs.sigel(sigel))
+        demand(self._proofs.acting() or self._proofs.sigel(sigel) or self._library_resolves(sigel))
 
     # --- a bib that a holding is hung on -----------------------------------------------------
 
