@@ -689,6 +689,22 @@ class TestOtherHoldings:
         )
         assert [change.code for change in changes] == ["", "", "where_not_met", ""]
 
+    def test_a_plan_cut_anywhere_is_the_same_plan(self, desk, monkeypatch):
+        others = [short_id(number) for number in range(20, 25)]
+        for record, bib in zip(others, BIBS, strict=True):
+            desk.catalogue.records[record] = a_holding(record, bib, "NO")
+        condition = parse_condition({"@bib.holdings": {"count": 1}}, outside({}))
+        both = [record for pair in zip(HOLDINGS, others, strict=True) for record in pair]
+        parts = [
+            entries(step(1, StepDelete(), where=condition), *both, HOLDINGS[1]),
+            entries(step(2, StepMerge(holding_of="Ylm", take=("hasNote",))), *others),
+        ]
+        whole = planned(desk, *parts)
+        assert codes(whole[:10]) == [(Action.DELETE, ""), (REFUSED, "no_target")] * 5
+        for size in (1, 2, 3):
+            monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
+            assert planned(desk, *parts) == whole
+
     def test_a_record_does_not_count_itself(self, desk):
         condition = parse_condition({"@bib.holdings": {"count": 0}}, outside({}))
         (change,) = planned(desk, entries(step(1, StepDelete(), where=condition), HOLDINGS[0]))
