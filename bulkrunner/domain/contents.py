@@ -14,7 +14,7 @@ MAX_LEAVES = 200
 MOST = 100_000
 """Places of one part that are counted."""
 
-MAX_DEPTH = 30
+MAX_NESTING = 30
 COMPONENTS = "hasComponent"
 
 OWNED = frozenset({"@id", "@type", "heldBy", "itemOf", "mainEntity", "sameAs"})
@@ -69,7 +69,7 @@ def _of_part(
 
 
 def _leaves(place: str, value: Any, *, depth: int) -> Iterator[tuple[str, Any]]:
-    if depth == MAX_DEPTH:
+    if depth == MAX_NESTING:
         yield place, value
         return
     match value:

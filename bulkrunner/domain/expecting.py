@@ -22,7 +22,7 @@ from bulkrunner.domain.stored_form import comparable, kind_of
 from bulkrunner.domain.values import ground, references_of, resolve, written
 from bulkrunner.domain.visible import told_apart, visible
 
-MAX_SHOWN = 120
+LONGEST_SHOWN = 120
 
 
 def check_expect(
@@ -84,7 +84,9 @@ def _shown(value: Any) -> str:
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     text = visible(canonical_bytes(value).decode("utf-8", "replace"))
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
+    return (
+        text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
+    )
 
 
 def _localise(key: str, value: Any, iris: IriMap) -> Any:

@@ -178,7 +178,7 @@ class _Elsewhere(Exception):
     """The value stands in another record, or only the index has it."""
 
 
-def unmet(document: Document, query: Mapping[str, Any]) -> str | None:
+def unmet_part(document: Document, query: Mapping[str, Any]) -> str | None:
     """Return the first name of a query that the record does not fit, None where it fits.
 
     What cannot be told from the record alone counts as fitting.

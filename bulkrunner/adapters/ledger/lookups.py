@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 
 from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.plans import document_digests
-from bulkrunner.adapters.ledger.rows import change_of
+from bulkrunner.adapters.ledger.rows import change_of, document_digests
 from bulkrunner.adapters.ledger.schema import planned_changes
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 

@@ -19,6 +19,7 @@ from bulkrunner.adapters.ledger.rows import (
     PLAN,
     change_of,
     change_row,
+    document_digests,
     pick,
     plan_of,
     plan_row,
@@ -407,11 +408,6 @@ def _number(plan: str, name: str) -> str:
     """Return the number of ``<plan>.<number>``, an empty text where it is something else."""
     prefix, _, number = name.rpartition(".")
     return number if prefix == plan and number.isdecimal() and len(number) < 10 else ""
-
-
-def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
-    """Return the digests of every document that the rows of changes refer to."""
-    return [digest for row in rows for digest in (row.before, row.after, row.predicted)]
 
 
 def _head(connection: Connection, plan: str) -> Row[Any]:

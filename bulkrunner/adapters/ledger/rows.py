@@ -408,3 +408,8 @@ def approval_of(row: Row[Any] | SimpleNamespace, *, given: int) -> Approval:
         given=given,
         event=row.event,
     )
+
+
+def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
+    """Return the digests of every document that the rows of changes refer to."""
+    return [digest for row in rows for digest in (row.before, row.after, row.predicted)]

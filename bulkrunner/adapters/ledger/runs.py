@@ -15,11 +15,11 @@ from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, ro
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.facts import ALSO, RUN_ALSO
 from bulkrunner.adapters.ledger.orders import MAX_REASON
-from bulkrunner.adapters.ledger.plans import document_digests
 from bulkrunner.adapters.ledger.rows import (
     RUN,
     attempt_of,
     change_of,
+    document_digests,
     lease_row,
     pick,
     result_of,

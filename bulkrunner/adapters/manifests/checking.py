@@ -35,7 +35,7 @@ from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.job import Source
 
-Path = tuple[PathKey, ...]
+Keys = tuple[PathKey, ...]
 
 _SOME_OPERATION = {"delete": "x"}
 """Stands for a list of operations while the rest is checked; they are checked one by one."""
@@ -63,7 +63,7 @@ class _Checking:
         self._operation = Validator("operation")
         self.lists = FolderLists(folder=folder)
         self._outside = Outside(engine=Re2Engine(), lists=self.lists)
-        self._bad: set[Path] = set()
+        self._bad: set[Keys] = set()
 
     def parts(self) -> list[tuple[Part, Source]]:
         """Check everything; return what declares operations."""
@@ -131,7 +131,7 @@ class _Checking:
         self._problems.uncounted(more)
         return False
 
-    def _step(self, step: Mapping[str, Any], path: Path) -> Part:
+    def _step(self, step: Mapping[str, Any], path: Keys) -> Part:
         if (undo := step.get("undo")) is not None:
             only = undo.get("only")
             return UndoStep(
@@ -160,7 +160,7 @@ class _Checking:
         parameters = self._data.get("parameters")
         return parameters if isinstance(parameters, dict) else {}
 
-    def _function(self, step: Mapping[str, Any], path: Path) -> FunctionSource:
+    def _function(self, step: Mapping[str, Any], path: Keys) -> FunctionSource:
         """Return the step's function; note what is wrong with it."""
         given = called_of(step)
         try:
@@ -185,11 +185,11 @@ class _Checking:
             message = f"{shown(word)} is to be filled in"
             self._problems.add(Source(file=file, line=line), "fill_in", message, HINT)
 
-    def _selected_at(self, step: Mapping[str, Any], path: Path) -> Source:
+    def _selected_at(self, step: Mapping[str, Any], path: Keys) -> Source:
         name = next((name for name in SELECTIONS if name in step), "undo")
         return self._named_at((*path, name))
 
-    def _named_at(self, path: Path) -> Source:
+    def _named_at(self, path: Keys) -> Source:
         """Return where a list, or the file that holds it, is named."""
         return self._tree.source((*path, "file"))
 
@@ -198,7 +198,7 @@ class _Checking:
         covers: Sequence[Any] = agreement.get("covers") or () if isinstance(agreement, dict) else ()
         return isinstance(covers, list) and "bibs" in covers
 
-    def _note(self, told: Iterable[Told], prefix: Path) -> None:
+    def _note(self, told: Iterable[Told], prefix: Keys) -> None:
         for one in told:
             source = self._tree.source((*prefix, *one.path), key=one.key)
             self._problems.add(source, one.code, one.message, one.hint)

@@ -25,7 +25,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.references import Reference
 from bulkrunner.domain.values import ground, references_of, written
 
-MAX_TEXT = 300
+LONGEST_LINE = 300
 SHOWN = 5
 """Values of a long list in a line."""
 
@@ -84,7 +84,7 @@ def condition_text(condition: Condition) -> str:
     """Return the condition in a line, as a manifest may have it; lists in short, files by name."""
     data = condition_data(_in_short(condition))
     text = json.dumps(data, ensure_ascii=False)
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 2]} …"
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 2]} …"
 
 
 def _in_short(condition: Condition) -> Condition:

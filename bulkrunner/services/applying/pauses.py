@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkrunner.domain.ports import Clock
 from bulkrunner.services.applying.control import Control
 
-LOOK_EVERY = 0.5
+ASK_EVERY = 0.5
 
 
 class Pauses:
@@ -22,4 +22,4 @@ class Pauses:
         """
         while control.paused_by is not None:
             control.check()
-            self._clock.sleep(LOOK_EVERY)
+            self._clock.sleep(ASK_EVERY)

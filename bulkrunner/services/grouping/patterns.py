@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from bulkrunner.domain.report import (
 )
 from bulkrunner.services.grouping.collecting import Collector, Extreme, Same
 from bulkrunner.services.grouping.joint import (
+    Fetch,
     JointGroup,
     JointKey,
     extremes,
@@ -40,7 +41,6 @@ OWN_SHARE = 0.02
 SHOWN_VARIANTS = 5
 RARE_SHARE = 0.02
 
-Fetch: TypeAlias = Callable[[Sequence[int]], Mapping[int, ReportedChange]]
 _Kind: TypeAlias = tuple[Action, str, str]
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
 _Full: TypeAlias = tuple[_Kind, str, _Key, bytes]

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
-from bulkrunner.domain.queries import unmet
+from bulkrunner.domain.queries import unmet_part
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.searches import Held
 from bulkrunner.domain.steps import Step, StepEntry, StepFunction
@@ -144,7 +144,7 @@ def fitting(document: Document, query: Mapping[str, Any]) -> None:
     Raises:
         PassedOver: it does not.
     """
-    name = unmet(document, query)
+    name = unmet_part(document, query)
     if name is not None:
         raise PassedOver(
             "find_not_met",

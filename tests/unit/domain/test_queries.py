@@ -14,7 +14,7 @@ from bulkrunner.domain.queries import (
     localised,
     parse_name,
     unindexed,
-    unmet,
+    unmet_part,
 )
 
 LIBRARY = "https://libris.kb.se/library/Ylm"
@@ -67,7 +67,7 @@ DOCUMENT: dict[str, Any] = {
     ],
 )
 def test_what_fits(query: dict[str, Any]) -> None:
-    assert unmet(DOCUMENT, query) is None
+    assert unmet_part(DOCUMENT, query) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_fits(query: dict[str, Any]) -> None:
     ],
 )
 def test_what_does_not(query: dict[str, Any], name: str) -> None:
-    assert unmet(DOCUMENT, query) == name
+    assert unmet_part(DOCUMENT, query) == name
 
 
 @pytest.mark.parametrize(
