@@ -18,7 +18,8 @@ from bulkrunner.domain.report import (
     TextGroup,
 )
 from bulkrunner.domain.transfers import looks_elsewhere
-from bulkrunner.services.grouping.patterns import Fetch, Patterns
+from bulkrunner.services.grouping.joint import Fetch
+from bulkrunner.services.grouping.patterns import Patterns
 
 __all__ = ["MAX_GROUPS", "group_changes"]
 
