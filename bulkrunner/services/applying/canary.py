@@ -36,7 +36,7 @@ def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
     return {pattern: numbers for pattern, numbers in found.items() if pattern not in done}
 
 
-def proven(result: Result | None) -> bool:
+def is_proven(result: Result | None) -> bool:
     """Tell whether a change shows that its pattern does what was planned."""
     return (
         result is not None

@@ -169,7 +169,7 @@ class Feed:
                 return False
             for pattern, number in tried.items():
                 self._judge(pattern, number)
-                if canary.proven(self._tally.seen(number)):
+                if canary.is_proven(self._tally.seen(number)):
                     proven.add(pattern)
             if self._control.ending is not None:
                 return False
