@@ -325,7 +325,7 @@ def test_what_an_earlier_process_has_proven_is_not_proven_again():
     ],
 )
 def test_what_a_first_change_says(result, proven, faulty):
-    assert canary.proven(result) is proven
+    assert canary.is_proven(result) is proven
     assert bool(canary.fault(1, "set x", result)) is faulty
 
 

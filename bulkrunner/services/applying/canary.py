@@ -27,7 +27,7 @@ def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for ended in run:
         pattern = ended.change.pattern
-        if proven(ended.result):
+        if is_proven(ended.result):
             done.add(pattern)
         elif ended.result.outcome is Outcome.PENDING:
             numbers = found.setdefault(pattern, [])
