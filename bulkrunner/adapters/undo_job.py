@@ -12,7 +12,7 @@ from bulkrunner.errors import UsageError
 MAX_JOB_ID = 100
 
 ACCEPTED = {
-    "bib_unresolved": "Titeln är raderad av någon efter körningen",
+    "bib_unresolved": "Den bibliografiska posten som beståndet hängde på finns inte",
     "changed_since": "Ändrad av någon efter körningen; skrivs inte över",
     "deleted_since": "Återskapad av en tidigare återställning och raderad av någon sedan dess",
     "duplicate": "Biblioteket har redan ett nytt bestånd på titeln",

@@ -72,6 +72,8 @@ def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningS
     plan = program.stored_plan(session.plan_id)
     if plan is not None:
         _describe_plan(invocation, program, plan)
+        if plan.state is not PlanState.COMPLETE:
+            invocation.say(f"go on with: bulkrunner resume {plan.id}")
     invocation.document["requests"] = session.requests
 
 

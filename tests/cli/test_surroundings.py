@@ -101,6 +101,7 @@ def test_a_ledger_that_is_locked_in_the_middle_of_a_plan(place, own, monkeypatch
         other.rollback()
         other.close()
     assert done.document["state"] == "interrupted"
+    assert f"go on with: bulkrunner resume {done.document['plan']}" in done.stderr
     assert done.document["counts"]["update"] == 2
     monkeypatch.setattr(Plans, "add_changes", stored)
     resumed = place("resume").document

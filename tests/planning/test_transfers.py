@@ -288,6 +288,25 @@ class TestRepoint:
         assert codes([change]) == [(Action.UPDATE, "")]
         assert thing_part(change.after)["hasNote"] == ["n"]
 
+    @pytest.mark.parametrize(
+        "link", [UNHUNG[1], {"@id": f"{BASE}{BIBS[0]}#it"}], ids=["none", "other"]
+    )
+    def test_later_steps_know_the_bib_that_it_was_hung_on(self, desk, link):
+        del desk.catalogue.records[HOLDINGS[1]]
+        unhang(desk, HOLDINGS[0], link)
+        thing_part(desk.catalogue.records[BIBS[1]])["edition"] = "2"
+        hang = entries(step(1, StepRepoint(to=BIBS[1])), HOLDINGS[0])
+        value = parse_value({"$text": "{@bib.edition} {@bib.id}"})
+        note = step(2, StepUpdate(changes=(AppendChange(at="hasNote", value=value),)))
+        (change,) = planned(desk, hang, entries(note, HOLDINGS[0]))
+        assert thing_part(change.after)["hasNote"] == [f"2 {BIBS[1]}"]
+        for action in (StepCopy(sigel="NO"), StepMove(to="NO")):
+            *_, new = planned(desk, hang, entries(step(2, action), HOLDINGS[0]))
+            if link == [] and isinstance(action, StepMove):
+                assert codes([new]) == [(REFUSED, "bib_unresolved")]
+            else:
+                assert item_of(new.after) == f"{BASE}{BIBS[1]}#it"
+
     def test_copies_of_one_on_no_bib_go_where_it_is_said(self, desk):
         unhang(desk, HOLDINGS[0], None)
         del desk.catalogue.records[HOLDINGS[1]]
@@ -669,6 +688,22 @@ class TestOtherHoldings:
             entries(last, *(HOLDINGS if where == "HOLDINGS" else BIBS)[:2]),
         )
         assert [change.code for change in changes] == ["", "", "where_not_met", ""]
+
+    def test_a_plan_cut_anywhere_is_the_same_plan(self, desk, monkeypatch):
+        others = [short_id(number) for number in range(20, 25)]
+        for record, bib in zip(others, BIBS, strict=True):
+            desk.catalogue.records[record] = a_holding(record, bib, "NO")
+        condition = parse_condition({"@bib.holdings": {"count": 1}}, outside({}))
+        both = [record for pair in zip(HOLDINGS, others, strict=True) for record in pair]
+        parts = [
+            entries(step(1, StepDelete(), where=condition), *both, HOLDINGS[1]),
+            entries(step(2, StepMerge(holding_of="Ylm", take=("hasNote",))), *others),
+        ]
+        whole = planned(desk, *parts)
+        assert codes(whole[:10]) == [(Action.DELETE, ""), (REFUSED, "no_target")] * 5
+        for size in (1, 2, 3):
+            monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", size)
+            assert planned(desk, *parts) == whole
 
     def test_a_record_does_not_count_itself(self, desk):
         condition = parse_condition({"@bib.holdings": {"count": 0}}, outside({}))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from bulkrunner.domain.answers import Found
+from bulkrunner.domain.created import created_number
 from bulkrunner.domain.fingerprint import before_fingerprint
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.operations import Refusal, check_expect, same
@@ -21,7 +22,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
-from bulkrunner.domain.records import thing_part
+from bulkrunner.domain.records import item_of, thing_part
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.services.planning.combining import (
     joined_wish,
@@ -163,7 +164,15 @@ class Editing(Drafting):
                 self._know(found, known)
         if earlier is not None:
             _take_up(task, earlier, known)
+            self._know_bib_by_now(known)
         known.waits = tuple(sorted({*known.waits, *copies_of(known, look)}))
+
+    def _know_bib_by_now(self, known: Known) -> None:
+        """Note the bib that what precedes in the plan hangs a holding on."""
+        now = item_of(known.now or {})
+        if known.kind == "holding" and (known.before is None or now != item_of(known.before)):
+            bib = self._bibs.linked(now) if now and created_number(now) is None else None
+            known.hung = bib.summary.id if bib is not None else ""
 
     def _done_already(
         self, missing: NotFound, build: Callable[[Known], Wanted], known: Known

@@ -65,19 +65,19 @@ class Contexts:
 
     def _bib(self, known: Known, look: Look) -> Document | None:
         """Return the record's bib as what precedes in the plan will have left it."""
-        if known.bib is None:
+        if not known.on_bib:
             return None
-        key = record_key(known.bib.id)
+        key = record_key(known.on_bib)
         planned = look.of([key], sure=True).get(key)
         if planned is not None and planned.action is Action.UPDATE:
             return planned.after
-        return self._resolver.bib_document(known.bib.id)
+        return self._resolver.bib_document(known.on_bib)
 
     def _holdings(self, known: Known, sigel: str, look: Look) -> Sequence[Document]:
         """Return the other holdings on the record's bib, as what precedes will have left them."""
-        if known.bib is None:
+        if not known.on_bib:
             return ()
-        found = self._resolver.standing_on(known.bib.id, sigel, look)
+        found = self._resolver.standing_on(known.on_bib, sigel, look)
         return [document for name, document in found.items() if name != known.name_in_plan]
 
 

@@ -206,9 +206,9 @@ def bib_of(known: Known) -> str:
     Raises:
         Refused: it is on none that is known here.
     """
-    if known.bib is None:
+    if not known.on_bib:
         raise Refused(bib_unresolved(thing_part(known.now or {}).get("itemOf")))
-    return known.bib.id
+    return known.on_bib
 
 
 def sigel_of(value: Any) -> str:

@@ -77,6 +77,7 @@ class Known:
     Attributes:
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
+        hung: short id of the bib that earlier steps hang it on; None: none did.
         waits: numbers of changes of this plan that must end well first.
         place: ``holding:<bib>:<sigel>`` that the record goes over to.
         origins: records whose content goes into this one.
@@ -94,6 +95,7 @@ class Known:
     target_key: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
     earlier: PlannedChange | None = None
+    hung: str | None = None
     waits: tuple[int, ...] = ()
     place: str | None = None
     origins: tuple[Origin, ...] = ()
@@ -105,6 +107,12 @@ class Known:
         """Return what an operation calls the record: its id, or ``new`` where the plan creates it."""
         key = self.earlier.target_key if self.earlier is not None else None
         return NEW if key is not None and key.startswith(HOLDING_KEY) else self.record
+
+    @property
+    def on_bib(self) -> str:
+        """Return the bib that it is on by now, by its short id; empty where none is known."""
+        own = self.bib.id if self.bib is not None else ""
+        return own if self.hung is None else self.hung
 
     @property
     def name_in_plan(self) -> str:

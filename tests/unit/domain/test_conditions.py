@@ -314,6 +314,8 @@ CONDITIONS = st.recursive(
                     {"before": "2020"},
                     {"matches": "(H|M)+$"},
                     {"in": ["Hc", 1]},
+                    {"count": 1},
+                    {"starts_with": "H", "count": {"at_least": 1, "at_most": 2}},
                 ]
             ),
         ),
