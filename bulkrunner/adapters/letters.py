@@ -17,6 +17,7 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
+from bulkrunner.adapters.styles import ANY, marked_by_sheets, marks_of
 from bulkrunner.domain.filled_forms import PART
 from bulkrunner.errors import AnswerRefused
 
@@ -38,36 +39,20 @@ _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _RICH = b"{\\rtf"
 _ENDS_LINE = re.compile(
     "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|fig(?:caption|ure)|"
-    "footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|summary|t(?:able|body|d|foot|h|head|r)|ul"
+    "footer|form|h[1-6]|header|hr|li|main|nav|ol|option|p|pre|r[pt]|section|summary|t(?:able|body|d|foot|h|head|r)|ul"
 )
 _UNSEEN = frozenset({"style", "script", "head", "title"})
 _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
 _MARKED_TAGS = {
     **dict.fromkeys(("s", "strike", "del"), "struck out"),
+    **dict.fromkeys(("template", "dialog", "noscript", "datalist"), "not shown"),
     **dict.fromkeys(("sup", "sub"), "raised or lowered"),
     "bdo": "turned round",
 }
-_STRUCK_STYLE = re.compile(r"line-through", re.IGNORECASE)
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all"
-    r"|(?:font-size|max-height|opacity|max-width)\s*:\s*0(?![.\d]*[1-9])"
-    r"|(?<![\w-])color\s*:\s*(?:white|transparent|#fff(?:fff)?\b|rgb\(\s*255\s*,\s*255\s*,\s*255)",
-    re.IGNORECASE,
-)
-_TURNED_STYLE = re.compile(
-    r"-override|(?<![\w-])(?:direction\s*:\s*rtl|transform\s*:|writing-mode\s*:)", re.IGNORECASE
-)
-_ADDING_STYLE = re.compile(r"content\s*:\s*(?:[\"'][^\"']|attr)", re.IGNORECASE)
-_STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_SELECTED = re.compile(r"[.#]?[A-Za-z][\w-]*")
-_MARKS = {
-    "struck out": _STRUCK_STYLE,
-    "not shown": _HIDDEN_STYLE,
-    "turned round": _TURNED_STYLE,
-    "words added by a style": _ADDING_STYLE,
-}
-"""What a style does to words that a reader would heed."""
+_SHOWN_BY_SOME = re.compile(r"\[if\b[^\]]*\]>(.*)<!\[endif\]", re.IGNORECASE | re.DOTALL)
+"""What some mail programs show and others take for a comment."""
+_WITHOUT_WORDS = re.compile(r"<(style|xml|script|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_COMMON_PREAMBLE = re.compile(r"This is an? [\w/ -]*message\b[^\n]*", re.IGNORECASE)
 
 _ODD_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode", "idna"})
 """What Python reads and no mail program does."""
@@ -148,6 +133,9 @@ def _is_html(text: str) -> bool:
 def _parts(content: bytes) -> Iterator[str]:
     """Yield the subjects and texts of a mail, and the names of attachments that are not read."""
     message = email.message_from_bytes(content, policy=email.policy.default)
+    outside = f"{_COMMON_PREAMBLE.sub('', message.preamble or '', 1)}\n{message.epilogue or ''}"
+    if outside.strip():
+        yield outside
     for number, (part, headed) in enumerate(_leaves(message)):
         if number >= MOST_PARTS:
             raise AnswerRefused(
@@ -156,19 +144,20 @@ def _parts(content: bytes) -> Iterator[str]:
                 code="answer_unreadable",
             )
         if headed is not None:
-            yield f"Subject: {_subject(headed)}"
+            yield "\n".join(f"Subject: {said}" for said in _subjects(headed))
         if (text := _text_of(part)) is not None:
-            yield text
+            page = part.get_content_type() == "text/html"
+            yield text if text.strip() or not page else "[a page without words]"
         elif not _is_of_the_page(part):
             name = str(part.get_filename() or part.get_content_type())
             yield f"[attachment not read: {' '.join(name.split())[:100]}]"
 
 
-def _subject(message: EmailMessage) -> str:
+def _subjects(message: EmailMessage) -> list[str]:
     try:
-        return " ".join(str(message.get("Subject") or "").split())
+        return [" ".join(str(said).split()) for said in message.get_all("Subject") or [""]]
     except (ValueError, LookupError, TypeError, AttributeError):  # the library's, on odd headers
-        return "[cannot be read]"
+        return ["[cannot be read]"]
 
 
 def _text_of(part: EmailMessage) -> str | None:
@@ -238,9 +227,8 @@ class _Words(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
-        sheets = " ".join(_STYLE_SHEET.findall(page))
         self.words: list[str] = []
-        self._styled = {mark: _selected(sheets, style) for mark, style in _MARKS.items()}
+        self._sheets = marked_by_sheets(page)
         self._open: list[tuple[str, str]] = []
         self._unseen = 0
         self._kept = 0
@@ -254,6 +242,8 @@ class _Words(HTMLParser):
         given = {key: value or "" for key, value in attrs}
         if not _VOID.fullmatch(tag):
             self._open.append((tag, self._mark(tag, given)))
+        elif given.get("type", "").lower() in ("checkbox", "radio"):
+            self.handle_data(" [x] " if "checked" in given else " [ ] ")
         elif said := given.get({"img": "alt", "input": "value"}.get(tag, ""), ""):
             self.handle_data(f" {said} ")
 
@@ -277,22 +267,20 @@ class _Words(HTMLParser):
             words = f" [{', '.join(marks)}: {words} ] "
         self.words.append(words)
 
+    def handle_comment(self, data: str) -> None:
+        """Keep words that some mail programs show."""
+        if shown := _SHOWN_BY_SOME.match(data):
+            words = " ".join(_without_tags(_WITHOUT_WORDS.sub(" ", shown[1])).split())
+            self.handle_data(f" [shown by some mail programs: {words} ] " if words else "")
+
     def _mark(self, tag: str, attrs: dict[str, str]) -> str:
-        style = f"{attrs.get('style', '')};color:{attrs.get('color', '')}".replace("\\", "")
-        names = {tag, f"#{attrs.get('id', '')}", *(f".{c}" for c in attrs.get("class", "").split())}
-        hidden = "not shown" if "hidden" in attrs or tag == "template" else ""
-        turned = "turned round" if attrs.get("dir", "").lower() == "rtl" else ""
-        styled = [mark for mark, known in self._styled.items() if names & known]
-        styled += [mark for mark, known in _MARKS.items() if known.search(style)]
-        return _MARKED_TAGS.get(tag) or hidden or turned or next(iter(styled), "")
-
-
-def _selected(sheets: str, style: re.Pattern[str]) -> frozenset[str]:
-    """Return tags, ``.classes`` and ``#ids`` that a rule of a style sheet may give that style."""
-    return frozenset(
-        name
-        for selectors, rule in _RULE.findall(sheets)
-        if style.search(rule)
-        for selector in selectors.split(",")
-        for name in _SELECTED.findall(selector.split()[-1] if selector.split() else "")
-    )
+        style = f"{attrs.get('style', '')};color:{attrs.get('color', '')}"
+        names = [tag, f"#{attrs.get('id', '')}", *(f".{c}" for c in attrs.get("class", "").split())]
+        marks = [
+            _MARKED_TAGS.get(tag),
+            "not shown" if "hidden" in attrs else None,
+            "turned round" if attrs.get("dir", "").lower() == "rtl" else None,
+            *map(self._sheets.get, [*names, ANY]),
+            *marks_of(style),
+        ]
+        return next(filter(None, marks), "")

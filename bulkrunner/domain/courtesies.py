@@ -7,6 +7,7 @@ what passes, not of what does not: a condition can be put into any words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _DOUBTS = (
     # negations and exceptions
@@ -40,12 +41,17 @@ _DOUBTS = (
     ),
     *(r"avslå\w*", r"avvisa\w*", r"avböj\w*", r"underkän\w*", r"förkasta\w*", "invalid", "void"),
     *(r"reject\w*", r"refus\w*", r"declin\w*", "denied", r"annullera\w*", r"makulera\w*"),
+    *("fel", r"felaktig\w*", "wrong", r"mistake\w*", r"recall\w*", r"återkom\w*", r"ogill\w*"),
+    *(r"avstå\w*", r"motsätt\w*", r"protest\w*", r"backa\w*", r"inväntar?", r"skjut\w*"),
+    *("imorgon", "tomorrow", r"i\W+taget", r"at\W+a\W+time"),
+    *(r"(?:mån|tis|ons|tors|fre|lör|sön)dag\w*", r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"),
 )
 # Of these no name of a person is made.
 _WORK_WORDS = (
     *(r"prod\w*", r"miljö\w*", r"plan\w*", r"kör\w*", r"run\w*", "gäller", r"godkän\w*"),
     *(r"approv\w*", r"radera\w*", r"ändra\w*", r"skapa\w*", r"delet\w*", r"chang\w*"),
     *(r"creat\w*", r"post\w*", r"records?", r"ja", r"yes", r"ok", r"okej"),
+    *("från", "from", "till", "to", r"skicka\w*", r"beslut\w*", r"avbrut\w*", r"pausa\w*"),
 )
 
 
@@ -106,11 +112,12 @@ _SMALL = r"(?i:den|on|at|kl|av|by|am|pm|och|and|cet|cest|utc|gmt)"
 _HEAD_TOKEN = re.compile(
     rf"(?:{_MONTH}|{_WEEKDAY}|{_NUMBER}|{_ADDRESS}|{_SMALL}|{_NAME})[.,;:]?|<[^<>\s]*>|[-–&]"
 )
-_HEAD = re.compile(
-    r"(?i:från|from|skickat|sent|till|to|kopia|cc|bcc|datum|date|svar till|reply-to)\s*:\s*(.*)"
-)
+_OF_PERSONS = re.compile(r"(?i:från|from|till|to|kopia|cc|bcc|svar till|reply-to)\s*:\s*(.*)")
+_OF_A_DAY = re.compile(r"(?i:skickat|sent|datum|date)\s*:\s*(.*)")
 _SUBJECT = re.compile(r"(?i:ämne|subject)\s*:\s*(.*)")
 _TURN = re.compile(r"(.*)\b(?i:skrev|wrote)\b(.*):")
+_NEAR = 3
+"""Lines between the sender and the day of a mail's head, at most."""
 _BETWEEN = re.compile(
     r"-{2,}\s*(?i:ursprungligt meddelande|original message|vidarebefordrat meddelande|"
     r"forwarded message)\s*-{2,}"
@@ -120,6 +127,8 @@ _BETWEEN = re.compile(
 )
 # A row of signs that say nothing.
 _RULE = re.compile(r"[\s!-/:-@\[-`{-~–—…·•]*")
+# But for a box that nobody has ticked.
+_UNTICKED = re.compile(r"[\[({][\s._-]*[\])}]")
 
 _WORK = (
     *("och", "and", "of", "för", "for", "vid", "at", "the", "i", "in", "de", "von", "af", "av"),
@@ -155,11 +164,11 @@ def asked_about(beside: str) -> tuple[str, ...]:
     """Return the lines of words beside an answer that may change what it says."""
     found = []
     contact = False  # below the mark of a signature, or below a closing
-    for row in beside.splitlines():
-        line = " ".join(row.split()).strip("*_ ")
-        if _RULE.fullmatch(line):
+    lines = [" ".join(row.split()).strip("*_ ") for row in beside.splitlines()]
+    for number, line in enumerate(lines):
+        if _RULE.fullmatch(line) and not _UNTICKED.search(line):
             contact = contact or line == "--"
-        elif _is_head(line):
+        elif _is_head(line, lines[max(0, number - _NEAR) : number + 1 + _NEAR]):
             contact = False
         elif _is_courtesy(line):
             contact = contact or _CLOSES.fullmatch(line) is not None
@@ -179,16 +188,31 @@ def _is_courtesy(line: str) -> bool:
     return True
 
 
-def _is_head(line: str) -> bool:
+def _is_head(line: str, near: Sequence[str]) -> bool:
+    """Return True for a line of a mail's head; a day by itself may be a condition."""
     if _BETWEEN.fullmatch(line):
         return True
     if subject := _SUBJECT.fullmatch(line):
         return not doubtful(subject[1])
-    if head := _HEAD.fullmatch(line):
-        return _all_tokens(head[1], _HEAD_TOKEN)
+    if _OF_PERSONS.fullmatch(line):
+        return _names_persons(line)
+    if day := _OF_A_DAY.fullmatch(line):
+        return _all_tokens(day[1], _HEAD_TOKEN) and any(map(_names_persons, near))
     if turn := _TURN.fullmatch(line):
         return _all_tokens(f"{turn[1]} {turn[2]}", _HEAD_TOKEN)
-    return line.lower().startswith(("den ", "on ")) and _all_tokens(line, _HEAD_TOKEN)
+    begun = line.lower().startswith(("den ", "on ")) and _all_tokens(line, _HEAD_TOKEN)
+    return begun and ("@" in line or any(map(_TURN.fullmatch, near)))
+
+
+def _names_persons(line: str) -> bool:
+    head = _OF_PERSONS.fullmatch(line)
+    if head is None or not _all_tokens(head[1], _HEAD_TOKEN):
+        return False
+    words = (word.strip(".,;:<>") for word in head[1].split())
+    return any("@" in word or (_NAMED.match(word) and not _DATED.fullmatch(word)) for word in words)
+
+
+_DATED = re.compile(f"{_MONTH}|{_WEEKDAY}")
 
 
 def _is_contact(line: str) -> bool:

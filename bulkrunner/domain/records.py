@@ -107,24 +107,33 @@ def component_holders(document: Document) -> list[str | None]:
     """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library.
 
     They count wherever they stand: in components of components, in nested lists, in a third part of
-    the graph. A component without ``heldBy`` contributes nothing: it belongs to the item's library.
+    the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to the
+    item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
     """
     own = {key: value for key, value in thing_part(document).items() if key != "heldBy"}
     graph = document.get("@graph")
     others = [graph[0], *graph[2:]] if isinstance(graph, list) and graph else []
+    beside = {key: value for key, value in document.items() if key != "@graph"}
     holders: list[str | None] = []
-    left: list[Any] = [*reversed(others), own]
+    left: list[Any] = [beside, *reversed(others), own]
     while left:
         node = left.pop()
         if isinstance(node, dict):
-            if "heldBy" in node:
-                value = node["heldBy"]
-                links = value if isinstance(value, list) else [value]
-                holders.extend(sigel_of_iri(link_of(link)) for link in links)
+            for key, value in node.items():
+                if key == "heldBy":
+                    links = value if isinstance(value, list) else [value]
+                    holders.extend(sigel_of_iri(link_of(link)) for link in links)
+                elif _names_a_holder(key):
+                    holders.append(None)
             left += reversed(node.values())
         elif isinstance(node, list):
             left += reversed(node)
     return holders
+
+
+def _names_a_holder(key: str) -> bool:
+    end = key.strip()[-7:].lower()
+    return end.endswith("heldby") and end[0] in ":/#h"
 
 
 def item_of(document: Document) -> str | None:

@@ -33,6 +33,8 @@ _NIGHT = re.compile(
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BETWEEN = frozenset({"och", "and", "samt", "-"})
 _SPLIT = re.compile(r"[\s,;]+")
+_OTHER_PLAN = re.compile(r"(?<![\w-])p-[0-9a-z]{10}(?!\w)")
+_RANGE = re.compile(r"\w[.>)]?[ \t]+(?:-+|\.{2,}|…)[ \t]+[<(]?\w")
 # Lines that an answer has; of conditions those may be left out that it does not set.
 _NEEDED = ("plan", "digest", "job", "environment", "extent", "head", "by", "reference")
 
@@ -200,6 +202,8 @@ def _check_facts(form: FilledForm, plan: Plan, bibs: int) -> None:
 def words_beside(found: Found, plan: Plan, bibs: int) -> str:
     """Return the words of a text that are not the form's, those in blank forms among them."""
     rows = [found.beside] if found.beside else []
+    others = dict.fromkeys(_OTHER_PLAN.findall(found.beside))
+    rows += (f"another plan is named: {name}" for name in others if name != plan.id)
     for form in found.blanks:
         rows += (f"{LINES[name]}: {line(form[name])}" for name in _foreign(form, plan, bibs))
     return "\n".join(rows)
@@ -261,8 +265,17 @@ def _conditions(form: FilledForm, plan: Plan, holds: Callable[[str], bool]) -> C
     return Conditions(
         per_night=_per_night(form["per_night"]),
         not_before=_day(_hyphened(form["not_before"])),
-        excluded=excluded(_SPLIT.split(_hyphened(form["excluded"])), plan, holds),
+        excluded=excluded(_SPLIT.split(_each_named(form["excluded"])), plan, holds),
     )
+
+
+def _each_named(text: str) -> str:
+    """Return a list of ids; a dash or dots between two may mean all that lie between them."""
+    text = _hyphened(text)
+    for row in text.splitlines():
+        if _RANGE.search(row) and not row.lstrip().startswith("-"):
+            raise _unclear("excluded", row, "every id by itself, with a comma between")
+    return text
 
 
 def _hyphened(text: str) -> str:
@@ -344,6 +357,13 @@ _CASE_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+# A day from which or to which something holds is no part of a case number.
+_FROM_A_DAY = re.compile(
+    r"(?<!\w)(?:fr\.? ?o\.? ?m\.?|t\.? ?o\.? ?m\.?|fom|tom|v\.? ?(?=\d{1,2}\b)"
+    r"|(?:från|from|till|to)(?: den| the)? (?=\d))",
+    re.IGNORECASE,
+)
+
 
 def _name(text: str) -> str:
     """Return the name of a person; words that are none may be a condition."""
@@ -365,6 +385,8 @@ def _name(text: str) -> str:
 def _case(text: str) -> str:
     """Return a case number, or where else the answer is kept."""
     words = _written(text).split()
+    if _FROM_A_DAY.search(_written(text)):
+        raise _unclear("reference", text, "a case number; a day has a line of its own")
     known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
     odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and of_nobody(word)]
     if len(words) > _MOST_CASE_WORDS or odd or not all(known):

@@ -149,7 +149,6 @@ HARMLESS = (
     "Skickat från min iPhone",
     "-----Ursprungligt meddelande-----",
     "Från: Erik Berg <erik@leverantor.example>",
-    "Skickat: den 25 november 2026 09:14",
     "Ämne: Sv: Plan för hyllsignum på Ylm",
     "Den 1 december 2026 kl. 09:14 skrev Erik Berg <erik@leverantor.example>:",
     "On Tue, Dec 1, 2026 at 9:14 AM Erik Berg wrote:",
@@ -170,6 +169,9 @@ def test_courtesies_are_not_asked_about(row):
         "Mvh\nKarin Ek\n",
         "Kind regards,\n\nKarin Ek\nNational Library of Sweden\nkarin.ek@kb.se",
         "Hälsningar\nPer Ek\nDag von Sydow",
+        "Från: Erik Berg <erik@leverantor.example>\nSkickat: den 25 november 2026 09:14\nTill: Karin",
+        "From: Erik Berg\nDate: Wed, Nov 25, 2026 at 9:14 AM\nTo: Karin Ek <karin@kb.se>",
+        "On Tue, Dec 1, 2026 at 9:14 AM Erik Berg\nwrote:",
     ],
 )
 def test_nor_are_names_and_addresses_below_a_mark_or_a_closing(rows):
@@ -197,6 +199,20 @@ def test_nor_are_names_and_addresses_below_a_mark_or_a_closing(rows):
         "Ha en bra dag och vänta",
         "Are the deletions included?",
         "Skickat från min iPhone, kör inte",
+        "Skickat: den 1 december 2026",
+        "Datum: 2026-12-01",
+        "Från: 1 december",
+        "Till: 31 december",
+        "To: Monday",
+        "Den 1 december kl 22",
+        "On Monday",
+        "[ ]",
+        "( )",
+        "Hej! Backa",
+        "Tack. Återkommer",
+        "Ämne: Sv: Ja, från måndag",
+        "Subject: Re: 500 i taget",
+        "Ämne: Fel rapport",
     ],
 )
 def test_all_else_is(row):

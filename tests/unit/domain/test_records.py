@@ -144,6 +144,22 @@ def test_a_holder_that_cannot_be_read_is_nobody(value):
     assert None in component_holders(holding(hasComponent=[{"heldBy": value}]))
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["kbv:heldBy", "https://id.kb.se/vocab/heldBy", "heldby", "HeldBy", "heldBy ", "x#heldBy"],
+)
+def test_a_holder_by_another_spelling_is_nobody(key):
+    assert component_holders(holding(hasComponent=[{key: THEIRS}])) == [None]
+    assert component_holders(holding(**{key: THEIRS})) == [None]
+    assert component_holders(holding(heldByOther=THEIRS)) == []
+
+
+def test_a_foreign_holder_beside_the_graph_is_seen():
+    document = holding()
+    document["@included"] = [{"heldBy": THEIRS}]
+    assert component_holders(document) == ["S"]
+
+
 @pytest.mark.parametrize("what", ["a list in a list", "@list", "@set in @list"])
 def test_components_are_found_in_any_shape(what):
     assert list(components(holding(**ODD_SHAPES[what]))) == [{"heldBy": THEIRS}]
