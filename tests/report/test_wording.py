@@ -254,15 +254,15 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
         ),
         (
             "hasNote takes an object or a link, and “Å” is not written as one; correct the value",
-            "hasNote är ett objekt eller en länk, och ”Å” är inte skrivet som något av dem.",
+            "hasNote tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
         ),
         (
             "copyNumber takes a text, and “1e+21” is not written as one; correct the value",
-            "copyNumber är en text, och ”1e+21” är inte skrivet som en.",
+            "copyNumber tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
         ),
         (
             "physicalLocation takes a text, and an object is none; correct the value",
-            "physicalLocation är ett enkelt värde, och det som skulle skrivas är ett objekt.",
+            "physicalLocation tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
         ),
         (
             "marc:x takes a truth value (true or false), and “ja” is not written as one; correct",
