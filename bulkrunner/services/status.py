@@ -14,6 +14,7 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rules import RuleKind, RuleResult
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState
 from bulkrunner.services.drivers import Drivers
@@ -38,6 +39,8 @@ class Status:
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
     next: str = ""
+    closed: str = ""
+    """Why nothing runs from this ledger as it is."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the command's JSON document."""
@@ -63,17 +66,23 @@ class Status:
                 yield f"  approved under conditions: {asked}"
             for run in self.runs:
                 if run["plan"] == plan["plan"]:
-                    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
-                    why = f" ({run['reason']})" if run["reason"] else ""
-                    yield f"  run {run['run']}: {run['state']}{why}; {text}"
-                    yield from outlook_lines(run)
+                    yield from _run_lines(run)
         for gate in self.gates:
             yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
         for result in self.rules:
             if result.kept is False and result.rule.kind is not RuleKind.GATE:
                 yield f"  rule {result.rule.id:<12} {result.rule.level.value:<6} {result.said}"
+        if self.closed:
+            yield f"nothing runs from this ledger: {self.closed}"
         if self.next:
             yield f"next: {self.next}"
+
+
+def _run_lines(run: Mapping[str, Any]) -> Iterator[str]:
+    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
+    why = f" ({run['reason']})" if run["reason"] else ""
+    yield f"  run {run['run']}: {run['state']}{why}; {text}"
+    yield from outlook_lines(run)
 
 
 def _params(given: Mapping[str, Any]) -> str:
@@ -107,11 +116,14 @@ class StatusService:
         plans = self._ledger.plans()[:NEWEST]
         runs = self._ledger.runs()[:NEWEST]
         jobs = [{"job": name} for name in sorted({plan.job for plan in plans})]
+        closed = (self._ledger.copied() or "") if plans else ""
+        goes_on = self.next_command(plans[0]) if plans else "bulkrunner new NAME"
         return Status(
+            closed=closed,
             jobs=jobs,
             plans=[self._plan(plan) for plan in plans],
             runs=[self._run(run) for run in runs],
-            next=self.next_command(plans[0]) if plans else "bulkrunner new NAME",
+            next=RESTORE if closed else goes_on,
         )
 
     def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
