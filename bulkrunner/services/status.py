@@ -58,15 +58,7 @@ class Status:
         if not self.plans:
             yield "the ledger holds no plan yet"
         for plan in self.plans:
-            counts = ", ".join(
-                f"{count:,} {name}" for name, count in plan["counts"].items() if count
-            )
-            yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
-            if asked := Conditions.from_dict(plan["conditions"]).describe():
-                yield f"  approved under conditions: {asked}"
-            for run in self.runs:
-                if run["plan"] == plan["plan"]:
-                    yield from _run_lines(run)
+            yield from self._plan_lines(plan)
         for gate in self.gates:
             yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
         for result in self.rules:
@@ -76,6 +68,15 @@ class Status:
             yield f"nothing runs from this ledger: {self.closed}"
         if self.next:
             yield f"next: {self.next}"
+
+    def _plan_lines(self, plan: Mapping[str, Any]) -> Iterator[str]:
+        counts = ", ".join(f"{count:,} {name}" for name, count in plan["counts"].items() if count)
+        yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
+        if asked := Conditions.from_dict(plan["conditions"]).describe():
+            yield f"  approved under conditions: {asked}"
+        for run in self.runs:
+            if run["plan"] == plan["plan"]:
+                yield from _run_lines(run)
 
 
 def _run_lines(run: Mapping[str, Any]) -> Iterator[str]:
