@@ -17,6 +17,7 @@ from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rules import RuleKind, RuleResult
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState
+from bulkrunner.domain.undo import undone_by
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.outlook import BLANK, Outlooks, outlook_lines
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
@@ -24,6 +25,9 @@ from bulkrunner.services.ruling import rule_results
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 """Outcomes that somebody must look at before the job goes on."""
+
+FIRST = "staging"
+"""The environment where a job's road begins."""
 
 NEWEST = 20
 """Plans and runs listed in the overview."""
@@ -203,8 +207,11 @@ class StatusService:
         if runs := self._ledger.runs(plan=plan.id):
             return self._after_run(runs[0], folder, production=production)
         nothing = not any(plan.counts.get(action.value) for action in WRITING)
-        if nothing or self._is_refused(plan) or (production and not self._approved(plan)):
+        if nothing or self._is_refused(plan):
             return f"bulkrunner report {plan.id}"
+        if production and not self._approved(plan):
+            untried = self._is_untried(plan)
+            return self._plan_again(plan, FIRST) if untried else f"bulkrunner report {plan.id}"
         return f"bulkrunner run {folder} --env {plan.environment}"
 
     def _next(self, plan: Plan, runs: Sequence[Run], gates: Sequence[GateResult]) -> str:
@@ -213,11 +220,10 @@ class StatusService:
         left = runs and runs[0].state is not RunState.COMPLETED and not self._is_driven(runs[0])
         return self._plan_again(plan) if shut and left else self.next_command(plan)
 
-    def _plan_again(self, plan: Plan) -> str:
+    def _plan_again(self, plan: Plan, environment: str = "") -> str:
         given = plan.manifest.get("parameters") or {}
-        return (
-            f"bulkrunner plan {shlex.quote(plan.folder)} --env {plan.environment}{_params(given)}"
-        )
+        where = environment or plan.environment
+        return f"bulkrunner plan {shlex.quote(plan.folder)} --env {where}{_params(given)}"
 
     def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
         if self._is_driven(run):
@@ -241,6 +247,12 @@ class StatusService:
     def _is_driven(self, run: Run) -> bool:
         """Tell whether a process works on a run, or waits by itself."""
         return self._drivers is not None and not run.paused and self._drivers.is_driven(run)
+
+    def _is_untried(self, plan: Plan) -> bool:
+        """Return True if no test environment has seen a run of the job, where one can be asked for."""
+        plans = self._ledger.plans(job=plan.job)
+        tests = (one for one in plans if one.addresses.get("kind") != Kind.PRODUCTION)
+        return undone_by(plan) is None and not any(self._ledger.runs(plan=one.id) for one in tests)
 
     def _is_refused(self, plan: Plan) -> bool:
         refused = self._ledger.count_refusals(plan.id)
