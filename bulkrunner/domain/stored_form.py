@@ -407,7 +407,7 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
     beside, key = _as_list(found), _key_of(path)
     found = _first_plain(beside)
     kind = kind_of(found) or literal_kind(key)
-    if kind is None and (_takes_nodes(key) or any(isinstance(item, dict) for item in beside)):
+    if kind is None and any(isinstance(item, dict) for item in beside):
         kind = "node"
     match kind:
         case None:
