@@ -105,7 +105,9 @@ class ReadAnswers:
             raise no_answer(reply)
         names = _names(data["@graph"])
         own = SHORT_ID.fullmatch(asked) and names[:1] and names[0].rpartition("/")[2] == asked
-        if names and asked not in names and not own:
+        if not names:
+            raise strange(f"asked for {plain(asked)}, got a record without an id")
+        if asked not in names and not own:
             raise strange(
                 f"asked for {plain(asked)}, got {plain(names[0])}; "
                 "is base_uri right for this environment?"

@@ -53,8 +53,10 @@ _KEYS = frozenset({"message", "error", "errors", "code", "status_code", "error_i
 
 _TAG = re.compile(r"<[^<>]*>")
 _ESCAPE = re.compile(
-    r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|(.))", re.DOTALL
+    r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))",
+    re.DOTALL,
 )
+_MARKED_HEX = re.compile(r"(?:0[xX]|[uU]\+)0{0,4}([0-9a-fA-F]{2})(?![0-9a-fA-F])[\s,;:]*")
 _QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}[ :,-]?){5,}[0-9a-fA-F]{1,2}")
 _NUMBERS = re.compile(r"(?:\d{2,3}[ ,;]+){5,}\d{2,3}")
@@ -247,6 +249,8 @@ def _decodings(text: str) -> Iterator[str]:
         yield _whole(_ESCAPE.sub(_unescaped, text))
     if "=" in text:
         yield _QUOTED.sub(lambda found: _letter(int(found[1], 16)), text.replace("=\n", ""))
+    if _MARKED_HEX.search(text):
+        yield _MARKED_HEX.sub(lambda found: _letter(int(found[1], 16)), text)
     if "<" in text:
         yield _TAG.sub("", text)
     if not text.isascii():
@@ -265,7 +269,9 @@ def _whole(text: str) -> str:
 
 def _unescaped(found: re.Match[str]) -> str:
     number = found[1] or found[2] or found[3]
-    return _letter(int(number, 16)) if number else found[4]
+    if found[4]:
+        return _letter(int(found[4], 8))
+    return _letter(int(number, 16)) if number else found[5]
 
 
 def _letter(number: int) -> str:

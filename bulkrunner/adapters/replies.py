@@ -145,7 +145,8 @@ def _kind(method: str, reply: Reply, location: str | None, iris: IriMap) -> Answ
     if status in _BUSY:
         return AnswerKind.BUSY
     if status >= 500:
-        return AnswerKind.SERVER_ERROR
+        own = is_api_error(reply) or is_container_error(reply) or (status == 500 and not reply.body)
+        return AnswerKind.SERVER_ERROR if own else AnswerKind.UNREADABLE
     if 300 <= status < 400 and iris.short_id(reply.header("location").partition("?")[0]):
         return AnswerKind.REDIRECT
     if status == 401 and _is_of_the_filter(method, reply):

@@ -92,7 +92,7 @@ def read_signers(path: Path) -> tuple[str, ...]:
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the reviewers' file {path} cannot be read ({error})",
+            f"the reviewers' file {path} cannot be read ({getattr(error, 'strerror', None) or error})",
             hint="[policy] reviewers names an allowed-signers file, as ssh-keygen takes it",
         ) from None
     found = tuple(_signer(path, number, row) for number, row in _rows(text))

@@ -66,6 +66,21 @@ class LazyGroup(click.Group):
         command = getattr(found, cmd_name)
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called, and what is left; a near name is proposed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0].lower(), COMMANDS, n=1)
+            if not near:
+                raise
+            said = f"{error.message.rstrip('.')}. Did you mean '{near[0]}'?"
+            raise click.UsageError(said, ctx) from None
+
 
 @click.group(
     cls=LazyGroup,

@@ -20,7 +20,7 @@ from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
 from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
 from bulkrunner.domain.visible import visible
-from bulkrunner.vocabulary import literal_kind
+from bulkrunner.vocabulary import is_object_property, is_vocab_typed, literal_kind
 
 NEVER_STORED: Final = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
 BOM = "\ufeff"
@@ -118,7 +118,8 @@ def comparable(value: Any, key: str = "") -> bytes:
     """Return what is equal for values that the server stores alike, kinds left out of account.
 
     Args:
-        value: plain JSON, record IRIs without a base; a list of one counts as its value.
+        value: plain JSON, record IRIs without a base; a list of one counts as its value, at any
+            depth.
         key: of the place; at ``value`` standard numbers are compared without hyphens.
     """
     while isinstance(value, list) and len(value) == 1:
@@ -133,7 +134,8 @@ def _plain(value: Any) -> Any:
         case dict():
             return {key: _plain(inner) for key, inner in tidied_node(value).items()}
         case list():
-            return [_plain(item) for item in value if item is not None]
+            kept = [item for item in value if item is not None]
+            return _plain(kept[0]) if len(kept) == 1 else [_plain(item) for item in kept]
         case None | bool() | int() | float() | str():
             return None if value is None else stored_text(in_words(value))
     return value
@@ -236,7 +238,7 @@ class Storage:
 
     def _list(self, items: list[Any], path: Path, found: Any) -> list[Any]:
         there = found if isinstance(found, list) else [] if found is ABSENT else [found]
-        paired = there if len(there) == len(items) else [_first_plain(there)] * len(items)
+        paired = there if len(there) == len(items) else [there] * len(items)
         formed = [
             self.form(item, (*path, index), other)
             for index, (item, other) in enumerate(zip(items, paired, strict=True))
@@ -246,6 +248,8 @@ class Storage:
     def _node(self, node: dict[str, Any], path: Path, found: Any) -> dict[str, Any]:
         iri = node.get("@id")
         there = found if isinstance(found, dict) else {}
+        if not self.from_records:
+            _demand_node(path, found)
         if len(node) > 1 and is_known(iri, self.bases):
             if there == {"@id": iri} and not self.from_records:
                 more = next(key for key in node if key != "@id")
@@ -374,7 +378,12 @@ def _step(node: Any, step: str | int) -> Any:
 
 # --- kinds -------------------------------------------------------------------------------------
 
-_WORDS: Final = {"text": "a text", "number": "a number", "boolean": "a truth value (true or false)"}
+_WORDS: Final = {
+    "text": "a text",
+    "number": "a number",
+    "boolean": "a truth value (true or false)",
+    "node": "an object or a link",
+}
 
 
 def kind_of(value: Any) -> str | None:
@@ -395,14 +404,15 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
     Raises:
         PlaceRefused: ``wrong_kind``.
     """
-    if isinstance(found, list):
-        found = _first_plain(found)
-    key = next((step for step in reversed(path) if isinstance(step, str)), "")
-    kind = kind_of(found) or (literal_kind(key) if not isinstance(found, (dict, list)) else None)
+    beside, key = _as_list(found), _key_of(path)
+    found = _first_plain(beside)
+    kind = kind_of(found) or literal_kind(key)
+    if kind is None and any(isinstance(item, dict) for item in beside):
+        kind = "node"
     match kind:
         case None:
             return value
-        case "text":
+        case "text" if not isinstance(value, float) or _NUMBER.fullmatch(repr(value)):
             return in_words(value)
         case "number" if isinstance(number := _as_number(value), (int, float)):
             # A record that has a whole number gets no other that is the same.
@@ -411,11 +421,39 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
         case "boolean" if in_words(value) in ("true", "false"):
             return in_words(value) == "true"
     shown = visible(in_words(value)[:_SHOWN])
-    raise PlaceRefused(
+    raise _wrong_kind(path, kind, f"“{shown}” is not written as one")
+
+
+def _demand_node(path: Path, found: Any) -> None:
+    """Go on unless an object or a link is meant for a place that has a plain value.
+
+    Raises:
+        PlaceRefused: ``wrong_kind``.
+    """
+    kinds = {kind_of(item) for item in _as_list(found) if item is not ABSENT}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is not None and not _takes_nodes(_key_of(path)):
+        raise _wrong_kind(path, kind, "an object is none")
+
+
+def _wrong_kind(path: Path, kind: str, why: str) -> PlaceRefused:
+    return PlaceRefused(
         "wrong_kind",
-        f"{path_text(path)} takes {_WORDS[kind]}, and “{shown}” is not written as one",
+        f"{path_text(path)} takes {_WORDS[kind]}, and {why}",
         "correct the value, or leave such records out with a condition",
     )
+
+
+def _key_of(path: Path) -> str:
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
+
+
+def _takes_nodes(key: str) -> bool:
+    return is_object_property(key) and not is_vocab_typed(key)
+
+
+def _as_list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
 
 
 def _as_number(value: Plain) -> int | float | None:

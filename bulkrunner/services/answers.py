@@ -229,7 +229,8 @@ def other_digest(digest: str, plan: Plan) -> AnswerRefused:
     """Return the error of an answer to another plan than this."""
     return AnswerRefused(
         f"the answer is to {digest}, but plan {plan.id} has {plan.plan_digest}",
-        hint="the plan was made again after the report was sent; send the new report",
+        hint="the digest of a plan never changes: the answer is to another plan, or was altered; "
+        f"have this plan's report answered: bulkrunner report {plan.id}",
         code="other_digest",
     )
 

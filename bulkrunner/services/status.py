@@ -14,8 +14,10 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rules import RuleKind, RuleResult
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState
+from bulkrunner.domain.undo import undone_by
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.outlook import BLANK, Outlooks, outlook_lines
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
@@ -23,6 +25,9 @@ from bulkrunner.services.ruling import rule_results
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 """Outcomes that somebody must look at before the job goes on."""
+
+FIRST = "staging"
+"""The environment where a job's road begins."""
 
 NEWEST = 20
 """Plans and runs listed in the overview."""
@@ -38,6 +43,8 @@ class Status:
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
     next: str = ""
+    closed: str = ""
+    """Why nothing runs from this ledger as it is."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the command's JSON document."""
@@ -55,25 +62,32 @@ class Status:
         if not self.plans:
             yield "the ledger holds no plan yet"
         for plan in self.plans:
-            counts = ", ".join(
-                f"{count:,} {name}" for name, count in plan["counts"].items() if count
-            )
-            yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
-            if asked := Conditions.from_dict(plan["conditions"]).describe():
-                yield f"  approved under conditions: {asked}"
-            for run in self.runs:
-                if run["plan"] == plan["plan"]:
-                    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
-                    why = f" ({run['reason']})" if run["reason"] else ""
-                    yield f"  run {run['run']}: {run['state']}{why}; {text}"
-                    yield from outlook_lines(run)
+            yield from self._plan_lines(plan)
         for gate in self.gates:
             yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
         for result in self.rules:
             if result.kept is False and result.rule.kind is not RuleKind.GATE:
                 yield f"  rule {result.rule.id:<12} {result.rule.level.value:<6} {result.said}"
+        if self.closed:
+            yield f"nothing runs from this ledger: {self.closed}"
         if self.next:
             yield f"next: {self.next}"
+
+    def _plan_lines(self, plan: Mapping[str, Any]) -> Iterator[str]:
+        counts = ", ".join(f"{count:,} {name}" for name, count in plan["counts"].items() if count)
+        yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
+        if asked := Conditions.from_dict(plan["conditions"]).describe():
+            yield f"  approved under conditions: {asked}"
+        for run in self.runs:
+            if run["plan"] == plan["plan"]:
+                yield from _run_lines(run)
+
+
+def _run_lines(run: Mapping[str, Any]) -> Iterator[str]:
+    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
+    why = f" ({run['reason']})" if run["reason"] else ""
+    yield f"  run {run['run']}: {run['state']}{why}; {text}"
+    yield from outlook_lines(run)
 
 
 def _params(given: Mapping[str, Any]) -> str:
@@ -107,11 +121,14 @@ class StatusService:
         plans = self._ledger.plans()[:NEWEST]
         runs = self._ledger.runs()[:NEWEST]
         jobs = [{"job": name} for name in sorted({plan.job for plan in plans})]
+        closed = (self._ledger.copied() or "") if plans else ""
+        goes_on = self.next_command(plans[0]) if plans else "bulkrunner new NAME"
         return Status(
+            closed=closed,
             jobs=jobs,
             plans=[self._plan(plan) for plan in plans],
             runs=[self._run(run) for run in runs],
-            next=self.next_command(plans[0]) if plans else "bulkrunner new NAME",
+            next=RESTORE if closed else goes_on,
         )
 
     def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
@@ -190,8 +207,11 @@ class StatusService:
         if runs := self._ledger.runs(plan=plan.id):
             return self._after_run(runs[0], folder, production=production)
         nothing = not any(plan.counts.get(action.value) for action in WRITING)
-        if nothing or self._is_refused(plan) or (production and not self._approved(plan)):
+        if nothing or self._is_refused(plan):
             return f"bulkrunner report {plan.id}"
+        if production and not self._approved(plan):
+            untried = self._is_untried(plan)
+            return self._plan_again(plan, FIRST) if untried else f"bulkrunner report {plan.id}"
         return f"bulkrunner run {folder} --env {plan.environment}"
 
     def _next(self, plan: Plan, runs: Sequence[Run], gates: Sequence[GateResult]) -> str:
@@ -200,11 +220,10 @@ class StatusService:
         left = runs and runs[0].state is not RunState.COMPLETED and not self._is_driven(runs[0])
         return self._plan_again(plan) if shut and left else self.next_command(plan)
 
-    def _plan_again(self, plan: Plan) -> str:
+    def _plan_again(self, plan: Plan, environment: str = "") -> str:
         given = plan.manifest.get("parameters") or {}
-        return (
-            f"bulkrunner plan {shlex.quote(plan.folder)} --env {plan.environment}{_params(given)}"
-        )
+        where = environment or plan.environment
+        return f"bulkrunner plan {shlex.quote(plan.folder)} --env {where}{_params(given)}"
 
     def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
         if self._is_driven(run):
@@ -228,6 +247,12 @@ class StatusService:
     def _is_driven(self, run: Run) -> bool:
         """Tell whether a process works on a run, or waits by itself."""
         return self._drivers is not None and not run.paused and self._drivers.is_driven(run)
+
+    def _is_untried(self, plan: Plan) -> bool:
+        """Return True if no test environment has seen a run of the job, where one can be asked for."""
+        plans = self._ledger.plans(job=plan.job)
+        tests = (one for one in plans if one.addresses.get("kind") != Kind.PRODUCTION)
+        return undone_by(plan) is None and not any(self._ledger.runs(plan=one.id) for one in tests)
 
     def _is_refused(self, plan: Plan) -> bool:
         refused = self._ledger.count_refusals(plan.id)

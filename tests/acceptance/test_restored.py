@@ -142,6 +142,10 @@ def test_nothing_runs_from_it_until_a_person_says_so(level2, tmp_path, way):
     assert closed.closed == {"ledger"}
     assert "bulkrunner ledger restore" in closed.document["error"]["message"]
     assert made(place) == once
+    told = place("status")
+    if "nothing runs from this ledger" in told.stderr:  # else the catalogue alone tells
+        assert told.document["next"] == "bulkrunner ledger restore --by NAME --reason TEXT"
+    assert ("nothing runs" in told.stderr) is (way is not the_machine_is_set_back)
 
 
 @pytest.mark.parametrize("way", [the_backup_is_copied_over_it, the_machine_is_set_back])

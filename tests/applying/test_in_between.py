@@ -177,7 +177,7 @@ def test_pages_at_the_next_resume(rig, own):
 
 
 @pytest.mark.parametrize(
-    "page", ["404-html", "403-html", "401-html", "302-maintenance", "200-json"]
+    "page", ["404-html", "403-html", "401-html", "302-maintenance", "200-json", "502-html"]
 )
 @pytest.mark.parametrize("change", CHANGES)
 def test_writes_that_never_get_through_are_left_pending(rig, own, bibs, change, page):

@@ -1,5 +1,7 @@
 """Updates, each way they can go, against the sandbox over HTTP."""
 
+import json
+
 import pytest
 
 from bulkrunner.domain.run import Outcome, RunState
@@ -296,7 +298,7 @@ def not_a_record(rig, record, **rule):
         method="GET",
         path=record,
         status=200,
-        body='{"@graph": "none"}',
+        body=json.dumps({"@graph": [{"@id": rig.control.record_iri(record)}]}),
         content_type="application/ld+json",
         **rule,
     )

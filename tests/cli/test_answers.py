@@ -28,6 +28,7 @@ def test_an_answer_is_bound_to_the_digest_it_names(place, plan):
     }
     other = place("approve", plan["plan"], *YES, "--digest", "sha256:0", expect=2)
     assert other.document["error"]["code"] == "other_digest"
+    assert f"bulkrunner report {plan['plan']}" in other.document["error"]["hint"]
 
 
 def test_a_unique_beginning_of_the_id_is_enough(place, plan):

@@ -245,6 +245,25 @@ def test_status_names_the_next_command_along_the_road(place, own):
     place("verify", run)
 
 
+def test_a_job_that_nobody_has_tried_begins_in_a_test_environment(place, own):
+    job = place.job("untried", operations=update_label(own[8:10], to="Hv"))
+    plan = place("plan", job, "--env", "production").document["plan"]
+    begin = f"bulkrunner plan {job} --env staging"
+    assert place("status").document["next"] == begin
+    place("plan", job, "--env", "staging")
+    assert place("status", plan).document["next"] == begin
+    place("run", job, "--env", "staging")
+    assert place("status", plan).document["next"] == f"bulkrunner report {plan}"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("aprove", "approve"), ("staus", "status"), ("PLAN", "plan"), ("q", None)]
+)
+def test_a_misspelled_command_is_told_which_is_meant(place, given, meant):
+    message = place(given, expect=2).document["error"]["message"]
+    assert message.endswith(f"Did you mean '{meant}'?" if meant else f"No such command '{given}'.")
+
+
 def test_status_after_a_refused_plan_points_to_its_report(place):
     foreign = seed.example_ids(kind="holding", sigel="S", bibs=BIBS, holdings=HOLDINGS)[0]
     job = place.job("foreign", operations=[{"delete": foreign}])

@@ -43,6 +43,13 @@ def test_a_broken_configuration(place, job, text, words, command):
     assert place.sandbox.staging.log() == []
 
 
+def test_a_ledger_that_is_a_device(place, job):
+    """Nobody is advised to remove it."""
+    done = place("--ledger", "sqlite:////dev/null", "plan", job, "--env", "staging", expect=2)
+    assert "is a device or a pipe" in done.document["error"]["message"]
+    assert "rm " not in done.document["error"]["hint"]
+
+
 def test_a_configuration_that_is_not_there(place, job):
     place.config.unlink()
     done = place("plan", job, "--env", "staging", expect=2)

@@ -268,7 +268,6 @@ WRITES = {
 SAID_OF_WRITES = {
     **dict.fromkeys(STRANGERS, AnswerKind.UNREADABLE),
     "429 page": AnswerKind.BUSY,
-    "502 page": AnswerKind.SERVER_ERROR,
     "200 gzip'd": AnswerKind.LOST,
     "301 to itself, over TLS": AnswerKind.REDIRECT,
 }
@@ -309,6 +308,23 @@ def test_a_201_names_a_record_whatever_the_host(location, record):
     answer = WRITES["POST"](made.catalogue)
     assert answer.location == record
     assert answer.kind is (AnswerKind.DONE if record else AnswerKind.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (httpx.Response(511, html=PAGE), AnswerKind.UNREADABLE),
+        (httpx.Response(504, json={"message": "upstream timed out"}), AnswerKind.UNREADABLE),
+        (httpx.Response(502), AnswerKind.UNREADABLE),
+        (httpx.Response(500, html=PAGE), AnswerKind.UNREADABLE),
+        (httpx.Response(500), AnswerKind.SERVER_ERROR),
+        (api_error(500), AnswerKind.SERVER_ERROR),
+        (container_error(500, form="html"), AnswerKind.SERVER_ERROR),
+    ],
+)
+@pytest.mark.parametrize("method", WRITES)
+def test_whose_5xx_it_is_shows_in_its_form(method, response, kind):
+    assert WRITES[method](bench(again(response)).catalogue).kind is kind
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,8 @@ ODD = {
     "framed": json.dumps({"@id": f"{BASE}/{SHORT}", "@type": "Record"}).encode(),
     "graph of one": json.dumps({"@graph": holding()["@graph"][:1]}).encode(),
     "graph of texts": b'{"@graph": ["a", "b"]}',
+    "graph of nothing": b'{"@graph": []}',
+    "graph without ids": b'{"@graph": [{"@type": "Record"}, {"@type": "Item"}]}',
     "embellished": json.dumps(NESTED).encode(),
     "another record": json.dumps(holding("h1bcdfghjkmnpqr2")).encode(),
     "no entity": json.dumps(
@@ -109,7 +111,6 @@ ODD = {
 
 SHAPES = {
     "graph of one",
-    "graph of texts",
     "embellished",
     "no entity",
     "a number without end",

@@ -418,3 +418,16 @@ def test_a_hostile_sigel_is_shown_without_control_characters(place, world):
     assert finding["message"].isprintable()
     assert len(finding["message"]) < 1100
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sigel", "meant"), [("ylm", "Ylm"), ("YLM", "Ylm"), ("Xyz", ""), ("S", ""), ("Yl", "")]
+)
+def test_a_sigel_in_other_letters_says_which_is_meant(place, world, sigel, meant):
+    job = place.job("cases", operations=[create(world.bib(), sigel)])
+    (finding,) = place("plan", job, "--env", "staging", expect=3).document["findings"]
+    assert finding["code"] == "foreign_sigel"
+    assert (f"did you mean `{meant}`" if meant else "the job's sigels are Ylm") in finding[
+        "message"
+    ]
+    assert ("did you mean" in finding["message"]) is bool(meant)

@@ -253,6 +253,18 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
             "inventoryLevel är ett tal, och ”två” är inte skrivet som ett tal.",
         ),
         (
+            "hasNote takes an object or a link, and “Å” is not written as one; correct the value",
+            "hasNote tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
+        ),
+        (
+            "copyNumber takes a text, and “1e+21” is not written as one; correct the value",
+            "copyNumber tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
+        ),
+        (
+            "physicalLocation takes a text, and an object is none; correct the value",
+            "physicalLocation tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
+        ),
+        (
             "marc:x takes a truth value (true or false), and “ja” is not written as one; correct",
             "marc:x är sant eller falskt (true, false), och ”ja” är inte skrivet så.",
         ),

@@ -1,6 +1,8 @@
 """Files are whole or not there, and long reports are streamed."""
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +32,30 @@ def test_replaces_an_older_report_and_leaves_nothing_else(tmp_path: Path, form: 
     assert write_report(data, path, form=form) == path
     assert path.read_bytes() != b"older"
     assert list(out.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("form", ["html", "json", "md"])
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path, form: str) -> None:
+    """As a device would, which nothing may replace."""
+    data = reports.report_data(tmp_path / "ledger")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert write_report(data, pipe, form=form) == pipe
+    reader.join()
+    assert pipe.is_fifo()
+    assert write_report(data, tmp_path / "file", form=form).stat().st_size == len(read[0]) > 0
+
+
+def test_a_device_that_is_full_is_told(tmp_path: Path) -> None:
+    device = tmp_path / "full"
+    device.symlink_to("/dev/full")
+    with pytest.raises(UsageError) as refused:
+        write_report(reports.report_data(tmp_path / "ledger"), device, form="json")
+    assert "No space left" in refused.value.message
+    assert Path("/dev/full").is_char_device()
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "md"])  # md lists none

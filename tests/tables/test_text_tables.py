@@ -108,6 +108,43 @@ def test_windows_1252_is_not_doubted_where_its_words_look_right(text: str) -> No
     assert opened(data).facts.encoding == "windows-1252"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "F\ufffdrr\ufffdd",
+        "Förråd".encode().decode("cp1252"),
+        "Förråd".encode().decode("mac_roman"),
+        "“Malmö” – så".encode().decode("cp1252", "replace"),
+        "idé".encode().decode("latin-1"),
+    ],
+)
+def test_a_text_that_was_spoilt_before_it_was_saved_is_doubted(text: str, encoding: str) -> None:
+    data = f"Id;Ort\n1;Umeå\n2;{text}\n".encode(encoding)
+    with pytest.raises(BadFile) as fault:
+        opened(data)
+    assert (fault.value.code, fault.value.line) == ("doubtful_encoding", 3)
+    stated = "utf-16-le" if encoding == "utf-16" else "utf-8"
+    assert f"encoding: {stated}" in fault.value.hint
+    assert cells(opened(data, encoding=stated))[1] == {"Id": "2", "Ort": text}
+
+
+@pytest.mark.parametrize("text", ["São Tomé, SÃO TOMÉ", "Âge, ÂGÉ", "√2", "Ångström, Œuvre", "5 €"])
+def test_letters_that_stand_so_in_a_language_are_not_doubted(text: str) -> None:
+    assert cells(opened(f"Id;Ort\n1;{text}\n".encode())) == [{"Id": "1", "Ort": text}]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u00ad", "\u202a", "\u200e", "\u2060\u00a0"])
+def test_what_cannot_be_seen_around_a_cell_is_no_part_of_it(mark: str, name: str) -> None:
+    lines = [["Id", "Nytt"], ["12", mark], ["13", f"{mark}Hc\u202c "], ["14", f"H{mark}c"]]
+    if name == "a.csv":
+        table = opened("\n".join(";".join(one) for one in lines).encode())
+    else:
+        table = open_table(io.BytesIO(xlsx_of(lambda book: as_texts(book, lines))), Form())
+    assert [cell["Nytt"] for cell in cells(table)] == ["", "Hc", f"H{mark}c"]
+
+
 def test_a_byte_that_windows_has_not_is_no_letter_of_latin_1() -> None:
     with pytest.raises(BadFile) as fault:
         detect(io.BytesIO(b"b\n\xe5\x9d;\n"))
@@ -273,6 +310,7 @@ def as_texts(book: Any, lines: list[list[str]]) -> None:
     [
         *("#SAKNAS!", "#VÄRDEFEL!", "#N/A", "#REFERENS!", "#NAMN?", "#DIVISION/0!", "#OGILTIGT!"),
         *("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SAKNAS", "Err:502"),
+        *("#N/D", "#NV", "#N/B", "#GETTING_DATA", "#SPILL!", "Fel:502", "Virhe: 508", "1E+12"),
         *("#GETTING_DATA?", "########", "=VLOOKUP(A2;B:C;2)", '="0012"', "= A1"),
     ],
 )
@@ -293,7 +331,24 @@ def test_an_error_or_a_formula_as_text_refuses_its_row(error: str, name: str) ->
     ]
 
 
-@pytest.mark.parametrize("text", ["#1", "C#", "# 12!", "=", "a=b", "#nytt!", "N/A", "Nr #5?", "##"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#1",
+        "C#",
+        "# 12!",
+        "#N/1",
+        "Fel: ja",
+        "1E+2",
+        "5E-07",
+        "=",
+        "a=b",
+        "#nytt!",
+        "N/A",
+        "Nr #5?",
+        "##",
+    ],
+)
 def test_a_text_that_only_looks_like_an_error_counts(text: str) -> None:
     assert cells(opened(f"Id;Nytt\n12;{text}\n")) == [{"Id": "12", "Nytt": text}]
 

@@ -102,6 +102,11 @@ def _made_file(url: URL) -> bool:
         )
     if path.is_dir():
         raise ConfigError(f"the ledger {path} is a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(
+            f"the ledger {path} is a device or a pipe, not a file",
+            hint="give a file: --ledger sqlite:///FILE",
+        )
     try:
         if not path.exists():
             _create(url, path)

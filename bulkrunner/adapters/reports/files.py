@@ -19,6 +19,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UsageError: the file cannot be written.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with _written_into(path) as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -31,8 +35,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {path}: {error.strerror or error}",
-            hint="give another place with --out",
-            code="not_written",
-        ) from error
+        raise _not_written(path, error) from error
+
+
+@contextmanager
+def _written_into(path: Path) -> Iterator[BinaryIO]:
+    """Give a device or a pipe to write to: nothing may take its place."""
+    try:
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"the report cannot be written to {path}: {error.strerror or error}",
+        hint="give another place with --out",
+        code="not_written",
+    )

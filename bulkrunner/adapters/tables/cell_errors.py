@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 
 # Excel's words differ with its language, all in one form: #SAKNAS!, #VÄRDEFEL!, #NAMN?, #DIV/0!.
-_ERROR = re.compile(r"#[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ0-9_/.]{0,30}[!?]|#N/A|#SAKNAS|#I/T|Err:[0-9]{3}")
+_ERROR = re.compile(
+    r"#[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ0-9_/.]{0,30}[!?]|#N/[A-Z]{1,2}|#SAKNAS|#I/T|#NV|#GETTING_DATA"
+    r"|(?:Err|Fel|Feil|Fejl|Virhe) ?: ?[0-9]{3}"
+)
 _TOO_NARROW = re.compile("#{3,}")
-_ROUNDED = re.compile(r"-?[0-9]+[.,][0-9]+[eE]\+[0-9]{1,3}")
+_ROUNDED = re.compile(r"-?[0-9]+[.,][0-9]+[eE]\+[0-9]{1,3}|-?[0-9][eE]\+[0-9]{2,3}")
 _FORMULA = re.compile(r"=\s*\S")
 
 REMEDY = "format the column as text, and enter what is meant"

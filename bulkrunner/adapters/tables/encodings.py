@@ -47,6 +47,14 @@ _WITHIN = re.compile(
 )
 """Within a word or at its beginning Windows-1252 has hardly any of these."""
 
+_READ_WRONGLY = re.compile("Ã[\u0080-\u00bf€-™]|Â[\u00a0-\u00bf]|â€|√[•§∂Öñ©]")
+"""What letters of UTF-8 become where it is taken for Windows-1252 or Macintosh, and saved again."""
+
+_LOST = "\ufffd"
+"""What a program writes for a letter that it could not read."""
+
+_SPOILT_BYTES = re.compile(b"|".join(text.encode() for text in ("Ã", "Â", "â€", "√", _LOST)))
+
 _WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f][^\W\d_]*")
 
 
@@ -65,6 +73,8 @@ def detect(file: BinaryIO, given: str | None = None) -> str:
     A byte order mark decides; else UTF-8 where every byte fits it; else Windows-1252, unless its
     words show that it is another.
 
+    In neither may letters have been spoilt by whoever saved it.
+
     Args:
         file: to be read.
         given: the encoding that it is said to have; then only its beginning is looked at.
@@ -81,6 +91,8 @@ def detect(file: BinaryIO, given: str | None = None) -> str:
     _refuse_markup(start[:2000].decode(_python_name(found or WINDOWS), "replace"))
     if found is None:
         found = _of_bytes(start, file)
+    if given is None and found != WINDOWS:
+        _refuse_spoilt(file, found)
     file.seek(0)
     return found
 
@@ -136,6 +148,31 @@ def _of_bytes(start: bytes, file: BinaryIO) -> str:
         if not chunk:
             return UTF8
         chunk = file.read(_CHUNK)
+
+
+def _refuse_spoilt(file: BinaryIO, encoding: str) -> None:
+    """Go on unless the text shows that it was read in a wrong encoding when it was saved.
+
+    Raises:
+        BadFile: ``doubtful_encoding``.
+    """
+    file.seek(0)
+    if encoding == UTF8 and not any(_SPOILT_BYTES.search(line) for line in file):
+        return
+    file.seek(0)
+    for line in text_lines(file, encoding, _LONGEST):
+        if _LOST in line.text:
+            at, why = line.text.index(_LOST), "where letters were lost"
+        elif found := _READ_WRONGLY.search(line.text):
+            at, why = found.start(), "as text looks that was read in a wrong encoding"
+        else:
+            continue
+        raise BadFile(
+            "doubtful_encoding",
+            f"line {line.number} holds {_word_at(line.text, at)}, {why} before the file was saved",
+            f"save the file anew from where it comes; if that is right, write `encoding: {encoding}`",
+            line=line.number,
+        )
 
 
 def _of_one_byte_each(file: BinaryIO) -> str:
@@ -200,7 +237,12 @@ def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
 def _word(line: bytes, at: int, encoding: str) -> str:
     """Return the word around a byte, as an encoding reads it."""
     text = line[max(0, at - 40) : at + 40].decode(_python_name(encoding), "replace")
-    place = min(at, 40)
+    return _word_at(text, min(at, 40))
+
+
+def _word_at(text: str, place: int) -> str:
+    """Return the word around a place of a text."""
+    text, place = text[max(0, place - 40) : place + 40], min(place, 40)
     found = next((one for one in _WORD.finditer(text) if one.start() <= place < one.end()), None)
     word = found[0] if found else text[place : place + 1]
     return f"`{''.join(letter if letter.isprintable() else '?' for letter in word)}`"

@@ -79,6 +79,9 @@ _CURRENCY = re.compile(r"\$([^-\]]*)(?:-([0-9A-Fa-f]+))?")
 _LOCAL = frozenset({"F400", "F800"})
 """What stands in the place of a language where the computer's own date or time is meant."""
 
+_LANGUAGE = 4
+"""Digits of a language; longer ones name digits of another script or another calendar as well."""
+
 _COMPARED: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": lambda one, other: one < other,
     ">": lambda one, other: one > other,
@@ -243,8 +246,10 @@ def _bracket(text: str) -> _Token | None:
         return _Token("nothing", "")
     if re.fullmatch(r"h+|m+|s+", text, re.IGNORECASE):
         return _Token("elapsed", text.lower())
-    if (found := _CURRENCY.fullmatch(text)) and (found[2] or "").upper() not in _LOCAL:
-        return _Token("literal", found[1])
+    if found := _CURRENCY.fullmatch(text):
+        language = (found[2] or "").upper().lstrip("0")
+        if language not in _LOCAL and len(language) <= _LANGUAGE:
+            return _Token("literal", found[1])
     return None
 
 

@@ -34,6 +34,10 @@ _AHEAD = 20
 """Rows that are looked at to see where the header is."""
 
 _PACKED = b"PK\x03\x04"
+_INVISIBLE = "\u00ad\u061c\u180e\u2060\ufeff" + "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _INVISIBLE
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -340,7 +344,7 @@ def _names(row: SheetRow) -> tuple[str, ...]:
 
 
 def _row(row: SheetRow, columns: Sequence[str]) -> Row:
-    texts = [cell.strip() for cell in row.texts]
+    texts = [cell.strip() if cell.isascii() else cell.strip(_BLANKS) for cell in row.texts]
     if not any(texts) and not row.fault[0]:
         return Row(row.number, {}, "blank")
     code, message, column = _fault(texts, row.fault, len(columns))

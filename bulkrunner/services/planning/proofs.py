@@ -60,10 +60,13 @@ class Proofs:
         if sigel not in self.job.sigels:
             alike = (told_apart(sigel, own)[0] for own in self.job.sigels)
             apart = next((said for said in alike if said), "")
+            folded = sigel.strip().casefold()
+            near = next((own for own in self.job.sigels if own.casefold() == folded), "")
+            meant = f"{proposal(sigel, near)}; " if near and not apart else ""
             return Refusal(
                 code="foreign_sigel",
                 message=f"the holding belongs to {sigel}{apart}, which the job may not touch",
-                hint=f"the job's sigels are {', '.join(self.job.sigels)}; take the record off the "
+                hint=f"{meant}the job's sigels are {', '.join(self.job.sigels)}; take the record off the "
                 "list, or add the library to `sigels` if it has agreed",
             )
         if not self.rights.may_write_holding(sigel, active=self.job.active_sigel):

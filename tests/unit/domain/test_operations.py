@@ -46,11 +46,11 @@ from tests.support.documents import (
 
 SOURCE = Source(file="job.yaml")
 PLACES = st.lists(st.one_of(KEYS, st.integers(0, 2).map(str)), min_size=1, max_size=3).map(".".join)
-CHANGES = st.one_of(
-    st.builds(lambda at, to: SetChange(at=at, to=to), PLACES, VALUES),
-    st.builds(lambda at: RemoveChange(at=at), PLACES),
-    st.builds(lambda at, value: AppendChange(at=at, value=value), PLACES, VALUES),
+WRITES = st.one_of(
+    st.builds(lambda at, to: SetChange(at=at, to=to), st.one_of(KEYS, PLACES), VALUES),
+    st.builds(lambda at, value: AppendChange(at=at, value=value), st.one_of(KEYS, PLACES), VALUES),
 )
+CHANGES = st.one_of(WRITES, st.builds(lambda at: RemoveChange(at=at), PLACES))
 
 
 def changed(document, *changes, **rest):
@@ -106,9 +106,9 @@ def test_removing_what_was_created_restores_the_document(document, key, value):
     assert text(restored.document) == text(document)
 
 
-@given(HOLDINGS, CHANGES)
+@given(HOLDINGS, WRITES)
 def test_set_and_append_made_twice_are_made_once(document, change):
-    assume(readable(change) and not isinstance(change, RemoveChange))
+    assume(readable(change))
     once = changed(document, change)
     assume(isinstance(once, Applied))
     twice = changed(once.document, change)
@@ -286,7 +286,7 @@ def test_a_replaced_bib_keeps_its_ids_and_may_change_its_type():
         "hasTitle": [],
         "sameAs": [{"@id": "http://libris.kb.se/resource/bib/1"}],
     }
-    new = {"@id": "x", "@type": "PhysicalResource", "sameAs": [], "hasTitle": ["b"]}
+    new = {"@id": "x", "@type": "PhysicalResource", "sameAs": [], "hasTitle": [{"label": "b"}]}
     result = apply_update(
         document, Update(source=SOURCE, target=RECORD, replace={"item": new}), IRIS
     )
@@ -294,7 +294,7 @@ def test_a_replaced_bib_keeps_its_ids_and_may_change_its_type():
         "@id": f"{TEST_BASE}{RECORD}#it",
         "@type": "PhysicalResource",
         "sameAs": [{"@id": "http://libris.kb.se/resource/bib/1"}],
-        "hasTitle": ["b"],
+        "hasTitle": [{"label": "b"}],
     }
 
 
