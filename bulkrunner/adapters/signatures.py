@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bulkrunner.domain.gates import Signer
+from bulkrunner.domain.approvals import Signer
 from bulkrunner.errors import ConfigError, SignatureRefused
 
 NAMESPACE = "approval@bulkrunner"

@@ -9,7 +9,7 @@ from bulkrunner.bootstrap.core import Core
 from bulkrunner.errors import BulkRunnerError, UsageError
 
 if TYPE_CHECKING:
-    from bulkrunner.domain.clients import Client
+    from bulkrunner.domain.ports import Client
     from bulkrunner.services.clients import Retired
 
 

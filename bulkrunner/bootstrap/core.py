@@ -14,20 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bulkrunner.adapters.clock import SystemClock
-from bulkrunner.domain.environment import KB_BASES, Environment, Kind
+from bulkrunner.adapters.process import SystemClock
+from bulkrunner.domain.environment import KB_BASES, Environment, Kind, within_agreement
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.politeness import within_agreement
 from bulkrunner.domain.rules import hours
-from bulkrunner.domain.windows import common
+from bulkrunner.domain.schedule import common
 from bulkrunner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
     from bulkrunner.adapters.ledger import LedgerStore
+    from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    from bulkrunner.adapters.libris.credentials import Credentials
     from bulkrunner.adapters.manifests import LoadedJob
-    from bulkrunner.adapters.secrets import Credentials
     from bulkrunner.config import Settings
     from bulkrunner.services.clients import ClientService
     from bulkrunner.services.drivers import Drivers
@@ -152,13 +151,13 @@ class Core:
 
     def credentials(self, environment: Environment) -> Credentials:
         """Return the API client of an environment."""
-        from bulkrunner.adapters.secrets import find_credentials
+        from bulkrunner.adapters.libris.credentials import find_credentials
 
         return find_credentials(self.settings, environment, self._environ)
 
     def drivers(self) -> Drivers:
         """Return what knows which process drives which run."""
-        from bulkrunner.adapters.owner import is_alive, this_process
+        from bulkrunner.adapters.process import is_alive, this_process
         from bulkrunner.services.drivers import Drivers
 
         return Drivers(self.ledger, self.clock, this_process(), alive=is_alive)
@@ -186,7 +185,7 @@ class Core:
     @contextmanager
     def reader(self, name: str) -> Iterator[ReadOnlyCatalogue]:
         """Give what reads an environment, slowly enough for any agreement."""
-        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
 
         environment = within_agreement(self.settings.environment(name), None)
         credentials = self.usable_credentials(environment)

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.domain.environment import Rights
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
-    from bulkrunner.services.approving import Approving
+    from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    from bulkrunner.services.approvals import Approving
     from bulkrunner.services.proofs import Proofs
-    from bulkrunner.services.settling import Settling
+    from bulkrunner.services.settle import Settling
 
 
 class Gating(Core):
@@ -31,7 +31,7 @@ class Gating(Core):
         unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
-        from bulkrunner.services.gating import Gates, Situation
+        from bulkrunner.services.gates import Gates, Situation
 
         return Gates(self.ledger, self.clock, proofs=self._proofs()).evaluate(
             Situation(
@@ -83,7 +83,7 @@ class Gating(Core):
         Raises:
             GateClosed: names every closed one.
         """
-        from bulkrunner.services.starting import open_gates
+        from bulkrunner.services.targets import open_gates
 
         gates = self.gates(plan, rights=catalogue.rights, run=run, unknown_writes=unknown_writes)
         open_gates(gates)
@@ -91,14 +91,14 @@ class Gating(Core):
 
     def approving(self) -> Approving:
         """Return what records answers."""
-        from bulkrunner.services.approving import Approving
+        from bulkrunner.services.approvals import Approving
 
         return Approving(self.ledger, self.clock, proofs=self._proofs())
 
     def settling(self) -> Settling:
         """Return what records a person's decision about an unknown outcome."""
-        from bulkrunner.domain.answers import Found
-        from bulkrunner.services.settling import Settling
+        from bulkrunner.domain.catalogue import Found
+        from bulkrunner.services.settle import Settling
 
         def read(run: Run, record: str) -> Found | None:
             environment = self.settings.environment(run.environment)

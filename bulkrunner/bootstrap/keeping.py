@@ -16,7 +16,7 @@ from bulkrunner.errors import ChainBroken, UsageError
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
     from bulkrunner.domain.restoration import Restoration
-    from bulkrunner.services.keeping import Compacted
+    from bulkrunner.services.compact import Compacted
 
 
 class Keeping(Gating):
@@ -59,8 +59,8 @@ class Keeping(Gating):
         """
         from bulkrunner.adapters.bundles import write_bundle
         from bulkrunner.adapters.reports import json_report
-        from bulkrunner.services.keeping import refuse_compacted
-        from bulkrunner.services.reporting import ReportService
+        from bulkrunner.services.compact import refuse_compacted
+        from bulkrunner.services.report.service import ReportService
 
         run = found if isinstance(found, Run) else None
         plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
@@ -89,13 +89,13 @@ class Keeping(Gating):
 
     def restore(self, *, by: str, reason: str) -> Restoration:
         """Enter that this ledger is to be used, by a person's word."""
-        from bulkrunner.services.keeping import Keeping as Service
+        from bulkrunner.services.compact import Keeping as Service
 
         return Service(self.ledger).restore(by=by, reason=reason, recorded_by=self.account())
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""
-        from bulkrunner.services.keeping import Keeping as Service
+        from bulkrunner.services.compact import Keeping as Service
 
         return Service(self.ledger).compact(before)
 

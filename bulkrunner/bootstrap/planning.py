@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
-from bulkrunner.domain.environment import Environment, Policy
+from bulkrunner.domain.environment import Environment, within_agreement
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
-from bulkrunner.domain.politeness import within_agreement
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Progress
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
     from bulkrunner.adapters.functions import Runners
+    from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.services.planning.planner import Planner, PlanRequest
 
@@ -82,7 +82,7 @@ class Plans(Core):
         self, name: str, progress: Progress, *, agreed_rate: float | None
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
-        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.services.planning.planner import Planner
 
         environment = within_agreement(self.settings.environment(name), agreed_rate)
@@ -147,14 +147,14 @@ class Plans(Core):
 
     def plan_findings(self, plan: Plan) -> list[Finding]:
         """Return the first hundred findings, ceilings and refusals first."""
-        from bulkrunner.services.planning.outcome import plan_findings
+        from bulkrunner.services.planning.planner import plan_findings
 
         return plan_findings(self.ledger, plan)
 
     def not_carried_out(self, plan: Plan) -> list[str]:
         """Return what test runs sent of a plan for production and the server there did not take."""
         from bulkrunner.domain.undo import undone_by
-        from bulkrunner.services.gating import declined, evidence_of
+        from bulkrunner.services.gates import declined, evidence_of
 
         if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
             return []
@@ -162,7 +162,7 @@ class Plans(Core):
 
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
-        from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+        from bulkrunner.services.planning.planner import accepts_of, plan_ceilings, unaccepted
 
         left = unaccepted(self.ledger.count_refusals(plan.id), accepts_of(plan.manifest))
         refused = [f"{count} × {code}" for code, count in sorted(left.items())]

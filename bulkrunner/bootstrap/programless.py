@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.new_job import NewJob
+    from bulkrunner.adapters.jobs import NewJob
 
 
 def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str]) -> NewJob:
     """Make a job folder with a commented manifest of a kind of job."""
-    from bulkrunner.adapters.new_job import new_job
+    from bulkrunner.adapters.jobs import new_job
 
     today = SystemClock().now().date().isoformat()
     return new_job(name, parent, kind=kind, sigels=sigels, today=today)
@@ -23,7 +23,7 @@ def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str])
 
 def kinds_of_jobs() -> dict[str, str]:
     """Return the kinds of jobs that there are templates of, each with a sentence."""
-    from bulkrunner.adapters.new_job import kinds
+    from bulkrunner.adapters.jobs import kinds
 
     return kinds()
 

@@ -15,8 +15,8 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import BulkRunnerError, UsageError
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
-    from bulkrunner.services.diagnosing import Examined
+    from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    from bulkrunner.services.doctor import Examined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Reporting(Gating):
     ) -> WrittenReport:
         """Write the report of a plan or run; the gates in it are those of now."""
         from bulkrunner.adapters.reports import write_report
-        from bulkrunner.services.reporting import ReportService
+        from bulkrunner.services.report.service import ReportService
 
         reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
         plan, run = reports.find(prefix)
@@ -87,7 +87,7 @@ class Reporting(Gating):
             UsageError: no such plan, or a form that says nothing of two plans.
         """
         from bulkrunner.adapters.reports.plan_diff import DIFF_FORMATS, write_plan_diff
-        from bulkrunner.services.comparing_plans import PlanComparison
+        from bulkrunner.services.compare import PlanComparison
 
         if form not in DIFF_FORMATS:
             raise UsageError(
@@ -119,11 +119,11 @@ class Reporting(Gating):
         Raises:
             UsageError: the folder is there, or the list cannot be read or names no record.
         """
+        from bulkrunner.adapters.jobs import write_undo_job
         from bulkrunner.adapters.manifests.ids import read_id_file
-        from bulkrunner.adapters.undo_job import write_undo_job
-        from bulkrunner.domain.job import Source, Undo
-        from bulkrunner.services.keeping import refuse_compacted
-        from bulkrunner.services.planning.undoing import Undoing
+        from bulkrunner.domain.manifest import Source, Undo
+        from bulkrunner.services.compact import refuse_compacted
+        from bulkrunner.services.planning.undo import Undoing
 
         refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
 
@@ -151,7 +151,7 @@ class Reporting(Gating):
 
     def examine(self, name: str | None) -> list[Examined]:
         """Look at one environment, or at every one that has a client."""
-        from bulkrunner.services.diagnosing import Diagnosing
+        from bulkrunner.services.doctor import Diagnosing
 
         def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
             return self.reader(environment.name)
@@ -167,7 +167,7 @@ class Reporting(Gating):
 
     def _has_client(self, environment: Environment) -> bool:
         """Return True if there is a client, or a part of one, which is worth a word."""
-        from bulkrunner.adapters.secrets import is_begun
+        from bulkrunner.adapters.libris.credentials import is_begun
 
         if is_begun(self.settings, environment, self._environ):
             return True

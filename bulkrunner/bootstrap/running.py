@@ -17,9 +17,9 @@ from bulkrunner.domain.run import Run, RunState
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.catalogue import Catalogue
+    from bulkrunner.adapters.libris.client import Catalogue
     from bulkrunner.services.applying import Executor
-    from bulkrunner.services.verifying import Verifier
+    from bulkrunner.services.verify import Verifier
 
 
 class RunningSession:
@@ -101,7 +101,7 @@ class Runs(Gating):
     @contextmanager
     def running(self, plan: Plan, run: Run | None, progress: Progress) -> Iterator[RunningSession]:
         """Give what evaluates the gates of a plan and then carries it out."""
-        from bulkrunner.adapters.catalogue import Catalogue
+        from bulkrunner.adapters.libris.client import Catalogue
 
         within = self.within(plan)
         from bulkrunner.services.applying import WaitingNow
@@ -147,7 +147,7 @@ class Runs(Gating):
         catalogue: Catalogue,
         progress: Progress,
     ) -> Executor:
-        from bulkrunner.adapters.owner import is_alive, this_process
+        from bulkrunner.adapters.process import is_alive, this_process
         from bulkrunner.services.applying import Executor, Parts
 
         def recheck() -> None:
@@ -175,9 +175,9 @@ class Runs(Gating):
     @contextmanager
     def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
         """Give what reads a run's records again; it holds nothing that can write."""
-        from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
-        from bulkrunner.services.keeping import refuse_compacted
-        from bulkrunner.services.verifying import Verifier
+        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+        from bulkrunner.services.compact import refuse_compacted
+        from bulkrunner.services.verify import Verifier
 
         refuse_compacted(self.ledger, run.plan, f"run {run.id} cannot be compared with them")
 

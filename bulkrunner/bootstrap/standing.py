@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.gates import Gating
-from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.environment import Environment, most_rate
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.politeness import most_rate
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError
 from bulkrunner.sentences import Sentence, joined
 
 if TYPE_CHECKING:
-    from bulkrunner.services.ordering import Ordering
-    from bulkrunner.services.starting import Starting
+    from bulkrunner.services.running.orders import Ordering
     from bulkrunner.services.status import Status, StatusService
+    from bulkrunner.services.targets import Starting
 
 WATCH_EVERY = 2.0
 """Seconds between two looks of ``status --watch``."""
@@ -27,7 +26,7 @@ class Standing(Gating):
 
     def starting(self) -> Starting:
         """Return what decides which plan or run is meant."""
-        from bulkrunner.services.starting import Starting
+        from bulkrunner.services.targets import Starting
 
         return Starting(self.ledger, self.drivers())
 
@@ -54,8 +53,7 @@ class Standing(Gating):
         return joined(told) if told else None
 
     def _statuses(self) -> StatusService:
-        from bulkrunner.services.outlook import Outlooks
-        from bulkrunner.services.status import StatusService
+        from bulkrunner.services.status import Outlooks, StatusService
 
         drivers = self.drivers()
         outlooks = Outlooks(
@@ -73,7 +71,7 @@ class Standing(Gating):
 
     def ordering(self) -> Ordering:
         """Return what gives orders to running runs."""
-        from bulkrunner.services.ordering import Ordering
+        from bulkrunner.services.running.orders import Ordering
 
         return Ordering(self.ledger, self.drivers(), by=self.account())
 

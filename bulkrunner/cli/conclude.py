@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
-from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED
+from bulkrunner.domain.approvals import EXCLUDED, REJECTED
+from bulkrunner.domain.catalogue import SEARCH_CODES
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
 from bulkrunner.domain.run import Outcome, Run, RunState
-from bulkrunner.domain.searches import SEARCH_CODES
 from bulkrunner.errors import (
     BulkRunnerError,
     GateClosed,
@@ -40,7 +40,7 @@ def plan_concluded(
     Raises:
         PlanRefused: refusals that the manifest does not accept (exit code 3).
     """
-    from bulkrunner.cli.signals import stoppable
+    from bulkrunner.cli.console import stoppable
 
     try:
         with stoppable(session.request_stop, lambda: _half_plan_left(invocation, session)):
@@ -188,8 +188,7 @@ def _drive(
     limit: int | None,
     hold: bool,
 ) -> Run:
-    from bulkrunner.cli.console import ConsoleProgress
-    from bulkrunner.cli.signals import stoppable
+    from bulkrunner.cli.console import ConsoleProgress, stoppable
 
     earlier = chosen if isinstance(chosen, Run) else None
     with program.running(plan, earlier, ConsoleProgress()) as session:

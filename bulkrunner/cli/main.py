@@ -15,32 +15,31 @@ from typing import Any
 import click
 
 from bulkrunner.cli.console import flush, tell
-from bulkrunner.cli.documents import KEYS, blank
-from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.domain.visible import visible
+from bulkrunner.cli.options import KEYS, Invocation, blank, global_options
+from bulkrunner.domain.text import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
 
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
-    "clients": "clients",
-    "demo": "demo",
+    "clients": "doctor",
+    "demo": "sandbox",
     "doctor": "doctor",
     "ledger": "ledger",
     "new": "jobs",
-    "pause": "control",
-    "plan": "planning",
-    "rate": "control",
+    "pause": "running",
+    "plan": "jobs",
+    "rate": "running",
     "reject": "answering",
     "report": "reporting",
     "resume": "running",
     "run": "running",
     "sandbox": "sandbox",
     "schema": "jobs",
-    "settle": "settling",
-    "status": "status",
-    "stop": "control",
-    "undo": "undoing",
+    "settle": "running",
+    "status": "reporting",
+    "stop": "running",
+    "undo": "running",
     "verify": "running",
 }
 """Command → module of ``bulkrunner.cli.commands``; imported only when needed."""

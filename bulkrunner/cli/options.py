@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bulkrunner import __version__
 from bulkrunner.cli.console import tell
 from bulkrunner.sentences import LANGUAGES, Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.manifest import Parameter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,3 +104,106 @@ def global_options(command: F) -> F:
     for option in reversed(_GLOBAL):
         wrapped = option(wrapped)
     return wrapped  # type: ignore[return-value]
+
+
+_PLAN = (
+    "plan",
+    "job",
+    "environment",
+    "manifest_digest",
+    "effect_digest",
+    "plan_digest",
+    "state",
+    "counts",
+    "findings",
+    "requests",
+)
+
+_RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "approve": (
+        *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
+        *("signed_by", "draft"),
+    ),
+    "check": (
+        "job",
+        "manifest_digest",
+        "effect_digest",
+        "operations",
+        "inputs",
+        "problems",
+        "notes",
+    ),
+    "clients": ("clients", "environment", "client", "retired_at", "retired_by", "notice"),
+    "demo": ("report", "folder", "steps"),
+    "doctor": ("environments", "network", "ledger", "hosts", "idle_clients"),
+    "ledger": (
+        "ledger",
+        "state",
+        "faults",
+        "head",
+        "against",
+        "bundle",
+        "path",
+        "compacted",
+        "copied",
+        "restored",
+    ),
+    "new": ("job", "kind", "folder", "manifest", "files", "kinds"),
+    "pause": ("run", "state", "paused"),
+    "plan": _PLAN,
+    "rate": ("run", "state", "rate"),
+    "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping", "draft"),
+    "report": ("plan", "run", "format", "path", "head", "older", "changed"),
+    "resume": _RUN,
+    "run": _RUN,
+    "sandbox": ("test", "production", "pid", "config", "credentials"),
+    "schema": ("schema", "path"),
+    "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
+    "status": ("jobs", "plans", "runs", "gates", "rules", "next"),
+    "stop": ("run", "state"),
+    "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
+    "verify": ("run", "environment", "checked", "differences", "requests"),
+}
+
+
+def blank(command: str | None) -> dict[str, Any]:
+    """Return the command's document with every key null."""
+    return dict.fromkeys(KEYS.get(command or "", ()))
+
+
+def given_parameters(words: Sequence[str]) -> dict[str, str]:
+    """Return values by name.
+
+    Raises:
+        click.UsageError: a word without ``=``, or a name twice.
+    """
+    given: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--param takes NAME=VALUE, not {word[:60]!r}")
+        if name in given:
+            raise click.UsageError(f"--param gives {name[:60]!r} twice")
+        given[name] = value
+    return given
+
+
+def demand_parameters(missing: Sequence[Parameter]) -> None:
+    """Go on where every required parameter has a value.
+
+    Raises:
+        UsageError: one has none.
+    """
+    from bulkrunner.errors import UsageError
+
+    if missing:
+        names = ", ".join(one.name for one in missing)
+        meant = "; ".join(f"{one.name}: {one.description}" for one in missing if one.description)
+        hint = " ".join(f"--param {one.name}=…" for one in missing)
+        raise UsageError(
+            f"the manifest wants a value for {names}",
+            hint=f"{hint} ({meant[:500]})" if meant else hint,
+            code="missing_parameter",
+        )

@@ -19,7 +19,8 @@ from bulkrunner.config.environments import (
 from bulkrunner.config.file import ConfigFile, Faults, fitting, read_config_file
 from bulkrunner.config.network import Network, Proxy, read_network
 from bulkrunner.config.rules import read_policy
-from bulkrunner.domain.environment import Environment, Policy
+from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.policy import Policy
 from bulkrunner.errors import ConfigError, Fault
 from bulkrunner.sentences import Sentence
 

@@ -10,9 +10,8 @@ from typing import Any
 from bulkrunner.config.addresses import BUILT_IN, check_addresses, clean_url
 from bulkrunner.config.file import ConfigFile, Faults, Place, fitting
 from bulkrunner.config.rules import check_windows
-from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.politeness import POLITE
-from bulkrunner.domain.windows import time_zone
+from bulkrunner.domain.environment import POLITE, Environment, Kind
+from bulkrunner.domain.schedule import time_zone
 from bulkrunner.errors import ConfigError, Fault
 from bulkrunner.sentences import Sentence
 

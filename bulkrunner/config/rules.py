@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.config.file import Faults, Place, fitting, read_config_file
-from bulkrunner.domain.environment import PRODUCTION_HOST, Policy
+from bulkrunner.domain.environment import PRODUCTION_HOST
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rules import KB_RULES, Rule, RuleKind
-from bulkrunner.domain.windows import parse_window
+from bulkrunner.domain.schedule import parse_window
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.plan import Plan
 
 MOST_WORDS = 300

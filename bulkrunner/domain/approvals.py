@@ -2,16 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from bulkrunner.domain.approval_terms import Conditions, strictest
-from bulkrunner.domain.environment import LooserValue, Policy
-from bulkrunner.domain.gates import Approval
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.policy import LooserValue, Policy
 from bulkrunner.domain.rules import Level, approvers, broken
+from bulkrunner.domain.text import same_to_the_eye
 from bulkrunner.domain.undo import UNTRIED, undone_by
+
+EXCLUDED = "excluded"
+
+"""Code of a change that the approval leaves out."""
+
+REJECTED = "rejected by "
+
+"""How the reason of a stop begins that a no has brought about."""
+
+NIGHT_BEGINS = time(18, 0)
+
+"""A night, for which a maximum may be set, lasts from here to the same hour of the next day."""
+
+MOST_EXCLUDED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a yes asks for besides.
+
+    Attributes:
+        per_night: requests that write, at most, in one night.
+        not_before: day before which nothing is written, by the environment's clock.
+        excluded: records (short ids), or changes as ``<plan>.<number>``, that are left alone.
+    """
+
+    per_night: int | None = None
+    not_before: date | None = None
+    excluded: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.per_night is not None or self.not_before is not None or bool(self.excluded)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON data; what is not asked for is left out."""
+        found: dict[str, Any] = {}
+        if self.per_night is not None:
+            found["per_night"] = self.per_night
+        if self.not_before is not None:
+            found["not_before"] = self.not_before.isoformat()
+        if self.excluded:
+            found["excluded"] = list(self.excluded)
+        return found
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Conditions:
+        """Read back what ``as_dict`` wrote."""
+        day = data.get("not_before")
+        return cls(
+            per_night=data.get("per_night"),
+            not_before=None if day is None else date.fromisoformat(day),
+            excluded=tuple(data.get("excluded", ())),
+        )
+
+    def lost_in(self, later: Conditions) -> Conditions:
+        """Return what these ask for and later ones do not; nothing where those are as strict."""
+        night, day = later.per_night, later.not_before
+        fewer = self.per_night is not None and (night is None or night > self.per_night)
+        sooner = self.not_before is not None and (day is None or day < self.not_before)
+        return Conditions(
+            per_night=self.per_night if fewer else None,
+            not_before=self.not_before if sooner else None,
+            excluded=tuple(one for one in self.excluded if one not in frozenset(later.excluded)),
+        )
+
+    def describe(self, between: str = ", ") -> str:
+        """Return them as one line, empty where there are none."""
+        parts = []
+        if self.per_night is not None:
+            parts.append(f"at most {self.per_night} a night")
+        if self.not_before is not None:
+            parts.append(f"not before {self.not_before.isoformat()}")
+        if self.excluded:
+            parts.append(f"{len(self.excluded)} excluded")
+        return between.join(parts)
+
+
+def strictest(all_of_them: Iterable[Conditions]) -> Conditions:
+    """Return conditions that keep every one of those given."""
+    found = list(all_of_them)
+    nights = [one.per_night for one in found if one.per_night is not None]
+    days = [one.not_before for one in found if one.not_before is not None]
+    return Conditions(
+        per_night=min(nights, default=None),
+        not_before=max(days, default=None),
+        excluded=tuple(dict.fromkeys(record for one in found for record in one.excluded)),
+    )
+
+
+def opens_at(day: date, timezone: str) -> datetime:
+    """Return the moment at which a day begins."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(timezone))
+
+
+def night_of(now: datetime, timezone: str) -> tuple[datetime, datetime]:
+    """Return when the present night began and when the next one begins."""
+    zone = ZoneInfo(timezone)
+    local = now.astimezone(zone)
+    day = local.date() if local.time() >= NIGHT_BEGINS else local.date() - timedelta(days=1)
+    return tuple(  # type: ignore[return-value]
+        datetime.combine(day + timedelta(days=more), NIGHT_BEGINS, tzinfo=zone) for more in (0, 1)
+    )
 
 
 class Against(StrEnum):
@@ -220,3 +324,67 @@ def permitted_statements(plan: Plan) -> tuple[str, ...]:
 def agrees_untried(found: Permit) -> bool:
     """Tell whether everybody says yes to an undo that no test environment has tried."""
     return bool(found.counted) and all(UNTRIED in answer.statements for answer in found.counted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """Whose signature stands under a text: identity and fingerprint of the key."""
+
+    identity: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A recorded answer to one plan digest.
+
+    Attributes:
+        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded; of a
+            signed one the very text that was signed.
+        recorded_by: account@host that typed it in; an unsigned answer is shown as such.
+        statements: what it agrees to in particular, word for word.
+        head: the ledger's head that the answer names, empty where it names none.
+        language: of the text; empty where no text was read.
+        signature: armoured SSH signature, empty where there is none. signer: identity of the
+            reviewer whose key it is. key: that key's fingerprint.
+        given: event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
+        event: by which it was recorded, -1 before that.
+    """
+
+    plan: str
+    plan_digest: str
+    approved: bool
+    by: str
+    reference: str
+    text: str
+    recorded_by: str
+    recorded_at: datetime
+    statements: tuple[str, ...] = ()
+    conditions: Conditions = field(default_factory=Conditions)
+    head: str = ""
+    language: str = ""
+    signature: str = ""
+    signer: str = ""
+    key: str = ""
+    given: int = field(default=-1, compare=False)
+    event: int = field(default=-1, compare=False)
+
+    @property
+    def person(self) -> str:
+        """Who answered, for telling approvers apart."""
+        return same_to_the_eye(self.signer or self.by)
+
+    def repeats(self, other: Approval) -> bool:
+        """Return True if this is the other answer once more: same person, words and head."""
+        return bool(self.head) and self._said() == other._said()
+
+    def _said(self) -> tuple[object, ...]:
+        reference = same_to_the_eye(self.reference)
+        terms = (frozenset(self.statements), self.conditions)
+        return (self.approved, self.plan_digest, self.head, self.person, reference, terms)
+
+    def how(self) -> str:
+        """Return how it is known whose answer it is."""
+        if self.signer:
+            return f"signed by {self.signer} ({self.key})"
+        return "recorded by the operator, not signed"

@@ -59,3 +59,16 @@ def as_head(text: str) -> str:
 def digest_of_bytes(data: bytes) -> str:
     """Return ``sha256:<64 hex digits>`` over the bytes as they are."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are equal; ``1``, ``1.0`` and ``true`` are not."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(
+                same(value, other[key]) for key, value in one.items()
+            )
+        case list(), list():
+            return len(one) == len(other) and all(map(same, one, other))
+        case _:
+            return type(one) is type(other) and bool(one == other)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
-from bulkrunner.domain.rules import Rule
-
 PRODUCTION_HOST = "libris.kb.se"
+
 PRODUCTION_LOGIN = "login.libris.kb.se"
+
 KB_TEST_HOSTS = ("libris-stg.kb.se", "libris-qa.kb.se", "libris-edu.kb.se")
+
 KB_BASES = tuple(f"https://{host}/" for host in (PRODUCTION_HOST, *KB_TEST_HOSTS))
 
 
@@ -78,148 +78,54 @@ CEILING_KEYS = ("records", "create", "update", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
-    """Values that decide when a run may start; part of every plan's digest.
+class Speed:
+    """Writes per second, reads per second, requests at a time."""
 
-    Attributes:
-        ceilings: at most so many changes by action (``records``: all together).
-        test_hosts: further hosts whose test runs count for a production that is not on loopback.
-        reviewers: allowed-signers file; then an approval must be signed. signers: its lines when
-            the plan was made, without comments.
-        rules: of the policy file, besides KB's.
-        client_unused_days: after which ``doctor`` speaks of an API client.
+    rate: float
+    read_rate: float
+    concurrency: int
+
+
+POLITE = {
+    Kind.PRODUCTION: Speed(rate=5.0, read_rate=20.0, concurrency=4),
+    Kind.TEST: Speed(rate=20.0, read_rate=50.0, concurrency=8),
+}
+
+
+def allowed_rate(environment: Environment, agreement_rate: float | None) -> float:
+    """Return the writes per second that may be used.
+
+    Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
+    the polite default where nothing is.
     """
-
-    staging_max_age_days: float = 30
-    plan_max_age_hours: float = 336
-    resume_max_idle_days: float = 7
-    min_staging_coverage: float = 0.95
-    test_hosts: tuple[str, ...] = ()
-    reviewers: str | None = None
-    functions: str = "confined"
-    ceilings: dict[str, int] = field(default_factory=dict)
-    signers: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    client_unused_days: float = 180
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values as plain JSON data, for the plan digest and the report."""
-        return {
-            "staging_max_age_days": self.staging_max_age_days,
-            "plan_max_age_hours": self.plan_max_age_hours,
-            "resume_max_idle_days": self.resume_max_idle_days,
-            "min_staging_coverage": self.min_staging_coverage,
-            "test_hosts": list(self.test_hosts),
-            "reviewers": self.reviewers,
-            "functions": self.functions,
-            "ceilings": dict(sorted(self.ceilings.items())),
-            "signers": list(self.signers),
-            "rules": [rule.as_dict() for rule in self.rules],
-            "client_unused_days": self.client_unused_days,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Policy:
-        """Read back what ``as_dict`` wrote."""
-        lists = {name: tuple(data.get(name, ())) for name in ("test_hosts", "signers")}
-        rules = tuple(Rule.from_dict(item) for item in data.get("rules", ()))
-        return cls(**{**data, **lists, "rules": rules})
-
-    def loosened(self) -> tuple[LooserValue, ...]:
-        """Return every value that allows more than the built-in one."""
-        built_in = Policy()
-        found = [
-            LooserValue(name=name, value=mine, built_in=theirs)
-            for name, mine, theirs in (
-                (
-                    "staging_max_age_days",
-                    self.staging_max_age_days,
-                    built_in.staging_max_age_days,
-                ),
-                ("plan_max_age_hours", self.plan_max_age_hours, built_in.plan_max_age_hours),
-                ("resume_max_idle_days", self.resume_max_idle_days, built_in.resume_max_idle_days),
-            )
-            if mine > theirs
-        ]
-        if self.min_staging_coverage < built_in.min_staging_coverage:
-            found.append(
-                LooserValue(
-                    name="min_staging_coverage",
-                    value=self.min_staging_coverage,
-                    built_in=built_in.min_staging_coverage,
-                )
-            )
-        if self.test_hosts:
-            found.append(LooserValue(name="test_hosts", value=list(self.test_hosts), built_in=[]))
-        if self.functions != built_in.functions and self.functions != "none":
-            found.append(
-                LooserValue(name="functions", value=self.functions, built_in=built_in.functions)
-            )
-        return tuple(found)
+    if environment.loopback:
+        return environment.rate
+    most = POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
+    return min(environment.rate, most)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LooserValue:
-    """A policy value that allows more than the built-in one."""
-
-    name: str
-    value: Any
-    built_in: Any
-
-    def statement(self) -> str:
-        """Return the sentence that the approval must contain, word for word."""
-        shown = (
-            ", ".join(self.value)
-            if isinstance(self.value, list)
-            else f"{self.value:g}"
-            if isinstance(self.value, (int, float))
-            else str(self.value)
-        )
-        return f"{self.name} = {shown}"
+def most_rate(environment: Environment, agreement_rate: float | None) -> float | None:
+    """Return the writes per second that nobody may exceed; None where any value goes."""
+    if environment.loopback:
+        return None
+    return POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
 
 
-@dataclass(frozen=True, kw_only=True)
-class Permission:
-    """One row of the login's verify answer: what the client may do as a sigel."""
+def within_agreement(environment: Environment, agreement_rate: float | None) -> Environment:
+    """Return the environment with no more speed than is allowed.
 
-    sigel: str
-    registrant: bool
-    cataloger: bool
-    global_registrant: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rights:
-    """What the client may do, as the login's ``/oauth/verify`` says (libris-login, xl_auth)."""
-
-    permissions: tuple[Permission, ...]
-
-    def may_act_as(self, sigel: str) -> bool:
-        """Tell whether the sigel may stand in ``XL-Active-Sigel``."""
-        return any(p.sigel == sigel for p in self.permissions)
-
-    def may_write_holding(self, sigel: str, *, active: str) -> bool:
-        """Tell whether the client may write holdings of the sigel while acting as another."""
-        if not self.may_act_as(active):
-            return False
-        return any(
-            (p.sigel == sigel and (p.registrant or p.cataloger))
-            or (p.sigel == active and p.global_registrant)
-            for p in self.permissions
-        )
-
-    def may_write_bibs(self) -> bool:
-        """Tell whether the client is of level 2 (cataloger on any sigel)."""
-        return any(p.cataloger for p in self.permissions)
-
-    def as_dict(self) -> list[dict[str, Any]]:
-        """Return sigels and flags, all that the ledger keeps of a verify answer."""
-        return [
-            {
-                "sigel": p.sigel,
-                "registrant": p.registrant,
-                "cataloger": p.cataloger,
-                "global_registrant": p.global_registrant,
-            }
-            for p in sorted(self.permissions, key=lambda p: p.sigel)
-        ]
+    An agreement on more writes than the default also frees reads and requests at a time, which
+    have no number of their own in it.
+    """
+    if environment.loopback:
+        return environment
+    polite = POLITE[environment.kind]
+    rate = allowed_rate(environment, agreement_rate)
+    if agreement_rate is not None and agreement_rate > polite.rate:
+        return replace(environment, rate=rate)
+    return replace(
+        environment,
+        rate=rate,
+        read_rate=min(environment.read_rate, polite.read_rate),
+        concurrency=min(environment.concurrency, polite.concurrency),
+    )

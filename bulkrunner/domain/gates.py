@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bulkrunner.domain.answers import AnswerKind
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
-from bulkrunner.domain.visible import same_to_the_eye
 
 GATE_NAMES = (
     "plan",
@@ -54,70 +52,6 @@ def next_of(gates: Iterable[GateResult]) -> str:
     if ledger_fault(gates := list(gates)):
         return "bulkrunner ledger check"
     return next((gate.next for gate in gates if not gate.open and gate.next), "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signer:
-    """Whose signature stands under a text: identity and fingerprint of the key."""
-
-    identity: str
-    key: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Approval:
-    """A recorded answer to one plan digest.
-
-    Attributes:
-        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded; of a
-            signed one the very text that was signed.
-        recorded_by: account@host that typed it in; an unsigned answer is shown as such.
-        statements: what it agrees to in particular, word for word.
-        head: the ledger's head that the answer names, empty where it names none.
-        language: of the text; empty where no text was read.
-        signature: armoured SSH signature, empty where there is none. signer: identity of the
-            reviewer whose key it is. key: that key's fingerprint.
-        given: event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
-        event: by which it was recorded, -1 before that.
-    """
-
-    plan: str
-    plan_digest: str
-    approved: bool
-    by: str
-    reference: str
-    text: str
-    recorded_by: str
-    recorded_at: datetime
-    statements: tuple[str, ...] = ()
-    conditions: Conditions = field(default_factory=Conditions)
-    head: str = ""
-    language: str = ""
-    signature: str = ""
-    signer: str = ""
-    key: str = ""
-    given: int = field(default=-1, compare=False)
-    event: int = field(default=-1, compare=False)
-
-    @property
-    def person(self) -> str:
-        """Who answered, for telling approvers apart."""
-        return same_to_the_eye(self.signer or self.by)
-
-    def repeats(self, other: Approval) -> bool:
-        """Return True if this is the other answer once more: same person, words and head."""
-        return bool(self.head) and self._said() == other._said()
-
-    def _said(self) -> tuple[object, ...]:
-        reference = same_to_the_eye(self.reference)
-        terms = (frozenset(self.statements), self.conditions)
-        return (self.approved, self.plan_digest, self.head, self.person, reference, terms)
-
-    def how(self) -> str:
-        """Return how it is known whose answer it is."""
-        if self.signer:
-            return f"signed by {self.signer} ({self.key})"
-        return "recorded by the operator, not signed"
 
 
 @dataclass(frozen=True, kw_only=True)

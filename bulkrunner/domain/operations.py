@@ -5,21 +5,42 @@ What a change does not name keeps its very form and order; untouched parts are t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkrunner.domain.changes.applying import apply_change
+from bulkrunner.domain.canonical import digest, same
+from bulkrunner.domain.changes.by_example import example_parts
+from bulkrunner.domain.changes.change import (
+    apply_change,
+    ground_change,
+    neutral_change,
+    neutral_value,
+)
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.changes.grounding import ground_change
-from bulkrunner.domain.changes.kinds import Change
-from bulkrunner.domain.comparing import changed_places, same, undeclared_places
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.creating import TEMPID, build_create, without
-from bulkrunner.domain.expecting import check_expect, ground_expected
+from bulkrunner.domain.changes.verbs import (
+    AppendChange,
+    Change,
+    ExampleChange,
+    MoveValueChange,
+    RemoveChange,
+    RemoveItemsChange,
+    ReplaceTextChange,
+    ReplaceValueChange,
+    RetypeChange,
+    SetChange,
+)
+from bulkrunner.domain.diff import Difference, changed_places, undeclared_places
+from bulkrunner.domain.expressions.conditions import (
+    Itself,
+    check_expect,
+    condition_data,
+    ground_expected,
+)
+from bulkrunner.domain.expressions.references import Context
+from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Update
-from bulkrunner.domain.neutral import neutral_operation
+from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.places import (
     ABSENT,
     RECORD_KEPT,
@@ -30,8 +51,113 @@ from bulkrunner.domain.places import (
     PlaceRefused,
     Refusal,
 )
-from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
+from bulkrunner.domain.records import (
+    HOLDING_TYPE,
+    Document,
+    is_holding,
+    library_iri,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.stored_form import Storage
+
+TEMPID = "https://id.kb.se/TEMPID"
+
+"""Id of a record to be created; no real IRI begins with it. The server puts the new id in."""
+
+
+def build_create(
+    op: Create,
+    *,
+    iris: IriMap,
+    bib_thing_iri: str | None,
+    sigel: str | None = None,
+    from_records: bool = False,
+) -> Document:
+    """Return the document to be posted.
+
+    Args:
+        op: the operation.
+        iris: of the environment written to.
+        bib_thing_iri: graph[1].@id of the bib that a holding is hung on; None for a bib.
+        sigel: of the holding's library, the operation's where left out.
+        from_records: the content comes from records.
+
+    Raises:
+        PlaceRefused: ``tidied_away`` or ``wrong_kind``.
+    """
+    record = {"@id": TEMPID, "@type": "Record", "mainEntity": {"@id": f"{TEMPID}#it"}}
+    thing: dict[str, Any] = {"@id": f"{TEMPID}#it"}
+    if op.creates is Creates.HOLDING:
+        thing["@type"] = HOLDING_TYPE
+        thing["heldBy"] = {"@id": library_iri(sigel or op.sigel)}
+        thing["itemOf"] = {"@id": bib_thing_iri}
+    kept = THING_KEPT if op.creates is Creates.HOLDING else frozenset({"@id"})
+    bare = {"@graph": [record, thing]}
+    storage = Storage.of(bare, from_records=from_records)
+    content = (
+        (record, RECORD_PATH, without(iris.localise(dict(op.record)), RECORD_KEPT)),
+        (thing, THING_PATH, without(iris.localise(dict(op.body)), kept)),
+    )
+    for part, root, given in content:
+        for key, value in given.items():
+            formed = storage.form(value, (*root, key))
+            if formed is not None:
+                part[key] = formed
+    return bare
+
+
+def without(body: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return the object without some of its keys."""
+    return {key: value for key, value in body.items() if key not in keys}
+
+
+def neutral_operation(op: Operation, iris: IriMap) -> dict[str, Any]:
+    """Return the operation with short ids and ``libris:`` IRIs, equal in every environment."""
+    match op:
+        case Update():
+            return _neutral_update(op, iris)
+        case Delete():
+            return {"delete": _short(op.target, iris)} | _neutral_expect(op.expect, iris)
+        case Create():
+            neutral: dict[str, Any] = {"create": op.creates.value, "sigel": op.sigel}
+            if op.of is not None:
+                neutral["of"] = _short(op.of, iris)
+            for name, part in (("body", op.body), ("record", op.record)):
+                if plain := written(part):
+                    neutral[name] = iris.neutral(dict(plain))
+            return neutral
+
+
+def _neutral_update(op: Update, iris: IriMap) -> dict[str, Any]:
+    neutral: dict[str, Any] = {"update": _short(op.target, iris)}
+    if op.changes:
+        neutral["changes"] = [neutral_change(change, iris) for change in op.changes]
+    if op.replace is not None:
+        neutral["replace"] = iris.neutral(dict(op.replace))
+    if op.resave:
+        neutral["resave"] = True
+    if op.repoint is not None:
+        neutral["repoint"] = _short(op.repoint, iris)
+    return neutral | _neutral_expect(op.expect, iris)
+
+
+def _neutral_expect(expect: Mapping[str, Any], iris: IriMap) -> dict[str, Any]:
+    if not expect:
+        return {}
+    return {"expect": {at: _expected(at, value, iris) for at, value in expect.items()}}
+
+
+def _expected(at: str, value: Any, iris: IriMap) -> Any:
+    if isinstance(value, Itself):
+        return condition_data(value, iris)
+    return neutral_value(at, value, iris)
+
+
+def _short(text: str, iris: IriMap) -> str:
+    ref = iris.parse(text)
+    return ref.value if ref else text
+
 
 __all__ = [
     "TEMPID",
@@ -48,6 +174,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 100
+
 """Levels of a record; real ones have a dozen."""
 
 
@@ -169,3 +296,106 @@ def _replaced(document: Document, new: Mapping[str, Any], iris: IriMap) -> Appli
         after = put(after, root, old | given)
         declared += [(*root, key) for key in {**part, **body} if key not in kept]
     return Applied(document=after, declared=tuple(declared))
+
+
+MAX_LENGTH = 300
+
+_VERBS = {"added": "add", "removed": "remove", "changed": "change"}
+
+
+def pattern_of(what: Operation | Sequence[Difference], *, kind: str | None = None) -> str:
+    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``.
+
+    Args:
+        what: an operation, or the differences that a change makes.
+        kind: ``holding`` or ``bib``; None where nobody knows.
+    """
+    name = kind or "record"
+    match what:
+        case Update():
+            head, parts = f"update {name}", _update_parts(what)
+        case Delete():
+            head, parts = f"delete {name}", []
+        case Create():
+            head, parts = f"create {what.creates.value}", _create_parts(what)
+        case _:
+            head = f"update {name}"
+            parts = [f"{_VERBS[item.kind]} {item.place}" for item in what]
+    separator = ", " if isinstance(what, Create) else "; "
+    return _bounded(head, separator.join(_once(parts)))
+
+
+def parts_of_update(op: Update) -> tuple[str, ...]:
+    """Return what an update does, values left out, in parts."""
+    return tuple(_update_parts(op))
+
+
+def update_pattern(kind: str | None, parts: Iterable[str], *, earlier: str = "") -> str:
+    """Return the pattern of an update made of parts.
+
+    Args:
+        kind: ``holding`` or ``bib``; None where nobody knows.
+        parts: what it does, values left out.
+        earlier: pattern of what precedes in the same change, an update or a create.
+    """
+    head, _, rest = earlier.partition(": ") if earlier else (f"update {kind or 'record'}", "", "")
+    return _bounded(head, "; ".join(_once([*(rest.split("; ") if rest else ()), *parts])))
+
+
+def _update_parts(op: Update) -> list[str]:
+    if op.resave:
+        return ["resave"]
+    if op.repoint is not None:
+        return ["repoint itemOf"]
+    if op.replace is not None:
+        return [f"replace {part}" for part in ("record", "item") if part in op.replace]
+    return [_change_part(change) for change in op.changes]
+
+
+def _change_part(change: Change) -> str:
+    scope = change.scope
+    where = ""
+    if scope.each is not None:
+        where = f" in each {scope.each}"
+    elif scope.within is not None:
+        where = f" in {scope.within.value}"
+    return _verb_part(change) + where
+
+
+def _verb_part(change: Change) -> str:
+    match change:
+        case SetChange(at=at):
+            return f"set {at}"
+        case RemoveChange(at=at):
+            return f"remove {at}"
+        case AppendChange(at=at):
+            return f"append {at}"
+        case RemoveItemsChange(at=at):
+            return f"remove items of {at}"
+        case ReplaceValueChange(at=at):
+            return f"replace value of {at}"
+        case ReplaceTextChange(at=at):
+            return f"replace text of {at}"
+        case MoveValueChange(origin=origin, to=to):
+            return f"move {origin} to {to}"
+        case RetypeChange(at=at, to=to):
+            return f"retype {at} to {to}"
+        case ExampleChange(match=match, result=result):
+            return "; ".join(example_parts(written(match), written(result)))
+
+
+def _create_parts(op: Create) -> list[str]:
+    body, record = written(op.body), written(op.record)
+    return [*sorted(body), *(f"@record.{key}" for key in sorted(record))]
+
+
+def _once(parts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(parts))
+
+
+def _bounded(head: str, rest: str) -> str:
+    text = f"{head}: {rest}" if rest else head
+    if len(text) <= MAX_LENGTH:
+        return text
+    # Two long patterns that differ only behind the cut stay two patterns.
+    return f"{text[:MAX_LENGTH]}… {digest(text)[7:15]}"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.records import Document
 
 

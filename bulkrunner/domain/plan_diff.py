@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.contents import contents
+from bulkrunner.domain.diff import contents
 from bulkrunner.domain.plan import Plan, PlannedChange
 from bulkrunner.domain.records import Document
 

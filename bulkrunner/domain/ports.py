@@ -10,13 +10,13 @@ from datetime import datetime
 from threading import Condition
 from typing import Any, Protocol
 
-from bulkrunner.domain.answers import ReadAnswer, WriteAnswer
-from bulkrunner.domain.clients import Client
-from bulkrunner.domain.environment import Rights
-from bulkrunner.domain.gates import Approval, Evidence, Signer, Twin
+from bulkrunner.domain.approvals import Approval, Signer
+from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held, ReadAnswer, WriteAnswer
+from bulkrunner.domain.gates import Evidence, Twin
 from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.restoration import Restoration
+from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -30,8 +30,36 @@ from bulkrunner.domain.run import (
     RunState,
     Wait,
 )
-from bulkrunner.domain.searches import Activity, DumpPage, FindPage, Held
 from bulkrunner.domain.steps import InputLine
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientUse:
+    """One plan or run that a client was used for."""
+
+    use: str
+    first_used_at: datetime
+    last_used_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """An API client of an environment, and when it was used.
+
+    Attributes:
+        last_use: plan or run; empty where it was never used here.
+        retired_at: since when it is used no more; None while it is.
+        uses: the latest first.
+    """
+
+    environment: str
+    client: str
+    first_used_at: datetime
+    last_used_at: datetime
+    last_use: str
+    retired_at: datetime | None = None
+    retired_by: str = ""
+    uses: tuple[ClientUse, ...] = ()
 
 
 class Clock(Protocol):

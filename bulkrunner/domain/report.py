@@ -8,20 +8,201 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from bulkrunner.domain.approvals import WeighedAnswer, the_no
+from bulkrunner.domain.approvals import Approval, WeighedAnswer, the_no
 from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.environment import Kind, LooserValue, is_loopback
-from bulkrunner.domain.gates import Approval, Evidence, GateResult, Twin
-from bulkrunner.domain.generalising import General
+from bulkrunner.domain.environment import Kind, is_loopback
+from bulkrunner.domain.gates import Evidence, GateResult, Twin
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
-from bulkrunner.domain.report_facts import Estimate, Moment, Noted, StagingSummary, Timeline
+from bulkrunner.domain.policy import LooserValue
 from bulkrunner.domain.rules import RuleResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
+FEW = 3
+
+"""Different values that are listed; more are told by what they begin with."""
+
+MIN_PREFIX = 4
+
+How: TypeAlias = Literal["absent", "same", "few", "prefix", "many"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class General:
+    """Values in general.
+
+    Attributes:
+        how: ``absent``: there is never one. ``same``: always this one. ``few``: one of these.
+            ``prefix``: different ones that begin alike. ``many``: different ones.
+        texts: the value, the values in order, or the common beginning.
+    """
+
+    how: How
+    texts: tuple[str, ...] = ()
+
+
+class Values:
+    """Takes values one by one and keeps what they have in common."""
+
+    def __init__(self) -> None:
+        self._few: set[str | None] | None = set()
+        self._prefix: str | None = None
+
+    def add(self, text: str | None) -> None:
+        """Take one value; None where there is none."""
+        if self._few is not None:
+            if text in self._few:
+                return
+            self._few.add(text)
+            if len(self._few) > FEW:
+                self._few = None
+        if text is not None:
+            self._prefix = text if self._prefix is None else _shared(self._prefix, text)
+
+    def general(self) -> General:
+        """Return what was common to all values so far."""
+        few = self._few
+        if few is not None:
+            texts = tuple(sorted(text for text in few if text is not None))
+            if not texts:
+                return General(how="absent")
+            return General(how="same" if len(few) == 1 else "few", texts=texts)
+        prefix = self._prefix or ""
+        if len(prefix.strip()) >= MIN_PREFIX:
+            return General(how="prefix", texts=(prefix,))
+        return General(how="many")
+
+
+def _shared(one: str, other: str) -> str:
+    """Return what both begin with."""
+    if other.startswith(one):
+        return one
+    for index, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine != theirs:
+            return one[:index]
+    return min(one, other, key=len)
+
+
+def just(text: str | None) -> General:
+    """Return one value as what it is."""
+    return General(how="absent") if text is None else General(how="same", texts=(text,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """Something that is true of ``count`` changes; ``numbers`` are the first of them.
+
+    ``count`` is 0 where it is true of the plan as a whole.
+    """
+
+    code: str
+    count: int = 0
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagingSummary:
+    """What test runs did with the plan's changes.
+
+    Attributes:
+        outcomes: by word, one for each change that was tried.
+        remarks: where production will differ from what was seen: ``other_content`` (the record
+            stood otherwise in the test environment), ``not_as_predicted`` and ``cleanups`` (the
+            server stored something else than planned, or changed more).
+    """
+
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[Noted, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """How long a run will take when nothing goes wrong.
+
+    Attributes:
+        requests: by the attempt protocol, without retries. seconds: of sending, at ``rate`` writes
+            per second. done_at: when it would be done if it began now; None where it never is.
+    """
+
+    writes: int
+    requests: int
+    seconds: float
+    rate: float
+    windows: tuple[str, ...] = ()
+    timezone: str = ""
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """How many changes of a run were decided when.
+
+    Attributes:
+        seconds: width of a step. steps: by outcome, from ``start`` on, empty ones included.
+        per_second: while it was at work, pauses left out.
+    """
+
+    start: datetime
+    end: datetime
+    seconds: float
+    steps: tuple[Mapping[Outcome, int], ...]
+    per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Something that happened to a run as a whole.
+
+    Attributes:
+        kind: ``started``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``, ``went_on``,
+            ``taken_over``, or the state that the run came to, ``resumed`` for ``running``.
+        by: who, or on which host; empty where nobody says. reason: why. rate: of ``rate_set``.
+        until: of ``waiting``, where it is known.
+    """
+
+    at: datetime
+    kind: str
+    by: str = ""
+    reason: str = ""
+    rate: float | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """Changes of a library's holdings, which go out to it with the next export."""
+
+    sigel: str
+    count: int
+
+
+REQUESTS = {
+    (Action.UPDATE, ""): 3,
+    (Action.DELETE, ""): 4,
+    (Action.CREATE, "holding"): 3,
+    (Action.CREATE, "bib"): 2,
+}
+
+"""Requests of one change by action and kind, when nothing goes wrong."""
+
+
+def requests_for(kinds: Mapping[tuple[Action, str], int]) -> int:
+    """Return how many requests so many changes take, the login's included.
+
+    Args:
+        kinds: by action and kind of record.
+    """
+    total = 1
+    for (action, kind), count in kinds.items():
+        each = REQUESTS.get((action, kind), REQUESTS.get((action, ""), 0))
+        total += each * count
+    return total
+
+
 REPORT_VERSION = 1
+
 """Of the JSON document; rises when a field changes its meaning or goes away."""
 
 ORDER = (
@@ -32,12 +213,15 @@ ORDER = (
     Action.NOT_FOUND,
     Action.UNCHANGED,
 )
+
 """What cannot be taken back comes first."""
 
 PROBLEMS = (Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED)
+
 """Outcomes that a person should look at, in the order they are shown."""
 
 SAMPLES = 3
+
 """Changes shown for each pattern or reason."""
 
 
@@ -87,6 +271,7 @@ class ReportedChange:
 
 
 Level: TypeAlias = Literal["values", "others", "shape", "coarse", "all", "joint"]
+
 """How much the changes of a group have in common.
 
 ``values``: they do the very same. ``shape``: the same to the same places, with different values.

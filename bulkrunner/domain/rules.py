@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from bulkrunner.domain.comparing import same
-from bulkrunner.domain.fingerprint import in_set_order
+from bulkrunner.domain.canonical import same
+from bulkrunner.domain.environment import Kind
+from bulkrunner.domain.fingerprints import in_set_order
+from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Plan, PlannedChange
 from bulkrunner.domain.records import Document, record_part, thing_part
 
 FORBIDDEN = "forbidden_place"
+
 """Code of a change that touches what a rule forbids."""
 
 MOST_RULES = 100
@@ -114,6 +117,7 @@ KB_RULES = (
         "perform such bulk changes on behalf of a Libris-connected library”",
     ),
 )
+
 """KB's rules, which every plan for production is held against; no configuration drops one."""
 
 
@@ -246,3 +250,83 @@ def _alike(place: str, one: list[Any], other: list[Any]) -> bool:
     key = place.rpartition(".")[2]
     ordered = ([in_set_order(key, value) for value in values] for values in (one, other))
     return same(*ordered)
+
+
+def rule_results(
+    plan: Plan, gates: Sequence[GateResult], refused: Mapping[str, int]
+) -> tuple[RuleResult, ...]:
+    """Return how a plan stands to every rule, KB's first.
+
+    Args:
+        plan: which may be incomplete.
+        gates: as evaluated by the caller; may be none.
+        refused: refused changes of the plan by code.
+    """
+    production = plan.addresses.get("kind") == Kind.PRODUCTION
+    rules = (*(KB_RULES if production else ()), *rules_of(plan))
+    ruling = _Ruling(plan, {gate.name: gate for gate in gates}, refused)
+    return tuple(ruling.result(rule) for rule in rules)
+
+
+class _Ruling:
+    """Judges one plan."""
+
+    def __init__(
+        self, plan: Plan, gates: Mapping[str, GateResult], refused: Mapping[str, int]
+    ) -> None:
+        self._plan = plan
+        self._gates = gates
+        self._refused = refused
+        self._judges: dict[RuleKind, Callable[[Rule], tuple[bool | None, str]]] = {
+            RuleKind.GATE: self._gate,
+            RuleKind.AGREEMENT: self._agreement,
+            RuleKind.MOST: self._most,
+            RuleKind.PLACES: self._places,
+            RuleKind.HOURS: self._hours,
+            RuleKind.APPROVERS: self._approvers,
+        }
+
+    def result(self, rule: Rule) -> RuleResult:
+        """Return how the plan stands to a rule."""
+        kept, said = self._judges[rule.kind](rule)
+        return RuleResult(rule=rule, kept=kept, said=said)
+
+    def _gate(self, rule: Rule) -> tuple[bool | None, str]:
+        gate = self._gates.get(rule.gate)
+        if gate is None:
+            return None, f"seen to by the gate {rule.gate}"
+        return gate.open, gate.reason
+
+    def _agreement(self, _rule: Rule) -> tuple[bool | None, str]:
+        if fault := without_agreement(self._plan):
+            return False, fault
+        return (
+            True,
+            f"the manifest names the agreement {self._plan.manifest['agreement']['reference']}",
+        )
+
+    def _most(self, rule: Rule) -> tuple[bool | None, str]:
+        said = over(rule, self._plan.counts)
+        return not said, said or "within the rule's numbers"
+
+    def _places(self, rule: Rule) -> tuple[bool | None, str]:
+        count = self._refused.get(FORBIDDEN, 0)
+        listed = ", ".join(rule.places)
+        if not count:
+            return True, f"no change touches {listed}"
+        return True, f"{count} changes are refused, since they touch what a rule forbids: {listed}"
+
+    def _hours(self, rule: Rule) -> tuple[bool | None, str]:
+        if self._plan.addresses.get("kind") != Kind.PRODUCTION:
+            return None, "concerns production only"
+        return True, f"writes are sent {', '.join(rule.hours)} only"
+
+    def _approvers(self, rule: Rule) -> tuple[bool | None, str]:
+        needed = approvers(self._plan)
+        if needed < rule.people:
+            return None, f"concerns plans of more than {rule.above} changes"
+        gate = self._gates.get("approval")
+        return (
+            None if gate is None else gate.open,
+            f"{rule.people} people must approve a plan of more than {rule.above} changes",
+        )

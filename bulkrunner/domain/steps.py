@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from bulkrunner.domain.conditions import Condition
+from bulkrunner.domain.expressions.conditions import Condition
 from bulkrunner.domain.functions import FunctionSource
-from bulkrunner.domain.job import Change, Declared, Job, Source
+from bulkrunner.domain.manifest import Change, Declared, Job, Source
 from bulkrunner.domain.places import Refusal
 
 

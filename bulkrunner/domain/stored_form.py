@@ -19,7 +19,7 @@ from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
 from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
-from bulkrunner.domain.visible import visible
+from bulkrunner.domain.text import visible
 from bulkrunner.vocabulary import is_object_property, is_vocab_typed, literal_kind
 
 NEVER_STORED: Final = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.domain.comparing import same
-from bulkrunner.domain.fingerprint import UNCOMPARED
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.canonical import same
+from bulkrunner.domain.fingerprints import UNCOMPARED
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest

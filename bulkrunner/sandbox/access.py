@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from bulkrunner.sandbox import documents, login
-from bulkrunner.sandbox.answers import ApiError, PageError
+from bulkrunner.sandbox.answers import ApiError, PageError, Request
 from bulkrunner.sandbox.documents import Document
 from bulkrunner.sandbox.login import Client, Login
-from bulkrunner.sandbox.messages import Request
 
 _PREFIX = "Bearer "
 _NO_TOKEN = "No access token (Authorization header) in request"  # noqa: S105 (a message)

@@ -3,20 +3,95 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from html import escape
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from bulkrunner.sandbox.messages import Request, Response
+Document = dict[str, Any]
+
+
+class Cut(Enum):
+    """What happens to the connection instead of a whole answer."""
+
+    NOTHING_SENT = "nothing_sent"
+    HALF_SENT = "half_sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One HTTP request. ``path`` is decoded; header names are lower case."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    query_string: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Request:
+        """Build a request from a path with an optional query."""
+        path, _, query_string = url.partition("?")
+        return cls(
+            method=method,
+            path=path,
+            query=tuple(parse_qsl(query_string, keep_blank_values=True)),
+            query_string=query_string,
+            headers={name.lower(): value for name, value in (headers or {}).items()},
+            body=body,
+        )
+
+    def param(self, name: str) -> str | None:
+        """Return the first value of a query parameter."""
+        return next((value for key, value in self.query if key == name), None)
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value; the name is given in lower case."""
+        return self.headers.get(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """One answer. ``cut`` tells the HTTP layer to break the connection instead of finishing it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    cut: Cut | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value; case does not matter."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def with_headers(self, *extra: tuple[str, str]) -> Response:
+        """Return the answer with more headers."""
+        return replace(self, headers=self.headers + extra)
+
 
 JSON = "application/json;charset=utf-8"
+
 NO_CACHE = ("Cache-Control", "no-cache")
+
 _PAGE_METHODS = frozenset({"GET", "POST", "HEAD"})
+
 _REASONS = {500: "Server Error"}
+
 """Phrases of the server's container that differ from the standard's."""
+
 _BAD_QUALITY = "Invalid q value in Accept header:"
+
 _SERVLETS = {"/_findhold": "HoldAPI", "/_dependencies": "RecordRelationAPI"}
 
 
@@ -167,3 +242,28 @@ def _html(status: int, message: str, path: str) -> str:
         '</table>\n<hr/><a href="https://jetty.org/">Powered by Jetty:// 12.0.27</a><hr/>\n\n'
         "</body>\n</html>\n"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Choices that a real environment's deployment would make."""
+
+    kind: str
+    base_uri: str
+    duplicate_status: int = 404
+    """Answer to a POST of a holding that exists: 404 as observed today, or 409."""
+    token_lifetime: int = 36000
+    index_lag_ms: int = 500
+    """Time until a write shows in ``/find``; ``-1``: only when told to refresh."""
+    max_items: int = 100_000
+    """Result window of ``/find``."""
+    time_zone: str = "Europe/Stockholm"
+    """Zone of the server's clock; in UTC its times end in ``Z``."""
+    emm_generating_ms: int = 0
+    """Time during which a new dump says that it is being made."""
+
+    def __post_init__(self) -> None:
+        if not self.base_uri.endswith("/"):
+            raise ValueError("A base URI ends with a slash.")
+        if self.duplicate_status not in (404, 409):
+            raise ValueError("A duplicate is answered 404 or 409.")

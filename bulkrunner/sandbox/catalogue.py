@@ -13,9 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.checksum import checksum
 from bulkrunner.sandbox.clock import server_time, to_millisecond
-from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.documents import Document, checksum
 from bulkrunner.sandbox.store import Store, Version
 
 _WEAK_RELATIONS = ("concerning", "meta.derivedFrom", "hasTitle.source", "bulk:changeSpec")

@@ -8,12 +8,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.answers import json_response
+from bulkrunner.sandbox.answers import Request, Response, json_response
 from bulkrunner.sandbox.catalogue import Entry
 from bulkrunner.sandbox.faults import FaultRuleError
 from bulkrunner.sandbox.foreign import UnknownRecordError
 from bulkrunner.sandbox.login import Permission
-from bulkrunner.sandbox.messages import Request, Response
 
 if TYPE_CHECKING:
     from bulkrunner.sandbox.engine import Environment

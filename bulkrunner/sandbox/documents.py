@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import re
+import struct
 from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
@@ -11,7 +16,9 @@ from bulkrunner import vocabulary
 Document = dict[str, Any]
 
 LIBRARY_BASE = "https://libris.kb.se/library/"
+
 DELETED = "marc:Deleted"
+
 _READ_ONLY_DATASETS = ("https://id.kb.se/dataset/", "https://libris.kb.se/dataset/")
 
 
@@ -135,3 +142,96 @@ def replace_prefix(value: Any, old: str, new: str) -> Any:
         case list():
             return [replace_prefix(item, old, new) for item in value]
     return value
+
+
+_NOT_COUNTED = frozenset({"created", "modified", "recordStatus"})
+
+
+def checksum(document: dict[str, Any]) -> str:
+    """Return the document's checksum as the decimal text the server uses."""
+    return str(_signed(_sum(document, 1, 1, in_set=False), 64))
+
+
+@lru_cache(maxsize=65536)
+def string_hash(text: str) -> int:
+    """Java's String.hashCode, signed 32 bits."""
+    value = 0
+    if text.isascii():
+        for byte in text.encode("ascii"):
+            value = (31 * value + byte) & 0xFFFFFFFF
+    else:
+        raw = text.encode("utf-16-le", "surrogatepass")
+        for low, high in zip(raw[::2], raw[1::2], strict=True):
+            value = (31 * value + (high << 8 | low)) & 0xFFFFFFFF
+    return _signed(value, 32)
+
+
+def _signed(value: int, bits: int) -> int:
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def _sum(node: Any, depth: int, factor: int, *, in_set: bool) -> int:
+    match node:
+        case dict():
+            return sum(_member(key, value, depth) for key, value in node.items())
+        case list():
+            step = 0 if in_set else 1
+            return sum(
+                _sum(item, depth + step * place, 1, in_set=False)
+                for place, item in enumerate(node, start=1)
+            )
+        case str():
+            return _signed(string_hash(node) * depth * factor, 32)
+        case bool():
+            return depth if node else 0
+        case int():
+            bits = 32 if -(2**31) <= node < 2**31 else 64
+            return _signed(node * depth * factor, bits)
+        case float():
+            return _signed(_double_hash(node) * depth, 32)
+    return 0
+
+
+def _member(key: str, value: Any, depth: int) -> int:
+    if key in _NOT_COUNTED:
+        return 0
+    hashed = string_hash(key)
+    own = _signed(hashed * depth, 32)
+    return own + _sum(value, depth + 1, hashed, in_set=vocabulary.is_set(key))
+
+
+def _double_hash(value: float) -> int:
+    bits: int = struct.unpack(">q", struct.pack(">d", value))[0]
+    return _signed(bits ^ ((bits & 0xFFFFFFFFFFFFFFFF) >> 32), 32)
+
+
+ALPHABET = "0123456789bcdfghjklmnpqrstvwxz"
+
+_RANDOM_LENGTH = 7
+
+_SHORT_ID = re.compile(rf"[{ALPHABET}]{{15,16}}")
+
+
+def is_short_id(text: str) -> bool:
+    """Whether the text has the form of a system id."""
+    return _SHORT_ID.fullmatch(text) is not None
+
+
+class IdGenerator:
+    """Makes system ids; the same seed and times give the same ids."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(seed)  # noqa: S311 (ids are no secrets)
+
+    def next(self, moment: datetime) -> str:
+        """Return a new id for a record created at this moment."""
+        rest = int(moment.timestamp() * 1000)
+        digits: list[int] = []
+        while rest:
+            rest, digit = divmod(rest, len(ALPHABET))
+            digits.insert(0, digit)
+        last = digits[-1]
+        turned = [(digit + last) % len(ALPHABET) for digit in digits[:-1]] + [last]
+        tail = (self._random.choice(ALPHABET) for _ in range(_RANDOM_LENGTH))
+        return "".join(ALPHABET[digit] for digit in turned) + "".join(tail)

@@ -13,12 +13,18 @@ from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.answers import JSON, NO_CACHE, PageError, json_response
+from bulkrunner.sandbox.answers import (
+    JSON,
+    NO_CACHE,
+    PageError,
+    Request,
+    Response,
+    Settings,
+    json_response,
+)
 from bulkrunner.sandbox.catalogue import Catalogue, Entry
 from bulkrunner.sandbox.clock import Clock, server_time
 from bulkrunner.sandbox.documents import Document
-from bulkrunner.sandbox.messages import Request, Response
-from bulkrunner.sandbox.settings import Settings
 
 _PAGE = 100
 _KEPT_FOR = timedelta(days=5)

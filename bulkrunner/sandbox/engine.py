@@ -10,23 +10,28 @@ from threading import RLock
 from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import access, emm, lookups, reading
-from bulkrunner.sandbox.answers import ApiError, PageError, error_page, json_response
+from bulkrunner.sandbox.answers import (
+    ApiError,
+    Cut,
+    PageError,
+    Request,
+    Response,
+    Settings,
+    error_page,
+    json_response,
+)
 from bulkrunner.sandbox.catalogue import Catalogue
 from bulkrunner.sandbox.clock import Clock, ShiftedClock, SystemClock, http_date
 from bulkrunner.sandbox.control import Control
-from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.documents import Document, IdGenerator
 from bulkrunner.sandbox.faults import FaultKind, FaultRule, Faults
 from bulkrunner.sandbox.find import Finder
 from bulkrunner.sandbox.foreign import ForeignEditor
-from bulkrunner.sandbox.ids import IdGenerator
 from bulkrunner.sandbox.index import SearchIndex
-from bulkrunner.sandbox.journal import Journal, LogEntry
 from bulkrunner.sandbox.login import Client, Login
-from bulkrunner.sandbox.messages import Cut, Request, Response
 from bulkrunner.sandbox.names_index import NamesIndex
 from bulkrunner.sandbox.proxy import PAGES
-from bulkrunner.sandbox.settings import Settings
-from bulkrunner.sandbox.store import MemoryStore, Store
+from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, Store
 from bulkrunner.sandbox.writing import Writing
 
 _WRITES = frozenset({"POST", "PUT", "DELETE"})

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bulkrunner.sandbox.messages import Request
+from bulkrunner.sandbox.answers import Request
 from bulkrunner.sandbox.proxy import PAGES
 
 _SELECTORS = frozenset({"kind", "method", "path", "nth", "every", "probability", "seed", "times"})

@@ -11,11 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bulkrunner.sandbox import documents, text_query
-from bulkrunner.sandbox.answers import ApiError, json_response
+from bulkrunner.sandbox.answers import ApiError, Request, Response, Settings, json_response
 from bulkrunner.sandbox.catalogue import Catalogue
 from bulkrunner.sandbox.index import NUMBER_FIELDS, SearchIndex, union
-from bulkrunner.sandbox.messages import Request, Response
-from bulkrunner.sandbox.settings import Settings
 
 _DEFAULT_LIMIT, _MOST = 200, 4000
 _NEW_DEFAULT_LIMIT, _NEW_MOST = 20, 210

@@ -7,10 +7,10 @@ from typing import Any
 
 from bulkrunner.sandbox import documents
 from bulkrunner.sandbox.access import Writer
+from bulkrunner.sandbox.answers import Request
 from bulkrunner.sandbox.catalogue import Entry
 from bulkrunner.sandbox.documents import Document
 from bulkrunner.sandbox.login import Client
-from bulkrunner.sandbox.messages import Request
 from bulkrunner.sandbox.reading import find_for_write
 from bulkrunner.sandbox.writing import Writing
 

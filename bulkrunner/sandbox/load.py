@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
 from bulkrunner.sandbox import load_legacy, names
-from bulkrunner.sandbox.ids import ALPHABET
+from bulkrunner.sandbox.documents import ALPHABET
 from bulkrunner.sandbox.seed_documents import LEGACY_BASE, LIBRARY_BASE, SeedRecord, Writer
 from bulkrunner.sandbox.seed_layout import short_id
 

@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from bulkrunner.sandbox.answers import json_response
+from bulkrunner.sandbox.answers import Request, Response, json_response
 from bulkrunner.sandbox.clock import Clock
-from bulkrunner.sandbox.messages import Request, Response
 
 APP_VERSION = "1.11.0"
 _SCOPES = frozenset({"read", "write"})

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkrunner.sandbox import documents, embellish
-from bulkrunner.sandbox.answers import NO_CACHE, PageError, json_response
+from bulkrunner.sandbox.answers import NO_CACHE, PageError, Request, Response, json_response
 from bulkrunner.sandbox.catalogue import Catalogue, Entry
-from bulkrunner.sandbox.messages import Request, Response
 
 _Link = tuple[str, str]
 """A record at one end of a link, with the relation."""

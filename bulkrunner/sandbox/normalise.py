@@ -7,12 +7,17 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from bulkrunner.sandbox import bib_types, documents
+from bulkrunner import vocabulary
+from bulkrunner.sandbox import documents
 
 Document = dict[str, Any]
+
 Resolve = Callable[[str], str | None]
+
 """Main IRI of the record or thing that an IRI names, or None where nothing does."""
+
 FindByName = Callable[[str, str], str | None]
+
 """IRI of the thing of a class that has a label or code, or None."""
 
 _LIGATURES = str.maketrans(
@@ -27,9 +32,13 @@ _LIGATURES = str.maketrans(
         "\ufeff": None,
     }
 )
+
 _BLANK = " \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2060"
+
 _EDGES = re.compile(rf"^[{_BLANK}]+|[{_BLANK}\r\n]+$")
+
 _NEVER_STORED = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
+
 _NAMED_NODES = {
     "language": "Language",
     "associatedLanguage": "Language",
@@ -38,7 +47,9 @@ _NAMED_NODES = {
     "frequency": "Frequency",
     "descriptionConventions": "DescriptionConventions",
 }
+
 _SPACELESS = ("ISNI", "ORCID")
+
 _DROP = object()
 
 
@@ -46,7 +57,7 @@ def normalise(document: Document, *, resolve: Resolve, find_by_name: FindByName)
     """Return the document as the server would store it; the argument is left as it is."""
     result: Document = _clean(document)
     if documents.collection(result) == "bib":
-        bib_types.convert(result)
+        convert(result)
     if "@context" not in result:
         result = _run_chain(result, find_by_name)
     result = _storable(result)
@@ -216,3 +227,41 @@ def _tidy_node(value: Document, resolve: Resolve) -> Document:
     same = inner_node.get("sameAs", [])
     inner_node["sameAs"] = [*(same if isinstance(same, list) else [same]), {"@id": iri}]
     return inner_node
+
+
+_CARRIED = ("carrierType", "mediaType", "contentType", "genreForm")
+
+_FORMS = "https://id.kb.se/term/saobf/"
+
+_KEPT = frozenset({"Print"})
+
+"""Old types that are kept as a category."""
+
+_ISSUANCE = frozenset({"Monograph", "Serial", "Collection", "Integrating"})
+
+
+def convert(document: dict[str, Any]) -> None:
+    """Rewrite the thing's type, its work's type and its categories, where they are old ones."""
+    thing = documents.node(document, 1)
+    kind = documents.text(thing, "@type") or ""
+    if "pending" not in vocabulary.category(kind):
+        return
+    thing["@type"] = "DigitalResource" if kind == "Electronic" else "PhysicalResource"
+    own = [{"@id": f"{_FORMS}{kind}"}] if kind in _KEPT else []
+    issuance = thing.pop("issuanceType", None)
+    work = thing.get("instanceOf")
+    if isinstance(work, dict) and "@id" not in work:
+        if issuance in _ISSUANCE:
+            work["@type"] = issuance
+        _gather_categories(work, [])
+    _gather_categories(thing, own)
+
+
+def _gather_categories(holder: dict[str, Any], gathered: list[Any]) -> None:
+    for name in ("category", *_CARRIED):
+        entries = holder.pop(name, None)
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if entry is not None and entry not in gathered:
+                gathered.append(entry)
+    if gathered:
+        holder["category"] = gathered

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.answers import Request, Response
 
 _HTML = "text/html"
 _TEXT = "text/plain; charset=utf-8"

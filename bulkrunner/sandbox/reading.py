@@ -14,13 +14,13 @@ from bulkrunner.sandbox.answers import (
     NO_CACHE,
     ApiError,
     MalformedAcceptError,
+    Request,
+    Response,
     json_response,
     media_types,
 )
 from bulkrunner.sandbox.catalogue import Catalogue, Entry, Name, NameKind
-from bulkrunner.sandbox.checksum import checksum
-from bulkrunner.sandbox.documents import Document
-from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.documents import Document, checksum
 from bulkrunner.sandbox.store import Version
 
 CONTEXT = "/context.jsonld"

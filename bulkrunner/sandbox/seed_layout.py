@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 
-from bulkrunner.sandbox.ids import ALPHABET
+from bulkrunner.sandbox.documents import ALPHABET
 from bulkrunner.sandbox.names import LIBRARIES, SHELF_MARKS, SHELF_MARKS_YLM
 
 T = TypeVar("T")

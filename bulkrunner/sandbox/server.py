@@ -22,8 +22,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bulkrunner.sandbox.answers import Cut, Request, Response
 from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.messages import Cut, Request, Response
 from bulkrunner.sandbox.pair import KINDS, SandboxOptions, build_environment, open_store
 
 LOOPBACK = "127.0.0.1"

@@ -8,17 +8,13 @@ from typing import Any
 
 from bulkrunner.sandbox import access, documents
 from bulkrunner.sandbox.access import Writer
-from bulkrunner.sandbox.answers import NO_CACHE, ApiError
+from bulkrunner.sandbox.answers import NO_CACHE, ApiError, Request, Response, Settings
 from bulkrunner.sandbox.catalogue import Catalogue, Entry, Name, UnstorableError, names_in
-from bulkrunner.sandbox.checksum import checksum
 from bulkrunner.sandbox.clock import Clock
-from bulkrunner.sandbox.documents import Document
-from bulkrunner.sandbox.ids import IdGenerator
-from bulkrunner.sandbox.messages import Request, Response
+from bulkrunner.sandbox.documents import Document, IdGenerator, checksum
 from bulkrunner.sandbox.names_index import NamesIndex
 from bulkrunner.sandbox.normalise import normalise
 from bulkrunner.sandbox.reading import clean_etag, find_for_write
-from bulkrunner.sandbox.settings import Settings
 from bulkrunner.sandbox.validation import validate
 
 _JSON_LD = "application/ld+json"

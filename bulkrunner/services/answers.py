@@ -12,8 +12,7 @@ from bulkrunner.domain.answer_text import (
     line,
     plan_facts,
 )
-from bulkrunner.domain.approval_terms import MOST_EXCLUDED, Conditions
-from bulkrunner.domain.approvals import permitted_statements
+from bulkrunner.domain.approvals import MOST_EXCLUDED, Conditions, permitted_statements
 from bulkrunner.domain.courtesies import of_nobody
 from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, alike, unfilled
 from bulkrunner.domain.iris import SHORT_ID

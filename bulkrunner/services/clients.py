@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bulkrunner.domain.clients import Client
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Client, Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
 from bulkrunner.services.drivers import Drivers

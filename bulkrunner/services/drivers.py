@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
 from bulkrunner.domain.ports import Clock, RunLedger
 from bulkrunner.domain.run import Owner, Run, RunState
-from bulkrunner.services.applying.lease import LeaseKeeper
+from bulkrunner.services.running.lease import LeaseKeeper
 
 LEFT = "the process that drove it is dead"
 """Reason of a run whose driver died, once somebody has noticed."""

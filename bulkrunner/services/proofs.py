@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from bulkrunner.domain.answer_text import Answer, answer_text, bibs_in, spellings
-from bulkrunner.domain.environment import Policy
-from bulkrunner.domain.gates import Approval, Signer
+from bulkrunner.domain.approvals import Approval, Signer
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Signatures
 from bulkrunner.errors import SignatureRefused
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from bulkrunner.domain.answers import Found, Gone
-from bulkrunner.domain.decisions import Version, moment
+from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger
@@ -25,8 +24,9 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.restoration import CLOCKS
 from bulkrunner.domain.run import Run
-from bulkrunner.domain.settling import equals_after
-from bulkrunner.domain.settling_creates import Candidate, identifiers_of, is_ours
+from bulkrunner.domain.settlement.attempts import Version, moment
+from bulkrunner.domain.settlement.creates import Candidate, identifiers_of, is_ours
+from bulkrunner.domain.settlement.updates import equals_after
 from bulkrunner.errors import CatalogueUnreachable
 
 SAMPLE = 3

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bulkrunner.adapters import pace, shared_places
+from bulkrunner.adapters.pacing import pace
+from bulkrunner.adapters.pacing import shared as shared_places
 from bulkrunner.bootstrap import Program, core
 from bulkrunner.sandbox import seed
-from bulkrunner.services.applying import control, feed, listening
+from bulkrunner.services.running import control
+from bulkrunner.services.running import dispatch as feed
+from bulkrunner.services.running import orders as listening
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 from tests.support.simulated import SimulatedClock

@@ -23,8 +23,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import open_ledger
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sandbox.store import Version

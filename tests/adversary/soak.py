@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.adapters.process import SystemClock
 from tests.adversary.judging import LOST, OTHER, Judge, Violation
 from tests.adversary.lives import Fate, Lives
 from tests.adversary.mishaps import Odds, Somebody, between_reads, faults

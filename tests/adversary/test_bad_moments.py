@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bulkrunner.domain.answers import AnswerKind, WriteAnswer
+from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.ownership import LIFE
 from bulkrunner.domain.run import Outcome, RunState
-from bulkrunner.domain.windows import is_open
+from bulkrunner.domain.schedule import is_open
 from bulkrunner.errors import CatalogueUnreachable, LeaseLost
 from bulkrunner.services.applying import Executor
 from tests.adversary.hooks import Hooked, hooked

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.answers import AnswerKind, WriteAnswer
+from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.run import Outcome
 from tests.adversary.hooks import Hooked, hooked
 from tests.support.executing import creating_holding, deleting, resaving, setting

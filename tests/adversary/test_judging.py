@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.adapters.clock import SystemClock
 from bulkrunner.adapters.ledger import open_ledger
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sandbox import seed
 from tests.adversary import judging

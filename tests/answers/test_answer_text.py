@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.letters import letter_text
+from bulkrunner.adapters.mail import letter_text
 from bulkrunner.domain.answer_text import LABELS, answer_text, bibs_in, spellings
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood

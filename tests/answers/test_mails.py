@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.letters import read_letter
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.adapters.mail import read_letter
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused

@@ -7,9 +7,9 @@ import pytest
 
 from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, read_signers
 from bulkrunner.domain.answer_text import answer_text, spellings
-from bulkrunner.domain.gates import Approval
+from bulkrunner.domain.approvals import Approval
 from bulkrunner.errors import AnswerRefused, ConfigError, SignatureRefused
-from bulkrunner.services.approving import Approving, Read
+from bulkrunner.services.approvals import Approving, Read
 from bulkrunner.services.proofs import Proofs
 from tests.support.answers import Key, an_answer, complete_plan
 from tests.support.ledgers import (

@@ -4,10 +4,10 @@ import html
 
 import pytest
 
-from bulkrunner.adapters.letters import letter_text
+from bulkrunner.adapters.mail import letter_text
 from bulkrunner.adapters.styles import marks_of
 from bulkrunner.domain.answer_text import answer_text
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused

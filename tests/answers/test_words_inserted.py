@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.answer_text import answer_text
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused

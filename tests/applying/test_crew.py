@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import WorkItem
-from bulkrunner.services.applying.crew import Crew, lane_of
+from bulkrunner.services.running.dispatch import Crew, lane_of
 from tests.support.ledgers import a_change
 
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from bulkrunner.adapters.http import NoAnswer
-from bulkrunner.domain.job import Create, Creates, Source
+from bulkrunner.adapters.libris.http import NoAnswer
+from bulkrunner.domain.manifest import Create, Creates, Source
 from bulkrunner.domain.run import Outcome
 from tests.support.executing import Rig, appending, creating_holding, deleting, held
 from tests.support.sandbox import running_sandbox

@@ -9,7 +9,7 @@ from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import UsageError
 from bulkrunner.services.applying import Executor, WaitingNow
-from bulkrunner.services.ordering import Ordering
+from bulkrunner.services.running.orders import Ordering
 from tests.support.executing import before_it, setting
 from tests.support.sandbox import wait_until
 

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from bulkrunner.domain.job import Create, Creates, Source
+from bulkrunner.domain.manifest import Create, Creates, Source
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import CatalogueUnreachable, UsageError
-from bulkrunner.services.settling import Settlement, Settling
+from bulkrunner.services.settle import Settlement, Settling
 from tests.support.executing import Rig, after_it, before_it
 from tests.support.sandbox import running_sandbox
 
@@ -195,7 +195,7 @@ def said(applied, record=None, by="Anna", reason="sökt i katalogen"):
 
 
 def settling(rig):
-    from bulkrunner.domain.answers import Found
+    from bulkrunner.domain.catalogue import Found
 
     def read(run, record):
         answer = rig.catalogue().read(record)

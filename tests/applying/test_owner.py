@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters import owner as module
-from bulkrunner.adapters.owner import is_alive, this_process
+from bulkrunner.adapters import process as module
+from bulkrunner.adapters.process import is_alive, this_process
 
 OTHER = """
 import sys
 from dataclasses import astuple
-from bulkrunner.adapters.owner import this_process
+from bulkrunner.adapters.process import this_process
 print(*astuple(this_process()), sep="\\n", flush=True)
 sys.stdin.read()
 """

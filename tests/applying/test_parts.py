@@ -12,12 +12,13 @@ from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
-from bulkrunner.services.applying import RunHeld, canary
-from bulkrunner.services.applying.budget import ErrorBudget
-from bulkrunner.services.applying.control import Control, Ending, Stopped
-from bulkrunner.services.applying.frame import ServerClock
-from bulkrunner.services.applying.hours import Hours
-from bulkrunner.services.applying.lease import LeaseKeeper
+from bulkrunner.services.applying import RunHeld
+from bulkrunner.services.running import dispatch as canary
+from bulkrunner.services.running.context import ServerClock
+from bulkrunner.services.running.control import Control, Ending, Stopped
+from bulkrunner.services.running.error_budget import ErrorBudget
+from bulkrunner.services.running.lease import LeaseKeeper
+from bulkrunner.services.running.throttle import Hours
 from tests.support.ledgers import OWNER, a_change
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import Step, StepEntry, StepMove
 from bulkrunner.domain.transfers import looks_elsewhere

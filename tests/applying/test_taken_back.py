@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from bulkrunner.domain.job import SetChange, Source, Undo
+from bulkrunner.domain.manifest import SetChange, Source, Undo
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import item_of, thing_part
 from bulkrunner.domain.run import Outcome, RunState

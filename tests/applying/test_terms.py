@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bulkrunner.domain.approval_terms import Conditions, night_of
+from bulkrunner.domain.approvals import Conditions, night_of
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import GateClosed, Interrupted

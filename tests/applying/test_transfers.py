@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.conditions import parse_condition
-from bulkrunner.domain.job import SetChange, Source
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.manifest import SetChange, Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import component_holders, held_by, item_of, thing_part
 from bulkrunner.domain.run import Outcome, RunState

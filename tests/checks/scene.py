@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.job import Declared
+from bulkrunner.domain.manifest import Declared
 from bulkrunner.domain.run import Outcome
+from bulkrunner.sandbox.answers import Response
 from bulkrunner.sandbox.engine import Environment, Ticket
 from bulkrunner.sandbox.login import Permission
-from bulkrunner.sandbox.messages import Response
 from tests.support.executing import Rig
 
 MARK = {"@type": "ShelfMark", "label": "Hc"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.job import Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.plan import Action
 from tests.checks.never import NEVER
 from tests.support.executing import Rig, deleting, setting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.services.diagnosing import NOBODY
+from bulkrunner.services.doctor import NOBODY
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 
@@ -44,7 +44,7 @@ def keyring(monkeypatch):
         secret = held.get((service, client_id))
         return (client_id, secret) if secret else None
 
-    monkeypatch.setattr("bulkrunner.adapters.secrets.system_keyring", look_up)
+    monkeypatch.setattr("bulkrunner.adapters.libris.credentials.system_keyring", look_up)
     return held
 
 
@@ -81,8 +81,8 @@ def test_half_a_client_is_told_though_no_environment_was_named(place, keyring, l
 
 @pytest.mark.parametrize("status", [403, 502])
 def test_what_the_catalogue_was_asked_for_is_not_shown(place, status, monkeypatch):
-    monkeypatch.setattr("bulkrunner.adapters.retry.FIRST_PAUSE", 0.0)
-    monkeypatch.setattr("bulkrunner.adapters.retry.LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr("bulkrunner.adapters.libris.http.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("bulkrunner.adapters.libris.http.LONGEST_PAUSE", 0.0)
     place.sandbox.staging.fault("status", path=f"^/{NOBODY}", status=status)
     done = place("doctor", "--env", "staging")
     (problem,) = done.document["environments"][0]["problems"]

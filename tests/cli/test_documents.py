@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bulkrunner.cli.documents import KEYS
 from bulkrunner.cli.main import COMMANDS, main
+from bulkrunner.cli.options import KEYS
 from bulkrunner.sandbox import seed
 from tests.support.cli import update_label
 from tests.support.sandbox import BIBS, HOLDINGS

@@ -14,10 +14,10 @@ NEEDS_NO = {
         "sqlalchemy.dialects.postgresql",
         "httpx",
     ),
-    "bulkrunner.adapters.catalogue": ("rich", "pygments", "bulkrunner.services"),
-    "bulkrunner.services.gating": ("bulkrunner.services.planning.planner", "bulkrunner.adapters"),
+    "bulkrunner.adapters.libris.client": ("rich", "pygments", "bulkrunner.services"),
+    "bulkrunner.services.gates": ("bulkrunner.services.planning.planner", "bulkrunner.adapters"),
     "bulkrunner.services.status": ("bulkrunner.services.planning.planner",),
-    "bulkrunner.services.reporting": ("bulkrunner.services.planning.planner",),
+    "bulkrunner.services.report.service": ("bulkrunner.services.planning.planner",),
     "bulkrunner.services.applying": ("bulkrunner.services.planning",),
 }
 

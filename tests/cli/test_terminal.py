@@ -8,7 +8,7 @@ import pytest
 
 from bulkrunner.cli.console import ConsoleProgress, tell
 from bulkrunner.cli.main import _Visible
-from bulkrunner.domain.visible import escaped, visible
+from bulkrunner.domain.text import escaped, visible
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07\u202egnp\r\x9b1m"
 SHOWN = "⟨U+001B⟩[2J⟨U+001B⟩]0;x⟨U+0007⟩⟨U+202E⟩gnp⟨U+000D⟩⟨U+009B⟩1m"

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from bulkrunner.adapters.http import Http, Limits, NoAnswer, RequestCount
+from bulkrunner.adapters.libris.http import Http, Limits, NoAnswer, RequestCount
 from bulkrunner.errors import ConfigError
 from tests.support.raw_server import raw_server, reset
 

@@ -5,9 +5,9 @@ import gzip
 import httpx
 import pytest
 
-from bulkrunner.adapters.login import TRIES as LOGIN_TRIES
-from bulkrunner.adapters.retry import TRIES
-from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, Moved, NotModified
+from bulkrunner.adapters.libris.http import TRIES
+from bulkrunner.adapters.libris.login import TRIES as LOGIN_TRIES
+from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, Moved, NotModified
 from bulkrunner.errors import CatalogueUnreachable, LoginDown
 from tests.support.client import (
     BASE,

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.latency import LEAST, SAMPLE, Slowing, percentile
-from bulkrunner.adapters.pace import SLACK, Pace
+from bulkrunner.adapters.pacing.pace import LEAST, SAMPLE, SLACK, Pace, Slowing, percentile
 from tests.support.client import StillClock, environment
 
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlencode
 import httpx
 import pytest
 
-from bulkrunner.adapters.login import LEAST_LIFE, LONGEST_LIFE, TRIES, UNTOLD_LIFE
-from bulkrunner.domain.environment import Permission
+from bulkrunner.adapters.libris.login import LEAST_LIFE, LONGEST_LIFE, TRIES, UNTOLD_LIFE
+from bulkrunner.domain.rights import Permission
 from bulkrunner.errors import CatalogueUnreachable, LoginDown, LoginRefused
 from tests.support.client import SECRET, SHORT, TOKEN, bench, good_login, permission
 

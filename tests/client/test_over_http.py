@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bulkrunner.adapters.catalogue import Catalogue, ReadOnlyCatalogue
-from bulkrunner.adapters.clock import SystemClock
-from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, Moved, NotModified
+from bulkrunner.adapters.libris.client import Catalogue, ReadOnlyCatalogue
+from bulkrunner.adapters.libris.credentials import Credentials
+from bulkrunner.adapters.process import SystemClock
+from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, Moved, NotModified
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.errors import LoginDown, LoginRefused
 from tests.support.sandbox import running_sandbox

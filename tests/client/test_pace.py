@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.pace import LONGEST_PAUSE, SLACK, Pace, Spacing
+from bulkrunner.adapters.pacing.pace import LONGEST_PAUSE, SLACK, Pace, Spacing
 from tests.support.client import StillClock, environment
 
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from bulkrunner.adapters.http import Http, NoAnswer, RequestCount
+from bulkrunner.adapters.libris.http import Http, NoAnswer, RequestCount
 from bulkrunner.config.network import Network, read_proxy
 from bulkrunner.errors import ConfigError
 from tests.support.raw_server import raw_server

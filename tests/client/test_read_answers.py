@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from bulkrunner.adapters.retry import TRIES
-from bulkrunner.domain.answers import Found, Gone, Missing, Moved
+from bulkrunner.adapters.libris.http import TRIES
+from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
 from tests.support.client import (
     BASE,

@@ -8,9 +8,9 @@ import pytest
 import vcr
 from vcr.record_mode import RecordMode
 
-from bulkrunner.adapters.catalogue import Catalogue
-from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.domain.answers import AnswerKind, Found, Gone, Missing, Moved, NotModified
+from bulkrunner.adapters.libris.client import Catalogue
+from bulkrunner.adapters.libris.credentials import Credentials
+from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, Moved, NotModified
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.errors import CatalogueUnreachable, LoginRefused
 from tests.support.client import StillClock

@@ -117,7 +117,7 @@ def test_requests_are_counted_with_those_to_the_login():
 
 
 def test_the_reader_for_planning_has_no_way_to_write():
-    from bulkrunner.adapters.catalogue import ReadOnlyCatalogue
+    from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
 
     for name in ("put", "post", "delete", "renew_token", "write_gate"):
         assert not hasattr(ReadOnlyCatalogue, name)
@@ -125,7 +125,7 @@ def test_the_reader_for_planning_has_no_way_to_write():
 
 
 def test_a_connection_sends_no_other_method_than_its_own():
-    from bulkrunner.adapters.http import Http, RequestCount
+    from bulkrunner.adapters.libris.http import Http, RequestCount
 
     sent = []
     transport = httpx.MockTransport(lambda request: sent.append(request) or httpx.Response(200))

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.pace import LONGEST_PAUSE, SLACK, Pace
-from bulkrunner.adapters.shared_pace import AHEAD, SharedSpacing
+from bulkrunner.adapters.pacing.pace import LONGEST_PAUSE, SLACK, Pace
+from bulkrunner.adapters.pacing.shared import AHEAD, SharedSpacing
 from tests.support.client import StillClock, environment
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.adapters.files import shares
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.ledger.places import TURN
-from bulkrunner.adapters.shared_places import IDLE, LIFE, SharedPlaces
+from bulkrunner.adapters.ledger.rate_limits import TURN
+from bulkrunner.adapters.pacing.shared import IDLE, LIFE, SharedPlaces
 from bulkrunner.domain.run import Owner
-from bulkrunner.domain.sharing import shares
 from bulkrunner.errors import Interrupted, LedgerUnavailable
 from tests.support.client import StillClock
 

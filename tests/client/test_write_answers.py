@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from bulkrunner.domain.answers import AnswerKind
+from bulkrunner.domain.catalogue import AnswerKind
 from tests.support.client import BASE, SHORT, TOKEN, api_error, bench, container_error, holding
 
 WRITES = {

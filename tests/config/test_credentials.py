@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.secrets import Credentials, find_credentials
+from bulkrunner.adapters.libris.credentials import Credentials, find_credentials
 from bulkrunner.config import load_settings
 from bulkrunner.errors import AccessLost, ConfigError
 

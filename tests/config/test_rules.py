@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.config.rules import read_rules
-from bulkrunner.domain.environment import Policy
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rules import KB_RULES, Level, Rule, RuleKind
 from bulkrunner.errors import ConfigError
 from tests.support.docs import fenced, page

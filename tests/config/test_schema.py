@@ -10,7 +10,8 @@ import pytest
 
 from bulkrunner.config import BACKUPS, load_settings
 from bulkrunner.config.file import schema_text
-from bulkrunner.domain.environment import CEILING_KEYS, Policy
+from bulkrunner.domain.environment import CEILING_KEYS
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rules import MOST_RULES, Level, Rule, RuleKind
 from bulkrunner.errors import ConfigError
 from tests.support.docs import page

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.config import load_settings
-from bulkrunner.domain.environment import Kind, Policy
+from bulkrunner.domain.environment import Kind
+from bulkrunner.domain.policy import Policy
 from bulkrunner.errors import ConfigError
 
 
@@ -264,7 +265,7 @@ def test_policy():
 
 
 def test_the_sandboxs_own_configuration_is_read(tmp_path):
-    from bulkrunner.sandbox.configuration import write_configuration
+    from bulkrunner.sandbox.launch import write_configuration
     from bulkrunner.sandbox.pair import SandboxOptions
     from bulkrunner.sandbox.server import RunningSandbox
 

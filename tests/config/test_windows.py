@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.politeness import allowed_rate, within_agreement
-from bulkrunner.domain.windows import (
+from bulkrunner.domain.environment import Environment, Kind, allowed_rate, within_agreement
+from bulkrunner.domain.schedule import (
     end_of_work,
     is_open,
     next_closing,

@@ -20,10 +20,10 @@ from sqlalchemy import event
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
-from bulkrunner.adapters.owner import is_alive, this_process
+from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.plan import Plan
+from bulkrunner.sandbox.answers import Cut, Response
 from bulkrunner.sandbox.engine import Environment, Ticket
-from bulkrunner.sandbox.messages import Cut, Response
 from bulkrunner.services.applying import Executor
 from bulkrunner.services.planning import planner
 from bulkrunner.services.planning.planner import PlanRequest

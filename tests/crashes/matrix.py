@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from bulkrunner.domain.job import Declared, Undo
+from bulkrunner.domain.manifest import Declared, Undo
 from bulkrunner.domain.run import Outcome
 from tests.support.executing import (
     Rig,

@@ -2,7 +2,7 @@
 
 import ast
 
-from bulkrunner.domain.answers import AnswerKind
+from bulkrunner.domain.catalogue import AnswerKind
 from tests.support.docs import (
     called,
     error_classes,
@@ -26,11 +26,11 @@ COMPUTED_ERRORS = {
     "error.code": set(),
 }
 
-REFUSING = ("services/planning", "domain/places.py", "domain/operations.py", "domain/expecting.py")
-REFUSING += ("domain/changes", "domain/conditions", "domain/values", "domain/references.py")
+REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
+REFUSING += ("domain/changes", "domain/expressions")
 REFUSERS = {"PlaceRefused", "NotFound", "PassedOver", "unchanged"}
-ENDING = ("services/applying", "domain/settling.py", "domain/settling_creates.py")
-ENDING += ("domain/decisions.py", "domain/fingerprint.py", "services/settling.py")
+ENDING = ("services/running", "domain/settlement")
+ENDING += ("domain/fingerprints.py", "services/settle.py")
 ENDERS = {"refused", "NotSendable"}
 
 
@@ -128,7 +128,7 @@ def test_explained_codes_are_in_the_source():
 def test_differences_of_verify_are_explained():
     found = {
         text_of(node.args[1])
-        for node in calls("services/verifying.py")
+        for node in calls("services/verify.py")
         if called(node) == "_difference"
     }
     verify = sections(page("reference/cli.md"), r"`bulkrunner ([a-z ]+)`")["verify"]
@@ -138,7 +138,7 @@ def test_differences_of_verify_are_explained():
 def test_gates_are_named_in_the_explanation():
     names = {
         text_of(keyword(node, "name"))
-        for node in calls("services/gating.py")
+        for node in calls("services/gates.py")
         if called(node) == "GateResult"
     }
     assert names

@@ -8,8 +8,8 @@ import sys
 import click
 import pytest
 
-from bulkrunner.cli.documents import KEYS
 from bulkrunner.cli.main import cli
+from bulkrunner.cli.options import KEYS
 from tests.support.docs import ROOT, fenced, in_code, page, sections, table_rows
 
 TEXT = page("reference/cli.md")

@@ -9,8 +9,8 @@ import tomllib
 import pytest
 import yaml
 
+from bulkrunner.adapters.jobs import kinds
 from bulkrunner.adapters.manifests import load_job
-from bulkrunner.adapters.new_job import kinds
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults

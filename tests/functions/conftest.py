@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bulkrunner.adapters.functions import Runner
-from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.functions import read_function
 from bulkrunner.domain.functions import FunctionInput, FunctionSource
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
 
 IRIS = IriMap(bases=("https://libris.kb.se/",), target="https://libris.kb.se/")
 AT = Source(file="job.yaml", line=12, column=5)

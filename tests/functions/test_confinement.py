@@ -10,7 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from bulkrunner.adapters.functions import FunctionNotLoaded, NotConfined, confining
+from bulkrunner.adapters.functions import FunctionNotLoaded, NotConfined
+from bulkrunner.adapters.functions import confinement as confining
 from bulkrunner.domain.functions import FunctionFault, Skipped
 from tests.functions.conftest import given_of
 

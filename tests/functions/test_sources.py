@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.adapters.manifests.files import JobFolder
+from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
 from tests.functions.conftest import AT
 

@@ -14,7 +14,7 @@ import tempfile
 import pyseccomp
 import pytest
 
-from bulkrunner.adapters.functions import confining
+from bulkrunner.adapters.functions import confinement as confining
 from bulkrunner.domain.functions import FunctionFault, Skipped
 from tests.functions.conftest import given_of
 
@@ -75,7 +75,7 @@ UNFILTERED = [335, 336]
 
 CHILD = f"""
 import ctypes, errno, json, sys
-from bulkrunner.adapters.functions import confining
+from bulkrunner.adapters.functions import confinement as confining
 confining.REFUSED = {OWN}
 libc = ctypes.CDLL(None, use_errno=True)
 confining.confine([], megabytes=2000)

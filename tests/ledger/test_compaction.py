@@ -9,7 +9,7 @@ import pytest
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import ChainBroken, UsageError
-from bulkrunner.services.keeping import Keeping, refuse_compacted
+from bulkrunner.services.compact import Keeping, refuse_compacted
 from tests.support.ledgers import (
     START,
     a_change,

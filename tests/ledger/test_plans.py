@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, Finding, PlanState
 from bulkrunner.errors import UsageError
 from tests.support.ledgers import (

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.manifests.scalars import plain
-from bulkrunner.domain.changes.reading import VERBS
-from bulkrunner.domain.job import Problem
+from bulkrunner.adapters.manifests.source import plain
+from bulkrunner.domain.changes.change import VERBS
+from bulkrunner.domain.manifest import Problem
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import ManifestError
 from tests.support.manifests import HEAD, ID, load, make_job

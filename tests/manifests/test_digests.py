@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.job import Job
+from bulkrunner.domain.manifest import Job
 from tests.support.manifests import ID, OTHER, ids, load, make_job
 
 FILES: dict[str, str | bytes] = {"ids.txt": "\n".join(ids(5)) + "\n"}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.manifests import explaining_values
-from bulkrunner.adapters.manifests.explaining import explained
-from bulkrunner.adapters.manifests.explaining_changes import VERBS
+from bulkrunner.adapters.manifests import explain_changes as explaining_values
+from bulkrunner.adapters.manifests.explain import explained
+from bulkrunner.adapters.manifests.explain_changes import VERBS
 from bulkrunner.adapters.manifests.schema import schema
-from bulkrunner.domain.text_functions import FUNCTIONS
+from bulkrunner.domain.expressions.values import FUNCTIONS
 from bulkrunner.share import share_folder
 from tests.support.manifests import load
 

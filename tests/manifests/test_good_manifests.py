@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.manifests import job_from_head
-from bulkrunner.domain.job import (
+from bulkrunner.domain.manifest import (
     Accept,
     Agreement,
     AppendChange,

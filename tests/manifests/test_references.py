@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.job import Create, Delete
+from bulkrunner.domain.manifest import Create, Delete
 from tests.support.manifests import HEAD, ID, OTHER, load, make_job, problems_of
 
 HEADS = HEAD + "agreement: {covers: [holdings, bibs]}\n"

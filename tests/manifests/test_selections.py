@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
-from bulkrunner.domain.job import Unreadable
+from bulkrunner.domain.manifest import Unreadable
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.errors import UsageError
 from tests.support.manifests import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.job import Unreadable
+from bulkrunner.domain.manifest import Unreadable
 from bulkrunner.domain.steps import InputLine
 from tests.support.manifests import HEAD, ids, load, make_job, problems_of
 from tests.support.sizes import sized

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.changes.kinds import ExampleChange, ReplaceValueChange
-from bulkrunner.domain.conditions import condition_data
-from bulkrunner.domain.neutral import neutral_operation
+from bulkrunner.domain.changes.verbs import ExampleChange, ReplaceValueChange
+from bulkrunner.domain.expressions.conditions import condition_data
+from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.steps import StepEntry, StepUpdate
 from tests.support.documents import IRIS
 from tests.support.manifests import HEAD, ID, OTHER, brief, load, make_job, problems_of, resolved

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.domain.expressions.values import Dynamic
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -17,7 +18,6 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.domain.values import Dynamic
 from tests.support.manifests import HEAD, ID, OTHER, load, make_job, problems_of
 
 EFFECT = "sha256:" + "0" * 64

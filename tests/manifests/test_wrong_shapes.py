@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.job import Problem
+from bulkrunner.domain.manifest import Problem
 from bulkrunner.errors import ManifestError
 from tests.support.manifests import ID, OTHER, load, make_job, problems_of
 

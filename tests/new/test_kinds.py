@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bulkrunner.adapters.jobs import kinds, new_job
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.adapters.manifests.schema import schema
-from bulkrunner.adapters.new_job import kinds, new_job
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.errors import ManifestError
 from bulkrunner.share import share_folder

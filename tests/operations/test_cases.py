@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.changes.reading import parse_change, parse_example
-from bulkrunner.domain.conditions import parse_expected
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.expressions.condition_parsing import parse_expected
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Create, Creates, Source, Update
+from bulkrunner.domain.manifest import Create, Creates, Source, Update
 from bulkrunner.domain.operations import Applied, Refusal, apply_update, build_create
 from tests.support.changes import outside
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.changes.example import looks_like
-from bulkrunner.domain.changes.reading import parse_change, parse_example
+from bulkrunner.domain.changes.by_example import looks_like
+from bulkrunner.domain.changes.change import parse_change, parse_example
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Source, Update
+from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update
 from bulkrunner.sandbox.load import read_records
 from tests.support.changes import outside

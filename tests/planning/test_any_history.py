@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.records import record_part
-from bulkrunner.services.planning.states import Moment, States
-from bulkrunner.services.planning.steps import Known
+from bulkrunner.services.planning.draft import Known
+from bulkrunner.services.planning.earlier_runs import Moment, States
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_holding, short_id
 
 RECORD = short_id(1)

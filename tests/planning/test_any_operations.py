@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.job import (
+from bulkrunner.domain.manifest import (
     AppendChange,
     Create,
     Creates,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.job import AppendChange, RemoveChange, SetChange, Source
+from bulkrunner.domain.manifest import AppendChange, RemoveChange, SetChange, Source
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.plan import WRITING, Action, plan_digest
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.conditions import parse_condition
-from bulkrunner.domain.job import AppendChange, Source
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.expressions.value_parsing import parse_value
+from bulkrunner.domain.manifest import AppendChange, Source
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.records import component_holders, held_by, item_of, thing_part
@@ -28,7 +29,6 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.domain.values import parse_value
 from tests.support.catalogue import (
     BASE,
     LIBRARY,

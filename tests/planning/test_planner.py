@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from bulkrunner.adapters.catalogue import Catalogue, ReadOnlyCatalogue
+from bulkrunner.adapters.libris.client import Catalogue, ReadOnlyCatalogue
 from bulkrunner.domain.plan import Action, PlanState
 from bulkrunner.domain.ports import CatalogueReader, CatalogueWriter, NullProgress
 from bulkrunner.domain.records import record_part

@@ -2,8 +2,8 @@
 
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.rules import Rule, RuleKind
-from bulkrunner.services.planning.policing import policed
-from bulkrunner.services.planning.steps import Draft
+from bulkrunner.services.planning.assembler import policed
+from bulkrunner.services.planning.draft import Draft
 from tests.support.ledgers import a_change
 
 RULE = Rule(id="marks", kind=RuleKind.PLACES, source="Ylm", places=("shelfMark.label",))

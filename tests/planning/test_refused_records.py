@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.manifests.operations import operation_of
-from bulkrunner.adapters.manifests.referring import in_answer
-from bulkrunner.domain.conditions import parse_condition
+from bulkrunner.adapters.manifests.explicit import operation_of
+from bulkrunner.adapters.manifests.rules import in_answer
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.functions import Changed, Declined, FunctionSource, Several, Skipped
-from bulkrunner.domain.job import Create, Creates, Delete, SetChange, Source, Update
+from bulkrunner.domain.manifest import Create, Creates, Delete, SetChange, Source, Update
 from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.steps import (
@@ -29,7 +30,6 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.domain.values import parse_value
 from tests.planning.test_any_transfers import Environment
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside

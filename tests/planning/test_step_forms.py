@@ -2,14 +2,14 @@
 
 import pytest
 
-from bulkrunner.adapters.reports.wording import language
-from bulkrunner.domain.changes.reading import parse_change, parse_example
-from bulkrunner.domain.conditions import parse_condition
-from bulkrunner.domain.job import Source
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.expressions.value_parsing import parse_value
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate
-from bulkrunner.domain.values import parse_value
 from tests.support.catalogue import MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside
 from tests.support.planning import Desk, listed

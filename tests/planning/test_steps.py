@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.domain.job import AppendChange, RemoveChange, SetChange, Source
+from bulkrunner.domain.manifest import AppendChange, RemoveChange, SetChange, Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate

@@ -2,11 +2,12 @@
 
 import pytest
 
-from bulkrunner.domain.conditions import parse_condition
-from bulkrunner.domain.job import AppendChange, Create, Creates, SetChange, Source, Update
+from bulkrunner.domain.catalogue import FindPage
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.expressions.value_parsing import parse_value
+from bulkrunner.domain.manifest import AppendChange, Create, Creates, SetChange, Source, Update
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import held_by, item_of, record_part, thing_part
-from bulkrunner.domain.searches import FindPage
 from bulkrunner.domain.steps import (
     Step,
     StepCopy,
@@ -20,7 +21,6 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.domain.values import parse_value
 from bulkrunner.errors import CatalogueUnreachable
 from tests.support.catalogue import BASE, LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.records import library_iri
 from tests.support.cli import Workplace
 from tests.support.sandbox import SandboxControl

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ReportData
 from tests.support import reports

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.adapters.reports.csv_report import COLUMNS, cell
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.sheets import COLUMNS, cell
 from bulkrunner.domain.report import ReportData
 from tests.support import reports
 

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.domain.approval_terms import Conditions
-from bulkrunner.domain.approvals import WeighedAnswer, permit
-from bulkrunner.domain.gates import Approval, GateResult
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.approvals import Approval, Conditions, WeighedAnswer, permit
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import KB_RULES

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.adapters.reports.page.inputs import MAX_LINES
-from bulkrunner.adapters.reports.wording import language
-from bulkrunner.domain.job import Source
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.page_inputs import MAX_LINES
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
-from bulkrunner.services.reporting.watching import searched
+from bulkrunner.services.report.risks import searched
 from tests.support import reports
 from tests.support.pages import Page
 

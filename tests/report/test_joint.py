@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.adapters.reports.effects import effect_line
-from bulkrunner.adapters.reports.joint import joint_count, joint_how, mixed_lines
-from bulkrunner.adapters.reports.wording import language
-from bulkrunner.domain.doings import doing_of
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.phrasing import effect_line, joint_count, joint_how, mixed_lines
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import PatternGroup
+from bulkrunner.domain.transfers import doing_of
 from tests.report.test_patterns import change, grouped, lines, mark
 from tests.support import reports
 from tests.support.cli import Workplace

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.json_report import json_chunks
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData, ReportedChange
 from tests.support import reports

@@ -10,11 +10,11 @@ import pytest
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.ports import NullProgress
-from bulkrunner.domain.report_facts import Moment
+from bulkrunner.domain.report import Moment
 from bulkrunner.domain.run import RunState, Wait
-from bulkrunner.services.applying.control import Control
-from bulkrunner.services.applying.listening import Listener, WaitingNow
-from bulkrunner.services.reporting import ReportService
+from bulkrunner.services.report.service import ReportService
+from bulkrunner.services.running.control import Control
+from bulkrunner.services.running.orders import Listener, WaitingNow
 from tests.support import reports
 from tests.support.ledgers import OWNER, START, SetClock, new_ledger, send, start_run
 from tests.support.pages import Page

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.reports.effects import effect_line
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import Grouped, PatternGroup, ReportedChange
-from bulkrunner.services.grouping import group_changes
-from bulkrunner.services.grouping.collecting import MAX_VALUES
-from bulkrunner.services.reporting import differences_of
+from bulkrunner.services.report.collect import MAX_VALUES
+from bulkrunner.services.report.groups import group_changes
+from bulkrunner.services.report.service import differences_of
 from tests.support import reports
 
 SV, EN = language("sv"), language("en")

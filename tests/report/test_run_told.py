@@ -10,12 +10,12 @@ import pytest
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.domain.approval_terms import EXCLUDED, REJECTED
+from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Result, RunEvent, RunState
-from bulkrunner.services.reporting import ReportService
-from bulkrunner.services.reporting.timing import moments
+from bulkrunner.services.report.service import ReportService
+from bulkrunner.services.report.timing import moments
 from tests.support import reports
 from tests.support.ledgers import START, SetClock, new_ledger, start_run
 from tests.support.pages import Page

@@ -8,8 +8,8 @@ import pytest
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.errors import UsageError
-from bulkrunner.services.grouping import MAX_GROUPS
-from bulkrunner.services.reporting import ReportService, differences_of
+from bulkrunner.services.report.groups import MAX_GROUPS
+from bulkrunner.services.report.service import ReportService, differences_of
 from tests.support import reports
 from tests.support.ledgers import SetClock, new_ledger, start_run
 

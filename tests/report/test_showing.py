@@ -5,8 +5,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.reports.showing import as_text, one_line, shorten, visible
-from bulkrunner.domain.contents import MAX_LEAVES, contents, left_out
+from bulkrunner.adapters.reports.language import as_text, one_line, shorten, visible
+from bulkrunner.domain.diff import MAX_LEAVES, contents, left_out
 from bulkrunner.domain.report import record_link
 from tests.support import reports
 

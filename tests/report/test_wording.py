@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.manifests.ids import entry
-from bulkrunner.adapters.reports.tables import SCRIPT_TEXTS
-from bulkrunner.adapters.reports.wording import language
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
 from bulkrunner.adapters.tables.cell_errors import (
     LOST,
     REFORMATTED,
@@ -21,17 +21,16 @@ from bulkrunner.adapters.tables.cell_errors import (
     merged,
     uncertain,
 )
-from bulkrunner.domain.approval_terms import EXCLUDED
-from bulkrunner.domain.approvals import permit
-from bulkrunner.domain.environment import Policy
-from bulkrunner.domain.gates import GATE_NAMES, Approval, Declined, Evidence
+from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
+from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, Plan, PlanState
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.gating import declined, untried
-from bulkrunner.services.planning.outcome import exceeded_ceilings
+from bulkrunner.services.gates import declined, untried
+from bulkrunner.services.planning.planner import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
 
@@ -555,7 +554,7 @@ def test_every_text_that_the_script_asks_for_reaches_the_page() -> None:
 
 
 def test_every_remark_of_the_program_has_its_texts() -> None:
-    source = (ROOT / "bulkrunner/services/reporting/watching.py").read_text(encoding="utf-8")
+    source = (ROOT / "bulkrunner/services/report/risks.py").read_text(encoding="utf-8")
     codes = {
         "risk": ["many_deletions", "no_ceilings", "no_agreement", "changed_recently"],
         "lost": ["new_id", "other_ids", "single_item", "cleanups_stay"],

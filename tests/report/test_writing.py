@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.reports import FORMATS, write_report
-from bulkrunner.adapters.reports.csv_report import csv_chunks
 from bulkrunner.adapters.reports.html import html_chunks
 from bulkrunner.adapters.reports.json_report import json_chunks
-from bulkrunner.adapters.reports.wording import Language, language
+from bulkrunner.adapters.reports.language import Language, language
+from bulkrunner.adapters.reports.sheets import csv_chunks
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.errors import UsageError

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from bulkrunner.adapters.reports import write_report, xlsx_report
-from bulkrunner.adapters.reports.cells import COLUMNS
+from bulkrunner.adapters.reports import sheets as xlsx_report
+from bulkrunner.adapters.reports import write_report
+from bulkrunner.adapters.reports.sheets import COLUMNS
 from bulkrunner.domain.report import ReportData, ReportedChange
 from tests.report.test_csv import FORMULAS
 from tests.support import reports

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.sandbox.checksum import checksum, string_hash
+from bulkrunner.sandbox.documents import checksum, string_hash
 
 ITEM = {
     "@graph": [

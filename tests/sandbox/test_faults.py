@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.sandbox.answers import Cut, Request
 from bulkrunner.sandbox.faults import FaultRuleError
-from bulkrunner.sandbox.messages import Cut, Request
 from bulkrunner.sandbox.proxy import PAGES
 from tests.support.lab import BASE, LIBRARY, Lab, body_of, new_holding
 

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.sandbox.answers import Request, Settings
 from bulkrunner.sandbox.clock import ManualClock, http_date, server_time
+from bulkrunner.sandbox.documents import ALPHABET, IdGenerator, is_short_id
 from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.ids import ALPHABET, IdGenerator, is_short_id
-from bulkrunner.sandbox.messages import Request
 from bulkrunner.sandbox.pair import CLIENT_IDS, SandboxOptions, build_environment, client_secret
-from bulkrunner.sandbox.settings import Settings
 from bulkrunner.sandbox.store import SqliteStore
 from tests.support.lab import BASE, LATER, LONG_AGO, RECORDS, Lab, body_of
 

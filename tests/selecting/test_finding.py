@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bulkrunner.domain.records import library_iri
-from bulkrunner.services.planning import finding
-from bulkrunner.services.planning.finding import Searching, parameters
-from bulkrunner.services.planning.steps import Refused
+from bulkrunner.services.planning import search as finding
+from bulkrunner.services.planning.draft import Refused
+from bulkrunner.services.planning.search import Searching, parameters
 from tests.selecting.conftest import Place
 
 YLM = [("@type", "Item"), ("heldBy.@id", library_iri("Ylm"))]

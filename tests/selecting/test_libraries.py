@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.ports import NullProgress
-from bulkrunner.services.planning import libraries
-from bulkrunner.services.planning.libraries import Libraries, LibraryHoldings
-from bulkrunner.services.planning.steps import Refused
+from bulkrunner.services.planning import selections as libraries
+from bulkrunner.services.planning.draft import Refused
+from bulkrunner.services.planning.selections import Libraries, LibraryHoldings
 from tests.selecting.conftest import Place
 from tests.support.sandbox import http
 

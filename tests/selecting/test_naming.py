@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.services.planning.naming import Naming
-from bulkrunner.services.planning.steps import NotFound, Refused
+from bulkrunner.services.planning.bibs import Naming
+from bulkrunner.services.planning.draft import NotFound, Refused
 from tests.selecting.conftest import Place
 
 Make = Callable[..., Place]

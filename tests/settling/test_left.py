@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.domain.decisions import Version
-from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
+from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.plan import Action, Made
 from bulkrunner.domain.run import Outcome, Result
+from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.settlement.versions import Left
 from tests.settling.test_settling import BEFORE, LIBRARY, START, a_change, document
 

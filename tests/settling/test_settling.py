@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.decisions import History, Verdict, Version, may_have_written, sends
-from bulkrunner.domain.fingerprint import before_fingerprint
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.run import Attempt
-from bulkrunner.domain.settling import (
+from bulkrunner.domain.settlement.attempts import History, Verdict, Version, may_have_written, sends
+from bulkrunner.domain.settlement.updates import (
     MAX_VERSIONS,
     goes_further,
     settle,

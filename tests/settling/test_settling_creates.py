@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.decisions import Verdict, Version
-from bulkrunner.domain.fingerprint import create_fingerprint
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.fingerprints import create_fingerprint
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.run import Attempt
-from bulkrunner.domain.settling import stored_otherwise
-from bulkrunner.domain.settling_creates import (
+from bulkrunner.domain.settlement.attempts import Verdict, Version
+from bulkrunner.domain.settlement.creates import (
     Candidate,
     identifiers_of,
     settle_bib_create,
     settle_create,
 )
+from bulkrunner.domain.settlement.updates import stored_otherwise
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LIBRARY = "https://libris.kb.se/library/"

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.answers import Found, Gone, Missing, Moved, ReadAnswer
-from bulkrunner.domain.environment import Permission, Rights
+from bulkrunner.domain.catalogue import Found, Gone, Held, Missing, Moved, ReadAnswer
 from bulkrunner.domain.records import Document, held_by, item_of
-from bulkrunner.domain.searches import Held
+from bulkrunner.domain.rights import Permission, Rights
 
 BASE = "https://libris-stg.kb.se/"
 LIBRARY = "https://libris.kb.se/library/"

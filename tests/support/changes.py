@@ -1,7 +1,7 @@
 """What conditions and changes need from outside, with files that exist in memory only."""
 
-from bulkrunner.adapters.patterns import Re2Engine
-from bulkrunner.domain.forms import FormError, Outside
+from bulkrunner.adapters.regexes import Re2Engine
+from bulkrunner.domain.expressions.parsing import FormError, Outside
 
 
 class Lists:

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from bulkrunner.adapters.catalogue import Catalogue
-from bulkrunner.adapters.http import Http, Limits, RequestCount
-from bulkrunner.adapters.login import Login
-from bulkrunner.adapters.pace import Pace
-from bulkrunner.adapters.secrets import Credentials
+from bulkrunner.adapters.libris.client import Catalogue
+from bulkrunner.adapters.libris.credentials import Credentials
+from bulkrunner.adapters.libris.http import Http, Limits, RequestCount
+from bulkrunner.adapters.libris.login import Login
+from bulkrunner.adapters.pacing.pace import Pace
 from bulkrunner.domain.environment import Environment, Kind
 
 SECRET = "s3cret/with+odd&signs=åäö"

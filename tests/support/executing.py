@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from bulkrunner.adapters.catalogue import Catalogue
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.adapters.secrets import Credentials
-from bulkrunner.domain.environment import Environment, Kind, Policy
+from bulkrunner.adapters.libris.client import Catalogue
+from bulkrunner.adapters.libris.credentials import Credentials
+from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import (
+from bulkrunner.domain.manifest import (
     Agreement,
     AppendChange,
     Create,
@@ -32,12 +32,13 @@ from bulkrunner.domain.job import (
     Update,
 )
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Ended, NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.services.applying import Executor, Parts
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
-from bulkrunner.services.verifying import Verified, Verifier
+from bulkrunner.services.verify import Verified, Verifier
 from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import EnvironmentControl
 

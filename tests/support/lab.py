@@ -4,11 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from bulkrunner.sandbox.answers import Request, Response, Settings
 from bulkrunner.sandbox.clock import ManualClock
 from bulkrunner.sandbox.engine import Environment
 from bulkrunner.sandbox.login import Client, Permission
-from bulkrunner.sandbox.messages import Request, Response
-from bulkrunner.sandbox.settings import Settings
 
 BASE = "https://libris-stg.kb.se/"
 LIBRARY = "https://libris.kb.se/library/"

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.domain.gates import Approval
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.approvals import Approval
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
-from bulkrunner.domain.job import Declared, Problem
+from bulkrunner.domain.manifest import Declared, Problem
 from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.errors import ManifestError
-from bulkrunner.services.planning.stepping import operation_of
+from bulkrunner.services.planning.step_entries import operation_of
 
 BASES = ("https://libris.kb.se/", "https://libris-stg.kb.se/", "http://127.0.0.1:8001/")
 

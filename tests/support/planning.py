@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
-from bulkrunner.domain.environment import Environment, Kind, Policy
+from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Agreement, Declared, Delete, Job, SetChange, Source, Update
+from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, SetChange, Source, Update
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import NullProgress, Progress
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest

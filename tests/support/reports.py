@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
-from bulkrunner.domain.gates import Approval, GateResult
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.approvals import Approval
+from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
-from bulkrunner.services.reporting import ReportService
+from bulkrunner.services.report.service import ReportService
 from tests.support.ledgers import START, SetClock, a_plan, new_ledger, send, start_run, store_plan
 
 JOB = "2026-03-shelf-marks"

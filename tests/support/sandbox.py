@@ -24,8 +24,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.sandbox.configuration import write_configuration
 from bulkrunner.sandbox.engine import Environment
+from bulkrunner.sandbox.launch import write_configuration
 from bulkrunner.sandbox.pair import (
     CLIENT_IDS,
     KINDS,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters import owner
+from bulkrunner.adapters import process as owner
 from bulkrunner.adapters.functions import NotConfined, Runners
-from bulkrunner.adapters.manifests import files
-from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
+from bulkrunner.adapters.manifests import folder as files
+from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.config.file import read_config_file
 from bulkrunner.domain.functions import FunctionSource

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.clock import SystemClock
+from bulkrunner.adapters.jobs import new_job
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.new_job import new_job
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.cli.main import main
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.surroundings.conftest import ALL, at_request
@@ -191,7 +191,7 @@ def test_a_full_disk_is_no_fault_of_the_program_wherever_it_is_met(monkeypatch, 
     def fails(*_given, **_more):
         raise OSError(number, os.strerror(number), "/somewhere/file")
 
-    monkeypatch.setattr("bulkrunner.adapters.new_job.new_job", fails)
+    monkeypatch.setattr("bulkrunner.adapters.jobs.new_job", fails)
     assert main(["--json", "new", "job"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "not_written"

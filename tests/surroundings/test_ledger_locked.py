@@ -30,7 +30,7 @@ class Lock:
 @pytest.fixture
 def lock(place, monkeypatch):
     monkeypatch.setattr("bulkrunner.adapters.ledger.database.BUSY_SECONDS", 0.05)
-    monkeypatch.setattr("bulkrunner.adapters.shared_places.LIFE", 1.0)
+    monkeypatch.setattr("bulkrunner.adapters.pacing.shared.LIFE", 1.0)
     held = Lock(place.ledger)
     yield held
     held.give_back()
@@ -49,7 +49,7 @@ def test_locked_under_a_run(mixed, lock, monkeypatch):
     assert max(mixed.written().values()) == 1
     lock.give_back()
     # It could not give the run back; by now its process would be gone.
-    monkeypatch.setattr("bulkrunner.adapters.owner.is_alive", lambda _owner: False)
+    monkeypatch.setattr("bulkrunner.adapters.process.is_alive", lambda _owner: False)
     resumed = place("resume", done.document["run"])
     assert resumed.document["outcomes"]["applied"] == ALL
     assert set(mixed.written().values()) == {1}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.encodings import detect
+from bulkrunner.adapters.tables.encoding import detect
 from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.tables import xlsx_of
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bulkrunner.adapters.clock import SystemClock
-from bulkrunner.adapters.pace import Pace
+from bulkrunner.adapters.pacing.pace import Pace
+from bulkrunner.adapters.process import SystemClock
 from tests.support.cli import update_label
 from tests.support.pages import Page
 from tests.support.sandbox import wait_until

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bulkrunner.adapters.patterns import MAX_MATCHES, MAX_TEXT, Re2Engine
-from bulkrunner.domain.forms import FormError
+from bulkrunner.adapters.regexes import MAX_MATCHES, MAX_TEXT, Re2Engine
+from bulkrunner.domain.expressions.parsing import FormError
 
 ENGINE = Re2Engine()
 EXPLODING = ["(a+)+$", "(a|aa)+$", "^(a|a?)+$", "(.*a){20}$", "(?:x+x+)+y"]

@@ -228,7 +228,7 @@ def said(error: BaseException) -> str:
 def confined(setting: Mapping[str, Any], paths: list[str]) -> dict[str, str]:
     """Confine this process; return what holds it, or what is missing."""
     sys.path.extend(paths)
-    confining = beside("confining")
+    confining = beside("confinement")
     try:
         return {
             "confined": confining.confine(setting["files"], megabytes=setting["megabytes"]),

@@ -14,42 +14,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from bulkrunner.adapters.manifests.messages import Told, tell
-from bulkrunner.adapters.manifests.operations import operation_of
-from bulkrunner.adapters.manifests.referring import Referring, in_answer
-from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Validator
+from bulkrunner.adapters.manifests.explicit import operation_of
+from bulkrunner.adapters.manifests.rules import Referring, in_answer, operation_faults
+from bulkrunner.adapters.manifests.schema import Told, Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
     FunctionFault,
     FunctionInput,
+    FunctionRunner,
     FunctionSource,
     Looked,
     answer_of,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Operation, Source, Undo, Unreadable
+from bulkrunner.domain.manifest import Operation, Source, Undo, Unreadable
 from bulkrunner.errors import UsageError
 
 START_SECONDS = 20.0
+
 """How long a process may take to start and to import the function."""
 
 MAX_LOOKS = 200
+
 """Records that one call may look up."""
 
 MAX_LINE = 10_000_000
+
 """Bytes of one message, as of a line of operations in a manifest."""
 
 FORGED = "it wrote into the channel that its answers take"
 
 SAMPLE_FIRST = 20
+
 SAMPLE_EVERY = 100
+
 """Calls that are made twice, in another process, to see whether the answers agree."""
 
 MAX_FAULTS = 20
+
 """Time-outs and deaths in a row after which the function is not called any more."""
 
 _CHILD = str(Path(__file__).with_name("child.py"))
@@ -244,6 +250,7 @@ def _number(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_number, parse_float=_number)
+
 """Whoever encodes what the child sends knows no number without end; a forger may."""
 
 
@@ -425,3 +432,82 @@ def _code(said: Any) -> str:
 
 def _paths() -> str:
     return json.dumps([path for path in sys.path if path])
+
+
+class FunctionsForbidden(UsageError):
+    """The policy wants no functions."""
+
+    default_code = "functions_forbidden"
+
+
+class Runners:
+    """Starts a job's functions, and ends them."""
+
+    def __init__(
+        self, sources: Sequence[FunctionSource], folder: Path, *, policy: str, iris: IriMap
+    ) -> None:
+        """Start every function.
+
+        Args:
+            sources: the functions.
+            folder: of the job.
+            policy: ``confined``, ``any`` or ``none``.
+            iris: of the environment.
+
+        Raises:
+            FunctionsForbidden, NotConfined, FunctionNotLoaded: one cannot be called.
+        """
+        if sources and policy == "none":
+            raise FunctionsForbidden(
+                f"the job calls the function {sources[0].name}, and the policy wants no functions",
+                hint='write the job without it, or set [policy] functions = "confined"',
+            )
+        if sources and not hasattr(os, "killpg"):
+            raise NotConfined(
+                f"the job calls the function {sources[0].name}, and functions need Linux",
+                hint="run this job on Linux (on Windows: in WSL); all else works here",
+            )
+        self._running: dict[str, Runner] = {}
+        try:
+            for source in sources:
+                if str(source.meaning()) not in self._running:
+                    self._running[str(source.meaning())] = Runner(
+                        source, folder, must_be_confined=policy != "any", iris=iris
+                    )
+        except BaseException:
+            self.close()
+            raise
+        self._sources = tuple(sources)
+
+    def __call__(self, source: FunctionSource) -> FunctionRunner:
+        """Return what calls a function."""
+        return self._running[str(source.meaning())]
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return what a plan and its report say of the functions."""
+        return [
+            {
+                "name": source.name,
+                "digests": source.meaning()["sources"],
+                "files": dict(source.files),
+                "source": dict(source.sources),
+                "confinement": self(source).confinement,
+            }
+            for source in self._sources
+        ]
+
+    def close(self) -> None:
+        """End their processes."""
+        for runner in self._running.values():
+            runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

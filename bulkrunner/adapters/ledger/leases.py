@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.rows import lease_of
+from bulkrunner.adapters.ledger.codecs import lease_of
 from bulkrunner.adapters.ledger.schema import leases
 from bulkrunner.domain.run import Lease, Owner
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 import bulkrunner
+from bulkrunner.adapters.ledger.approvals import Approvals, Clients
+from bulkrunner.adapters.ledger.audit import Checks
 from bulkrunner.adapters.ledger.database import Database, parse_url
+from bulkrunner.adapters.ledger.evidence import Evidences, Reading
 from bulkrunner.adapters.ledger.file import PRIVATE, PUT_BACK, put_in_place
+from bulkrunner.adapters.ledger.leases import Leases
+from bulkrunner.adapters.ledger.maintenance import Backups, Compactions, Exports
+from bulkrunner.adapters.ledger.orders import LiveOrders
+from bulkrunner.adapters.ledger.plan_queries import Lookups, Selections
+from bulkrunner.adapters.ledger.plans import Plans
+from bulkrunner.adapters.ledger.provenance import Provenance
+from bulkrunner.adapters.ledger.rate_limits import Paces, Places
+from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION
-from bulkrunner.adapters.ledger.store import LedgerStore
 from bulkrunner.adapters.ledger.writer import GroupWriter
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import (
@@ -24,6 +36,44 @@ from bulkrunner.errors import (
     LedgerUnavailable,
     UsageError,
 )
+
+
+class LedgerStore(
+    Plans,
+    Lookups,
+    Selections,
+    Runs,
+    Leases,
+    LiveOrders,
+    Paces,
+    Places,
+    Approvals,
+    Evidences,
+    Reading,
+    Checks,
+    Compactions,
+    Backups,
+    Provenance,
+    Exports,
+    Clients,
+):
+    """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
+
+    def close(self) -> None:
+        """Write what is waiting and close the database."""
+        self._writer.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def open_ledger(url: str, *, clock: Clock) -> LedgerStore:

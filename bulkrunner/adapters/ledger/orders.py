@@ -11,8 +11,7 @@ from sqlalchemy import delete, select, update
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.columns import instant_text
-from bulkrunner.adapters.ledger.schema import events, results, runs, waits
+from bulkrunner.adapters.ledger.schema import events, instant_text, results, runs, waits
 from bulkrunner.domain.run import Orders, RunEvent, RunState, Wait
 
 OF_CHANGES = ("intent", "answer", "outcome")

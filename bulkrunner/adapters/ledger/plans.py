@@ -11,10 +11,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, o
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
-from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
-from bulkrunner.adapters.ledger.facts import ALSO, PLAN_ALSO
-from bulkrunner.adapters.ledger.lines import told_of_lines
-from bulkrunner.adapters.ledger.rows import (
+from bulkrunner.adapters.ledger.codecs import (
     CHANGE,
     PLAN,
     change_of,
@@ -24,6 +21,8 @@ from bulkrunner.adapters.ledger.rows import (
     plan_of,
     plan_row,
 )
+from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
+from bulkrunner.adapters.ledger.plan_queries import line_row
 from bulkrunner.adapters.ledger.schema import (
     input_lines,
     jobs,
@@ -32,10 +31,10 @@ from bulkrunner.adapters.ledger.schema import (
     results,
     runs,
 )
-from bulkrunner.adapters.ledger.selections import line_row
 from bulkrunner.adapters.ledger.stored import told_of
+from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO, told_of_lines
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,
     Action,

@@ -12,10 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
-from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.facts import ALSO, RUN_ALSO
-from bulkrunner.adapters.ledger.orders import MAX_REASON
-from bulkrunner.adapters.ledger.rows import (
+from bulkrunner.adapters.ledger.codecs import (
     RUN,
     attempt_of,
     change_of,
@@ -26,7 +23,10 @@ from bulkrunner.adapters.ledger.rows import (
     run_of,
     run_row,
 )
+from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.orders import MAX_REASON
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
+from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
 from bulkrunner.domain.plan import WRITING, Action, record_key
 from bulkrunner.domain.ports import Created, Ended, LaterWrite, WorkItem
 from bulkrunner.domain.run import (

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from bulkrunner.adapters.ledger.base import PAGE
 from bulkrunner.adapters.ledger.chain import row_digest
+from bulkrunner.adapters.ledger.codecs import CHANGE, pick
 from bulkrunner.adapters.ledger.documents import damaged, first_damaged
-from bulkrunner.adapters.ledger.rows import CHANGE, pick
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     compactions,

@@ -14,23 +14,58 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, row_digest
+from bulkrunner.adapters.ledger.codecs import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.documents import Parcel
-from bulkrunner.adapters.ledger.fence import Fence
-from bulkrunner.adapters.ledger.rows import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
-from bulkrunner.adapters.ledger.schema import attempts, results, runs
+from bulkrunner.adapters.ledger.schema import attempts, leases, results, runs
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Attempt, Result
-from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
+from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable
+
+_HOLDER = select(leases.c.token).where(
+    leases.c.run == bindparam("of_run"), leases.c.host.is_not(None)
+)
+
+
+class Fence:
+    """The tokens of the runs that were taken through this ledger's object."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, int] = {}
+
+    def admit(self, run: str, token: int) -> None:
+        """Let this process in as the owner with this token."""
+        self._tokens[run] = token
+
+    def forget(self, run: str, token: int) -> None:
+        """Forget an owner who has given the run back."""
+        if self._tokens.get(run) == token:
+            del self._tokens[run]
+
+    def require(self, connection: Connection, run: str) -> None:
+        """Do nothing where the run is still this process's, or never was.
+
+        Raises:
+            LeaseLost: another process has taken it.
+        """
+        token = self._tokens.get(run)
+        if token is not None and connection.scalar(_HOLDER, {"of_run": run}) != token:
+            raise LeaseLost(
+                f"another process has taken up run {run}; this one sends nothing more",
+                hint=f"see who drives it: bulkrunner status {run}",
+            )
+
 
 GROUP = 500
+
 """Entries of one transaction at most."""
 
 _WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
+
 """What an entry that cannot be stored raises."""
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.problems import meant, shown
-from bulkrunner.domain.forms import proposal
+from bulkrunner.adapters.manifests.faults import meant, shown
+from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.functions import FunctionSource
-from bulkrunner.domain.job import Problem, Source
+from bulkrunner.domain.manifest import Problem, Source
 
 MAX_SOURCE = 1_000_000
 """Bytes of one module."""

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.problems import harmless, meant, shown
-from bulkrunner.adapters.manifests.selections import Input, input_of
+from bulkrunner.adapters.manifests.faults import harmless, meant, shown
+from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.inputs import Input, input_of
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.encodings import KNOWN, detect, text_lines
+from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
-from bulkrunner.domain.forms import FormError, proposal
+from bulkrunner.domain.expressions.parsing import FormError, proposal
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000

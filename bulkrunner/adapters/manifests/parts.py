@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bulkrunner.adapters.manifests.files import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.json_lines import Fault, read_lines
-from bulkrunner.adapters.manifests.messages import tell
-from bulkrunner.adapters.manifests.operations import key_of, meaning_of, operation_of, unreadable
-from bulkrunner.adapters.manifests.problems import shown
-from bulkrunner.adapters.manifests.referring import Referring
-from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Validator
-from bulkrunner.adapters.manifests.selections import Report, ReportLines, Selected, Selection
+from bulkrunner.adapters.manifests.explicit import key_of, meaning_of, operation_of, unreadable
+from bulkrunner.adapters.manifests.faults import shown
+from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.inputs import Report, ReportLines, Selected, Selection
+from bulkrunner.adapters.manifests.jsonl import Fault, read_lines
+from bulkrunner.adapters.manifests.rules import Referring, operation_faults
+from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Declared, Problem, Source, Undo
+from bulkrunner.domain.manifest import Declared, Problem, Source, Undo
 from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from bulkrunner.adapters.manifests.messages import Told
-from bulkrunner.adapters.manifests.operations import expected_of
-from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
-from bulkrunner.domain.changes.reading import kept_value
-from bulkrunner.domain.forms import FormError, proposal
-from bulkrunner.domain.parameters import BadValue, declared
-from bulkrunner.domain.places import RECORD_PREFIX, parse_place
-from bulkrunner.domain.values import MARKS
+from bulkrunner.adapters.manifests.explicit import expected_of
+from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, path_text, shown
+from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.domain.changes.change import kept_value
+from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions.parsing import FormError, proposal
+from bulkrunner.domain.expressions.references import Origin
+from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
+from bulkrunner.domain.expressions.values import parse_call, references_of
+from bulkrunner.domain.identifiers import NoIdentifier, identify
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.manifest import BadValue, declared
+from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
+from bulkrunner.domain.places import RECORD_PREFIX, PlaceError, parse_place
+from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 
 
 def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -204,3 +213,332 @@ def _place_fault(place: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def selection_faults(step: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Told]:
+    """Yield what is wrong with a step's selection.
+
+    Args:
+        step: that fits the schema.
+        data: the whole manifest.
+    """
+    yield from _clean_faults(step)
+    yield from _library_faults(step, data.get("sigels"))
+    if "find" in step:
+        yield from _find_faults(step["find"], data.get("parameters"))
+        yield from _index_faults(step["find"], data.get("sigels"), of_bibs="holdings" in step)
+
+
+def _clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
+    for name, texts in step.get("rows", {}).get("clean", {}).items():
+        for number, text in enumerate(texts):
+            try:
+                parse_call(text)
+            except FormError as error:
+                yield Told(
+                    path=("rows", "clean", name, number),
+                    code="bad_function",
+                    message=f"rows.clean.{shown(name)}: {error}",
+                    hint=error.hint,
+                )
+
+
+def _library_faults(step: Mapping[str, Any], sigels: Any) -> Iterator[Told]:
+    known: Sequence[Any] = sigels if isinstance(sigels, list) else ()
+    for key in ("library", "holdings"):
+        named = step.get(key, ())
+        one = key == "library" and isinstance(named, str)
+        for number, sigel in enumerate(
+            [named] if one else named if isinstance(named, list) else ()
+        ):
+            if known and sigel not in known:
+                yield Told(
+                    path=(key,) if one else (key, number),
+                    code="sigel_not_in_job",
+                    message=f"{key}: {shown(sigel)} is not among `sigels`",
+                    hint="a job selects holdings of its own libraries only",
+                )
+
+
+def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
+    known = list(parameters) if isinstance(parameters, dict) else []
+    try:
+        references = list(references_of(parse_value(dict(find))))
+    except FormError as error:
+        yield Told(
+            path=("find", *error.path),
+            key=error.key,
+            code="bad_value",
+            message=f"find: {error.message}",
+            hint=error.hint,
+        )
+        return
+    for found in references:
+        name = found.text.partition(".")[2]
+        if found.origin is not Origin.PARAM:
+            yield Told(
+                path=("find",),
+                code="bad_value",
+                message=f"find: {shown(found.text)} is not known before the search is made",
+                hint="a search refers to parameters only: @param.name",
+            )
+        elif name not in known:
+            near = meant(name, known)
+            yield Told(
+                path=("find",),
+                code="unknown_parameter",
+                message=f"find: there is no parameter {shown(name)}",
+                hint=proposal(name, near, "@param.") if near else "declare it in `parameters`",
+            )
+
+
+def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Iterator[Told]:
+    """Yield each condition that the index cannot answer: it selects wrongly, without a word."""
+    named = libraries_named(find) or tuple(one for one in sigels or () if isinstance(one, str))
+    library = named[0] if len(named) == 1 else f"[{', '.join(named)}]"
+    bibs = "" if of_bibs or "@type" in find else '; if bibs are meant, say so: `"@type": Instance`'
+    for name, lacking in unindexed(find, of_bibs=of_bibs).items():
+        yield Told(
+            path=("find",),
+            key=name,
+            code="not_indexed",
+            message=f"find: {shown(name)}: {_LACKING.get(lacking, _ABSENT).format(shown(lacking))}",
+            hint=f"select the holdings by `library: {harmless(library)[:200]}` and test each "
+            f"record: {_where(parse_name(name), find[name])}{bibs}",
+        )
+
+
+_ABSENT = "holdings cannot be searched by {}: the search index does not hold it"
+
+_LACKING = {
+    "shelfMark": _ABSENT + ", but for the link of a shelf mark that is a sequence (shelfMark.@id)",
+    "q": "holdings cannot be searched by any text: the search index holds little of them",
+}
+
+_IN_WHERE = "put the condition into `where`"
+
+
+def _where(name: Name, value: Any) -> str:
+    """Return the condition of a record that says the same as one of a query, as far as it can."""
+    values = value if isinstance(value, list) else [value]
+    field = name.field.rpartition("@reverse.itemOf.")[2]
+    simple = field != "q" and "hasComponent" not in field and not name.either
+    if not simple or any(isinstance(one, dict) for one in values):
+        return _IN_WHERE
+    match name.relation:
+        case "exists":
+            test: Any = {"exists": str(values[-1]).lower() != "false"}
+        case "" | "not" if len(values) > 1:
+            test = {"in": values}
+        case "" | "not" if isinstance(values[0], str) and values[0].endswith("*"):
+            test = {"starts_with": values[0].removesuffix("*")}
+        case "" | "not":
+            test = {"equals": values[0]}
+        case _:
+            return _IN_WHERE
+    condition = {field: test}
+    if name.relation == "not":
+        condition = {"not": condition}
+    return f"`where: {harmless(json.dumps(condition, ensure_ascii=False))[:200]}`"
+
+
+SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"), ("merge", "into", "holding_of"))
+
+MOMENTS = (("revert", "before"), ("revert", "since"))
+
+PLACES = (("merge", "take"), ("copy", "without"))
+
+RECORDS = (("repoint", "to"), ("copy", "of"), ("split", "of"), ("merge", "into"))
+
+
+def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Iterator[Told]:
+    """Yield what is wrong with constants that name a library, a record or a place.
+
+    Args:
+        step: that fits the schema.
+        sigels: the manifest's.
+        iris: known environments.
+    """
+    known: Sequence[Any] = sigels if isinstance(sigels, list) else ()
+    for path, sigel in _constants(step, SIGELS):
+        if known and sigel not in known:
+            yield Told(
+                path=path,
+                code="sigel_not_in_job",
+                message=f"{path_text(path)}: {shown(sigel)} is not among `sigels`",
+                hint="a job writes holdings of its own libraries only",
+            )
+    for path, text in _constants(step, RECORDS):
+        found = identify(text, iris)
+        if isinstance(found, NoIdentifier):
+            yield Told(
+                path=path,
+                code=found.code,
+                message=f"{path_text(path)}: {found.message}",
+                hint=found.hint,
+            )
+    yield from _moment_faults(step)
+    for verb, key in PLACES:
+        for number, place in enumerate(step.get(verb, {}).get(key, ())):
+            try:
+                parse_place(place)
+            except PlaceError as error:
+                at = (verb, key, number)
+                yield Told(
+                    path=at,
+                    code="bad_place",
+                    message=f"{path_text(at)}: {shown(place)} is no place: {error}",
+                )
+
+
+def _moment_faults(step: Mapping[str, Any]) -> Iterator[Told]:
+    for path, text in _constants(step, MOMENTS):
+        if parse_span(text) is None:
+            yield Told(
+                path=path,
+                code="wrong_value",
+                message=f"{path_text(path)}: {shown(text)} is no date",
+                hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+            )
+    if "since" in step.get("revert", {}) and "before_edit_by" not in step["revert"]:
+        yield Told(
+            path=("revert",),
+            key="since",
+            code="unknown_key",
+            message="revert.since stands beside before_edit_by only",
+        )
+
+
+def _constants(
+    step: Mapping[str, Any], paths: Sequence[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for path in paths:
+        text: Any = step
+        for key in path:
+            text = text.get(key) if isinstance(text, dict) else None
+        if isinstance(text, str):
+            yield path, text
+
+
+Named = tuple[tuple[PathKey, ...], str]
+
+"""A path in an operation, and the text there."""
+
+_OTHER, _HOLDING, _BIB = range(3)
+
+_WORDS = {_OTHER: "creates nothing", _HOLDING: "creates a holding", _BIB: "creates a bib"}
+
+_TO_BIB: tuple[PathKey, ...] = ("repoint", "to")
+
+_ON_BIB: tuple[tuple[PathKey, ...], ...] = (("of",), _TO_BIB)
+
+
+class Referring:
+    """Follows a list of operations; remembers one byte of each."""
+
+    def __init__(self) -> None:
+        self._kinds = bytearray()
+
+    def faults(self, data: Any) -> Iterator[Told]:
+        """Yield what is wrong with the references of the list's next operation.
+
+        Args:
+            data: the operation, also one that does not fit the schema.
+        """
+        data = data if isinstance(data, dict) else {}
+        number = len(self._kinds) + 1
+        for place, after in enumerate(_list(data.get("after"))):
+            if isinstance(after, int) and after >= number:
+                yield Told(
+                    path=("after", place),
+                    code="bad_reference",
+                    message=f"after: operation {after} does not come before this one, "
+                    f"which is number {number}",
+                    hint="the operations of the list are numbered from 1",
+                )
+        for path, text in _named(data):
+            yield from self._fault(path, text, number)
+        self._kinds.append(_kind(data.get("create")))
+
+    def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Told]:
+        found = created_number(text)
+        if path in (("update",), ("delete",)):
+            message = f"{shown(text)} is a record that this list creates"
+            hint = "say all about it in the operation that creates it"
+        elif found is None:
+            message = f"{shown(text)} is no record to be created"
+            hint = "write new:3 for the record that operation 3 of the list creates"
+        elif found >= number:
+            message = f"{shown(text)}: operation {found} does not come before this one"
+            hint = f"this is operation {number}"
+        elif (kind := self._kinds[found - 1]) == _OTHER or (path in _ON_BIB and kind != _BIB):
+            message = f"{shown(text)}: operation {found} {_WORDS[kind]}"
+            wanted = "bib" if path in _ON_BIB else "record"
+            hint = f"give the number of the operation that creates the {wanted}"
+        else:
+            return
+        yield Told(path=path, code="bad_reference", message=message, hint=hint)
+
+
+def in_answer(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an operation of a function's answer whose references stand for places in it."""
+    moved: dict[str, Any] = copy.deepcopy(dict(data))
+    for path, text in _named(data):
+        number = created_number(text)
+        if number is not None:
+            *way, last = path
+            node: Any = moved
+            for key in way:
+                node = node[key]
+            node[last] = f"{PREFIX}{IN_ANSWER + number}" + ("#it" if text.endswith("#it") else "")
+    if "after" in moved:
+        moved["after"] = [IN_ANSWER + number for number in moved["after"]]
+    return moved
+
+
+def _kind(creates: Any) -> int:
+    if creates == "bib":
+        return _BIB
+    return _HOLDING if creates == "holding" else _OTHER
+
+
+def _named(data: Mapping[str, Any]) -> Iterator[Named]:
+    """Yield every text that names a record to be created, or is meant to."""
+    for key in ("of", "update", "delete"):
+        if _is_meant(data.get(key)):
+            yield (key,), data[key]
+    repoint = data.get("repoint")
+    if isinstance(repoint, dict) and _is_meant(repoint.get("to")):
+        yield _TO_BIB, repoint["to"]
+    for number, change in enumerate(_list(data.get("changes"))):
+        for verb, arguments in change.items() if isinstance(change, dict) else ():
+            yield from _set_id(arguments, ("changes", number, verb))
+    yield from _ids(data, ())
+
+
+def _set_id(arguments: Any, path: tuple[PathKey, ...]) -> Iterator[Named]:
+    """Yield what a change puts into a place that is itself an ``@id``."""
+    if isinstance(arguments, dict) and str(arguments.get("at")).endswith("@id"):
+        for key in ("to", "value"):
+            if _is_meant(arguments.get(key)):
+                yield (*path, key), arguments[key]
+
+
+def _ids(value: Any, path: tuple[PathKey, ...]) -> Iterator[Named]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "@id" and _is_meant(inner):
+                yield (*path, key), inner
+            else:
+                yield from _ids(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _ids(inner, (*path, number))
+
+
+def _is_meant(text: Any) -> bool:
+    return isinstance(text, str) and text.startswith(PREFIX)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
-from bulkrunner.adapters.manifests.forms import TRANSFERS, Forms
-from bulkrunner.domain.changes.neutral import written_change
-from bulkrunner.domain.conditions import condition_data
-from bulkrunner.domain.conditions.kinds import All
-from bulkrunner.domain.expecting import expected_data
+from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
+from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.domain.changes.change import (
+    VERBS,
+    change_references,
+    kept_value,
+    parse_change,
+    parse_example,
+    written_change,
+)
+from bulkrunner.domain.changes.verbs import Change
+from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_expected
+from bulkrunner.domain.expressions.conditions import (
+    All,
+    Condition,
+    condition_data,
+    condition_references,
+    expected_data,
+    expected_references,
+)
+from bulkrunner.domain.expressions.parsing import FormError, Outside, proposal
+from bulkrunner.domain.expressions.references import Origin, Reference
+from bulkrunner.domain.expressions.value_parsing import parse_value
+from bulkrunner.domain.expressions.values import references_of, written
 from bulkrunner.domain.functions import FunctionSource
-from bulkrunner.domain.job import Source
+from bulkrunner.domain.manifest import Source
+from bulkrunner.domain.places import PlaceError, parse_place
 from bulkrunner.domain.steps import (
     Step,
     StepAction,
@@ -26,9 +48,246 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.domain.values import written
+
+Path = tuple[PathKey, ...]
+
+T = TypeVar("T")
+
+TRANSFERS = frozenset({"move", "repoint", "copy", "merge", "split"})
+
+TRANSFER_VALUES = frozenset({"to", "into", "sigel", "of"})
+
+"""Keys of these that hold values."""
+
+REVERT_VALUES = frozenset({"before", "before_edit_by", "since"})
+
+SCOPE = ("in", "when")
+
+"""Keys that stand beside a verb, in a change or in the step itself."""
+
+
+@dataclass(kw_only=True)
+class Forms:
+    """What a step says in conditions, values and changes, read.
+
+    Attributes:
+        expect: by place; create: ``sigel``, ``body`` and ``record``.
+        transfer: of a move, copy and so on, by key. components: that a split takes.
+        told: what is wrong, with the path from the step.
+        references: with the path of the condition, value or change that holds them.
+    """
+
+    where: Condition | None = None
+    expect: dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    create: dict[str, Any] = field(default_factory=dict)
+    transfer: dict[str, Any] = field(default_factory=dict)
+    components: Condition | None = None
+    told: list[Told] = field(default_factory=list)
+    references: list[tuple[Reference, Path]] = field(default_factory=list)
+
+    @property
+    def columns(self) -> dict[str, Path]:
+        """Return the columns of the row that are referred to, each with the first path."""
+        found: dict[str, Path] = {}
+        for ref, path in self.references:
+            if ref.origin is Origin.ROW:
+                found.setdefault(ref.name, path)
+        return found
+
+
+def read_forms(
+    step: Mapping[str, Any], outside: Outside, parameters: Mapping[str, Any], *, prefix: Path
+) -> Forms:
+    """Read a step that fits the schema.
+
+    Args:
+        step: as written.
+        outside: compiles expressions, reads files.
+        parameters: those that the manifest declares, by name.
+        prefix: the step's path in the manifest, for the words.
+    """
+    reader = _Reader(outside, prefix)
+    reader.read(step)
+    reader.check_references(step, parameters)
+    return reader.forms
+
+
+class _Reader:
+    def __init__(self, outside: Outside, prefix: Path) -> None:
+        self._outside = outside
+        self._prefix = prefix
+        self.forms = Forms()
+
+    def read(self, step: Mapping[str, Any]) -> None:
+        """Read every form of the step."""
+        if "where" in step:
+            data = step["where"]
+            read = partial(parse_condition, data, self._outside)
+            self.forms.where = self._part(("where",), data, read, condition_references)
+        for path, data in _changes(step):
+            self._change(path, data, partial(parse_change, data, self._outside))
+        if "example" in step:
+            self._change(("example",), step["example"], partial(parse_example, step["example"]))
+        for path, data in _expectations(step):
+            self._expect(path, data)
+        for key, value in step.get("create", {}).items():
+            if key != "creates":
+                self.forms.create[key] = self._value(("create", key), value)
+            if key in ("body", "record") and isinstance(value, dict):
+                self._content(("create", key), "@record." if key == "record" else "", value)
+        self._transfer(step)
+
+    def _transfer(self, step: Mapping[str, Any]) -> None:
+        for verb in TRANSFERS.intersection(step):
+            for key, value in step[verb].items():
+                if key == "into" and isinstance(value, dict) and "holding_of" in value:
+                    for other in value.keys() - {"holding_of"}:
+                        wrong = f"{shown(other)} cannot stand beside holding_of"
+                        self._tell(FormError(wrong, path=(verb, key), key=other))
+                    of = self._value((verb, key, "holding_of"), value["holding_of"])
+                    self.forms.transfer["holding_of"] = of
+                elif key in TRANSFER_VALUES:
+                    self.forms.transfer[key] = self._value((verb, key), value)
+        for key, value in step.get("revert", {}).items():
+            if key in REVERT_VALUES:
+                self.forms.transfer[key] = self._value(("revert", key), value)
+        if "split" in step:
+            data = step["split"]["components"]
+            read = partial(parse_condition, data, self._outside)
+            path = ("split", "components")
+            self.forms.components = self._part(path, data, read, condition_references)
+
+    def _change(self, path: Path, data: Any, read: Callable[[], Change]) -> None:
+        change = self._part(path, data, read, change_references)
+        if change is not None:
+            self.forms.changes.append(change)
+
+    def _expect(self, path: Path, data: Mapping[str, Any]) -> None:
+        for place, value in data.items():
+            try:
+                parse_place(place)
+            except PlaceError as error:
+                where = path_text((*self._prefix, *path, place))
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        key=place,
+                        code="bad_place",
+                        message=f"{where}: {shown(place)} is no place: {error}",
+                    )
+                )
+            else:
+                read = partial(parse_expected, value, self._outside)
+                expected = self._part((*path, place), value, read, expected_references)
+                self.forms.expect[place] = expected
+
+    def _content(self, path: Path, prefix: str, content: Mapping[str, Any]) -> None:
+        """Tell of constants in a template of which the server would keep nothing."""
+        for key, value in content.items():
+            try:
+                kept_value(f"{prefix}{key}", parse_value(value))
+            except FormError as error:
+                if error.code == "tidied_away":
+                    self._tell(error.below(*path, key))
+
+    def _value(self, path: Path, data: Any) -> Any:
+        return self._part(path, data, partial(parse_value, data), references_of)
+
+    def _part(
+        self,
+        path: Path,
+        data: Any,
+        read: Callable[[], T],
+        references: Callable[[T], Iterator[Reference]],
+    ) -> T | None:
+        try:
+            found = read()
+        except FormError as error:
+            self._tell(error.below(*path))
+            return None
+        for ref in references(found):
+            self.forms.references.append((ref, (*path, *(_where(data, ref.text) or ()))))
+        return found
+
+    def _tell(self, error: FormError) -> None:
+        key = error.key
+        where = path_text((*self._prefix, *error.path, *((key,) if key else ())))
+        self.forms.told.append(
+            Told(
+                path=error.path,
+                key=key,
+                code=error.code,
+                message=f"{where}: {error.message}",
+                hint=error.hint,
+            )
+        )
+
+    def check_references(self, step: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        """Tell of rows that the step has not, and of parameters that nobody declared."""
+        for ref, path in dict.fromkeys(self.forms.references):
+            where = path_text((*self._prefix, *path))
+            if ref.origin is Origin.ROW and "rows" not in step:
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        code="no_row",
+                        message=f"{where}: {shown(ref.text)} names a column, "
+                        "but the step's records do not come from a table",
+                        hint="select them by rows: {file: …, key: …}",
+                    )
+                )
+            if ref.origin is Origin.PARAM and ref.name not in parameters:
+                near = meant(ref.name, list(parameters))
+                self.forms.told.append(
+                    Told(
+                        path=path,
+                        code="unknown_parameter",
+                        message=f"{where}: the manifest has no parameter {shown(ref.name)}",
+                        hint=proposal(ref.name, near, "@param.")
+                        if near
+                        else "declare it under `parameters`",
+                    )
+                )
+
+
+def _where(data: Any, text: str) -> Path | None:
+    """Return the path of the first text, or key, in which a reference stands."""
+    if isinstance(data, str):
+        return () if text in data else None
+    if isinstance(data, (dict, list)):
+        for key, item in data.items() if isinstance(data, dict) else enumerate(data):
+            if (found := _where(item, text)) is not None:
+                return (key, *found)
+            if key == text:
+                return (key,)
+    return None
+
+
+def _changes(step: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    update = step.get("update")
+    listed: list[tuple[Path, Mapping[str, Any]]] = [(("changes",), step)]
+    if isinstance(update, dict):
+        listed.append((("update", "changes"), update))
+    for path, holder in listed:
+        for number, data in enumerate(holder.get("changes", ())):
+            yield (*path, number), data
+    if any(verb in step for verb in VERBS):
+        yield (), {key: step[key] for key in (*VERBS, *SCOPE) if key in step}
+
+
+def _expectations(step: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for path, holder in (
+        ((), step),
+        (("update",), step.get("update")),
+        (("delete",), step.get("delete")),
+    ):
+        if isinstance(holder, dict) and "expect" in holder:
+            yield (*path, "expect"), holder["expect"]
+
 
 BESIDE = ("holdings", "on_missing", "on_several", "on_duplicate")
+
 """Keys of a step that bound its action; absent they mean nothing, and digests leave them out."""
 
 

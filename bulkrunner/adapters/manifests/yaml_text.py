@@ -6,9 +6,15 @@ from typing import Any
 
 import yaml
 
-from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
-from bulkrunner.adapters.manifests.scalars import BadNumber, plain, read_otherwise
-from bulkrunner.adapters.manifests.tree import Builder, Tree, position
+from bulkrunner.adapters.manifests.faults import Problems, Stop, harmless, shown
+from bulkrunner.adapters.manifests.source import (
+    BadNumber,
+    Builder,
+    Tree,
+    plain,
+    position,
+    read_otherwise,
+)
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"
 _QUOTE_HINT = "put the text in quotes to keep it as it is"

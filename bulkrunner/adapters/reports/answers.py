@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkrunner.adapters.reports.wording import Language
+from bulkrunner.adapters.reports.language import Language
 from bulkrunner.domain.answer_text import Answer, answer_text
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkrunner.domain.report_facts import Timeline
+from bulkrunner.domain.report import Timeline
 from bulkrunner.domain.run import Outcome
 
 WIDTH = 960

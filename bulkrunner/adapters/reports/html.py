@@ -14,12 +14,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from bulkrunner import __version__
-from bulkrunner.adapters.reports.blocks import Blocks
+from bulkrunner.adapters.reports.language import (
+    LANGUAGES,
+    Language,
+    as_text,
+    language,
+    shorten,
+    visible,
+)
 from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page import Page
-from bulkrunner.adapters.reports.showing import as_text, shorten, visible
-from bulkrunner.adapters.reports.tables import tables_json
-from bulkrunner.adapters.reports.wording import LANGUAGES, Language, language
+from bulkrunner.adapters.reports.page_data import Blocks, tables_json
 from bulkrunner.domain.report import ReportData, ReportedChange
 
 _HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from bulkrunner.adapters.reports.showing import as_text, shorten, visible
+from bulkrunner.adapters.reports.language import as_text, shorten, visible
 from bulkrunner.domain.diff import Difference
 
 MAX_LINES = 200

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bulkrunner.adapters.reports.effects import effect_line
-from bulkrunner.adapters.reports.joint import joint_how
+from bulkrunner.adapters.reports.language import Language, one_line
 from bulkrunner.adapters.reports.page import Page
-from bulkrunner.adapters.reports.page.consequences import Point
-from bulkrunner.adapters.reports.showing import one_line
-from bulkrunner.adapters.reports.wording import Language
+from bulkrunner.adapters.reports.page_body import Point
+from bulkrunner.adapters.reports.phrasing import effect_line, joint_how
 from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
 
 MAX_PATTERNS = 30

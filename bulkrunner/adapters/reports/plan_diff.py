@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.reports.files import written_whole
+from bulkrunner.adapters.files import written_whole
+from bulkrunner.adapters.reports.language import Language, as_text, language, one_line
 from bulkrunner.adapters.reports.markdown import code, plain
-from bulkrunner.adapters.reports.showing import as_text, one_line
-from bulkrunner.adapters.reports.wording import Language, language
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.plan_diff import Compared, Difference, PlanDiff
 

@@ -28,7 +28,7 @@ from bulkrunner.adapters.tables.grid import (
 )
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles
-from bulkrunner.adapters.tables.packed import Attributes, Package, has_password
+from bulkrunner.adapters.tables.package import Attributes, Package, has_password
 
 CONTENT = "content.xml"
 

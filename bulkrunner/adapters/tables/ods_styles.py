@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
-from bulkrunner.adapters.tables.packed import Attributes
+from bulkrunner.adapters.tables.package import Attributes
 
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns:"
 NUMBER = f"{_OASIS}datastyle:1.0}}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from bulkrunner.adapters.tables.encodings import TextLine
+from bulkrunner.adapters.tables.encoding import TextLine
 from bulkrunner.adapters.tables.faults import BadFile
 
 _DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
-from bulkrunner.adapters.tables import encodings
+from bulkrunner.adapters.tables import encoding as encodings
 from bulkrunner.adapters.tables.cell_errors import error_of_cell
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import SheetRow, Survey
@@ -21,7 +21,7 @@ from bulkrunner.adapters.tables.separated import (
     layout_of,
     rows_of,
 )
-from bulkrunner.adapters.tables.sheets import Sheet
+from bulkrunner.adapters.tables.spreadsheet import Sheet
 
 MAX_COLUMNS = 1_000
 MAX_CELL = 100_000

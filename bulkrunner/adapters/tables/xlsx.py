@@ -19,7 +19,7 @@ from bulkrunner.adapters.tables.grid import (
     range_of,
 )
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
-from bulkrunner.adapters.tables.packed import Attributes, Package
+from bulkrunner.adapters.tables.package import Attributes, Package
 from bulkrunner.adapters.tables.xlsx_parts import (
     OFF,
     PHONETIC,

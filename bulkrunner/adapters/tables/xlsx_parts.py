@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import MAX_SHEETS, MAX_TEXT, SheetName, too_many_sheets
 from bulkrunner.adapters.tables.number_formats import BUILT_IN, NumberFormat, format_of
-from bulkrunner.adapters.tables.packed import Attributes
+from bulkrunner.adapters.tables.package import Attributes
 
 _MAX_STYLES = 70_000
 

@@ -14,7 +14,7 @@ from bulkrunner.cli.options import Invocation, global_options
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.services.approving import Approving, Read, Recorded
+    from bulkrunner.services.approvals import Approving, Read, Recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -170,7 +170,7 @@ def _told(
     per_night: int | None = None,
     **told: Any,
 ) -> Read:
-    from bulkrunner.domain.approval_terms import Conditions
+    from bulkrunner.domain.approvals import Conditions
 
     day: date | None = not_before.date() if not_before else None
     return approving.told(plan, conditions=Conditions(per_night=per_night, not_before=day), **told)
@@ -179,7 +179,7 @@ def _told(
 def _read_letter(
     approving: Approving, letter: str, *, approved: bool, plan: str | None, signature: Path | None
 ) -> Read:
-    from bulkrunner.adapters.letters import read_letter
+    from bulkrunner.adapters.mail import read_letter
     from bulkrunner.domain.filled_forms import find_answers
 
     seal = "" if signature is None else find_answers(read_letter(str(signature))).signatures

@@ -114,7 +114,7 @@ def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
 
 
 def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
-    from bulkrunner.domain.approval_terms import Conditions
+    from bulkrunner.domain.approvals import Conditions
 
     invocation.document.update(
         ledger=str(file.absolute()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
     from bulkrunner.bootstrap import Program
     from bulkrunner.cli.conclude import pause_lifted, plan_concluded, run_concluded
     from bulkrunner.cli.console import ConsoleProgress
-    from bulkrunner.cli.documents import blank
+    from bulkrunner.cli.options import blank
     from bulkrunner.domain.plan import Plan
 
     with Program(invocation.config, invocation.ledger) as program:
@@ -116,3 +117,147 @@ def verify(invocation: Invocation, run: str) -> None:
 def _records(differences: list[dict[str, Any]]) -> str:
     count = len({difference["record"] for difference in differences})
     return "1 record differs" if count == 1 else f"{count} records differ"
+
+
+@click.command()
+@click.argument("id")
+@global_options
+def pause(invocation: Invocation, id: str) -> None:  # noqa: A002
+    """Let a running run, in whatever terminal, send nothing until it is resumed."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.ordering().pause(program.starting().run_of(id))
+        invocation.document.update(run=found.id, state=found.state.value, paused=found.paused)
+        invocation.say(f"run {found.id} pauses; go on with: bulkrunner resume {found.id}")
+
+
+@click.command()
+@click.argument("id")
+@click.argument("rate", type=click.FloatRange(min=0.001, max=10000), metavar="N")
+@global_options
+def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
+    """Let a running run, in whatever terminal, send N writes per second."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        run = program.starting().run_of(id)
+        found = program.ordering().rate(run, rate, most=program.most_rate(run))
+        invocation.document.update(run=found.id, state=found.state.value, rate=found.rate)
+        if program.drivers().is_left(found):
+            invocation.say(
+                f"no process drives run {found.id}; once it goes on it sends at most {rate:g} "
+                f"writes/s: bulkrunner resume {found.id}"
+            )
+            return
+        invocation.say(f"run {found.id} sends at most {rate:g} writes/s from now on")
+
+
+@click.command()
+@click.argument("id")
+@global_options
+def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
+    """Let a run stop, in whatever terminal; one that lies still is put away.
+
+    Whoever drives the run is asked to stop. Where its process is dead it is ended here. Both can be
+    resumed. Of a run that is stopped or interrupted already `resume` without ID takes no more notice.
+    """
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        stopped = program.ordering().stop(program.starting().run_of(id))
+        invocation.document.update(run=stopped.run.id, state=stopped.run.state.value)
+        for sentence in stopped.said:
+            invocation.say(sentence)
+
+
+@click.command()
+@click.argument("run")
+@click.argument("change")
+@click.option(
+    "--as",
+    "decision",
+    required=True,
+    type=click.Choice(["applied", "not-applied"]),
+    help="What became of the change.",
+)
+@click.option("--record", metavar="ID", help="The record that a create made.")
+@click.option("--by", required=True, metavar="NAME", help="Who decided.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, and how it was found out.")
+@global_options
+def settle(
+    invocation: Invocation,
+    run: str,
+    change: str,
+    decision: str,
+    record: str | None,
+    by: str,
+    reason: str,
+) -> None:
+    """Decide an outcome of a run that could not be determined."""
+    from bulkrunner.bootstrap import Program
+    from bulkrunner.services.settle import Settlement
+
+    with Program(invocation.config, invocation.ledger) as program:
+        said = Settlement(
+            applied=decision == "applied",
+            record=record,
+            by=by,
+            reason=reason,
+            recorded_by=program.account(),
+        )
+        found, was, result = program.settling().settle(run, change, said)
+        invocation.document.update(
+            run=found.id,
+            change=was.change.number,
+            was=was.result.outcome.value,
+            outcome=result.outcome.value,
+            record=result.record,
+            by=by,
+            reason=reason,
+            outcomes=program.ledger.outcomes(found.id),
+        )
+        number = was.change.number
+        invocation.say(f"change {number} of run {found.id}: {result.outcome}; {result.message}")
+        invocation.say(f"next: {program.next_command(program.ledger.plan(found.plan))}")
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Job folder to make; it must not be there yet.",
+)
+@click.option(
+    "--only",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Restore these records only: a list of ids, or a report in JSON Lines.",
+)
+@global_options
+def undo(invocation: Invocation, run: str, out: Path, only: Path | None) -> None:
+    """Write a job that restores what the job of a run changed; it goes the same road."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        found = program.ledger.run(run)
+        plan = program.ledger.plan(found.plan)
+        job = program.write_undo(plan, out, only=only)
+        invocation.document.update(
+            run=found.id,
+            job=job,
+            folder=str(out),
+            manifest=str(out / "job.yaml"),
+            undoes=plan.job,
+            effect_digest=plan.effect_digest,
+        )
+        invocation.say(f"{out}/ restores what {plan.job} ({plan.effect_digest}) changed")
+        invocation.say(
+            "it goes the same road: plan and run it in a test environment, then plan it for "
+            "production, and have it approved"
+        )
+        first = program.first_environment()
+        invocation.say(f"next: bulkrunner plan {shlex.quote(str(out))} --env {first}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.comparing import same
+from bulkrunner.domain.canonical import same
 from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.stored_form import comparable

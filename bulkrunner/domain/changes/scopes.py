@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from bulkrunner.domain.changes.kinds import Scope, Within
+from bulkrunner.domain.expressions.conditions import Condition
 from bulkrunner.domain.places import (
     FORBIDDEN_ON_THING,
     RECORD_KEPT,
@@ -151,3 +152,37 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(item, (*path, index))
     else:
         yield path, value
+
+
+class Within(StrEnum):
+    """In which objects of a record a change is made."""
+
+    ITEM = "item"
+    COMPONENTS = "components"
+    ITEM_AND_COMPONENTS = "item_and_components"
+    EACH_PLACE = "each_place"
+    ANYWHERE = "anywhere"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where a change is made, and on what condition.
+
+    Attributes:
+        within: None where nothing is said: the item, or the record part by ``@record.``.
+        each: a place all objects at which are meant, instead of ``within``.
+        when: tested on each of the objects.
+    """
+
+    within: Within | None = None
+    each: str | None = None
+    when: Condition | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is said."""
+        return self == PLAIN
+
+
+PLAIN = Scope()

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+from bulkrunner.domain.canonical import same
 from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, put, value_of
-from bulkrunner.domain.changes.kinds import (
-    AppendChange,
-    MoveValueChange,
-    RemoveChange,
-    RemoveItemsChange,
-    ReplaceTextChange,
-    ReplaceValueChange,
-    RetypeChange,
-    SetChange,
-)
-from bulkrunner.domain.changes.scopes import Here, leaves, spots
-from bulkrunner.domain.comparing import same
-from bulkrunner.domain.conditions import holds
-from bulkrunner.domain.context import Context
+from bulkrunner.domain.changes.scopes import PLAIN, Here, Scope, leaves, spots
+from bulkrunner.domain.expressions.conditions import Condition, holds
+from bulkrunner.domain.expressions.parsing import Pattern
+from bulkrunner.domain.expressions.references import Context
+from bulkrunner.domain.expressions.values import MAX_RESULT, Dynamic, resolve
 from bulkrunner.domain.places import (
     ABSENT,
     RECORD_PATH,
@@ -45,8 +37,139 @@ from bulkrunner.domain.stored_form import (
     stored_text,
     undone,
 )
-from bulkrunner.domain.text_functions import MAX_RESULT
-from bulkrunner.domain.values import resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetChange:
+    """``set``: the place gets the value."""
+
+    at: str
+    to: Any
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveChange:
+    """``remove``: the place goes away."""
+
+    at: str
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppendChange:
+    """``append``: the list at the place gets the value unless an equal one is there."""
+
+    at: str
+    value: Any
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveItemsChange:
+    """``remove_items``: values of the list at the place go away where they match."""
+
+    at: str
+    matching: Condition
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Old values and what each becomes; None takes the value away.
+
+    Attributes:
+        pairs: new values by old ones, as text.
+        by_name: the same by the old values as the server stores them.
+        results: the new values in comparable form, which are left alone when met again.
+        digest: of all pairs.
+    """
+
+    pairs: Mapping[str, Any]
+    by_name: Mapping[str, Any] = field(repr=False)
+    results: frozenset[bytes] = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceValueChange:
+    """``replace_value``: every value at the place becomes what the table says.
+
+    Attributes:
+        refuse_others: refuse a value that the table does not have; otherwise it is kept.
+    """
+
+    at: str
+    table: Table
+    refuse_others: bool = False
+    scope: Scope = PLAIN
+
+
+Template: TypeAlias = tuple[str | int | Dynamic, ...]
+
+"""Pieces of what the matches of a pattern become; a number is a group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceTextChange:
+    """``replace_text``: in every text at the place something is replaced.
+
+    Attributes:
+        find: a text to be replaced, constant or dynamic; None where a pattern is given.
+        pattern: a regular expression to be replaced, with ``template``.
+        into: what ``find`` becomes, constant or dynamic.
+        template: what the pattern becomes: constant and dynamic texts, and numbers for groups.
+        trim: blanks at both ends go, in texts that were changed.
+    """
+
+    at: str
+    find: Any = None
+    pattern: Pattern | None = None
+    into: Any = ""
+    template: Template = ()
+    trim: bool = False
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveValueChange:
+    """``move_value``: what stands at one place is put to another."""
+
+    origin: str
+    to: str
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetypeChange:
+    """``retype``: every object at the place gets another ``@type``."""
+
+    at: str
+    to: str
+    scope: Scope = PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleChange:
+    """What looks like one example comes to look like the other; both constant or dynamic."""
+
+    match: Any
+    result: Any
+    scope: Scope = PLAIN
+
+
+Change: TypeAlias = (
+    SetChange
+    | RemoveChange
+    | AppendChange
+    | RemoveItemsChange
+    | ReplaceValueChange
+    | ReplaceTextChange
+    | MoveValueChange
+    | RetypeChange
+    | ExampleChange
+)
+
 
 ITEM_PREFIX = "@item."
 

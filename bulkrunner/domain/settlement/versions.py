@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bulkrunner.domain.decisions import Version, same_moment
-from bulkrunner.domain.fingerprint import before_fingerprint, create_fingerprint
+from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.plan import Action, Made, PlannedChange
 from bulkrunner.domain.records import creator, last_modifier, modified
 from bulkrunner.domain.run import Result
-from bulkrunner.domain.settling import differs_beside, equals_before, is_later
+from bulkrunner.domain.settlement.attempts import Version, same_moment
+from bulkrunner.domain.settlement.updates import differs_beside, equals_before, is_later
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.approval_terms import Conditions, strictest
-from bulkrunner.domain.approvals import Against, standing, weigh
-from bulkrunner.domain.gates import Approval
-from bulkrunner.domain.visible import same_to_the_eye
+from bulkrunner.domain.approvals import Against, Approval, Conditions, standing, strictest, weigh
+from bulkrunner.domain.text import same_to_the_eye
 
 STRICT = Conditions(per_night=5)
 PLAIN = Conditions()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.changes.reading import parse_change, parse_example
-from bulkrunner.domain.forms import FormError
-from bulkrunner.domain.job import Source, Update
+from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update
 from tests.support.changes import outside
 from tests.support.documents import IRIS, RECORD, holding

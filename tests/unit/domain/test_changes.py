@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.changes.grounding import ground_change
-from bulkrunner.domain.changes.reading import VERBS, parse_change, parse_example
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.changes.change import VERBS, ground_change, parse_change, parse_example
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import Source, Update
-from bulkrunner.domain.operations import Applied, Refusal, apply_update, neutral_operation
-from bulkrunner.domain.patterns import pattern_of
+from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.operations import (
+    Applied,
+    Refusal,
+    apply_update,
+    neutral_operation,
+    pattern_of,
+)
 from tests.support.changes import outside
 from tests.support.documents import (
     BIB,
@@ -172,7 +176,7 @@ def test_no_component_changes_that_does_not_meet_the_condition(document, change)
         return
     old = document["@graph"][1].get("hasComponent", [])
     new = result.document["@graph"][1].get("hasComponent", [])
-    from bulkrunner.domain.conditions import holds
+    from bulkrunner.domain.expressions.conditions import holds
 
     context = Context(document=document, iris=IRIS)
     for component in old:

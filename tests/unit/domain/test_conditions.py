@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.conditions import (
+from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_matching
+from bulkrunner.domain.expressions.conditions import (
     KINDS,
     MAX_SHOWN,
     condition_data,
@@ -15,11 +16,9 @@ from bulkrunner.domain.conditions import (
     condition_text,
     ground_condition,
     holds,
-    parse_condition,
-    parse_matching,
 )
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.places import PlaceRefused
 from tests.support.changes import outside
 from tests.support.documents import BIB, HOLDINGS, IRIS, PRODUCTION_BASE, TEST_BASE, VALUES, holding

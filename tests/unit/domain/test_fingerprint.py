@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.fingerprint import (
+from bulkrunner.domain.fingerprints import (
     UNCOMPARED,
     UNCOMPARED_IN_NEW,
     NotSendable,

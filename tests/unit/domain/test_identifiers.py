@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.identified import bears, queries
 from bulkrunner.domain.identifiers import (
     Identifier,
     NoIdentifier,
     Number,
     Scheme,
+    bears,
     identify,
     is_libris_code,
     isbn10,
     isbn13,
     issn,
     of_canonical,
+    queries,
 )
 from bulkrunner.domain.iris import IriMap
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.approval_terms import Conditions
-from bulkrunner.domain.nights import Hours, end_of_writes
+from bulkrunner.domain.approvals import Conditions
+from bulkrunner.domain.schedule import Hours, end_of_writes
 
 ALWAYS = Hours(windows=(), timezone="Europe/Stockholm")
 AT_NIGHT = Hours(windows=("22:00-06:00",), timezone="Europe/Stockholm")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain import operations
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.changes.applying import Changed
+from bulkrunner.domain.changes.change import Changed
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.job import (
+from bulkrunner.domain.manifest import (
     AppendChange,
     Create,
     Creates,

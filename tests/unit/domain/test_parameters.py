@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.parameters import BadValue, Kind, declared, missing, resolved, value_of
+from bulkrunner.domain.manifest import BadValue, Kind, declared, missing, resolved, value_of
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.domain.diff import diff
-from bulkrunner.domain.job import (
+from bulkrunner.domain.manifest import (
     AppendChange,
     Create,
     Creates,
@@ -13,7 +13,7 @@ from bulkrunner.domain.job import (
     Source,
     Update,
 )
-from bulkrunner.domain.patterns import MAX_LENGTH, pattern_of
+from bulkrunner.domain.operations import MAX_LENGTH, pattern_of
 from tests.support.documents import holding
 
 SOURCE = Source(file="job.yaml")

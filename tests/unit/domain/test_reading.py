@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.reading import read_differences
+from bulkrunner.domain.diff import read_differences
 from tests.support.documents import HOLDINGS, holding
 
 

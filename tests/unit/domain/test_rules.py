@@ -4,7 +4,7 @@ import pytest
 
 from bulkrunner.domain.plan import Action, Plan
 from bulkrunner.domain.rules import Level, Rule, RuleKind, approvers, broken, over, touches
-from bulkrunner.domain.windows import common
+from bulkrunner.domain.schedule import common
 from tests.support.ledgers import a_change, a_plan
 
 

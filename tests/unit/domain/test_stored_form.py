@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.forms import proposal
+from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.stored_form import Storage, comparable, is_known, stored_text
-from bulkrunner.domain.visible import look_alike, told_apart
+from bulkrunner.domain.text import look_alike, told_apart
 from bulkrunner.sandbox.normalise import clean_text
 from bulkrunner.vocabulary import is_object_property, is_term, literal_kind, terms
 from tests.support.documents import HOLDINGS, TEST_BASE, holding

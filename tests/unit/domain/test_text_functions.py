@@ -2,8 +2,8 @@
 
 import pytest
 
-from bulkrunner.domain.forms import FormError
-from bulkrunner.domain.text_functions import FUNCTIONS, MAX_RESULT, TooLong, apply, parse_call
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.expressions.values import FUNCTIONS, MAX_RESULT, TooLong, apply, parse_call
 
 
 @pytest.mark.parametrize(

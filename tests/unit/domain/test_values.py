@@ -6,19 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.context import Context
-from bulkrunner.domain.forms import FormError
+from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.domain.expressions.references import Context, parse_reference, values_at
+from bulkrunner.domain.expressions.value_parsing import parse_value
+from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import PlaceRefused
-from bulkrunner.domain.references import parse_reference, values_at
-from bulkrunner.domain.values import (
-    Dynamic,
-    ground,
-    parse_value,
-    references_of,
-    resolve,
-    written,
-)
 from tests.support.documents import BIB, HOLDINGS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
 BASES = (TEST_BASE, PRODUCTION_BASE)

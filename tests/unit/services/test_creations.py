@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bulkrunner.domain.catalogue import Activity
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.searches import Activity
 from bulkrunner.errors import CatalogueUnreachable
-from bulkrunner.services.applying.creations import MOST_PAGES, Creations
+from bulkrunner.services.running.history import MOST_PAGES, Creations
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 BASE = "https://libris-stg.kb.se/"

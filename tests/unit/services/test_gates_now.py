@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 
 from bulkrunner.bootstrap import effective_policy
-from bulkrunner.domain.environment import Environment, Kind, Permission, Policy, Rights
+from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.gates import GATE_NAMES
 from bulkrunner.domain.plan import Action
+from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import AccessLost, LoginDown
-from bulkrunner.services.gating import Gates, Situation
+from bulkrunner.services.gates import Gates, Situation
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,

@@ -4,15 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bulkrunner.domain.approvals import permit, required_statements
-from bulkrunner.domain.environment import Policy
-from bulkrunner.domain.gates import Approval, Evidence, TriedBy
-from bulkrunner.domain.job import Accept
+from bulkrunner.domain.approvals import Approval, permit, required_statements
+from bulkrunner.domain.gates import Evidence, TriedBy
+from bulkrunner.domain.manifest import Accept
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.services.gating import (
-    counting_hosts,
-    untried,
-)
+from bulkrunner.domain.policy import Policy
+from bulkrunner.services.gates import counting_hosts, untried
 
 LOOPBACK = {"kind": "test", "base_url": "http://127.0.0.1:8001"}
 STAGING = {"kind": "test", "base_url": "https://libris-stg.kb.se"}

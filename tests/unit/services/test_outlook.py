@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.approval_terms import Conditions
+from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.windows import end_of_work, is_open
+from bulkrunner.domain.schedule import end_of_work, is_open
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.outlook import Outlooks, outlook_lines, speed
+from bulkrunner.services.status import Outlooks, outlook_lines, speed
 from tests.support.ledgers import (
     OWNER,
     TEST_ADDRESSES,

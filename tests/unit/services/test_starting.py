@@ -8,7 +8,7 @@ from bulkrunner.domain.run import PUT_AWAY, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import verbatim
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.starting import Starting
+from bulkrunner.services.targets import Starting
 from tests.support.ledgers import (
     OWNER,
     START,

@@ -1,0 +1,225 @@
+"""What planning looks up in the plan so far: changes by record, by place and by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from bulkrunner.adapters.ledger.base import PAGE, Part
+from bulkrunner.adapters.ledger.chain import append_main, row_digest
+from bulkrunner.adapters.ledger.codecs import change_of, document_digests
+from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.schema import input_lines, planned_changes, selected, selections
+from bulkrunner.adapters.ledger.witness import told_of_refs
+from bulkrunner.domain.manifest import Source
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.steps import InputLine
+
+_WRITING = sorted(action.value for action in WRITING)
+
+_FAILED = (Action.REFUSED.value, Action.NOT_FOUND.value)
+
+
+class Lookups(Part):
+    """Part of the store: the look-ups of ``domain.ports.PlanLedger``."""
+
+    def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
+        """Return for each target key or place that a change of the plan has: that change."""
+        c = planned_changes.c
+        found: dict[str, PlannedChange] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(keys), PAGE):
+                wanted = keys[start : start + PAGE]
+                for column in (c.target_key, c.place):
+                    query = select(planned_changes).where(c.plan == plan, column.in_(wanted))
+                    page = connection.execute(query).all()
+                    documents = fetch(connection, document_digests(page))
+                    for row in page:
+                        found[row._mapping[column]] = change_of(row, documents)
+        return found
+
+    def numbers_at(self, plan: str, places: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+        """Return for each place that changes of the plan have: their numbers."""
+        c = planned_changes.c
+        found: dict[str, tuple[int, ...]] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(places), PAGE):
+                query = select(c.place, c.number).where(
+                    c.plan == plan, c.place.in_(places[start : start + PAGE])
+                )
+                for place, number in connection.execute(query):
+                    found[place] = (*found.get(place, ()), number)
+        return found
+
+    def changes_numbered(self, plan: str, numbers: Sequence[int]) -> list[PlannedChange]:
+        """Return the changes of these numbers, in plan order."""
+        c = planned_changes.c
+        query = select(planned_changes).where(c.plan == plan, c.number.in_(numbers))
+        with self._database.read() as connection:
+            page = connection.execute(query.order_by(c.number)).all()
+            documents = fetch(connection, document_digests(page))
+            return [change_of(row, documents) for row in page]
+
+    def waiting(self, plan: str, *, after: int, limit: int) -> Mapping[int, tuple[int, ...]]:
+        """Return the next changes to be carried out that wait for others: number → those."""
+        c = planned_changes.c
+        query = (
+            select(c.number, c.prerequisites)
+            .where(c.plan == plan, c.number > after, c.action.in_(_WRITING))
+            .where(c.prerequisites.is_not(None))
+            .order_by(c.number)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return {number: tuple(numbers) for number, numbers in connection.execute(query)}
+
+    def failed(self, plan: str, numbers: Sequence[int]) -> frozenset[int]:
+        """Return those of the numbers whose changes are refused or not found."""
+        c = planned_changes.c
+        with self._database.read() as connection:
+            return frozenset(
+                number
+                for start in range(0, len(numbers), PAGE)
+                for number in connection.scalars(
+                    select(c.number).where(
+                        c.plan == plan,
+                        c.number.in_(numbers[start : start + PAGE]),
+                        c.action.in_(_FAILED),
+                    )
+                )
+            )
+
+    def last_number(self, plan: str) -> int:
+        """Return the number of the plan's last change; 0 where it has none."""
+        c = planned_changes.c
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(c.number)).where(c.plan == plan)) or 0
+
+    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
+        """Return for each target key that a stored change of the plan has: its number."""
+        taken: dict[str, int] = {}
+        columns = (planned_changes.c.target_key, planned_changes.c.number)
+        with self._database.read() as connection:
+            for start in range(0, len(keys), PAGE):
+                query = select(*columns).where(
+                    planned_changes.c.plan == plan,
+                    planned_changes.c.target_key.in_(keys[start : start + PAGE]),
+                )
+                taken.update((key, number) for key, number in connection.execute(query))
+        return taken
+
+    def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
+        """Return the actions of the changes of these numbers, in plan order."""
+        if not numbers:
+            return []
+        c = planned_changes.c
+        query = select(c.action).where(c.plan == plan, c.number.in_(numbers)).order_by(c.number)
+        with self._database.read() as connection:
+            return [Action(word) for word in connection.scalars(query)]
+
+
+_PAGE = 1000
+
+
+class Selections(Part):
+    """Part of the store: the selections of ``domain.ports.PlanLedger``."""
+
+    def selection(self, plan: str, step: int) -> Mapping[str, Any] | None:
+        """Return ``{count, note}`` of a selection that was stored whole; None where it was not."""
+        query = select(selections).where(selections.c.plan == plan, selections.c.step == step)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else {"count": row.count, "note": row.note or {}}
+
+    def selections(self, plan: str) -> list[Mapping[str, Any]]:
+        """Return ``{step, count, note}`` of every selection that was stored whole, in order."""
+        c = selections.c
+        query = select(selections).where(c.plan == plan).order_by(c.step)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [{"step": row.step, "count": row.count, "note": row.note or {}} for row in rows]
+
+    def keep_selection(
+        self,
+        plan: str,
+        step: int,
+        refs: Iterable[str],
+        *,
+        note: Callable[[], Mapping[str, Any]] = dict,
+    ) -> int:
+        """Store the records of a selection; what an earlier, broken try has left goes away."""
+        of_step = (selected.c.plan == plan, selected.c.step == step)
+        with self._database.write() as connection:
+            connection.execute(delete(selected).where(*of_step))
+            self._told(connection, "selection_begun", {"plan": plan, "step": step})
+        stream, count = iter(refs), 0
+        while page := list(islice(stream, _PAGE)):
+            rows = [
+                {"plan": plan, "step": step, "position": position, "ref": ref}
+                for position, ref in enumerate(page, start=count + 1)
+            ]
+            with self._database.write() as connection:
+                connection.execute(insert(selected), rows)
+                self._told(connection, "selected", told_of_refs(plan, step, rows))
+            count += len(page)
+        with self._database.write() as connection:
+            values = {"plan": plan, "step": step, "count": count, "note": dict(note()) or None}
+            connection.execute(insert(selections).values(**values))
+            data = {"plan": plan, "step": step, "row": row_digest(values)}
+            self._told(connection, "selection_kept", data)
+        return count
+
+    def _told(self, connection: Connection, kind: str, data: Mapping[str, Any]) -> None:
+        append_main(connection, kind, data, at=self._clock.now())
+
+    def selected(self, plan: str, step: int, *, after: int = 0) -> Iterator[str]:
+        """Stream the records of a stored selection."""
+        c = selected.c
+        query = select(c.position, c.ref).where(c.plan == plan, c.step == step)
+        query = query.order_by(c.position).limit(_PAGE)
+        while True:
+            with self._database.read() as connection:
+                page = connection.execute(query.where(c.position > after)).all()
+            yield from (row.ref for row in page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].position
+
+    def left_out(self, plan: str) -> Iterator[InputLine]:
+        """Stream the lines of a plan's inputs that give no change, in their order."""
+        c = input_lines.c
+        query = select(input_lines).where(c.plan == plan).order_by(c.place).limit(_PAGE)
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                page = connection.execute(query.where(c.place > after)).all()
+            yield from map(_line_of, page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].place
+
+
+def line_row(plan: str, place: int, line: InputLine) -> dict[str, Any]:
+    """Return the row of a line that is left out; ``place`` is its place in the stream."""
+    return {
+        "plan": plan,
+        "place": place,
+        "source_file": line.source.file,
+        "source_line": line.source.line,
+        "source_column": line.source.column,
+        "code": line.code,
+        "given": line.given,
+        "message": line.message,
+    }
+
+
+def _line_of(row: Row[Any]) -> InputLine:
+    return InputLine(
+        source=Source(file=row.source_file, line=row.source_line, column=row.source_column),
+        code=row.code,
+        given=row.given,
+        message=row.message,
+    )

@@ -1,0 +1,207 @@
+"""One pace for every process on the ledger: the next free moment of each place, in one row.
+
+The generic cell rate algorithm: the row holds when the next request may be sent; taking a moment
+moves it on. Times are microseconds since 1970, so that one statement can take and move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import BigInteger, Connection, bindparam, case, delete, select, update
+
+from bulkrunner.adapters.files import shares
+from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.schema import paces, places
+from bulkrunner.domain.run import Owner
+
+SECOND = 1_000_000
+
+HORIZON = 2 * 3600 * SECOND
+
+"""A free moment farther ahead was written by a clock that was wrong, and does not count."""
+
+
+class Paces(Part):
+    """Part of the store: the moments when requests may be sent."""
+
+    def take_moments(
+        self, place: str, kind: str, *, count: int, gap: float, now: float, slack: float
+    ) -> tuple[float, float]:
+        """Take the next moments of a place, ``gap`` seconds apart.
+
+        Returns:
+            The first of them, and until when the place rests; both seconds since 1970.
+
+        Args:
+            place: what all that ask share.
+            kind: ``write`` or ``read``.
+            count: how many at once.
+            gap: seconds from one to the next.
+            now: seconds since 1970.
+            slack: seconds by which the first may lie before now, to catch up.
+        """
+        cost = round(count * gap * SECOND)
+        values = {
+            "of_place": place,
+            "of_kind": kind,
+            "cost": cost,
+            "earliest": round((now - slack) * SECOND),
+            "farthest": round(now * SECOND) + HORIZON,
+        }
+        with self._database.jot() as connection:
+            taken = connection.execute(_TAKE, values).first()
+            if taken is None:
+                self._begin(connection, place, kind)
+                taken = connection.execute(_TAKE, values).one()
+        return (int(taken.free_at) - cost) / SECOND, int(taken.rest_until) / SECOND
+
+    def rest_place(self, place: str, until: float) -> None:
+        """Let nobody take a moment of the place before ``until``, seconds since 1970."""
+        moment = round(until * SECOND)
+        with self._database.jot() as connection:
+            for kind in ("write", "read"):
+                self._begin(connection, place, kind)
+            connection.execute(
+                update(paces)
+                .where(paces.c.place == place, paces.c.rest_until < moment)
+                .values(rest_until=moment)
+            )
+
+    def hasten(self, place: str, kind: str, *, until: float) -> None:
+        """Free what was taken beyond ``until``: whoever took it will ask again."""
+        moment = round(until * SECOND)
+        with self._database.jot() as connection:
+            connection.execute(
+                update(paces)
+                .where(paces.c.place == place, paces.c.kind == kind, paces.c.free_at > moment)
+                .values(free_at=moment)
+            )
+
+    def _begin(self, connection: Connection, place: str, kind: str) -> None:
+        row = {"place": place, "kind": kind, "free_at": 0, "rest_until": 0}
+        connection.execute(self._database.insert_new(paces), [row])
+
+
+_FREE = case(
+    (paces.c.free_at < bindparam("earliest"), bindparam("earliest", type_=BigInteger)),
+    (paces.c.free_at > bindparam("farthest"), bindparam("earliest", type_=BigInteger)),
+    else_=paces.c.free_at,
+)
+
+_RESTED = case(
+    (
+        (paces.c.rest_until > _FREE) & (paces.c.rest_until <= bindparam("farthest")),
+        paces.c.rest_until,
+    ),
+    else_=_FREE,
+)
+
+_TAKE = (
+    update(paces)
+    .where(paces.c.place == bindparam("of_place"), paces.c.kind == bindparam("of_kind"))
+    .values(free_at=_RESTED + bindparam("cost", type_=BigInteger))
+    .returning(paces.c.free_at, paces.c.rest_until)
+)
+
+
+FARTHEST = 3600 * SECOND
+
+"""A claim that ends later was written by a clock that was wrong, and does not count."""
+
+TURN = 5.0
+
+"""Seconds that a process has its place, where there are more processes than places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a process asks for.
+
+    Attributes:
+        place: what all that ask share.
+        holder: an id of the process's own.
+        wanted: places that it could use now. held: those that it cannot give back at once.
+        most: places that there are, as far as this process knows.
+        now: seconds since 1970. life: seconds that the claim counts.
+    """
+
+    place: str
+    holder: str
+    owner: Owner
+    wanted: int
+    held: int
+    most: int
+    now: float
+    life: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """What it got.
+
+    Attributes:
+        places: that count as its own; never fewer than it held.
+        usable: that it may use from now on: it gives back what it has beyond.
+        others: who else has places, by holder.
+    """
+
+    places: int
+    usable: int
+    others: dict[str, Owner]
+
+
+class Places(Part):
+    """Part of the store: places among the requests under way."""
+
+    def claim_places(self, claim: Claim) -> Granted:
+        """Renew a process's claim, and take the share of places that is free."""
+        now = round(claim.now * SECOND)
+        with self._database.jot() as connection:
+            self._one_at_a_time(connection, claim.place)
+            here = places.c.place == claim.place
+            old = (places.c.expires_at < now) | (places.c.expires_at > now + FARTHEST)
+            connection.execute(delete(places).where(here, old))
+            rows = connection.execute(select(places).where(here)).all()
+            others = [row for row in rows if row.holder != claim.holder]
+            most = min([claim.most, *(row.most for row in others)])
+            wants = {claim.holder: claim.wanted} | {row.holder: row.wanted for row in others}
+            order = sorted(wants)
+            due = shares([wants[holder] for holder in order], most, int(claim.now / TURN))
+            share = due[order.index(claim.holder)]
+            free = most - sum(row.granted for row in others)
+            usable = max(0, min(share, free))
+            granted = max(claim.held, usable)
+            row = {
+                "place": claim.place,
+                "holder": claim.holder,
+                **asdict(claim.owner),
+                "wanted": claim.wanted,
+                "granted": granted,
+                "most": claim.most,
+                "expires_at": now + round(claim.life * SECOND),
+            }
+            connection.execute(self._database.upsert(places), [row])
+        return Granted(
+            places=granted,
+            usable=usable,
+            others={
+                row.holder: Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started)
+                for row in others
+                if row.granted
+            },
+        )
+
+    def drop_claim(self, place: str, holder: str) -> None:
+        """Free the places of a process that needs them no more, or is dead."""
+        gone = (places.c.place == place) & (places.c.holder == holder)
+        with self._database.jot() as connection:
+            connection.execute(delete(places).where(gone))
+
+    def _one_at_a_time(self, connection: Connection, place: str) -> None:
+        """Let no other process look at the claims before this one is stored."""
+        if self._database.is_sqlite:
+            return  # there a transaction that writes excludes every other anyhow
+        row = {"place": place, "kind": "write", "free_at": 0, "rest_until": 0}
+        connection.execute(self._database.insert_new(paces), [row])
+        connection.execute(select(paces).where(paces.c.place == place).with_for_update())

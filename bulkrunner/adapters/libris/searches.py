@@ -1,0 +1,149 @@
+"""Searches, dumps and look-ups of one environment over HTTP."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from bulkrunner.adapters.libris.http import Header, Reply
+from bulkrunner.adapters.libris.responses import (
+    Misshapen,
+    ReadAnswers,
+    is_api_error,
+    no_answer,
+    read_json,
+    status_and_words,
+)
+from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held
+from bulkrunner.domain.records import held_by
+
+T = TypeVar("T")
+
+_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
+_EMM = "/api/emm/"
+_EMM_TYPES = frozenset({"application/activity+json", "application/json", "application/ld+json"})
+
+
+class Searches(ABC):
+    """Adds searches to a catalogue that can be asked; takes ids from the answers and nothing else."""
+
+    _answers: ReadAnswers
+
+    @abstractmethod
+    def _ask(
+        self, path: str, headers: tuple[Header, ...], understand: Callable[[Reply], T], *, what: str
+    ) -> T:
+        """Ask until an answer can be understood."""
+
+    def find(self, query: Sequence[tuple[str, str]], *, limit: int, offset: int = 0) -> FindPage:
+        """Return one page of a search, in the order of ids; see ``CatalogueReader``."""
+        pages = [("_sort", "@id"), ("_limit", str(limit)), ("_offset", str(offset))]
+        path = "/find?" + urlencode([*query, *pages])
+        what = "a search for " + " and ".join(f"{name}={value}" for name, value in query)
+        return self._ask(path, _HEADERS, _find_page, what=what[:300])
+
+    def dump_page(self, sigel: str, *, offset: int) -> DumpPage:
+        """Return one page of a library's dump; see ``CatalogueReader``."""
+        query = urlencode({"selection": f"itemAndInstance:{sigel}", "offset": str(offset)})
+        return self._ask(
+            f"{_EMM}full?{query}", _HEADERS, _dump_page, what=f"the dump of library {sigel}"
+        )
+
+    def feed_page(self, *, until: int) -> tuple[Activity, ...]:
+        """Return the newest changes before a time in milliseconds; see ``CatalogueReader``."""
+        return self._ask(f"{_EMM}?until={until}", _HEADERS, _feed_page, what="the feed of changes")
+
+    def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
+        """Return every library's live holdings on a bib; see ``CatalogueReader``."""
+        query = urlencode(
+            {"id": bib_iri, "relation": "itemOf", "reverse": "true", "return": "bare_record"}
+        )
+        documents = self._ask(
+            f"/_dependencies?{query}", _HEADERS, self._answers.documents, what=bib_iri
+        )
+        return tuple(
+            Held(record=self._answers.own_id(document), sigel=held_by(document))
+            for document in documents
+        )
+
+
+def _find_page(reply: Reply) -> FindPage:
+    if reply.status == 400 and is_api_error(reply):
+        words = status_and_words(reply)
+        raise Misshapen(f"the server does not take the query: {words}")
+    data = _object(reply)
+    items, total = data.get("items"), data.get("totalItems")
+    if not isinstance(items, list) or not isinstance(total, int):
+        raise no_answer(reply)
+    iris = tuple(_iri_of(item, "@id") for item in items)
+    return FindPage(total=total, window=_window(data.get("maxItems"), total), iris=iris)
+
+
+def _window(value: Any, total: int) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else total
+
+
+def _dump_page(reply: Reply) -> DumpPage:
+    data = _object(reply)
+    items, started, total = data.get("items"), data.get("startTime"), data.get("totalItems")
+    if not isinstance(items, list) or not isinstance(started, str):
+        raise no_answer(reply)
+    done = data.get("_status") == "done"
+    # The first page begins with the context, which is no record.
+    records = [item for item in items if isinstance(item, dict) and "@graph" in item]
+    return DumpPage(
+        started=started,
+        done=done,
+        total=total if done and isinstance(total, int) else None,
+        records=tuple(_iri_of(item, "@id") for item in records),
+        more=isinstance(data.get("next"), str),
+    )
+
+
+def _feed_page(reply: Reply) -> tuple[Activity, ...]:
+    activities = _object(reply).get("orderedItems")
+    if not isinstance(activities, list):
+        raise no_answer(reply)
+    return tuple(_activity(item) for item in activities)
+
+
+def _activity(item: Any) -> Activity:
+    thing = item.get("object") if isinstance(item, dict) else None
+    if not isinstance(thing, dict):
+        raise Misshapen("an entry of the feed has no object")
+    held = thing.get("kbv:heldBy")
+    library = held.get("@id") if isinstance(held, dict) else None
+    try:
+        published = datetime.fromisoformat(str(item.get("published")))
+    except ValueError:
+        raise Misshapen("an entry of the feed has no time") from None
+    if published.tzinfo is None:
+        raise Misshapen("an entry of the feed has a time without offset")
+    return Activity(
+        kind=str(item.get("type")),
+        iri=_iri_of(thing, "id"),
+        library=library if isinstance(library, str) else None,
+        published=published,
+    )
+
+
+def _iri_of(item: Any, key: str) -> str:
+    iri = item.get(key) if isinstance(item, dict) else None
+    if not isinstance(iri, str):
+        raise Misshapen("an item of the answer has no id")
+    return iri
+
+
+def _object(reply: Reply) -> dict[str, Any]:
+    if reply.status != 200:
+        raise no_answer(reply)
+    media_type = "application/json" if reply.media_type in _EMM_TYPES else reply.media_type
+    data = read_json(media_type, reply.body)
+    if not isinstance(data, dict):
+        raise no_answer(reply)
+    return data

@@ -1,0 +1,395 @@
+"""Finds a manifest and reads it into a tree."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NoReturn
+
+from bulkrunner.adapters.manifests.faults import Problems, Stop, meant, shown
+from bulkrunner.adapters.manifests.source import Tree, control_message, read_json
+from bulkrunner.adapters.manifests.yaml_text import read_yaml
+from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.domain.manifest import Source
+
+_HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+
+"""Whether a folder can be held open, and what is in it opened from there without following links."""
+
+_HERE = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+_FOLDER = _HERE | getattr(os, "O_NOFOLLOW", 0)
+# Without O_NONBLOCK opening a named pipe would wait for a writer.
+_FILE = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+_LINKS = (0xA000000C, 0xA0000003)
+
+"""How Windows marks symbolic links and junctions."""
+
+BOM = b"\xef\xbb\xbf"
+
+
+class FileRefused(Exception):
+    """An input file that is not read."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFolder:
+    """A folder whose files can be opened by their names in it.
+
+    Every part of a name is opened without following links, so that nothing outside the folder is
+    read even where somebody exchanges a file or folder meanwhile. A system that cannot do so
+    (Windows) looks at every part first, and at what was opened: an exchange between is then noticed
+    where the file is another, not where a folder above it was exchanged for a moment.
+    """
+
+    path: Path
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading.
+
+        Raises:
+            FileRefused: it is missing, outside the folder, a link, or no regular file.
+        """
+        parts = _parts(name)
+        if not _HOLDS_FOLDERS:
+            return os.fdopen(_open_by_path(self.path, parts, name), "rb")
+        folder = os.open(self.path, _HERE)
+        try:
+            for part in parts[:-1]:
+                inner = _open(part, _FOLDER, folder, name)
+                os.close(folder)
+                folder = inner
+            descriptor = _open(parts[-1], _FILE, folder, name)
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        return os.fdopen(descriptor, "rb")
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        raise FileRefused(
+            "outside_folder",
+            f"{shown(name)} is an absolute path",
+            "input files lie in the job folder and are named relative to it",
+        )
+    if ".." in path.parts:
+        raise FileRefused(
+            "outside_folder",
+            f"{shown(name)} leads out of the job folder",
+            "move or copy the file into the job folder",
+        )
+    if not path.parts or "\0" in name:
+        raise FileRefused("missing_file", f"{shown(name)} names no file")
+    return path.parts
+
+
+def _open(part: str, flags: int, folder: int, name: str) -> int:
+    try:
+        return os.open(part, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(part, folder):
+            raise _link(name) from None
+        raise _refusal(error, part, folder, name) from None
+
+
+def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
+    """Open a file whose every part was looked at before."""
+    path = folder
+    facts = None
+    for part in parts:
+        if any(sign in part for sign in "\\:"):
+            raise FileRefused(
+                "outside_folder",
+                f"{shown(name)} may lead out of the job folder",
+                "write folders with /, and use no colon",
+            )
+        try:
+            facts = (path / part).lstat()
+        except OSError as error:
+            raise _refusal(error, part, path, name) from None
+        if stat.S_ISLNK(facts.st_mode) or getattr(facts, "st_reparse_tag", 0) in _LINKS:
+            raise _link(name)
+        path /= part
+    if facts is None or not stat.S_ISREG(facts.st_mode):
+        raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+    try:
+        descriptor = os.open(path, _FILE)
+    except OSError as error:
+        raise _refusal(error, parts[-1], path.parent, name) from None
+    if not os.path.samestat(os.fstat(descriptor), facts):
+        os.close(descriptor)
+        raise FileRefused("unreadable_file", f"{shown(name)} was exchanged while it was opened")
+    return descriptor
+
+
+def _link(name: str) -> FileRefused:
+    return FileRefused(
+        "symbolic_link",
+        f"{shown(name)} is or passes through a symbolic link",
+        "put the file itself into the job folder",
+    )
+
+
+def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRefused:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
+            near = meant(part, _names(folder))
+            return FileRefused(
+                "missing_file",
+                f"the file {shown(name)} does not exist in the job folder",
+                proposal(part, near) if near else "put it there, or correct the name",
+            )
+        case errno.ENXIO:
+            return FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        case _:
+            return FileRefused(
+                "unreadable_file", f"{shown(name)} cannot be opened: {error.strerror}"
+            )
+
+
+def _is_link(part: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _names(folder: int | Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))[:1000]  # noqa: PTH208 (or of its descriptor)
+    except OSError:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end; ``whole`` is False where it was longer than the limit and cut."""
+
+    number: int
+    data: bytes
+    whole: bool
+
+
+def lines_of(file: BinaryIO, limit: int) -> Iterator[Line]:
+    """Yield the lines of a file, each read up to a limit; a byte order mark is dropped."""
+    number = 0
+    while data := file.readline(limit + 2):
+        number += 1
+        if number == 1:
+            data = data.removeprefix(BOM)
+        whole = data.endswith(b"\n") or len(data) < limit + 2
+        if not whole:
+            whole = _skip_rest(file)
+        text = data.removesuffix(b"\n").removesuffix(b"\r")
+        yield Line(number, text, whole and len(text) <= limit)
+
+
+def _skip_rest(file: BinaryIO) -> bool:
+    """Read on to the end of the line; True where nothing but the line's end was left."""
+    nothing = True
+    while data := file.readline(1 << 16):
+        nothing = nothing and data in (b"\n", b"\r\n")
+        if data.endswith(b"\n"):
+            break
+    return nothing
+
+
+NAMES = ("job.yaml", "job.yml", "job.json")
+
+MAX_BYTES = 16_000_000
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A manifest that exists.
+
+    Attributes:
+        folder: the job folder.
+        name: of the manifest in it.
+        prefix: the folder as the user named it, for messages.
+        again: absolute path that finds the same manifest again.
+    """
+
+    folder: JobFolder
+    name: str
+    prefix: str
+    again: Path
+
+
+def find(path: Path) -> Found:
+    """Find the manifest that a job folder or a manifest file stands for.
+
+    Raises:
+        ManifestError: there is none, or more than one.
+    """
+    if path.is_dir():
+        return _in_folder(path)
+    named = _found(path.parent, path.name)
+    if not os.path.lexists(path):
+        _refuse(
+            named,
+            "missing_manifest",
+            "there is no such job folder or manifest",
+            _where_else(path),
+        )
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        _refuse(named, "not_a_manifest", "a manifest is a .yaml, .yml or .json file")
+    return named
+
+
+def _where_else(path: Path) -> str:
+    """Say where a job folder of that name is, one level further down, or how to make one."""
+    if path.suffix:
+        return ""
+    there = sorted(
+        folder.as_posix()
+        for folder in path.parent.glob(f"*/{glob.escape(path.name)}")
+        if any((folder / name).is_file() for name in NAMES)
+    )
+    if there:
+        return f"did you mean {' or '.join(there[:3])}?"
+    return f"bulkrunner new {path.name} makes a job folder"
+
+
+def _in_folder(path: Path) -> Found:
+    names = [name for name in NAMES if os.path.lexists(path / name)]
+    if not names:
+        _refuse(
+            _found(path, NAMES[0]),
+            "missing_manifest",
+            f"the folder holds no manifest ({', '.join(NAMES)})",
+        )
+    if len(names) > 1:
+        _refuse(
+            _found(path, names[1]),
+            "several_manifests",
+            f"the folder holds several manifests: {', '.join(names)}",
+            "keep one, or name the file that is meant",
+        )
+    return _found(path, names[0])
+
+
+def _found(folder: Path, name: str) -> Found:
+    resolved = folder.resolve()
+    prefix = "" if str(folder) == "." else str(folder)
+    again = resolved if name in NAMES else resolved / name
+    return Found(folder=JobFolder(path=resolved), name=name, prefix=prefix, again=again)
+
+
+def _refuse(found: Found, code: str, message: str, hint: str = "") -> NoReturn:
+    problems = Problems(found.prefix)
+    problems.add(Source(file=found.name), code, message, hint)
+    raise problems.as_error()
+
+
+def read_tree(found: Found, problems: Problems) -> Tree:
+    """Read the manifest.
+
+    Raises:
+        ManifestError: it cannot be read on, or is no object.
+    """
+    try:
+        return _read(found, problems)
+    except Stop:
+        raise problems.as_error() from None
+
+
+def _read(found: Found, problems: Problems) -> Tree:
+    text = _text(found, problems)
+    read = read_json if found.name.endswith(".json") else read_yaml
+    tree = read(text, found.name, problems)
+    whole = Source(file=found.name, line=1, column=1)
+    if tree is None or tree.data is None:
+        raise problems.stop(whole, "empty", "the manifest is empty")
+    if not isinstance(tree.data, dict):
+        raise problems.stop(
+            tree.source(), "wrong_type", "a manifest is an object: lines of `key: value`"
+        )
+    return tree
+
+
+def _text(found: Found, problems: Problems) -> str:
+    source = Source(file=found.name)
+    try:
+        with found.folder.open(found.name) as file:
+            size = os.fstat(file.fileno()).st_size
+            # The size is looked at first: a huge manifest is not read at all.
+            data = file.read(size + 1) if size <= MAX_BYTES else b""
+    except FileRefused as refused:
+        raise problems.stop(source, refused.code, refused.message, refused.hint) from None
+    if size > MAX_BYTES:
+        raise problems.stop(
+            source,
+            "too_large",
+            f"the manifest has {size / 1e6:,.0f} MB, more than {MAX_BYTES / 1e6:.0f} MB are not read",
+            "put the operations into a JSON Lines file, which may be of any size: "
+            "operations: {file: ops.jsonl}",
+        )
+    if len(data) > size:
+        raise problems.stop(source, "file_changed", "the manifest was changed while it was read")
+    text = _decode(data, found.name, problems)
+    _check_characters(text, found.name, problems)
+    return text
+
+
+def _decode(data: bytes, name: str, problems: Problems) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise problems.stop(
+            Source(file=name, line=1, column=1),
+            "not_utf8",
+            "the manifest is UTF-16",
+            "save it as UTF-8",
+        )
+    try:
+        return data.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].rpartition(b"\n")
+        source = Source(
+            file=name,
+            line=error.object.count(b"\n", 0, error.start) + 1,
+            column=len(before[2].decode("utf-8", "replace")) + 1,
+        )
+        raise problems.stop(
+            source,
+            "not_utf8",
+            f"the manifest is not UTF-8 (byte 0x{error.object[error.start]:02X})",
+            "save it as UTF-8",
+        ) from None
+
+
+def _check_characters(text: str, name: str, problems: Problems) -> None:
+    stop: Stop | None = None
+    line, counted = 1, 0
+    for letter in _FORBIDDEN.finditer(text):
+        line += text.count("\n", counted, letter.start())
+        counted = letter.start()
+        column = letter.start() - text.rfind("\n", 0, letter.start())
+        source = Source(file=name, line=line, column=column)
+        stop = problems.stop(source, "control_character", control_message(letter[0]))
+    if stop is not None:
+        raise stop

@@ -1,0 +1,390 @@
+"""A manifest as plain JSON data, with the place of every value."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any, TypeAlias
+
+from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, harmless, shown
+from bulkrunner.domain.manifest import Source
+
+MAX_DEPTH = 64
+
+ALIAS_BUDGET = 16_000_000
+
+"""Characters that aliases may add to a manifest."""
+
+_COLUMN_BITS = 24
+
+
+def position(line: int, column: int) -> int:
+    """Pack a place, counted from 0, into one number; a manifest has very many of them."""
+    return line << _COLUMN_BITS | column
+
+
+@dataclass(slots=True)
+class Marks:
+    """Places of a list's or an object's parts; ``keys`` is empty for a list."""
+
+    at: int
+    parts: dict[PathKey, Mark] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+
+
+Mark: TypeAlias = int | Marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """Plain data and its places."""
+
+    file: str
+    data: Any
+    marks: Mark
+
+    def source(self, path: Sequence[PathKey] = (), *, key: str | None = None) -> Source:
+        """Return the place of the value at the path, or of a key of the object there."""
+        mark = self.marks
+        for part in path:
+            if not isinstance(mark, Marks) or part not in mark.parts:
+                break
+            mark = mark.parts[part]
+        at = mark.at if isinstance(mark, Marks) else mark
+        if key is not None and isinstance(mark, Marks):
+            at = mark.keys.get(key, at)
+        return self._source(at)
+
+    def _source(self, at: int) -> Source:
+        return source_at(self.file, at)
+
+
+def source_at(file: str, at: int) -> Source:
+    """Return a packed place as people count: from 1."""
+    return Source(
+        file=file, line=(at >> _COLUMN_BITS) + 1, column=(at & ((1 << _COLUMN_BITS) - 1)) + 1
+    )
+
+
+@dataclass(slots=True)
+class _Built:
+    """A finished value; weight and depth are what an alias to it would add."""
+
+    value: Any
+    mark: Mark
+    weight: int
+    depth: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or object that is being built."""
+
+    value: Any
+    marks: Marks
+    anchor: str | None
+    key: str | None = None
+    key_at: int = 0
+    dropped: bool = False
+    weight: int = 2
+    depth: int = 0
+
+    @property
+    def awaits_key(self) -> bool:
+        return isinstance(self.value, dict) and self.key is None
+
+
+class Builder:
+    """Builds a tree from the events of a YAML or JSON text."""
+
+    def __init__(self, file: str, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, _Built | None] = {}
+        self._spent = 0
+        self._root: _Built | None = None
+
+    @property
+    def awaits_key(self) -> bool:
+        """Whether the next scalar is a key."""
+        return bool(self._stack) and self._stack[-1].awaits_key
+
+    @property
+    def path(self) -> list[PathKey]:
+        """Where the next value will stand."""
+        return [
+            len(one.value) if isinstance(one.value, list) else one.key or "" for one in self._stack
+        ]
+
+    def key(self, text: str, at: int) -> None:
+        """Take a key of the innermost object."""
+        top = self._stack[-1]
+        text = intern(self._checked(text, at))
+        top.key, top.key_at, top.dropped = text, at, text in top.value
+        top.weight += len(text) + 4
+        if top.dropped:
+            first = source_at(self._file, top.marks.keys[text])
+            self.problem(
+                at,
+                "duplicate_key",
+                f"the key {shown(text)} is given twice, first in line {first.line}",
+            )
+
+    def scalar(self, value: Any, at: int, anchor: str | None = None) -> None:
+        """Take a text, number, truth value or null."""
+        if isinstance(value, str):
+            value = self._checked(value, at)
+        weight = len(value) + 4 if isinstance(value, str) else 8
+        built = _Built(value, at, weight, 0)
+        if anchor is not None:
+            self._anchors[anchor] = built
+        self._attach(built)
+
+    def begin(self, value: dict[str, Any] | list[Any], at: int, anchor: str | None = None) -> None:
+        """Open a list or an object."""
+        if self.awaits_key:
+            raise self.stop(at, "bad_key", "a key must be plain text, not a list or an object")
+        if anchor is not None:
+            self._anchors[anchor] = None
+        self._stack.append(_Open(value, Marks(at), anchor))
+        self._check_depth(at, 0)
+
+    def end(self) -> None:
+        """Close the innermost list or object."""
+        done = self._stack.pop()
+        built = _Built(done.value, done.marks, done.weight, done.depth)
+        if done.anchor is not None:
+            self._anchors[done.anchor] = built
+        self._attach(built)
+
+    def alias(self, name: str, at: int) -> None:
+        """Take the value of an anchor once more."""
+        if name not in self._anchors:
+            raise self.stop(
+                at, "bad_alias", f"the alias {shown('*' + name)} has no anchor before it"
+            )
+        built = self._anchors[name]
+        if built is None:
+            raise self.stop(
+                at,
+                "bad_alias",
+                f"the alias {shown('*' + name)} stands inside the value it stands for",
+            )
+        if self.awaits_key:
+            raise self.stop(at, "bad_key", "a key must be written out, not given as an alias")
+        self._spent += built.weight
+        if self._spent > ALIAS_BUDGET:
+            raise self.stop(
+                at,
+                "alias_bomb",
+                f"the aliases up to here would make the manifest larger than {ALIAS_BUDGET:,} characters",
+                "write the values out, or put the operations into a JSON Lines file",
+            )
+        self._check_depth(at, built.depth)
+        self._attach(built)
+
+    def tree(self) -> Tree | None:
+        """Return what was built; None where the text holds no value."""
+        if self._root is None:
+            return None
+        return Tree(file=self._file, data=self._root.value, marks=self._root.mark)
+
+    def problem(self, at: int, code: str, message: str, hint: str = "") -> None:
+        """Note a fault at a place."""
+        self._problems.add(source_at(self._file, at), code, message, hint)
+
+    def stop(self, at: int, code: str, message: str, hint: str = "") -> Stop:
+        """Note a fault after which the text cannot be read on."""
+        return self._problems.stop(source_at(self._file, at), code, message, hint)
+
+    def _check_depth(self, at: int, deeper: int) -> None:
+        if len(self._stack) + deeper > MAX_DEPTH:
+            raise self.stop(
+                at, "too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep"
+            )
+
+    def _checked(self, text: str, at: int) -> str:
+        """Return the text as nothing further on stumbles over it."""
+        if found := FORBIDDEN.search(text):
+            self.problem(at, "control_character", control_message(found[0]))
+            return FORBIDDEN.sub("\ufffd", text)
+        return text
+
+    def _attach(self, built: _Built) -> None:
+        if not self._stack:
+            self._root = built
+            return
+        top = self._stack[-1]
+        top.weight += built.weight
+        top.depth = max(top.depth, built.depth + 1)
+        if isinstance(top.value, list):
+            top.marks.parts[len(top.value)] = built.mark
+            top.value.append(built.value)
+        elif top.key is not None:
+            if not top.dropped:
+                top.value[top.key] = built.value
+                top.marks.parts[top.key] = built.mark
+                top.marks.keys[top.key] = top.key_at
+            top.key = None
+
+
+def control_message(letter: str) -> str:
+    """Return what is wrong with a character that no text may hold."""
+    if "\ud800" <= letter <= "\udfff":
+        return f"half of a character (U+{ord(letter):04X}) stands in a text"
+    return f"a control character (U+{ord(letter):04X}) stands in a text"
+
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<power>[eE][-+]?[0-9]+)?")
+
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+_LARGEST = 2**63 - 1
+
+
+class BadNumber(ValueError):
+    """A number that cannot be kept as it is written."""
+
+
+def plain(text: str) -> Any:
+    """Return the meaning of an unquoted YAML scalar.
+
+    ``NO``, ``yes``, ``0123``, ``1_000`` and dates are text.
+
+    Raises:
+        BadNumber: a number beyond 64 bits.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "-0123456789" and _NUMBER.fullmatch(text):
+        return number(text)
+    return text
+
+
+_CONTENT = frozenset({"operations", "steps", "parameters"})
+
+"""Keys of a manifest below which values may reach records."""
+
+_SETTINGS = frozenset({"seconds", "megabytes"})
+
+_ASKED = frozenset({"expect", "where", "when", "components", "matching", "table"})
+
+"""Keys below which null means that nothing is there."""
+
+
+def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> str:
+    """Return how an unquoted word is read, where it would not be written as it stands; else nothing.
+
+    Args:
+        text: as it stands in the manifest.
+        value: what it was read as.
+        path: where it stands.
+    """
+    if not path or path[0] not in _CONTENT or path[-1] in _SETTINGS:
+        return ""
+    if value is None and text == "~":
+        absent = not isinstance(path[-1], int) and not _ASKED.isdisjoint(path)
+        return "" if absent else "is null, which is no value; what goes away is named by remove"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        written = json.dumps(value)
+        return "" if written == text else f"is a number, and would be written {written}"
+    return ""
+
+
+def number(text: str) -> int | float:
+    """Return a JSON number.
+
+    Raises:
+        BadNumber: beyond 64 bits.
+    """
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise BadNumber(f"`{text[:30]}` is no number")
+    if found["real"] is None and found["power"] is None:
+        whole = int(text) if len(text) <= 20 else _LARGEST + 1
+        if not -_LARGEST - 1 <= whole <= _LARGEST:
+            raise BadNumber(
+                f"the number {text[:30]}… is too large"
+                if len(text) > 30
+                else f"the number {text} is too large"
+            )
+        return whole
+    real = float(text)
+    if real in (float("inf"), float("-inf")):
+        raise BadNumber(f"the number {text[:30]} is too large")
+    return real
+
+
+_TOKEN = re.compile(
+    r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[^\s,\]}]+))'
+)
+
+_WORDS_json_text = {"true": True, "false": False, "null": None}
+
+
+def read_json(text: str, file: str, problems: Problems) -> Tree | None:
+    """Return the tree of a JSON text; None where it is blank.
+
+    Raises:
+        Stop: it cannot be read; the reason is among the problems.
+    """
+    builder = Builder(file, problems)
+    if not text.strip(" \t\r\n"):
+        return None
+    try:
+        json.loads(text, parse_constant=str, parse_int=str, parse_float=str)
+    except json.JSONDecodeError as error:
+        at = position(error.lineno - 1, error.colno - 1)
+        raise builder.stop(at, "not_json", f"this is not JSON: {harmless(error.msg)}") from None
+    except RecursionError:
+        raise builder.stop(0, "too_deep", "lists and objects are nested too deep") from None
+    _build(text, builder)
+    return builder.tree()
+
+
+def _build(text: str, builder: Builder) -> None:
+    for kind, token, at in _tokens(text):
+        if kind == "sign":
+            _sign(token, at, builder)
+        elif kind == "text" and builder.awaits_key:
+            builder.key(json.loads(token), at)
+        elif kind == "text":
+            builder.scalar(json.loads(token), at)
+        else:
+            builder.scalar(_word(token, at, builder), at)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or ""
+        begin = found.start(kind)
+        line = bisect_right(starts, begin) - 1
+        yield kind, found[kind], position(line, begin - starts[line])
+
+
+def _sign(token: str, at: int, builder: Builder) -> None:
+    match token:
+        case "{":
+            builder.begin({}, at)
+        case "[":
+            builder.begin([], at)
+        case "}" | "]":
+            builder.end()
+        case _:
+            pass
+
+
+def _word(token: str, at: int, builder: Builder) -> Any:
+    if token in _WORDS_json_text:
+        return _WORDS_json_text[token]
+    try:
+        return number(token)
+    except BadNumber as error:
+        builder.problem(at, "bad_number", str(error))
+        return 0

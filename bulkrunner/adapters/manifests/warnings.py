@@ -1,0 +1,300 @@
+"""Notices what is probably a mistake, though the manifest may be meant so: words nobody knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
+from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.adapters.manifests.source import Tree
+from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.domain.expressions.references import Origin
+from bulkrunner.domain.manifest import Problem
+from bulkrunner.vocabulary import is_skipped, is_term, terms
+
+Path = tuple[PathKey, ...]
+
+TEXT = "FYLL I"
+
+WORD = re.compile(r"FYLL_I_[A-ZÅÄÖ]+")
+
+"""Stands for a value, or a place, of the example in a template."""
+
+SIGEL = re.compile(r"SIGEL2?|https://libris\.kb\.se/library/SIGEL2?")
+
+ID = re.compile(r"ID-[0-9]+")
+
+HINT = "the template's change is an example; write your own"
+
+TEXTS: tuple[Path, ...] = (("title",), ("purpose",))
+
+SIGELS: tuple[Path, ...] = (("on_behalf_of",), ("active_sigel",), ("sigels",))
+
+STEP_SIGELS: tuple[Path, ...] = (
+    ("library",),
+    ("holdings",),
+    ("find", "heldBy.@id"),
+    ("move", "to"),
+    ("copy", "sigel"),
+    ("split", "sigel"),
+    ("create", "sigel"),
+)
+
+OPERATION_SIGELS: tuple[Path, ...] = (("sigel",),)
+
+OPERATION_IDS: tuple[Path, ...] = (("update",), ("delete",), ("of",))
+
+
+def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+    """Yield every place that still holds a word of a template, where no such word can be meant.
+
+    Args:
+        data: a manifest, whether or not it fits the schema.
+    """
+    for path, text in _texts(data, TEXTS):
+        if text.startswith(TEXT):
+            yield _told(path, text.strip(), "write it in your own words")
+    for part in ("parameters", "operations", "steps"):
+        yield from _words(data.get(part), (part,))
+    yield from _left(data, (), SIGELS, SIGEL, "write the library's sigel")
+    for path, step in _each(data, "steps"):
+        yield from _left(step, path, STEP_SIGELS, SIGEL, "write the library's sigel")
+    for path, operation in _each(data, "operations"):
+        yield from _left(operation, path, OPERATION_SIGELS, SIGEL, "write the library's sigel")
+        yield from _left(operation, path, OPERATION_IDS, ID, "write the record's id")
+
+
+def unfilled_lines(source: str) -> Iterator[tuple[int, str]]:
+    """Yield number and word of the lines of a function's module that still hold such a word."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if found := WORD.search(line):
+            yield number, found[0]
+
+
+def _words(value: Any, path: Path) -> Iterator[Told]:
+    """Yield the words of an example at any depth: values, and places that are keys."""
+    if isinstance(value, str) and WORD.fullmatch(value):
+        yield _told(path, value, HINT)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _words(one, (*path, number))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if isinstance(key, str) and WORD.fullmatch(key):
+                yield replace(_told(path, key, HINT), key=key)
+            yield from _words(one, (*path, key))
+
+
+def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[Path, Any]]:
+    found = data.get(key)
+    for number, one in enumerate(found if isinstance(found, list) else ()):
+        yield (key, number), one
+
+
+def _left(
+    value: Any, prefix: Path, paths: tuple[Path, ...], word: re.Pattern[str], hint: str
+) -> Iterator[Told]:
+    for path, text in _texts(value, paths):
+        if word.fullmatch(text):
+            yield _told((*prefix, *path), text, hint)
+
+
+def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+    """Yield the texts at the paths; of a list each of its texts."""
+    for path in paths:
+        found = value
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, str):
+            yield path, found
+        for number, one in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(one, str):
+                yield (*path, number), one
+
+
+def _told(path: Path, text: str, hint: str) -> Told:
+    return Told(
+        path=path,
+        code="fill_in",
+        message=f"{path_text(path)}: {shown(text, 80)} is to be filled in",
+        hint=hint,
+    )
+
+
+_PLACES = ("at", "from", "each")
+
+"""Keys whose value is a place, in changes."""
+
+_BY_PLACE = ("expect", "where", "when", "components")
+
+"""Keys whose value maps places to what is asked of them."""
+
+_CONTENT = frozenset({"find", "table", "match", "result", "body", "record", "value"})
+
+"""Keys whose value is content of records, or names of other things."""
+
+_VALUES = frozenset({"to", "value", "body", "record", "match", "result", "matching"})
+
+"""Keys whose value may be content of records."""
+
+_WITH_AT = frozenset({"type", "id"})
+
+"""Keys of content that nearly always lack their @."""
+
+_COMMON = (
+    *("label", "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "availability"),
+    *("hasNote", "cataloguersNote", "hasComponent", "itemCondition", "inventoryLevel", "subject"),
+    *("callNumberPrefix", "callNumberSuffix", "formerShelfLocation", "associatedMedia", "uri"),
+    *("immediateAcquisition", "classification", "usageAndAccessPolicy", "hasTitle", "mainTitle"),
+    *("publication", "year", "identifiedBy", "copyNumber", "created", "modified"),
+)
+
+"""Words that are meant more often than others that are as near."""
+
+_WORDS = frozenset({"all", "any", "not"})
+
+_PREFIX = re.compile(
+    r"@bib\.holdings(\[[^]]*\])?(\.(@record\.)?|$)|@(record|item|component|bib)\.(@record\.)?"
+)
+
+_NO_PROPERTIES = (Origin.ROW, Origin.PARAM, Origin.SELF_ID, Origin.BIB_ID)
+
+"""What is named behind these is a column, a parameter or an id."""
+
+_KEY = re.compile(r"[A-Za-z][\w:/-]*")
+
+MOST = 50
+
+"""Notes that are told; a manifest of a thousand places says the same again and again."""
+
+
+def noticed(tree: Tree) -> list[Problem]:
+    """Return what is worth a second look, with its place; none of it keeps the job from going on.
+
+    Args:
+        tree: a manifest that fits the schema.
+    """
+    found = []
+    for told in _all(tree.data):
+        source = tree.source(told.path, key=told.key)
+        found.append(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _all(data: Mapping[str, Any]) -> Iterator[Told]:
+    for number, one in enumerate(data.get("accept", ())):
+        if one["code"] not in _codes():
+            yield Told(
+                path=("accept", number, "code"),
+                code="unknown_code",
+                message=f"accept: {shown(one['code'])} is no code of a refusal",
+                hint=_meant(one["code"], list(_codes())),
+            )
+    seen: set[str] = set()
+    for name in ("operations", "steps"):
+        for told in _below(data.get(name), (name,)):
+            if told.message not in seen:
+                seen.add(told.message)
+                yield told
+
+
+def _below(value: Any, path: Path) -> Iterator[Told]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _below(item, (*path, number))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _entry(key, item, path)
+
+
+def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
+    below = (*path, key)
+    if key in _VALUES:
+        yield from _content(item, below)
+    if key in _PLACES and isinstance(item, str):
+        yield from _place(item, below, None)
+    elif key in _BY_PLACE:
+        yield from _asked(item, below)
+    elif key in ("take", "without") and isinstance(item, list):
+        for number, place in enumerate(item):
+            yield from _place(str(place), (*below, number), None)
+    elif key not in _CONTENT:
+        yield from _below(item, below)
+
+
+def _content(value: Any, path: Path) -> Iterator[Told]:
+    """Yield of content of records, at any depth."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _content(one, (*path, number))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _WITH_AT and f"@{key}" not in value:
+                yield Told(
+                    path=path,
+                    key=key,
+                    code="unknown_property",
+                    message=f"`{key}` in a value is a property like any other",
+                    hint=f"did you mean `@{key}`?",
+                )
+            yield from _content(inner, (*path, key))
+
+
+def _asked(condition: Any, path: Path) -> Iterator[Told]:
+    """Yield of a condition, or of what is expected."""
+    if isinstance(condition, list):
+        for number, one in enumerate(condition):
+            yield from _asked(one, (*path, number))
+    elif isinstance(condition, dict):
+        for key, inner in condition.items():
+            if key == "in_catalogue":
+                continue
+            if key in _WORDS:
+                yield from _asked(inner, (*path, key))
+            else:
+                yield from _place(key, path, key)
+
+
+def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
+    if place.startswith(_NO_PROPERTIES):
+        return
+    for word in _PREFIX.sub("", place).split("."):
+        if not _KEY.fullmatch(word) or WORD.fullmatch(word) or is_term(word) or is_skipped(word):
+            continue
+        yield Told(
+            path=path,
+            key=key,
+            code="unknown_property",
+            message=f"{shown(place)}: the catalogue's vocabulary has no {shown(word)}",
+            hint="keys are joined by dots" if "/" in word else _property_meant(word),
+        )
+
+
+def _meant(word: str, known: list[str]) -> str:
+    near = meant(word, known)
+    return proposal(word, near) if near else ""
+
+
+def _property_meant(word: str) -> str:
+    return _meant(word, list(_COMMON)) or _meant(word, _properties())
+
+
+@cache
+def _properties() -> list[str]:
+    """Return what can be a key: classes begin with a capital."""
+    return sorted(term for term in terms() if not term.rpartition(":")[2][:1].isupper())
+
+
+@cache
+def _codes() -> frozenset[str]:
+    """Every code that a report explains."""
+    texts = files("bulkrunner.adapters.reports").joinpath("texts/en.json")
+    return frozenset(json.loads(texts.read_text(encoding="utf-8"))["code"])

@@ -1,0 +1,260 @@
+"""The languages of the report: texts as data, numbers and times, and the program's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+from zoneinfo import ZoneInfo
+
+from bulkrunner.domain.text import visible
+
+__all__ = ["MAX_SHOWN", "as_text", "one_line", "shorten", "visible"]
+
+MAX_SHOWN = 300
+
+"""Characters of a value that are shown; the rest is counted."""
+
+
+def as_text(value: Any) -> str:
+    """Return a value of a record as text: strings as they are, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def shorten(text: str, limit: int = MAX_SHOWN) -> tuple[str, int]:
+    """Return at most ``limit`` characters, and how many were cut."""
+    if len(text) <= limit:
+        return text, 0
+    return text[:limit], len(text) - limit
+
+
+def one_line(text: str, limit: int = MAX_SHOWN) -> str:
+    """Return the text as one bounded, visible line, for a text that people copy."""
+    kept, cut = shorten(" ".join(text.split()), limit)
+    return visible(kept) + ("…" if cut else "")
+
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+SILENT = frozenset({"label", "value", "prefLabel"})
+
+"""Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
+
+_PLACE = re.compile(r"(?<![\w.@:])(?:@record\.)?@?[A-Za-z][\w:]*(?:\.@?[\w:]+)*")
+
+_UTC = re.compile(
+    r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?: UTC\b|Z\b|\+00:00)"
+)
+
+MAX_REASON = 2000
+
+"""Characters of a reason that are looked at; longer ones are not translated."""
+
+
+class Worded(NamedTuple):
+    """A text and the language it turned out in."""
+
+    text: str
+    lang: str
+
+
+class Language:
+    """One language of the report."""
+
+    def __init__(self, name: str, data: Mapping[str, Any]) -> None:
+        self.name = name
+        self._data = data
+        self._reasons = _compiled(data["rewrite"]["reason"])
+        self._cleanups = _compiled(data["rewrite"]["cleanup"])
+        self._patterns = _compiled(data["rewrite"]["pattern"])
+        self._words = _compiled(data["rewrite"]["pattern_words"])
+        self._properties = _properties("sv" if name == "sv" else "en")
+
+    def text(self, key: str, **values: Any) -> str:
+        """Return a text with its values filled in."""
+        template: str = self._data["text"][key]
+        return template.format(**values) if values else template
+
+    def texts(self, beginning: str) -> dict[str, str]:
+        """Return every text whose key begins so."""
+        found: Mapping[str, str] = self._data["text"]
+        return {key: text for key, text in found.items() if key.startswith(beginning)}
+
+    def decimal(self, value: float) -> str:
+        """Return a number with one decimal where it has any."""
+        text = f"{value:.1f}".removesuffix(".0")
+        return text.replace(".", self._data["format"]["decimal"])
+
+    def span(self, seconds: float) -> str:
+        """Return a span of time in the unit that suits it."""
+        for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+            if seconds >= 2 * size or (unit != "day" and seconds >= size):
+                return self.count(unit, round(seconds / size))
+        return self.count("second", max(1, round(seconds)))
+
+    def number(self, value: int) -> str:
+        """Return a whole number with its thousands apart."""
+        return f"{value:,}".replace(",", self._data["format"]["thousands"])
+
+    def count(self, what: str, value: int) -> str:
+        """Return a number with its noun, ``1 beståndspost`` or ``12 beståndsposter``."""
+        one, many = self._data["plural"][what]
+        return str(one if value == 1 else many).format(n=self.number(value))
+
+    def percent(self, share: float) -> str:
+        """Return a share in whole per cent, rounded down so that 100 means all."""
+        return f"{int(share * 100 + 1e-9)}\u00a0%"
+
+    def time(self, value: datetime | None) -> str:
+        """Return a point in time by the Swedish clock."""
+        if value is None:
+            return self.text("none")
+        return f"{value.astimezone(STOCKHOLM):{self._data['format']['time']}}"
+
+    def instant(self, text: str) -> str:
+        """Return a time that is given as ISO 8601 by the Swedish clock; anything else as it is."""
+        try:
+            return self.time(datetime.fromisoformat(text))
+        except ValueError:
+            return one_line(text, 60)
+
+    def moment(self, value: datetime) -> str:
+        """Return a point in time to the second, by the Swedish clock."""
+        return f"{value.astimezone(STOCKHOLM):{self._data['format']['moment']}}"
+
+    def day(self, value: Any) -> str:
+        """Return a day; what is no day as it is written."""
+        return f"{value:{self._data['format']['date']}}" if isinstance(value, date) else str(value)
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Return ``a, b och c``."""
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {self._data['format']['and']} {items[-1]}"
+
+    def name_of(self, table: str, key: str) -> str:
+        """Return the name of an action, outcome, gate … or the key where it has none."""
+        return str(self._data[table].get(key, key))
+
+    def explained(self, code: str) -> tuple[str, str]:
+        """Return what a code means and what to do about it; empty texts where it is not known."""
+        meaning, todo = self._data["code"].get(code, ("", ""))
+        return meaning, todo
+
+    def place(self, place: str) -> str:
+        """Return a place in everyday words: ``hasComponent.0.shelfMark.label`` is komponent 1 › hyllkod.
+
+        Steps that the table does not have stay as they are.
+        """
+        steps = place.split(".")
+        if len(steps) > 1 and steps[-1] in SILENT and not steps[-2].startswith("@"):
+            steps.pop()
+        told: list[str] = []
+        for step in steps:
+            if step.isdecimal() and told:
+                told[-1] += f" {int(step) + 1}"
+            elif step == "@record":
+                told.append(self.text("place_record"))
+            else:
+                told.append(self._properties.get(step, one_line(step, 60)))
+        return " › ".join(told)
+
+    def link(self, iri: str) -> str:
+        """Return a link in short: a library's sigel, a term's name; any other text as it is."""
+        for base in ("https://libris.kb.se/library/", "https://id.kb.se/"):
+            if iri.startswith(base) and len(iri) > len(base):
+                return unquote_plus(iri.removeprefix(base))
+        return iri
+
+    def reason(self, text: str) -> Worded:
+        """Return the program's own English sentence in this language, where it is known.
+
+        Times in it are told by the Swedish clock, as all times of a report.
+        """
+        text = _UTC.sub(lambda found: self.instant(f"{found[1]}T{found[2]}+00:00"), text)
+        if self.name == "en":
+            return Worded(text, "en")
+        found = self._rewritten(text)
+        if found is None and "; " in text:
+            parts = [self._rewritten(part) for part in text.split("; ")]
+            found = " ".join(p for p in parts if p is not None) if all(parts) else None
+        return Worded(text, "en") if found is None else Worded(found, self.name)
+
+    def _rewritten(self, text: str) -> str | None:
+        if len(text) > MAX_REASON:
+            return None
+        for regex, template in self._reasons:
+            if found := regex.fullmatch(text):
+                return template.format(*(self._word(part) for part in found.groups("")))
+        return None
+
+    def cleanup(self, text: str) -> Worded:
+        """Return ``place: what the server does`` in this language, where it is known."""
+        place, _, what = text.partition(": ")
+        for regex, template in self._cleanups:
+            if found := regex.fullmatch(what):
+                return Worded(f"{place}: {template.format(*found.groups())}", self.name)
+        return Worded(text, "en")
+
+    def _word(self, text: str) -> str:
+        """Put outcomes and actions that stand inside a reason into this language."""
+        known = {**self._data["action_count"], **self._data["outcome_count"]}
+        return ", ".join(_counted(part, known) for part in text.split(", "))
+
+    def pattern(self, text: str) -> str:
+        """Return a pattern in this language."""
+        kinds: Mapping[str, str] = self._data["rewrite"]["pattern_kind"]
+        for regex, template in self._patterns:
+            if found := regex.fullmatch(text):
+                kind, rest = found.groups()
+                return template.format(kind=kinds.get(kind, kind), rest=self._put(rest))
+        head, colon, rest = text.partition(": ")
+        return f"{head}{colon}{_PLACE.sub(self._named, rest)}"
+
+    def _named(self, found: re.Match[str]) -> str:
+        """Put a place inside a pattern into everyday words, where its property has any."""
+        steps = found[0].removeprefix("@record.").split(".")
+        return self.place(found[0]) if steps[0] in self._properties else found[0]
+
+    def _put(self, text: str) -> str:
+        for regex, word in self._words:
+            text = regex.sub(word, text)
+        return _PLACE.sub(self._named, text)
+
+
+def _counted(text: str, words: Mapping[str, str]) -> str:
+    count, _, word = text.partition(" ")
+    return f"{count} {words[word]}" if count.isdigit() and word in words else text
+
+
+def _compiled(pairs: Sequence[Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern, re.DOTALL), template) for pattern, template in pairs]
+
+
+@cache
+def _properties(name: str) -> Mapping[str, str]:
+    """Return the names of properties, as the catalogue's own editor shows them where it has any."""
+    source = files("bulkrunner.adapters.reports").joinpath("texts", "properties.json")
+    both = json.loads(source.read_text(encoding="utf-8"))
+    return {key: names[name == "en"] for key, names in both.items()}
+
+
+LANGUAGES = ("sv", "en")
+
+
+@cache
+def language(name: str) -> Language:
+    """Return a language of the report.
+
+    Raises:
+        FileNotFoundError: the report is not written in that language.
+    """
+    source = files("bulkrunner.adapters.reports").joinpath("texts", f"{name}.json")
+    return Language(name, json.loads(source.read_text(encoding="utf-8")))

@@ -1,0 +1,39 @@
+"""What the HTML page works out from the report's data: sentences, the state at the top, tables."""
+
+from __future__ import annotations
+
+from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
+from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
+from bulkrunner.adapters.reports.page_head import Head, Status
+from bulkrunner.adapters.reports.page_inputs import Inputs
+from bulkrunner.adapters.reports.page_run import Outcomes, Remark
+
+__all__ = ["Page", "Remark", "Status"]
+
+
+class Page(Head, What, Inputs, Outcomes, Groups, Consequences):
+    """Sentences and tables of one report in one language."""
+
+    @property
+    def approving(self) -> str | None:
+        """The text of a yes, None where there is nothing to say yes to."""
+        return approving_text(self._data, self._words)
+
+    @property
+    def rejecting(self) -> str | None:
+        """The text of a no, None where there is nothing to say no to."""
+        return rejecting_text(self._data, self._words)
+
+    def contents(self) -> list[tuple[str, str]]:
+        """Return (section, text) of the page's larger parts."""
+        names = [("outcomes", "nav_outcomes")] if self._data.run else []
+        return [
+            *names,
+            ("what", "nav_what"),
+            ("gates", "nav_gates"),
+            ("consequences", "nav_effects"),
+            ("left-out", "nav_left_out"),
+            ("patterns", "nav_patterns"),
+            ("changes", "nav_changes"),
+            ("answer", "nav_answer"),
+        ]

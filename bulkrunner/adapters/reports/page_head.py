@@ -1,0 +1,178 @@
+"""The top of the page: how things stand, and what the manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.adapters.reports.language import Language, Worded, one_line
+from bulkrunner.domain.approvals import Conditions, WeighedAnswer
+from bulkrunner.domain.plan import Action, PlanState
+from bulkrunner.domain.report import ORDER, PROBLEMS, ReportData
+from bulkrunner.domain.run import RunState
+
+LISTED = 20
+
+"""Sigels, records or patterns named in a line or table before the rest is counted."""
+
+
+class PagePart:
+    """Sentences and tables of one report in one language."""
+
+    def __init__(self, data: ReportData, words: Language) -> None:
+        self._data = data
+        self._words = words
+
+    @property
+    def kind_name(self) -> str:
+        """What the environment is for, with its name."""
+        kind = self._words.text("production" if self._data.production else "test")
+        return f"{kind} ({one_line(self._data.plan.environment, 60)})"
+
+    def _count(self, action: Action, kind: str) -> int:
+        return self._data.grouped.kinds.get((action, kind), 0)
+
+    @property
+    def shared_inputs(self) -> bool:
+        """Whether several steps read the same list or table."""
+        files = [one.get("file") for one in self._data.inputs]
+        return len(files) > len(set(files))
+
+    def library(self, sigel: str) -> str:
+        """Return a sigel with the library's name, where that is known."""
+        name = self._data.libraries.get(sigel, "")
+        return one_line(f"{sigel} ({name})" if name else sigel, 160)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The line at the top; ``tone`` is calm, wait or stop."""
+
+    tone: str
+    text: str
+    more: Worded | None = None
+
+    def line(self, words: Language) -> str:
+        """Return it with its reason, for a form without marks of language."""
+        if self.more is None:
+            return self.text
+        return f"{self.text} {words.text('stop_reason', reason=self.more.text)}"
+
+
+class Head(PagePart):
+    """The line at the top, and the facts."""
+
+    def status(self) -> Status:
+        """How things stand; a ledger that does not fit comes before all else."""
+        broken = next((g for g in self._data.gates if g.name == "ledger" and not g.open), None)
+        if broken is not None:
+            reason = self._words.reason(broken.reason)
+            return Status(tone="stop", text=self._words.text("status_ledger"), more=reason)
+        if self._data.run is not None:
+            return self._run_status()
+        if self._data.plan.state is not PlanState.COMPLETE:
+            return Status(tone="stop", text=self._words.text("status_incomplete"))
+        return self._plan_status()
+
+    def _run_status(self) -> Status:
+        run, outcomes = self._data.run, self._data.outcomes or {}
+        state = run.state if run else RunState.COMPLETED
+        reason = self._words.reason(run.stop_reason) if run and run.stop_reason else None
+        excluded = self._data.excluded
+        bad = sum(outcomes.get(outcome.value, 0) for outcome in PROBLEMS) - excluded
+        if state is not RunState.COMPLETED:
+            return self._unfinished(state, reason)
+        if bad:
+            count = self._words.count("change_not", bad)
+            text = self._words.text("status_run_problems", n=count)
+            return Status(tone="stop", text=text, more=reason)
+        if excluded:
+            count = self._words.count("excluded", excluded)
+            text = self._words.text("status_run_excluded", n=count)
+            return Status(tone="calm", text=text, more=reason)
+        return Status(tone="calm", text=self._words.text("status_run_completed"), more=reason)
+
+    def _unfinished(self, state: RunState, reason: Worded | None) -> Status:
+        """How a run stands that is not complete; after a no only a new yes lets it go on."""
+        if state is not RunState.RUNNING and self._data.rejected is not None:
+            text = self._words.text("status_run_rejected")
+            return Status(tone="stop", text=text, more=reason)
+        return Status(tone="wait", text=self._words.text(f"status_run_{state.value}"), more=reason)
+
+    def _plan_status(self) -> Status:
+        closed = [gate.name for gate in self._data.gates if not gate.open]
+        names = self._words.listed([self._quoted(name) for name in closed if name != "approval"])
+        if no := self._data.rejected:
+            text = self._words.text(
+                "status_rejected", by=one_line(no.by), reference=one_line(no.reference)
+            )
+            return Status(tone="stop", text=text)
+        if "approval" in closed and not self._data.approvals:
+            key = "status_waiting_more" if names else "status_waiting"
+            return Status(tone="wait", text=self._words.text(key, names=names))
+        if closed:
+            names = names or self._quoted("approval")
+            return Status(tone="stop", text=self._words.text("status_closed", names=names))
+        if not self._data.gates:
+            return Status(tone="wait", text=self._words.text("gates_none"))
+        return Status(tone="calm", text=self._words.text("status_open"))
+
+    def _quoted(self, gate: str) -> str:
+        return self._words.text("quoted", name=self._words.name_of("gate", gate))
+
+    def conditions(self, found: Conditions) -> str:
+        """Return the conditions of an answer, empty where it has none."""
+        words = self._words
+        parts = []
+        if found.per_night is not None:
+            parts.append(words.text("condition_per_night", n=words.number(found.per_night)))
+        if found.not_before is not None:
+            parts.append(words.text("condition_not_before", day=words.day(found.not_before)))
+        if found.excluded:
+            named = [one_line(record, 60) for record in found.excluded[:LISTED]]
+            rest = len(found.excluded) - len(named)
+            more = [words.text("more", n=words.number(rest))] if rest else []
+            parts.append(
+                words.text(
+                    "condition_excluded",
+                    n=words.number(len(found.excluded)),
+                    records=", ".join([*named, *more]),
+                )
+            )
+        return "; ".join(parts)
+
+    def standing(self, one: WeighedAnswer) -> Worded:
+        """Return whether an answer counts, and if not, why."""
+        words, other = self._words, one.other
+        if one.against is None:
+            return Worded(words.text("approval_counts"), words.name)
+        if other is None:
+            reason = words.reason(one.said)
+            return Worded(words.text("approval_not", reason=one_line(reason.text)), reason.lang)
+        text = words.text(
+            f"approval_not_{one.against.value}",
+            by=one_line(other.by),
+            reference=one_line(other.reference),
+        )
+        return Worded(text, words.name)
+
+    def manifest_list(self, *keys: str) -> list[str]:
+        """Return a list of texts from the manifest's head, empty where it has none."""
+        value: Any = self._data.plan.manifest
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
+
+    def ceilings(self) -> str:
+        """Return the manifest's ceilings, deletions first."""
+        value = self._data.plan.manifest.get("ceilings")
+        limits = value if isinstance(value, Mapping) else {}
+        names = {action.value: self._words.name_of("action", action.value) for action in ORDER}
+        names["records"] = self._words.text("ceiling_records")
+        found = [
+            self._words.text("ceiling", name=name, n=self._words.number(limits[key]))
+            for key, name in names.items()
+            if isinstance(limits.get(key), int)
+        ]
+        return ", ".join(found) or self._words.text("none")

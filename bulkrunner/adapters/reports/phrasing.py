@@ -1,0 +1,230 @@
+"""Patterns in words: what a group of changes does, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bulkrunner.adapters.reports.language import Language, one_line
+from bulkrunner.domain.diff import contents
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report import (
+    General,
+    Joint,
+    PatternGroup,
+    PatternPart,
+    PatternValue,
+    ReportedChange,
+)
+
+MAX_SIGELS = 3
+
+MAX_LOST = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A sample, what saves its content, and the properties that do not go along."""
+
+    item: ReportedChange
+    partners: Sequence[ReportedChange]
+    lost: str
+
+
+def joint_line(group: PatternGroup, joint: Joint, words: Language) -> str:
+    """Return what the changes come to together."""
+    kind = words.text(f"p_kind_{group.kind or 'record'}")
+    return words.text(f"j_{_verb(joint)}", kind=kind, **_ends(joint, words))
+
+
+def joint_count(joint: Joint, words: Language) -> str:
+    """Return the same with how many, as part of a sentence."""
+    count = words.count("holding", joint.records)
+    return words.text(f"jc_{_verb(joint)}", n=count, **_ends(joint, words))
+
+
+def joint_how(joint: Joint, words: Language) -> list[str]:
+    """Return in sentences in which order it is done, and what of it stands in the counts."""
+    counts = words.listed(
+        [
+            f"{words.number(count)} {words.name_of('action_count', action.value)}"
+            for action, count in joint.actions.items()
+        ]
+    )
+    return [
+        words.text(f"j_{_verb(joint)}_how", **_ends(joint, words)),
+        words.text("j_counts", counts=counts),
+    ]
+
+
+def _verb(joint: Joint) -> str:
+    """Return the verb; a merge may leave the other holding as it is."""
+    alone = joint.verb == "merge" and not joint.destinations
+    return "merge_alone" if alone else joint.verb
+
+
+def mixed_lines(joint: Joint, words: Language) -> list[tuple[int, str]]:
+    """Return (count, what) of what the job changes in the records that it saves."""
+    return [
+        (count, words.pattern(name) if ";" in name else words.text("j_mixed_earlier"))
+        for name, count in joint.mixed.items()
+    ]
+
+
+def pairs(group: PatternGroup, joint: Joint, words: Language) -> dict[int, Pair]:
+    """Return what belongs to each sample and outlier, by its number."""
+    shown = [*group.samples, *(item.change for item in group.outliers)]
+    return {
+        item.change.number: Pair(
+            item=item,
+            partners=joint.partners.get(item.change.number, ()),
+            lost=_lost(item, joint, words),
+        )
+        for item in shown
+    }
+
+
+def _lost(item: ReportedChange, joint: Joint, words: Language) -> str:
+    """Return the properties of a record that moves which the new one does not have."""
+    partners = joint.partners.get(item.change.number, ())
+    if joint.verb != "move" or not partners:
+        return ""
+    kept = {_top(place) for place, _ in contents(partners[0].change.after or {})}
+    had = dict.fromkeys(_top(place) for place, _ in contents(item.change.before or {}))
+    gone = [words.place(place) for place in had if place not in kept]
+    if any(code == "not_taken_along" for code, _ in item.change.notes + partners[0].change.notes):
+        gone.append("sameAs")
+    return one_line(", ".join(dict.fromkeys(gone[:MAX_LOST])), 400)
+
+
+def _top(place: str) -> str:
+    parts = place.split(".")
+    return ".".join(parts[:2]) if parts[0] == "@record" else parts[0]
+
+
+def _ends(joint: Joint, words: Language) -> dict[str, str]:
+    return {"origin": _libraries(joint.origins, words), "to": _libraries(joint.destinations, words)}
+
+
+def _libraries(sigels: Mapping[str, int], words: Language) -> str:
+    named = [one_line(sigel, 40) for sigel in sigels if sigel]
+    if not named:
+        return words.text("j_unknown")
+    if len(named) > MAX_SIGELS:
+        return words.text("j_several", n=words.number(len(named)))
+    return words.listed(named)
+
+
+MAX_PARTS = 6
+
+MAX_VALUE = 80
+
+LABELS = ("", "label", "value")
+
+"""Places inside a value that are the value itself to people."""
+
+OWN_WORDS = ("revert", "replace")
+
+"""Verbs of updates that have words of their own."""
+
+
+def effect_line(group: PatternGroup, words: Language) -> str:
+    """Return what the changes of a group do."""
+    if group.joint is not None:
+        return joint_line(group, group.joint, words)
+    if group.origin:
+        told = [part for part in group.parts if part.values]
+        parts = parts_line(tuple(told), words, made=group.action is Action.CREATE)
+        return ": ".join(part for part in (words.pattern(group.origin), parts) if part)
+    kind = words.text(f"p_kind_{group.kind or 'record'}")
+    if len(group.sigels) == 1 and (sigel := next(iter(group.sigels))):
+        kind = words.text("p_of", kind=kind, sigel=one_line(sigel, 40))
+    if group.action is Action.DELETE:
+        return _deletion(group, kind, words)
+    own = group.verb in OWN_WORDS and group.level not in ("all", "coarse")
+    verb = f"p_{group.verb if own else group.action.value}"
+    if group.level == "all":
+        return words.text(f"{verb}_all", kind=kind)
+    if not group.parts:
+        return words.text(f"{verb}_bare", kind=kind)
+    if group.level == "coarse":
+        return words.text(f"{verb}_coarse", kind=kind, names=_names(group.parts, words))
+    made = group.action is Action.CREATE
+    line = words.text(verb, kind=kind, parts=parts_line(group.parts, words, made=made))
+    return words.text("p_others", line=line) if group.level == "others" else line
+
+
+def _deletion(group: PatternGroup, kind: str, words: Language) -> str:
+    if not group.parts:
+        return words.text("p_delete_bare" if group.kind == "holding" else "p_delete_all", kind=kind)
+    if group.parts[0].place == "…":
+        return words.text("p_delete_some", kind=kind)
+    return words.text("p_delete", kind=kind, names=_names(group.parts, words))
+
+
+def _names(parts: tuple[PatternPart, ...], words: Language) -> str:
+    names = list(dict.fromkeys(words.place(part.place) for part in parts))
+    shown = names[:MAX_PARTS]
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} {words.text('more', n=words.number(len(names) - len(shown)))}"
+    return words.listed(shown)
+
+
+def parts_line(parts: tuple[PatternPart, ...], words: Language, *, made: bool = False) -> str:
+    """Return places with what becomes of them; of a record that is made, with what they hold."""
+    told = list(dict.fromkeys(_part(part, words, made=made) for part in parts))
+    shown = "; ".join(told[:MAX_PARTS])
+    if len(told) > MAX_PARTS:
+        return f"{shown} {words.text('more', n=words.number(len(told) - MAX_PARTS))}"
+    return shown
+
+
+def _part(part: PatternPart, words: Language, *, made: bool) -> str:
+    if made:
+        value = _side(part, "after", words)
+        return words.text("p_inner", place=words.place(part.place), value=value)
+    return words.text(
+        f"p_{part.kind}",
+        place=words.place(part.place),
+        before=_side(part, "before", words),
+        after=_side(part, "after", words),
+    )
+
+
+def _side(part: PatternPart, side: str, words: Language) -> str:
+    values = [value for value in part.values if _of(value, side).how != "absent"]
+    if len(values) == 1 and values[0].at in LABELS:
+        return general_text(_of(values[0], side), words)
+    told = [
+        words.text(
+            "p_inner",
+            place=words.place(value.at),
+            value=general_text(_of(value, side), words),
+        )
+        if value.at
+        else general_text(_of(value, side), words)
+        for value in values[:MAX_PARTS]
+    ]
+    return ", ".join(told) or words.text("g_absent")
+
+
+def _of(value: PatternValue, side: str) -> General:
+    return value.before if side == "before" else value.after
+
+
+def general_text(general: General, words: Language) -> str:
+    """Return values in general."""
+    quoted = [
+        words.text("g_same", text=one_line(words.link(text), MAX_VALUE)) for text in general.texts
+    ]
+    match general.how:
+        case "same":
+            return quoted[0]
+        case "few":
+            return f" {words.text('g_or')} ".join([", ".join(quoted[:-1]), quoted[-1]][-2:]).strip()
+        case "prefix":
+            return words.text("g_prefix", text=one_line(general.texts[0], MAX_VALUE))
+        case "many":
+            return words.text("g_many")
+        case _:
+            return words.text("g_absent")

@@ -1,0 +1,365 @@
+"""The report as a workbook: an overview, the patterns, and every change in a row.
+
+What comes from records is written as text, never as a formula, whatever it begins with; numbers
+and times have their own types. Excel takes 65,530 links in a sheet, so that the changes go on in
+another sheet before that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any, BinaryIO
+
+from bulkrunner.adapters.reports.language import STOCKHOLM, Language, as_text, shorten, visible
+from bulkrunner.adapters.reports.page import Page
+from bulkrunner.adapters.reports.phrasing import effect_line
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.plan import Part
+from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
+from bulkrunner.domain.steps import InputLine
+
+COLUMNS = (
+    "plan",
+    "run",
+    "environment",
+    "number",
+    "action",
+    "outcome",
+    "record",
+    "given",
+    "source",
+    "kind",
+    "sigel",
+    "bib",
+    "title",
+    "author",
+    "year",
+    "pattern",
+    "code",
+    "message",
+    "differences",
+    "cleanups",
+    "notes",
+    "result_record",
+    "result_code",
+    "result_message",
+    "result_detail",
+    "attempts",
+    "status",
+    "server_words",
+    "error_id",
+    "link",
+    "library",
+    "decided_at",
+    "tried_in",
+    "tried_outcome",
+    "tried_link",
+    "inputs",
+)
+
+"""Columns are added at the end only."""
+
+MAX_CELL = 32_000
+
+"""Characters of a cell; spreadsheets take 32,767."""
+
+MAX_VALUE = 500
+
+"""Characters of one value among the differences."""
+
+
+def cell_text(value: Any, words: Language) -> str:
+    """Return a cell's text, bounded and visible."""
+    text, cut = shorten(visible(str(value)), MAX_CELL)
+    return text + words.text("cut", n=words.number(cut)) if cut else text
+
+
+def row_of(item: ReportedChange, data: ReportData) -> Sequence[Any]:
+    """Return the cells of a change in the order of ``COLUMNS``; None where there is nothing."""
+    change, bib, result, tried = item.change, item.change.bib, item.result, item.tried
+    return (
+        data.plan.id,
+        data.run.id if data.run else None,
+        data.plan.environment,
+        change.number,
+        change.action.value,
+        result.outcome.value if result else None,
+        change.record,
+        change.given,
+        str(change.source),
+        change.kind,
+        change.sigel,
+        bib.id if bib else None,
+        bib.title if bib else None,
+        bib.author if bib else None,
+        bib.year if bib else None,
+        change.pattern,
+        change.code,
+        change.message,
+        "\n".join(_difference(d) for d in item.differences),
+        "\n".join(change.cleanups),
+        "\n".join(f"{code}: {message}" for code, message in change.notes),
+        result.record if result else None,
+        result.code if result else None,
+        result.message if result else None,
+        as_text(dict(result.detail)) if result and result.detail else None,
+        len(item.attempts) if result else None,
+        item.status,
+        item.words,
+        item.error_id,
+        item.link,
+        change.library,
+        result.decided_at if result else None,
+        tried.twin.environment if tried else None,
+        tried.twin.outcome if tried else None,
+        tried.link if tried else None,
+        "\n".join(_input(part) for part in change.parts) if len(change.parts) > 1 else None,
+    )
+
+
+def left_out_row(line: InputLine, data: ReportData) -> Sequence[Any]:
+    """Return the cells of a line of an input that gives no change."""
+    known = {
+        "plan": data.plan.id,
+        "run": data.run.id if data.run else None,
+        "environment": data.plan.environment,
+        "action": "left_out",
+        "given": line.given,
+        "source": str(line.source),
+        "code": line.code,
+        "message": line.message,
+    }
+    return [known.get(column) for column in COLUMNS]
+
+
+def _input(part: Part) -> str:
+    return f"{part.source} {part.given}: {part.code or part.action.value}"
+
+
+def _difference(item: Difference) -> str:
+    match item.kind:
+        case "added":
+            return f"{item.place}: + {_value(item.after)}"
+        case "removed":
+            return f"{item.place}: − {_value(item.before)}"
+        case _:
+            return f"{item.place}: {_value(item.before)} → {_value(item.after)}"
+
+
+def _value(value: Any) -> str:
+    text, cut = shorten(as_text(value), MAX_VALUE)
+    return f"{text}… (+{cut})" if cut else text
+
+
+ROWS = 65_000
+
+"""Changes in one sheet: one link each."""
+
+_SAFE = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "constant_memory": True,
+}
+
+_WIDE = {"title": 40, "differences": 60, "message": 40, "pattern": 30, "library": 30, "link": 34}
+
+_RECORD = COLUMNS.index("record")
+
+
+def write_xlsx(data: ReportData, words: Language, file: BinaryIO) -> None:
+    """Write the workbook."""
+    import xlsxwriter  # noqa: PLC0415 — only this form needs it
+
+    with xlsxwriter.Workbook(file, _SAFE) as book:
+        book.set_properties({"title": data.plan.id, "created": _naive(data.generated_at)})
+        sheets = _Sheets(book, words)
+        sheets.add(words.text("sheet_overview"), (), _overview(data, words), widths=(34, 70))
+        sheets.add(
+            words.text("sheet_patterns"), _heads(words), _patterns(data, words), widths=(10, 12, 90)
+        )
+        _write_changes(sheets, data, words)
+
+
+def _write_changes(sheets: _Sheets, data: ReportData, words: Language) -> None:
+    rows = _rows(data)
+    widths = [_WIDE.get(name, 14) for name in COLUMNS]
+    first = list(islice(rows, 1))
+    for number in range(1, 10_000):
+        name = words.text("sheet_changes")
+        name = name if number == 1 else f"{name} {number}"
+        sheets.add(name, COLUMNS, chain(first, islice(rows, ROWS - len(first))), widths=widths)
+        first = list(islice(rows, 1))
+        if not first:
+            return
+
+
+def _rows(data: ReportData) -> Iterator[Sequence[Any]]:
+    for item in data.changes():
+        cells = list(row_of(item, data))
+        if item.link:
+            cells[_RECORD] = _Link(item.link, str(cells[_RECORD]))
+        yield cells
+    for line in data.left_out():
+        yield left_out_row(line, data)
+
+
+class _Link:
+    """A text that leads somewhere; addresses are the program's own, never a record's."""
+
+    def __init__(self, url: str, text: str) -> None:
+        self.url = url
+        self.text = text
+
+
+class _Sheets:
+    """Sheets written row by row, each cell with its own type."""
+
+    def __init__(self, book: Any, words: Language) -> None:
+        self._book = book
+        self._words = words
+        self._bold = book.add_format({"bold": True, "bottom": 1, "valign": "top"})
+        self._text = book.add_format({"text_wrap": True, "valign": "top"})
+        self._time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "valign": "top"})
+        self._link = book.add_format({"font_color": "#17556b", "underline": 1, "valign": "top"})
+
+    def add(
+        self,
+        name: str,
+        heads: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        widths: Sequence[int],
+    ) -> None:
+        """Write one sheet; ``heads`` stay in sight and can be filtered by."""
+        sheet = self._book.add_worksheet(name)
+        for column, width in enumerate(widths):
+            sheet.set_column(column, column, width)
+        for column, head in enumerate(heads):
+            sheet.write_string(0, column, head, self._bold)
+        last = 0
+        for last, row in enumerate(rows, start=1 if heads else 0):
+            for column, value in enumerate(row):
+                self._write(sheet, last, column, value)
+        if heads:
+            sheet.freeze_panes(1, 0)
+            sheet.autofilter(0, 0, last, len(heads) - 1)
+
+    def _write(self, sheet: Any, row: int, column: int, value: Any) -> None:
+        match value:
+            case None | "":
+                return
+            case bool():
+                sheet.write_boolean(row, column, value)
+            case int() | float():
+                sheet.write_number(row, column, value)
+            case datetime():
+                sheet.write_datetime(row, column, _naive(value), self._time)
+            case _Link():
+                text = cell_text(value.text, self._words)
+                sheet.write_url(row, column, value.url, self._link, text)
+            case _:
+                text = cell_text(value, self._words)
+                wrapped = self._text if "\n" in text else None
+                sheet.write_string(row, column, text, wrapped)
+
+
+def _naive(value: datetime) -> datetime:
+    """Return a time by the Swedish clock; workbooks know no time zones."""
+    return value.astimezone(STOCKHOLM).replace(tzinfo=None)
+
+
+def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
+    page = Page(data, words)
+    head = data.head_text
+    yield words.text("fact_job"), data.plan.job
+    yield words.text("sheet_title"), head("title")
+    yield words.text("fact_purpose"), head("purpose")
+    yield words.text("fact_library"), head("on_behalf_of")
+    yield words.text("fact_agreement"), head("agreement", "reference") or words.text("no_agreement")
+    yield words.text("fact_environment"), page.kind_name
+    yield words.text("fact_plan"), data.plan.id
+    yield words.text("fact_digest"), data.plan.plan_digest or words.text("fact_no_digest")
+    yield words.text("fact_head"), data.head
+    yield words.text("sheet_made"), data.generated_at
+    yield words.text("sheet_status"), page.status().line(words)
+    yield words.text("what_title"), " ".join(page.paragraph())
+    for _, count, label in page.tiles():
+        yield label, count
+    for row in page.sigel_rows():
+        yield words.text("by_sigel"), page.sigel_line(row)
+    if data.run is not None:
+        yield words.text("fact_run"), data.run.id
+        for _, count, label in page.outcome_tiles():
+            yield label, count
+    for gate in data.gates:
+        state = words.text("gate_open" if gate.open else "gate_closed")
+        yield words.name_of("gate", gate.name), f"{state}: {words.reason(gate.reason).text}"
+
+
+def _heads(words: Language) -> Sequence[str]:
+    names = ("number_of_changes", "ui_action", "ui_pattern", "by_sigel", "examples")
+    return [words.text(name) for name in names]
+
+
+def _sigel(sigel: str, group: PatternGroup, words: Language) -> str:
+    unknown = "sigel_bibs" if group.kind == "bib" else "sigel_unknown"
+    return sigel or words.text(unknown)
+
+
+def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
+    for group in data.grouped.patterns:
+        yield (
+            group.joint.records if group.joint else group.count,
+            words.name_of("action", group.action.value),
+            effect_line(group, words),
+            ", ".join(f"{_sigel(sigel, group, words)} {n}" for sigel, n in group.sigels.items()),
+            ", ".join(str(item.change.number) for item in group.samples),
+        )
+
+
+__all__ = ["COLUMNS", "cell", "csv_chunks"]
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+"""What spreadsheets read as the beginning of a formula."""
+
+_BATCH = 200
+
+
+def csv_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
+    """Yield the lines; UTF-8 with a byte order mark, so that spreadsheets read å, ä and ö."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    buffer.write("\ufeff")
+    writer.writerow(COLUMNS)
+    for count, item in enumerate(data.changes(), start=1):
+        writer.writerow([cell(value, words) for value in row_of(item, data)])
+        if count % _BATCH == 0:
+            yield _taken(buffer)
+    for count, line in enumerate(data.left_out(), start=1):
+        writer.writerow([cell(value, words) for value in left_out_row(line, data)])
+        if count % _BATCH == 0:
+            yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+def cell(value: Any, words: Language) -> str | int:
+    """Return a cell that no spreadsheet takes for a formula, bounded and visible."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return value
+    text = cell_text(value.isoformat() if isinstance(value, datetime) else value, words)
+    return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text

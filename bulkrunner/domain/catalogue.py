@@ -1,0 +1,213 @@
+"""What the catalogue and the login answered, in a small set of typed results.
+
+Every answer carries environment, record and the server's own words; nothing is concluded from a
+status alone where the server is known to mean something else by it (docs/explanation/server.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bulkrunner.domain.records import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A record, unembellished and without ``@context``.
+
+    Attributes:
+        record: short id. iri: graph[0].@id as stored. etag: plain, without quotes, W/ and -gzip.
+    """
+
+    environment: str
+    record: str
+    iri: str
+    document: Document
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotModified:
+    """304: the record still has the ETag asked for."""
+
+    environment: str
+    record: str
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """410: the record has been deleted."""
+
+    environment: str
+    record: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """404: the environment knows no such record or version."""
+
+    environment: str
+    record: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """302: the id is another name of the record at ``target`` (an IRI)."""
+
+    environment: str
+    record: str
+    target: str
+
+
+ReadAnswer = Found | NotModified | Gone | Missing | Moved
+
+
+class AnswerKind(StrEnum):
+    """How a write was answered."""
+
+    DONE = "done"
+    REDIRECT = "redirect"
+    INVALID = "invalid"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    STALE = "stale"
+    BUSY = "busy"
+    SERVER_ERROR = "server_error"
+    LOST = "lost"
+    UNREADABLE = "unreadable"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteAnswer:
+    """The answer to one write request.
+
+    Attributes:
+        kind: DONE is 201 to a POST, else 204; LOST no complete answer; UNREADABLE one that is not in
+            the catalogue's own form, whatever its status. NOT_SENT is only recorded, of a LOST
+            request with ``sent`` False.
+        status: HTTP status, None where lost. words: the server's message, bounded to 500 characters.
+        etag: plain. location: short id in which ``Location`` ends; whose it is, reading tells.
+        retry_after: seconds. server_date: the ``Date`` header. errors: of a failed validation.
+        sent: False where it is certain that no byte of the request left this machine.
+    """
+
+    kind: AnswerKind
+    environment: str
+    record: str
+    status: int | None = None
+    words: str = ""
+    etag: str | None = None
+    location: str | None = None
+    error_id: str = ""
+    retry_after: float | None = None
+    server_date: datetime | None = None
+    errors: tuple[Mapping[str, Any], ...] = field(default=())
+    sent: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindPage:
+    """One page of a search.
+
+    Attributes:
+        total: hits in all, by the index.
+        window: how far pages go; what lies beyond is never shown.
+        iris: of the things on this page, in the order answered.
+    """
+
+    total: int
+    window: int
+    iris: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpPage:
+    """One page of a library's dump.
+
+    Attributes:
+        started: when the dump's list was made, as the server writes it; another time means that
+            the pages before belong to another list.
+        done: False while the list is being made.
+        total: length of the list, once it is done.
+        records: IRIs of the page's records; deleted ones are left out, so there may be fewer than
+            the list has.
+        more: whether another page follows.
+    """
+
+    started: str
+    done: bool
+    total: int | None
+    records: tuple[str, ...]
+    more: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """One entry of the feed of changes.
+
+    Attributes:
+        kind: ``Create``, ``Update`` or ``Delete``.
+        iri: of the thing. library: IRI of the library where it is a holding.
+    """
+
+    kind: str
+    iri: str
+    library: str | None
+    published: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A holding on a bib; ``sigel`` is None where no library can be read from it."""
+
+    record: str
+    sigel: str | None
+
+
+SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
+
+"""Codes of findings that are about a search, not about a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """How many holdings of a library the index has, the server's list, and the changes since."""
+
+    index: int
+    listed: int | None = None
+    started: str = ""
+    created: int | None = None
+    deleted: int | None = None
+    unread: str = ""
+
+    @property
+    def difference(self) -> int:
+        """How many more the one has than the other."""
+        if self.listed is None:
+            return 0
+        return abs(self.listed + (self.created or 0) - (self.deleted or 0) - self.index)
+
+
+def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
+    """Return by sigel what the note of a stored selection says of the libraries that it named."""
+    facts: Mapping[str, Mapping[str, Any]] = (selection.get("note") or {}).get("compared") or {}
+    return {
+        sigel: Compared(
+            index=one.get("index_total", 0),
+            listed=one.get("dump_listed"),
+            started=one.get("dump_started", ""),
+            created=one.get("since_created"),
+            deleted=one.get("since_deleted"),
+            unread=one.get("unread", ""),
+        )
+        for sigel, one in facts.items()
+    }

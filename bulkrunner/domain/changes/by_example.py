@@ -1,0 +1,357 @@
+"""Changes by example: a record that looks like ``match`` comes to look like ``result``.
+
+An example is the thing's own content, with the record part under ``meta``. A form fits where the
+record has everything in it: objects may have more, a single value equals a list of one, lists are
+sets (``termComponentList`` keeps its order), ``@type`` is equal or ``bulk:Any``. What both forms
+say alike stays; the rest is removed, added or replaced, in every place that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bulkrunner.domain.canonical import canonical_bytes, same
+from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, as_list
+from bulkrunner.domain.expressions.parsing import FormError, FormPath, brief
+from bulkrunner.domain.expressions.value_parsing import MARKS
+from bulkrunner.domain.places import (
+    ABSENT,
+    FORBIDDEN_ON_THING,
+    RECORD_KEPT,
+    RECORD_PATH,
+    THING_PATH,
+    Path,
+)
+from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.stored_form import comparable
+from bulkrunner.vocabulary import is_set
+
+META = "meta"
+ANY_TYPE = "bulk:Any"
+_ORDERED = frozenset({"termComponentList"})
+MAX_DEPTH = 30
+MAX_ELEMENTS = 200
+
+
+# --- fitting -----------------------------------------------------------------------------------
+
+
+def looks_like(form: Mapping[str, Any], document: Document) -> bool:
+    """Tell whether a record has everything that the form has."""
+    thing = {key: value for key, value in form.items() if key != META}
+    return _fits(thing, thing_part(document)) and _fits(form.get(META, {}), record_part(document))
+
+
+def _fits(form: Any, value: Any) -> bool:
+    if not isinstance(form, dict):
+        return not isinstance(value, dict) and comparable(form) == comparable(value)
+    if not isinstance(value, dict):
+        return False
+    return all(_has(form, key, value) for key in form)
+
+
+def _has(form: Mapping[str, Any], key: str, node: Mapping[str, Any]) -> bool:
+    if key == "@type" and form[key] == ANY_TYPE:
+        return True
+    if key not in node:
+        return False
+    wanted, found = as_list(form[key]), as_list(node[key])
+    if key in _ORDERED:
+        return len(wanted) == len(found) and all(map(_fits, wanted, found))
+    return _all_placed(wanted, found)
+
+
+def _all_placed(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
+    """Tell whether each form fits an element of its own, whichever way they are handed out."""
+    fitting = [[index for index, item in enumerate(found) if _fits(form, item)] for form in wanted]
+    taken: dict[int, int] = {}
+    return all(_place(number, fitting, taken, set()) for number in range(len(wanted)))
+
+
+def _place(number: int, fitting: list[list[int]], taken: dict[int, int], tried: set[int]) -> bool:
+    for index in fitting[number]:
+        if index in tried:
+            continue
+        tried.add(index)
+        if index not in taken or _place(taken[index], fitting, taken, tried):
+            taken[index] = number
+            return True
+    return False
+
+
+# --- edits -------------------------------------------------------------------------------------
+
+
+def example_edits(
+    match: Mapping[str, Any], result: Mapping[str, Any], document: Document
+) -> list[Edit]:
+    """Return what makes a record that looks like one form look like the other.
+
+    Args:
+        match: plain data, record IRIs of the document's environment; the document looks like it.
+        result: the same.
+        document: left as it is.
+
+    Raises:
+        FormError: the forms do not say plainly what becomes of what.
+    """
+    check_example(match, result)
+    edits: list[Edit] = []
+    for root, kept, node, one, other in _parts(match, result, document):
+        edits += _object_edits(_without(one, kept), _without(other, kept), node, root)
+    return edits
+
+
+def _parts(
+    match: Mapping[str, Any], result: Mapping[str, Any], document: Document
+) -> Iterator[tuple[Path, frozenset[str], dict[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
+    meta = frozenset({META})
+    yield THING_PATH, FORBIDDEN_ON_THING | meta, thing_part(document), match, result
+    yield (
+        RECORD_PATH,
+        RECORD_KEPT,
+        record_part(document),
+        match.get(META, {}),
+        result.get(META, {}),
+    )
+
+
+def _without(form: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in form.items() if key not in keys}
+
+
+def _object_edits(
+    match: Mapping[str, Any], result: Mapping[str, Any], node: Mapping[str, Any], path: Path
+) -> Iterator[Edit]:
+    for key in dict.fromkeys([*match, *result]):
+        if key not in result:
+            if match[key] != ANY_TYPE:
+                yield from _taken(as_list(match[key]), [], node, (*path, key))
+        elif key not in match:
+            several = isinstance(result[key], list) or is_set(key)
+            yield Add(path=(*path, key), value=result[key], as_list=several)
+        elif not same(match[key], result[key]):
+            yield from _value_edits(match[key], result[key], node, (*path, key))
+
+
+def _value_edits(match: Any, result: Any, node: Mapping[str, Any], path: Path) -> Iterator[Edit]:
+    kept, old, new = _paired(match, result)
+    if not new:
+        yield from _taken(old, kept, node, path)
+    elif not old:
+        yield Add(path=path, value=new, as_list=True)
+    elif path[-1] == "@type" or (len(old) == len(new) == 1):
+        yield from _replaced(old[0], new[0], kept, node, path)
+    else:
+        yield _relisted(old, new, node, path)
+
+
+def _paired(match: Any, result: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return what both have alike, and what only one of them has."""
+    rest = list(as_list(result))
+    kept, old = [], []
+    for form in as_list(match):
+        at = next((index for index, other in enumerate(rest) if same(form, other)), None)
+        if at is None:
+            old.append(form)
+        else:
+            kept.append(rest.pop(at))
+    return kept, old, rest
+
+
+def _elements(node: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any]]:
+    value = node.get(str(path[-1]), ABSENT)
+    if isinstance(value, list):
+        yield from (((*path, index), item) for index, item in enumerate(value))
+    elif value is not ABSENT:
+        yield path, value
+
+
+def _meant(
+    form: Any, kept: Sequence[Any], node: Mapping[str, Any], path: Path
+) -> Iterator[tuple[Path, Any]]:
+    """Yield the elements that a form is about: those that fit it and none that is to stay."""
+    for spot, item in _elements(node, path):
+        if _fits(form, item) and not any(_fits(other, item) for other in kept):
+            yield spot, item
+
+
+def _taken(
+    forms: Sequence[Any], kept: Sequence[Any], node: Mapping[str, Any], path: Path
+) -> Iterator[Edit]:
+    for form in forms:
+        for spot, _ in _meant(form, kept, node, path):
+            yield Take(path=spot)
+
+
+def _replaced(
+    old: Any, new: Any, kept: Sequence[Any], node: Mapping[str, Any], path: Path
+) -> Iterator[Edit]:
+    for spot, item in _meant(old, kept, node, path):
+        if isinstance(old, dict) and not _is_link(old) and not _is_link(new):
+            yield from _object_edits(old, new, item, spot)
+        elif any(comparable(other) == comparable(new) for _, other in _elements(node, path)):
+            yield Take(path=spot)
+        else:
+            yield Put(path=spot, value=new)
+
+
+def _relisted(old: list[Any], new: list[Any], node: Mapping[str, Any], path: Path) -> Edit:
+    items = [item for _, item in _elements(node, path)]
+    gone = {comparable(item) for item in old}
+    left = [item for item in items if comparable(item) not in gone]
+    known = {comparable(item) for item in left}
+    added = [item for item in new if comparable(item) not in known]
+    return Put(path=path, value=[*left, *added])
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"@id"}
+
+
+# --- checking ----------------------------------------------------------------------------------
+
+
+def check_example(match: Any, result: Any) -> None:
+    """Find what the two forms leave unclear, or ask for and must not.
+
+    Args:
+        match: as written, marked values included.
+        result: the same.
+
+    Raises:
+        FormError: with the path from the example: ``match`` or ``result`` first.
+    """
+    for name, form in (("match", match), ("result", result)):
+        if not isinstance(form, dict):
+            raise FormError(f"`{name}` is an object: the content of a record", path=(name,))
+        _check_form(form, (name,))
+        if not isinstance(form.get(META, {}), dict):
+            raise FormError("`meta` is an object: the record part", path=(name, META))
+    if not match:
+        raise FormError("`match` must say something", path=("match",))
+    _check_kept(match, result, FORBIDDEN_ON_THING, ("result",))
+    _check_kept(match.get(META, {}), result.get(META, {}), RECORD_KEPT, ("result", META))
+    _check_pair(_without(match, FORBIDDEN_ON_THING), _without(result, FORBIDDEN_ON_THING), ())
+
+
+def _check_form(value: Any, path: FormPath) -> None:
+    if len(path) > MAX_DEPTH:
+        raise FormError(f"an example is nested more than {MAX_DEPTH} deep", path=path)
+    if value is None:
+        raise FormError("an example has no null; leave the key out", path=path)
+    if isinstance(value, list):
+        if len(value) > MAX_ELEMENTS:
+            raise FormError(f"a list has more than {MAX_ELEMENTS} elements", path=path)
+        for index, item in enumerate(value):
+            if isinstance(item, list):
+                raise FormError("a list in a list is not known here", path=(*path, index))
+            _check_form(item, (*path, index))
+    elif isinstance(value, dict) and not _is_marked(value):
+        for key, item in value.items():
+            if key.startswith("bulk:"):
+                raise FormError(
+                    f"{brief(key)} is not known here",
+                    path=path,
+                    key=key,
+                    hint="say it in `where` or with verbs; of the server's own forms only "
+                    "`@type: bulk:Any` is taken over",
+                )
+            _check_form(item, (*path, key))
+
+
+def _check_kept(
+    match: Mapping[str, Any], result: Mapping[str, Any], kept: frozenset[str], path: FormPath
+) -> None:
+    for key in result:
+        if key in kept and not same(match.get(key, ABSENT), result[key]):
+            raise FormError(
+                f"{brief(key)} cannot be changed",
+                path=path,
+                key=key,
+                hint="write it as in `match`, or leave it out of `result`",
+            )
+
+
+def _check_pair(match: Mapping[str, Any], result: Mapping[str, Any], path: FormPath) -> None:
+    for key in match:
+        if key in result and not same(match[key], result[key]):
+            _check_values(match[key], result[key], (*path, key))
+
+
+def _check_values(match: Any, result: Any, path: FormPath) -> None:
+    if path == (META,):
+        _check_pair(_without(match, RECORD_KEPT), _without(result, RECORD_KEPT), path)
+        return
+    _, old, new = _paired(match, result)
+    if not old or not new:
+        return
+    if path[-1] in _ORDERED:
+        raise FormError(
+            f"{path[-1]} keeps its order; an example cannot say how it changes",
+            path=("result", *path),
+            hint="use set",
+        )
+    kinds = {_kind_of(value) for value in (*old, *new)} - {"?"}
+    if len(kinds) > 1:
+        raise FormError(
+            f"{' and '.join(sorted(kinds))} stand for each other in `match` and `result`",
+            path=("result", *path),
+            hint="an example cannot change the kind of a value; use set",
+        )
+    if len(old) == len(new) == 1:
+        if isinstance(old[0], dict) and isinstance(new[0], dict):
+            _check_pair(old[0], new[0], path)
+    elif "an object" in kinds:
+        raise FormError(
+            "it is not clear which object of `match` becomes which of `result`",
+            path=("result", *path),
+            hint="let the two lists differ in one object, or use verbs",
+        )
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case dict():
+            return "?" if _is_marked(value) else "an object"
+        case str():
+            return "text"
+        case bool():
+            return "true or false"
+    return "a number"
+
+
+def _is_marked(value: Mapping[str, Any]) -> bool:
+    return any(mark in value for mark in MARKS)
+
+
+# --- in words ----------------------------------------------------------------------------------
+
+
+def example_parts(match: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    """Return what an example does, values left out: ``change shelfMark.label``."""
+    return list(_words(match, result, ""))
+
+
+def _words(match: Mapping[str, Any], result: Mapping[str, Any], at: str) -> Iterator[str]:
+    for key in dict.fromkeys([*match, *result]):
+        place = f"{at}{key}"
+        if key not in result:
+            yield f"remove {place}"
+        elif key not in match:
+            yield f"add {place}"
+        elif canonical_bytes(match[key]) != canonical_bytes(result[key]):
+            yield from _words_of_pair(match[key], result[key], place)
+
+
+def _words_of_pair(match: Any, result: Any, place: str) -> Iterator[str]:
+    if place == META:
+        yield from _words(match, result, "@record.")
+        return
+    _, old, new = _paired(match, result)
+    one = len(old) == len(new) == 1
+    if one and isinstance(old[0], dict) and isinstance(new[0], dict) and not _is_link(new[0]):
+        yield from _words(old[0], new[0], f"{place}.")
+    else:
+        yield f"change {place}" if old and new else f"{'add' if new else 'remove'} {place}"

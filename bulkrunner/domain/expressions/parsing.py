@@ -1,0 +1,136 @@
+"""What a written condition, value or change must keep to, and how a fault in it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol, TypeAlias
+
+from bulkrunner.domain.text import told_apart, visible
+
+FormPath: TypeAlias = tuple[str | int, ...]
+
+
+class FormError(ValueError):
+    """A condition, value or change that cannot be understood.
+
+    Attributes:
+        path: from the value that was read to the part that is wrong.
+        key: the key of the object at the path that is meant, if any.
+        code: stable name of the fault.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: FormPath = (),
+        key: str | None = None,
+        hint: str = "",
+        code: str = "wrong_value",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.key = key
+        self.hint = hint
+        self.code = code
+
+    def below(self, *steps: str | int) -> FormError:
+        """Return the same fault, seen from further out."""
+        return FormError(
+            self.message,
+            path=(*steps, *self.path),
+            key=self.key,
+            hint=self.hint,
+            code=self.code,
+        )
+
+
+class Pattern(Protocol):
+    """A compiled regular expression; searching takes time linear in the text."""
+
+    @property
+    def text(self) -> str:
+        """The expression as written."""
+
+    @property
+    def groups(self) -> int:
+        """How many groups it captures."""
+
+    def found_in(self, text: str, /) -> bool:
+        """Tell whether it matches anywhere in the text."""
+
+    def replaced(self, text: str, template: Sequence[str | int], /) -> str | None:
+        """Return the text with every match replaced; None where there are too many matches.
+
+        Args:
+            text: any text.
+            template: pieces of the replacement; a number stands for what that group matched.
+        """
+
+
+class PatternEngine(Protocol):
+    """Compiles regular expressions."""
+
+    def compile(self, text: str, /) -> Pattern:
+        """Return the compiled expression.
+
+        Raises:
+            FormError: malformed, or too large.
+        """
+
+
+class InputLists(Protocol):
+    """Input files that conditions and changes name."""
+
+    def values(self, file: str, /) -> Sequence[str]:
+        """Return the lines of a file, blank ones left out.
+
+        Raises:
+            FormError: it cannot be read.
+        """
+
+    def table(self, declared: Mapping[str, Any], /) -> Mapping[str, str]:
+        """Return a file of old and new values.
+
+        Args:
+            declared: ``file``, and perhaps how it is read and which columns are meant.
+
+        Raises:
+            FormError: it cannot be read, or has an old value twice.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What is needed from outside to read conditions and changes."""
+
+    engine: PatternEngine
+    lists: InputLists
+
+
+def proposal(given: str, near: str, prefix: str = "") -> str:
+    """Return a hint that names a word that is near, and in what it differs where nobody sees that."""
+    mine, theirs = told_apart(given, near)
+    word = f"did you mean `{prefix}{visible(near)}`{theirs}"
+    return f"{word}, not{mine}?" if mine else f"{word}?"
+
+
+def nearest(given: str, known: Sequence[str]) -> str:
+    """Return the probably meant word, whatever its capitals, or an empty text."""
+    close = get_close_matches(given[:100].lower(), [word.lower() for word in known], n=1)
+    return next((word for word in known if close and word.lower() == close[0]), "")
+
+
+def meant(given: str, known: Sequence[str]) -> str:
+    """Return a hint that names the probably meant word, or all that are known."""
+    near = nearest(given, known)
+    return proposal(given, near) if near else f"known here: {', '.join(known)}"
+
+
+def brief(value: Any, limit: int = 60) -> str:
+    """Return a text from a manifest for a message: on one line and short."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value)[: limit + 1])
+    return f"`{text[:limit]}…`" if len(text) > limit else f"`{text}`"

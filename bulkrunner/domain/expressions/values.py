@@ -1,0 +1,604 @@
+"""What values with references are made of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from bulkrunner.domain.expressions.parsing import FormError, brief, meant
+from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
+from bulkrunner.domain.places import ABSENT, PlaceRefused
+from bulkrunner.domain.stored_form import comparable
+
+MAX_FUNCTIONS = 20
+
+MAX_WRITTEN = 500
+
+MAX_RESULT = 1_000_000
+
+"""Characters of a result."""
+
+MAX_WIDTH = 1000
+
+
+class TooLong(Exception):
+    """A result beyond ``MAX_RESULT``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Function:
+    """One function: how many arguments it takes, which are whole numbers, and what it does.
+
+    It answers None where the text has no such part.
+    """
+
+    call: Callable[..., str | None]
+    least: int = 0
+    most: int = 0
+    numbers: frozenset[int] = frozenset()
+
+
+def _strip_zeros(text: str) -> str:
+    return text.lstrip("0") or text[-1:]
+
+
+def _split(text: str, separator: str, number: int) -> str | None:
+    parts = text.split(separator)
+    index = number - 1 if number > 0 else number
+    return parts[index] if number and -len(parts) <= index < len(parts) else None
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_RESULT:
+        raise TooLong
+    return text.replace(old, new)
+
+
+def _after_first_word(text: str) -> str | None:
+    words = text.split(maxsplit=1)
+    return words[1] if len(words) > 1 else None
+
+
+FUNCTIONS = {
+    "trim": _Function(call=str.strip),
+    "collapse": _Function(call=lambda text: " ".join(text.split())),
+    "upper": _Function(call=str.upper),
+    "lower": _Function(call=str.lower),
+    "capitalize": _Function(call=lambda text: text[:1].upper() + text[1:]),
+    "strip_zeros": _Function(call=_strip_zeros),
+    "strip_prefix": _Function(call=str.removeprefix, least=1, most=1),
+    "strip_suffix": _Function(call=str.removesuffix, least=1, most=1),
+    "split": _Function(call=_split, least=2, most=2, numbers=frozenset({1})),
+    "first_word": _Function(call=lambda text: next(iter(text.split()), None)),
+    "after_first_word": _Function(call=_after_first_word),
+    "replace": _Function(call=_replace, least=2, most=2),
+    "digits": _Function(call=lambda text: "".join(re.findall("[0-9]", text))),
+    "pad": _Function(
+        call=lambda text, width: text.rjust(width, "0"), least=1, most=1, numbers=frozenset({0})
+    ),
+    "default": _Function(call=lambda text, _other: text, least=1, most=1),
+}
+
+"""By name. ``default(x)`` stands in where there is no value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One function with its arguments."""
+
+    text: str
+    name: str
+    arguments: tuple[str | int, ...]
+
+
+def apply(calls: Sequence[Call], text: str | None) -> str | None:
+    """Return what the functions make of a text, one after the other; None where nothing is left.
+
+    Args:
+        calls: the functions.
+        text: None where there is no value; only ``default`` takes it up.
+
+    Raises:
+        TooLong: a result is longer than ``MAX_RESULT`` characters.
+    """
+    for call in calls:
+        if call.name == "default":
+            text = text or str(call.arguments[0])
+        elif text is not None:
+            text = FUNCTIONS[call.name].call(text, *call.arguments)
+        if text is not None and len(text) > MAX_RESULT:
+            raise TooLong
+    return text
+
+
+@lru_cache(maxsize=1024)
+def parse_call(text: str) -> Call:
+    """Read ``name`` or ``name(argument, …)``; arguments may stand in single or double quotes.
+
+    Raises:
+        FormError: unknown function, or other arguments than it takes.
+    """
+    if len(text) > MAX_WRITTEN:
+        raise FormError(f"a function is longer than {MAX_WRITTEN} characters")
+    name, bracket, rest = text.strip().partition("(")
+    name = name.strip()
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise FormError(f"{brief(name)} is no function", hint=meant(name, list(FUNCTIONS)))
+    if bracket and not rest.endswith(")"):
+        raise FormError(f"the bracket of {name}( is not closed at its end")
+    given = _arguments(rest[:-1], name) if bracket else []
+    if given and not given[0] and name != "default":
+        raise FormError(f"the first argument of {name} is empty")
+    if not function.least <= len(given) <= function.most:
+        wanted = str(function.least) if function.least else "no"
+        raise FormError(f"{name} takes {wanted} arguments, not {len(given)}")
+    return Call(
+        text=text,
+        name=name,
+        arguments=tuple(
+            _whole(value, name) if number in function.numbers else value
+            for number, value in enumerate(given)
+        ),
+    )
+
+
+def _whole(text: str, name: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,4}", text) or not -MAX_WIDTH <= int(text) <= MAX_WIDTH:
+        raise FormError(f"{brief(text)} in {name} is no whole number up to {MAX_WIDTH}")
+    return int(text)
+
+
+_ARGUMENT = re.compile(r"""(?:\s*"([^"]*)"\s*|\s*'([^']*)'\s*|([^,"']*))(,|$)""")
+
+
+def _arguments(text: str, name: str) -> list[str]:
+    found: list[str] = []
+    at = 0
+    while True:
+        match = _ARGUMENT.match(text, at)
+        if match is None:
+            raise FormError(
+                f"the arguments of {name} cannot be read: {brief(text)}",
+                hint="put an argument that holds a comma or a quote into the other kind of quotes",
+            )
+        quoted = match[1] if match[1] is not None else match[2]
+        if quoted is None:
+            # A blank alone is meant: ``split( , 1)``. Blanks around a word are not.
+            quoted = match[3].strip() or (match[3] if not found else "")
+        found.append(quoted)
+        if not match[4]:
+            break
+        at = match.end()
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """``$value``: what a reference leads to; ``default`` where it leads nowhere."""
+
+    ref: Reference
+    through: tuple[Call, ...] = ()
+    default: Any = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """``$values``: a list of every value that a reference leads to.
+
+    Attributes:
+        split: texts are split at it; empty: they are not.
+    """
+
+    ref: Reference
+    split: str = ""
+    through: tuple[Call, ...] = ()
+    default: Any = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """``$text``: constant pieces and lookups, joined."""
+
+    pieces: tuple[str | Lookup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """A part without references."""
+
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """An object with a reference somewhere inside."""
+
+    items: Mapping[str, Node]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """A list with a reference somewhere inside."""
+
+    items: tuple[Node, ...]
+
+
+Node: TypeAlias = Constant | Lookup | Listing | Text | Object | Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamic:
+    """A value with references; a constant is kept as plain JSON instead."""
+
+    node: Node
+
+    @property
+    def references(self) -> Iterator[Reference]:
+        """Yield every reference inside."""
+        yield from references_in(self.node)
+
+    @property
+    def data(self) -> Any:
+        """Return it as it is written in a manifest."""
+        return _written(self.node)
+
+
+def references_of(value: Any) -> Iterator[Reference]:
+    """Yield every reference of a value."""
+    if isinstance(value, Dynamic):
+        yield from value.references
+
+
+def written(value: Any) -> Any:
+    """Return a value as it is written in a manifest."""
+    return value.data if isinstance(value, Dynamic) else value
+
+
+def references_in(node: Node) -> Iterator[Reference]:
+    """Yield every reference of a part."""
+    match node:
+        case Lookup(ref=ref) | Listing(ref=ref):
+            yield ref
+        case Text(pieces=pieces):
+            yield from (piece.ref for piece in pieces if isinstance(piece, Lookup))
+        case Object(items=items):
+            for item in items.values():
+                yield from references_in(item)
+        case Array(items=listed):
+            for item in listed:
+                yield from references_in(item)
+
+
+def _written(node: Node) -> Any:
+    match node:
+        case Constant(value=value):
+            return value
+        case Lookup(ref=ref, through=through, default=default):
+            data: dict[str, Any] = {"$value": ref.text}
+            if through:
+                data["through"] = [call.text for call in through]
+            return data if default is ABSENT else {**data, "default": default}
+        case Listing(ref=ref, split=split, through=through, default=default):
+            beside = {"split": split, "through": [call.text for call in through]}
+            given = {"$values": ref.text} | {key: one for key, one in beside.items() if one}
+            return given if default is ABSENT else {**given, "default": default}
+        case Text(pieces=pieces):
+            return {"$text": "".join(map(_written_piece, pieces))}
+        case Object(items=items):
+            return {key: _written(item) for key, item in items.items()}
+        case Array(items=listed):
+            return [_written(item) for item in listed]
+
+
+def _written_piece(piece: str | Lookup) -> str:
+    if isinstance(piece, str):
+        return piece.replace("{", "{{").replace("}", "}}")
+    return "{" + "|".join([piece.ref.text, *(call.text for call in piece.through)]) + "}"
+
+
+def text_pieces(value: Any) -> list[str | Dynamic] | None:
+    """Return the constant and the looked up texts that a text is joined of; None: it is no text."""
+    if isinstance(value, str):
+        return [value]
+    match value.node if isinstance(value, Dynamic) else None:
+        case Lookup() as lookup:
+            return [Dynamic(node=Text(pieces=(lookup,)))]
+        case Text(pieces=pieces):
+            return [
+                piece if isinstance(piece, str) else Dynamic(node=Text(pieces=(piece,)))
+                for piece in pieces
+            ]
+    return None
+
+
+def joined_text(pieces: Sequence[str | Dynamic]) -> Any:
+    """Return the text that is joined of pieces of ``text_pieces``."""
+    parts: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            parts.append(piece)
+        elif isinstance(piece.node, Text):
+            parts += piece.node.pieces
+    node = text_of(parts)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def object_of(items: Mapping[str, Node]) -> Constant | Object:
+    """Return an object of parts; a constant where all of them are."""
+    known = {key: item.value for key, item in items.items() if isinstance(item, Constant)}
+    return Constant(value=known) if len(known) == len(items) else Object(items=items)
+
+
+def array_of(items: Sequence[Node]) -> Constant | Array:
+    """Return a list of parts; a constant where all of them are."""
+    known = [item.value for item in items if isinstance(item, Constant)]
+    return Constant(value=known) if len(known) == len(items) else Array(items=tuple(items))
+
+
+def text_of(pieces: Sequence[str | Lookup]) -> Constant | Text:
+    """Return a text of pieces; a constant where nothing is looked up."""
+    joined: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        elif piece != "":
+            joined.append(piece)
+    if all(isinstance(piece, str) for piece in joined):
+        return Constant(value="".join(map(str, joined)))
+    return Text(pieces=tuple(joined))
+
+
+def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
+    """Return the plain value; record IRIs that come out of documents are written neutrally.
+
+    Args:
+        value: plain JSON or ``Dynamic``.
+        context: what the references are looked up in.
+        at_id: the value is to stand at an ``@id``.
+
+    Raises:
+        PlaceRefused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
+            ``value_too_long``.
+    """
+    return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
+
+
+def ground(value: Any, context: Context) -> Any:
+    """Return the value with the row's cells and the parameters put in; the rest stays a reference.
+
+    What has no value stays a reference too; looking it up later says so.
+    """
+    if not isinstance(value, Dynamic):
+        return value
+    node = _ground(value.node, context)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
+    match node:
+        case Constant(value=value):
+            return value
+        case Lookup():
+            return _looked_up(node, context, at_id=at_id)
+        case Listing():
+            return _listed(node, context, at_id=at_id)
+        case Text(pieces=pieces):
+            return _joined(pieces, context)
+        case Object(items=items):
+            return {key: _resolve(item, context, at_id=key == "@id") for key, item in items.items()}
+        case Array(items=listed):
+            return [_resolve(item, context) for item in listed]
+
+
+def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
+    """Return the value with everything looked up that does not depend on where it is used.
+
+    Args:
+        value: plain JSON or ``Dynamic``; what has no value stays a reference.
+        context: what the references are looked up in.
+        at_id: the value is to stand at an ``@id``.
+        whole: plain places begin at one object only, so they are looked up too.
+    """
+    if not isinstance(value, Dynamic):
+        return value
+    if whole:
+        try:
+            return _resolve(value.node, context, at_id=at_id)
+        except PlaceRefused:
+            return value
+    node = _settle(value.node, context, at_id=at_id)
+    return node.value if isinstance(node, Constant) else Dynamic(node=node)
+
+
+def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
+    match node:
+        case Object(items=items):
+            return object_of(
+                {key: _settle(item, context, at_id=key == "@id") for key, item in items.items()}
+            )
+        case Array(items=listed):
+            return array_of([_settle(item, context) for item in listed])
+    if any(ref.origin is Origin.HERE for ref in references_in(node)):
+        return node
+    try:
+        return Constant(value=_resolve(node, context, at_id=at_id))
+    except PlaceRefused:
+        return node
+
+
+_GROUND = (Origin.ROW, Origin.PARAM)
+
+
+def _ground(node: Node, context: Context) -> Node:
+    match node:
+        case Lookup(ref=ref) if ref.origin in _GROUND:
+            try:
+                return Constant(value=_looked_up(node, context, at_id=False))
+            except PlaceRefused:
+                return node
+        case Listing(ref=ref) if ref.origin in _GROUND:
+            try:
+                return Constant(value=_listed(node, context, at_id=False))
+            except PlaceRefused:
+                return node
+        case Text(pieces=pieces):
+            return _ground_text(pieces, context)
+        case Object(items=items):
+            return object_of({key: _ground(item, context) for key, item in items.items()})
+        case Array(items=listed):
+            return array_of([_ground(item, context) for item in listed])
+    return node
+
+
+def _ground_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
+    grounded: list[str | Lookup] = []
+    for piece in pieces:
+        if isinstance(piece, Lookup) and piece.ref.origin in _GROUND:
+            try:
+                grounded.append(_as_text(piece, context))
+            except PlaceRefused:
+                grounded.append(piece)
+        else:
+            grounded.append(piece)
+    return text_of(grounded)
+
+
+def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:
+    value = value_at(lookup.ref, context)
+    if value is not ABSENT:
+        value = _neutral(lookup.ref, value, context, at_id=at_id)
+    if lookup.through:
+        value = _through_all(lookup, value)
+    if value is ABSENT:
+        value = lookup.default
+    if value is ABSENT:
+        raise _missing(lookup.ref)
+    return value
+
+
+def _listed(listing: Listing, context: Context, *, at_id: bool) -> list[Any]:
+    """Return every value, in order and once, lists walked through and texts split."""
+    found: dict[bytes, Any] = {}
+    for value in values_at(listing.ref, context):
+        if value is None or isinstance(value, list):
+            continue
+        known = _neutral(listing.ref, value, context, at_id=at_id)
+        for part in _parts(listing, known):
+            found.setdefault(comparable(part), part)
+    if found:
+        return list(found.values())
+    if listing.default is ABSENT:
+        raise _missing(listing.ref)
+    return list(listing.default)
+
+
+def _parts(listing: Listing, value: Any) -> Iterator[Any]:
+    if not listing.split and not listing.through:
+        yield value
+        return
+    text = _plain_text(listing.ref, value)
+    for part in text.split(listing.split) if listing.split else [text]:
+        try:
+            made = apply(listing.through, part.strip() if listing.split else part)
+        except TooLong:
+            raise _too_long(listing.ref) from None
+        if made:
+            yield made
+
+
+def _missing(ref: Reference) -> PlaceRefused:
+    return PlaceRefused(
+        "value_missing",
+        f"{ref.text} has no value",
+        "give the value a default, or leave such records out with a condition",
+    )
+
+
+def _neutral(ref: Reference, value: Any, context: Context, *, at_id: bool) -> Any:
+    """Write record IRIs so that they are the same in every environment."""
+    if ref.origin in (Origin.ROW, Origin.PARAM):
+        return value
+    if not isinstance(value, str) or not ref.is_id:
+        return context.iris.neutral(value)
+    if at_id:
+        return context.iris.neutral({"@id": value})["@id"]
+    if context.iris.split(value):
+        raise PlaceRefused(
+            "environment_iri",
+            f"{ref.text} is a record's address in this environment, which differs in another",
+            "use @bib.id or @self.id in a text, or put the value at an @id",
+        )
+    return value
+
+
+def _through_all(lookup: Lookup, value: Any) -> Any:
+    if isinstance(value, list):
+        made = [_through_one(lookup, item) for item in value]
+        return [item for item in made if item is not ABSENT] or ABSENT
+    return _through_one(lookup, value)
+
+
+def _through_one(lookup: Lookup, value: Any) -> Any:
+    text = None if value is ABSENT else _plain_text(lookup.ref, value)
+    try:
+        made = apply(lookup.through, text)
+    except TooLong:
+        raise _too_long(lookup.ref) from None
+    # What is emptied by the functions is no value.
+    return made or ABSENT
+
+
+def _too_long(ref: Reference) -> PlaceRefused:
+    return PlaceRefused(
+        "value_too_long", f"{ref.text} becomes too long a text", "look at the job's functions"
+    )
+
+
+def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
+    texts = [piece if isinstance(piece, str) else _as_text(piece, context) for piece in pieces]
+    if sum(map(len, texts)) > MAX_RESULT:
+        raise PlaceRefused(
+            "value_too_long",
+            "a text would become too long of what it is put together from",
+            "leave such records out with a condition",
+        )
+    return "".join(texts)
+
+
+def _as_text(lookup: Lookup, context: Context) -> str:
+    value = _looked_up(lookup, context, at_id=False)
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return _plain_text(lookup.ref, value)
+
+
+def _plain_text(ref: Reference, value: Any) -> str:
+    match value:
+        case str():
+            return unicodedata.normalize("NFC", value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+    raise PlaceRefused(
+        "not_text",
+        f"{ref.text} is {'a list' if isinstance(value, list) else 'an object'}, not a text",
+        "name a place inside it",
+    )
+
+
+__all__ = [
+    "Dynamic",
+    "ground",
+    "joined_text",
+    "references_of",
+    "resolve",
+    "settle",
+    "text_pieces",
+    "written",
+]

@@ -1,0 +1,154 @@
+"""References to records that a change of the same plan creates: ``new:N``, where N is its number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
+from bulkrunner.domain.iris import IriMap, iter_ids
+from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.prediction import predict_stored
+
+PREFIX = "new:"
+
+IN_ANSWER = 900_000_000
+"""Added to the places of operations in a function's answer until they are numbered in the plan."""
+
+_REFERENCE = re.compile(r"new:([1-9][0-9]{0,8})(#it)?")
+
+
+def created_number(text: Any) -> int | None:
+    """Return N of ``new:N`` or ``new:N#it``; None for anything else."""
+    found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    return int(found[1]) if found else None
+
+
+def place_in_answer(number: int) -> int | None:
+    """Return the place in a function's answer that a number stands for; None for any other."""
+    return number - IN_ANSWER if number > IN_ANSWER else None
+
+
+def references_in(value: Any) -> frozenset[int]:
+    """Return the numbers of the records to be created that ``@id`` keys inside name."""
+    numbers = (created_number(iri) for iri in iter_ids(value))
+    return frozenset(number for number in numbers if number is not None)
+
+
+def references_of(operation: Mapping[str, Any]) -> frozenset[int]:
+    """Return the numbers that an operation, in neutral form, refers to."""
+    named = {created_number(operation.get(key)) for key in ("of", "repoint")} | set(
+        _set_ids(operation)
+    )
+    return references_in(operation) | {number for number in named if number is not None}
+
+
+def _set_ids(operation: Mapping[str, Any]) -> Iterator[int | None]:
+    """Yield what changes put into a place that is itself an ``@id``."""
+    for change in operation.get("changes", ()):
+        for arguments in change.values():
+            if isinstance(arguments, dict) and str(arguments.get("at")).endswith("@id"):
+                yield created_number(arguments.get("to", arguments.get("value")))
+
+
+def with_names(value: Any, names: Mapping[int, str]) -> Any:
+    """Return a JSON value with every text ``new:N`` whose number is named replaced.
+
+    Args:
+        value: any JSON.
+        names: by number, what stands for the record; ``#it`` is kept behind it.
+    """
+    if isinstance(value, dict):
+        return {key: with_names(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [with_names(item, names) for item in value]
+    number = created_number(value)
+    if number is None or number not in names:
+        return value
+    return names[number] + ("#it" if value.endswith("#it") else "")
+
+
+def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap) -> PlannedChange:
+    """Return a change with the ids of the records that were created in it.
+
+    What will be stored is predicted anew, since it depends on the ids.
+
+    Args:
+        change: as planned.
+        records: short ids by the number of the change that created them.
+        iris: of the environment written to.
+    """
+    if change.after is None:
+        return change
+    after = with_ids(change.after, records, iris)
+    predicted = predict_stored(after).document
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    number = created_number(change.record)
+    record = records.get(number, change.record) if number is not None else change.record
+    return replace(
+        change,
+        record=record,
+        bib=replace(change.bib or BibSummary(id=record), id=record) if number else change.bib,
+        after=after,
+        predicted=predicted,
+        after_fingerprint=fingerprint(predicted),
+    )
+
+
+def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChange:
+    """Return a change that refers to records to be created by other numbers.
+
+    Args:
+        change: as drafted.
+        numbers: the numbers to be, by those that it has.
+    """
+    names = {old: f"{PREFIX}{new}" for old, new in numbers.items()}
+    record, key = with_names(change.record, names), change.target_key
+    if key is not None and record != change.record:
+        key = key.replace(f":{change.record}:", f":{record}:", 1)
+    bib = change.bib
+    if bib is not None:
+        bib = replace(bib, id=with_names(bib.id, names))
+    place = change.place and _REFERENCE.sub(lambda found: with_names(found[0], names), change.place)
+    change = replace(change, record=record, bib=bib, target_key=key, place=place)
+    if change.after is None:
+        return change
+    after = _with_iris(change.after, names)
+    predicted = predict_stored(after).document
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    return replace(
+        change, after=after, predicted=predicted, after_fingerprint=fingerprint(predicted)
+    )
+
+
+def _with_iris(value: Any, names: Mapping[int, str]) -> Any:
+    """Return a JSON value with the references under ``@id`` replaced, and no other text."""
+    if isinstance(value, dict):
+        return {
+            key: with_names(inner, names) if key == "@id" else _with_iris(inner, names)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_iris(item, names) for item in value]
+    return value
+
+
+def with_ids(document: Any, records: Mapping[int, str], iris: IriMap) -> Any:
+    """Return a document with the IRIs of records under ``@id`` in the place of ``new:N``."""
+    if isinstance(document, dict):
+        return {
+            key: _iri(inner, records, iris) if key == "@id" else with_ids(inner, records, iris)
+            for key, inner in document.items()
+        }
+    if isinstance(document, list):
+        return [with_ids(item, records, iris) for item in document]
+    return document
+
+
+def _iri(iri: Any, records: Mapping[int, str], iris: IriMap) -> Any:
+    number = created_number(iri)
+    if number is None or number not in records:
+        return iri
+    return iris.record_iri(records[number]) + ("#it" if iri.endswith("#it") else "")

@@ -1,0 +1,109 @@
+"""Policy: what a plan and a run may do, and where it is looser than what is built in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkrunner.domain.rules import Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Values that decide when a run may start; part of every plan's digest.
+
+    Attributes:
+        ceilings: at most so many changes by action (``records``: all together).
+        test_hosts: further hosts whose test runs count for a production that is not on loopback.
+        reviewers: allowed-signers file; then an approval must be signed. signers: its lines when
+            the plan was made, without comments.
+        rules: of the policy file, besides KB's.
+        client_unused_days: after which ``doctor`` speaks of an API client.
+    """
+
+    staging_max_age_days: float = 30
+    plan_max_age_hours: float = 336
+    resume_max_idle_days: float = 7
+    min_staging_coverage: float = 0.95
+    test_hosts: tuple[str, ...] = ()
+    reviewers: str | None = None
+    functions: str = "confined"
+    ceilings: dict[str, int] = field(default_factory=dict)
+    signers: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    client_unused_days: float = 180
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values as plain JSON data, for the plan digest and the report."""
+        return {
+            "staging_max_age_days": self.staging_max_age_days,
+            "plan_max_age_hours": self.plan_max_age_hours,
+            "resume_max_idle_days": self.resume_max_idle_days,
+            "min_staging_coverage": self.min_staging_coverage,
+            "test_hosts": list(self.test_hosts),
+            "reviewers": self.reviewers,
+            "functions": self.functions,
+            "ceilings": dict(sorted(self.ceilings.items())),
+            "signers": list(self.signers),
+            "rules": [rule.as_dict() for rule in self.rules],
+            "client_unused_days": self.client_unused_days,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Policy:
+        """Read back what ``as_dict`` wrote."""
+        lists = {name: tuple(data.get(name, ())) for name in ("test_hosts", "signers")}
+        rules = tuple(Rule.from_dict(item) for item in data.get("rules", ()))
+        return cls(**{**data, **lists, "rules": rules})
+
+    def loosened(self) -> tuple[LooserValue, ...]:
+        """Return every value that allows more than the built-in one."""
+        built_in = Policy()
+        found = [
+            LooserValue(name=name, value=mine, built_in=theirs)
+            for name, mine, theirs in (
+                (
+                    "staging_max_age_days",
+                    self.staging_max_age_days,
+                    built_in.staging_max_age_days,
+                ),
+                ("plan_max_age_hours", self.plan_max_age_hours, built_in.plan_max_age_hours),
+                ("resume_max_idle_days", self.resume_max_idle_days, built_in.resume_max_idle_days),
+            )
+            if mine > theirs
+        ]
+        if self.min_staging_coverage < built_in.min_staging_coverage:
+            found.append(
+                LooserValue(
+                    name="min_staging_coverage",
+                    value=self.min_staging_coverage,
+                    built_in=built_in.min_staging_coverage,
+                )
+            )
+        if self.test_hosts:
+            found.append(LooserValue(name="test_hosts", value=list(self.test_hosts), built_in=[]))
+        if self.functions != built_in.functions and self.functions != "none":
+            found.append(
+                LooserValue(name="functions", value=self.functions, built_in=built_in.functions)
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LooserValue:
+    """A policy value that allows more than the built-in one."""
+
+    name: str
+    value: Any
+    built_in: Any
+
+    def statement(self) -> str:
+        """Return the sentence that the approval must contain, word for word."""
+        shown = (
+            ", ".join(self.value)
+            if isinstance(self.value, list)
+            else f"{self.value:g}"
+            if isinstance(self.value, (int, float))
+            else str(self.value)
+        )
+        return f"{self.name} = {shown}"

@@ -1,0 +1,316 @@
+"""Decides how an update or delete stands: from the record's history, our attempts and the plan.
+
+Pure. Used on every path, also for the first look before anything was sent: the first send, the
+look after an answer that proves nothing, a confirmation that failed, and every resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bulkrunner.domain.catalogue import AnswerKind
+from bulkrunner.domain.diff import diff
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.records import Document, last_modifier, modified
+from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.settlement.attempts import (
+    STILL_THERE,
+    Decision,
+    History,
+    Verdict,
+    Version,
+    again,
+    by_and_when,
+    may_have_written,
+    moment,
+    refused,
+)
+
+MAX_VERSIONS = 20
+"""Versions read back at most."""
+
+SERVERS_OWN = frozenset(
+    f"@record.{name}" for name in ("created", "modified", "recordStatus", "descriptionLastModifier")
+)
+"""Places that the server writes and no comparison looks at."""
+
+NAMES_OF_NEW = frozenset(
+    (
+        "@id",
+        "@record.@id",
+        "@record.mainEntity.@id",
+        "@record.controlNumber",
+        "@record.descriptionCreator",
+    )
+)
+"""Places of a new record that nobody knows beforehand."""
+
+
+def is_later(change: PlannedChange, version: Version) -> bool:
+    """Tell whether a version is newer than the one that the plan read."""
+    if version.document is None:
+        return True
+    planned = moment(modified(change.before or {}))
+    found = moment(modified(version.document))
+    if planned is None or found is None:
+        return not equals_before(change, version)
+    return found > planned
+
+
+def equals_before(change: PlannedChange, version: Version) -> bool:
+    """Tell whether a version is, by fingerprint, the record as planned from."""
+    return version.fingerprint == change.before_fingerprint
+
+
+def equals_after(change: PlannedChange, version: Version) -> bool:
+    """Tell whether a version is, by fingerprint, what the plan wants stored."""
+    return version.fingerprint == change.after_fingerprint
+
+
+def goes_further(
+    change: PlannedChange, versions: Sequence[Version], attempts: Sequence[Attempt]
+) -> bool:
+    """Tell whether one more older version must be read before ``settle`` can decide."""
+    if not may_have_written(attempts) or len(versions) >= MAX_VERSIONS:
+        return False
+    if change.action is Action.DELETE and versions[0].document is None:
+        return len(versions) < 2
+    return is_later(change, versions[-1])
+
+
+def settle(
+    change: PlannedChange, history: History, attempts: Sequence[Attempt], *, active_sigel: str
+) -> Decision:
+    """Decide how an update or delete stands.
+
+    Args:
+        change: as planned.
+        history: as far back as ``goes_further`` asked for; at least the newest version.
+        attempts: every send so far, with what is known of its answer.
+        active_sigel: as whom the attempts were made.
+    """
+    if change.action is Action.DELETE:
+        return _settle_delete(change, history, attempts)
+    return _settle_update(change, history, attempts, active_sigel)
+
+
+def _settle_update(
+    change: PlannedChange, history: History, attempts: Sequence[Attempt], sigel: str
+) -> Decision:
+    newest = history.versions[0]
+    maybe = may_have_written(attempts)
+    if maybe and (ours := _ours(change, history.versions, sigel)) is not None:
+        return ours
+    if maybe and not history.complete and is_later(change, newest):
+        return _unread(newest)
+    if newest.document is None:
+        return Decision(
+            verdict=Verdict.CONFLICT,
+            code="deleted",
+            message="the record was deleted after the plan was made; it is not brought back",
+            detail=by_and_when(None),
+        )
+    if equals_after(change, newest) and (
+        change.after_fingerprint != change.before_fingerprint or is_later(change, newest)
+    ):
+        return _done_by_other(newest.document)
+    if all(equals_before(change, version) for version in history.versions):
+        return again(attempts, newest, unsaved="not_saved")
+    return _conflict(newest.document)
+
+
+def _ours(change: PlannedChange, versions: Sequence[Version], sigel: str) -> Decision | None:
+    """Find the version that an attempt of ours stored, following one that equals before."""
+    for place, version in enumerate(versions):
+        document, older = version.document, versions[place + 1 :]
+        if document is None or last_modifier(document) != sigel or not is_later(change, version):
+            continue
+        revived = _on_a_deletion(change, older)
+        if not revived and not (older and equals_before(change, older[0])):
+            continue
+        cleanups: list[str] = []
+        if not equals_after(change, version):
+            beside = None if revived else differs_beside(change, document)
+            if beside is None:
+                continue
+            cleanups = beside
+        detail: dict[str, Any] = {"cleanups": cleanups} if cleanups else {}
+        if place:
+            detail["changed_since"] = by_and_when(versions[0].document)
+        return _revived(version, detail) if revived else _applied(version, detail)
+    return None
+
+
+def _on_a_deletion(change: PlannedChange, older: Sequence[Version]) -> bool:
+    """Tell whether what lies below a version is a deletion of the record as planned from.
+
+    A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
+    """
+    return len(older) > 1 and older[0].document is None and equals_before(change, older[1])
+
+
+def _applied(version: Version, detail: dict[str, Any]) -> Decision:
+    return Decision(verdict=Verdict.APPLIED, detail=detail, version=version)
+
+
+def _revived(version: Version, detail: dict[str, Any]) -> Decision:
+    return Decision(
+        verdict=Verdict.APPLIED,
+        code="revived",
+        message="somebody deleted the record at the last instant, and the write brought it back",
+        detail={**detail, "revived": by_and_when(None)},
+        version=version,
+    )
+
+
+def differs_beside(change: PlannedChange, document: Document) -> list[str] | None:
+    """Return where a version differs from the prediction outside the places the plan changes.
+
+    None where it differs in such a place, or where the plan changes none (a mere resave).
+    """
+    if change.before is None or change.predicted is None:
+        return None
+    wanted = _properties(change.before, change.predicted)
+    found = _places(change.predicted, document)
+    if not wanted or any(_overlap(_property(one), other) for one in found for other in wanted):
+        return None
+    return sorted(found)
+
+
+def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any]:
+    """Return, as detail of an outcome, where a stored document is not as predicted.
+
+    ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
+    """
+    unknown = NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
+    found = sorted(_places(change.predicted or {}, document, unknown))
+    if not found:
+        return {}
+    beside = change.operation.get("resave") is True or differs_beside(change, document) is not None
+    return {"cleanups" if beside else "not_as_predicted": found}
+
+
+def differing(one: Document, other: Document) -> list[str]:
+    """Return where two documents of one record differ, but for what is the server's own."""
+    return sorted(_places(one, other))
+
+
+def _places(one: Document, other: Document, besides: frozenset[str] = frozenset()) -> set[str]:
+    """Return where two documents differ, but for what is the server's own."""
+    own = SERVERS_OWN | besides
+    places = (difference.place for difference in diff(one, other))
+    return {place for place in places if not any(_lies_in(place, name) for name in own)}
+
+
+def _lies_in(place: str, name: str) -> bool:
+    return place == name or place.startswith(name + ".")
+
+
+def _properties(one: Document, other: Document) -> set[str]:
+    return {_property(place) for place in _places(one, other)}
+
+
+def _property(place: str) -> str:
+    """Return a place without list indexes: elements of one list are not told apart."""
+    return ".".join(part for part in place.split(".") if not part.isdigit())
+
+
+def _overlap(one: str, other: str) -> bool:
+    return _lies_in(one, other) or _lies_in(other, one)
+
+
+def _settle_delete(
+    change: PlannedChange, history: History, attempts: Sequence[Attempt]
+) -> Decision:
+    newest = history.versions[0]
+    if newest.document is None:
+        if not may_have_written(attempts):
+            return Decision(
+                verdict=Verdict.UNCHANGED,
+                code="done_by_other",
+                message="somebody else had deleted the record already",
+                detail=by_and_when(None),
+            )
+        return _deleted(change, history, attempts)
+    maybe = may_have_written(attempts)
+    if maybe and not history.complete and is_later(change, newest):
+        return _unread(newest)
+    restored = any(version.document is None for version in history.versions)
+    if _answered(attempts):
+        return _still_there(newest, restored=restored)
+    if equals_before(change, newest) and not restored:
+        return again(attempts, newest, unsaved="not_deleted")
+    return _conflict(newest.document)
+
+
+def _still_there(newest: Version, *, restored: bool) -> Decision:
+    """The server said that it deleted the record, but there it is."""
+    if restored:
+        return Decision(
+            verdict=Verdict.APPLIED,
+            message="deleted by this run; somebody brought it back afterwards",
+            detail={"changed_since": by_and_when(newest.document)},
+        )
+    return refused("not_deleted", STILL_THERE)
+
+
+def _answered(attempts: Sequence[Attempt]) -> bool:
+    return any(attempt.answer == AnswerKind.DONE for attempt in attempts)
+
+
+def _deleted(change: PlannedChange, history: History, attempts: Sequence[Attempt]) -> Decision:
+    """The record is gone and a DELETE of ours was sent: was it ours, and over whose edit."""
+    unproven = not _answered(attempts)
+    removed = history.versions[1] if len(history.versions) > 1 else None
+    code = "author_unproven" if unproven else ""
+    message = "the record is gone, but whether by our request is not proven" if unproven else ""
+    detail: dict[str, Any] = {"author_unproven": True} if unproven else {}
+    if removed is None:
+        return Decision(
+            verdict=Verdict.APPLIED,
+            code=code or "removed_unread",
+            message=message or "deleted, but what was removed could not be read",
+            detail={**detail, "removed_unread": True},
+        )
+    if removed.document is not None and not equals_before(change, removed):
+        return Decision(
+            verdict=Verdict.APPLIED,
+            code="deleted_over_edit",
+            message="somebody had edited the record just before it was deleted; "
+            "the content removed is kept in the ledger" + (f"; {message}" if message else ""),
+            detail={**detail, "deleted_over_edit": by_and_when(removed.document)},
+            version=removed,
+        )
+    return Decision(
+        verdict=Verdict.APPLIED, code=code, message=message, detail=detail, version=removed
+    )
+
+
+def _done_by_other(document: Document) -> Decision:
+    return Decision(
+        verdict=Verdict.UNCHANGED,
+        code="done_by_other",
+        message="the record was as wanted already, and not by this run",
+        detail=by_and_when(document),
+    )
+
+
+def _conflict(document: Document) -> Decision:
+    facts = by_and_when(document)
+    return Decision(
+        verdict=Verdict.CONFLICT,
+        code="edited",
+        message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, after the plan was made",
+        detail=facts,
+    )
+
+
+def _unread(newest: Version) -> Decision:
+    return Decision(
+        verdict=Verdict.UNKNOWN,
+        code="history_unread",
+        message="a request was sent, and the record's history could not be read back far enough "
+        "to say whether it was carried out",
+        detail=by_and_when(newest.document),
+    )

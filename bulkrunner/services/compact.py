@@ -1,0 +1,127 @@
+"""Keeps a ledger: documents of old runs are dropped, a copy is taken up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bulkrunner.domain.plan import Plan, PlanState
+from bulkrunner.domain.ports import Ledger
+from bulkrunner.domain.restoration import Restoration
+from bulkrunner.domain.run import RunState
+from bulkrunner.errors import ChainBroken, LedgerUnavailable, UsageError
+from bulkrunner.services.settle import stated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compacted:
+    """What a compaction did.
+
+    Attributes:
+        plans: whose documents were dropped. kept: id → why a plan's documents stay.
+        untidied: why the file stays as large as it was; empty where it does not.
+        before, after: bytes of the ledger's file; None where it is none.
+    """
+
+    plans: tuple[str, ...]
+    kept: dict[str, str]
+    documents: int = 0
+    untidied: str = ""
+    before: int | None = None
+    after: int | None = None
+
+
+class Keeping:
+    """``ledger compact`` and ``ledger restore``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def compact(self, before: str) -> Compacted:
+        """Drop the documents of plans that were made, and whose runs ended, before a moment.
+
+        Args:
+            before: a day (``2026-01-31``), or a run's id: the moment at which it began.
+
+        Raises:
+            UsageError: it is neither; or the ledger does not fit its chain.
+        """
+        limit = self._limit(before)
+        if fault := self._ledger.verify_chain():
+            raise UsageError(
+                f"the ledger does not fit its chain: {fault}", hint="bulkrunner ledger check"
+            )
+        done = self._ledger.compacted()
+        chosen, kept = [], {}
+        for plan in self._ledger.plans():
+            if plan.id in done or plan.created_at >= limit:
+                continue
+            if reason := self._needed(plan, limit):
+                kept[plan.id] = reason
+            else:
+                chosen.append(plan.id)
+        if not chosen:
+            return Compacted(plans=(), kept=kept)
+        size = self._ledger.size()
+        documents = self._ledger.compact(chosen)
+        return Compacted(
+            plans=tuple(sorted(chosen)),
+            kept=kept,
+            documents=documents,
+            untidied=self._tidied(),
+            before=size,
+            after=self._ledger.size(),
+        )
+
+    def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
+        """Enter that this ledger is to be used, by a person's word.
+
+        Raises:
+            ChainBroken: it does not fit. UsageError: nobody is named, or no reason.
+        """
+        by, reason = stated("--by", by), stated("--reason", reason)
+        if fault := self._ledger.verify_chain():
+            raise ChainBroken(
+                f"the ledger does not fit its chain: {fault}",
+                hint="bulkrunner ledger check; take up another copy of it",
+            )
+        return self._ledger.restore(by=by, reason=reason, recorded_by=recorded_by)
+
+    def _tidied(self) -> str:
+        try:
+            self._ledger.tidy()
+        except LedgerUnavailable as error:
+            return error.message
+        return ""
+
+    def _limit(self, before: str) -> datetime:
+        try:
+            day = datetime.strptime(before, "%Y-%m-%d")  # noqa: DTZ007 — made aware below
+        except ValueError:
+            return self._ledger.run(before).started_at
+        return day.replace(tzinfo=UTC)
+
+    def _needed(self, plan: Plan, limit: datetime) -> str:
+        """Return why a plan's documents stay; empty where nothing needs them but an undo."""
+        if plan.state is not PlanState.COMPLETE:
+            return "is not complete"
+        for run in self._ledger.runs(plan=plan.id):
+            if run.state is not RunState.COMPLETED:
+                return f"run {run.id} is {run.state}"
+            if run.finished_at is None or run.finished_at >= limit:
+                return f"run {run.id} ended later"
+        return ""
+
+
+def refuse_compacted(ledger: Ledger, plan: str, what: str) -> None:
+    """Do nothing where a plan's documents are there.
+
+    Raises:
+        UsageError: they were dropped, so ``what`` cannot be done.
+    """
+    if plan in ledger.compacted():
+        raise UsageError(
+            f"the documents of plan {plan} were dropped by ledger compact; {what}",
+            hint="the ledger still says what was done and when; a backup from before may hold them",
+            code="compacted",
+        )

@@ -1,0 +1,275 @@
+"""Enters drafts into the plan, one after the other: numbers, duplicates, and what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bulkrunner.domain.iris import iter_ids
+from bulkrunner.domain.new_records import renumbered
+from bulkrunner.domain.operations import Refusal
+from bulkrunner.domain.plan import (
+    WRITING,
+    Action,
+    PlannedChange,
+    concerns_record,
+    record_key,
+)
+from bulkrunner.domain.ports import PlanLedger
+from bulkrunner.domain.records import thing_part
+from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
+from bulkrunner.errors import BulkRunnerError
+from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused
+from bulkrunner.services.planning.plan_so_far import View
+
+SHOWN = 5
+
+"""Records named in a refusal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What became of one record of an entry, or of the entry where it names none.
+
+    Attributes:
+        asked: the parts of the plan that it depends on.
+        blind: only those of its own batch were looked at.
+        again: resolves the record once more, with all that was entered meanwhile.
+    """
+
+    drafts: Sequence[Draft]
+    again: Callable[[], Resolved]
+    asked: frozenset[str] = frozenset()
+    blind: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What became of one entry of the manifest.
+
+    Attributes:
+        asked: the parts of the plan that decided which records it means.
+        records: in order; a later one may depend on an earlier one.
+    """
+
+    records: Sequence[Resolved]
+    asked: frozenset[str] = frozenset()
+
+
+class Entering:
+    """One batch of changes on its way into the ledger."""
+
+    def __init__(self, ledger: PlanLedger, plan: str, view: View, *, last: int) -> None:
+        """Begin a batch.
+
+        Args:
+            ledger: holds the plan's changes so far.
+            plan: its id.
+            view: of the plan.
+            last: number of the last change in the ledger.
+        """
+        self._ledger = ledger
+        self._plan = plan
+        self._view = view
+        self._last = last
+        self._next = last + 1
+        self._changes: dict[int, PlannedChange] = {}
+        self._taken: set[str] = set()
+        view.begin()
+
+    @property
+    def added(self) -> list[PlannedChange]:
+        """Changes with new numbers, in order."""
+        return [self._changes[number] for number in sorted(self._changes) if number > self._last]
+
+    @property
+    def replaced(self) -> list[PlannedChange]:
+        """Changes that take the places of others."""
+        return [self._changes[number] for number in sorted(self._changes) if number <= self._last]
+
+    def look_up(self, batch: Sequence[Entry]) -> None:
+        """Find out which records of the batch the plan concerns already."""
+        keys = [
+            draft.change.target_key
+            for entry in batch
+            for resolved in entry.records
+            for draft in resolved.drafts
+            if draft.change.target_key and not draft.change.number
+        ]
+        self._taken = set(self._ledger.taken_targets(self._plan, keys)) if keys else set()
+
+    def means_others(self, entry: Entry) -> bool:
+        """Tell whether an entry may mean other records than it did when it was resolved."""
+        return self._view.is_stale(entry.asked)
+
+    def enter_whole(self, entry: Entry) -> None:
+        """Enter what became of an entry's records one after the other; all of it or nothing.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer; nothing was entered.
+        """
+        kept = (dict(self._changes), self._next, self._view.kept()) if entry.records[1:] else None
+        try:
+            for resolved in entry.records:
+                self.enter(resolved.again() if self._is_stale(resolved) else resolved)
+        except BulkRunnerError:
+            if kept is not None:
+                self._changes, self._next = kept[0], kept[1]
+                self._view.back_to(kept[2])
+            raise
+
+    def _is_stale(self, resolved: Resolved) -> bool:
+        """Tell whether the plan has changed, or was not looked at, where it matters to a record."""
+        keys = {
+            draft.change.target_key
+            for draft in resolved.drafts
+            if not draft.alone and not draft.change.number and draft.change.target_key
+        }
+        unseen = keys if resolved.blind else keys - resolved.asked
+        return self._view.is_stale(resolved.asked | keys) or not self._taken.isdisjoint(unseen)
+
+    def enter(self, resolved: Resolved) -> None:
+        """Give the drafts of one record their numbers, in order."""
+        made: list[PlannedChange] = []
+        for draft in resolved.drafts:
+            change, owner = draft.change, None
+            if not change.number:
+                change = replace(change, number=self._next)
+                self._next += 1
+                if draft.refers:
+                    numbers = [one.number for one in made] + [change.number]
+                    named = {old: numbers[place] for old, place in draft.refers.items()}
+                    change = renumbered(change, named)
+                owner = self._owner(change)
+                if owner is not None:
+                    change = _beside(change, owner, alone=draft.alone)
+            needed = [made[place] for place in draft.needs]
+            change = self._waiting(change, needed)
+            if change.links:
+                change = self._after_what_links(change)
+            if draft.change.number and change.action in FAILED:
+                self._undo_what_was_for(change)
+            self._put(change)
+            if owner is not None and change.action in FAILED:
+                self._refuse_too(owner, change)
+            made.append(change)
+
+    def _put(self, change: PlannedChange) -> None:
+        self._changes[change.number] = change
+        self._view.add(change)
+
+    def _owner(self, change: PlannedChange) -> PlannedChange | None:
+        """Return the change of the plan that concerns the very record of a new one."""
+        key = change.target_key
+        return None if key is None else self._view.of([key], blind=key not in self._taken).get(key)
+
+    def _refuse_too(self, owner: PlannedChange, change: PlannedChange) -> None:
+        """Refuse what else is to be done to the record of a refused change: all of it, or nothing."""
+        key = owner.target_key
+        if owner.action in WRITING and key is not None and concerns_record(key):
+            fell = refused(owner, fallen(change))
+            self._put(fell)
+            self._undo_what_was_for(fell)
+
+    def _undo_what_was_for(self, change: PlannedChange) -> None:
+        """Refuse what other records were to take in from one that is refused now."""
+        earlier = self._view.numbered(change.number)
+        for number in earlier.prerequisites if earlier is not None else ():
+            other = self._view.numbered(number)
+            if other is not None and is_for(other, change):
+                self._put(refused(other, fallen(change)))
+
+    def _waiting(self, change: PlannedChange, needed: Sequence[PlannedChange]) -> PlannedChange:
+        """Return a change with those that it needs among its prerequisites."""
+        if change.action not in WRITING:
+            return replace(change, prerequisites=(), origins=())
+        unmet = next((one for one in needed if one.action in FAILED), None)
+        if unmet is not None:
+            return refused(change, fallen(unmet))
+        # What stands already is waited for too: the run looks whether it still does.
+        numbers = {one.number for one in needed}.union(change.prerequisites) - {change.number}
+        for number in sorted(numbers):
+            other = self._view.numbered(number) if number > change.number else None
+            if other is not None and self._view.waits_for(other, change.number):
+                return refused(change, _circular(number))
+        return replace(change, prerequisites=tuple(sorted(numbers)))
+
+    def _after_what_links(self, change: PlannedChange) -> PlannedChange:
+        """Let the deletion of a bib wait for what takes away the links to it; any other refuses it."""
+        if change.action is not Action.DELETE:
+            return replace(change, links=())
+        keys = [record_key(link) for link in change.links]
+        found = self._view.of(keys, blind=False)
+        iri = thing_part(change.before or {}).get("@id")
+        left, numbers = [], set(change.prerequisites)
+        for link, key in zip(change.links, keys, strict=True):
+            other = found.get(key)
+            if other is not None and _takes_link_away(other, iri):
+                numbers.add(other.number)
+            else:
+                left.append(link)
+        if left:
+            return refused(replace(change, links=()), _linked(left))
+        return self._waiting(replace(change, prerequisites=tuple(numbers), links=()), ())
+
+
+def _takes_link_away(change: PlannedChange, iri: object) -> bool:
+    if change.action is Action.DELETE:
+        return True
+    if change.action is not Action.UPDATE or not isinstance(iri, str):
+        return False
+    return iri not in set(iter_ids(change.after))
+
+
+def _beside(change: PlannedChange, owner: PlannedChange, *, alone: bool) -> PlannedChange:
+    """Return a change whose record another one of the plan has: it writes nothing."""
+    if alone or change.action in WRITING:
+        refusal = Refusal(
+            code="duplicate_operation",
+            message=f"change {owner.number} of this plan already concerns the same record; "
+            "say everything about a record in one operation",
+        )
+        change = refused(change, refusal)
+    return replace(change, target_key=None)
+
+
+def _circular(number: int) -> Refusal:
+    return Refusal(
+        code="circular",
+        message=f"it would wait for change {number}, which waits for it",
+        hint="do it in another order, or in two jobs",
+    )
+
+
+def _linked(left: Sequence[str]) -> Refusal:
+    shown = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if left[SHOWN:] else "")
+    return Refusal(
+        code="linked",
+        message=f"{'1 record links' if len(left) == 1 else f'{len(left)} records link'} to it: {shown}",
+        hint="the server refuses to delete what something links to; "
+        "delete those first, or earlier in the same job",
+    )
+
+
+def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draft]:
+    """Return the drafts of one entry, all refused where one touches a forbidden place.
+
+    Args:
+        drafts: that come about together or not at all.
+        forbidden: places, each with the rule that forbids it.
+    """
+    places = tuple(forbidden)
+    touched = [place for draft in drafts if (place := touches(draft.change, places))]
+    if not touched:
+        return list(drafts)
+    rule = forbidden[touched[0]]
+    refusal = Refusal(
+        code=FORBIDDEN,
+        message=f"rule {rule.id} forbids to change {touched[0]} ({rule.source})",
+    )
+    return [
+        replace(draft, change=refused(draft.change, refusal))
+        if draft.change.action in WRITING
+        else draft
+        for draft in drafts
+    ]

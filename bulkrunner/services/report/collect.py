@@ -1,0 +1,311 @@
+"""What is kept of the changes of one group while they stream by: numbers, never documents.
+
+Whatever comes out depends on the changes alone, not on the order in which they came: every choice
+is by count or digest, and then by the change's number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.report import SAMPLES, General, Values
+
+MAX_TEXT = 300
+
+"""Characters of a value that are compared and kept; longer ones go on as a digest."""
+
+MAX_LEAVES = 60
+
+MAX_DEPTH = 12
+
+Kind: TypeAlias = Literal["added", "removed", "changed"]
+
+
+class Leaf(NamedTuple):
+    """A value inside a changed place; ``at`` is empty for the place's own value.
+
+    ``before`` and ``after`` are texts, None where there is none.
+    """
+
+    at: str
+    before: str | None
+    after: str | None
+
+
+class Part(NamedTuple):
+    """One changed place."""
+
+    place: str
+    kind: Kind
+    leaves: tuple[Leaf, ...]
+
+
+class Slot(NamedTuple):
+    """A place and a value inside it, as far as changes of one shape have it in common."""
+
+    place: str
+    kind: Kind
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What a change does.
+
+    Attributes:
+        parts: in an order that does not depend on the record's.
+        shape: its slots, sorted. values: digest of every value. longest: characters of the longest
+            value. places: how many places are touched.
+    """
+
+    parts: tuple[Part, ...]
+    shape: tuple[Slot, ...]
+    values: bytes
+    longest: int
+    places: int
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """Return the properties that are touched, sorted."""
+        return tuple(sorted({top_of(slot.place) for slot in self.shape}))
+
+    @property
+    def of_thing(self) -> tuple[str, ...]:
+        """Return the properties of the item or instance that are touched, sorted."""
+        return tuple(name for name in self.top if not name.startswith("@record"))
+
+
+def effect_of(differences: Sequence[Difference]) -> Effect:
+    """Return the effect of a change's differences."""
+    parts, longest = [], 0
+    for item in differences:
+        before = {} if item.kind == "added" else _leaves(item.before)
+        after = {} if item.kind == "removed" else _leaves(item.after)
+        longest = max(longest, *map(len, before.values()), *map(len, after.values()), 0)
+        names = dict.fromkeys((*before, *after))
+        leaves = tuple(Leaf(at, _bounded(before.get(at)), _bounded(after.get(at))) for at in names)
+        parts.append(Part(general(item.place), item.kind, leaves[:MAX_LEAVES]))
+    parts.sort(key=_order)
+    shape = {Slot(part.place, part.kind, leaf.at) for part in parts for leaf in part.leaves}
+    told = json.dumps(parts, ensure_ascii=False)
+    return Effect(
+        parts=tuple(parts),
+        shape=tuple(sorted(shape)),
+        values=hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=8).digest(),
+        longest=longest,
+        places=len(parts),
+    )
+
+
+def _order(part: Part) -> str:
+    return json.dumps(part)
+
+
+@lru_cache(maxsize=4096)
+def general(place: str) -> str:
+    """Return a place without its list indexes: ``hasNote.3.label`` is ``hasNote.label``."""
+    return ".".join(step for step in place.split(".") if not step.isdecimal())
+
+
+def top_of(place: str) -> str:
+    """Return the property that a place begins with, ``@record.`` kept."""
+    head, _, rest = place.partition(".")
+    return f"{head}.{rest.partition('.')[0]}" if head == "@record" else head
+
+
+def _leaves(value: Any) -> dict[str, str]:
+    """Return by place inside the value what it says there."""
+    found: dict[str, list[str]] = {}
+    for at, text in _walk("", value, 0):
+        found.setdefault(at, []).append(text)
+    return {at: "; ".join(texts) for at, texts in found.items()}
+
+
+def _walk(at: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    match value:
+        case {"@id": str(iri), **rest} if not rest:
+            yield at, iri
+        case dict() if value and depth < MAX_DEPTH:
+            for key, item in value.items():
+                if key != "@type" or len(value) == 1:
+                    yield from _walk(f"{at}.{key}" if at else key, item, depth + 1)
+        case list() if value and depth < MAX_DEPTH:
+            for item in value:
+                yield from _walk(at, item, depth + 1)
+        case str():
+            yield at, value
+        case _:
+            yield at, json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _bounded(text: str | None) -> str | None:
+    if text is None or len(text) <= MAX_TEXT:
+        return text
+    rest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{text[:MAX_TEXT]}… #{rest}"
+
+
+MAX_VALUES = 20_000
+
+"""Different sets of values that are counted in one group; with more than that none is."""
+
+SKETCHED = 16
+
+"""Kinds of changes from which samples are chosen."""
+
+Mark = tuple[bytes, str]
+
+"""Digest of the values, and the sigel: by these two samples differ."""
+
+
+class Sketch:
+    """A fair choice of changes that differ, with the lowest number of each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, tuple[int, Mark]] = {}
+        self._greatest = b""
+        self.lowest: list[int] = []
+
+    def add(self, number: int, mark: Mark) -> None:
+        """Take one change."""
+        self._note_lowest(number)
+        key = blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        known = self.kept.get(key)
+        if known is not None:
+            if number < known[0]:
+                self.kept[key] = (number, mark)
+        elif len(self.kept) < SKETCHED or key < self._greatest:
+            self.kept[key] = (number, mark)
+            if len(self.kept) > SKETCHED:
+                del self.kept[max(self.kept)]
+            self._greatest = max(self.kept)
+
+    def _note_lowest(self, number: int) -> None:
+        if len(self.lowest) < SAMPLES or number < self.lowest[-1]:
+            self.lowest = sorted({*self.lowest, number})[:SAMPLES]
+
+    def chosen(self) -> list[int]:
+        """Return the numbers of at most three changes that differ as much as may be."""
+        left = sorted(self.kept.values())
+        taken: list[tuple[int, Mark]] = []
+        while left and len(taken) < SAMPLES:
+            values = {mark[0] for _, mark in taken}
+            sigels = {mark[1] for _, mark in taken}
+            best = min(left, key=lambda one: (one[1][0] in values, one[1][1] in sigels, one[0]))
+            left.remove(best)
+            taken.append(best)
+        numbers = [number for number, _ in taken]
+        more = [number for number in self.lowest if number not in numbers]
+        return sorted([*numbers, *more[: SAMPLES - len(numbers)]])
+
+
+class Extreme:
+    """The change with the greatest measure, and what the measure is like among all."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.number = 0
+        self.least = 0
+        self.total = 0
+        self.count = 0
+
+    def add(self, number: int, measure: int, times: int = 1) -> None:
+        """Take one change, or several alike of which this is the first."""
+        self.total += measure * times
+        self.least = measure if not self.count else min(self.least, measure)
+        self.count += times
+        if measure > self.most or (measure == self.most and number < self.number):
+            self.most, self.number = measure, number
+
+    @property
+    def mean(self) -> float:
+        """The measure's mean."""
+        return self.total / self.count if self.count else 0.0
+
+
+class Same:
+    """Changes of a group with the same values."""
+
+    __slots__ = ("effect", "sigels")
+
+    def __init__(self, effect: Effect) -> None:
+        self.effect = effect
+        self.sigels: dict[str, list[int]] = {}
+
+    def add(self, number: int, sigel: str) -> None:
+        """Take one change."""
+        found = self.sigels.get(sigel)
+        if found is None:
+            self.sigels[sigel] = [1, number]
+            return
+        found[0] += 1
+        lowest = found[1:]
+        if len(lowest) < SAMPLES or number < lowest[-1]:
+            found[1:] = sorted({*lowest, number})[:SAMPLES]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return sum(found[0] for found in self.sigels.values())
+
+    def chosen(self) -> list[int]:
+        """Return the numbers of at most three changes, of different libraries where there are."""
+        firsts = sorted(found[1] for found in self.sigels.values())[:SAMPLES]
+        every = sorted(number for found in self.sigels.values() for number in found[1:])
+        more = [number for number in every if number not in firsts]
+        return sorted([*firsts, *more[: SAMPLES - len(firsts)]])
+
+
+class Collector:
+    """One group of changes."""
+
+    def __init__(self, *, slots: tuple[Slot, ...] = (), with_values: bool = False) -> None:
+        self.slots = slots
+        self.count = 0
+        self.sigels: Counter[str] = Counter()
+        self.sketch = Sketch()
+        self.longest = Extreme()
+        self.most = Extreme()
+        self.same: dict[bytes, Same] | None = {} if with_values else None
+        self._values = {slot: (Values(), Values()) for slot in slots}
+
+    def add(self, change: PlannedChange, effect: Effect) -> None:
+        """Take one change."""
+        number, sigel = change.number, change.sigel or ""
+        self.count += 1
+        self.sigels[sigel] += 1
+        self.sketch.add(number, (effect.values, sigel))
+        self.longest.add(number, effect.longest)
+        self.most.add(number, effect.places)
+        for part in effect.parts:
+            for leaf in part.leaves:
+                known = self._values.get(Slot(part.place, part.kind, leaf.at))
+                if known is not None:
+                    known[0].add(leaf.before)
+                    known[1].add(leaf.after)
+        self._note_values(number, sigel, effect)
+
+    def _note_values(self, number: int, sigel: str, effect: Effect) -> None:
+        if self.same is None:
+            return
+        same = self.same.get(effect.values)
+        if same is None:
+            if len(self.same) == MAX_VALUES:
+                self.same = None
+                return
+            same = self.same[effect.values] = Same(effect)
+        same.add(number, sigel)
+
+    def general(self, slot: Slot) -> tuple[General, General]:
+        """Return what stands in a slot before and after, in general."""
+        before, after = self._values[slot]
+        return before.general(), after.general()

@@ -1,0 +1,373 @@
+"""Hands a run's changes to the crew in plan order, a page at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, takewhile, zip_longest
+
+from bulkrunner.domain.approvals import EXCLUDED
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.ports import Clock, Ended, Ledger, WorkItem
+from bulkrunner.domain.records import Document, item_of
+from bulkrunner.domain.run import Outcome, Result, Run, RunState
+from bulkrunner.services.running.control import Control, Ending
+from bulkrunner.services.running.error_budget import BAD, Tally
+
+
+def lane_of(change: PlannedChange) -> str:
+    """Return what changes must share to be carried out one after the other: the bib.
+
+    The server locks the bib for every write on one of its holdings.
+    """
+    if change.kind != "holding":
+        return change.record
+    if change.bib is not None:
+        return change.bib.id
+    document: Document = change.after or change.before or {}
+    return item_of(document) or change.record
+
+
+class Crew:
+    """A bounded number of threads, fed by one.
+
+    Work of one lane is done in the order in which it came; a lane that has more goes to the back of
+    the queue, so that a long one keeps nobody waiting. Threads never wait for each other. A change
+    that has prerequisites among those handed in before it waits until they are done, and its lane
+    with it; as each waits for earlier ones only, never two for each other.
+    """
+
+    def __init__(
+        self, carry_out: Callable[[WorkItem], None], *, threads: int, clock: Clock
+    ) -> None:
+        self._carry_out = carry_out
+        self._clock = clock
+        self._ready: deque[tuple[str, WorkItem]] = deque()
+        self._lanes: dict[str, deque[WorkItem]] = {}
+        self._present: set[int] = set()
+        self._blocked: list[tuple[str, WorkItem]] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._size = 0
+        self._in_hand = 0
+        self._failure: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"write-{number}", daemon=True)
+            for number in range(1, threads + 1)
+        ]
+
+    def start(self) -> None:
+        """Let the threads begin."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def size(self) -> int:
+        """Changes handed in and not yet done."""
+        return self._size
+
+    @property
+    def in_hand(self) -> int:
+        """Changes that a thread is busy with."""
+        return self._in_hand
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What a thread died of."""
+        return self._failure
+
+    def put(self, item: WorkItem) -> None:
+        """Hand in a change."""
+        lane = lane_of(item.change)
+        with self._changed:
+            self._size += 1
+            self._present.add(item.change.number)
+            if lane in self._lanes:
+                self._lanes[lane].append(item)
+                return
+            self._lanes[lane] = deque()
+            self._make_ready(lane, item)
+            self._changed.notify_all()
+
+    def wait(self, enough: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is true of this crew, or the time is over."""
+        with self._changed:
+            self._clock.wait_for(self._changed, enough, seconds)
+
+    def close(self) -> None:
+        """Begin nothing more; what is in hand goes on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            lane, item = taken
+            try:
+                self._carry_out(item)
+            except BaseException as error:  # noqa: BLE001 (handed to the thread that feeds)
+                self._failure = error
+                self.close()
+            finally:
+                self._done(lane, item.change.number)
+
+    def _take(self) -> tuple[str, WorkItem] | None:
+        with self._changed:
+            self._clock.wait_for(self._changed, lambda: bool(self._ready) or self._closed, None)
+            if self._closed:
+                return None
+            self._in_hand += 1
+            return self._ready.popleft()
+
+    def _make_ready(self, lane: str, item: WorkItem) -> None:
+        waits = not self._present.isdisjoint(item.change.prerequisites)
+        (self._blocked if waits else self._ready).append((lane, item))
+
+    def _done(self, lane: str, number: int) -> None:
+        with self._changed:
+            self._present.discard(number)
+            waiting = self._lanes[lane]
+            if waiting:
+                self._make_ready(lane, waiting.popleft())
+            else:
+                del self._lanes[lane]
+            blocked, self._blocked = self._blocked, []
+            for one in blocked:
+                self._make_ready(*one)
+            self._size -= 1
+            self._in_hand -= 1
+            self._changed.notify_all()
+
+
+PAGE = 100
+
+"""Changes read from the ledger at a time."""
+
+ROOM = 200
+
+"""Changes that the crew holds at most."""
+
+TICK = 0.2
+
+"""Seconds between two looks at whether the run goes on."""
+
+
+class Feed:
+    """Feeds one run's crew; the memory it needs does not grow with the run."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run: Run,
+        crew: Crew,
+        tally: Tally,
+        control: Control,
+        *,
+        goes_on: Callable[[], bool],
+        excludes: Callable[[int], bool] = lambda _: False,
+    ) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._crew = crew
+        self._tally = tally
+        self._control = control
+        self._goes_on = goes_on
+        self._excludes = excludes
+        self._first: set[int] = set()
+        self._early: set[int] = set()
+
+    def everything(
+        self,
+        limit: int | None,
+        *,
+        first_prove: bool,
+        hold: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand in all that is pending and wait until it is done, or the run ends.
+
+        Args:
+            limit: at most so many changes.
+            first_prove: begin with a few changes that cover every pattern.
+            hold: called when these are verified; pauses the run until somebody lifts it.
+        """
+        last = None if limit is None else self._limit_number(limit)
+        self._settle_open(last)
+        if first_prove and self._goes_on():
+            self._prove_patterns(last)
+            if hold is not None and self._goes_on():
+                hold()
+                self._wait_until(lambda: self._control.paused_by is None)
+        for item in self._pending():
+            number = item.change.number
+            if last is not None and number > last:
+                break
+            if number in self._first:
+                continue
+            if number in self._early:
+                self._early.discard(number)
+                continue
+            if not self._wait_until(lambda: self._crew.size < ROOM):
+                return
+            self._put_later_ones(item, last, passed=number)
+            self._crew.put(item)
+        self._wait_until(lambda: self._crew.size == 0)
+
+    def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
+        """Hand in what a change waits for although it comes later in the plan.
+
+        Args:
+            item: the change.
+            last: number of the last change within the limit.
+            passed: number that the feed has come to; what is before it is handed in.
+        """
+        for number in item.change.prerequisites:
+            if number < passed or number in self._early or number in self._first:
+                continue
+            if last is not None and number > last:
+                continue  # this one is then left pending, with what it waits for
+            page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+            if page and page[0].change.number == number:
+                self._early.add(number)
+                self._put_later_ones(page[0], last, passed=passed)
+                self._crew.put(page[0])
+
+    def _settle_open(self, last: int | None) -> None:
+        """Find out first what became of the sends that an earlier process left open.
+
+        They are among the first that are pending: no more than ``ROOM`` were handed in at a time.
+        """
+        for item in islice(self._pending(), ROOM + PAGE):
+            if item.attempts and (last is None or item.change.number <= last):
+                self._first.add(item.change.number)
+                self._crew.put(item)
+        self._wait_until(lambda: self._crew.size == 0)
+
+    def _pending(self) -> Iterator[WorkItem]:
+        after = 0
+        while page := self._ledger.pending(self._run.id, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].change.number
+
+    def _limit_number(self, limit: int) -> int:
+        """Return the number of the last change within the limit."""
+        pending = self._ledger.ended(self._run.id, outcomes=(Outcome.PENDING,), documents=False)
+        return max((ended.change.number for ended in islice(pending, limit)), default=0)
+
+    def _wait_until(self, enough: Callable[[], bool]) -> bool:
+        """Wait for the crew; False where the run ends before."""
+        while self._crew.failure is None and self._goes_on():
+            if enough():
+                return True
+            self._crew.wait(enough, TICK)
+        return False
+
+    # The first changes of every pattern
+
+    def _prove_patterns(self, last: int | None) -> None:
+        """Carry out changes, one of each pattern at a time, until every pattern is proven.
+
+        Where the first ones of a pattern have been edited since, others of it are tried.
+        """
+        tries = TRIES
+        proven: set[str] = set()
+        while unproven := self._to_prove(last, tries, proven):
+            if not self._try_each(unproven, proven) or proven >= unproven.keys():
+                return
+            tries *= 2
+
+    def _to_prove(self, last: int | None, tries: int, proven: set[str]) -> dict[str, list[int]]:
+        run = self._ledger.ended(self._run.id, documents=False)
+        ours = (
+            ended
+            for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
+            if ended.change.number not in self._first and not self._excludes(ended.change.number)
+        )
+        found = to_prove(ours, tries)
+        return {pattern: numbers for pattern, numbers in found.items() if pattern not in proven}
+
+    def _try_each(self, unproven: dict[str, list[int]], proven: set[str]) -> bool:
+        """Try one of each pattern after the other; False where the run ends."""
+        for numbers in zip_longest(*unproven.values()):
+            tried = {
+                pattern: number
+                for pattern, number in zip(unproven, numbers, strict=True)
+                if number is not None and pattern not in proven
+            }
+            for number in sorted(tried.values()):
+                self._put_first(number)
+            if not self._wait_until(lambda: self._crew.size == 0):
+                return False
+            for pattern, number in tried.items():
+                self._judge(pattern, number)
+                if is_proven(self._tally.seen(number)):
+                    proven.add(pattern)
+            if self._control.ending is not None:
+                return False
+        return True
+
+    def _put_first(self, number: int) -> None:
+        if number in self._first:
+            return
+        page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+        if page and page[0].change.number == number:
+            for earlier in page[0].change.prerequisites:
+                self._put_first(earlier)
+            self._first.add(number)
+            self._tally.watch(number)
+            self._crew.put(page[0])
+
+    def _judge(self, pattern: str, number: int) -> None:
+        reason = fault(number, pattern, self._tally.seen(number))
+        if reason:
+            self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+
+
+PREREQUISITE = "prerequisite"
+
+"""Code of a change that was not tried, since another one had to precede it."""
+
+TRIES = 3
+
+"""Changes of one pattern looked out at first; more where these are no longer as planned."""
+
+
+def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
+    """Return for each pattern that no change of a run has proven the first that are pending.
+
+    Args:
+        run: its changes in plan order; their documents are not looked at.
+        tries: at most so many of a pattern.
+    """
+    done: set[str] = set()
+    found: dict[str, list[int]] = {}
+    for ended in run:
+        pattern = ended.change.pattern
+        if is_proven(ended.result):
+            done.add(pattern)
+        elif ended.result.outcome is Outcome.PENDING:
+            numbers = found.setdefault(pattern, [])
+            if len(numbers) < tries:
+                numbers.append(ended.change.number)
+    return {pattern: numbers for pattern, numbers in found.items() if pattern not in done}
+
+
+def is_proven(result: Result | None) -> bool:
+    """Tell whether a change shows that its pattern does what was planned."""
+    return (
+        result is not None
+        and result.outcome is Outcome.APPLIED
+        and not result.detail.get("not_as_predicted")
+    )
+
+
+def fault(change: int, pattern: str, result: Result | None) -> str:
+    """Return why the run must not go on after this first change, or an empty text."""
+    if result is None or result.code in (PREREQUISITE, EXCLUDED):
+        return ""
+    named = f"the first change of its kind ({pattern}, change {change})"
+    if result.outcome in BAD:
+        return f"{named} ended {result.outcome}: {result.message or result.code}"
+    if places := result.detail.get("not_as_predicted"):
+        return f"{named} was not stored as planned: {', '.join(places[:5])}"
+    return ""

@@ -1,0 +1,188 @@
+"""One send: intent on disk, then exactly one request, then its answer; and what the answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
+from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.settlement.attempts import Decision, refused_by_server
+from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
+from bulkrunner.services.running.context import Frame, Work
+
+BACK_OFF = 1.0
+"""Seconds before the look after a lost or 5xx answer, times the number of sends."""
+
+BUSY_BACK_OFF = 5.0
+"""The same where the server is busy and does not say for how long."""
+
+UNAUTHORIZED = 401
+INTERNAL_ERROR = 500
+
+MAX_UNSENT = 3
+"""Requests in a row that never left, before the environment counts as unreachable."""
+
+MAX_STRANGE = 2
+"""Sends of a change in a row that something else answered; one is left for the next resume."""
+
+
+def send(
+    frame: Frame,
+    work: Work,
+    method: str,
+    request: Callable[[], WriteAnswer],
+    *,
+    etag: str | None = None,
+    known_ids: tuple[str, ...] = (),
+) -> WriteAnswer:
+    """Send once.
+
+    Where the login is down no request is made; the answer then is UNAUTHORIZED and not sent.
+
+    Raises:
+        LeaseLost: somebody else drives the run; nothing was sent.
+        LedgerUnavailable: the intent is not on disk; nothing was sent.
+        AccessLost: the login refuses the client; nothing was sent.
+    """
+    frame.lease.require()
+    attempt = Attempt(
+        change=work.change.number,
+        number=len(work.attempts) + 1,
+        intent_at=frame.clock.now(),
+        method=method,
+        etag=etag,
+        known_ids=known_ids,
+    )
+    frame.records.intend(attempt)
+    work.attempts.append(attempt)
+    frame.lease.require()
+    try:
+        answer = request()
+    except AccessLost as error:
+        _answered(frame, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
+        if not isinstance(error, LoginDown):
+            raise
+        return _without_token(work.change, error)
+    answered_at = frame.clock.now()
+    frame.server_clock.learn(answer.server_date, answered_at)
+    _answered(
+        frame,
+        work,
+        replace(
+            attempt,
+            answer=_kind(answer).value,
+            status=answer.status,
+            answered_at=answered_at,
+            words=_words(method, answer),
+            error_id=answer.error_id,
+            server_date=answer.server_date,
+        ),
+    )
+    return answer
+
+
+def _without_token(change: PlannedChange, error: LoginDown) -> WriteAnswer:
+    return WriteAnswer(
+        kind=AnswerKind.UNAUTHORIZED,
+        environment="",
+        record=change.record,
+        words=error.message,
+        sent=False,
+    )
+
+
+def _kind(answer: WriteAnswer) -> AnswerKind:
+    if answer.kind is AnswerKind.LOST and not answer.sent:
+        return AnswerKind.NOT_SENT
+    return answer.kind
+
+
+def _words(method: str, answer: WriteAnswer) -> str:
+    """Return what the server said; to a POST that went well, the id of the new record."""
+    if method == "POST" and answer.kind is AnswerKind.DONE:
+        return answer.location or ""
+    return answer.words
+
+
+def _answered(frame: Frame, work: Work, attempt: Attempt) -> None:
+    work.attempts[-1] = attempt
+    frame.records.answered(attempt)
+
+
+def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | None:
+    """Return the decision that an answer is by itself, or wait as it asks for and return None.
+
+    None means: look at the record again, which also says whether to send again.
+
+    Raises:
+        AccessLost, Interrupted: the run must end.
+        Stopped: the run ends.
+    """
+    last = work.attempts[-1]
+    match _kind(answer):
+        case AnswerKind.INVALID if answer.errors or last.method != "POST":
+            decision = refused_by_server(last)
+            return replace(decision, detail={"errors": [dict(error) for error in answer.errors]})
+        case AnswerKind.CONFLICT if last.method != "POST":
+            return refused_by_server(last)
+        case AnswerKind.FORBIDDEN:
+            frame.access.require()
+            return refused_by_server(last)
+        case kind:
+            _wait(frame, work, answer, kind)
+    return None
+
+
+def _wait(frame: Frame, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
+    """Do what must be done, and wait as long as is due, before a change is looked at again."""
+    last = work.attempts[-1]
+    seconds = BACK_OFF
+    match kind:
+        case AnswerKind.UNAUTHORIZED:
+            frame.access.unauthorized(_at_end(work.attempts, kind) or 1)
+            return
+        case AnswerKind.BUSY:
+            seconds = 0.0 if answer.retry_after else BUSY_BACK_OFF
+        case AnswerKind.UNREADABLE:
+            _give_up_strange(work.attempts)
+            if last.status == UNAUTHORIZED:
+                frame.access.unauthorized(1)
+        case AnswerKind.SERVER_ERROR:
+            if last.status == INTERNAL_ERROR and not last.error_id:
+                frame.access.require()  # without a word it fails while its login does
+        case AnswerKind.NOT_SENT:
+            _give_up_unsent(work.attempts)
+        case AnswerKind.LOST:
+            pass
+        case _:
+            return
+    frame.control.pause(seconds * len(work.attempts))
+
+
+def _give_up_strange(attempts: Sequence[Attempt]) -> None:
+    if _at_end(attempts, AnswerKind.UNREADABLE) >= MAX_STRANGE:
+        last = attempts[-1]
+        said = f"{last.status} {last.words}".rstrip()
+        raise CatalogueUnreachable(
+            f"something else answers writes in the catalogue's place: {said}",
+            hint="nothing is lost; resume when the way to the environment is free again",
+        )
+
+
+def _give_up_unsent(attempts: Sequence[Attempt]) -> None:
+    if _at_end(attempts, AnswerKind.NOT_SENT) >= MAX_UNSENT:
+        raise CatalogueUnreachable(
+            f"writes cannot be sent: {attempts[-1].words}",
+            hint="nothing is lost; resume when the environment answers again",
+        )
+
+
+def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
+    count = 0
+    for attempt in reversed(attempts):
+        if attempt.answer != kind:
+            break
+        count += 1
+    return count

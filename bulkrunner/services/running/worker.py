@@ -1,0 +1,184 @@
+"""Carries out one change in a thread; whatever goes wrong with it stays with it where it can."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bulkrunner.domain.new_records import references_in, with_records
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.ports import WorkItem
+from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState
+from bulkrunner.domain.settlement.attempts import may_have_written
+from bulkrunner.errors import (
+    AccessLost,
+    BulkRunnerError,
+    CatalogueUnreachable,
+    Interrupted,
+    LeaseLost,
+)
+from bulkrunner.services.running import creates as creating
+from bulkrunner.services.running import updates as existing
+from bulkrunner.services.running.context import Frame, Work
+from bulkrunner.services.running.control import Stopped
+from bulkrunner.services.running.dispatch import PREREQUISITE
+from bulkrunner.services.running.error_budget import Tally
+from bulkrunner.services.running.throttle import LeftOut
+
+log = logging.getLogger(__name__)
+
+UNREADABLE_RECORD = "unreadable_record"
+"""Error code of an answer that is no record; asking again would not help."""
+
+WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
+"""Outcomes of a change after which those that wait for it are sent."""
+
+
+class Worker:
+    """What the crew's threads do."""
+
+    def __init__(self, frame: Frame, tally: Tally) -> None:
+        self._frame = frame
+        self._tally = tally
+
+    def carry_out(self, item: WorkItem) -> None:
+        """Carry out a change and store its outcome; without one it stays pending."""
+        change = item.change
+        work = Work(
+            change=change,
+            attempts=list(item.attempts),
+            confirm_fully=self._frame.confirm_fully or self._tally.is_watched(change.number),
+        )
+        result = self._result(work)
+        if result is None:
+            return
+        result = replace(result, decided_at=self._frame.clock.now())
+        self._frame.records.conclude(change.number, result)
+        self._tally.add(change.number, result)
+
+    def _prerequisite(self, work: Work) -> Result | None:
+        """Return the refusal of a change that is left out, or whose prerequisites ended badly.
+
+        What was sent already is settled like any other.
+
+        Raises:
+            Stopped: a prerequisite is still pending.
+        """
+        if work.attempts:
+            return None
+        if self._frame.leaves_out(work):
+            return self._frame.terms.refusal()
+        numbers = work.change.prerequisites
+        ended = self._frame.records.ended_as(numbers) if numbers else {}
+        bad = [number for number in numbers if not _ended_well(ended.get(number))]
+        if any(number not in ended for number in bad):
+            raise Stopped  # they were left pending, as the run ends
+        return _unmet(bad, ended) if bad else None
+
+    def _refer(self, work: Work) -> Result | None:
+        """Put the ids of records that other changes of this run created into the change."""
+        change = work.change
+        numbers = sorted(references_in(change.after).intersection(change.prerequisites))
+        if not numbers:
+            return None
+        ended = self._frame.records.ended_as(numbers)
+        records = {number: ended[number].record for number in numbers if number in ended}
+        missing = [number for number in numbers if not records.get(number)]
+        if missing:
+            return Result(
+                outcome=Outcome.REFUSED,
+                code=PREREQUISITE,
+                message=f"it is not known which record change {missing[0]} created",
+                detail={"prerequisites": missing},
+            )
+        known = {number: record for number, record in records.items() if record}
+        work.change = with_records(change, known, self._frame.iris)
+        work.refers = True
+        return None
+
+    def _result(self, work: Work) -> Result | None:
+        try:
+            return self._carried_out(work)
+        except Stopped:
+            return None
+        except LeftOut:
+            return self._frame.terms.refusal()
+        except AccessLost as error:
+            self._frame.control.fail(error, RunState.STOPPED)
+            return None
+        except CatalogueUnreachable as error:
+            if error.code == UNREADABLE_RECORD:
+                return _unreadable(work, error)
+            self._interrupted(error)
+            return None
+        except Interrupted as error:
+            self._interrupted(error)
+            return None
+        except BulkRunnerError as error:
+            self._frame.control.fail(error)
+            return None
+        except Exception as error:
+            log.exception("change %d failed inside the program", work.change.number)
+            return self._confined(work, error)
+
+    def _carried_out(self, work: Work) -> Result:
+        result = self._prerequisite(work) or self._refer(work)
+        if result is None:
+            how = creating if work.change.action is Action.CREATE else existing
+            result = _with_content(work, how.carry_out(self._frame, work))
+        # Whoever drives the run now decides; what this process knows may be old.
+        self._frame.lease.require()
+        return result
+
+    def _interrupted(self, error: Interrupted) -> None:
+        # Whoever waits while the run ends is interrupted; that is no reason of its own.
+        if self._frame.control.ending is None or isinstance(error, LeaseLost):
+            self._frame.control.fail(error)
+
+    def _confined(self, work: Work, error: Exception) -> Result:
+        """Return the outcome of a change whose handling failed for a reason nobody foresaw.
+
+        Where nothing can have been written the run goes on; else it ends.
+        """
+        message = f"a fault of the program itself: {type(error).__name__}: {error}"[:500]
+        if not may_have_written(work.attempts):
+            return Result(
+                outcome=Outcome.FAILED,
+                code="internal_error",
+                message=f"{message}; nothing was sent",
+            )
+        self._frame.control.fail(error)
+        return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
+
+
+def _ended_well(ended: EndedAs | None) -> bool:
+    return ended is not None and ended.outcome in WELL
+
+
+def _with_content(work: Work, result: Result) -> Result:
+    """Return a result with the content written, where the plan does not hold that very content."""
+    if not work.refers or result.outcome is not Outcome.APPLIED or result.stored is not None:
+        return result
+    return replace(result, stored=work.change.predicted)
+
+
+def _unmet(bad: list[int], ended: Mapping[int, EndedAs]) -> Result:
+    listed = ", ".join(f"{number} ended {ended[number].outcome}" for number in bad[:5])
+    more = f" and {len(bad) - 5} more did not end well" if bad[5:] else ""
+    return Result(
+        outcome=Outcome.REFUSED,
+        code=PREREQUISITE,
+        message=f"sent only after changes that did not come about: change {listed}{more}",
+        detail={"prerequisites": bad},
+    )
+
+
+def _unreadable(work: Work, error: CatalogueUnreachable) -> Result:
+    """The one record is not as records are: nobody can say how it stands, and it is left alone."""
+    sent = may_have_written(work.attempts)
+    return Result(
+        outcome=Outcome.UNKNOWN if sent else Outcome.REFUSED,
+        code=UNREADABLE_RECORD,
+        message=error.message,
+    )

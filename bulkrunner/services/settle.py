@@ -1,0 +1,169 @@
+"""A person decides an outcome that could not be determined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.domain.catalogue import Found
+from bulkrunner.domain.fingerprints import create_fingerprint
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.ports import Clock, Ended, Ledger
+from bulkrunner.domain.records import is_holding, modified
+from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.errors import UsageError
+
+SETTLED = "settled"
+"""Code of an outcome that a person decided."""
+
+MAX_TEXT = 2000
+"""Characters of a name or reason that are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What a person says became of a change.
+
+    Attributes:
+        applied: whether it was carried out.
+        record: of a create, the record that it made: short id or IRI.
+        by: who decided. reason: why, and how it was found out.
+        recorded_by: account@host of who records it.
+    """
+
+    applied: bool
+    record: str | None
+    by: str
+    reason: str
+    recorded_by: str
+
+
+class Settling:
+    """``settle``."""
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, *, read: Callable[[Run, str], Found | None]
+    ) -> None:
+        """Take parts.
+
+        Args:
+            ledger: where the outcome is stored.
+            clock: for the time of the decision.
+            read: reads a record of a run's environment; None where it is not there.
+        """
+        self._ledger = ledger
+        self._clock = clock
+        self._read = read
+
+    def settle(self, run_prefix: str, change: str, said: Settlement) -> tuple[Run, Ended, Result]:
+        """Store what a person found out of a change whose outcome is unknown.
+
+        Args:
+            run_prefix: run id or unique prefix.
+            change: number in the plan, or ``PLAN.NUMBER``.
+            said: the decision.
+
+        Returns:
+            The run, the change as it was, and its new result.
+
+        Raises:
+            UsageError: unknown run or change, an outcome that is known, a record that cannot be
+                the one, an empty name or reason.
+        """
+        run = self._ledger.run(run_prefix)
+        by, reason = stated("--by", said.by), stated("--reason", said.reason)
+        found = self._find(run, change)
+        values: dict[str, Any] = {}
+        if said.applied and found.change.action is Action.CREATE:
+            values = self._made(run, found.change, said.record)
+        elif said.record is not None:
+            raise UsageError(
+                "--record goes with a record that the change created",
+                hint="leave it out",
+                code="record_not_wanted",
+            )
+        word = "applied" if said.applied else "not applied"
+        result = Result(
+            outcome=Outcome.APPLIED if said.applied else Outcome.FAILED,
+            code=SETTLED,
+            message=f"settled by {by} as {word}: {reason}",
+            detail={
+                **found.result.detail,
+                "settled": {
+                    "as": "applied" if said.applied else "not-applied",
+                    "by": by,
+                    "reason": reason,
+                    "recorded_by": said.recorded_by,
+                    "was": found.result.code,
+                },
+            },
+            decided_at=self._clock.now(),
+            **values,
+        )
+        self._ledger.conclude(run.id, found.change.number, result).result()
+        return run, found, result
+
+    def _find(self, run: Run, change: str) -> Ended:
+        plan, _, last = change.rpartition(".")
+        number = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
+        if plan not in ("", run.plan):
+            number = 0
+        found = next(self._ledger.ended(run.id, after=max(number - 1, 0)), None)
+        if number < 1 or found is None or found.change.number != number:
+            raise UsageError(
+                f"run {run.id} has no change {change!r}",
+                hint=f"the report has the numbers: bulkrunner report {run.id}",
+                code="unknown_change",
+            )
+        if found.result.outcome is not Outcome.UNKNOWN:
+            raise UsageError(
+                f"change {number} of run {run.id} is not unknown: {found.result.outcome}",
+                hint="only an outcome that could not be determined is decided by a person",
+                code="not_unknown",
+            )
+        return found
+
+    def _made(self, run: Run, change: PlannedChange, record: str | None) -> dict[str, Any]:
+        """Return what is stored of the record that a create made."""
+        if record is None:
+            raise UsageError(
+                "say which record the change created: --record ID",
+                hint="without it the run could be neither verified nor undone",
+                code="record_missing",
+            )
+        found = self._read(run, record)
+        if found is None:
+            raise UsageError(
+                f"{record} is not there in {run.environment}",
+                hint="settle it as not-applied, or look again",
+                code="record_not_found",
+            )
+        if is_holding(found.document) != (change.kind == "holding"):
+            raise UsageError(
+                f"{found.record} is no {change.kind}", hint="look again", code="other_record"
+            )
+        if self._ledger.claimed([found.record], run=run.id, change=change.number):
+            raise UsageError(
+                f"another change has made {found.record}", hint="look again", code="other_record"
+            )
+        as_planned = create_fingerprint(found.document) == change.after_fingerprint
+        return {
+            "record": found.record,
+            "etag": found.etag or None,
+            "stored_modified": modified(found.document),
+            "stored": None if as_planned else found.document,
+        }
+
+
+def stated(option: str, value: str) -> str:
+    """Return what a person states on one line.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    value = "".join(letter if letter.isprintable() else " " for letter in value)
+    value = " ".join(value.split())
+    if not value:
+        raise UsageError(f"{option} is empty", hint="say who decided, and why")
+    return value[:MAX_TEXT]
