@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format unit browser soak bench census record lock clean
+.PHONY: demo test test-quick lint format unit browser soak bench census record lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
@@ -26,7 +26,11 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 unit: $(STAMP) browser
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 4 --dist loadfile
+
+# Rules, the server's contract, and one job from plan to verify: for the loop of whoever works on it.
+test-quick: $(STAMP)
+	$(BIN)/pytest -q -n 4 --dist loadfile tests/unit tests/settling tests/operations tests/contract "tests/acceptance/test_jobs.py::test_an_example_goes_the_whole_road[2026-11-shelf-marks]"
 
 # The tests of the report's page drive Debian's Chromium; root on Debian gets it, others are told.
 browser:

@@ -1,4 +1,4 @@
-"""How the requests at a time that an environment allows are shared among processes."""
+"""Files: written whole or not at all, and the characters that no name of one may have."""
 
 from __future__ import annotations
 

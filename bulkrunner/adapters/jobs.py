@@ -1,4 +1,4 @@
-"""A new job folder: the template of a kind of job, filled in as far as the caller can."""
+"""Job folders that the program writes: from a template for a kind of job, and to undo one."""
 
 from __future__ import annotations
 

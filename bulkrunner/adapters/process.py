@@ -1,4 +1,4 @@
-"""Which process this is, and whether the process that an owner names still lives."""
+"""The process itself, the clock it goes by, and whether the process that an owner names still lives."""
 
 from __future__ import annotations
 

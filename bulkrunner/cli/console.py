@@ -1,4 +1,4 @@
-"""The terminal: its streams, what is said to people, and progress.
+"""The terminal: its streams and signals, what is said to people, and progress.
 
 Output never changes what a command does or how it ends: a stream may be closed, full, gone, or of
 an encoding that lacks a character.

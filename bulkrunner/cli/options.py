@@ -1,4 +1,4 @@
-"""Global options, taken before and after the command."""
+"""Options of every command, taken before and after it, and a command's one JSON document."""
 
 from __future__ import annotations
 

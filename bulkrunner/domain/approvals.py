@@ -1,4 +1,4 @@
-"""Whether the answers to a plan allow it to be run, and under which conditions."""
+"""Answers to a plan: which of them count, and under which conditions it may be run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structural difference of two documents, place by place."""
+"""Differences of two documents: place by place, by content, and as they are read."""
 
 from __future__ import annotations
 

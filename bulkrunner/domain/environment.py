@@ -1,4 +1,4 @@
-"""A catalogue instance and the policy under which it may be written to."""
+"""A catalogue instance, and how politely it is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of a job folder: what they are given, and what they may answer.
+"""Functions of a job folder: what they are given, what they may answer, and what becomes of it.
 
 A function is the operator's own code. Its answer is plain data, which is looked at like anything
 else that comes from outside.

@@ -1,4 +1,4 @@
-"""What a manifest declares."""
+"""What a manifest declares, and its parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations: pure changes to one document. The document given is never changed itself.
+"""Operations on one document, pure: made, put into portable form, and named by what they do.
 
 What a change does not name keeps its very form and order; untouched parts are the same objects.
 """

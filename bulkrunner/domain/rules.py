@@ -1,4 +1,4 @@
-"""Rules over plans: KB's own, and those that a policy file adds. Each says where it comes from."""
+"""Rules over plans, KB's own and those of a policy file, and how a plan stands by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hours in which writes may be sent, by the wall clock of the environment's time zone."""
+"""Hours and nights in which writes may be sent, by the wall clock of the environment's time zone."""
 
 from __future__ import annotations
 

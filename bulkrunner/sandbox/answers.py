@@ -1,4 +1,4 @@
-"""Answers in the server's own forms: API errors as JSON, and the container's error pages."""
+"""Answers in the server's own forms, and how one sandbox differs from another."""
 
 from __future__ import annotations
 

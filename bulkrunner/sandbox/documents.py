@@ -1,4 +1,4 @@
-"""Reading a record document: ids, links, holding, library."""
+"""Record documents: ids, links, holding, library, checksum."""
 
 from __future__ import annotations
 

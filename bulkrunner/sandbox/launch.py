@@ -1,4 +1,4 @@
-"""Starting a sandbox in the foreground: what ``bulkrunner sandbox`` does."""
+"""A sandbox in the foreground, and the configuration that it writes for its users."""
 
 from __future__ import annotations
 

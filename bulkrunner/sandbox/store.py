@@ -1,4 +1,4 @@
-"""Where versions of records are kept: in memory, or in a SQLite file that survives a crash."""
+"""Versions of records and the journal of requests: in memory, or in a file that survives a crash."""
 
 from __future__ import annotations
 

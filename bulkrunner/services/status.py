@@ -1,4 +1,4 @@
-"""What stands where: jobs, plans, runs, gates, and the next command to give."""
+"""What stands where: jobs, plans, runs, gates, the outlook of a run, and the next command to give."""
 
 from __future__ import annotations
 

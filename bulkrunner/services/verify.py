@@ -1,4 +1,4 @@
-"""Reads every record of a run again and compares it with what the run left."""
+"""Every record of a run is read again and compared with what the run left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a bundle, member by member, in memory that does not grow with the plan."""
+"""Bundles are written: their form, and plan, answers, run and events member by member."""
 
 from __future__ import annotations
 

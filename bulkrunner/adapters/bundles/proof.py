@@ -1,4 +1,4 @@
-"""Verifies a bundle by itself: events, rows, documents, the plan's digest, and signatures."""
+"""Bundles are read and verified by themselves: events, rows, documents, digest, signatures."""
 
 from __future__ import annotations
 

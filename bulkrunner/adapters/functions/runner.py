@@ -1,4 +1,4 @@
-"""Calls a function of a job folder in processes of its own, and ends those that take too long."""
+"""Functions of a job folder, called in processes of their own that are ended when they take too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approvals, the head, and events of their own."""
+"""Answers, clients, the head, and events of their own."""
 
 from __future__ import annotations
 

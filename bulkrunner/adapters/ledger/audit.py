@@ -1,4 +1,4 @@
-"""Looks for rows that do not fit the chain of events, and for damage of the file."""
+"""The ledger looked through: rows that do not fit the chain, strangers, and damage of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of one plan and run as plain data, all of one moment, for a bundle that leaves the ledger."""
+"""The ledger exported, copied and compacted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a ledger: a new file is created, one of another version is left alone."""
+"""A ledger made or opened: the store of all its parts; one of another version is left alone."""
 
 from __future__ import annotations
 

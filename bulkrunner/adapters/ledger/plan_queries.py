@@ -1,4 +1,4 @@
-"""What planning looks up in the plan so far: changes by record, by place and by number."""
+"""What planning looks up in the plan so far, and the answers to its selections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pace for every process on the ledger: the next free moment of each place, in one row.
+"""One pace and one number of requests at a time for every process on the ledger.
 
 The generic cell rate algorithm: the row holds when the next request may be sent; taking a moment
 moves it on. Times are microseconds since 1970, so that one statement can take and move.

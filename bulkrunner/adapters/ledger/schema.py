@@ -1,4 +1,4 @@
-"""The ledger's tables. ``docs/reference/ledger.md`` says what each column means."""
+"""The ledger's tables and kinds of columns. ``docs/reference/ledger.md`` says what each one means."""
 
 from __future__ import annotations
 

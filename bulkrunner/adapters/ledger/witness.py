@@ -1,4 +1,4 @@
-"""What events say of columns that no row's digest covers, and the order of plans, runs and answers.
+"""The one rule that a row agrees with its event: what events say of columns, subjects and lines.
 
 An event's ``also`` holds such columns of the row that it is about, as they were afterwards.
 """

@@ -1,4 +1,4 @@
-"""The group writer: gathers what many threads store at the same time into one transaction.
+"""The group writer: what many threads store at once in one transaction, and only for a run's owner.
 
 A commit costs the same for one row as for hundreds, so whatever arrives while one is under way goes
 together in the next. A caller's future is done only after its commit.

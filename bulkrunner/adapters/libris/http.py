@@ -1,4 +1,4 @@
-"""HTTP to one origin: the only module that knows the HTTP library.
+"""HTTP to one origin: deadlines, tries, and faults of the way there; the only user of the HTTP library.
 
 One call sends one request: nothing is retried, no redirect is followed, no cookie kept, and
 proxy settings, ``.netrc`` and other surprises of the surroundings are not looked at. TLS is always

@@ -1,4 +1,4 @@
-"""Headers and error bodies of the catalogue, and the typed result of a write."""
+"""Answers of the catalogue in its own form: headers, bodies, words, records, and results of writes."""
 
 from __future__ import annotations
 

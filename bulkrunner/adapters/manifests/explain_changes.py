@@ -1,4 +1,4 @@
-"""Says values and conditions of a manifest in words."""
+"""Values, conditions and changes of a manifest in words."""
 
 from __future__ import annotations
 

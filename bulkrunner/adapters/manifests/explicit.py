@@ -1,4 +1,4 @@
-"""Turns declared operations into the domain's, and names what they must not share."""
+"""The head of a manifest and its explicit operations, as the domain has them."""
 
 from __future__ import annotations
 

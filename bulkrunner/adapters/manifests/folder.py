@@ -1,4 +1,4 @@
-"""Finds a manifest and reads it into a tree."""
+"""A job folder: its manifest is found and read, its files are opened safely."""
 
 from __future__ import annotations
 

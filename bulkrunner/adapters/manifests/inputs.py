@@ -1,4 +1,4 @@
-"""What names the records of a step in the job folder: lists of ids, tables, earlier reports."""
+"""What names the records of a step in the job folder: lists, tables, earlier reports, selections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads a job: reads, checks and digests a manifest and its input files."""
+"""A job: its manifest and input files read, checked and digested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest's JSON Schema, and validation by it."""
+"""The manifest's JSON Schema, and its faults in words."""
 
 from __future__ import annotations
 

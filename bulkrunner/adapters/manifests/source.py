@@ -1,4 +1,4 @@
-"""A manifest as plain JSON data, with the place of every value."""
+"""A manifest as plain JSON data, from YAML or JSON, with the place of every value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns a step as written into the domain's, and into what digests are made of."""
+"""Steps as written, turned into the domain's and into what digests are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices what is probably a mistake, though the manifest may be meant so: words nobody knows."""
+"""What is probably a mistake though it may be meant so: words nobody knows, templates not filled in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Politeness towards one environment: requests per second, at a time, and pauses it asks for.
+"""Politeness towards one environment: requests per second, at a time, by its latency, and rests.
 
 Three limits, each fair in the order of asking:
 

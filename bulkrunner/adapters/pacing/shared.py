@@ -1,4 +1,4 @@
-"""Places among the requests under way that several processes share through the ledger.
+"""Pace and places under way that several processes share through the ledger.
 
 A process claims places for some seconds and renews its claim in the background, so a request costs
 no transaction. Its claim ends with it: a dead process on this machine is noticed by those that

@@ -1,4 +1,4 @@
-"""The report as one JSON document, streamed (docs/reference/report.md)."""
+"""The report as one JSON document, streamed: head, patterns and changes (docs/reference/report.md)."""
 
 from __future__ import annotations
 

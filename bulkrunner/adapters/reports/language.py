@@ -1,4 +1,4 @@
-"""The languages of the report: texts as data, numbers and times, and the program's own words."""
+"""The languages of the report: texts as data, numbers, times, and values as they are shown."""
 
 from __future__ import annotations
 

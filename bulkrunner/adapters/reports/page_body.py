@@ -1,4 +1,4 @@
-"""Groups: patterns, reasons, and what was tried in a test environment."""
+"""The page's middle: groups, reasons, what staging did, and consequences."""
 
 from __future__ import annotations
 

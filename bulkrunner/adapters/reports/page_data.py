@@ -1,4 +1,4 @@
-"""Every change as compressed blocks inside the page: what its list, filter and search work on.
+"""The page's data: every change in compressed blocks, for its list, filter and search.
 
 For each change a block holds what names it and the places that differ (of a deletion the item),
 never the record. Words that depend on the language stand in tables behind the blocks.

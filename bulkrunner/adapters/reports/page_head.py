@@ -1,4 +1,4 @@
-"""The top of the page: how things stand, and what the manifest says."""
+"""The page's top: how things stand, and what the manifest says."""
 
 from __future__ import annotations
 

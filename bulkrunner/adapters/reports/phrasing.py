@@ -1,4 +1,4 @@
-"""Patterns in words: what a group of changes does, in one line."""
+"""What a group of changes does, in one line of words."""
 
 from __future__ import annotations
 

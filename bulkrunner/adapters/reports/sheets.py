@@ -1,4 +1,4 @@
-"""The report as a workbook: an overview, the patterns, and every change in a row.
+"""The report as a workbook and as CSV, with cells that no program takes for formulas.
 
 What comes from records is written as text, never as a formula, whatever it begins with; numbers
 and times have their own types. Excel takes 65,530 links in a sheet, so that the changes go on in

@@ -1,4 +1,4 @@
-"""Chooses the form of a report and writes it."""
+"""The form of a report is chosen and written, zipped where asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``doctor``."""
+"""``doctor`` and ``clients``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``check`` and ``new``: manifests, offline."""
+"""``check``, ``new``, ``schema`` and ``plan``."""
 
 from __future__ import annotations
 

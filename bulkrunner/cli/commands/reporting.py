@@ -1,4 +1,4 @@
-"""``report``."""
+"""``report`` and ``status``."""
 
 from __future__ import annotations
 

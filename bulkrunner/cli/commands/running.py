@@ -1,4 +1,4 @@
-"""``run``, ``resume`` and ``verify``."""
+"""``run``, ``resume``, ``verify``, ``settle``, ``undo``, and ``pause``, ``rate``, ``stop``."""
 
 from __future__ import annotations
 

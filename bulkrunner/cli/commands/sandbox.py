@@ -1,4 +1,4 @@
-"""``sandbox``."""
+"""``sandbox`` and ``demo``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads changes as a manifest writes them."""
+"""Changes: read from a manifest, bound to a row, applied to a document, and in portable form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each verb comes down to in one object: edits, and the places it names."""
+"""The verbs: what each comes down to in one object, and the places that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What conditions are made of."""
+"""Conditions: what they are made of, whether a record meets them, and what is said of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References: places of the record, its bib, the input row and the parameters, in one syntax.
+"""References to places of record, bib, row and parameters, and what they are looked up in.
 
 A plain place begins at the object that a change is made in, which is the item unless the change
 says otherwise.

@@ -1,4 +1,4 @@
-"""What values with references are made of."""
+"""Values with references: what they are made of, their functions, and what they come to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enters drafts into the plan, one after the other: numbers, duplicates, and what waits for what."""
+"""Drafts enter the plan one after the other: numbers, duplicates, the policy, and what waits for what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What planning knows of bibs: whether they resolve, and how they are named to people."""
+"""Bibs, as planning knows them: whether they resolve, and how they are named to people."""
 
 from __future__ import annotations
 

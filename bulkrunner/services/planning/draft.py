@@ -1,4 +1,4 @@
-"""What the steps of planning one operation hand to each other."""
+"""What the steps of planning one operation hand to each other: requests, intents, refusals, waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What earlier runs of the job made in this environment: a second plan takes up what is left."""
+"""What earlier runs of the job made here, and how it stands: a second plan takes up what is left."""
 
 from __future__ import annotations
 

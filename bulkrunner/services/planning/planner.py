@@ -1,4 +1,4 @@
-"""Makes plans: streams the declared operations, resolves them in batches, stores every change."""
+"""Plans are made: operations stream in, are resolved in batches, and every change is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what an operation concerns, and proves that it may be written."""
+"""What an operation concerns is read, and proven to be writable by the client."""
 
 from __future__ import annotations
 

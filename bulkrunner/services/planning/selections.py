@@ -1,4 +1,4 @@
-"""What an environment answers to the selection of a step; asked once for each plan."""
+"""What an environment answers to the selection of a step, searches and whole libraries; asked once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that take content out of one holding and into another: move, merge, split.
+"""Steps that take content out of one holding and into another: move, merge, split, repoint, copy.
 
 Each is planned as changes to single records, which wait for each other: what is saved elsewhere is
 saved first, and only then taken away here.

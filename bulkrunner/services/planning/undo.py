@@ -1,4 +1,4 @@
-"""One change of an earlier run, to be taken back, against the environment's records."""
+"""What earlier runs did is found, and taken back change by change."""
 
 from __future__ import annotations
 

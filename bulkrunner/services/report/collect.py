@@ -1,4 +1,4 @@
-"""What is kept of the changes of one group while they stream by: numbers, never documents.
+"""What is kept of a group's changes while they stream by: numbers and effects, never documents.
 
 Whatever comes out depends on the changes alone, not on the order in which they came: every choice
 is by count or digest, and then by the change's number.

@@ -1,4 +1,4 @@
-"""Groups changes by what they do, as finely as a person can still read."""
+"""Changes grouped by what they do, as finely as a person can still read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of a plan's or run's changes, as the report shows them."""
+"""A plan's or run's changes with their differences, as the report shows them."""
 
 from __future__ import annotations
 

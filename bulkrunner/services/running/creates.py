@@ -1,4 +1,4 @@
-"""Creation of holdings and bibs: look, send, read what was made."""
+"""Creation of holdings and bibs: look, send, read what was made, also what has vanished since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands a run's changes to the crew in plan order, a page at a time."""
+"""A run's changes go to its workers in plan order, the first of each kind ahead of the others."""
 
 from __future__ import annotations
 

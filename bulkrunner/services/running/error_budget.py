@@ -1,4 +1,4 @@
-"""Counts how changes end, and stops the run when too many end badly."""
+"""How changes end is counted, and too many bad ends stop the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a record, and its versions as far back as is needed to know how a change stands."""
+"""A record, its versions, and what was created lately: as much as tells how a change stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listens for orders from other terminals, and tells them what the run waits for."""
+"""Orders to a run: given from one terminal, heard and obeyed in another."""
 
 from __future__ import annotations
 

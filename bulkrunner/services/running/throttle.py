@@ -1,4 +1,4 @@
-"""The conditions under which KB said yes, kept by the run."""
+"""Rates, hours and pauses: the conditions under which KB said yes, kept by the run."""
 
 from __future__ import annotations
 
