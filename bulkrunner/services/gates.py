@@ -18,7 +18,7 @@ from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
-from bulkrunner.services.planning.planner import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.proofs import Proofs
 
 ACCEPT_OR_TAKE_OFF = "accept the code in the manifest, or take the records off the job, and plan and run it there again"

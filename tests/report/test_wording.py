@@ -30,7 +30,7 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
 from bulkrunner.services.gates import declined, untried
-from bulkrunner.services.planning.planner import exceeded_ceilings
+from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.ledgers import START, a_plan
 

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from bulkrunner.domain.catalogue import Compared, compared
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
-from bulkrunner.domain.manifest import Accept, Job, Undo, Unreadable
+from bulkrunner.domain.manifest import Job, Undo, Unreadable
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import (
-    WRITING,
-    Finding,
     Plan,
     PlannedChange,
     PlanState,
@@ -29,7 +26,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, PlanLedger, Progress
 from bulkrunner.domain.queries import libraries_named
-from bulkrunner.domain.rules import Level, Rule, broken, forbidden_places
+from bulkrunner.domain.rules import Rule, forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
@@ -525,86 +522,3 @@ def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
             hint="make a new plan",
             code="addresses_changed",
         )
-
-
-def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each ceiling that the counts exceed.
-
-    Args:
-        counts: by action.
-        ceilings: of the manifest and of the policy; the lower one counts.
-    """
-    writes = {action.value: counts.get(action.value, 0) for action in WRITING}
-    writes = {"records": sum(writes.values()), **writes}
-    found = []
-    for name, count in writes.items():
-        limits = [ceiling[name] for ceiling in ceilings if name in ceiling]
-        if limits and count > min(limits):
-            what = "changes" if name == "records" else f"{name}s"
-            found.append(f"{count} {what}, but the ceiling {name} is {min(limits)}")
-    return found
-
-
-def plan_ceilings(plan: Plan) -> list[str]:
-    """Return a sentence for each ceiling that a complete plan exceeds, rules among them."""
-    exceeded = exceeded_ceilings(
-        plan.counts,
-        plan.manifest.get("ceilings") or {},
-        Policy.from_dict(dict(plan.policy)).ceilings,
-    )
-    rules = (f"rule {rule.id}: {said}" for rule, said in broken(plan, Level.REFUSE))
-    return [*exceeded, *rules]
-
-
-def plan_findings(ledger: PlanLedger, plan: Plan, *, limit: int = 100) -> list[Finding]:
-    """Return the plan's first findings: ceilings, refusals, what was not found, notes, searches."""
-    ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
-    searches = list(search_findings(ledger, plan))[:limit]
-    found = [*ceilings, *ledger.findings(plan.id, limit=limit)]
-    return [*found[: limit - len(searches)], *searches]
-
-
-def search_findings(ledger: PlanLedger, plan: Plan) -> Iterator[Finding]:
-    """Yield where the index that a search asked does not agree with a library's list."""
-    for chosen in ledger.selections(plan.id):
-        for sigel, facts in compared(chosen).items():
-            told = (
-                f"step {chosen['step']}: the search index has {facts.index:,} holdings of {sigel}"
-            )
-            if facts.listed is None:
-                yield Finding(
-                    code="index_unchecked",
-                    record="find",
-                    message=f"{told}; the server's own list could not be read: {facts.unread}",
-                )
-            elif facts.difference:
-                yield Finding(
-                    code="index_differs",
-                    record="find",
-                    message=f"{told}, the server's list of {facts.started} has {facts.listed:,}, "
-                    f"{_since(facts)}: the index keeps deleted records and lacks live ones; "
-                    f"`library: {sigel}` takes list, index and the changes since",
-                )
-
-
-def _since(facts: Compared) -> str:
-    if facts.created is None or facts.deleted is None:
-        return "and what has changed since is too much to be counted"
-    return f"and since then {facts.created:,} were created and {facts.deleted:,} deleted"
-
-
-def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:
-    """Return the refusals by code that the manifest does not live with, with their counts."""
-    limits: dict[str, int] = {}
-    for item in accept:
-        limits[item.code] = max(limits.get(item.code, 0), item.at_most)
-    return {code: count for code, count in refused.items() if count > limits.get(code, 0)}
-
-
-def accepts_of(manifest: Mapping[str, object]) -> tuple[Accept, ...]:
-    """Read ``accept`` back from a stored plan's manifest head."""
-    items = manifest.get("accept")
-    return tuple(
-        Accept(code=item["code"], at_most=item["at_most"], reason=item.get("reason", ""))
-        for item in (items if isinstance(items, list) else [])
-    )
