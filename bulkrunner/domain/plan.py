@@ -291,6 +291,10 @@ def copied_key(source: str) -> str:
     return f"copied:{source}"
 
 
+OPERATIONS = "operations_of_function"
+"""Code of a record for which a function asks for operations: they are planned by themselves."""
+
+
 def concerns_record(key: str) -> bool:
     """Return True if a target key is that of a record, or of a library's holding on a bib."""
     return key.startswith((RECORD_KEY, HOLDING_KEY))

@@ -284,6 +284,18 @@ def test_nothing_is_done_to_the_record_that_is_refused(bench, path):
     assert not [one for one in made if one.action in WRITING and one.record == ONE], brief(made)
 
 
+def test_records_for_whose_sake_one_record_is_changed_fall_with_it(bench):
+    """A function asks for the same operation because of each of two records."""
+    answers = {one: [{"update": THREE, "resave": True}] for one in (ONE, TWO)}
+    asking = [*entries(1, FUNCTION, ONE, TWO), *entries(2, setting("2"), ONE, TWO)]
+    made = bench.planned(catalogue(*FULL), asking, answers)
+    assert {one.record for one in made if one.action in WRITING} == {ONE, TWO, THREE}, brief(made)
+    spoiling = entries(3, setting("3"), THREE, expect=WRONG)
+    for stream in ([*asking, *spoiling], [*spoiling, *asking]):
+        made = bench.planned(catalogue(*FULL), stream, answers)
+        assert not [one for one in made if one.action in WRITING], brief(made)
+
+
 def test_a_bib_that_a_function_refuses_is_not_deleted(bench):
     on_bib = replace(FUNCTION, on_bibs=True)
     there = catalogue()

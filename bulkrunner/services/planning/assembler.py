@@ -9,6 +9,7 @@ from bulkrunner.domain.iris import iter_ids
 from bulkrunner.domain.new_records import renumbered
 from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import (
+    OPERATIONS,
     WRITING,
     Action,
     PlannedChange,
@@ -182,7 +183,8 @@ class Entering:
     def _waiting(self, change: PlannedChange, needed: Sequence[PlannedChange]) -> PlannedChange:
         """Return a change with those that it needs among its prerequisites."""
         if change.action not in WRITING:
-            return replace(change, prerequisites=(), origins=())
+            kept = change.prerequisites if change.code == OPERATIONS else ()
+            return replace(change, prerequisites=kept, origins=())
         unmet = next((one for one in needed if one.action in FAILED), None)
         if unmet is not None:
             return refused(change, fallen(unmet))

@@ -12,6 +12,7 @@ from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
 from bulkrunner.domain.operations import Refusal, check_expect, same, update_pattern
 from bulkrunner.domain.plan import (
+    OPERATIONS,
     Action,
     Made,
     PlannedChange,
@@ -520,7 +521,13 @@ def _decided(wish: Wanted, known: Known) -> Wish:
 
 def copies_of(known: Known, look: Look) -> tuple[int, ...]:
     """Return the changes that were made of the record, by copies and functions: they come first."""
-    return look.numbers_at(copied_key(known.target_key)) if known.target_key else ()
+    numbers = look.numbers_at(copied_key(known.target_key)) if known.target_key else ()
+    found: set[int] = set()
+    for number in numbers:
+        change = look.numbered(number)
+        is_entry = change is not None and change.code == OPERATIONS
+        found.update(change.prerequisites if change is not None and is_entry else (number,))
+    return tuple(sorted(found))
 
 
 W = TypeVar("W", bound=Wanted)

@@ -31,7 +31,7 @@ from bulkrunner.domain.operations import (
     neutral_operation,
     parts_of_update,
 )
-from bulkrunner.domain.plan import WRITING, PlannedChange, copied_key, record_key
+from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import item_of
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.services.planning.contexts import Contexts, admit
@@ -100,7 +100,7 @@ class Calling:
             if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
                 several.append(answer)
                 raise PassedOver(
-                    "operations_of_function",
+                    OPERATIONS,
                     f"the function asks for {len(answer.operations)} operations, planned by themselves",
                 )
             return self._wish(entry, action, known, context, answer)
@@ -277,6 +277,10 @@ def _together(asked: PlannedChange, drafts: list[Draft]) -> list[Draft]:
     if failed is not None and asked.action in WRITING:
         asked = refused(asked, fallen(failed))
     free = asked if asked.number else replace(asked, target_key=None)
+    # A change that is found by the place of another record already is found by this one's own entry.
+    joined = {one.change.number for one in drafts if one.change.number and one.change.place}
+    if joined and key is not None:
+        free = replace(free, place=copied_key(key), prerequisites=tuple(sorted(joined)))
     return [Draft(change=free), *(_beside(one, key, failed) for one in drafts)]
 
 
