@@ -1,4 +1,4 @@
-"""How a plan ends: what it counts, and which of its refusals nobody accepted."""
+"""What a finished plan says: findings, ceilings, and refusals nobody accepted."""
 
 from __future__ import annotations
 
