@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.domain.canonical import same
+from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.fingerprints import UNCOMPARED
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.operations import TEMPID
@@ -15,6 +15,7 @@ from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.stored_form import comparable
 
 UNTRIED = "undo, untried"
 """What an approval says, word for word, to an undo that no test environment has tried."""
@@ -124,19 +125,46 @@ def as_stored(old: Any, sent: Any, stored: Any) -> Any:
                 if not (key in sent and key not in stored and same(value, sent[key]))
             }
         case list(), list(), list() if len(sent) == len(stored):
-            return [
-                _element(old, index, list(zip(sent, stored, strict=True)))
-                for index in range(len(old))
-            ]
+            made = _paired(sent, stored)
+            return [_element(old, index, sent, made) for index in range(len(old))]
     return old
 
 
-def _element(old: Sequence[Any], index: int, made: Sequence[tuple[Any, Any]]) -> Any:
+def _paired(sent: Sequence[Any], stored: Sequence[Any]) -> dict[int, Any]:
+    """Return by the place of what was sent what became of it.
+
+    Somebody may have turned the list round since, so elements are known by what they are or by
+    their own ``@id``, not by their places; of several that cannot be told apart none is paired.
+    """
+    pairs: dict[int, Any] = {}
+    left = list(stored)
+    for form in (canonical_bytes, comparable, _name):
+        forms = [form(item) for item in left]
+        for place, item in enumerate(sent):
+            own = form(item)
+            if place not in pairs and own is not None and own in forms:
+                at = forms.index(own)
+                pairs[place] = left.pop(at)
+                forms.pop(at)
+    unpaired = [place for place in range(len(sent)) if place not in pairs]
+    if len(unpaired) == 1:
+        pairs[unpaired[0]] = left[0]
+    return pairs
+
+
+def _name(item: Any) -> bytes | None:
+    iri = item.get("@id") if isinstance(item, dict) else None
+    return iri.encode() if isinstance(iri, str) else None
+
+
+def _element(old: Sequence[Any], index: int, sent: Sequence[Any], made: Mapping[int, Any]) -> Any:
     item = old[index]
-    for sent, stored in made:
-        if same(item, sent):
-            return stored
-    return as_stored(item, *made[index]) if len(old) == len(made) else item
+    for place, one in enumerate(sent):
+        if same(item, one):
+            return made.get(place, item)
+    if len(old) == len(sent) and index in made:
+        return as_stored(item, sent[index], made[index])
+    return item
 
 
 def restored(now: Document, before: Document) -> Document:

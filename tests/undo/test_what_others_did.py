@@ -46,6 +46,21 @@ def test_what_somebody_has_put_back_already(place, staging, own):
     assert planned(place, undone(place, made))["counts"] == counts(unchanged=1)
 
 
+def test_a_list_that_somebody_turned_round(place, staging, own):
+    """Its order says nothing, so the record is as the run left it; what was there first comes back."""
+    record = own[37]
+    staging.edit(record, sigel="Ylm", set={"cataloguersNote": ["a", "b"]})
+    before = staging.document(record)
+    change = {"append": {"at": "cataloguersNote", "value": "c"}}
+    made = run(place, "turned", [{"update": record, "changes": [change]}])
+    assert staging.document(record)["@graph"][1]["cataloguersNote"] == ["a", "b", "c"]
+    staging.edit(record, sigel="S", set={"cataloguersNote": ["c", "b", "a"]})
+    back = undone(place, made)
+    assert planned(place, back)["counts"] == counts(update=1)
+    assert outcomes(place("run", back, "--env", "staging")) == {"applied": 1}
+    assert content(staging.document(record)) == content(before)
+
+
 def test_an_updated_record_that_was_deleted_since_stays_deleted(place, staging, own):
     record = own[39]
     made = run(place, "then-gone", update_label([record], to="Hx"))
