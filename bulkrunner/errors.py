@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bulkrunner.sentences import Sentence, verbatim
+from bulkrunner.sentences import Sentence, as_sentence
 
 
 class Fault(ValueError):
@@ -56,8 +56,8 @@ class BulkRunnerError(Exception):
         self, message: Sentence | str, *, hint: Sentence | str = "", code: str | None = None
     ) -> None:
         super().__init__(message)
-        self.said = verbatim(message) if isinstance(message, str) else message
-        self.advice = (verbatim(hint) if isinstance(hint, str) else hint) if hint else None
+        self.said = as_sentence(message)
+        self.advice = as_sentence(hint) if hint else None
         self.code = code or self.default_code
 
     @property

@@ -66,7 +66,7 @@ class Invocation:
 
     def worded(self, text: Sentence | str) -> str:
         """Return a sentence in the language of the command line."""
-        return text if isinstance(text, str) else text.worded(self.language or "en")
+        return text.worded(self.language or "en") if isinstance(text, Sentence) else text
 
 
 _GLOBAL = (

@@ -20,6 +20,7 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.vocabulary import is_set
 
 UNCOMPARED = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
@@ -30,15 +31,6 @@ UNCOMPARED_IN_NEW = UNCOMPARED | {"controlNumber", "descriptionCreator"}
 
 SELF = "self:"
 """Stands for a new record's own IRI, which nobody knows beforehand."""
-
-
-class NotSendable(ValueError):
-    """The document must not be sent; ``code`` says why in a word."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def before_fingerprint(document: Document) -> str:
@@ -114,19 +106,19 @@ def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) ->
         sigels: libraries that the job may touch.
 
     Raises:
-        NotSendable: it carries ``@context`` or the status of a deleted record, is not flat, names a
+        Refused: it carries ``@context`` or the status of a deleted record, is not flat, names a
             record of another environment, or is a holding that is not wholly the job's.
     """
     if "@context" in document:
-        raise NotSendable("context", "the document carries @context, which would be stored")
+        raise Refused("context", "the document carries @context, which would be stored")
     if not record_part(document) or not thing_part(document):
-        raise NotSendable("not_flat", "the document is not a record and its thing")
+        raise Refused("not_flat", "the document is not a record and its thing")
     status = canonical_bytes(record_part(document).get("recordStatus"))
     if b"marc:Deleted" in status or b"marc/Deleted" in status:
-        raise NotSendable("deleted_status", "recordStatus marc:Deleted would delete the record")
+        raise Refused("deleted_status", "recordStatus marc:Deleted would delete the record")
     foreign = next(iris.foreign(document), None)
     if foreign is not None:
-        raise NotSendable("foreign_base", f"{foreign} is a record of another environment")
+        raise Refused("foreign_base", f"{foreign} is a record of another environment")
     if is_holding(document):
         _check_owner(document, sigels)
 
@@ -134,9 +126,7 @@ def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) ->
 def _check_owner(document: Document, sigels: Collection[str]) -> None:
     owner = held_by(document)
     if owner not in sigels:
-        raise NotSendable("foreign_sigel", f"the holding belongs to {owner or 'no library'}")
+        raise Refused("foreign_sigel", f"the holding belongs to {owner or 'no library'}")
     for holder in component_holders(document):
         if holder not in sigels:
-            raise NotSendable(
-                "foreign_component", f"a component belongs to {holder or 'no library'}"
-            )
+            raise Refused("foreign_component", f"a component belongs to {holder or 'no library'}")

@@ -23,11 +23,10 @@ from bulkrunner.domain.places import (
     THING_KEPT,
     THING_PATH,
     Path,
-    PlaceRefused,
-    Refusal,
     path_text,
 )
 from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 
 Looked: TypeAlias = Document | list[Document] | None
@@ -135,20 +134,6 @@ class Declined:
 FunctionAnswer: TypeAlias = Changed | Several | Skipped | Declined
 
 
-class FunctionFault(Exception):
-    """A call that gave no answer that can be used; becomes a refusal of the record.
-
-    Attributes:
-        code: ``function_failed``, ``function_timeout``, ``function_memory``, ``function_answer``,
-            ``function_not_deterministic`` or ``function_given_up``.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
 class FunctionRunner(Protocol):
     """Calls one function, apart from the program."""
 
@@ -160,12 +145,12 @@ class FunctionRunner(Protocol):
         """Call the function for one record.
 
         Raises:
-            FunctionFault: it gave no answer that can be used.
+            Refused: it gave no answer that can be used.
         """
 
     def operations(
         self, answer: Sequence[Mapping[str, Any]], source: Source
-    ) -> list[Operation | FunctionFault]:
+    ) -> list[Operation | Refusal]:
         """Read operations that the function returned, as a manifest's would be.
 
         Where one refers to another of the list, ``IN_ANSWER`` is added to its number.
@@ -182,7 +167,7 @@ def answer_of(value: Any) -> FunctionAnswer:
     """Read what a function returned, already plain JSON data.
 
     Raises:
-        FunctionFault: it is none of the forms of an answer.
+        Refused: it is none of the forms of an answer.
     """
     _demand_sound(value)
     if isinstance(value, list):
@@ -207,7 +192,7 @@ def _demand_sound(value: Any) -> None:
     """Go on where everything that looks at a record can look at the answer.
 
     Raises:
-        FunctionFault: it is nested too deeply, or holds text that cannot be written.
+        Refused: it is nested too deeply, or holds text that cannot be written.
     """
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -258,8 +243,8 @@ def _kind(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _wrong(what: str) -> FunctionFault:
-    return FunctionFault(
+def _wrong(what: str) -> Refused:
+    return Refused(
         "function_answer",
         f"{what}; a function returns the changed record, a list of operations, "
         '{"skip": reason} or {"refuse": reason}',
@@ -320,7 +305,7 @@ def edited(before: Document, after: Document) -> Edited | Refusal:
     try:
         found = list(_differences(record_part(before), record_part(after), RECORD_PATH, storage))
         found += _differences(thing_part(before), thing_part(after), THING_PATH, storage)
-    except PlaceRefused as refused:
+    except Refused as refused:
         return refused.refusal
     document = {key: value for key, value in before.items() if key != "@context"}
     for change, path in found:

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.refusals import Refusal
 
 MOST = 300
 
@@ -60,15 +61,6 @@ class Identifier:
         if self.scheme in (Scheme.SHORT_ID, Scheme.LEGACY):
             return self.text
         return self.text.partition(":")[2]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoIdentifier:
-    """Why a text names no record: ``unreadable_id``, ``ambiguous_number`` or ``bad_check_digit``."""
-
-    code: str
-    message: str
-    hint: str = ""
 
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
@@ -118,7 +110,7 @@ _OWN_CODES = ("LIBRIS", "SE-LIBR")
 _LONGEST_LEGACY = 9
 
 
-def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | NoIdentifier:
+def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | Refusal:
     """Return what a text names.
 
     Args:
@@ -200,7 +192,7 @@ def is_libris_code(word: str) -> bool:
 # Forms
 
 
-def _address(given: str, iris: IriMap) -> Identifier | NoIdentifier | None:
+def _address(given: str, iris: IriMap) -> Identifier | Refusal | None:
     """Return what an address of a known environment names, as browsers and exports give it."""
     whole = f"//{given}" if _BARE_ADDRESS.fullmatch(given) else given
     found = _ADDRESS.fullmatch(whole)
@@ -229,8 +221,8 @@ def _of_path(path: str) -> Identifier | None:
     return None
 
 
-def _no_record(given: str, base: str) -> NoIdentifier:
-    return NoIdentifier(
+def _no_record(given: str, base: str) -> Refusal:
+    return Refusal(
         code="unreadable_id",
         message=f"`{given[:120]}` is not the address of a record",
         hint=f"write the record's id of 15 or 16 characters, or {base} and the id",
@@ -248,7 +240,7 @@ def _libris_number(given: str) -> Identifier | None:
     return _of(Scheme.LIBRIS3, number)
 
 
-def _labelled(given: str) -> Identifier | NoIdentifier | None:
+def _labelled(given: str) -> Identifier | Refusal | None:
     found = _LABELLED.fullmatch(given.translate(_DASHES))
     if found is None:
         return None
@@ -271,7 +263,7 @@ def _btj(given: str) -> Identifier | None:
     return _of(Scheme.SYSTEM, "BTJ" + found[2].upper())
 
 
-def _hyphened(tidy: str, given: str) -> Identifier | NoIdentifier:
+def _hyphened(tidy: str, given: str) -> Identifier | Refusal:
     value = compact(tidy)
     if len(value) == 8 and (found := issn(value)):
         return _of(Scheme.ISSN, found)
@@ -282,7 +274,7 @@ def _hyphened(tidy: str, given: str) -> Identifier | NoIdentifier:
     return _unreadable(given)
 
 
-def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
+def _bare(number: str, meanings: Sequence[Number]) -> Identifier | Refusal:
     if len(meanings) > 1:
         possible = [meaning for meaning in meanings if _may_mean(number, meaning)]
         if len(possible) > 1:
@@ -302,7 +294,7 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
         return _bad_check_digit(number, kind)
     if meanings:
         words = ", ".join(meaning.value for meaning in meanings)
-        return NoIdentifier(
+        return Refusal(
             code="bad_check_digit"
             if len(number) in (8, 10, 13) and number[:-1].isdigit()
             else "unreadable_id",
@@ -312,14 +304,14 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | NoIdentifier:
     return _unsaid(number)
 
 
-def _unsaid(number: str) -> NoIdentifier:
+def _unsaid(number: str) -> Refusal:
     if number[0].isalpha():
-        return NoIdentifier(
+        return Refusal(
             code="ambiguous_number",
             message=f"`{number}` may be a number of LIBRIS III",
             hint=f"say so: `as: libris3`, or write libris3:{number}",
         )
-    return NoIdentifier(
+    return Refusal(
         code="ambiguous_number",
         message=f"`{number}` is a number of a bib, a holding or LIBRIS III",
         hint="say which: `as: bib`, `as: holding` or `as: libris3`",
@@ -341,9 +333,9 @@ def _may_mean(number: str, meaning: Number) -> bool:
             return _MEANINGS[meaning](number) is not None
 
 
-def _ambiguous(number: str, possible: Sequence[Number]) -> NoIdentifier:
+def _ambiguous(number: str, possible: Sequence[Number]) -> Refusal:
     ways = " or ".join(f"`{way}`" for way in _ways(number, possible))
-    return NoIdentifier(
+    return Refusal(
         code="ambiguous_number",
         message=f"`{number}` fits several of: {', '.join(meaning.value for meaning in possible)}",
         hint=f"write {ways}, or put the numbers of each kind in a list of their own",
@@ -416,19 +408,19 @@ def _of(scheme: Scheme, value: str) -> Identifier:
     return Identifier(scheme=scheme, text=f"{scheme.value}:{value}")
 
 
-def _unreadable(given: str) -> NoIdentifier:
+def _unreadable(given: str) -> Refusal:
     hint = ""
     if _SPOILT_NUMBER.fullmatch(given):
         hint = "a spreadsheet has rounded the number; format the column as text and enter it again"
     elif _NEARLY.fullmatch(given) and (strange := sorted(set(given.lower()) & set("aeiouy"))):
         hint = f"an id holds digits and consonants, never {', '.join(strange)}"
-    return NoIdentifier(
+    return Refusal(
         code="unreadable_id", message=f"`{given[:60]}` is no id that is known here", hint=hint
     )
 
 
-def _bad_check_digit(given: str, kind: str) -> NoIdentifier:
-    return NoIdentifier(
+def _bad_check_digit(given: str, kind: str) -> Refusal:
+    return Refusal(
         code="bad_check_digit",
         message=f"`{given[:60]}` is no {kind}: its last digit does not fit the others",
         hint="look for a typing error",

@@ -48,8 +48,6 @@ from bulkrunner.domain.places import (
     THING_KEPT,
     THING_PATH,
     Path,
-    PlaceRefused,
-    Refusal,
 )
 from bulkrunner.domain.records import (
     HOLDING_TYPE,
@@ -59,6 +57,7 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage
 
 TEMPID = "https://id.kb.se/TEMPID"
@@ -84,7 +83,7 @@ def build_create(
         from_records: the content comes from records.
 
     Raises:
-        PlaceRefused: ``tidied_away`` or ``wrong_kind``.
+        Refused: ``tidied_away`` or ``wrong_kind``.
     """
     record = {"@id": TEMPID, "@type": "Record", "mainEntity": {"@id": f"{TEMPID}#it"}}
     thing: dict[str, Any] = {"@id": f"{TEMPID}#it"}
@@ -162,7 +161,6 @@ def _short(text: str, iris: IriMap) -> str:
 __all__ = [
     "TEMPID",
     "Applied",
-    "Refusal",
     "apply_update",
     "build_create",
     "changed_places",
@@ -210,7 +208,7 @@ def apply_update(
         return refusal
     try:
         applied = _applied(document, op, known)
-    except PlaceRefused as refused:
+    except Refused as refused:
         return refused.refusal
     outside = undeclared_places(document, applied.document, applied.declared)
     if outside:

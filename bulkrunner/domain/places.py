@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from bulkrunner.domain.records import Document, components, record_part, thing_part
+from bulkrunner.domain.refusals import Refused
 
 RECORD_PREFIX = "@record."
 MAX_LENGTH = 500
@@ -51,23 +52,6 @@ _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 
 class PlaceError(ValueError):
     """The text is no place."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Why a change is not made: stable code, reason, what to do."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-class PlaceRefused(Exception):
-    """The place cannot be used in this document; carries the refusal."""
-
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.refusal = Refusal(code=code, message=message, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +149,7 @@ def writable_place(text: str) -> Place:
     """Read a place that a change is to be made at.
 
     Raises:
-        PlaceRefused: ``forbidden_place``.
+        Refused: ``forbidden_place``.
         PlaceError: malformed.
     """
     place = parse_place(text)
@@ -174,9 +158,9 @@ def writable_place(text: str) -> Place:
     return place
 
 
-def forbidden(text: str) -> PlaceRefused:
+def forbidden(text: str) -> Refused:
     """Return the refusal of a place that no change reaches."""
-    return PlaceRefused(
+    return Refused(
         "forbidden_place",
         f"{text} is kept by the server or by bulkrunner and cannot be changed",
         "repoint hangs a holding on another bib"
@@ -189,7 +173,7 @@ def locate(document: Document, place: Place) -> Spot:
     """Follow a place into a document.
 
     Raises:
-        PlaceRefused: ``ambiguous_place`` or ``in_component``.
+        Refused: ``ambiguous_place`` or ``in_component``.
     """
     node: Any = record_part(document) if place.in_record else thing_part(document)
     refuse_component(document, place)
@@ -205,7 +189,7 @@ def follow(node: Any, path: Path, place: Place) -> Spot:
         place: whose steps are followed.
 
     Raises:
-        PlaceRefused: ``ambiguous_place``.
+        Refused: ``ambiguous_place``.
     """
     last = len(place.steps) - 1
     for number, step in enumerate(place.steps):
@@ -234,10 +218,10 @@ def _into_list_of_one(node: Any, path: Path, place: Place, step: Step) -> tuple[
     return node, path
 
 
-def ambiguous(place: Place, length: int, *, before: str = "") -> PlaceRefused:
+def ambiguous(place: Place, length: int, *, before: str = "") -> Refused:
     """Return the refusal of a place that does not say which element of a list it means."""
     where = f" before {before}" if before else ""
-    return PlaceRefused(
+    return Refused(
         "ambiguous_place",
         f"{place.text} meets a list of {length}{where} and does not say which element is meant",
         "give the index, counted from 0",
@@ -248,13 +232,13 @@ def refuse_component(document: Document, place: Place) -> None:
     """Refuse a place that the item lacks but a component has.
 
     Raises:
-        PlaceRefused: ``in_component``.
+        Refused: ``in_component``.
     """
     first = place.steps[0]
     if place.in_record or first in thing_part(document):
         return
     if any(first in component for component in components(document)):
-        raise PlaceRefused(
+        raise Refused(
             "in_component",
             f"{first} is absent from the item itself but present in one of its components",
             f"name the component, for instance hasComponent.0.{place.text}, or say in a step "

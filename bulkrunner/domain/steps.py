@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from bulkrunner.domain.expressions.conditions import Condition
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.manifest import Change, Declared, Job, Source
-from bulkrunner.domain.places import Refusal
+from bulkrunner.domain.refusals import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)

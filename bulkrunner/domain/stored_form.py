@@ -17,8 +17,9 @@ from typing import Any, Final, TypeAlias
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
-from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
+from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.text import visible
 from bulkrunner.vocabulary import is_object_property, is_vocab_typed, literal_kind
 
@@ -221,7 +222,7 @@ class Storage:
             found: what stands there, or beside it in its list.
 
         Raises:
-            PlaceRefused: ``tidied_away`` or ``wrong_kind``.
+            Refused: ``tidied_away`` or ``wrong_kind``.
         """
         match value:
             case None if not self.from_records:
@@ -288,7 +289,7 @@ class Storage:
         """Go on unless a path leads into what is a link.
 
         Raises:
-            PlaceRefused: ``below_link``.
+            Refused: ``below_link``.
         """
         node: Any = self.document
         for number, step in enumerate(path):
@@ -303,18 +304,18 @@ def demand_kept(value: Any, path: Path) -> None:
     """Go on where a constant holds nothing that the server takes away again, whatever the record.
 
     Raises:
-        PlaceRefused: ``tidied_away``.
+        Refused: ``tidied_away``.
     """
     try:
         Storage(document={}).form(value, path)
-    except PlaceRefused as refused:
+    except Refused as refused:
         if refused.refusal.code == "tidied_away":
             raise
 
 
-def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> PlaceRefused:
+def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> Refused:
     """Return the refusal of a place below a link."""
-    return PlaceRefused(
+    return Refused(
         "below_link",
         f"{path_text(path)} lies below {path_text(link)}, which is a link to "
         f"{visible(str(node.get('@id'))[:200])}",
@@ -337,10 +338,10 @@ def is_same_text(one: Any, other: Any, *, ends: bool = True) -> bool:
     return texts[0] == texts[1] if ends else trimmed(texts[0]) == trimmed(texts[1])
 
 
-def undone(path: Path, value: Any) -> PlaceRefused:
+def undone(path: Path, value: Any) -> Refused:
     """Return the refusal of a value that the server would turn back into what stands there."""
     shown = visible(in_words(value)[:_SHOWN])
-    return PlaceRefused(
+    return Refused(
         "tidied_away",
         f"{path_text(path)} would become “{shown}”, which the server turns back into what stands "
         "there when it saves",
@@ -348,8 +349,8 @@ def undone(path: Path, value: Any) -> PlaceRefused:
     )
 
 
-def _taken_away(path: Path, what: str, hint: str) -> PlaceRefused:
-    return PlaceRefused(
+def _taken_away(path: Path, what: str, hint: str) -> Refused:
+    return Refused(
         "tidied_away",
         f"{path_text(path)} would get {what}, which the server takes away again when it saves",
         hint,
@@ -402,7 +403,7 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
     """Return a plain value in the kind that its place has.
 
     Raises:
-        PlaceRefused: ``wrong_kind``.
+        Refused: ``wrong_kind``.
     """
     beside, key = _as_list(found), _key_of(path)
     found = _first_plain(beside)
@@ -428,7 +429,7 @@ def _demand_node(path: Path, found: Any) -> None:
     """Go on unless an object or a link is meant for a place that has a plain value.
 
     Raises:
-        PlaceRefused: ``wrong_kind``.
+        Refused: ``wrong_kind``.
     """
     kinds = {kind_of(item) for item in _as_list(found) if item is not ABSENT}
     kind = kinds.pop() if len(kinds) == 1 else None
@@ -436,8 +437,8 @@ def _demand_node(path: Path, found: Any) -> None:
         raise _wrong_kind(path, kind, "an object is none")
 
 
-def _wrong_kind(path: Path, kind: str, why: str) -> PlaceRefused:
-    return PlaceRefused(
+def _wrong_kind(path: Path, kind: str, why: str) -> Refused:
+    return Refused(
         "wrong_kind",
         f"{path_text(path)} takes {_WORDS[kind]}, and {why}",
         "correct the value, or leave such records out with a condition",

@@ -16,13 +16,12 @@ from bulkrunner.domain.changes.verbs import RemoveChange
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import AppendChange, Source, Update
-from bulkrunner.domain.operations import Applied, Refusal, apply_update
+from bulkrunner.domain.operations import Applied, apply_update
 from bulkrunner.domain.places import (
     ABSENT,
     RECORD_KEPT,
     THING_KEPT,
     THING_PATH,
-    PlaceRefused,
     locate,
     parse_place,
 )
@@ -36,6 +35,7 @@ from bulkrunner.domain.records import (
     sigel_of_iri,
     thing_part,
 )
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.domain.undo import without_own_id
 
@@ -113,7 +113,7 @@ def merged(
     changes = []
     try:
         values = [(text, locate(source, parse_place(text)).value) for text in take]
-    except PlaceRefused as refused:
+    except Refused as refused:
         return refused.refusal
     for text, value in values:
         if value is ABSENT:
@@ -131,7 +131,7 @@ def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
     """Return what the places of a holding have, those left out that have nothing or are refused."""
     found: dict[str, Any] = {}
     for text in take:
-        with suppress(PlaceRefused):
+        with suppress(Refused):
             value = locate(source, parse_place(text)).value
             if value is not ABSENT:
                 found[text] = value

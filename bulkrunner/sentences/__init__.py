@@ -24,7 +24,7 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 LANGUAGES = ("en", "sv")
 
@@ -34,44 +34,41 @@ VERBATIM = "verbatim"
 Value: TypeAlias = "str | int | float | Sentence | Sequence[Value] | None"
 
 
-class Sentence:
-    """A sentence in no language yet; as text, in English.
+class Sentence(str):
+    """Something said, which is its English text and can be worded in any other language.
+
+    Whatever is put together from it by hand is plain text again, in English only.
 
     Args:
         key: of the catalogues; written out where the sentence is made, so that a test can compare.
         values: by the names in the template. Moments are given as ISO 8601.
+
+    Raises:
+        KeyError: the catalogues have no such key, or the template asks for another value.
     """
 
     __slots__ = ("key", "values")
 
-    def __init__(self, key: str, /, **values: Value | datetime | date) -> None:
-        self.key = key
-        self.values: Mapping[str, Value] = MappingProxyType(
-            {name: _plain(value) for name, value in values.items()}
-        )
+    key: str
+    values: Mapping[str, Value]
 
-    def __str__(self) -> str:
-        return self.worded("en")
+    def __new__(cls, key: str, /, **values: Value | datetime | date) -> Self:
+        """Word it in English."""
+        plain = MappingProxyType({name: _plain(value) for name, value in values.items()})
+        made = super().__new__(cls, _worded(key, plain, "en", UTC))
+        made.key, made.values = key, plain
+        return made
 
     def __repr__(self) -> str:
         values = "".join(f", {name}={value!r}" for name, value in self.values.items())
         return f"Sentence({self.key!r}{values})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sentence) and self.as_data() == other.as_data()
-
-    def __hash__(self) -> int:
-        return hash(json.dumps(self.as_data(), sort_keys=True))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sentence.from_data, (self.as_data(),)
 
     def worded(self, language: str, clock: tzinfo = UTC) -> str:
-        """Return the sentence in a language, its moments by a clock.
-
-        Raises:
-            KeyError: the catalogue of that language has no such key.
-        """
-        if self.key == VERBATIM:
-            return str(self.values["text"])
-        return _Wording(language, clock).vformat(catalogue(language)[self.key], (), self.values)
+        """Return the sentence in a language, its moments by a clock."""
+        return _worded(self.key, self.values, language, clock)
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data, for the ledger and for documents."""
@@ -89,9 +86,52 @@ def verbatim(text: str) -> Sentence:
     return Sentence(VERBATIM, text=text)
 
 
-def joined(sentences: Sequence[Sentence]) -> Sentence:
-    """Return several sentences as one, apart by semicolons."""
-    return sentences[0] if len(sentences) == 1 else Sentence("joined", parts=tuple(sentences))
+def as_sentence(text: str) -> Sentence:
+    """Return a text as a sentence; one that is none yet reads the same in every language."""
+    return text if isinstance(text, Sentence) else verbatim(text)
+
+
+_SENTENCE = '{"say":'
+"""How the stored form of a sentence begins."""
+
+
+def stored_text(text: str) -> str:
+    """Return what the ledger keeps of a text: of a sentence its key and values, else the text."""
+    if not isinstance(text, Sentence):
+        if not text.startswith(_SENTENCE):
+            return text
+        text = verbatim(text)
+    return json.dumps(text.as_data(), ensure_ascii=False, separators=(",", ":"))
+
+
+def text_of(stored: str) -> str:
+    """Return the text whose stored form is given.
+
+    Raises:
+        ValueError: it is the form of a sentence that the catalogues do not have.
+    """
+    if not stored.startswith(_SENTENCE):
+        return stored
+    try:
+        return Sentence.from_data(json.loads(stored))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no sentence: {error}") from error
+
+
+def joined(texts: Sequence[str]) -> Sentence:
+    """Return several texts as one sentence, apart by semicolons; empty ones are left out."""
+    parts = tuple(as_sentence(text) for text in texts if text)
+    if len(parts) == 1:
+        return parts[0]
+    if all(part.key == VERBATIM for part in parts):
+        return verbatim("; ".join(parts))
+    return Sentence("joined", parts=parts)
+
+
+def _worded(key: str, values: Mapping[str, Value], language: str, clock: tzinfo) -> str:
+    if key == VERBATIM:
+        return str(values["text"])
+    return _Wording(language, clock).vformat(catalogue(language)[key], (), values)
 
 
 @cache
@@ -133,9 +173,9 @@ class _Wording(string.Formatter):
         return (one if value == 1 else several).replace("#", self._number(value))
 
     def _told(self, value: Any) -> str:
-        return (
-            value.worded(self._language, self._clock) if isinstance(value, Sentence) else str(value)
-        )
+        if isinstance(value, Sentence):
+            return value.worded(self._language, self._clock)
+        return str(value)
 
     def _time(self, moment: datetime) -> str:
         text = f"{moment.astimezone(self._clock):{self._forms['time']}}"

@@ -28,10 +28,10 @@ COMPUTED_ERRORS = {
 
 REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
 REFUSING += ("domain/changes", "domain/expressions")
-REFUSERS = {"PlaceRefused", "NotFound", "PassedOver", "unchanged"}
+REFUSERS = {"Refused", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/running", "domain/settlement")
 ENDING += ("domain/fingerprints.py", "services/settle.py")
-ENDERS = {"refused", "NotSendable"}
+ENDERS = {"refused", "Refused"}
 
 
 def column(text, number=0):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.domain.functions import Changed, Declined, FunctionFault, Several, Skipped
+from bulkrunner.domain.functions import Changed, Declined, Several, Skipped
+from bulkrunner.domain.refusals import Refused
 from tests.functions.conftest import given_of
 
 HOLDING = {"@graph": [{"@id": "x"}, {"@id": "x#it", "@type": "Item", "inventoryLevel": 1}]}
@@ -116,18 +117,18 @@ def test_a_data_file_that_the_manifest_names(bench):
     ],
 )
 def test_answers_that_cannot_be_used(bench, returned, says):
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         bench.call(f"def change(record, context):\n    return {returned}\n")
-    assert caught.value.code == "function_answer"
-    assert says in caught.value.message
+    assert caught.value.refusal.code == "function_answer"
+    assert says in caught.value.refusal.message
 
 
 def test_an_error_names_the_functions_own_line(bench):
     text = "def change(record, context):\n    print('so far')\n    return record['nothing']\n"
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         bench.call(text)
-    assert caught.value.code == "function_failed"
-    assert caught.value.message == "KeyError: 'nothing' at rules.py:3; it printed: so far"
+    assert caught.value.refusal.code == "function_failed"
+    assert caught.value.refusal.message == "KeyError: 'nothing' at rules.py:3; it printed: so far"
 
 
 def test_an_error_does_not_end_the_process(bench):
@@ -141,7 +142,7 @@ def test_an_error_does_not_end_the_process(bench):
     before = pids(runner)
     assert len(before) == 2
     for _ in range(30):
-        with pytest.raises(FunctionFault, match="ValueError: bad"):
+        with pytest.raises(Refused, match="ValueError: bad"):
             runner.call(given_of(id="bad"))
     assert runner.call(given_of(id="x")) == Skipped(reason="good")
     assert pids(runner) == before
@@ -165,9 +166,9 @@ def test_only_a_process_that_cannot_be_called_again_is_ended(bench, body, code):
     )
     assert runner.call(given_of(id="x")) == Skipped(reason="good")
     before = pids(runner)
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         runner.call(given_of(id="bad"))
-    assert caught.value.code == code
+    assert caught.value.refusal.code == code
     assert (before[0] in pids(runner)) == lives
     assert runner.call(given_of(id="x")) == Skipped(reason="good")
 
@@ -186,8 +187,8 @@ def pids(runner):
 )
 def test_an_answer_that_is_another_one_the_second_time(bench, body):
     runner = bench.runner(f"def change(record, context):\n    {body}\n")
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         runner.call(given_of())
-    assert caught.value.code == "function_not_deterministic"
-    with pytest.raises(FunctionFault, match="answered differently"):
+    assert caught.value.refusal.code == "function_not_deterministic"
+    with pytest.raises(Refused, match="answered differently"):
         runner.call(given_of(id="another"))

@@ -12,7 +12,8 @@ import pytest
 
 from bulkrunner.adapters.functions import FunctionNotLoaded, NotConfined
 from bulkrunner.adapters.functions import confinement as confining
-from bulkrunner.domain.functions import FunctionFault, Skipped
+from bulkrunner.domain.functions import Skipped
+from bulkrunner.domain.refusals import Refused
 from tests.functions.conftest import given_of
 
 FORBIDDEN = {
@@ -55,17 +56,17 @@ def test_a_function_that(bench, what):
         f"def change(record, context):\n    {FORBIDDEN[what]}\n    return {{'skip': 'it could'}}\n"
     )
     before = {"rules.py", *(path.name for path in bench.folder.iterdir())}
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         bench.call(text, files=["table.csv"])
-    assert caught.value.code == "function_failed"
-    assert "Error" in caught.value.message
-    assert "rules.py:2" in caught.value.message
+    assert caught.value.refusal.code == "function_failed"
+    assert "Error" in caught.value.refusal.message
+    assert "rules.py:2" in caught.value.refusal.message
     assert {path.name for path in bench.folder.iterdir()} == before
     assert (bench.folder / "table.csv").read_text() == "kept"
 
 
 def test_permission_is_explained(bench):
-    with pytest.raises(FunctionFault, match="no network, no other files and starts no processes"):
+    with pytest.raises(Refused, match="no network, no other files and starts no processes"):
         bench.call("def change(record, context):\n    open('/etc/hostname')\n")
 
 
@@ -77,7 +78,7 @@ def test_permission_is_explained(bench):
     ],
 )
 def test_a_missing_network_is_explained(bench, line):
-    with pytest.raises(FunctionFault, match="a function has no network, no other files"):
+    with pytest.raises(Refused, match="a function has no network, no other files"):
         bench.call(f"def change(record, context):\n    {line}\n")
 
 
@@ -90,9 +91,9 @@ def test_no_credentials_in_its_environment(bench, monkeypatch):
 
 
 def test_a_loop_is_ended(bench):
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         bench.call("def change(record, context):\n    while True: pass\n", seconds=0.2)
-    assert (caught.value.code, caught.value.message) == (
+    assert (caught.value.refusal.code, caught.value.refusal.message) == (
         "function_timeout",
         "it took longer than 0.2 s",
     )
@@ -100,13 +101,13 @@ def test_a_loop_is_ended(bench):
 
 def test_memory_is_bounded(bench):
     text = "def change(record, context):\n    return {'skip': 'x' * 10 ** 9}\n"
-    with pytest.raises(FunctionFault) as caught:
+    with pytest.raises(Refused) as caught:
         bench.call(text, megabytes=200)
-    assert caught.value.code == "function_memory"
+    assert caught.value.refusal.code == "function_memory"
 
 
 def test_a_process_that_ends_itself(bench):
-    with pytest.raises(FunctionFault, match="its process ended with exit code 3"):
+    with pytest.raises(Refused, match="its process ended with exit code 3"):
         bench.call("import os\ndef change(record, context):\n    os._exit(3)\n")
 
 
@@ -114,9 +115,9 @@ def test_a_function_that_keeps_failing_so_is_not_called_for_ever(bench):
     runner = bench.runner("import os\ndef change(record, context):\n    os._exit(3)\n")
     codes = []
     for _ in range(22):
-        with pytest.raises(FunctionFault) as caught:
+        with pytest.raises(Refused) as caught:
             runner.call(given_of())
-        codes.append(caught.value.code)
+        codes.append(caught.value.refusal.code)
     assert codes == ["function_failed"] * 20 + ["function_given_up"] * 2
 
 
@@ -215,7 +216,7 @@ def test_a_function_s_work(working, what):
 
 def test_imports_at_run_time_are_refused(bench):
     text = "def change(record, context):\n    __import__('import' + 'lib').import_module('httpx')\n"
-    with pytest.raises(FunctionFault, match="httpx may not be imported"):
+    with pytest.raises(Refused, match="httpx may not be imported"):
         bench.call(text)
 
 
@@ -248,7 +249,7 @@ def test_where_nothing_confines_and_policy_allows_it_time_and_memory_are_bounded
     runner = bench.runner(text, must_be_confined=False, seconds=0.2)
     assert runner.confinement == "time and memory only (the library libseccomp is not installed)"
     assert runner.call(given_of()) == Skipped(reason="x")
-    with pytest.raises(FunctionFault, match="longer than"):
+    with pytest.raises(Refused, match="longer than"):
         runner.call(given_of(id="loop"))
 
 

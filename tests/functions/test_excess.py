@@ -10,7 +10,8 @@ import pytest
 
 from bulkrunner.adapters.functions import FunctionNotLoaded
 from bulkrunner.adapters.manifests.functions import FunctionRefused
-from bulkrunner.domain.functions import FunctionFault, Skipped
+from bulkrunner.domain.functions import Skipped
+from bulkrunner.domain.refusals import Refused
 from tests.functions.conftest import given_of
 
 GOOD = "    if context.id == 'good':\n        return {'skip': 'fine'}\n"
@@ -74,7 +75,7 @@ def tried(bench, text, **more):
     """Return the answer, or None, and what was said instead."""
     try:
         return bench.call(text, **more), ""
-    except (FunctionRefused, FunctionNotLoaded, FunctionFault) as error:
+    except (FunctionRefused, FunctionNotLoaded, Refused) as error:
         return None, getattr(error, "message", "") or " ".join(str(error).split())
 
 
@@ -88,8 +89,8 @@ def test_a_function_that(bench, what):
     given = "fine"
     try:
         runner.call(given_of())
-    except FunctionFault as caught:
-        given, said = caught.code, caught.message
+    except Refused as caught:
+        given, said = caught.refusal.code, caught.refusal.message
         assert (len(said) < 2_000, said.isprintable()) == (True, True)
     assert time.monotonic() - begun < 30
     assert given == code or (code == "*" and given != "fine") or code is None

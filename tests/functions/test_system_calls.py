@@ -15,7 +15,8 @@ import pyseccomp
 import pytest
 
 from bulkrunner.adapters.functions import confinement as confining
-from bulkrunner.domain.functions import FunctionFault, Skipped
+from bulkrunner.domain.functions import Skipped
+from bulkrunner.domain.refusals import Refused
 from tests.functions.conftest import given_of
 
 NATIVE = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
@@ -340,5 +341,5 @@ def test_another_table_of_calls_ends_it(bench, line):
         "    return ctypes.addressof(ctypes.c_char.from_buffer(page))\n"
         f"def change(record, context):\n    {line}\n    return {{'skip': 'it could'}}\n"
     )
-    with pytest.raises(FunctionFault, match="its process ended by signal 31"):
+    with pytest.raises(Refused, match="its process ended by signal 31"):
         bench.call(text)

@@ -18,7 +18,8 @@ from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Source, Update
-from bulkrunner.domain.operations import Applied, Refusal, apply_update, build_create
+from bulkrunner.domain.operations import Applied, apply_update, build_create
+from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
 
 HERE = Path(__file__).parent

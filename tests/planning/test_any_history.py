@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.dates import parse_span
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.records import record_part
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.services.planning.draft import Known
 from bulkrunner.services.planning.earlier_runs import Moment, States
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_holding, short_id

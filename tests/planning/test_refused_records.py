@@ -15,8 +15,8 @@ from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.functions import Changed, Declined, FunctionSource, Several, Skipped
 from bulkrunner.domain.manifest import Create, Creates, Delete, SetChange, Source, Update
-from bulkrunner.domain.places import Refusal
 from bulkrunner.domain.plan import WRITING, Action
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import (
     Step,
     StepCopy,

@@ -1,6 +1,7 @@
 """Every sentence is worded in both languages, with the same values, and is said somewhere."""
 
 import ast
+import pickle
 import re
 import string
 from collections import defaultdict
@@ -8,9 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import bulkrunner
-from bulkrunner.sentences import LANGUAGES, VERBATIM, Sentence, catalogue, joined, verbatim
+from bulkrunner.sentences import (
+    LANGUAGES,
+    VERBATIM,
+    Sentence,
+    catalogue,
+    joined,
+    stored_text,
+    text_of,
+    verbatim,
+)
 
 PACKAGE = Path(bulkrunner.__file__).parent
 
@@ -122,6 +134,42 @@ def test_a_sentence_goes_through_data_and_back():
     assert str(again) == "x; é; {y}"
     assert joined([inner]) is inner
     assert verbatim("a").key == VERBATIM
+
+
+@given(st.text() | st.text().map('{"say":'.__add__))
+def test_a_text_is_read_as_it_was_stored(text):
+    again = text_of(stored_text(text))
+    assert again == text
+    assert not isinstance(again, Sentence) or again.key == VERBATIM
+
+
+def test_a_sentence_is_read_as_it_was_stored():
+    said = Sentence("joined", parts=(verbatim('{"say": "x"}'), verbatim("é\0\ud800")))
+    again = text_of(stored_text(said))
+    assert isinstance(again, Sentence)
+    assert again.as_data() == said.as_data()
+    assert pickle.loads(pickle.dumps(said)).as_data() == said.as_data()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"say":"no such sentence"}',
+        '{"say":1}',
+        '{"say":',
+        '{"say":"joined"}',
+        '{"say":["joined"]}',
+    ],
+)
+def test_a_stored_sentence_that_nobody_made_is_told(stored):
+    with pytest.raises((ValueError, KeyError), match="."):
+        text_of(stored)
+
+
+def test_texts_are_joined():
+    assert joined(("a", "")) == "a"
+    assert joined(("a", "b")).as_data() == {"say": VERBATIM, "text": "a; b"}
+    assert joined((joined((verbatim("a"),)), "")).key == VERBATIM
 
 
 @pytest.mark.parametrize(

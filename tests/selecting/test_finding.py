@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bulkrunner.domain.records import library_iri
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.services.planning import search as finding
-from bulkrunner.services.planning.draft import Refused
 from bulkrunner.services.planning.search import Searching, parameters
 from tests.selecting.conftest import Place
 

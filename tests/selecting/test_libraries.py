@@ -10,8 +10,8 @@ import pytest
 
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.ports import NullProgress
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.services.planning import selections as libraries
-from bulkrunner.services.planning.draft import Refused
 from bulkrunner.services.planning.selections import Libraries, LibraryHoldings
 from tests.selecting.conftest import Place
 from tests.support.sandbox import http

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.services.planning.bibs import Naming
-from bulkrunner.services.planning.draft import NotFound, Refused
+from bulkrunner.services.planning.draft import NotFound
 from tests.selecting.conftest import Place
 
 Make = Callable[..., Place]

@@ -23,7 +23,6 @@ from bulkrunner.adapters.manifests.schema import Told, Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
-    FunctionFault,
     FunctionInput,
     FunctionRunner,
     FunctionSource,
@@ -32,6 +31,7 @@ from bulkrunner.domain.functions import (
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Operation, Source, Undo, Unreadable
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.errors import UsageError
 
 START_SECONDS = 20.0
@@ -121,7 +121,7 @@ class Runner:
         self._lock = threading.Lock()
         self._calls = 0
         self._faults = 0
-        self._given_up: FunctionFault | None = None
+        self._given_up: Refused | None = None
         try:
             first = self._start(0)
         except _Ended as ended:
@@ -136,7 +136,7 @@ class Runner:
         """Call the function for one record.
 
         Raises:
-            FunctionFault: it gave no answer that can be used.
+            Refused: it gave no answer that can be used.
         """
         if self._given_up is not None:
             raise self._given_up
@@ -146,7 +146,7 @@ class Runner:
         looked: dict[str, Looked] = {}
         answer = self._once(given, 0, looked)
         if twice and canonical_bytes(self._once(given, 1, looked)) != canonical_bytes(answer):
-            self._given_up = FunctionFault(
+            self._given_up = Refused(
                 "function_not_deterministic",
                 f"called twice for {given.id}, it answered differently; a function may depend on "
                 "nothing but what it is given",
@@ -161,14 +161,14 @@ class Runner:
                     answer = process.call(given, looked)
             except _Ended as ended:
                 self._count(ended)
-                raise FunctionFault(ended.code, ended.message) from None
+                raise Refused(ended.code, ended.message) from None
         self._faults = 0
         return answer
 
     def _count(self, ended: _Ended) -> None:
         self._faults += 1
         if self._faults >= MAX_FAULTS:
-            self._given_up = FunctionFault(
+            self._given_up = Refused(
                 "function_given_up",
                 f"it is not called any more, after {self._faults} calls in a row that failed so: "
                 f"{ended.message}",
@@ -182,8 +182,8 @@ class Runner:
             process = self._start(seed)
         try:
             yield process
-        except FunctionFault as fault:
-            if fault.code == "function_memory":
+        except Refused as fault:
+            if fault.refusal.code == "function_memory":
                 process.end()
             else:  # it has said what went wrong, and waits for the next call
                 self._free[seed].append(process)
@@ -206,15 +206,15 @@ class Runner:
 
     def operations(
         self, answer: Sequence[Mapping[str, Any]], source: Source
-    ) -> list[Operation | FunctionFault]:
+    ) -> list[Operation | Refusal]:
         """Read operations that the function returned, as a manifest's would be."""
         referring = Referring()
-        read: list[Operation | FunctionFault] = []
+        read: list[Operation | Refusal] = []
         for data in answer:
             try:
                 read.append(self._operation(data, source, list(referring.faults(data))))
-            except FunctionFault as fault:
-                read.append(fault)
+            except Refused as fault:
+                read.append(fault.refusal)
         return read
 
     def _operation(
@@ -228,11 +228,11 @@ class Runner:
             for one in tell(violation, data)
         ] or [*operation_faults(data, covers_bibs=True), *references]
         if told:
-            raise FunctionFault("function_answer", told[0].message)
+            raise Refused("function_answer", told[0].message)
         declared = operation_of(in_answer(data), source, self._iris)
         if isinstance(declared, Unreadable | Undo):
             why = getattr(declared, "message", "") or "it is no operation"
-            raise FunctionFault("function_answer", why)
+            raise Refused("function_answer", why)
         return declared
 
     def close(self) -> None:
@@ -328,7 +328,7 @@ class _Process:
         """Return the function's answer.
 
         Raises:
-            FunctionFault: it said what went wrong. _Ended: it is gone.
+            Refused: it said what went wrong. _Ended: it is gone.
         """
         deadline = time.monotonic() + self._source.seconds
         self._send(
@@ -352,7 +352,7 @@ class _Process:
                 deadline += time.monotonic() - began
                 self._send({"found": found}, deadline)
             elif "fault" in message:
-                raise FunctionFault(_code(message["fault"]), str(message.get("message"))[:1000])
+                raise Refused(_code(message["fault"]), str(message.get("message"))[:1000])
             elif "answer" in message:
                 return message["answer"]
             else:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.documents import Parcel
-from bulkrunner.adapters.ledger.schema import planned_changes, plans
+from bulkrunner.adapters.ledger.schema import planned_changes, plans, said
 from bulkrunner.domain.approvals import Approval, Conditions
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
@@ -25,6 +25,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+from bulkrunner.sentences import stored_text
 
 INTENT = ("change", "number", "intent_at", "method", "etag", "known_ids")
 """Columns of an attempt that are written before the request."""
@@ -162,8 +163,8 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "pattern": change.pattern,
         "cleanups": list(change.cleanups) or None,
         "code": change.code,
-        "message": change.message,
-        "notes": [list(note) for note in change.notes] or None,
+        "message": stored_text(change.message),
+        "notes": [[code, stored_text(message)] for code, message in change.notes] or None,
         "prerequisites": list(change.prerequisites) or None,
         "origins": origins_data(change.origins) or None,
         "library": change.library or None,
@@ -198,8 +199,8 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         pattern=row.pattern,
         cleanups=tuple(row.cleanups or ()),
         code=row.code,
-        message=row.message,
-        notes=tuple((code, message) for code, message in row.notes or ()),
+        message=said(row.message),
+        notes=tuple((code, said(message)) for code, message in row.notes or ()),
         prerequisites=tuple(row.prerequisites or ()),
         origins=tuple(
             Origin(record=record, fingerprints=tuple(known)) for record, *known in row.origins or ()
@@ -216,7 +217,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
 def _part_row(part: Part) -> list[Any]:
     source = part.source
     place = [source.file, source.line, source.column]
-    how = [part.action.value, part.code, part.message, part.wish, part.subject]
+    how = [part.action.value, part.code, stored_text(part.message), part.wish, part.subject]
     return [part.step, *place, part.given, *how]
 
 
@@ -228,7 +229,7 @@ def _part_of(row: list[Any]) -> Part:
         given=given,
         action=Action(action),
         code=code,
-        message=message,
+        message=said(message),
         wish=wish,
         subject=subject,
     )
@@ -245,7 +246,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "active_at": run.active_at,
         "finished_at": run.finished_at,
-        "stop_reason": run.stop_reason,
+        "stop_reason": stored_text(run.stop_reason),
         "requests": run.requests,
         "paused": run.paused,
         "rate": run.rate,
@@ -265,7 +266,7 @@ def run_of(row: Row[Any]) -> Run:
         started_at=row.started_at,
         active_at=row.active_at,
         finished_at=row.finished_at,
-        stop_reason=row.stop_reason,
+        stop_reason=said(row.stop_reason),
         requests=row.requests,
         paused=row.paused,
         rate=row.rate,
@@ -316,7 +317,7 @@ def result_row(change: int, result: Result, parcel: Parcel) -> dict[str, Any]:
         "change": change,
         "outcome": result.outcome.value,
         "code": result.code,
-        "message": result.message,
+        "message": stored_text(result.message),
         "record": result.record,
         "etag": result.etag,
         "stored_modified": result.stored_modified,
@@ -333,7 +334,7 @@ def result_of(row: Any, found: Mapping[str, Document]) -> Result:
     return Result(
         outcome=Outcome(row.outcome),
         code=row.code,
-        message=row.message,
+        message=said(row.message),
         record=row.record,
         etag=row.etag,
         stored_modified=row.stored_modified,

@@ -11,8 +11,9 @@ from sqlalchemy import delete, select, update
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.schema import events, instant_text, results, runs, waits
+from bulkrunner.adapters.ledger.schema import events, instant_text, results, runs, said, waits
 from bulkrunner.domain.run import Orders, RunEvent, RunState, Wait
+from bulkrunner.sentences import stored_text
 
 OF_CHANGES = ("intent", "answer", "outcome")
 """Events that are about a single change."""
@@ -29,7 +30,12 @@ class LiveOrders(Part):
         columns = (runs.c.stop_request, runs.c.paused, runs.c.ordered_by, runs.c.rate)
         with self._database.read() as connection:
             row = connection.execute(select(*columns).where(runs.c.id == run)).one()
-        return Orders(stop=row.stop_request, paused=row.paused, by=row.ordered_by, rate=row.rate)
+        return Orders(
+            stop=None if row.stop_request is None else said(row.stop_request),
+            paused=row.paused,
+            by=row.ordered_by,
+            rate=row.rate,
+        )
 
     def pause_run(self, run: str, *, paused: bool, by: str) -> bool:
         """Pause a running run, or lift its pause; False where it is not running."""
@@ -60,7 +66,7 @@ class LiveOrders(Part):
             if wait is None:
                 connection.execute(delete(waits).where(waits.c.run == run))
                 return
-            row = {"run": run, "reason": wait.reason, "until": wait.until}
+            row = {"run": run, "reason": stored_text(wait.reason), "until": wait.until}
             connection.execute(self._database.upsert(waits), [row])
 
     def wait_of(self, run: str) -> Wait | None:
@@ -68,14 +74,14 @@ class LiveOrders(Part):
         query = select(waits.c.reason, waits.c.until).where(waits.c.run == run)
         with self._database.read() as connection:
             row = connection.execute(query).first()
-        return None if row is None else Wait(reason=row.reason, until=row.until)
+        return None if row is None else Wait(reason=said(row.reason), until=row.until)
 
     def log_wait(self, run: str, wait: Wait | None) -> None:
         """Enter a long wait in the run's chain; None: that it went on."""
         data: dict[str, Any] = {}
         if wait is not None:
             until = None if wait.until is None else instant_text(wait.until)
-            data = {"reason": wait.reason[:MAX_REASON], "until": until}
+            data = {"reason": kept_reason(wait.reason), "until": until}
         with self._database.write() as connection:
             chain = Appender(connection, run)
             chain.append("went_on" if wait is None else "waiting", data, at=self._clock.now())
@@ -107,6 +113,16 @@ class LiveOrders(Part):
             return sorted(connection.scalars(query))
 
 
+def kept_reason(reason: str) -> str:
+    """Return what an event keeps of a reason; a very long one as its first characters in English."""
+    stored = stored_text(reason)
+    return stored if len(stored) <= MAX_REASON else stored_text(str(reason)[:MAX_REASON])
+
+
 def _data(text: str) -> dict[str, Any]:
     found = json.loads(text)
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    if isinstance(reason := found.get("reason"), str):
+        found["reason"] = said(reason)
+    return found

@@ -12,11 +12,18 @@ from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import change_of, document_digests
 from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.schema import input_lines, planned_changes, selected, selections
+from bulkrunner.adapters.ledger.schema import (
+    input_lines,
+    planned_changes,
+    said,
+    selected,
+    selections,
+)
 from bulkrunner.adapters.ledger.witness import told_of_refs
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import stored_text
 
 _WRITING = sorted(action.value for action in WRITING)
 
@@ -212,7 +219,7 @@ def line_row(plan: str, place: int, line: InputLine) -> dict[str, Any]:
         "source_column": line.source.column,
         "code": line.code,
         "given": line.given,
-        "message": line.message,
+        "message": stored_text(line.message),
     }
 
 
@@ -221,5 +228,5 @@ def _line_of(row: Row[Any]) -> InputLine:
         source=Source(file=row.source_file, line=row.source_line, column=row.source_column),
         code=row.code,
         given=row.given,
-        message=row.message,
+        message=said(row.message),
     )

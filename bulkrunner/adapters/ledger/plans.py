@@ -30,6 +30,7 @@ from bulkrunner.adapters.ledger.schema import (
     plans,
     results,
     runs,
+    said,
 )
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO, told_of_lines
@@ -310,14 +311,14 @@ class Plans(Part):
                     Finding(
                         code=row.code or code,
                         record=row.record,
-                        message=row.message,
+                        message=said(row.message),
                         source=Source(file=row.source_file, line=row.source_line),
                     )
                     for row in connection.execute(query)
                 ]
             query = _lines(plan, limit).where(planned_changes.c.notes.is_not(None))
             found += [
-                Finding(code=code, record=row.record, message=message)
+                Finding(code=code, record=row.record, message=said(message))
                 for row in connection.execute(query)
                 for code, message in row.notes
             ]

@@ -24,8 +24,8 @@ from bulkrunner.adapters.ledger.codecs import (
     run_row,
 )
 from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.orders import MAX_REASON
-from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
+from bulkrunner.adapters.ledger.orders import kept_reason
+from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs, said
 from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
 from bulkrunner.domain.plan import WRITING, Action, record_key
 from bulkrunner.domain.ports import Created, Ended, LaterWrite, WorkItem
@@ -41,6 +41,7 @@ from bulkrunner.domain.run import (
     transition,
 )
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import stored_text
 
 _WRITING = [action.value for action in WRITING]
 _ALSO_AT_START = tuple(name for name in RUN_ALSO if name != "stop_request")
@@ -228,17 +229,18 @@ class Runs(Part):
         """Ask whoever drives the run to stop; nothing where nobody does."""
         running = (runs.c.id == run) & (runs.c.state == RunState.RUNNING.value)
         with self._database.write() as connection:
-            asked = update(runs).where(running).values(stop_request=reason)
+            asked = update(runs).where(running).values(stop_request=stored_text(reason))
             if connection.execute(asked).rowcount == 1:
                 chain = Appender(connection, run)
-                data = {ALSO: {"stop_request": reason}}
+                data = {ALSO: {"stop_request": stored_text(reason)}}
                 chain.append("stop_asked", data, at=self._clock.now())
                 chain.flush()
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
         with self._database.read() as connection:
-            return connection.scalar(select(runs.c.stop_request).where(runs.c.id == run))
+            asked = connection.scalar(select(runs.c.stop_request).where(runs.c.id == run))
+        return None if asked is None else said(asked)
 
     def written_later(self, run: str, records: Sequence[str]) -> Mapping[str, Sequence[LaterWrite]]:
         """Return by record what later runs in the same environment applied, oldest first."""
@@ -270,11 +272,11 @@ class Runs(Part):
 
     def void_stop(self, run: str, *, reason: str) -> None:
         """Forget a stop that nobody is left to obey; nothing where another was asked for since."""
-        same = (runs.c.id == run) & (runs.c.stop_request == reason)
+        same = (runs.c.id == run) & (runs.c.stop_request == stored_text(reason))
         with self._database.write() as connection:
             if connection.execute(update(runs).where(same).values(stop_request=None)).rowcount == 1:
                 chain = Appender(connection, run)
-                data = {"reason": reason[:MAX_REASON], ALSO: {"stop_request": None}}
+                data = {"reason": kept_reason(reason), ALSO: {"stop_request": None}}
                 chain.append("stop_void", data, at=self._clock.now())
                 chain.flush()
 
@@ -292,14 +294,14 @@ class Runs(Part):
         transition(RunState(old.state), new)
         values = {
             "state": new.value,
-            "stop_reason": reason,
+            "stop_reason": stored_text(reason),
             "finished_at": at if new is RunState.COMPLETED else None,
         }
         row = {**pick(dict(old._mapping), RUN), **values}
         also = {"active_at": at, "requests": old.requests + requests}
         chain = Appender(connection, run)
         now = self._clock.now()
-        told = {"reason": reason[:MAX_REASON]} if reason else {}
+        told = {"reason": kept_reason(reason)} if reason else {}
         data = {"to": new.value, "row": row_digest(row), ALSO: plain_row(also), **told}
         event = chain.append("moved", data, at=now)
         connection.execute(

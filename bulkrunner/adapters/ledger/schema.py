@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from bulkrunner.errors import ChainBroken
+from bulkrunner.sentences import text_of
 
 T = TypeVar("T")
 
@@ -129,6 +130,14 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
         """Read."""
         return None if value is None else _read(json.loads, value)
+
+
+def said(stored: str) -> str:
+    """Return the text whose stored form a column holds, a sentence where it is one.
+
+    Columns hold the stored form itself, since digests of rows are of what is stored.
+    """
+    return _read(text_of, stored)
 
 
 def _encodable(value: str) -> bool:

@@ -36,7 +36,7 @@ from bulkrunner.domain.manifest import (
     declared,
 )
 from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.places import Refusal
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
 
 

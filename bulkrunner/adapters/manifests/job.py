@@ -65,7 +65,7 @@ from bulkrunner.domain.manifest import (
     missing,
     resolved,
 )
-from bulkrunner.domain.places import Refusal
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
 from bulkrunner.errors import ManifestError, UsageError

@@ -17,7 +17,7 @@ from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Declared, Problem, Source, Undo
-from bulkrunner.domain.places import Refusal
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does

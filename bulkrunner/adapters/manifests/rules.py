@@ -18,12 +18,13 @@ from bulkrunner.domain.expressions.parsing import FormError, proposal
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import parse_call, references_of
-from bulkrunner.domain.identifiers import NoIdentifier, identify
+from bulkrunner.domain.identifiers import identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import BadValue, declared
 from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
 from bulkrunner.domain.places import RECORD_PREFIX, PlaceError, parse_place
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
+from bulkrunner.domain.refusals import Refusal
 
 
 def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -370,7 +371,7 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
             )
     for path, text in _constants(step, RECORDS):
         found = identify(text, iris)
-        if isinstance(found, NoIdentifier):
+        if isinstance(found, Refusal):
             yield Told(
                 path=path,
                 code=found.code,

@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner.domain.text import visible
+from bulkrunner.sentences import VERBATIM, Sentence
 
 __all__ = ["MAX_SHOWN", "as_text", "one_line", "shorten", "visible"]
 
@@ -39,6 +40,11 @@ def one_line(text: str, limit: int = MAX_SHOWN) -> str:
     """Return the text as one bounded, visible line, for a text that people copy."""
     kept, cut = shorten(" ".join(text.split()), limit)
     return visible(kept) + ("…" if cut else "")
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters; a sentence whole, to be cut once it is worded."""
+    return text if isinstance(text, Sentence) else text[:limit]
 
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -178,6 +184,8 @@ class Language:
 
         Times in it are told by the Swedish clock, as all times of a report.
         """
+        if isinstance(text, Sentence) and text.key != VERBATIM:
+            return Worded(text.worded(self.name, STOCKHOLM), self.name)
         text = _UTC.sub(lambda found: self.instant(f"{found[1]}T{found[2]}+00:00"), text)
         if self.name == "en":
             return Worded(text, "en")

@@ -12,7 +12,15 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bulkrunner.adapters.reports.language import LANGUAGES, Language, language, one_line, visible
+from bulkrunner.adapters.reports.language import (
+    LANGUAGES,
+    Language,
+    bounded,
+    language,
+    one_line,
+    shorten,
+    visible,
+)
 from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
 from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.approvals import EXCLUDED
@@ -41,6 +49,10 @@ MAX_HAY = 6000
 MAX_KNOWN = 20_000
 
 """Different texts in a table; further ones stand in the rows themselves."""
+
+MAX_MESSAGE = 600
+
+"""Characters of a message that are shown."""
 
 BIBS = " bib"
 
@@ -193,7 +205,7 @@ class Blocks:
 
     def _message(self, text: str) -> int | str:
         """Return a sentence of the program, by its number behind the blocks; empty where none."""
-        return self.messages.number(text[:600]) if text else ""
+        return self.messages.number(bounded(text, MAX_MESSAGE)) if text else ""
 
     def _remark(self, key: str, value: Any) -> list[Any]:
         inner = value.get(key, value) if isinstance(value, Mapping) else {}
@@ -338,7 +350,7 @@ def _shown(data: ReportData) -> dict[str, int]:
 def _worded(text: str, both: list[Language]) -> list[list[str]]:
     """Return a sentence of the program in each language, with the one that it turned out in."""
     found = [words.reason(text) for words in both]
-    return [[visible(one.text), one.lang] for one in found]
+    return [[visible(shorten(one.text, MAX_MESSAGE)[0]), one.lang] for one in found]
 
 
 def _explained(code: str, both: list[Language]) -> list[Any]:

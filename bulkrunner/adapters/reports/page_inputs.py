@@ -11,6 +11,7 @@ from bulkrunner.adapters.reports.page_head import PagePart
 from bulkrunner.domain.catalogue import Compared, compared
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import text_of
 
 MAX_LINES = 200
 """Lines without a change that stand in the page; every one is in the tables and the JSON."""
@@ -144,7 +145,7 @@ class Inputs(PagePart):
         """Yield what a search or the holdings of a library were put together from."""
         note = chosen.get("note") or {}
         if refused := note.get("refused"):
-            yield self._words.reason(str(refused.get("message", ""))).text
+            yield self._words.reason(text_of(str(refused.get("message", "")))).text
         if others := note.get("others"):
             yield self._words.text("inputs_others", n=self._words.number(others))
         for sigel, found in compared(chosen).items():

@@ -63,12 +63,12 @@ from bulkrunner.domain.places import (
     Path,
     Place,
     PlaceError,
-    PlaceRefused,
     parse_place,
     refuse_component,
     writable_place,
 )
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, demand_kept, stored_text
 
 MAX_TABLE = 1_000_000
@@ -186,7 +186,7 @@ def kept_value(at: str, value: Any) -> None:
         demand_kept(value, (*place.root, *place.steps))
     except PlaceError:
         return  # told by itself
-    except PlaceRefused as refused:
+    except Refused as refused:
         found = refused.refusal
         raise FormError(found.message, hint=found.hint, code=found.code) from None
 
@@ -465,7 +465,7 @@ def apply_change(document: Document, change: Change, context: Context) -> Change
     """Return the document after one change.
 
     Raises:
-        PlaceRefused: the change cannot be made.
+        Refused: the change cannot be made.
     """
     context = context.of(document)
     if isinstance(change, ExampleChange):
@@ -513,7 +513,7 @@ def _by_example(document: Document, change: ExampleChange, context: Context) -> 
     try:
         edits = example_edits(match, result, document)
     except FormError as error:
-        raise PlaceRefused(
+        raise Refused(
             "unclear_example",
             f"with this record's values the example is unclear: {error.message}",
             error.hint,
@@ -549,7 +549,7 @@ def fits_example(change: ExampleChange, context: Context) -> bool:
     """Tell whether the record looks like the first form of an example.
 
     Raises:
-        PlaceRefused: a value of the form is missing.
+        Refused: a value of the form is missing.
     """
     return looks_like(_forms(change, context)[0], context.document)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.canonical import same
-from bulkrunner.domain.places import ABSENT, Path, PlaceRefused, path_text
+from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.vocabulary import is_set
 
@@ -73,7 +74,7 @@ def carry_out(document: Document, edits: Iterable[Edit], *, prune: bool) -> Edit
         prune: lists, objects and components that are emptied by it go away as well.
 
     Raises:
-        PlaceRefused: ``place_taken`` or ``overlapping_changes``.
+        Refused: ``place_taken`` or ``overlapping_changes``.
     """
     wanted = _outermost(edits)
     puts = {edit.path: edit.value for edit in wanted if isinstance(edit, Put)}
@@ -150,8 +151,8 @@ def _equal(one: Put | Take, other: Put | Take) -> bool:
     return False
 
 
-def _overlapping(path: Path) -> PlaceRefused:
-    return PlaceRefused(
+def _overlapping(path: Path) -> Refused:
+    return Refused(
         "overlapping_changes",
         f"{path_text(path)} would be changed in two ways at once",
         "say it in two changes, one after the other",
@@ -208,7 +209,7 @@ def _added(document: Document, edit: Add) -> Document:
     if len(together) == len(present):
         return document
     if not edit.as_list and not isinstance(found, list) and not _takes_several(edit.path):
-        raise PlaceRefused(
+        raise Refused(
             "place_taken",
             f"{path_text(edit.path)} has another value already and takes one only",
             "remove that value first, or leave such records out with a condition",

@@ -46,7 +46,7 @@ def objects(document: Document, scope: Scope, place: Place) -> list[Here]:
     """Return the objects that a change at a place is made in, in the document's order.
 
     Raises:
-        PlaceRefused: ``forbidden_place``.
+        Refused: ``forbidden_place``.
     """
     if scope.each is not None:
         return list(_each(document, parse_place(scope.each)))

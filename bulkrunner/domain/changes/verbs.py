@@ -19,7 +19,6 @@ from bulkrunner.domain.places import (
     THING_PATH,
     Path,
     Place,
-    PlaceRefused,
     Spot,
     ambiguous,
     follow,
@@ -27,6 +26,7 @@ from bulkrunner.domain.places import (
     writable_place,
 )
 from bulkrunner.domain.records import record_part, thing_part
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import (
     Storage,
     comparable,
@@ -222,7 +222,7 @@ def append_in(here: Here, change: AppendChange, context: Context) -> Wish:
     place = parse_place(change.at)
     spot = _findable(here, place)
     if isinstance(place.steps[-1], int) and not isinstance(spot.value, list):
-        raise PlaceRefused(
+        raise Refused(
             "no_such_place",
             f"{place.text} is one element of a list, not a list",
             "append to the list itself, without the index",
@@ -239,9 +239,9 @@ def _findable(here: Here, place: Place) -> Spot:
     return spot
 
 
-def no_such_place(place: Place) -> PlaceRefused:
+def no_such_place(place: Place) -> Refused:
     """Return the refusal of a place whose parent is not there."""
-    return PlaceRefused(
+    return Refused(
         "no_such_place",
         f"the record has nothing that {place.text} could be put into",
         "only the last key of a place is created; set its parent as a whole instead",
@@ -295,7 +295,7 @@ def _from_table(change: ReplaceValueChange, place: Place, value: Any, context: C
             wanted = change.table.by_name[name]
             return ABSENT if wanted is None else localised(place, wanted, context)
     if change.refuse_others and not _is_result(change, value, context, at_id=at_id):
-        raise PlaceRefused(
+        raise Refused(
             "not_in_table",
             f"{place.text} has a value that the table does not name",
             "add it to the table, or say otherwise: keep",
@@ -330,7 +330,7 @@ def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> 
     into = _part(resolve(change.into, context))
     template = [resolve(piece, context) for piece in change.template]
     if change.pattern is None and not (isinstance(find, str) and find and isinstance(into, str)):
-        raise PlaceRefused(
+        raise Refused(
             "not_text",
             f"what is to be replaced at {place.text} is no text",
             "give a text of one character at least",
@@ -367,7 +367,7 @@ def _replaced(
     else:
         made = text.replace(find, into)
     if made is None or len(made) > MAX_RESULT:
-        raise PlaceRefused(
+        raise Refused(
             "text_too_long",
             f"the text at {place.text} is too long, or matches in too many places",
             "leave such records out with a condition",

@@ -15,8 +15,9 @@ from bulkrunner.domain.expressions.references import Context, Reference, values_
 from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT, Place, PlaceRefused, Refusal, locate, parse_place
+from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
 from bulkrunner.domain.text import told_apart, visible
 
@@ -158,7 +159,7 @@ def holds(condition: Condition, context: Context) -> bool:
     """Tell whether a condition is met.
 
     Raises:
-        PlaceRefused: a value that it compares with is missing or ambiguous.
+        Refused: a value that it compares with is missing or ambiguous.
     """
     match condition:
         case All(parts=parts):
@@ -179,7 +180,7 @@ def unmet(condition: Condition, context: Context) -> Condition | None:
     """Return the first part that is not met of what must hold whole, None where all is met.
 
     Raises:
-        PlaceRefused: a value that it compares with is missing or ambiguous.
+        Refused: a value that it compares with is missing or ambiguous.
     """
     if isinstance(condition, All):
         found = (unmet(part, context) for part in condition.parts)
@@ -205,7 +206,7 @@ def _in_catalogue(condition: InCatalogue, context: Context) -> bool:
     value = resolve(condition.number, context)
     numbers = value if isinstance(value, list) else [value]
     if not all(kind_of(number) is not None for number in numbers):
-        raise PlaceRefused("not_text", f"{brief(value)} is no number", "name a place inside it")
+        raise Refused("not_text", f"{brief(value)} is no number", "name a place inside it")
     found = (context.bearing(in_words(number), condition.meanings) for number in numbers)
     return any(record != context.short_id for records in found for record in records)
 
@@ -229,7 +230,7 @@ def fits(value: Any, condition: Itself, context: Context, *, key: str) -> bool:
         key: the last key of the place.
 
     Raises:
-        PlaceRefused: a value that it compares with is missing or ambiguous.
+        Refused: a value that it compares with is missing or ambiguous.
     """
     if value is ABSENT or not _is_there(value):
         return False
@@ -310,7 +311,7 @@ def _fits_time(value: Any, check: Check, context: Context) -> bool:
 def _limit(value: Any) -> Span:
     span = parse_span(in_words(value).strip()) if kind_of(value) is not None else None
     if span is None:
-        raise PlaceRefused(
+        raise Refused(
             "not_a_date",
             f"{brief(value)} is no date",
             "write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
@@ -499,7 +500,7 @@ def check_expect(
         try:
             found = locate(document, place).value
             refusal = _unexpected(place, found, expected, context)
-        except PlaceRefused as refused:
+        except Refused as refused:
             return refused.refusal
         if refusal is not None:
             return refusal

@@ -20,10 +20,10 @@ from bulkrunner.domain.places import (
     MAX_STEPS,
     Path,
     PlaceError,
-    PlaceRefused,
     parse_steps,
 )
 from bulkrunner.domain.records import Document, components, record_part, thing_part
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, comparable
 
 
@@ -325,7 +325,7 @@ def value_at(ref: Reference, context: Context) -> Any:
     """Return the one value of the place, ``ABSENT`` where there is none.
 
     Raises:
-        PlaceRefused: ``ambiguous_place``.
+        Refused: ``ambiguous_place``.
     """
     match ref.origin:
         case Origin.COMPONENT:
@@ -371,8 +371,8 @@ def _one(ref: Reference, node: Any, iris: IriMap) -> Any:
     return ABSENT if node is None else node
 
 
-def _several(ref: Reference, number: int, what: str) -> PlaceRefused:
-    return PlaceRefused(
+def _several(ref: Reference, number: int, what: str) -> Refused:
+    return Refused(
         "ambiguous_place",
         f"{ref.text} meets {number} {what} and does not say which one is meant",
         "name the library, or leave such records out with a condition on their `count`"

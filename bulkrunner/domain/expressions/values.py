@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.expressions.parsing import FormError, brief, meant
 from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
-from bulkrunner.domain.places import ABSENT, PlaceRefused
+from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
 
 MAX_FUNCTIONS = 20
@@ -362,7 +363,7 @@ def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
         at_id: the value is to stand at an ``@id``.
 
     Raises:
-        PlaceRefused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
+        Refused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
             ``value_too_long``.
     """
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
@@ -409,7 +410,7 @@ def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = F
     if whole:
         try:
             return _resolve(value.node, context, at_id=at_id)
-        except PlaceRefused:
+        except Refused:
             return value
     node = _settle(value.node, context, at_id=at_id)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
@@ -427,7 +428,7 @@ def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
         return node
     try:
         return Constant(value=_resolve(node, context, at_id=at_id))
-    except PlaceRefused:
+    except Refused:
         return node
 
 
@@ -439,12 +440,12 @@ def _ground(node: Node, context: Context) -> Node:
         case Lookup(ref=ref) if ref.origin in _GROUND:
             try:
                 return Constant(value=_looked_up(node, context, at_id=False))
-            except PlaceRefused:
+            except Refused:
                 return node
         case Listing(ref=ref) if ref.origin in _GROUND:
             try:
                 return Constant(value=_listed(node, context, at_id=False))
-            except PlaceRefused:
+            except Refused:
                 return node
         case Text(pieces=pieces):
             return _ground_text(pieces, context)
@@ -461,7 +462,7 @@ def _ground_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
         if isinstance(piece, Lookup) and piece.ref.origin in _GROUND:
             try:
                 grounded.append(_as_text(piece, context))
-            except PlaceRefused:
+            except Refused:
                 grounded.append(piece)
         else:
             grounded.append(piece)
@@ -511,8 +512,8 @@ def _parts(listing: Listing, value: Any) -> Iterator[Any]:
             yield made
 
 
-def _missing(ref: Reference) -> PlaceRefused:
-    return PlaceRefused(
+def _missing(ref: Reference) -> Refused:
+    return Refused(
         "value_missing",
         f"{ref.text} has no value",
         "give the value a default, or leave such records out with a condition",
@@ -528,7 +529,7 @@ def _neutral(ref: Reference, value: Any, context: Context, *, at_id: bool) -> An
     if at_id:
         return context.iris.neutral({"@id": value})["@id"]
     if context.iris.split(value):
-        raise PlaceRefused(
+        raise Refused(
             "environment_iri",
             f"{ref.text} is a record's address in this environment, which differs in another",
             "use @bib.id or @self.id in a text, or put the value at an @id",
@@ -553,8 +554,8 @@ def _through_one(lookup: Lookup, value: Any) -> Any:
     return made or ABSENT
 
 
-def _too_long(ref: Reference) -> PlaceRefused:
-    return PlaceRefused(
+def _too_long(ref: Reference) -> Refused:
+    return Refused(
         "value_too_long", f"{ref.text} becomes too long a text", "look at the job's functions"
     )
 
@@ -562,7 +563,7 @@ def _too_long(ref: Reference) -> PlaceRefused:
 def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
     texts = [piece if isinstance(piece, str) else _as_text(piece, context) for piece in pieces]
     if sum(map(len, texts)) > MAX_RESULT:
-        raise PlaceRefused(
+        raise Refused(
             "value_too_long",
             "a text would become too long of what it is put together from",
             "leave such records out with a condition",
@@ -585,7 +586,7 @@ def _plain_text(ref: Reference, value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return str(value)
-    raise PlaceRefused(
+    raise Refused(
         "not_text",
         f"{ref.text} is {'a list' if isinstance(value, list) else 'an object'}, not a text",
         "name a place inside it",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from bulkrunner.domain.iris import iter_ids
 from bulkrunner.domain.new_records import renumbered
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import (
     OPERATIONS,
     WRITING,
@@ -18,6 +17,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused

@@ -12,11 +12,11 @@ from typing import Any, Generic, TypeVar
 from bulkrunner.domain.catalogue import Found, Moved
 from bulkrunner.domain.identifiers import Identifier, Query, bears, may_be, of_canonical, queries
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, held_by, is_holding, record_part, thing_part
-from bulkrunner.services.planning.draft import NotFound, Refused
+from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.services.planning.draft import NotFound
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300
@@ -254,7 +254,7 @@ class Naming:
         if not found:
             raise NotFound("not_found", _none(ref, every))
         if len(found) > 1 and on_several != "all":
-            raise Refused(several(ref, found))
+            raise Refused.of(several(ref, found))
         return tuple(candidate.id for candidate in found)
 
     def bearing(self, ref: str) -> tuple[str, ...]:
@@ -281,7 +281,7 @@ class Naming:
     def _hits(self, identifier: Identifier, query: Query) -> list[str]:
         page = self._reader.find(query, limit=MOST)
         if page.total > MOST:
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="several_hits",
                     message=f"the search finds {page.total:,} records for {identifier.text}",

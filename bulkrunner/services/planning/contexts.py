@@ -13,12 +13,11 @@ from bulkrunner.domain.expressions.conditions import condition_text, unmet
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import resolve, written
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.queries import unmet_part
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
-from bulkrunner.services.planning.draft import NOT_MET, Known, PassedOver, Refused
+from bulkrunner.services.planning.draft import NOT_MET, Known, PassedOver
 from bulkrunner.services.planning.plan_so_far import Look
 from bulkrunner.services.planning.resolver import Resolver
 
@@ -89,18 +88,15 @@ def admit(step: Step, context: Context) -> None:
         PassedOver: it does not.
         Refused: the condition compares with a value that is missing.
     """
-    try:
-        part = None if step.where is None else unmet(step.where, context)
-        if part is not None:
-            what = f"the record does not meet the step's condition {condition_text(part)}"
+    part = None if step.where is None else unmet(step.where, context)
+    if part is not None:
+        what = f"the record does not meet the step's condition {condition_text(part)}"
+        raise PassedOver(NOT_MET, what)
+    for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
+        if isinstance(change, ExampleChange) and not fits_example(change, context):
+            example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
+            what = f"the record does not look like the example {example}"
             raise PassedOver(NOT_MET, what)
-        for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
-            if isinstance(change, ExampleChange) and not fits_example(change, context):
-                example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
-                what = f"the record does not look like the example {example}"
-                raise PassedOver(NOT_MET, what)
-    except PlaceRefused as refused:
-        raise Refused(refused.refusal) from None
 
 
 def looked_up(value: Any, context: Context) -> Any:
@@ -109,10 +105,7 @@ def looked_up(value: Any, context: Context) -> Any:
     Raises:
         Refused: it is missing, or cannot be used.
     """
-    try:
-        return resolve(value, context)
-    except PlaceRefused as refused:
-        raise Refused(refused.refusal) from None
+    return resolve(value, context)
 
 
 def fitting(document: Document, query: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.new_records import PREFIX, place_in_answer
-from bulkrunner.domain.operations import Applied, Refusal
+from bulkrunner.domain.operations import Applied
 from bulkrunner.domain.plan import (
     HOLDING_KEY,
     WRITING,
@@ -23,6 +23,7 @@ from bulkrunner.domain.plan import (
     operation_digest,
 )
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import visible
 
 if TYPE_CHECKING:
@@ -47,14 +48,6 @@ LEFT_BEHIND = ("left_behind", "what was to go elsewhere stays where it is")
 NOT_MET = "where_not_met"
 
 """Code of a record that a step does not mean."""
-
-
-class Refused(Exception):
-    """Carries a refusal out of the steps; never leaves planning."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
 
 
 class PassedOver(Exception):
@@ -82,7 +75,7 @@ def demand(refusal: Refusal | None) -> None:
         Refused: there is one.
     """
     if refusal is not None:
-        raise Refused(refusal)
+        raise Refused.of(refusal)
 
 
 @dataclass(kw_only=True)
@@ -295,8 +288,7 @@ class Portion:
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:
     """Return the fields of a refused change."""
-    message = f"{refusal.message}; {refusal.hint}" if refusal.hint else refusal.message
-    return {"action": Action.REFUSED, "code": refusal.code, "message": message}
+    return {"action": Action.REFUSED, "code": refusal.code, "message": refusal.whole}
 
 
 def made_earlier(known: Known, made: Made) -> dict[str, Any]:
@@ -561,7 +553,7 @@ def _named(number: int) -> str:
 
 
 def _unmet(number: int, why: str) -> Refused:
-    return Refused(
+    return Refused.of(
         Refusal(
             code="prerequisite",
             message=f"it waits for {_named(number)}, which {why}",

@@ -11,10 +11,10 @@ from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Operation, Source, Unreadable
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Action, Made, Plan, left_key, record_key
 from bulkrunner.domain.ports import CatalogueReader, LaterWrite, Ledger
 from bulkrunner.domain.records import Document, last_modifier, modified
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.settlement.attempts import Version, by_and_when
 from bulkrunner.domain.settlement.updates import MAX_VERSIONS

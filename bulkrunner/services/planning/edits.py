@@ -10,7 +10,7 @@ from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import Refusal, check_expect, same, update_pattern
+from bulkrunner.domain.operations import check_expect, same, update_pattern
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,
@@ -24,6 +24,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import item_of, thing_part
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.draft import (
@@ -33,7 +34,6 @@ from bulkrunner.services.planning.draft import (
     Known,
     NotFound,
     PassedOver,
-    Refused,
     Removal,
     Task,
     Undecided,
@@ -281,9 +281,9 @@ class Editing(Drafting):
         demand(self._proofs.acting())
         self._meet_for(task, known, look, kind)
         if known.is_stuck and known.earlier is not None:
-            raise Refused(Refusal(code=known.earlier.code, message=known.earlier.message))
+            raise Refused.of(Refusal(code=known.earlier.code, message=known.earlier.message))
         if known.kind != kind:
-            raise Refused(other_kind(known.kind, kind))
+            raise Refused.of(other_kind(known.kind, kind))
 
     def _meet_for(self, task: Task, known: Known, look: Look, kind: str | None) -> None:
         """Know a record that the entry names; of a bib say that it is one, and what may be meant.
@@ -297,7 +297,9 @@ class Editing(Drafting):
             fault = refused.refusal
             if fault.code not in BIB_RIGHTS or known.kind != "bib":
                 raise
-            raise Refused(a_bib(fault, task) if kind is None else other_kind("bib", kind)) from None
+            raise Refused.of(
+                a_bib(fault, task) if kind is None else other_kind("bib", kind)
+            ) from None
 
     def _concern(
         self,
@@ -313,7 +315,7 @@ class Editing(Drafting):
         except NotFound as missing:
             return self._done_already(missing, build, known)
         if kind is not None and known.kind != kind and not known.is_stuck:
-            raise Refused(other_kind(known.kind, kind))
+            raise Refused.of(other_kind(known.kind, kind))
         if task.subject and known.earlier is not None:
             self._heed_repeat(task, build, known)
         wish = _wanted(build(known), known)
@@ -413,7 +415,7 @@ class Editing(Drafting):
             raise PassedOver("repeated", f"{part.source} has named the record already")
         if wish is not None:
             admit_wish(wish, known)
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="conflicting_rows",
                 message=f"{part.source} and {task.source} want different things of the record",
@@ -427,7 +429,7 @@ class Editing(Drafting):
         demand(check_expect(now, wish.expect, self._iris))
         result = wish.change(now)
         if isinstance(result, Refusal):
-            raise Refused(result)
+            raise Refused.of(result)
         pattern = wish.pattern
         if wish.done is not None:
             known.operation, pattern = wish.done(result)
@@ -446,7 +448,7 @@ class Editing(Drafting):
             same(after, before) or fingerprints[0] == fingerprints[1]
         ):
             if before_fingerprint(after) != fingerprints[0]:
-                raise Refused(_undone(predict_stored(after).cleanups))
+                raise Refused.of(_undone(predict_stored(after).cleanups))
             return no_change() | {"before_fingerprint": fingerprints[0], "own": own}
         return {
             "action": Action.UPDATE,
@@ -552,7 +554,7 @@ def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
     known.earlier = earlier
     known.now = earlier.after or earlier.before
     if deleted:
-        raise Refused(deleted_in_plan(earlier.number))
+        raise Refused.of(deleted_in_plan(earlier.number))
 
 
 def _names_again(task: Task, earlier: PlannedChange) -> bool:

@@ -12,7 +12,6 @@ from bulkrunner.domain.functions import (
     Changed,
     Declined,
     FunctionAnswer,
-    FunctionFault,
     FunctionInput,
     FunctionRunner,
     FunctionSource,
@@ -26,13 +25,13 @@ from bulkrunner.domain.manifest import Create, Delete, Operation, Update
 from bulkrunner.domain.new_records import IN_ANSWER, PREFIX
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     check_expect,
     neutral_operation,
     parts_of_update,
 )
 from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import item_of
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.services.planning.contexts import Contexts, admit
 from bulkrunner.services.planning.draft import (
@@ -41,7 +40,6 @@ from bulkrunner.services.planning.draft import (
     Edit,
     Known,
     PassedOver,
-    Refused,
     Removal,
     Task,
     Undecided,
@@ -170,19 +168,14 @@ class Calling:
         )
         try:
             answer = self._runner(action).call(given)
-        except FunctionFault as fault:
-            raise Refused(
-                Refusal(
-                    code=fault.code,
-                    message=f"{action.source.name}: {fault.message}",
-                    hint="mend the function",
-                )
-            ) from None
+        except Refused as fault:
+            message = f"{action.source.name}: {fault.refusal.message}"
+            raise Refused(fault.refusal.code, message, "mend the function") from None
         match answer:
             case Skipped(reason=reason):
                 raise PassedOver("skipped_by_function", reason)
             case Declined(reason=reason):
-                raise Refused(Refusal(code="refused_by_function", message=reason))
+                raise Refused.of(Refusal(code="refused_by_function", message=reason))
             case _:
                 return answer
 
@@ -206,7 +199,7 @@ class Calling:
             return Removal(operation={"delete": known.record}, wish=asked)
         result = edited(document, answer.document)
         if isinstance(result, Refusal):
-            raise Refused(result)
+            raise Refused.of(result)
         update = Update(source=entry.source, target=known.record, changes=result.changes)
         after = self._iris.localise(result.document)
         return Edit(
@@ -243,7 +236,7 @@ class Calling:
 
     def _one(
         self,
-        op: Operation | FunctionFault,
+        op: Operation | Refusal,
         task: Task,
         place: int,
         before: Sequence[PlannedChange],
@@ -253,12 +246,12 @@ class Calling:
         try:
             for number, change in enumerate(before, start=1):
                 demand(_not_done(number, change))
-            if isinstance(op, FunctionFault):
+            if isinstance(op, Refusal):
                 return refused_entry(task, _unusable(op, place))
             found = self._operating.waits(op, lambda number: before[number - IN_ANSWER - 1])
             found = replace(found, numbers=())  # it waits for all that come before it
         except Refused as error:
-            if isinstance(op, FunctionFault):
+            if isinstance(op, Refusal):
                 return refused_entry(task, error.refusal)
             change = self._operating.refused(op, _of(op, task, place), error.refusal, look)
         else:
@@ -307,7 +300,7 @@ def _not_done(number: int, change: PlannedChange) -> Refusal | None:
     )
 
 
-def _unusable(fault: FunctionFault, place: int) -> Refusal:
+def _unusable(fault: Refusal, place: int) -> Refusal:
     return Refusal(code=fault.code, message=f"operation {place}: {fault.message}")
 
 

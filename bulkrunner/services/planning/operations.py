@@ -16,16 +16,15 @@ from bulkrunner.domain.new_records import (
 )
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     apply_update,
     build_create,
     neutral_operation,
     parts_of_update,
     pattern_of,
 )
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.transfers import repointed
 from bulkrunner.services.planning.draft import (
     Creation,
@@ -33,7 +32,6 @@ from bulkrunner.services.planning.draft import (
     Earlier,
     Edit,
     Known,
-    Refused,
     Removal,
     Task,
     Waits,
@@ -108,7 +106,7 @@ class Operating:
             case _:
                 try:
                     document = self._created(op, None, found)
-                except PlaceRefused as fault:
+                except Refused as fault:
                     return refused_entry(task, fault.refusal)
                 return self._resolver.make_bib(task, op.sigel, document, pattern_of(op), look)
 
@@ -123,7 +121,7 @@ class Operating:
         def refuse(known: Known) -> NoReturn:
             if isinstance(op, Create) and known.bib is not None:
                 known.target_key = holding_key(known.bib.id, op.sigel)
-            raise Refused(refusal)
+            raise Refused.of(refusal)
 
         if isinstance(op, Create) and (op.of is None or created_number(op.of) is not None):
             return refused_entry(task, refusal)

@@ -13,7 +13,6 @@ from typing import Any
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.manifest import Job, Undo, Unreadable
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import (
     Plan,
     PlannedChange,
@@ -26,10 +25,12 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, PlanLedger, Progress
 from bulkrunner.domain.queries import libraries_named
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import Rule, forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.sentences import stored_text
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.assembler import Entering, Entry, Resolved, policed
 from bulkrunner.services.planning.contexts import Contexts
@@ -456,8 +457,7 @@ class Planner:
                 proofs.acting() or proofs.sigel(one) or self._no_library(one) for one in named
             )
             fault = next((one for one in faults if one is not None), None)
-            message = f"{fault.message}; {fault.hint}" if fault else ""
-            refused = {"code": fault.code, "message": message} if fault else None
+            refused = {"code": fault.code, "message": stored_text(fault.whole)} if fault else None
             yield _nothing(selection, refused, job)
             return
         for ref in self._ledger.selected(plan, step.number):

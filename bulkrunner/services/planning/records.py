@@ -12,7 +12,6 @@ from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.plan import Made, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import (
@@ -24,13 +23,13 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.text import told_apart
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (
     Known,
     NotFound,
-    Refused,
     demand,
     made_earlier,
     named,
@@ -228,7 +227,7 @@ class Reading:
             demand(self._proofs.writable(found.document))
             demand(self._proofs.bib())
         else:
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="other_kind",
                     message=f"the record is a {_type_name(found.document)}, "
@@ -272,7 +271,7 @@ class Reading:
         (target,) = self.named(target)
         ref = self._iris.parse(target)
         if ref is None:
-            raise Refused(
+            raise Refused.of(
                 Refusal(code="unreadable_id", message=f"{target!r} is no record id", hint="")
             )
         if ref.kind is RefKind.SHORT_ID:
@@ -289,7 +288,7 @@ class Reading:
                 raise NotFound("not_found", "the environment has no such record")
             case Moved(target=moved):
                 known.record = ref.value
-                raise Refused(
+                raise Refused.of(
                     Refusal(
                         code="moved",
                         message=f"the id is another name of {moved}",
@@ -345,14 +344,14 @@ class Reading:
         (of,) = self.named(of, kind="bib")
         ref = self._iris.parse(of)
         if ref is None:
-            raise Refused(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
+            raise Refused.of(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
         bib = self._bibs.find(ref.value)
         if bib is None:
             known.record = ref.value
             raise NotFound("not_found", "the environment has no such bib")
         if not bib.is_bib:
             known.record = bib.summary.id
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="not_a_bib",
                     message="the record is no bib; a holding cannot be hung on it",
@@ -394,7 +393,7 @@ class Reading:
                 stands = {"before_fingerprint": before_fingerprint(document)}
                 return made_earlier(known, made) | {"made": made.record} | stands
             case Gone():
-                raise Refused(
+                raise Refused.of(
                     Refusal(
                         code="deleted_since",
                         message=f"run {made.run} created {made.record}, "

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bulkrunner.domain.catalogue import Found, Held, Moved
-from bulkrunner.domain.identifiers import NoIdentifier, Number, identify, of_canonical
+from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
@@ -19,13 +17,13 @@ from bulkrunner.domain.plan import (
     record_key,
 )
 from bulkrunner.domain.records import Document, item_of, record_part
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.draft import (
     Creation,
     Known,
     NotFound,
     PassedOver,
-    Refused,
     Task,
     Waits,
     demand,
@@ -78,7 +76,7 @@ class Resolver(Editing):
             fields = self._make_bib(known, sigel, document, pattern)
             key = fields.get("target_key")
             if task.step is not None and key and (taken := look.at(key)) is not None:
-                raise Refused(_same_bib(taken.number))
+                raise Refused.of(_same_bib(taken.number))
             return fields
 
         return self._entered(task, known, self._outcome(task, attempt))
@@ -174,8 +172,8 @@ class Resolver(Editing):
             CatalogueUnreachable: the environment does not answer; that is never none.
         """
         found = identify(text, self._iris, meanings)
-        if isinstance(found, NoIdentifier):
-            raise Refused(Refusal(code=found.code, message=found.message, hint=found.hint))
+        if isinstance(found, Refusal):
+            raise Refused.of(Refusal(code=found.code, message=found.message, hint=found.hint))
         if of_canonical(found.text) is not None:
             return self._naming.bearing(found.text)
         document = self.document(found.text)
@@ -190,7 +188,7 @@ class Resolver(Editing):
             CatalogueUnreachable: the environment does not answer; that is never none.
         """
         found = identify(text, self._iris)
-        if isinstance(found, NoIdentifier) or of_canonical(found.text) is None:
+        if isinstance(found, Refusal) or of_canonical(found.text) is None:
             return self.document(text)
         try:
             (record,) = self._naming.records(found.text)
@@ -268,10 +266,7 @@ class Resolver(Editing):
             text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
             raise _duplicate(task, text)
         known.origins = creation.origins
-        try:
-            document = creation.document(bib.thing_iri)
-        except PlaceRefused as refused:
-            raise Refused(refused.refusal) from None
+        document = creation.document(bib.thing_iri)
         demand(self._may_become(document, "holding"))
         return as_create(document, creation.pattern)
 
@@ -296,7 +291,7 @@ class Resolver(Editing):
             return bib
         create = waits.creates[number]
         if create.kind != "bib":
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="not_a_bib",
                     message=f"change {number} creates no bib; a holding cannot be hung on it",
@@ -308,7 +303,7 @@ class Resolver(Editing):
     def _heed_deletion(self, bib: BibFacts, look: Look) -> None:
         gone = look.at(record_key(bib.summary.id))
         if gone is not None and gone.action is Action.DELETE:
-            raise Refused(deleted_in_plan(gone.number))
+            raise Refused.of(deleted_in_plan(gone.number))
 
     def _heed_place(self, task: Task, known: Known, look: Look) -> None:
         """Refuse, or pass over, a holding where the plan has one already."""
@@ -354,7 +349,7 @@ def _same_bib(number: int) -> Refusal:
 def _duplicate(task: Task, message: str) -> Exception:
     if task.on_duplicate == "skip":
         return PassedOver("skipped_duplicate", message)
-    return Refused(
+    return Refused.of(
         Refusal(
             code="duplicate",
             message=message,

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from bulkrunner.domain.catalogue import FindPage
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.operations import Refusal
 from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.services.planning.draft import Refused
+from bulkrunner.domain.refusals import Refusal, Refused
 
 PAGE = 1_000
 """Hits asked for at a time; the server silently gives 200 where more than 4,000 are asked for."""
@@ -92,7 +91,7 @@ class Searching:
                 return self._once(query)
             except _Unsteady:
                 continue
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="find_unsteady",
                 message="the index changed under every one of "
@@ -137,7 +136,7 @@ class Searching:
             return page
         if page.iris and page.iris[0] > walk.last:
             raise _Unsteady
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="find_window",
                 message=f"the search finds {total:,} records, of which the server shows "

@@ -13,14 +13,13 @@ from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.operations import Refusal
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
 from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
 from bulkrunner.domain.records import library_iri
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
-from bulkrunner.services.planning.draft import Refused
+from bulkrunner.sentences import stored_text
 from bulkrunner.services.planning.search import Searching, parameters
 
 PAGE = 100
@@ -171,7 +170,7 @@ class Libraries:
                 return self._whole_dump(sigel)
             except _AnotherList:
                 continue
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="dump_unsteady",
                 message=f"the server made another list of {sigel}'s holdings under each of "
@@ -209,7 +208,7 @@ class Libraries:
     def _short(self, iri: str) -> str:
         record = self._iris.short_id(iri)
         if record is None:
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="foreign_base",
                     message=f"the dump names {iri[:200]}, no record of this environment",
@@ -243,7 +242,7 @@ class Libraries:
             # Changes of the same millisecond may stand on the next page, so it is asked for again.
             oldest = _milliseconds(page[-1].published)
             until = oldest + 1 if oldest + 1 < until else oldest
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="dump_stale",
                 message=f"more than {most * 100:,} changes were made since the server's list "
@@ -352,10 +351,7 @@ class Choosing:
             libraries = [library_iri(sigel) for sigel in _sigels(selection)]
             return {"@type": ITEM, HELD_BY: libraries}
         context = Context(document={}, iris=self._iris, parameters=values)
-        try:
-            found = resolve(parse_value(dict(selection.selects["find"])), context)
-        except PlaceRefused as refused:
-            raise Refused(refused.refusal) from None
+        found = resolve(parse_value(dict(selection.selects["find"])), context)
         return localised(found, self._iris)
 
     def _answer(
@@ -368,8 +364,7 @@ class Choosing:
             hits = self._searching.hits(list(parameters(list(in_moments(query).items()))))
         except Refused as refused:
             fault = refused.refusal
-            message = f"{fault.message}; {fault.hint}" if fault.hint else fault.message
-            return (), {"refused": {"code": fault.code, "message": message}}
+            return (), {"refused": {"code": fault.code, "message": stored_text(fault.whole)}}
         note: dict[str, Any] = {"index_total": hits.total}
         if hits.others:
             note |= {"others": len(hits.others), "other_iris": list(hits.others[:OTHERS])}

@@ -14,7 +14,6 @@ from bulkrunner.domain.expressions.values import ground, settle
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     apply_update,
     build_create,
     check_expect,
@@ -25,6 +24,7 @@ from bulkrunner.domain.operations import (
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
 from bulkrunner.domain.records import Document, item_of
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import (
     Step,
     StepCreate,
@@ -44,7 +44,6 @@ from bulkrunner.services.planning.draft import (
     NotFound,
     PassedOver,
     Portion,
-    Refused,
     Removal,
     Task,
     Wish,
@@ -154,7 +153,7 @@ class Selecting:
         known = self._of_all(bib) if len(meant) > FEW else None
         for sigel in meant:
             if sigel not in self._sigels:
-                raise Refused(
+                raise Refused.of(
                     Refusal(
                         code="foreign_sigel",
                         message=f"the step names {sigel}, which the job may not touch",
@@ -267,7 +266,7 @@ class Stepping:
         """Return what becomes of a record of which an input says something that cannot be used."""
 
         def refuse(_: Known) -> NoReturn:
-            raise Refused(refusal)
+            raise Refused.of(refusal)
 
         if task.verb != "create":
             change = self._resolver.concern(task, refuse, look)
@@ -367,7 +366,7 @@ def _with(op: Create, look_up: Callable[[Any], Any]) -> Create:
 def _sigel(value: object) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    raise Refused(
+    raise Refused.of(
         Refusal(
             code="no_sigel",
             message="the value that the step takes the sigel from is no text",

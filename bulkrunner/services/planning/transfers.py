@@ -21,18 +21,17 @@ from bulkrunner.domain.expressions.conditions import (
 from bulkrunner.domain.expressions.parsing import brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import ground, written
-from bulkrunner.domain.identifiers import Identifier, NoIdentifier, identify
+from bulkrunner.domain.identifiers import Identifier, identify
 from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     build_create,
     check_expect,
     neutral_operation,
 )
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, copied_key
 from bulkrunner.domain.records import Document, held_by, thing_part
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,
@@ -65,7 +64,6 @@ from bulkrunner.services.planning.draft import (
     Edit,
     Known,
     PassedOver,
-    Refused,
     Removal,
     Task,
     demand,
@@ -141,7 +139,7 @@ class Saving:
             case.other(bib), case, known, sigel, body, record, source, {"content": content}
         )
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
-            raise Refused(Refusal(code=change.code, message=change.message))
+            raise Refused.of(Refusal(code=change.code, message=change.message))
         if change.code == "skipped_duplicate":
             known.notes = (*known.notes, LEFT_BEHIND)
             raise PassedOver(change.code, change.message)
@@ -202,7 +200,7 @@ class Saving:
         """Return the record that a value names."""
         text = value.get("@id") if isinstance(value, dict) else value
         if not isinstance(text, str) or not text.strip():
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="unreadable_id",
                     message="the value that the step takes a record from is no id",
@@ -210,8 +208,8 @@ class Saving:
                 )
             )
         found = identify(text, self._iris)
-        if isinstance(found, NoIdentifier):
-            raise Refused(Refusal(code=found.code, message=found.message, hint=found.hint))
+        if isinstance(found, Refusal):
+            raise Refused.of(Refusal(code=found.code, message=found.message, hint=found.hint))
         (record,) = self._resolver.named(found.text)
         return record
 
@@ -240,7 +238,7 @@ def bib_of(known: Known) -> str:
         Refused: it is on none that is known here.
     """
     if not known.on_bib:
-        raise Refused(bib_unresolved(thing_part(known.now or {}).get("itemOf")))
+        raise Refused.of(bib_unresolved(thing_part(known.now or {}).get("itemOf")))
     return known.on_bib
 
 
@@ -252,7 +250,7 @@ def sigel_of(value: Any) -> str:
     """
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise Refused(
+    raise Refused.of(
         Refusal(
             code="no_sigel",
             message="the value that the step takes the sigel from is no text",
@@ -336,7 +334,7 @@ class Taking(Saving):
             raise PassedOver("same_record", "the other holdings of the bib are merged into it")
         if len(others) == 1:
             return others[0]
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="no_target" if not others else "several_hits",
                 message=f"{sigel} has {len(others) or 'no'} other holding{'s' * bool(others)} on "
@@ -350,7 +348,7 @@ class Taking(Saving):
     ) -> PlannedChange:
         def build(target: Known) -> Edit:
             if target.record == source.record:
-                raise Refused(_same_record())
+                raise Refused.of(_same_record())
             operation = {"update": target.name, "merge": source.name, "take": list(take)}
             operation |= changed_before(source)
             return Edit(
@@ -365,9 +363,9 @@ class Taking(Saving):
         if change.code == "same_record" and case.entry.step.holdings is not None:
             raise PassedOver("same_record", "the other holdings of the bib are merged into it")
         if change.code == "same_record":
-            raise Refused(_same_record())
+            raise Refused.of(_same_record())
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
-            raise Refused(_no_target(into, change))
+            raise Refused.of(_no_target(into, change))
         return change
 
     # --- in two ------------------------------------------------------------------------------
@@ -383,10 +381,7 @@ class Taking(Saving):
             named = condition_data(condition, self._iris)
 
             def goes(component: Mapping[str, Any]) -> bool:
-                try:
-                    return holds(condition, context.at(component))
-                except PlaceRefused as refused:
-                    raise Refused(refused.refusal) from None
+                return holds(condition, context.at(component))
 
             def first() -> None:
                 gone, rest = parted(known.now or {}, goes)
@@ -394,7 +389,7 @@ class Taking(Saving):
                     what = f"no component meets the condition {condition_text(condition)}"
                     raise PassedOver("nothing_to_split", what)
                 if COMPONENTS not in rest.document["@graph"][1]:
-                    raise Refused(_all_components())
+                    raise Refused.of(_all_components())
                 sigel, bib = self._where_to(action, known, context)
                 body = {COMPONENTS: owned(gone, known.sigel or "", sigel)}
                 source = {"split_from": known.name, "components": named, **changed_before(known)}
@@ -515,7 +510,7 @@ class Acting(Taking):
             self._admit(case, known, context)
             content = lacking(known.now or {}, action.without, self._iris)
             if isinstance(content, Refusal):
-                raise Refused(content)
+                raise Refused.of(content)
             return content, *self._where_to(action, known, context)
 
         examined = self._resolver.attempt(case.task, examine, known)
@@ -538,7 +533,7 @@ class Acting(Taking):
         """Return the record whose copy is refused: what earlier steps do to it falls with that."""
 
         def build(_: Known) -> Edit:
-            raise Refused(fallen(copy))
+            raise Refused.of(fallen(copy))
 
         return Draft(change=self._resolver.concern(case.task, build, case.look, kind="holding"))
 
@@ -611,7 +606,7 @@ def _moment(value: Any) -> Moment:
     text = str(value).strip()
     span = parse_span(text)
     if span is None:
-        raise Refused(
+        raise Refused.of(
             Refusal(
                 code="not_a_date",
                 message=f"{brief(text)} is no date",

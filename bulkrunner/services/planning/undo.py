@@ -13,7 +13,7 @@ from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids
 from bulkrunner.domain.manifest import Create, Creates, Undo, Unreadable
 from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.operations import Refusal, build_create, pattern_of
+from bulkrunner.domain.operations import build_create, pattern_of
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
@@ -33,6 +33,7 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.undo import (
@@ -54,7 +55,6 @@ from bulkrunner.services.planning.draft import (
     Draft,
     Known,
     NotFound,
-    Refused,
     Removal,
     Task,
     Waits,
@@ -195,7 +195,7 @@ class Restorer(Resolver):
         if not self._is_as_left(wish, found):
             if fingerprint == before_fingerprint(old):
                 return _already("the record has its old content already", fingerprint)
-            raise Refused(self._changed_since(wish, found))
+            raise Refused.of(self._changed_since(wish, found))
         again = Again.of(old, look, self._iris)
         known.waits = again.numbers
         after = restored(now, again.led(as_stored(old, wish.change.after, now)))
@@ -231,7 +231,7 @@ class Restorer(Resolver):
             who = by_a_later_run(self._earlier_runs.later_than(wish.run, wish.record), None)
             return _already(f"somebody has deleted what the run created{who}", None)
         if not self._is_as_left(wish, found):
-            raise Refused(self._changed_since(wish, found))
+            raise Refused.of(self._changed_since(wish, found))
         return self._delete(known, Removal(operation=known.operation))
 
     # --- a delete ----------------------------------------------------------------------------
@@ -244,7 +244,7 @@ class Restorer(Resolver):
         if isinstance(answer, Found):
             there = before_fingerprint(answer.document)
             if there != before_fingerprint(document):
-                raise Refused(self._changed_since(wish, answer))
+                raise Refused.of(self._changed_since(wish, answer))
             return _already("somebody has brought the record back", there)
         if not isinstance(answer, Gone):
             raise NotFound("not_found", "the environment has no such record")
@@ -294,7 +294,7 @@ def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
         change = found.get(one.key or "")
         if change is None or change.action in FAILED:
             why = "is not restored here" if change is None else f"cannot be: {change.code}"
-            raise Refused(
+            raise Refused.of(
                 Refusal(
                     code="prerequisite",
                     message=f"it is taken back only after {one.what}, which {why}",

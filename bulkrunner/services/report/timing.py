@@ -118,7 +118,7 @@ def _ended_idle(event: RunEvent, later: RunEvent, decided: Sequence[datetime]) -
 def _moments(events: Sequence[RunEvent]) -> Iterator[Moment]:
     for event, following in zip_longest(events, events[1:]):
         data = event.data
-        by, reason = (str(data.get(key) or "") for key in ("by", "reason"))
+        by, reason = str(data.get("by") or ""), data.get("reason") or ""
         match event.kind:
             case "moved":
                 state = str(data.get("to"))

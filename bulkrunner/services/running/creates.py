@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, WriteAnswer
-from bulkrunner.domain.fingerprints import NotSendable, check_sendable, create_fingerprint
+from bulkrunner.domain.fingerprints import check_sendable, create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document, held_by, item_of, library_iri, modified, record_part
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,
@@ -166,8 +167,8 @@ def _send(
         return conflict
     try:
         check_sendable(document, frame.iris, frame.sigels)
-    except NotSendable as error:
-        return refused(error.code, error.message)
+    except Refused as error:
+        return refused(error.refusal.code, error.refusal.message)
     return send(
         frame,
         work,

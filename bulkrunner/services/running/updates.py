@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, NotModified, WriteAnswer
-from bulkrunner.domain.fingerprints import NotSendable, check_sendable
+from bulkrunner.domain.fingerprints import check_sendable
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
     Document,
@@ -13,6 +13,7 @@ from bulkrunner.domain.records import (
     last_modifier,
     modified,
 )
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,
@@ -97,8 +98,8 @@ def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
         return refused("no_document", "the plan holds no document for this change")
     try:
         check_sendable(document, frame.iris, frame.sigels)
-    except NotSendable as error:
-        return refused(error.code, error.message)
+    except Refused as error:
+        return refused(error.refusal.code, error.refusal.message)
     return send(
         frame,
         work,

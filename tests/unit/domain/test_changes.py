@@ -14,11 +14,11 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     apply_update,
     neutral_operation,
     pattern_of,
 )
+from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
 from tests.support.documents import (
     BIB,

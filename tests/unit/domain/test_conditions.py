@@ -19,7 +19,7 @@ from bulkrunner.domain.expressions.conditions import (
 )
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.refusals import Refused
 from tests.support.changes import outside
 from tests.support.documents import BIB, HOLDINGS, IRIS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
@@ -254,7 +254,7 @@ def test_whether_another_record_bears_a_number(number, bears, expected):
 def test_without_a_catalogue_nothing_is_taken_for_none():
     with pytest.raises(RuntimeError):
         met({"not": {"in_catalogue": "9789170000591"}})
-    with pytest.raises(PlaceRefused) as refused:
+    with pytest.raises(Refused) as refused:
         met({"not": {"in_catalogue": {"$value": "@row.ISBN"}}}, row={"ISBN": ""})
     assert refused.value.refusal.code == "value_missing"
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from bulkrunner.domain.fingerprints import (
     UNCOMPARED,
     UNCOMPARED_IN_NEW,
-    NotSendable,
     after_fingerprint,
     before_fingerprint,
     check_sendable,
     create_fingerprint,
     equal_content,
 )
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.vocabulary import is_set
 from tests.support.documents import (
     BIB,
@@ -171,9 +171,9 @@ def test_an_own_holding_may_be_sent():
     ],
 )
 def test_what_is_never_sent(document, code):
-    with pytest.raises(NotSendable) as caught:
+    with pytest.raises(Refused) as caught:
         check_sendable(document, IRIS, ("Ylm",))
-    assert caught.value.code == code
+    assert caught.value.refusal.code == code
     assert str(caught.value)
 
 

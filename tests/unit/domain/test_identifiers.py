@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.identifiers import (
     Identifier,
-    NoIdentifier,
     Number,
     Scheme,
     bears,
@@ -23,6 +22,7 @@ from bulkrunner.domain.identifiers import (
     queries,
 )
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.refusals import Refusal
 
 BASES = ("https://libris.kb.se/", "https://libris-stg.kb.se/", "http://127.0.0.1:8001/")
 IRIS = IriMap(bases=BASES, target=BASES[1])
@@ -144,7 +144,7 @@ def test_a_number_whose_last_digit_does_not_fit_is_told_so(
     number: str, meanings: list[Number], kind: str
 ) -> None:
     found = identify(number, IRIS, meanings)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert found.code == "bad_check_digit"
     assert found.message == f"`{number}` is no {kind}: its last digit does not fit the others"
 
@@ -166,14 +166,14 @@ def test_a_number_whose_last_digit_does_not_fit_is_told_so(
 )
 def test_an_address_of_no_record_says_how_one_is_written(text: str) -> None:
     found = identify(text, IRIS)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert found.code == "unreadable_id"
     assert "https://libris.kb.se/ and the id" in found.hint
 
 
 def test_an_id_with_a_letter_that_ids_never_have_names_it() -> None:
     found = identify("fzr8v1sn2k3m4po", IRIS)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert "never o" in found.hint
 
 
@@ -193,7 +193,7 @@ def test_a_number_that_may_be_either_is_ambiguous(
     number: str, meanings: list[Number], ways: list[str]
 ) -> None:
     found = identify(number, IRIS, meanings)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert found.code == "ambiguous_number"
     assert [way for way in ways if way not in found.hint] == []
     written = [way if way[0] != "/" else f"http://libris.kb.se{way}" for way in ways]
@@ -202,13 +202,13 @@ def test_a_number_that_may_be_either_is_ambiguous(
 
 def test_a_bare_number_says_what_to_write() -> None:
     found = identify("1234567", IRIS)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert "as: bib" in found.hint
 
 
 def test_a_number_that_a_spreadsheet_rounded_says_so() -> None:
     found = identify("9,78917E+12", IRIS)
-    assert isinstance(found, NoIdentifier)
+    assert isinstance(found, Refusal)
     assert "spreadsheet" in found.hint
 
 

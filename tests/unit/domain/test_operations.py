@@ -22,7 +22,6 @@ from bulkrunner.domain.manifest import (
 )
 from bulkrunner.domain.operations import (
     Applied,
-    Refusal,
     apply_update,
     changed_places,
     check_expect,
@@ -30,6 +29,7 @@ from bulkrunner.domain.operations import (
     same,
     undeclared_places,
 )
+from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.stored_form import comparable
 from tests.support.documents import (
     BIB,

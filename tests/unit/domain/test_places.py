@@ -8,12 +8,12 @@ from bulkrunner.domain.places import (
     ABSENT,
     MAX_STEPS,
     PlaceError,
-    PlaceRefused,
     locate,
     parse_place,
     path_text,
     writable_place,
 )
+from bulkrunner.domain.refusals import Refused
 from tests.support.documents import holding
 
 
@@ -81,7 +81,7 @@ def test_any_text_is_a_place_or_a_place_error(text):
 @pytest.mark.parametrize("text", ["heldBy", "itemOf.@id", "@id", "created", "@record.created"])
 def test_what_is_kept_is_not_writable(text):
     parse_place(text)
-    with pytest.raises(PlaceRefused) as caught:
+    with pytest.raises(Refused) as caught:
         writable_place(text)
     assert caught.value.refusal.code == "forbidden_place"
 

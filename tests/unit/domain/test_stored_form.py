@@ -8,8 +8,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.expressions.parsing import proposal
-from bulkrunner.domain.places import PlaceRefused
 from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, comparable, is_known, stored_text
 from bulkrunner.domain.text import look_alike, told_apart
 from bulkrunner.sandbox.normalise import clean_text
@@ -54,7 +54,7 @@ def test_a_text_is_stored_as_the_server_does(text):
 def test_what_is_written_is_not_tidied_any_more(document, value, key):
     try:
         formed = form(value, key, document)
-    except PlaceRefused:
+    except Refused:
         assume(condition=False)
     document["@graph"][1][key] = formed
     stored = predict_stored(document).document["@graph"][1].get(key)
@@ -66,7 +66,7 @@ def test_what_is_written_is_not_tidied_any_more(document, value, key):
 def test_what_is_written_is_equal_to_what_was_asked(value, key):
     try:
         formed = form(value, key)
-    except PlaceRefused:
+    except Refused:
         assume(condition=False)
     assert comparable(formed) == comparable(value)
 

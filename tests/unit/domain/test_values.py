@@ -11,7 +11,7 @@ from bulkrunner.domain.expressions.references import Context, parse_reference, v
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import PlaceRefused
+from bulkrunner.domain.refusals import Refused
 from tests.support.documents import BIB, HOLDINGS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
 BASES = (TEST_BASE, PRODUCTION_BASE)
@@ -144,7 +144,7 @@ def test_a_value_of_rows_alone_becomes_a_constant():
 
 def test_too_long_a_text_is_refused():
     value = parse_value({"$value": "@row.a", "through": [f"replace(a, {'b' * 400})"]})
-    with pytest.raises(PlaceRefused) as caught:
+    with pytest.raises(Refused) as caught:
         resolve(value, context(row={"a": "a" * 100_000}))
     assert caught.value.refusal.code == "value_too_long"
 
@@ -160,13 +160,13 @@ def test_too_long_a_text_is_refused():
     HOLDINGS,
 )
 def test_any_data_is_a_value_or_refused(data, document):
-    with suppress(FormError, PlaceRefused):
+    with suppress(FormError, Refused):
         resolve(parse_value(data), context(document=document))
 
 
 @given(st.text(alphabet="{}|'\"(),ab @.", max_size=20))
 def test_any_text_is_a_text_or_refused(text):
-    with suppress(FormError, PlaceRefused):
+    with suppress(FormError, Refused):
         resolve(parse_value({"$text": text}), context())
 
 
