@@ -31,6 +31,7 @@ from bulkrunner.domain.run import (
     Wait,
 )
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -664,7 +665,7 @@ class KeptLedger(Protocol):
             LedgerUnavailable: the copy cannot be written.
         """
 
-    def copied(self) -> str | None:
+    def copied(self) -> Sentence | None:
         """Return what says that this is a copy, or an older state; None where nothing does."""
 
     def restorations(self) -> list[Restoration]:

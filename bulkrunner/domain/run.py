@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.records import Document
+from bulkrunner.sentences import Sentence
 
 
 class RunState(StrEnum):
@@ -220,3 +221,22 @@ class Wait:
 def empty_outcomes() -> dict[str, int]:
     """Return the contract's outcomes, all 0."""
     return {outcome.value: 0 for outcome in Outcome}
+
+
+def outcome_count(outcome: str, count: int) -> Sentence:
+    """Return how many changes ended so, as part of a sentence."""
+    match Outcome(outcome):
+        case Outcome.APPLIED:
+            return Sentence("count_applied", count=count)
+        case Outcome.UNCHANGED:
+            return Sentence("count_unchanged", count=count)
+        case Outcome.CONFLICT:
+            return Sentence("count_conflict", count=count)
+        case Outcome.REFUSED:
+            return Sentence("count_refused", count=count)
+        case Outcome.FAILED:
+            return Sentence("count_failed", count=count)
+        case Outcome.UNKNOWN:
+            return Sentence("count_unknown", count=count)
+        case Outcome.PENDING:
+            return Sentence("count_pending", count=count)

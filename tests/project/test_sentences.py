@@ -70,10 +70,9 @@ FILLED = {
 
 
 def filled(key: str) -> Sentence:
-    values = {
-        name: 5 if "|" in spec else FILLED[spec]
-        for name, spec in names(catalogue("en")[key]).items()
-    }
+    specs = names(catalogue("en")[key])
+    specs |= {name: spec for name, spec in names(catalogue("sv")[key]).items() if "|" in spec}
+    values = {name: 5 if "|" in spec else FILLED[spec] for name, spec in specs.items()}
     return Sentence(key, **values)
 
 
