@@ -17,6 +17,7 @@ from bulkrunner.adapters.manifests.source import Tree, control_message, read_jso
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.manifest import Source
+from bulkrunner.sentences import Sentence
 
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -83,7 +84,7 @@ class JobFolder:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+            raise FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
         return os.fdopen(descriptor, "rb")
 
 
@@ -92,17 +93,17 @@ def _parts(name: str) -> tuple[str, ...]:
     if path.is_absolute():
         raise FileRefused(
             "outside_folder",
-            f"{shown(name)} is an absolute path",
-            "input files lie in the job folder and are named relative to it",
+            Sentence("job_outside_folder", name=shown(name)),
+            Sentence("job_outside_folder_hint"),
         )
     if ".." in path.parts:
         raise FileRefused(
             "outside_folder",
-            f"{shown(name)} leads out of the job folder",
-            "move or copy the file into the job folder",
+            Sentence("job_outside_folder_leads_out_job_folder", name=shown(name)),
+            Sentence("job_outside_folder_move_copy_file_job_folde_hint"),
         )
     if not path.parts or "\0" in name:
-        raise FileRefused("missing_file", f"{shown(name)} names no file")
+        raise FileRefused("missing_file", Sentence("job_missing_file", name=shown(name)))
     return path.parts
 
 
@@ -123,8 +124,8 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
         if any(sign in part for sign in "\\:"):
             raise FileRefused(
                 "outside_folder",
-                f"{shown(name)} may lead out of the job folder",
-                "write folders with /, and use no colon",
+                Sentence("job_outside_folder_may_lead_out_job_folder", name=shown(name)),
+                Sentence("job_outside_folder_write_folders_use_colon_hint"),
             )
         try:
             facts = (path / part).lstat()
@@ -134,22 +135,22 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
             raise _link(name)
         path /= part
     if facts is None or not stat.S_ISREG(facts.st_mode):
-        raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        raise FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
     try:
         descriptor = os.open(path, _FILE)
     except OSError as error:
         raise _refusal(error, parts[-1], path.parent, name) from None
     if not os.path.samestat(os.fstat(descriptor), facts):
         os.close(descriptor)
-        raise FileRefused("unreadable_file", f"{shown(name)} was exchanged while it was opened")
+        raise FileRefused("unreadable_file", Sentence("job_unreadable_file", name=shown(name)))
     return descriptor
 
 
 def _link(name: str) -> FileRefused:
     return FileRefused(
         "symbolic_link",
-        f"{shown(name)} is or passes through a symbolic link",
-        "put the file itself into the job folder",
+        Sentence("job_symbolic_link", name=shown(name)),
+        Sentence("job_symbolic_link_hint"),
     )
 
 
@@ -159,14 +160,14 @@ def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRe
             near = meant(part, _names(folder))
             return FileRefused(
                 "missing_file",
-                f"the file {shown(name)} does not exist in the job folder",
+                Sentence("job_missing_file_file_does_exist_job_fold", name=shown(name)),
                 proposal(part, near) if near else "put it there, or correct the name",
             )
         case errno.ENXIO:
-            return FileRefused("not_a_file", f"{shown(name)} is no regular file")
+            return FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
         case _:
             return FileRefused(
-                "unreadable_file", f"{shown(name)} cannot be opened: {error.strerror}"
+                "unreadable_file", Sentence("job_unreadable_file_cannot_opened", name=shown(name), strerror=error.strerror)
             )
 
 
@@ -254,11 +255,11 @@ def find(path: Path) -> Found:
         _refuse(
             named,
             "missing_manifest",
-            "there is no such job folder or manifest",
+            Sentence("job_such_job_folder_manifest"),
             _where_else(path),
         )
     if path.suffix not in (".yaml", ".yml", ".json"):
-        _refuse(named, "not_a_manifest", "a manifest is a .yaml, .yml or .json file")
+        _refuse(named, "not_a_manifest", Sentence("job_manifest_yaml_yml_json"))
     return named
 
 
@@ -282,14 +283,14 @@ def _in_folder(path: Path) -> Found:
         _refuse(
             _found(path, NAMES[0]),
             "missing_manifest",
-            f"the folder holds no manifest ({', '.join(NAMES)})",
+            Sentence("job_folder_holds_manifest", names=', '.join(NAMES)),
         )
     if len(names) > 1:
         _refuse(
             _found(path, names[1]),
             "several_manifests",
-            f"the folder holds several manifests: {', '.join(names)}",
-            "keep one, or name the file that is meant",
+            Sentence("job_folder_holds_several_manifests", names=', '.join(names)),
+            Sentence("job_keep_one_name_file"),
         )
     return _found(path, names[0])
 
@@ -325,10 +326,10 @@ def _read(found: Found, problems: Problems) -> Tree:
     tree = read(text, found.name, problems)
     whole = Source(file=found.name, line=1, column=1)
     if tree is None or tree.data is None:
-        raise problems.stop(whole, "empty", "the manifest is empty")
+        raise problems.stop(whole, "empty", Sentence("job_manifest_empty"))
     if not isinstance(tree.data, dict):
         raise problems.stop(
-            tree.source(), "wrong_type", "a manifest is an object: lines of `key: value`"
+            tree.source(), "wrong_type", Sentence("job_manifest_object_lines_key")
         )
     return tree
 
@@ -346,12 +347,11 @@ def _text(found: Found, problems: Problems) -> str:
         raise problems.stop(
             source,
             "too_large",
-            f"the manifest has {size / 1e6:,.0f} MB, more than {MAX_BYTES / 1e6:.0f} MB are not read",
-            "put the operations into a JSON Lines file, which may be of any size: "
-            "operations: {file: ops.jsonl}",
+            Sentence("job_manifest_mb_more_mb", size=f"{size / 1000000.0:,.0f}", max_bytes=f"{MAX_BYTES / 1000000.0:.0f}"),
+            Sentence("job_put_operations_json_lines"),
         )
     if len(data) > size:
-        raise problems.stop(source, "file_changed", "the manifest was changed while it was read")
+        raise problems.stop(source, "file_changed", Sentence("job_manifest_changed_while_read"))
     text = _decode(data, found.name, problems)
     _check_characters(text, found.name, problems)
     return text
@@ -362,8 +362,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             Source(file=name, line=1, column=1),
             "not_utf8",
-            "the manifest is UTF-16",
-            "save it as UTF-8",
+            Sentence("job_manifest_utf"),
+            Sentence("job_save_utf"),
         )
     try:
         return data.removeprefix(BOM).decode("utf-8")
@@ -377,8 +377,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             source,
             "not_utf8",
-            f"the manifest is not UTF-8 (byte 0x{error.object[error.start]:02X})",
-            "save it as UTF-8",
+            Sentence("job_manifest_utf_byte_x", object=f"{error.object[error.start]:02X}"),
+            Sentence("job_save_utf"),
         ) from None
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from bulkrunner.adapters.manifests.faults import FORBIDDEN, harmless, shown
 from bulkrunner.adapters.manifests.folder import Line, lines_of
 from bulkrunner.adapters.manifests.source import MAX_DEPTH, BadNumber, control_message, number
+from bulkrunner.sentences import Sentence
 
 MAX_LINE = 10_000_000
 """Bytes of one line."""
@@ -41,10 +42,10 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
     """
     for line in lines_of(file, MAX_LINE):
         if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            yield 1, Fault("not_utf8", "the file is UTF-16", hint="save it as UTF-8")
+            yield 1, Fault("not_utf8", Sentence("line_file_utf"), hint=Sentence("job_save_utf"))
             return
         if not line.whole:
-            yield line.number, Fault("line_too_long", f"the line is longer than {MAX_LINE:,} bytes")
+            yield line.number, Fault("line_too_long", Sentence("line_line_too_long", max_line=MAX_LINE))
         elif line.data.strip():
             yield line.number, _value(line)
 
@@ -64,12 +65,12 @@ def _parse(data: bytes) -> Any:
     # A text can hold many brackets without being deep; only then is a closer look needed.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise _Refused(
-            Fault("too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep")
+            Fault("too_deep", Sentence("manifest_lists_objects_nested_more", max_depth=MAX_DEPTH))
         )
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        fault = Fault("not_json", f"this is not JSON: {harmless(error.msg)}", column=error.colno)
+        fault = Fault("not_json", Sentence("manifest_json", msg=harmless(error.msg)), column=error.colno)
         raise _Refused(fault) from None
     except BadNumber as error:
         raise _Refused(Fault("bad_number", str(error))) from None
@@ -81,9 +82,9 @@ def _parse(data: bytes) -> Any:
 def _not_utf8(error: UnicodeDecodeError) -> Fault:
     return Fault(
         "not_utf8",
-        f"the line is not UTF-8 (byte 0x{error.object[error.start]:02X})",
+        Sentence("line_line_utf_byte_x", object=f"{error.object[error.start]:02X}"),
         column=error.start + 1,
-        hint="save the file as UTF-8",
+        hint=Sentence("line_save_file_utf"),
     )
 
 
@@ -117,14 +118,14 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                fault = Fault("duplicate_key", f"the key {shown(key)} is given twice in one object")
+                fault = Fault("duplicate_key", Sentence("line_duplicate_key", key_=shown(key)))
                 raise _Refused(fault)
             seen.add(key)
     return made
 
 
 def _constant(word: str) -> Any:
-    raise BadNumber(f"`{word}` is no number of JSON")
+    raise BadNumber(Sentence("line_number_json", word=word))
 
 
 _DECODER = json.JSONDecoder(

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, harmless, shown
 from bulkrunner.domain.manifest import Source
+from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 64
 
@@ -132,7 +133,7 @@ class Builder:
             self.problem(
                 at,
                 "duplicate_key",
-                f"the key {shown(text)} is given twice, first in line {first.line}",
+                Sentence("manifest_key_given_twice_first", text=shown(text), line=first.line),
             )
 
     def scalar(self, value: Any, at: int, anchor: str | None = None) -> None:
@@ -148,7 +149,7 @@ class Builder:
     def begin(self, value: dict[str, Any] | list[Any], at: int, anchor: str | None = None) -> None:
         """Open a list or an object."""
         if self.awaits_key:
-            raise self.stop(at, "bad_key", "a key must be plain text, not a list or an object")
+            raise self.stop(at, "bad_key", Sentence("manifest_key_must_plain_text"))
         if anchor is not None:
             self._anchors[anchor] = None
         self._stack.append(_Open(value, Marks(at), anchor))
@@ -166,24 +167,24 @@ class Builder:
         """Take the value of an anchor once more."""
         if name not in self._anchors:
             raise self.stop(
-                at, "bad_alias", f"the alias {shown('*' + name)} has no anchor before it"
+                at, "bad_alias", Sentence("manifest_alias_anchor_before", value=shown('*' + name))
             )
         built = self._anchors[name]
         if built is None:
             raise self.stop(
                 at,
                 "bad_alias",
-                f"the alias {shown('*' + name)} stands inside the value it stands for",
+                Sentence("manifest_alias_stands_inside_value", value=shown('*' + name)),
             )
         if self.awaits_key:
-            raise self.stop(at, "bad_key", "a key must be written out, not given as an alias")
+            raise self.stop(at, "bad_key", Sentence("manifest_key_must_written_out"))
         self._spent += built.weight
         if self._spent > ALIAS_BUDGET:
             raise self.stop(
                 at,
                 "alias_bomb",
-                f"the aliases up to here would make the manifest larger than {ALIAS_BUDGET:,} characters",
-                "write the values out, or put the operations into a JSON Lines file",
+                Sentence("manifest_aliases_up_here_make", alias_budget=ALIAS_BUDGET),
+                Sentence("manifest_write_values_out_put"),
             )
         self._check_depth(at, built.depth)
         self._attach(built)
@@ -205,7 +206,7 @@ class Builder:
     def _check_depth(self, at: int, deeper: int) -> None:
         if len(self._stack) + deeper > MAX_DEPTH:
             raise self.stop(
-                at, "too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep"
+                at, "too_deep", Sentence("manifest_lists_objects_nested_more", max_depth=MAX_DEPTH)
             )
 
     def _checked(self, text: str, at: int) -> str:
@@ -304,19 +305,17 @@ def number(text: str) -> int | float:
     """
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise BadNumber(f"`{text[:30]}` is no number")
+        raise BadNumber(Sentence("manifest_number", text=text[:30]))
     if found["real"] is None and found["power"] is None:
         whole = int(text) if len(text) <= 20 else _LARGEST + 1
         if not -_LARGEST - 1 <= whole <= _LARGEST:
             raise BadNumber(
-                f"the number {text[:30]}… is too large"
-                if len(text) > 30
-                else f"the number {text} is too large"
+                (Sentence("manifest_number_too_large_2", text=text[:30]) if len(text) > 30 else Sentence("manifest_number_too_large", text=text))
             )
         return whole
     real = float(text)
     if real in (float("inf"), float("-inf")):
-        raise BadNumber(f"the number {text[:30]} is too large")
+        raise BadNumber(Sentence("manifest_number_too_large", text=text[:30]))
     return real
 
 
@@ -340,9 +339,9 @@ def read_json(text: str, file: str, problems: Problems) -> Tree | None:
         json.loads(text, parse_constant=str, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         at = position(error.lineno - 1, error.colno - 1)
-        raise builder.stop(at, "not_json", f"this is not JSON: {harmless(error.msg)}") from None
+        raise builder.stop(at, "not_json", Sentence("manifest_json", msg=harmless(error.msg))) from None
     except RecursionError:
-        raise builder.stop(0, "too_deep", "lists and objects are nested too deep") from None
+        raise builder.stop(0, "too_deep", Sentence("manifest_lists_objects_nested_too")) from None
     _build(text, builder)
     return builder.tree()
 

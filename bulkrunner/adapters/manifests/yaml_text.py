@@ -15,6 +15,7 @@ from bulkrunner.adapters.manifests.source import (
     position,
     read_otherwise,
 )
+from bulkrunner.sentences import Sentence
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"
 _QUOTE_HINT = "put the text in quotes to keep it as it is"
@@ -61,7 +62,7 @@ def read_yaml(text: str, file: str, problems: Problems) -> Tree | None:
         raise _not_yaml(error, text, builder) from None
     except yaml.YAMLError as error:
         reason = harmless(str(error).splitlines()[0][:200])
-        raise builder.stop(0, "not_yaml", f"this is not YAML: {reason}") from None
+        raise builder.stop(0, "not_yaml", Sentence("yaml_yaml", reason=reason)) from None
     return builder.tree()
 
 
@@ -104,13 +105,13 @@ class _Reader:
                 self._builder.problem(_at(event), "bad_number", str(error), _QUOTE_HINT)
             if read := read_otherwise(event.value, value, self._builder.path):
                 message = f"{shown(event.value)} {read}"
-                self._builder.problem(_at(event), "unquoted", message, "put it in quotes")
+                self._builder.problem(_at(event), "unquoted", message, Sentence("yaml_put_quotes"))
         self._builder.scalar(value, _at(event), event.anchor)
 
     def _key(self, event: yaml.ScalarEvent, *, unquoted: bool) -> None:
         if unquoted and event.value == "<<":
             raise self._builder.stop(
-                _at(event), "merge_key", "merge keys (`<<`) are not used here", "write the keys out"
+                _at(event), "merge_key", Sentence("yaml_merge_keys_used_here"), Sentence("yaml_write_keys_out")
             )
         self._builder.key(event.value, _at(event))
 
@@ -119,8 +120,8 @@ class _Reader:
             self._builder.problem(
                 _at(event),
                 "tag",
-                f"tags such as {shown(event.tag.replace(_STANDARD_TAGS, '!!'))} are not used here",
-                "leave it out; quotes make a text of anything",
+                Sentence("yaml_tags_such_used_here", standard_tags=shown(event.tag.replace(_STANDARD_TAGS, '!!'))),
+                Sentence("yaml_leave_out_quotes_make"),
             )
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
@@ -129,8 +130,8 @@ class _Reader:
             raise self._builder.stop(
                 _at(event),
                 "several_documents",
-                "a second document begins here (`---`)",
-                "one manifest, one document",
+                Sentence("yaml_second_document_begins_here"),
+                Sentence("yaml_one_manifest_one_document"),
             )
 
 
