@@ -45,7 +45,7 @@ BOM = b"\xef\xbb\xbf"
 class FileRefused(Exception):
     """An input file that is not read."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: Sentence, hint: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -84,7 +84,7 @@ class JobFolder:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
+            raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
         return os.fdopen(descriptor, "rb")
 
 
@@ -93,17 +93,17 @@ def _parts(name: str) -> tuple[str, ...]:
     if path.is_absolute():
         raise FileRefused(
             "outside_folder",
-            Sentence("job_outside_folder", name=shown(name)),
-            Sentence("job_outside_folder_hint"),
+            Sentence("file_absolute", name=shown(name)),
+            Sentence("file_absolute_hint"),
         )
     if ".." in path.parts:
         raise FileRefused(
             "outside_folder",
-            Sentence("job_outside_folder_leads_out_job_folder", name=shown(name)),
-            Sentence("job_outside_folder_move_copy_file_job_folde_hint"),
+            Sentence("file_outside", name=shown(name)),
+            Sentence("file_outside_hint"),
         )
     if not path.parts or "\0" in name:
-        raise FileRefused("missing_file", Sentence("job_missing_file", name=shown(name)))
+        raise FileRefused("missing_file", Sentence("file_unnamed", name=shown(name)))
     return path.parts
 
 
@@ -124,8 +124,8 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
         if any(sign in part for sign in "\\:"):
             raise FileRefused(
                 "outside_folder",
-                Sentence("job_outside_folder_may_lead_out_job_folder", name=shown(name)),
-                Sentence("job_outside_folder_write_folders_use_colon_hint"),
+                Sentence("file_outside_perhaps", name=shown(name)),
+                Sentence("file_outside_perhaps_hint"),
             )
         try:
             facts = (path / part).lstat()
@@ -135,22 +135,22 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
             raise _link(name)
         path /= part
     if facts is None or not stat.S_ISREG(facts.st_mode):
-        raise FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
+        raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
     try:
         descriptor = os.open(path, _FILE)
     except OSError as error:
         raise _refusal(error, parts[-1], path.parent, name) from None
     if not os.path.samestat(os.fstat(descriptor), facts):
         os.close(descriptor)
-        raise FileRefused("unreadable_file", Sentence("job_unreadable_file", name=shown(name)))
+        raise FileRefused("unreadable_file", Sentence("file_exchanged", name=shown(name)))
     return descriptor
 
 
 def _link(name: str) -> FileRefused:
     return FileRefused(
         "symbolic_link",
-        Sentence("job_symbolic_link", name=shown(name)),
-        Sentence("job_symbolic_link_hint"),
+        Sentence("file_link", name=shown(name)),
+        Sentence("file_link_hint"),
     )
 
 
@@ -160,14 +160,14 @@ def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRe
             near = meant(part, _names(folder))
             return FileRefused(
                 "missing_file",
-                Sentence("job_missing_file_file_does_exist_job_fold", name=shown(name)),
-                proposal(part, near) if near else "put it there, or correct the name",
+                Sentence("file_missing", name=shown(name)),
+                proposal(part, near) if near else Sentence("file_missing_hint"),
             )
         case errno.ENXIO:
-            return FileRefused("not_a_file", Sentence("job_not_a_file", name=shown(name)))
+            return FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
         case _:
             return FileRefused(
-                "unreadable_file", Sentence("job_unreadable_file_cannot_opened", name=shown(name), strerror=error.strerror)
+                "unreadable_file", Sentence("file_not_opened", name=shown(name), why=error.strerror)
             )
 
 
@@ -255,11 +255,11 @@ def find(path: Path) -> Found:
         _refuse(
             named,
             "missing_manifest",
-            Sentence("job_such_job_folder_manifest"),
+            Sentence("job_missing"),
             _where_else(path),
         )
     if path.suffix not in (".yaml", ".yml", ".json"):
-        _refuse(named, "not_a_manifest", Sentence("job_manifest_yaml_yml_json"))
+        _refuse(named, "not_a_manifest", Sentence("manifest_suffix"))
     return named
 
 
@@ -273,8 +273,8 @@ def _where_else(path: Path) -> str:
         if any((folder / name).is_file() for name in NAMES)
     )
     if there:
-        return f"did you mean {' or '.join(there[:3])}?"
-    return f"bulkrunner new {path.name} makes a job folder"
+        return Sentence("job_meant", there=" or ".join(there[:3]))
+    return Sentence("job_new_makes_it", name=path.name)
 
 
 def _in_folder(path: Path) -> Found:
@@ -283,14 +283,14 @@ def _in_folder(path: Path) -> Found:
         _refuse(
             _found(path, NAMES[0]),
             "missing_manifest",
-            Sentence("job_folder_holds_manifest", names=', '.join(NAMES)),
+            Sentence("manifest_missing", names=", ".join(NAMES)),
         )
     if len(names) > 1:
         _refuse(
             _found(path, names[1]),
             "several_manifests",
-            Sentence("job_folder_holds_several_manifests", names=', '.join(names)),
-            Sentence("job_keep_one_name_file"),
+            Sentence("manifests_several", names=", ".join(names)),
+            Sentence("manifests_several_hint"),
         )
     return _found(path, names[0])
 
@@ -302,7 +302,7 @@ def _found(folder: Path, name: str) -> Found:
     return Found(folder=JobFolder(path=resolved), name=name, prefix=prefix, again=again)
 
 
-def _refuse(found: Found, code: str, message: str, hint: str = "") -> NoReturn:
+def _refuse(found: Found, code: str, message: Sentence, hint: str = "") -> NoReturn:
     problems = Problems(found.prefix)
     problems.add(Source(file=found.name), code, message, hint)
     raise problems.as_error()
@@ -326,11 +326,9 @@ def _read(found: Found, problems: Problems) -> Tree:
     tree = read(text, found.name, problems)
     whole = Source(file=found.name, line=1, column=1)
     if tree is None or tree.data is None:
-        raise problems.stop(whole, "empty", Sentence("job_manifest_empty"))
+        raise problems.stop(whole, "empty", Sentence("manifest_empty"))
     if not isinstance(tree.data, dict):
-        raise problems.stop(
-            tree.source(), "wrong_type", Sentence("job_manifest_object_lines_key")
-        )
+        raise problems.stop(tree.source(), "wrong_type", Sentence("manifest_not_object"))
     return tree
 
 
@@ -347,11 +345,15 @@ def _text(found: Found, problems: Problems) -> str:
         raise problems.stop(
             source,
             "too_large",
-            Sentence("job_manifest_mb_more_mb", size=f"{size / 1000000.0:,.0f}", max_bytes=f"{MAX_BYTES / 1000000.0:.0f}"),
-            Sentence("job_put_operations_json_lines"),
+            Sentence(
+                "manifest_too_large",
+                size=f"{size / 1000000.0:,.0f}",
+                most=f"{MAX_BYTES / 1000000.0:.0f}",
+            ),
+            Sentence("manifest_too_large_hint", form="operations: {file: ops.jsonl}"),
         )
     if len(data) > size:
-        raise problems.stop(source, "file_changed", Sentence("job_manifest_changed_while_read"))
+        raise problems.stop(source, "file_changed", Sentence("manifest_changed"))
     text = _decode(data, found.name, problems)
     _check_characters(text, found.name, problems)
     return text
@@ -362,8 +364,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             Source(file=name, line=1, column=1),
             "not_utf8",
-            Sentence("job_manifest_utf"),
-            Sentence("job_save_utf"),
+            Sentence("manifest_utf16"),
+            Sentence("save_as_utf8"),
         )
     try:
         return data.removeprefix(BOM).decode("utf-8")
@@ -377,8 +379,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             source,
             "not_utf8",
-            Sentence("job_manifest_utf_byte_x", object=f"{error.object[error.start]:02X}"),
-            Sentence("job_save_utf"),
+            Sentence("manifest_not_utf8", byte=f"{error.object[error.start]:02X}"),
+            Sentence("save_as_utf8"),
         ) from None
 
 

@@ -24,7 +24,7 @@ class Fault:
     """What is wrong with a line."""
 
     code: str
-    message: str
+    message: Sentence
     column: int = 0
     hint: str = ""
 
@@ -42,10 +42,10 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
     """
     for line in lines_of(file, MAX_LINE):
         if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            yield 1, Fault("not_utf8", Sentence("line_file_utf"), hint=Sentence("job_save_utf"))
+            yield 1, Fault("not_utf8", Sentence("line_utf16"), hint=Sentence("save_as_utf8"))
             return
         if not line.whole:
-            yield line.number, Fault("line_too_long", Sentence("line_line_too_long", max_line=MAX_LINE))
+            yield line.number, Fault("line_too_long", Sentence("line_too_long", most=MAX_LINE))
         elif line.data.strip():
             yield line.number, _value(line)
 
@@ -64,16 +64,14 @@ def _parse(data: bytes) -> Any:
         raise _Refused(_not_utf8(error)) from None
     # A text can hold many brackets without being deep; only then is a closer look needed.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise _Refused(
-            Fault("too_deep", Sentence("manifest_lists_objects_nested_more", max_depth=MAX_DEPTH))
-        )
+        raise _Refused(Fault("too_deep", Sentence("too_deep", most=MAX_DEPTH)))
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        fault = Fault("not_json", Sentence("manifest_json", msg=harmless(error.msg)), column=error.colno)
+        fault = Fault("not_json", Sentence("not_json", msg=harmless(error.msg)), column=error.colno)
         raise _Refused(fault) from None
     except BadNumber as error:
-        raise _Refused(Fault("bad_number", str(error))) from None
+        raise _Refused(Fault("bad_number", error.said)) from None
     if "\\u" in text or "\x7f" in text:
         _check_texts(value)
     return value
@@ -82,9 +80,9 @@ def _parse(data: bytes) -> Any:
 def _not_utf8(error: UnicodeDecodeError) -> Fault:
     return Fault(
         "not_utf8",
-        Sentence("line_line_utf_byte_x", object=f"{error.object[error.start]:02X}"),
+        Sentence("line_not_utf8", byte=f"{error.object[error.start]:02X}"),
         column=error.start + 1,
-        hint=Sentence("line_save_file_utf"),
+        hint=Sentence("save_file_as_utf8"),
     )
 
 
@@ -118,14 +116,14 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                fault = Fault("duplicate_key", Sentence("line_duplicate_key", key_=shown(key)))
+                fault = Fault("duplicate_key", Sentence("line_key_twice", name=shown(key)))
                 raise _Refused(fault)
             seen.add(key)
     return made
 
 
 def _constant(word: str) -> Any:
-    raise BadNumber(Sentence("line_number_json", word=word))
+    raise BadNumber(Sentence("line_no_number", word=word))
 
 
 _DECODER = json.JSONDecoder(
