@@ -18,6 +18,7 @@ from bulkrunner.errors import (
     Interrupted,
     PlanRefused,
 )
+from bulkrunner.sentences import says
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
@@ -205,7 +206,7 @@ def _drive(
 
 def _how_to_go_on(run: Run) -> str:
     resume = f"bulkrunner resume {run.id}"
-    if run.stop_reason.startswith(REJECTED):
+    if says(run.stop_reason, REJECTED):
         return (
             f"see: bulkrunner report {run.id}; without another yes to plan {run.plan} it ends here"
         )

@@ -20,9 +20,8 @@ EXCLUDED = "excluded"
 
 """Code of a change that the approval leaves out."""
 
-REJECTED = "rejected by "
-
-"""How the reason of a stop begins that a no has brought about."""
+REJECTED = "rejected_by"
+"""Says of a stop that a no has brought it about."""
 
 NIGHT_BEGINS = time(18, 0)
 

@@ -624,10 +624,10 @@ class ApprovalLedger(Protocol):
             counts: tells from a test plan's addresses whether its environment counts.
         """
 
-    def verify_chain(self) -> str | None:
+    def verify_chain(self) -> Sentence | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
-    def verify_plan(self, plan: str, *, documents: bool = True) -> str | None:
+    def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
         """Compare what is stored of one plan with its events; None where all fits.
 
         Args:

@@ -56,8 +56,8 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-PUT_AWAY = "put away by "
-"""Begins the reason of a stopped run that ``resume`` takes up only where it is named."""
+PUT_AWAY = "put_away_by"
+"""Says that a stopped run is taken up by ``resume`` only where it is named."""
 
 FINAL = frozenset(Outcome) - {Outcome.PENDING}
 
@@ -240,3 +240,22 @@ def outcome_count(outcome: str, count: int) -> Sentence:
             return Sentence("count_unknown", count=count)
         case Outcome.PENDING:
             return Sentence("count_pending", count=count)
+
+
+def outcome_word(outcome: str) -> Sentence:
+    """Return the outcome as a part of a sentence."""
+    match Outcome(outcome):
+        case Outcome.APPLIED:
+            return Sentence("outcome_applied")
+        case Outcome.UNCHANGED:
+            return Sentence("outcome_unchanged")
+        case Outcome.CONFLICT:
+            return Sentence("outcome_conflict")
+        case Outcome.REFUSED:
+            return Sentence("outcome_refused")
+        case Outcome.FAILED:
+            return Sentence("outcome_failed")
+        case Outcome.UNKNOWN:
+            return Sentence("outcome_unknown")
+        case Outcome.PENDING:
+            return Sentence("outcome_pending")

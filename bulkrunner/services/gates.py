@@ -280,7 +280,7 @@ class Gates:
         reason = joined([Sentence("gate_ledger_open"), *(one.describe() for one in found[-1:])])
         return GateResult(name="ledger", open=True, reason=reason)
 
-    def _chain_fault(self, plan: Plan) -> str | None:
+    def _chain_fault(self, plan: Plan) -> Sentence | None:
         faults = (self._ledger.verify_plan(one, documents=False) for one in self._relied_on(plan))
         fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
         return fault or next(filter(None, faults), None)

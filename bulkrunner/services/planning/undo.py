@@ -380,7 +380,7 @@ class Undoing:
         plans = self._plans(undo)
         runs = self._runs(undo, plans)
         for run in runs:
-            refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
+            refuse_compacted(self._ledger, run.plan, Sentence("dropped_no_undo_of_run", run=run.id))
         self._close(undo, runs)
         elsewhere = self._elsewhere(undo)
         missing = set(undo.only or ())
