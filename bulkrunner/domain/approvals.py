@@ -92,7 +92,7 @@ class Conditions:
 
     def describe(self) -> Sentence:
         """Return them as one line, empty where there are none."""
-        return Sentence("conditions", parts=self.told())
+        return Sentence("conditions_listed", parts=self.told())
 
 
 def strictest(all_of_them: Iterable[Conditions]) -> Conditions:

@@ -227,19 +227,19 @@ def outcome_count(outcome: str, count: int) -> Sentence:
     """Return how many changes ended so, as part of a sentence."""
     match Outcome(outcome):
         case Outcome.APPLIED:
-            return Sentence("count_applied", count=count)
+            return Sentence("outcomes_applied", count=count)
         case Outcome.UNCHANGED:
-            return Sentence("count_unchanged", count=count)
+            return Sentence("outcomes_unchanged", count=count)
         case Outcome.CONFLICT:
-            return Sentence("count_conflict", count=count)
+            return Sentence("outcomes_conflict", count=count)
         case Outcome.REFUSED:
-            return Sentence("count_refused", count=count)
+            return Sentence("outcomes_refused", count=count)
         case Outcome.FAILED:
-            return Sentence("count_failed", count=count)
+            return Sentence("outcomes_failed", count=count)
         case Outcome.UNKNOWN:
-            return Sentence("count_unknown", count=count)
+            return Sentence("outcomes_unknown", count=count)
         case Outcome.PENDING:
-            return Sentence("count_pending", count=count)
+            return Sentence("outcomes_pending", count=count)
 
 
 def outcome_word(outcome: str) -> Sentence:

@@ -125,7 +125,7 @@ class ClientService:
         for run in mine:
             if run.state is RunState.RUNNING and not drivers.is_left(run):
                 raise UsageError(
-                    Sentence("client_in_use", run=run.id),
+                    Sentence("client_run_going", run=run.id),
                     hint=Sentence("client_in_use_hint", run=run.id),
                     code="still_running",
                 )

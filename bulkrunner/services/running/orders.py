@@ -104,7 +104,7 @@ class Listener:
             return
         if by is None:
             self._paused = None
-            self._progress.note(Sentence("pause_lifted"), action="pause_lifted")
+            self._progress.note(Sentence("pause_lifted_here"), action="pause_lifted")
             self._progress.waiting("", None)
             return
         reason = Sentence("paused_by", by=by, run=self._run)
