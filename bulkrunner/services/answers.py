@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from bulkrunner.domain.answer_text import (
+    LABELS,
     Answer,
     line,
     plan_facts,
@@ -62,7 +63,9 @@ def the_answer(found: Found, *, approved: bool) -> FilledForm:
             )
         raise AnswerRefused(
             Sentence("answer_missing"),
-            hint=Sentence("answer_missing_hint"),
+            hint=Sentence(
+                "answer_missing_hint", english=LABELS["en"].yes, swedish=LABELS["sv"].yes
+            ),
             code="answer_missing",
         )
     if len(found.answers) > 1:
