@@ -207,7 +207,7 @@ def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
             started=one.get("dump_started", ""),
             created=one.get("since_created"),
             deleted=one.get("since_deleted"),
-            unread=one.get("unread", ""),
+            unread=text_of(one.get("unread", "")),
         )
         for sigel, one in facts.items()
     }

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.changes.verbs import AppendChange, Change, RemoveChange, SetChange
+from bulkrunner.sentences import Sentence
 
 __all__ = [
     "Accept",
@@ -47,6 +48,15 @@ class Source:
             if self.column:
                 place += f":{self.column}"
         return place
+
+    @property
+    def said(self) -> str:
+        """Where it is, as a part of a sentence."""
+        if not self.line:
+            return self.file
+        if not self.column:
+            return Sentence("source_line", file=self.file, line=self.line)
+        return Sentence("source_column", file=self.file, line=self.line, column=self.column)
 
 
 @dataclass(frozen=True, kw_only=True)
