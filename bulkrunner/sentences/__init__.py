@@ -9,7 +9,8 @@ In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value 
 ``{name}``         as it is; another sentence in the same language
 ``{n:n}``          a whole number, its thousands apart
 ``{n:one|# many}`` the first text for 1, the second otherwise; ``#`` is the number
-``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:;}``: ``a; b; c``;
+``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:,}``: ``a, b, c``;
+                   ``{items:;}``: ``a; b; c``, in Swedish only a space after a full stop;
                    ``{items:lines}``: each on a line of its own
 ``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
 =================  =============================================================================
@@ -142,8 +143,14 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 
 _FORMS: Mapping[str, Mapping[str, str]] = {
-    "en": {"thousands": ",", "time": "%Y-%m-%d %H:%M", "list": "and", "or": "or"},
-    "sv": {"thousands": "\u00a0", "time": "%Y-%m-%d kl. %H.%M", "list": "och", "or": "eller"},
+    "en": {"thousands": ",", "time": "%Y-%m-%d %H:%M", "list": "and", "or": "or", "stopped": "; "},
+    "sv": {
+        "thousands": "\u00a0",
+        "time": "%Y-%m-%d kl. %H.%M",
+        "list": "och",
+        "or": "eller",
+        "stopped": " ",
+    },
 }
 
 
@@ -162,9 +169,12 @@ class _Wording(string.Formatter):
                 return self._number(value)
             case "list" | "or":
                 return self._listed([self._told(item) for item in value], self._forms[format_spec])
-            case ";" | "lines":
-                between = "\n" if format_spec == "lines" else "; "
-                return between.join(self._told(item) for item in value)
+            case ",":
+                return ", ".join(self._told(item) for item in value)
+            case ";":
+                return self._in_a_row(value)
+            case "lines":
+                return "\n".join(self._told(item) for item in value)
             case "time":
                 return self._time(datetime.fromisoformat(value))
             case "day":
@@ -183,6 +193,15 @@ class _Wording(string.Formatter):
 
     def _number(self, value: int) -> str:
         return f"{value:,}".replace(",", self._forms["thousands"])
+
+    def _in_a_row(self, items: Sequence[Value]) -> str:
+        told = ""
+        for number, item in enumerate(items):
+            before = items[number - 1] if number else ""
+            stopped = isinstance(before, Sentence) and told.endswith((".", "?", "!"))
+            told += (self._forms["stopped"] if stopped else "; ") if number else ""
+            told += self._told(item)
+        return told
 
     @staticmethod
     def _listed(items: list[str], word: str) -> str:

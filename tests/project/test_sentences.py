@@ -61,6 +61,7 @@ FILLED = {
     "n": 1234,
     "list": ("ONE", "TWO", "THREE"),
     "or": ("ONE", "TWO", "THREE"),
+    ",": ("ONE", "TWO"),
     ";": ("ONE", "TWO"),
     "lines": ("ONE", "TWO"),
     "time": "2026-11-30T12:00:00+00:00",
@@ -182,6 +183,9 @@ def test_texts_are_joined():
         ("{x:or}", {"x": ["a", "b"]}, "a or b", "a eller b"),
         ("{x:list}", {"x": []}, "", ""),
         ("{x:;}", {"x": ["a", "b"]}, "a; b", "a; b"),
+        ("{x:;}", {"x": ["a.", "b"]}, "a.; b", "a.; b"),
+        ("{x:;}", {"x": [verbatim("A."), verbatim("b")]}, "A.; b", "A. b"),
+        ("{x:,}", {"x": ["a", "b"]}, "a, b", "a, b"),
         (
             "{t:time}",
             {"t": "2026-11-30T12:00:00+01:00"},
