@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.records import Document
+from bulkrunner.sentences import text_of
 
 
 @dataclass(frozen=True, kw_only=True)
