@@ -345,7 +345,7 @@ def kind_said(kind: str | None) -> Sentence:
         case "holding":
             return Sentence("record_holding")
         case "bib":
-            return Sentence("bib_not_writable")
+            return Sentence("record_bib")
     return Sentence("record_any")
 
 
