@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.changes.verbs import AppendChange, Change, RemoveChange, SetChange
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 __all__ = [
@@ -222,7 +223,7 @@ class Kind(StrEnum):
     DATE = "date"
 
 
-class BadValue(ValueError):
+class BadValue(Fault):
     """A value that the parameter does not take; the text says what it takes."""
 
 
@@ -271,7 +272,7 @@ def value_of(kind: Kind, given: Any) -> Scalar:
         BadValue: it is none of this kind.
     """
     if isinstance(given, str) and (len(given) > MOST or _CONTROL.search(given)):
-        raise BadValue(f"takes a text of at most {MOST:,} characters without control characters")
+        raise BadValue(Sentence("takes_short_text", most=MOST))
     match kind:
         case Kind.TEXT if isinstance(given, str):
             return given
@@ -281,7 +282,7 @@ def value_of(kind: Kind, given: Any) -> Scalar:
             return _number(given)
         case Kind.DATE:
             return _date(given)
-    raise BadValue("takes true or false" if kind is Kind.BOOLEAN else "takes a text")
+    raise BadValue(Sentence("takes_true_false") if kind is Kind.BOOLEAN else Sentence("takes_text"))
 
 
 def _number(given: Any) -> int | float:
@@ -289,7 +290,7 @@ def _number(given: Any) -> int | float:
         return given
     if isinstance(given, str) and _NUMBER.fullmatch(given):
         return float(given) if "." in given else int(given)
-    raise BadValue("takes a number")
+    raise BadValue(Sentence("takes_number"))
 
 
 def _date(given: Any) -> str:
@@ -298,7 +299,7 @@ def _date(given: Any) -> str:
             return date.fromisoformat(given).isoformat()
         except ValueError:
             pass
-    raise BadValue("takes a day of the calendar as YYYY-MM-DD")
+    raise BadValue(Sentence("takes_day"))
 
 
 def resolved(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -309,15 +310,15 @@ def resolved(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> d
     """
     for name in given:
         if name not in parameters:
-            known = ", ".join(parameters) or "none"
-            raise BadValue(f"the manifest has no parameter `{name[:60]}` (it has: {known[:300]})")
+            known = ", ".join(parameters)[:300] or Sentence("no_parameters")
+            raise BadValue(Sentence("parameter_unknown", name=name[:60], known=known))
     values: dict[str, Scalar] = {}
     for name, parameter in parameters.items():
         if name in given:
             try:
                 values[name] = value_of(parameter.kind, given[name])
             except BadValue as error:
-                raise BadValue(f"the parameter {name} {error}") from None
+                raise BadValue(Sentence("parameter_fault", name=name, why=error.said)) from None
         elif parameter.default is not None:
             values[name] = parameter.default
     return values

@@ -101,8 +101,10 @@ def linked(count: int, shown: str = "k1") -> Sentence:
                 "edited by somebody at 2026-11-30T11:00:00Z, after run r1; by run r2 of job j; it is not "
                 "overwritten"
             ),
-            "Ändrad av någon 2026-11-30 kl. 12.00, efter körningen r1; det gjorde körningen r2 av "
-            "jobbet j. Den skrivs inte över.",
+            (
+                "Ändrad av någon 2026-11-30 kl. 12.00, efter körningen r1; det gjorde körningen r2 "
+                "av jobbet j. Den skrivs inte över."
+            ),
         ),
         (
             Sentence("changed_since", by="S", when="no time", run="r1", who=""),

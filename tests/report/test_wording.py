@@ -209,68 +209,6 @@ def test_times_in_reasons_are_by_the_swedish_clock() -> None:
                 "200 Log in."
             ),
         ),
-        (
-            (
-                "hasNote.label would get blanks and nothing else, which the server takes away again "
-                "when it saves; take the value away with remove"
-            ),
-            "hasNote.label skulle få ett tomt värde, som servern tar bort igen när den sparar.",
-        ),
-        (
-            (
-                "shelfLabel would get the ligature U+FB03 LATIN SMALL LIGATURE FFI, which the server "
-                "takes away again when it saves; write ffi in its place"
-            ),
-            "shelfLabel skulle få ligaturen U+FB03, som servern skriver ut när den sparar.",
-        ),
-        (
-            (
-                "hasNote.computedLabel would get computedLabel, which the server takes away again when "
-                "it saves; leave it out"
-            ),
-            "hasNote.computedLabel skulle få computedLabel, som servern aldrig sparar.",
-        ),
-        (
-            (
-                "shelfLabel would become “Hc ”, which the server turns back into what stands there when "
-                "it saves; write the value"
-            ),
-            "shelfLabel skulle bli ”Hc ”, som servern gör om till det som redan står där när den sparar.",
-        ),
-        (
-            "inventoryLevel takes a number, and “två” is not written as one; correct the value",
-            "inventoryLevel är ett tal, och ”två” är inte skrivet som ett tal.",
-        ),
-        (
-            "hasNote takes an object or a link, and “Å” is not written as one; correct the value",
-            "hasNote tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
-        ),
-        (
-            "copyNumber takes a text, and “1e+21” is not written as one; correct the value",
-            "copyNumber tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
-        ),
-        (
-            "physicalLocation takes a text, and an object is none; correct the value",
-            "physicalLocation tar ett annat slags värde (text, tal, objekt eller länk) än det som skulle skrivas.",
-        ),
-        (
-            "marc:x takes a truth value (true or false), and “ja” is not written as one; correct",
-            "marc:x är sant eller falskt (true, false), och ”ja” är inte skrivet så.",
-        ),
-        (
-            (
-                "shelfMark.label lies below shelfMark, which is a link to https://libris.kb.se/s1#it; "
-                "what it leads to is another record"
-            ),
-            "shelfMark.label ligger under shelfMark, som är en länk till https://libris.kb.se/s1#it.",
-        ),
-        (
-            (
-                "the server would take the whole change away again when it saves: a: trimmed; write the "
-                "value as the server keeps it"
-            ),
-            "Servern skulle ta bort hela ändringen igen när den sparar: a: trimmed.",
-        ),
         ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
         (
             "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",

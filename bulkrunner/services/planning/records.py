@@ -25,7 +25,7 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.text import told_apart
+from bulkrunner.domain.text import told_apart, value_apart
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (
@@ -87,7 +87,7 @@ class Proofs:
             hint = Sentence("foreign_sigel_hint", sigels=", ".join(self.job.sigels))
             return Refusal(
                 code="foreign_sigel",
-                message=Sentence("foreign_sigel", sigel=sigel, apart=apart),
+                message=Sentence("foreign_sigel", sigel=value_apart(sigel, apart)),
                 hint=joined((meant, hint)),
             )
         if not self.rights.may_write_holding(sigel, active=self.job.active_sigel):
