@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.changes.verbs import AppendChange, Change, RemoveChange, SetChange
 from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, as_sentence
 
 __all__ = [
     "Accept",
@@ -69,9 +69,20 @@ class Problem:
     message: str
     hint: str = ""
 
+    @property
+    def at_place(self) -> Sentence:
+        """What is wrong, with its place."""
+        return Sentence("problem", place=str(self.source), message=as_sentence(self.message))
+
+    @property
+    def said(self) -> Sentence:
+        """The same, with what can be done about it."""
+        if not self.hint:
+            return self.at_place
+        return Sentence("problem_with_hint", problem=self.at_place, hint=as_sentence(self.hint))
+
     def __str__(self) -> str:
-        text = f"{self.source}: {self.message}"
-        return f"{text} ({self.hint})" if self.hint else text
+        return str(self.said)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,10 +234,6 @@ class Kind(StrEnum):
     DATE = "date"
 
 
-class BadValue(Fault):
-    """A value that the parameter does not take; the text says what it takes."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
     """A declared parameter; ``default`` is None where there is none."""
@@ -242,7 +249,7 @@ def declared(name: str, data: Any) -> Parameter:
     """Return a parameter as a manifest declares it.
 
     Raises:
-        BadValue: its default is of another kind.
+        Fault: its default is of another kind.
     """
     if not isinstance(data, dict):
         data = {"type": _kind_of(data), "default": data}
@@ -269,10 +276,10 @@ def value_of(kind: Kind, given: Any) -> Scalar:
     """Return a value of a kind, from a text or a value of JSON.
 
     Raises:
-        BadValue: it is none of this kind.
+        Fault: it is none of this kind.
     """
     if isinstance(given, str) and (len(given) > MOST or _CONTROL.search(given)):
-        raise BadValue(Sentence("takes_short_text", most=MOST))
+        raise Fault(Sentence("parameter_takes_plain_text", most=MOST))
     match kind:
         case Kind.TEXT if isinstance(given, str):
             return given
@@ -282,7 +289,8 @@ def value_of(kind: Kind, given: Any) -> Scalar:
             return _number(given)
         case Kind.DATE:
             return _date(given)
-    raise BadValue(Sentence("takes_true_false") if kind is Kind.BOOLEAN else Sentence("takes_text"))
+    is_truth = kind is Kind.BOOLEAN
+    raise Fault(Sentence("parameter_takes_truth" if is_truth else "parameter_takes_text"))
 
 
 def _number(given: Any) -> int | float:
@@ -290,7 +298,7 @@ def _number(given: Any) -> int | float:
         return given
     if isinstance(given, str) and _NUMBER.fullmatch(given):
         return float(given) if "." in given else int(given)
-    raise BadValue(Sentence("takes_number"))
+    raise Fault(Sentence("parameter_takes_number"))
 
 
 def _date(given: Any) -> str:
@@ -299,26 +307,28 @@ def _date(given: Any) -> str:
             return date.fromisoformat(given).isoformat()
         except ValueError:
             pass
-    raise BadValue(Sentence("takes_day"))
+    raise Fault(Sentence("parameter_takes_day"))
 
 
 def resolved(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Scalar]:
     """Return the value of every parameter that has one.
 
     Raises:
-        BadValue: an unknown name, or a value that its parameter does not take.
+        Fault: an unknown name, or a value that its parameter does not take.
     """
     for name in given:
         if name not in parameters:
-            known = ", ".join(parameters)[:300] or Sentence("no_parameters")
-            raise BadValue(Sentence("parameter_unknown", name=name[:60], known=known))
+            if not parameters:
+                raise Fault(Sentence("parameter_none", name=name[:60]))
+            known = ", ".join(parameters)[:300]
+            raise Fault(Sentence("parameter_unknown", name=name[:60], known=known))
     values: dict[str, Scalar] = {}
     for name, parameter in parameters.items():
         if name in given:
             try:
                 values[name] = value_of(parameter.kind, given[name])
-            except BadValue as error:
-                raise BadValue(Sentence("parameter_fault", name=name, why=error.said)) from None
+            except Fault as fault:
+                raise Fault(Sentence("parameter", name=name, said=fault.said)) from None
         elif parameter.default is not None:
             values[name] = parameter.default
     return values

@@ -260,7 +260,7 @@ class Storage:
         formed: dict[str, Any] = {}
         for key, inner in node.items():
             if key in NEVER_STORED and not self.from_records:
-                raise _taken_away((*path, key), verbatim(key), Sentence("leave_out"))
+                raise _taken_away((*path, key), verbatim(key), Sentence("leave_key_out"))
             value = self.form(inner, (*path, key), there.get(key, ABSENT))
             if value is not None and key not in NEVER_STORED:
                 formed[key] = value

@@ -5,12 +5,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.manifests.ids import entry
+from bulkrunner.adapters.manifests.ids import entry, read_ids
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
 from bulkrunner.adapters.tables.cell_errors import (
@@ -21,6 +22,7 @@ from bulkrunner.adapters.tables.cell_errors import (
     merged,
     uncertain,
 )
+from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
 from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
@@ -29,6 +31,7 @@ from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.gates import declined, untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
@@ -364,29 +367,46 @@ def test_why_a_text_names_no_record_is_told_in_swedish(
 
 
 @pytest.mark.parametrize(
-    "text",
+    "said",
     [
-        f"cell 2 {uncertain('0.3333333333333333', ['0,33', '0.33'])}",
-        f"cell 2 {uncertain('12; 5', ['12 or 5'])}",
-        f"cell 2 {uncertain('true', [])}",
-        f"cell 2 {contradicted('42', '0042', '42')}",
-        f"cell 2 {merged('A2:A4')}",
-        f"cell 2 {error_of_cell('#SAKNAS!')}",
-        f"cell 2 {error_of_cell('=A2')}",
-        f"cell 2 {error_of_cell('9,78E+12')}",
-        f"cell 2 {error_of_cell('####')}",
-        f"cell 2 {LOST}",
-        f"cell 2 {REFORMATTED}",
-        "cell 2 holds a control character",
-        "the line shows an error: #N/A",
-        "the row has more cells than the 3 columns",
-        "the cell of column `Id` is empty",
+        uncertain("0.3333333333333333", ["0,33", "0.33"]),
+        uncertain("12; 5", ["12 or 5"]),
+        uncertain("true", []),
+        contradicted("42", "0042", "42"),
+        merged("A2:A4"),
+        error_of_cell("#SAKNAS!"),
+        error_of_cell("=A2"),
+        error_of_cell("9,78E+12"),
+        error_of_cell("####"),
+        LOST,
+        REFORMATTED,
     ],
 )
-def test_why_a_row_is_not_used_is_told_in_swedish(text: str) -> None:
-    worded = SV.reason(text)
+def test_why_a_cell_is_not_used_is_told_in_swedish(said: Sentence) -> None:
+    worded = SV.reason(Sentence("cell", at=2, said=said))
     assert worded.lang == "sv", worded.text
     assert not re.search(r"\b(the|holds|shown|cell \d)\b", worded.text)
+
+
+@pytest.mark.parametrize(
+    ("rows", "swedish"),
+    [
+        ("Id,Namn,Ort\nx,a,\x07", "Cell 3 innehåller ett styrtecken."),
+        ("Id,Namn,Ort\nx,a,b,c", "Raden har fler celler än de 3 kolumnerna."),
+        ("Id,Namn,Ort\nx,#N/A,b", "Cell 2 visar ett fel: #N/A."),
+        ("Id,Namn,Ort\nx,=A1,b", "Cell 2 innehåller en formel som inte räknats ut."),
+        ("Id,Namn,Ort\nx,9.78E+12,b", "Cell 2 visar 9.78E+12, ett tal som ett kalkylblad har"),
+    ],
+)
+def test_why_a_row_is_not_used_is_told_in_swedish(rows: str, swedish: str) -> None:
+    row = next(open_table(BytesIO(rows.encode()), Form()).rows())
+    assert SV.reason(row.message).text.startswith(swedish)
+
+
+def test_why_a_line_is_not_used_is_told_in_swedish() -> None:
+    iris = IriMap(bases=("https://libris.kb.se/",), target="")
+    found = next(read_ids(BytesIO(b"#N/A\n"), iris))
+    assert SV.reason(found.message).text == "Raden visar ett fel: #N/A."
 
 
 def test_every_refusal_in_the_manual_is_explained() -> None:

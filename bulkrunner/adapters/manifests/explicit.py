@@ -38,6 +38,7 @@ from bulkrunner.domain.manifest import (
 from bulkrunner.domain.new_records import PREFIX, created_number
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
+from bulkrunner.sentences import Sentence
 
 
 def operation_of(data: Mapping[str, Any], source: Source, iris: IriMap) -> Declared:
@@ -106,11 +107,11 @@ class _NoLists:
 
     def values(self, _file: str, /) -> NoReturn:
         """Refuse a list."""
-        raise FormError("an explicit operation names no file", hint="write the values: in: [ … ]")
+        raise FormError(Sentence("explicit_names_file"), hint=Sentence("explicit_write_values_out"))
 
     def table(self, _declared: Mapping[str, Any], /) -> NoReturn:
         """Refuse a table."""
-        raise FormError("an explicit operation names no file")
+        raise FormError(Sentence("explicit_names_file"))
 
 
 _ALONE = Outside(engine=Re2Engine(), lists=_NoLists())
@@ -148,7 +149,7 @@ def unreadable(found: IdEntry, source: Source) -> Unreadable:
         source=source,
         given=found.given,
         code=found.code or "unreadable_id",
-        message=found.message or f"`{found.given}` is no id that is known here",
+        message=found.message or Sentence("id_unknown", given=found.given),
     )
 
 

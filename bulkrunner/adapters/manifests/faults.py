@@ -11,6 +11,7 @@ from typing import Any
 from bulkrunner.domain.expressions.parsing import nearest
 from bulkrunner.domain.manifest import Problem, Source
 from bulkrunner.errors import ManifestError
+from bulkrunner.sentences import Sentence
 
 SHOWN = 300
 """More problems than this are counted, not shown."""
@@ -38,7 +39,7 @@ class Problems:
         self._files: dict[str, int] = {}
         self.total = 0
 
-    def add(self, source: Source, code: str, message: str, hint: str = "") -> None:
+    def add(self, source: Source, code: str, message: Sentence, hint: str = "") -> None:
         """Note a fault; ``source.file`` is relative to the job folder."""
         self.note(Problem(source=source, code=code, message=message, hint=hint))
 
@@ -49,7 +50,7 @@ class Problems:
         if len(self._kept) < SHOWN:
             self._kept.append(problem)
 
-    def stop(self, source: Source, code: str, message: str, hint: str = "") -> Stop:
+    def stop(self, source: Source, code: str, message: Sentence, hint: str = "") -> Stop:
         """Note a fault after which the file cannot be read on; raise what is returned."""
         self.add(source, code, message, hint)
         return Stop()
@@ -70,9 +71,9 @@ class Problems:
     def as_error(self) -> ManifestError:
         """Return all faults, one at least, as one error, sorted by place."""
         problems = tuple(self._shown())
-        message = f"{problems[0].source}: {problems[0].message}"
+        message = problems[0].at_place
         if self.total > 1:
-            message = f"{self.total:,} problems; the first: {message}"
+            message = Sentence("problems", total=self.total, first=message)
         return ManifestError(message, problems=problems, hint=problems[0].hint)
 
     def _shown(self) -> list[Problem]:
@@ -86,7 +87,7 @@ class Problems:
                 Problem(
                     source=Source(file=self._prefix or "."),
                     code="more_problems",
-                    message=f"and {rest:,} more problems that are not shown",
+                    message=Sentence("problems_more", rest=rest),
                 )
             )
         return shown
@@ -99,26 +100,38 @@ class Problems:
         return f"{self._prefix}/{file}" if self._prefix else file
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def shown(value: Any, limit: int = 60) -> Sentence:
     """Return a value from a file for a message: on one line, harmless and short."""
     if isinstance(value, dict):
-        return "an object"
+        return Sentence("kind_object")
     if isinstance(value, list):
-        return "a list"
+        return Sentence("kind_list")
     if isinstance(value, str):
         text = harmless(value[: limit + 1])
-        return f"`{text[:limit]}…`" if len(text) > limit else f"`{text}`"
+        return Sentence("quoted", text=f"{text[:limit]}…" if len(text) > limit else text)
     if isinstance(value, int) and value.bit_length() > 200:
-        return "a very large number"
-    return f"`{json.dumps(value)}`"
+        return Sentence("kind_large_number")
+    return Sentence("quoted", text=json.dumps(value))
 
 
 def harmless(text: str) -> str:
     """Return the text with everything that does not print, or changes direction, escaped."""
+    if isinstance(text, Sentence):
+        values = {name: _harmless_value(value) for name, value in text.as_data().items()}
+        return Sentence.from_data(values)
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
         for letter in text
     )
+
+
+def _harmless_value(value: Any) -> Any:
+    """Return a value of a sentence's data, its texts harmless."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {name: _harmless_value(inner) for name, inner in value.items()}
+    return [_harmless_value(inner) for inner in value] if isinstance(value, list) else value
 
 
 def path_text(path: Sequence[PathKey]) -> str:

@@ -17,6 +17,7 @@ from bulkrunner.adapters.manifests.source import Tree, control_message, read_jso
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.manifest import Source
+from bulkrunner.sentences import Sentence
 
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -44,7 +45,7 @@ BOM = b"\xef\xbb\xbf"
 class FileRefused(Exception):
     """An input file that is not read."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: Sentence, hint: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -83,7 +84,7 @@ class JobFolder:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+            raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
         return os.fdopen(descriptor, "rb")
 
 
@@ -92,17 +93,17 @@ def _parts(name: str) -> tuple[str, ...]:
     if path.is_absolute():
         raise FileRefused(
             "outside_folder",
-            f"{shown(name)} is an absolute path",
-            "input files lie in the job folder and are named relative to it",
+            Sentence("file_absolute", name=shown(name)),
+            Sentence("file_absolute_hint"),
         )
     if ".." in path.parts:
         raise FileRefused(
             "outside_folder",
-            f"{shown(name)} leads out of the job folder",
-            "move or copy the file into the job folder",
+            Sentence("file_outside", name=shown(name)),
+            Sentence("file_outside_hint"),
         )
     if not path.parts or "\0" in name:
-        raise FileRefused("missing_file", f"{shown(name)} names no file")
+        raise FileRefused("missing_file", Sentence("file_unnamed", name=shown(name)))
     return path.parts
 
 
@@ -123,8 +124,8 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
         if any(sign in part for sign in "\\:"):
             raise FileRefused(
                 "outside_folder",
-                f"{shown(name)} may lead out of the job folder",
-                "write folders with /, and use no colon",
+                Sentence("file_outside_perhaps", name=shown(name)),
+                Sentence("file_outside_perhaps_hint"),
             )
         try:
             facts = (path / part).lstat()
@@ -134,22 +135,22 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
             raise _link(name)
         path /= part
     if facts is None or not stat.S_ISREG(facts.st_mode):
-        raise FileRefused("not_a_file", f"{shown(name)} is no regular file")
+        raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
     try:
         descriptor = os.open(path, _FILE)
     except OSError as error:
         raise _refusal(error, parts[-1], path.parent, name) from None
     if not os.path.samestat(os.fstat(descriptor), facts):
         os.close(descriptor)
-        raise FileRefused("unreadable_file", f"{shown(name)} was exchanged while it was opened")
+        raise FileRefused("unreadable_file", Sentence("file_exchanged", name=shown(name)))
     return descriptor
 
 
 def _link(name: str) -> FileRefused:
     return FileRefused(
         "symbolic_link",
-        f"{shown(name)} is or passes through a symbolic link",
-        "put the file itself into the job folder",
+        Sentence("file_link", name=shown(name)),
+        Sentence("file_link_hint"),
     )
 
 
@@ -159,14 +160,14 @@ def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRe
             near = meant(part, _names(folder))
             return FileRefused(
                 "missing_file",
-                f"the file {shown(name)} does not exist in the job folder",
-                proposal(part, near) if near else "put it there, or correct the name",
+                Sentence("file_missing", name=shown(name)),
+                proposal(part, near) if near else Sentence("file_missing_hint"),
             )
         case errno.ENXIO:
-            return FileRefused("not_a_file", f"{shown(name)} is no regular file")
+            return FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
         case _:
             return FileRefused(
-                "unreadable_file", f"{shown(name)} cannot be opened: {error.strerror}"
+                "unreadable_file", Sentence("file_not_opened", name=shown(name), why=error.strerror)
             )
 
 
@@ -254,11 +255,11 @@ def find(path: Path) -> Found:
         _refuse(
             named,
             "missing_manifest",
-            "there is no such job folder or manifest",
+            Sentence("job_missing"),
             _where_else(path),
         )
     if path.suffix not in (".yaml", ".yml", ".json"):
-        _refuse(named, "not_a_manifest", "a manifest is a .yaml, .yml or .json file")
+        _refuse(named, "not_a_manifest", Sentence("manifest_suffix"))
     return named
 
 
@@ -272,8 +273,8 @@ def _where_else(path: Path) -> str:
         if any((folder / name).is_file() for name in NAMES)
     )
     if there:
-        return f"did you mean {' or '.join(there[:3])}?"
-    return f"bulkrunner new {path.name} makes a job folder"
+        return Sentence("job_meant", there=" or ".join(there[:3]))
+    return Sentence("job_new_makes_it", name=path.name)
 
 
 def _in_folder(path: Path) -> Found:
@@ -282,14 +283,14 @@ def _in_folder(path: Path) -> Found:
         _refuse(
             _found(path, NAMES[0]),
             "missing_manifest",
-            f"the folder holds no manifest ({', '.join(NAMES)})",
+            Sentence("manifest_missing", names=", ".join(NAMES)),
         )
     if len(names) > 1:
         _refuse(
             _found(path, names[1]),
             "several_manifests",
-            f"the folder holds several manifests: {', '.join(names)}",
-            "keep one, or name the file that is meant",
+            Sentence("manifests_several", names=", ".join(names)),
+            Sentence("manifests_several_hint"),
         )
     return _found(path, names[0])
 
@@ -301,7 +302,7 @@ def _found(folder: Path, name: str) -> Found:
     return Found(folder=JobFolder(path=resolved), name=name, prefix=prefix, again=again)
 
 
-def _refuse(found: Found, code: str, message: str, hint: str = "") -> NoReturn:
+def _refuse(found: Found, code: str, message: Sentence, hint: str = "") -> NoReturn:
     problems = Problems(found.prefix)
     problems.add(Source(file=found.name), code, message, hint)
     raise problems.as_error()
@@ -325,11 +326,9 @@ def _read(found: Found, problems: Problems) -> Tree:
     tree = read(text, found.name, problems)
     whole = Source(file=found.name, line=1, column=1)
     if tree is None or tree.data is None:
-        raise problems.stop(whole, "empty", "the manifest is empty")
+        raise problems.stop(whole, "empty", Sentence("manifest_empty"))
     if not isinstance(tree.data, dict):
-        raise problems.stop(
-            tree.source(), "wrong_type", "a manifest is an object: lines of `key: value`"
-        )
+        raise problems.stop(tree.source(), "wrong_type", Sentence("manifest_not_object"))
     return tree
 
 
@@ -346,12 +345,15 @@ def _text(found: Found, problems: Problems) -> str:
         raise problems.stop(
             source,
             "too_large",
-            f"the manifest has {size / 1e6:,.0f} MB, more than {MAX_BYTES / 1e6:.0f} MB are not read",
-            "put the operations into a JSON Lines file, which may be of any size: "
-            "operations: {file: ops.jsonl}",
+            Sentence(
+                "manifest_too_large",
+                size=f"{size / 1000000.0:,.0f}",
+                most=f"{MAX_BYTES / 1000000.0:.0f}",
+            ),
+            Sentence("manifest_too_large_hint", form="operations: {file: ops.jsonl}"),
         )
     if len(data) > size:
-        raise problems.stop(source, "file_changed", "the manifest was changed while it was read")
+        raise problems.stop(source, "file_changed", Sentence("manifest_changed"))
     text = _decode(data, found.name, problems)
     _check_characters(text, found.name, problems)
     return text
@@ -362,8 +364,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             Source(file=name, line=1, column=1),
             "not_utf8",
-            "the manifest is UTF-16",
-            "save it as UTF-8",
+            Sentence("manifest_utf16"),
+            Sentence("save_as_utf8"),
         )
     try:
         return data.removeprefix(BOM).decode("utf-8")
@@ -377,8 +379,8 @@ def _decode(data: bytes, name: str, problems: Problems) -> str:
         raise problems.stop(
             source,
             "not_utf8",
-            f"the manifest is not UTF-8 (byte 0x{error.object[error.start]:02X})",
-            "save it as UTF-8",
+            Sentence("manifest_not_utf8", byte=f"{error.object[error.start]:02X}"),
+            Sentence("save_as_utf8"),
         ) from None
 
 

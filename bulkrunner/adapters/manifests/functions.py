@@ -13,6 +13,7 @@ from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.sentences import Sentence
 
 MAX_SOURCE = 1_000_000
 """Bytes of one module."""
@@ -105,7 +106,9 @@ class _Reading:
     def _one(self, name: str, wanted: _Import) -> list[_Import] | None:
         """Read one module; return what it imports, None where there is no such module."""
         if len(self.sources) >= MAX_MODULES:
-            self._fault(wanted.at, "too_many_modules", f"more than {MAX_MODULES} modules")
+            self._fault(
+                wanted.at, "too_many_modules", Sentence("function_many_modules", most=MAX_MODULES)
+            )
             return None
         found = self._text(name, wanted)
         if found is None:
@@ -117,10 +120,10 @@ class _Reading:
             tree = ast.parse(text, filename=file)
         except SyntaxError as error:
             place = Source(file=file, line=error.lineno or 0, column=error.offset or 0)
-            self._fault(place, "function_syntax", f"this is no Python: {error.msg}")
+            self._fault(place, "function_syntax", Sentence("function_syntax", msg=error.msg))
             return []
         except (ValueError, RecursionError, MemoryError):
-            self._fault(Source(file=file), "function_syntax", "this cannot be read as Python")
+            self._fault(Source(file=file), "function_syntax", Sentence("function_unreadable"))
             return []
         self.trees[name] = tree
         return list(self._imports(name, tree, file))
@@ -137,12 +140,16 @@ class _Reading:
                 self._fault(wanted.at, refused.code, refused.message, refused.hint)
                 return None
             if len(data) > MAX_SOURCE:
-                self._fault(wanted.at, "function_too_large", f"{file} has more than 1 MB")
+                self._fault(
+                    wanted.at,
+                    "function_too_large",
+                    Sentence("function_module_too_large", file=file),
+                )
                 return None
             try:
                 return file, data.decode("utf-8-sig")
             except UnicodeDecodeError:
-                self._fault(Source(file=file), "not_utf8", "the module is not UTF-8")
+                self._fault(Source(file=file), "not_utf8", Sentence("function_module_not_utf8"))
                 return None
         if wanted.required:
             self._missing(wanted)
@@ -154,15 +161,15 @@ class _Reading:
             self._fault(
                 wanted.at,
                 "missing_module",
-                f"the job folder has no module {shown(name)}",
+                Sentence("function_module_missing", name=shown(name)),
                 _where_it_would_be(name),
             )
         else:
             self._fault(
                 wanted.at,
                 "foreign_import",
-                f"{shown(name)} is neither in Python's standard library nor in the job folder",
-                "a function imports nothing else, so that its digest covers all that it does",
+                Sentence("function_foreign_import", name=shown(name)),
+                Sentence("function_imports_hint"),
             )
 
     def _imports(self, module: str, tree: ast.Module, file: str) -> Iterator[_Import]:
@@ -195,19 +202,23 @@ class _Reading:
             self._fault(
                 self._at,
                 "missing_function",
-                f"{file} has no function {shown(function)}",
-                proposal(function, near) if near else "write: def NAME(record, context):",
+                Sentence("function_missing", file=file, function=shown(function)),
+                proposal(function, near) if near else Sentence("function_write_def"),
             )
             return
         place = Source(file=file, line=node.lineno, column=node.col_offset + 1)
         if isinstance(node, ast.AsyncFunctionDef):
-            self._fault(place, "function_form", "an async function cannot be called here")
+            self._fault(place, "function_form", Sentence("function_is_async"))
         elif len(node.args.posonlyargs + node.args.args) != 2:
             self._fault(
                 place,
                 "function_form",
-                f"{function} takes {len(node.args.posonlyargs + node.args.args)} arguments",
-                "a function takes two: def NAME(record, context):",
+                Sentence(
+                    "function_arguments",
+                    function=function,
+                    count=len(node.args.posonlyargs + node.args.args),
+                ),
+                Sentence("function_arguments_hint"),
             )
 
     def digest_of(self, file: str) -> str:
@@ -220,13 +231,17 @@ class _Reading:
                     size += len(data)
                     state.update(data)
                     if size > MAX_FILE:
-                        self._fault(self._at, "file_too_large", f"{shown(file)} has over 50 MB")
+                        self._fault(
+                            self._at,
+                            "file_too_large",
+                            Sentence("function_file_too_large", file=shown(file)),
+                        )
                         break
         except FileRefused as refused:
             self._fault(self._at, refused.code, refused.message, refused.hint)
         return "sha256:" + state.hexdigest()
 
-    def _fault(self, source: Source, code: str, message: str, hint: str = "") -> None:
+    def _fault(self, source: Source, code: str, message: Sentence, hint: str = "") -> None:
         self.problems.append(Problem(source=source, code=code, message=message, hint=hint))
 
 
@@ -243,7 +258,7 @@ def _absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
     return ".".join([*parts[: max(keep, 0)], *([node.module] if node.module else [])])
 
 
-def _where_it_would_be(module: str) -> str:
+def _where_it_would_be(module: str) -> Sentence:
     if module.endswith(".py"):
-        return f"a module is named without .py: {module.removesuffix('.py')}"
-    return f"it would be the file {module.replace('.', '/')}.py beside the manifest"
+        return Sentence("function_module_without_py", module=module.removesuffix(".py"))
+    return Sentence("function_file_meant", path=module.replace(".", "/"))

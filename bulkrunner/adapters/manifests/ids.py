@@ -17,6 +17,7 @@ from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence, as_sentence, joined
 
 MAX_LINE = 1_000
 """Characters of one line; a longer one names no record."""
@@ -78,7 +79,9 @@ def _read(line: TextLine, iris: IriMap, meanings: Sequence[Number]) -> IdEntry:
     text = line.text.strip()
     # A column copied from a spreadsheet: its errors begin as comments do.
     if error := error_of(text):
-        return IdEntry(line.number, _shown(text), None, "cell_error", f"the line {error}")
+        return IdEntry(
+            line.number, _shown(text), None, "cell_error", Sentence("cell_line", said=error)
+        )
     if line.text.startswith("#"):
         return IdEntry(line.number, _shown(line.text), None, COMMENT)
     if _NO_RECORD.match(text):
@@ -103,13 +106,22 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
                 if found.ref is not None:
                     ids[found.ref] = None
                 elif not found.is_left_out:
-                    raise UsageError(f"{path}:{found.line}: {found.message}")
+                    raise UsageError(
+                        Sentence(
+                            "at_line",
+                            file=str(path),
+                            line=found.line,
+                            message=as_sentence(found.message),
+                        )
+                    )
     except BadFile as bad:
-        raise UsageError(f"{path}:{bad.line}: {bad.message}", hint=bad.hint) from None
+        raise UsageError(
+            Sentence("at_line", file=str(path), line=bad.line, message=bad.message), hint=bad.hint
+        ) from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(Sentence("file_unreadable", path=str(path), why=error.strerror)) from None
     if not ids:
-        raise UsageError(f"{path} names no record")
+        raise UsageError(Sentence("ids_empty", path=str(path)))
     return list(ids)
 
 
@@ -118,8 +130,8 @@ def entry(line: int, text: str, iris: IriMap, meanings: Sequence[Number] = ()) -
     found = identify(text, iris, meanings)
     if isinstance(found, Identifier):
         return IdEntry(line, _shown(text), found.text)
-    message = f"{found.message}; {found.hint}" if found.hint else found.message
-    return IdEntry(line, _shown(text), None, found.code, harmless(message))
+    message = harmless(joined((found.message, found.hint)))
+    return IdEntry(line, _shown(text), None, found.code, message)
 
 
 def _shown(text: str) -> str:

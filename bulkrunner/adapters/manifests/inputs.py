@@ -22,6 +22,7 @@ from bulkrunner.domain.expressions.values import Call, TooLong, apply, parse_cal
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.sentences import Sentence, joined
 
 Report = Callable[[Problem], None]
 
@@ -132,7 +133,7 @@ class IdFile:
         except FileRefused as refused:
             hint = refused.hint
             if iris.parse(self.name):
-                hint = f"an id in the manifest itself is written as a list: ids: [{self.name}]"
+                hint = Sentence("ids_written_as_list", id=self.name)
             report(_refused(refused, self.at, hint))
 
 
@@ -143,7 +144,7 @@ class InlineIds:
     ids: Sequence[tuple[str, Source]]
     meanings: tuple[Number, ...] = ()
 
-    called = "the list"
+    called = Sentence("inputs_the_list")
     input = None
 
     def read(self, iris: IriMap, _report: Report, /) -> Iterator[Selected]:
@@ -222,7 +223,7 @@ class TableRows:
             try:
                 cells[name] = (apply(calls, cells.get(name, "")) or "").strip()
             except TooLong:
-                message = f"the cell of column `{name}` becomes too long"
+                message = Sentence("cell_becomes_too_long", name=name)
                 return replace(row, code="cell_too_long", message=harmless(message))
         return replace(row, cells=cells)
 
@@ -237,7 +238,7 @@ class TableRows:
             return IdEntry(row.line, harmless(key[:100]), ref, row.code, row.message)
         if not key:
             return IdEntry(
-                row.line, "", None, "empty_key", f"the cell of column `{self.key}` is empty"
+                row.line, "", None, "empty_key", Sentence("cell_key_empty", name=self.key)
             )
         return entry(row.line, key, iris, self.meanings)
 
@@ -258,17 +259,17 @@ class TableRows:
         for name, place in named.items():
             if name in missing:
                 near = meant(name, columns)
-                hint = f"its columns are: {', '.join(columns[:20])[:300]}"
+                hint: str = Sentence("columns_are", columns=", ".join(columns[:20])[:300])
                 if header:
-                    hint = f"row {header} holds that name: write `header: {header}`"
+                    hint = Sentence("column_in_other_row", header=header)
                 elif near:
                     hint = proposal(name, near)
                 elif self.form.header:
-                    hint += "; if the first row is no header, write `header: false`, or its number"
+                    hint = Sentence("columns_or_header", columns=", ".join(columns[:20])[:300])
                 yield Problem(
                     source=place,
                     code="missing_column",
-                    message=f"{self.called} has no column {shown(name)}",
+                    message=Sentence("column_missing", called=self.called, name=shown(name)),
                     hint=harmless(hint),
                 )
 
@@ -309,22 +310,37 @@ class ReportLines:
         except FileRefused as refused:
             report(_refused(refused, self.at, refused.hint))
 
-    def fault_of_none(self) -> tuple[str, str]:
+    def fault_of_none(self) -> tuple[Sentence, Sentence]:
         """Return message and hint for a report of which no line is meant."""
         if self.input is None or not self.input.lines:
-            return f"{self.called} holds no line", "bulkrunner report ID --format jsonl writes one"
-        wanted = [
-            f"{words} {' or '.join(sorted(given))}"
-            for words, given in (
-                ("ended", self.outcomes),
-                ("was planned as", self.actions),
-                ("has the code", self.codes),
-            )
-            if given
-        ]
-        meant = harmless(" and ".join(wanted))
-        hint = "`outcomes`, `actions` and `codes` say which lines; a plan's report has no outcomes"
-        return f"no line of {self.called} ({self.input.lines:,} in all) {meant}", hint
+            return Sentence("report_empty", called=self.called), Sentence("report_hint")
+        wanted = [harmless(one) for one in self._wanted()]
+        hint = Sentence("report_lines_hint")
+        lines = self.input.lines
+        if len(wanted) == 3:
+            return Sentence(
+                "report_lacks_three",
+                file=self.called,
+                lines=lines,
+                one=wanted[0],
+                two=wanted[1],
+                three=wanted[2],
+            ), hint
+        if len(wanted) == 2:
+            one, two = wanted
+            return Sentence(
+                "report_lacks_two", file=self.called, lines=lines, one=one, two=two
+            ), hint
+        return Sentence("report_lacks", file=self.called, lines=lines, wanted=joined(wanted)), hint
+
+    def _wanted(self) -> Iterator[Sentence]:
+        """Yield what is asked of a line."""
+        if self.outcomes:
+            yield Sentence("report_ended", words=" or ".join(sorted(self.outcomes)))
+        if self.actions:
+            yield Sentence("report_planned_as", words=" or ".join(sorted(self.actions)))
+        if self.codes:
+            yield Sentence("report_has_code", words=" or ".join(sorted(self.codes)))
 
     def _entry(self, line: int, record: str, value: Mapping[str, Any], iris: IriMap) -> IdEntry:
         if not self._is_meant(value):
@@ -343,12 +359,12 @@ class ReportLines:
 
 
 def _no_report(value: Any, source: Source) -> Problem:
-    message = value.message if isinstance(value, Fault) else "the line names no `record`"
+    message = value.message if isinstance(value, Fault) else Sentence("report_line_without_record")
     return Problem(
         source=source,
         code="not_a_report",
-        message=f"this is no report in JSON Lines: {message}",
-        hint="bulkrunner report ID --format jsonl writes one; other lists go under ids or rows",
+        message=Sentence("not_a_report", message=message),
+        hint=Sentence("report_hint_or_list"),
     )
 
 
@@ -374,22 +390,22 @@ def hidden_noted(read: Input) -> Iterator[Problem]:
     """Yield what of a spreadsheet is not seen by whoever opens it."""
     place = Source(file=read.file)
     if read.hidden_rows:
-        done = "left out" if read.hidden == "skip" else "used like the others"
-        rows = (
-            "1 hidden row is" if read.hidden_rows == 1 else f"{read.hidden_rows:,} hidden rows are"
+        is_left_out = read.hidden == "skip"
+        said = Sentence(
+            "hidden_rows_left_out" if is_left_out else "hidden_rows_used", count=read.hidden_rows
         )
-        yield Problem(source=place, code="hidden_rows", message=f"{rows} {done}")
+        yield Problem(source=place, code="hidden_rows", message=said)
     if read.hidden_columns:
         names = ", ".join(shown(name) for name in read.hidden_columns[:10])
         yield Problem(
-            source=place, code="hidden_columns", message=f"columns hidden in the sheet: {names}"
+            source=place, code="hidden_columns", message=Sentence("hidden_columns", names=names)
         )
     if read.sheet in read.hidden_sheets:
-        message = f"the sheet that is read, {shown(read.sheet)}, is hidden"
+        message = Sentence("hidden_sheet_read", sheet=shown(read.sheet))
         yield Problem(source=place, code="hidden_sheets", message=message)
     if others := [name for name in read.hidden_sheets if name != read.sheet]:
         names = ", ".join(map(shown, others[:10]))
-        message = f"hidden sheets hold something and are not read: {names}"
+        message = Sentence("hidden_sheets", names=names)
         yield Problem(source=place, code="hidden_sheets", message=message)
 
 

@@ -55,7 +55,6 @@ from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (
-    BadValue,
     Job,
     Parameter,
     Problem,
@@ -68,7 +67,8 @@ from bulkrunner.domain.manifest import (
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
-from bulkrunner.errors import ManifestError, UsageError
+from bulkrunner.errors import Fault, ManifestError, UsageError
+from bulkrunner.sentences import Sentence
 
 Keys = tuple[PathKey, ...]
 
@@ -218,7 +218,7 @@ class _Checking:
     def _unfilled(self, source: FunctionSource) -> None:
         file = source.module.replace(".", "/") + ".py"
         for line, word in unfilled_lines(source.sources.get(source.module, "")):
-            message = f"{shown(word)} is to be filled in"
+            message = Sentence("fill_in", word=shown(word))
             self._problems.add(Source(file=file, line=line), "fill_in", message, HINT)
 
     def _selected_at(self, step: Mapping[str, Any], path: Keys) -> Source:
@@ -338,8 +338,8 @@ class LoadedJob:
         problems.add(
             source,
             "file_changed",
-            "an input file was changed while the job was carried out",
-            "leave the job folder alone, and give the command again",
+            Sentence("input_changed"),
+            Sentence("input_changed_hint"),
         )
         return problems.as_error()
 
@@ -392,8 +392,8 @@ def load_job(
 def _values(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Scalar]:
     try:
         return resolved(known, given)
-    except BadValue as error:
-        raise UsageError(str(error), code="bad_parameter") from None
+    except Fault as fault:
+        raise UsageError(fault.said, code="bad_parameter") from None
 
 
 def _declared(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -454,8 +454,8 @@ class _Reading:
             self._problems.add(
                 entry.source,
                 "duplicate_operation",
-                f"the same record has an operation already, at {first}",
-                "say everything about a record in one operation",
+                Sentence("record_named_twice", first=str(first)),
+                Sentence("record_named_twice_hint"),
             )
         return True
 

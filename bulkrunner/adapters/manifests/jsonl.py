@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from bulkrunner.adapters.manifests.faults import FORBIDDEN, harmless, shown
 from bulkrunner.adapters.manifests.folder import Line, lines_of
 from bulkrunner.adapters.manifests.source import MAX_DEPTH, BadNumber, control_message, number
+from bulkrunner.sentences import Sentence
 
 MAX_LINE = 10_000_000
 """Bytes of one line."""
@@ -23,7 +24,7 @@ class Fault:
     """What is wrong with a line."""
 
     code: str
-    message: str
+    message: Sentence
     column: int = 0
     hint: str = ""
 
@@ -41,10 +42,10 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
     """
     for line in lines_of(file, MAX_LINE):
         if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            yield 1, Fault("not_utf8", "the file is UTF-16", hint="save it as UTF-8")
+            yield 1, Fault("not_utf8", Sentence("line_utf16"), hint=Sentence("save_as_utf8"))
             return
         if not line.whole:
-            yield line.number, Fault("line_too_long", f"the line is longer than {MAX_LINE:,} bytes")
+            yield line.number, Fault("line_too_long", Sentence("line_too_long", most=MAX_LINE))
         elif line.data.strip():
             yield line.number, _value(line)
 
@@ -63,16 +64,14 @@ def _parse(data: bytes) -> Any:
         raise _Refused(_not_utf8(error)) from None
     # A text can hold many brackets without being deep; only then is a closer look needed.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise _Refused(
-            Fault("too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep")
-        )
+        raise _Refused(Fault("too_deep", Sentence("too_deep", most=MAX_DEPTH)))
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        fault = Fault("not_json", f"this is not JSON: {harmless(error.msg)}", column=error.colno)
+        fault = Fault("not_json", Sentence("not_json", msg=harmless(error.msg)), column=error.colno)
         raise _Refused(fault) from None
     except BadNumber as error:
-        raise _Refused(Fault("bad_number", str(error))) from None
+        raise _Refused(Fault("bad_number", error.said)) from None
     if "\\u" in text or "\x7f" in text:
         _check_texts(value)
     return value
@@ -81,9 +80,9 @@ def _parse(data: bytes) -> Any:
 def _not_utf8(error: UnicodeDecodeError) -> Fault:
     return Fault(
         "not_utf8",
-        f"the line is not UTF-8 (byte 0x{error.object[error.start]:02X})",
+        Sentence("line_not_utf8", byte=f"{error.object[error.start]:02X}"),
         column=error.start + 1,
-        hint="save the file as UTF-8",
+        hint=Sentence("save_file_as_utf8"),
     )
 
 
@@ -117,14 +116,14 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                fault = Fault("duplicate_key", f"the key {shown(key)} is given twice in one object")
+                fault = Fault("duplicate_key", Sentence("line_key_twice", name=shown(key)))
                 raise _Refused(fault)
             seen.add(key)
     return made
 
 
 def _constant(word: str) -> Any:
-    raise BadNumber(f"`{word}` is no number of JSON")
+    raise BadNumber(Sentence("line_no_number", word=word))
 
 
 _DECODER = json.JSONDecoder(

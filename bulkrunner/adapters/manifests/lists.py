@@ -15,6 +15,7 @@ from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.expressions.parsing import FormError, proposal
+from bulkrunner.sentences import Sentence, as_sentence
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000
@@ -86,12 +87,14 @@ def _form(declared: Mapping[str, Any]) -> Form:
     """
     header = declared.get("header", True)
     if not isinstance(header, int) or header < 0 or (header == 0 and header is not False):
-        raise _unknown("header", header, "true, false or the number of a row")
+        raise _unknown("header", header, Sentence("option_header"))
     for key, known in (("encoding", KNOWN), ("separator", SEPARATORS), ("hidden", ("use", "skip"))):
         if key in declared and declared[key] not in known:
-            raise _unknown(key, declared[key], f"one of {', '.join(map(repr, known))}")
+            raise _unknown(
+                key, declared[key], Sentence("option_one_of", known=", ".join(map(repr, known)))
+            )
     if not isinstance(declared.get("sheet", ""), str):
-        raise _unknown("sheet", declared["sheet"], "the name of a sheet")
+        raise _unknown("sheet", declared["sheet"], Sentence("option_sheet"))
     return Form(
         encoding=declared.get("encoding"),
         separator=declared.get("separator"),
@@ -101,20 +104,24 @@ def _form(declared: Mapping[str, Any]) -> Form:
     )
 
 
-def _unknown(key: str, value: Any, known: str) -> FormError:
-    return FormError(f"{key}: {shown(value)} is not known", path=(key,), hint=f"write {known}")
+def _unknown(key: str, value: Any, known: Sentence) -> FormError:
+    return FormError(
+        Sentence("option_unknown", name=key, value=shown(value)),
+        path=(key,),
+        hint=Sentence("option_hint", known=known),
+    )
 
 
 def _lines_of(file: Any, name: str) -> Iterator[str]:
     count = 0
     for line in text_lines(file, detect(file), MAX_LINE):
         if not line.whole:
-            raise _fault(name, line.number, f"the line is longer than {MAX_LINE:,} characters")
+            raise _fault(name, line.number, Sentence("values_line_too_long", most=MAX_LINE))
         if not line.text.strip():
             continue
         count += 1
         if count > MAX_VALUES:
-            raise FormError(f"{shown(name)} holds more than {MAX_VALUES:,} values")
+            raise FormError(Sentence("values_many", name=shown(name), most=MAX_VALUES))
         yield line.text.strip()
 
 
@@ -131,14 +138,14 @@ def _pairs(table: Table, declared: Mapping[str, Any], read: Input) -> dict[str, 
         one, other = _pair(row, old, new, name)
         if one in pairs and pairs[one] != other:
             raise _fault(
-                name, row.line, f"{shown(one)} has another new value in line {lines[one]} already"
+                name, row.line, Sentence("pairs_contradict", one=shown(one), lines=lines[one])
             )
         pairs[one] = other
         lines[one] = row.line
         if len(pairs) > MAX_VALUES:
-            raise FormError(f"{shown(name)} holds more than {MAX_VALUES:,} rows")
+            raise FormError(Sentence("pairs_many", name=shown(name), most=MAX_VALUES))
     if not pairs:
-        raise FormError(f"{shown(name)} holds no row")
+        raise FormError(Sentence("pairs_empty", name=shown(name)))
     return pairs
 
 
@@ -151,35 +158,42 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         near = meant(wanted, table.facts.columns)
         named = [str(declared[name]) for name in ("from", "to") if name in declared]
         header = table.header_with(named) if table.facts.columns else 0
-        hint = proposal(wanted, near) if near else f"its columns are: {', '.join(columns[:20])}"
+        hint = (
+            proposal(wanted, near)
+            if near
+            else Sentence("columns_are", columns=", ".join(columns[:20])[:360])
+        )
         if header:
-            hint = f"row {header} holds that name: write `header: {header}`"
+            hint = Sentence("column_in_other_row", header=header)
         raise FormError(
-            f"{shown(declared['file'])} has no column {shown(wanted)}",
+            Sentence("pairs_column_missing", file=shown(declared["file"]), wanted=shown(wanted)),
             path=(key,),
-            hint=harmless(hint[:400]),
+            hint=harmless(hint),
             code="missing_column",
         )
     if number >= len(columns):
-        raise FormError(
-            f"{shown(declared['file'])} has one column only, not an old and a new value"
-        )
+        raise FormError(Sentence("pairs_one_column", file=shown(declared["file"])))
     return columns[number]
 
 
 def _pair(row: Row, old: str, new: str, name: str) -> tuple[str, str]:
     if row.code:
-        raise _fault(name, row.line, row.message)
+        raise _fault(name, row.line, as_sentence(row.message))
     one, other = row.cells.get(old, ""), row.cells.get(new, "")
     if not one or not other:
-        raise _fault(name, row.line, f"the {'old' if not one else 'new'} value is missing")
+        raise _fault(name, row.line, Sentence("pairs_new_missing" if one else "pairs_old_missing"))
     return one, other
 
 
-def _fault(name: str, line: int, message: str) -> FormError:
-    return FormError(f"{harmless(name)}, line {line}: {message}", code="bad_table")
+def _fault(name: str, line: int, message: Sentence) -> FormError:
+    return FormError(
+        Sentence("pairs_line", name=harmless(name), line=line, message=message), code="bad_table"
+    )
 
 
 def _as_form_error(bad: BadFile, name: str) -> FormError:
-    where = f", line {bad.line}" if bad.line else ""
-    return FormError(f"{harmless(name)}{where}: {bad.message}", hint=bad.hint, code=bad.code)
+    if bad.line:
+        said = Sentence("pairs_line", name=harmless(name), line=bad.line, message=bad.message)
+    else:
+        said = Sentence("at_path", path=harmless(name), message=bad.message)
+    return FormError(said, hint=bad.hint, code=bad.code)

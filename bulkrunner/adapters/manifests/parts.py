@@ -21,8 +21,9 @@ from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does
+from bulkrunner.sentences import Sentence
 
-FaultOfTotal = tuple[str, str, str]
+FaultOfTotal = tuple[str, Sentence, Sentence]
 """Code, message and hint of a fault that only the whole of a list shows."""
 
 
@@ -124,7 +125,11 @@ class FileOperations:
         """Find an empty file."""
         if total:
             return None
-        return "empty", f"{shown(self.name)} holds no operation", "write one operation per line"
+        return (
+            "empty",
+            Sentence("operations_empty", file=shown(self.name)),
+            Sentence("operations_empty_hint"),
+        )
 
     def input(self) -> None:
         """Return nothing: there is no list or table."""
@@ -208,13 +213,13 @@ class Step:
         if total:
             return (
                 "no_readable_id",
-                f"no line of {self.selection.called} ({total:,} in all) names a record",
-                "ids are short ids, addresses or numbers; say what bare numbers are: as: bib",
+                Sentence("list_unreadable", called=self.selection.called, total=total),
+                Sentence("list_unreadable_hint"),
             )
         if isinstance(self.selection, ReportLines):
             return "empty", *self.selection.fault_of_none()
-        hint = "write one record per line; in a table one per row, below the names of the columns"
-        return "empty", f"{self.selection.called} holds no id", hint
+        hint = Sentence("list_without_id_hint")
+        return "empty", Sentence("list_without_id", called=self.selection.called), hint
 
     def input(self) -> Mapping[str, Any] | None:
         """Return how the list or table was read."""

@@ -20,11 +20,13 @@ from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import parse_call, references_of
 from bulkrunner.domain.identifiers import identify
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import BadValue, declared
+from bulkrunner.domain.manifest import declared
 from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
 from bulkrunner.domain.places import RECORD_PREFIX, PlaceError, parse_place
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence, verbatim
 
 
 def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -35,7 +37,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
         yield Told(
             path=("on_behalf_of",),
             code="sigel_not_in_job",
-            message=f"on_behalf_of: {shown(owner)} is not among `sigels`",
+            message=Sentence("owner_not_in_job", owner=shown(owner)),
             hint=_sigel_hint(owner, sigels),
         )
     agreement = data.get("agreement")
@@ -44,7 +46,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
         yield Told(
             path=("agreement", "agreed_on"),
             code="wrong_value",
-            message=f"agreement.agreed_on: {shown(agreed_on)} is no day of the calendar",
+            message=Sentence("agreed_on_no_day", agreed_on=shown(agreed_on)),
         )
 
     yield from _undo_faults(data)
@@ -54,7 +56,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
 def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
     clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
     near = meant(owner.strip(), clean)
-    return proposal(owner, near) if near else "name every library of the job in `sigels`"
+    return proposal(owner, near) if near else Sentence("rules_name_sigels")
 
 
 def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:
@@ -62,11 +64,11 @@ def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:
     for name, one in parameters.items() if isinstance(parameters, dict) else ():
         try:
             declared(name, one)
-        except BadValue as error:
+        except Fault as fault:
             yield Told(
                 path=("parameters", name),
                 code="wrong_value",
-                message=f"parameters.{name[:60]}: the default is of another kind: it {error}",
+                message=Sentence("parameter_default", name=name[:60], error=fault.said),
             )
         except ValueError:
             continue  # an unknown type is the schema's to tell
@@ -80,8 +82,8 @@ def _undo_faults(data: Mapping[str, Any]) -> Iterator[Told]:
         yield Told(
             path=("steps",),
             code="undo_alone",
-            message="an undo is the only step of its job",
-            hint="put the other operations and steps into a job of their own",
+            message=Sentence("undo_alone"),
+            hint=Sentence("undo_alone_hint"),
         )
 
 
@@ -104,8 +106,8 @@ def operation_faults(
         yield Told(
             path=("create",),
             code="bibs_not_covered",
-            message="a bib is created, but the agreement does not cover bibs",
-            hint="agree it with KB, then write agreement.covers: [holdings, bibs]",
+            message=Sentence("bibs_not_covered"),
+            hint=Sentence("bibs_not_covered_hint"),
         )
     yield from change_faults(data, prefix=prefix)
     yield from _content_faults(data, prefix)
@@ -115,8 +117,10 @@ def operation_faults(
             path=path,
             key=mark,
             code="unknown_key",
-            message=f"unknown key {shown(mark)} in {path_text((*prefix, *path))}",
-            hint="an explicit operation holds plain values; references stand in steps",
+            message=Sentence(
+                "reference_in_operation", mark=shown(mark), path=path_text((*prefix, *path))
+            ),
+            hint=Sentence("reference_in_operation_hint"),
         )
 
 
@@ -129,7 +133,9 @@ def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Ite
             yield Told(
                 path=path,
                 code=error.code,
-                message=f"{path_text((*prefix, *path))}: {error.message}",
+                message=Sentence(
+                    "at_path", path=path_text((*prefix, *path)), message=error.message
+                ),
                 hint=error.hint,
             )
 
@@ -163,7 +169,7 @@ def _expect_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iter
                 path=found.path,
                 key=found.key,
                 code=found.code,
-                message=f"{where}: {found.message}",
+                message=Sentence("at_path", path=where, message=found.message),
                 hint=found.hint,
             )
 
@@ -195,7 +201,9 @@ def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) 
                 path=path[:-1] if key is not None else path,
                 key=key,
                 code="bad_place",
-                message=f"{path_text((*prefix, *path))}: {shown(place)} is no place: {reason}",
+                message=Sentence(
+                    "bad_place", path=path_text((*prefix, *path)), place=shown(place), error=reason
+                ),
             )
 
 
@@ -212,7 +220,7 @@ def _place_fault(place: str) -> str:
     try:
         parse_place(place)
     except ValueError as error:
-        return str(error)
+        return str(error.args[0])
     return ""
 
 
@@ -239,7 +247,7 @@ def _clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
                 yield Told(
                     path=("rows", "clean", name, number),
                     code="bad_function",
-                    message=f"rows.clean.{shown(name)}: {error}",
+                    message=Sentence("rows_clean", name=shown(name), error=error.message),
                     hint=error.hint,
                 )
 
@@ -256,8 +264,8 @@ def _library_faults(step: Mapping[str, Any], sigels: Any) -> Iterator[Told]:
                 yield Told(
                     path=(key,) if one else (key, number),
                     code="sigel_not_in_job",
-                    message=f"{key}: {shown(sigel)} is not among `sigels`",
-                    hint="a job selects holdings of its own libraries only",
+                    message=Sentence("sigel_not_in_job", path=key, sigel=shown(sigel)),
+                    hint=Sentence("selects_own_libraries"),
                 )
 
 
@@ -270,7 +278,7 @@ def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
             path=("find", *error.path),
             key=error.key,
             code="bad_value",
-            message=f"find: {error.message}",
+            message=Sentence("at_path", path="find", message=error.message),
             hint=error.hint,
         )
         return
@@ -280,16 +288,18 @@ def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
             yield Told(
                 path=("find",),
                 code="bad_value",
-                message=f"find: {shown(found.text)} is not known before the search is made",
-                hint="a search refers to parameters only: @param.name",
+                message=Sentence("search_reference", found=shown(found.text)),
+                hint=Sentence("search_reference_hint"),
             )
         elif name not in known:
             near = meant(name, known)
             yield Told(
                 path=("find",),
                 code="unknown_parameter",
-                message=f"find: there is no parameter {shown(name)}",
-                hint=proposal(name, near, "@param.") if near else "declare it in `parameters`",
+                message=Sentence("search_parameter", name=shown(name)),
+                hint=proposal(name, near, "@param.")
+                if near
+                else Sentence("rules_declare_parameter"),
             )
 
 
@@ -297,29 +307,35 @@ def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Ite
     """Yield each condition that the index cannot answer: it selects wrongly, without a word."""
     named = libraries_named(find) or tuple(one for one in sigels or () if isinstance(one, str))
     library = named[0] if len(named) == 1 else f"[{', '.join(named)}]"
-    bibs = "" if of_bibs or "@type" in find else '; if bibs are meant, say so: `"@type": Instance`'
     for name, lacking in unindexed(find, of_bibs=of_bibs).items():
+        hint = Sentence(
+            "search_not_indexed_hint",
+            library=harmless(library)[:200],
+            condition=_where(parse_name(name), find[name]),
+        )
         yield Told(
             path=("find",),
             key=name,
             code="not_indexed",
-            message=f"find: {shown(name)}: {_LACKING.get(lacking, _ABSENT).format(shown(lacking))}",
-            hint=f"select the holdings by `library: {harmless(library)[:200]}` and test each "
-            f"record: {_where(parse_name(name), find[name])}{bibs}",
+            message=Sentence("search_not_indexed", name=shown(name), lacking=_lacking(lacking)),
+            hint=hint if of_bibs or "@type" in find else Sentence("search_or_bibs", hint=hint),
         )
 
 
-_ABSENT = "holdings cannot be searched by {}: the search index does not hold it"
+def _lacking(what: str) -> Sentence:
+    match what:
+        case "q":
+            return Sentence("search_lacks_text")
+        case "shelfMark":
+            return Sentence("search_lacks_shelf_mark", what=shown(what))
+        case _:
+            return Sentence("search_lacks", what=shown(what))
 
-_LACKING = {
-    "shelfMark": _ABSENT + ", but for the link of a shelf mark that is a sequence (shelfMark.@id)",
-    "q": "holdings cannot be searched by any text: the search index holds little of them",
-}
 
-_IN_WHERE = "put the condition into `where`"
+_IN_WHERE = Sentence("condition_into_where")
 
 
-def _where(name: Name, value: Any) -> str:
+def _where(name: Name, value: Any) -> Sentence:
     """Return the condition of a record that says the same as one of a query, as far as it can."""
     values = value if isinstance(value, list) else [value]
     field = name.field.rpartition("@reverse.itemOf.")[2]
@@ -340,7 +356,8 @@ def _where(name: Name, value: Any) -> str:
     condition = {field: test}
     if name.relation == "not":
         condition = {"not": condition}
-    return f"`where: {harmless(json.dumps(condition, ensure_ascii=False))[:200]}`"
+    written = harmless(json.dumps(condition, ensure_ascii=False))[:200]
+    return verbatim(f"`where: {written}`")
 
 
 SIGELS = (("move", "to"), ("copy", "sigel"), ("split", "sigel"), ("merge", "into", "holding_of"))
@@ -366,8 +383,8 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
             yield Told(
                 path=path,
                 code="sigel_not_in_job",
-                message=f"{path_text(path)}: {shown(sigel)} is not among `sigels`",
-                hint="a job writes holdings of its own libraries only",
+                message=Sentence("sigel_not_in_job", path=path_text(path), sigel=shown(sigel)),
+                hint=Sentence("writes_own_libraries"),
             )
     for path, text in _constants(step, RECORDS):
         found = identify(text, iris)
@@ -375,7 +392,7 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
             yield Told(
                 path=path,
                 code=found.code,
-                message=f"{path_text(path)}: {found.message}",
+                message=Sentence("at_path", path=path_text(path), message=found.message),
                 hint=found.hint,
             )
     yield from _moment_faults(step)
@@ -388,7 +405,9 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
                 yield Told(
                     path=at,
                     code="bad_place",
-                    message=f"{path_text(at)}: {shown(place)} is no place: {error}",
+                    message=Sentence(
+                        "bad_place", path=path_text(at), place=shown(place), error=error.args[0]
+                    ),
                 )
 
 
@@ -398,15 +417,15 @@ def _moment_faults(step: Mapping[str, Any]) -> Iterator[Told]:
             yield Told(
                 path=path,
                 code="wrong_value",
-                message=f"{path_text(path)}: {shown(text)} is no date",
-                hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+                message=Sentence("no_date", path=path_text(path), text=shown(text)),
+                hint=Sentence("no_date_hint"),
             )
     if "since" in step.get("revert", {}) and "before_edit_by" not in step["revert"]:
         yield Told(
             path=("revert",),
             key="since",
             code="unknown_key",
-            message="revert.since stands beside before_edit_by only",
+            message=Sentence("revert_since"),
         )
 
 
@@ -426,8 +445,6 @@ Named = tuple[tuple[PathKey, ...], str]
 """A path in an operation, and the text there."""
 
 _OTHER, _HOLDING, _BIB = range(3)
-
-_WORDS = {_OTHER: "creates nothing", _HOLDING: "creates a holding", _BIB: "creates a bib"}
 
 _TO_BIB: tuple[PathKey, ...] = ("repoint", "to")
 
@@ -453,9 +470,8 @@ class Referring:
                 yield Told(
                     path=("after", place),
                     code="bad_reference",
-                    message=f"after: operation {after} does not come before this one, "
-                    f"which is number {number}",
-                    hint="the operations of the list are numbered from 1",
+                    message=Sentence("after_later", after=after, number=number),
+                    hint=Sentence("operations_numbered"),
                 )
         for path, text in _named(data):
             yield from self._fault(path, text, number)
@@ -464,21 +480,29 @@ class Referring:
     def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Told]:
         found = created_number(text)
         if path in (("update",), ("delete",)):
-            message = f"{shown(text)} is a record that this list creates"
-            hint = "say all about it in the operation that creates it"
+            message = Sentence("reference_created_here", text=shown(text))
+            hint = Sentence("reference_created_here_hint")
         elif found is None:
-            message = f"{shown(text)} is no record to be created"
-            hint = "write new:3 for the record that operation 3 of the list creates"
+            message = Sentence("reference_unknown", text=shown(text))
+            hint = Sentence("reference_unknown_hint")
         elif found >= number:
-            message = f"{shown(text)}: operation {found} does not come before this one"
-            hint = f"this is operation {number}"
+            message = Sentence("operation_later", text=shown(text), found=found)
+            hint = Sentence("this_is_operation", number=number)
         elif (kind := self._kinds[found - 1]) == _OTHER or (path in _ON_BIB and kind != _BIB):
-            message = f"{shown(text)}: operation {found} {_WORDS[kind]}"
-            wanted = "bib" if path in _ON_BIB else "record"
-            hint = f"give the number of the operation that creates the {wanted}"
+            message = _created(kind, text, found)
+            is_bib = path in _ON_BIB
+            hint = Sentence("rules_number_of_bib" if is_bib else "rules_number_of_record")
         else:
             return
         yield Told(path=path, code="bad_reference", message=message, hint=hint)
+
+
+def _created(kind: int, text: str, number: int) -> Sentence:
+    if kind == _BIB:
+        return Sentence("rules_creates_bib", text=shown(text), number=number)
+    if kind == _HOLDING:
+        return Sentence("rules_creates_holding", text=shown(text), number=number)
+    return Sentence("rules_creates_nothing", text=shown(text), number=number)
 
 
 def in_answer(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
 from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.sentences import Sentence
 
 MOST = 2_000
 
@@ -119,16 +120,16 @@ def belongs(name: str, path: Sequence[PathKey]) -> str:
     match list(path):
         case []:
             if name in _keys("step"):
-                return f"`{name}` belongs into a step, below steps: and a dash"
+                return Sentence("schema_belongs_step_below_steps", name=name)
         case ["steps", int()]:
             if name in schema()["properties"]:
-                return f"`{name}` belongs to the manifest, in the first column"
+                return Sentence("schema_belongs_manifest_first_column", name=name)
         case ["steps", int(), *_, verb] if name in _keys("step"):
-            return f"`{name}` stands beside `{verb}`, not in it: one level further out"
+            return Sentence("schema_one_level_out", name=name, verb=verb)
         case ["operations", int()] if name in _keys("change"):
-            return f"changes of an operation stand in a list: changes: [{{{name}: …}}]"
+            return Sentence("schema_changes_are_a_list", form=f"changes: [{{{name}: …}}]")
         case ["operations", int(), "changes", int()] if name in _keys("stepChange"):
-            return f"`{name}` is for steps; an explicit operation has set, remove and append"
+            return Sentence("schema_for_steps", name=name)
     return ""
 
 
@@ -138,14 +139,54 @@ def _keys(definition: str) -> frozenset[str]:
 
 
 _TYPES = {
-    "string": "text",
-    "object": "an object",
-    "array": "a list",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "empty",
+    "string": Sentence("kind_text"),
+    "object": Sentence("kind_object"),
+    "array": Sentence("kind_list"),
+    "integer": Sentence("kind_whole"),
+    "number": Sentence("kind_number"),
+    "boolean": Sentence("kind_truth"),
+    "null": Sentence("kind_empty"),
 }
+
+_SAID: Mapping[str, Sentence] = {
+    str(said): said
+    for said in (
+        Sentence("schema_nothing_to_do"),
+        Sentence("schema_job_id"),
+        Sentence("schema_sigel"),
+        Sentence("schema_date"),
+        Sentence("schema_code"),
+        Sentence("schema_parameter_name"),
+        Sentence("schema_change"),
+        Sentence("schema_update"),
+        Sentence("schema_operation"),
+        Sentence("schema_ids"),
+        Sentence("schema_step_update"),
+        Sentence("schema_effect_digest"),
+        Sentence("schema_step"),
+        Sentence("schema_expect_twice"),
+        Sentence("schema_undo"),
+        Sentence("schema_selection"),
+        Sentence("schema_in_and_when"),
+        Sentence("schema_columns"),
+        Sentence("schema_own_names"),
+        Sentence("schema_libraries"),
+        Sentence("schema_function"),
+        Sentence("schema_find_or_pattern"),
+        Sentence("schema_step_change"),
+        Sentence("schema_copy"),
+        Sentence("schema_split"),
+        Sentence("schema_revert"),
+        Sentence("schema_version"),
+    )
+}
+"""What the schema itself says of its rules, by its English."""
+
+
+def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:
+    """Return what the schema says of a rule."""
+    said = rule.get("errorMessage")
+    return _SAID[said] if said is not None else otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +196,7 @@ class Told:
     path: tuple[PathKey, ...]
     key: str | None = None
     code: str
-    message: str
+    message: Sentence
     hint: str = ""
 
 
@@ -178,7 +219,7 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
             yield Told(
                 path=found.path,
                 code="missing_key",
-                message=f"the key `{name}` is missing{_within(full)}",
+                message=_missing(name, full),
                 hint=_misspelt(value, name, found.rule),
             )
         case "propertyNames":
@@ -192,7 +233,7 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
             yield Told(
                 path=found.path,
                 code=code,
-                message=f"{where}: {message}" if where else message,
+                message=_at_path(where, message),
                 hint=hint,
             )
 
@@ -201,13 +242,28 @@ def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -
     known = list(found.rule.get("properties", {}))
     word = meant(name, known) or _only_missing(found.rule, value)
     hint = proposal(name, word) if word else belongs(name, full)
+    said = (
+        Sentence("unknown_key_in", name=shown(name), path=path_text(full))
+        if full
+        else Sentence("unknown_key", name=shown(name))
+    )
     return Told(
         path=found.path,
         key=name,
         code="unknown_key",
-        message=f"unknown key {shown(name)}{_within(full)}",
-        hint=hint or f"known here: {', '.join(known)}",
+        message=said,
+        hint=hint or Sentence("schema_known_here", known=", ".join(known)),
     )
+
+
+def _missing(name: str, path: Sequence[PathKey]) -> Sentence:
+    if path:
+        return Sentence("missing_key_in", name=name, path=path_text(path))
+    return Sentence("missing_key", name=name)
+
+
+def _at_path(path: str, message: Sentence) -> Sentence:
+    return Sentence("at_path", path=path, message=message) if path else message
 
 
 def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
@@ -216,7 +272,7 @@ def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
     near = meant(name, strange) if known else ""
     if not near and len(strange) == 1 and _only_missing(rule, value) == name:
         near = strange[0]
-    return f"is {shown(near)} meant to be `{name}`?" if near else ""
+    return Sentence("schema_meant", name=shown(near), word=name) if near else ""
 
 
 def _only_missing(rule: dict[str, Any], value: Any) -> str:
@@ -235,82 +291,94 @@ def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[To
                 path=found.path,
                 key=name,
                 code="forbidden_key",
-                message=f"`{name}` cannot be given{_within(full)}: it is set by the program",
-                hint="leave it out",
+                message=_forbidden(name, full),
+                hint=Sentence("leave_out"),
             )
     if not forbidden:
-        text = rule.get("errorMessage", "a name here is empty or too long")
-        yield Told(path=found.path, code="wrong_value", message=f"{path_text(full)}: {text}")
+        said = _rule_said(rule, Sentence("schema_name"))
+        yield Told(
+            path=found.path,
+            code="wrong_value",
+            message=Sentence("at_path", path=path_text(full), message=said),
+        )
+
+
+def _forbidden(name: str, path: Sequence[PathKey]) -> Sentence:
+    if path:
+        return Sentence("forbidden_key_in", name=name, path=path_text(path))
+    return Sentence("forbidden_key", name=name)
 
 
 def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
     options = [name for rule in found.rule[found.keyword] for name in rule["required"]]
     given = [name for name in options if name in value]
-    message = found.rule.get("errorMessage", f"exactly one of {', '.join(options)} is needed")
-    hint = f"given: {', '.join(given)}" if given else ""
+    message = _rule_said(found.rule, Sentence("schema_one_of", options=", ".join(options)))
+    hint = Sentence("schema_given", given=", ".join(given)) if given else None
     for name in value:
         if not given and name not in options and (word := meant(name, options)):
-            hint = f"is {shown(name)} meant to be `{word}`?"
+            hint = Sentence("schema_meant", name=shown(name), word=word)
     if not hint and len(full) == 2 and full[0] == "steps":
-        hint = (
-            "a dash begins a new step; the other keys of a step stand below its first, without one"
-        )
+        hint = Sentence("schema_dash")
     where = path_text(full)
     return Told(
         path=found.path,
         code="wrong_choice" if given else "missing_key",
-        message=f"{where}: {message}" if where else message,
-        hint=hint,
+        message=_at_path(where, message),
+        hint=hint or "",
     )
 
 
-def _value(found: Violation, value: Any) -> tuple[str, str]:
+def _value(found: Violation, value: Any) -> tuple[Sentence, str]:
     rule = found.rule
     match found.keyword:
         case "type":
             return _type(rule, value)
         case "enum" | "const":
             message, hint = _allowed(rule.get("enum", [rule.get("const")]), value)
-            return message, hint or rule.get("errorMessage", "")
+            return message, hint or _SAID.get(rule.get("errorMessage", ""), "")
         case "minLength" | "minItems" | "minProperties":
-            return "must not be empty", ""
+            return Sentence("schema_empty"), ""
         case "maxLength":
-            return f"is longer than {rule['maxLength']:,} characters", ""
+            return Sentence("schema_too_long", most=rule["maxLength"]), ""
         case "maxItems":
-            return f"has more than {rule['maxItems']:,} items", ""
+            return Sentence("schema_many_items", most=rule["maxItems"]), ""
         case "minimum":
-            return f"is {shown(value)}, must be at least {rule['minimum']}", ""
+            return Sentence("schema_least", value=shown(value), least=rule["minimum"]), ""
         case "exclusiveMinimum":
-            return f"is {shown(value)}, must be more than {rule['exclusiveMinimum']}", ""
+            return Sentence(
+                "schema_more_than", value=shown(value), least=rule["exclusiveMinimum"]
+            ), ""
         case "maximum":
-            return f"is {shown(value)}, must be at most {rule['maximum']:,}", ""
+            return Sentence("schema_most", value=shown(value), most=rule["maximum"]), ""
         case "uniqueItems":
-            return f"names {shown(_repeated(value))} more than once", ""
+            return Sentence("schema_repeated", value=shown(_repeated(value))), ""
         case _:
-            text = rule.get("errorMessage", "must not be blank")
-            return (f"{shown(value)}: {text}" if isinstance(value, str) else text), ""
+            said = _rule_said(rule, Sentence("schema_blank"))
+            return (_at_path(shown(value), said) if isinstance(value, str) else said), ""
 
 
-def _type(rule: dict[str, Any], value: Any) -> tuple[str, str]:
+def _type(rule: dict[str, Any], value: Any) -> tuple[Sentence, str]:
     wanted = rule["type"]
     types = [wanted] if isinstance(wanted, str) else wanted
-    message = f"must be {' or '.join(_TYPES[name] for name in types)}, not {_kind(value)}"
+    message = Sentence(
+        "must_be_not", wanted=_either([_TYPES[name] for name in types]), found=_kind(value)
+    )
     return message, _type_hint(types, value) or _example_hint(types, rule)
 
 
 def _type_hint(types: Sequence[str], value: Any) -> str:
     if value is None:
-        return "nothing stands after the colon"
+        return Sentence("schema_nothing_after_colon")
     if "string" in types and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return "put it in quotes"
+        return Sentence("yaml_quote_it")
     if isinstance(value, str) and ("integer" in types or "number" in types):
-        return "write a plain number, without quotes, blanks and leading zeros"
+        return Sentence("schema_write_number")
     if isinstance(value, str) and "boolean" in types:
-        return "write true or false in small letters, without quotes"
+        return Sentence("schema_write_truth")
     if types == ["array"] and isinstance(value, str) and value.isprintable():
-        return f"write a list: [{value[:40]}]"
+        return Sentence("schema_write_list", value=value[:40])
     if types == ["array"] and isinstance(value, dict):
-        return "write a list: each of its items begins with a dash and a blank"
+        return Sentence("schema_write_items")
     return ""
 
 
@@ -320,29 +388,32 @@ def _example_hint(types: Sequence[str], rule: dict[str, Any]) -> str:
     if not examples or not {"object", "string"} & set(types):
         return ""
     one = examples[0]
-    return f"for example {one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)}"
+    written = one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+    return Sentence("schema_example", written=written)
 
 
-def _kind(value: Any) -> str:
+def _either(said: Sequence[Sentence]) -> Sentence:
+    """Return ``a or b or c``."""
+    first, *rest = said
+    return Sentence("either", one=first, other=_either(rest)) if rest else first
+
+
+def _kind(value: Any) -> Sentence:
     if value is None:
-        return "empty"
-    if isinstance(value, str):
-        return f"the text {shown(value)}"
-    if isinstance(value, (bool, int, float)):
-        return shown(value)
-    return shown(value)
+        return Sentence("kind_empty")
+    return Sentence("the_text", text=shown(value)) if isinstance(value, str) else shown(value)
 
 
-def _allowed(options: list[Any], value: Any) -> tuple[str, str]:
-    texts = [shown(option) for option in options]
-    message = f"is {_kind(value)}, must be {' or '.join(texts)}"
+def _allowed(options: list[Any], value: Any) -> tuple[Sentence, str]:
+    wanted = _either([shown(option) for option in options])
+    message = Sentence("is_must_be", found=_kind(value), wanted=wanted)
     if options == [True]:
-        return message, "write true, in small letters and without quotes, or leave the key out"
+        return message, Sentence("schema_write_true")
     if not isinstance(value, str):
         return message, ""
     for option in options:
         if not isinstance(option, str) and json.dumps(option) == value.strip().lower():
-            return message, f"write {json.dumps(option)}, in small letters and without quotes"
+            return message, Sentence("schema_write_word", word=json.dumps(option))
     word = meant(value, [option for option in options if isinstance(option, str)])
     return message, proposal(value, word) if word else ""
 
@@ -354,10 +425,6 @@ def _repeated(value: list[Any]) -> Any:
             return item
         seen.append(item)
     return value
-
-
-def _within(path: Sequence[PathKey]) -> str:
-    return f" in {path_text(path)}" if path else ""
 
 
 def _at(value: Any, path: Sequence[PathKey]) -> Any:

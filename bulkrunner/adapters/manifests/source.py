@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, harmless, shown
 from bulkrunner.domain.manifest import Source
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 64
 
@@ -132,7 +134,7 @@ class Builder:
             self.problem(
                 at,
                 "duplicate_key",
-                f"the key {shown(text)} is given twice, first in line {first.line}",
+                Sentence("key_twice", name=shown(text), line=first.line),
             )
 
     def scalar(self, value: Any, at: int, anchor: str | None = None) -> None:
@@ -148,7 +150,7 @@ class Builder:
     def begin(self, value: dict[str, Any] | list[Any], at: int, anchor: str | None = None) -> None:
         """Open a list or an object."""
         if self.awaits_key:
-            raise self.stop(at, "bad_key", "a key must be plain text, not a list or an object")
+            raise self.stop(at, "bad_key", Sentence("key_not_plain"))
         if anchor is not None:
             self._anchors[anchor] = None
         self._stack.append(_Open(value, Marks(at), anchor))
@@ -166,24 +168,24 @@ class Builder:
         """Take the value of an anchor once more."""
         if name not in self._anchors:
             raise self.stop(
-                at, "bad_alias", f"the alias {shown('*' + name)} has no anchor before it"
+                at, "bad_alias", Sentence("alias_without_anchor", alias=shown("*" + name))
             )
         built = self._anchors[name]
         if built is None:
             raise self.stop(
                 at,
                 "bad_alias",
-                f"the alias {shown('*' + name)} stands inside the value it stands for",
+                Sentence("alias_inside_itself", alias=shown("*" + name)),
             )
         if self.awaits_key:
-            raise self.stop(at, "bad_key", "a key must be written out, not given as an alias")
+            raise self.stop(at, "bad_key", Sentence("key_alias"))
         self._spent += built.weight
         if self._spent > ALIAS_BUDGET:
             raise self.stop(
                 at,
                 "alias_bomb",
-                f"the aliases up to here would make the manifest larger than {ALIAS_BUDGET:,} characters",
-                "write the values out, or put the operations into a JSON Lines file",
+                Sentence("alias_bomb", most=ALIAS_BUDGET),
+                Sentence("alias_bomb_hint"),
             )
         self._check_depth(at, built.depth)
         self._attach(built)
@@ -194,19 +196,17 @@ class Builder:
             return None
         return Tree(file=self._file, data=self._root.value, marks=self._root.mark)
 
-    def problem(self, at: int, code: str, message: str, hint: str = "") -> None:
+    def problem(self, at: int, code: str, message: Sentence, hint: str = "") -> None:
         """Note a fault at a place."""
         self._problems.add(source_at(self._file, at), code, message, hint)
 
-    def stop(self, at: int, code: str, message: str, hint: str = "") -> Stop:
+    def stop(self, at: int, code: str, message: Sentence, hint: str = "") -> Stop:
         """Note a fault after which the text cannot be read on."""
         return self._problems.stop(source_at(self._file, at), code, message, hint)
 
     def _check_depth(self, at: int, deeper: int) -> None:
         if len(self._stack) + deeper > MAX_DEPTH:
-            raise self.stop(
-                at, "too_deep", f"lists and objects are nested more than {MAX_DEPTH} deep"
-            )
+            raise self.stop(at, "too_deep", Sentence("too_deep", most=MAX_DEPTH))
 
     def _checked(self, text: str, at: int) -> str:
         """Return the text as nothing further on stumbles over it."""
@@ -233,11 +233,11 @@ class Builder:
             top.key = None
 
 
-def control_message(letter: str) -> str:
+def control_message(letter: str) -> Sentence:
     """Return what is wrong with a character that no text may hold."""
     if "\ud800" <= letter <= "\udfff":
-        return f"half of a character (U+{ord(letter):04X}) stands in a text"
-    return f"a control character (U+{ord(letter):04X}) stands in a text"
+        return Sentence("half_character", letter=f"{ord(letter):04X}")
+    return Sentence("control_character", letter=f"{ord(letter):04X}")
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<power>[eE][-+]?[0-9]+)?")
@@ -247,7 +247,7 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _LARGEST = 2**63 - 1
 
 
-class BadNumber(ValueError):
+class BadNumber(Fault):
     """A number that cannot be kept as it is written."""
 
 
@@ -277,7 +277,7 @@ _ASKED = frozenset({"expect", "where", "when", "components", "matching", "table"
 """Keys below which null means that nothing is there."""
 
 
-def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> str:
+def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> Sentence | None:
     """Return how an unquoted word is read, where it would not be written as it stands; else nothing.
 
     Args:
@@ -286,14 +286,15 @@ def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> str:
         path: where it stands.
     """
     if not path or path[0] not in _CONTENT or path[-1] in _SETTINGS:
-        return ""
+        return None
     if value is None and text == "~":
         absent = not isinstance(path[-1], int) and not _ASKED.isdisjoint(path)
-        return "" if absent else "is null, which is no value; what goes away is named by remove"
+        return None if absent else Sentence("unquoted_null", text=shown(text))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         written = json.dumps(value)
-        return "" if written == text else f"is a number, and would be written {written}"
-    return ""
+        if written != text:
+            return Sentence("unquoted_number", text=shown(text), written=written)
+    return None
 
 
 def number(text: str) -> int | float:
@@ -304,19 +305,19 @@ def number(text: str) -> int | float:
     """
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise BadNumber(f"`{text[:30]}` is no number")
+        raise BadNumber(Sentence("no_number", text=text[:30]))
     if found["real"] is None and found["power"] is None:
         whole = int(text) if len(text) <= 20 else _LARGEST + 1
         if not -_LARGEST - 1 <= whole <= _LARGEST:
             raise BadNumber(
-                f"the number {text[:30]}… is too large"
+                Sentence("number_too_large", text=f"{text[:30]}…")
                 if len(text) > 30
-                else f"the number {text} is too large"
+                else Sentence("number_too_large", text=text)
             )
         return whole
     real = float(text)
     if real in (float("inf"), float("-inf")):
-        raise BadNumber(f"the number {text[:30]} is too large")
+        raise BadNumber(Sentence("number_too_large", text=text[:30]))
     return real
 
 
@@ -340,9 +341,9 @@ def read_json(text: str, file: str, problems: Problems) -> Tree | None:
         json.loads(text, parse_constant=str, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         at = position(error.lineno - 1, error.colno - 1)
-        raise builder.stop(at, "not_json", f"this is not JSON: {harmless(error.msg)}") from None
+        raise builder.stop(at, "not_json", Sentence("not_json", msg=harmless(error.msg))) from None
     except RecursionError:
-        raise builder.stop(0, "too_deep", "lists and objects are nested too deep") from None
+        raise builder.stop(0, "too_deep", Sentence("too_deep_to_read")) from None
     _build(text, builder)
     return builder.tree()
 
@@ -386,5 +387,5 @@ def _word(token: str, at: int, builder: Builder) -> Any:
     try:
         return number(token)
     except BadNumber as error:
-        builder.problem(at, "bad_number", str(error))
+        builder.problem(at, "bad_number", error.said)
         return 0

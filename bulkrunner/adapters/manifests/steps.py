@@ -48,6 +48,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.sentences import Sentence
 
 Path = tuple[PathKey, ...]
 
@@ -143,7 +144,7 @@ class _Reader:
             for key, value in step[verb].items():
                 if key == "into" and isinstance(value, dict) and "holding_of" in value:
                     for other in value.keys() - {"holding_of"}:
-                        wrong = f"{shown(other)} cannot stand beside holding_of"
+                        wrong = Sentence("beside_holding_of", other=shown(other))
                         self._tell(FormError(wrong, path=(verb, key), key=other))
                     of = self._value((verb, key, "holding_of"), value["holding_of"])
                     self.forms.transfer["holding_of"] = of
@@ -174,7 +175,9 @@ class _Reader:
                         path=path,
                         key=place,
                         code="bad_place",
-                        message=f"{where}: {shown(place)} is no place: {error}",
+                        message=Sentence(
+                            "bad_place", path=where, place=shown(place), error=error.args[0]
+                        ),
                     )
                 )
             else:
@@ -218,7 +221,7 @@ class _Reader:
                 path=error.path,
                 key=key,
                 code=error.code,
-                message=f"{where}: {error.message}",
+                message=Sentence("at_path", path=where, message=error.message),
                 hint=error.hint,
             )
         )
@@ -232,9 +235,8 @@ class _Reader:
                     Told(
                         path=path,
                         code="no_row",
-                        message=f"{where}: {shown(ref.text)} names a column, "
-                        "but the step's records do not come from a table",
-                        hint="select them by rows: {file: …, key: …}",
+                        message=Sentence("step_without_rows", where=where, ref=shown(ref.text)),
+                        hint=Sentence("step_without_rows_hint", form="rows: {file: …, key: …}"),
                     )
                 )
             if ref.origin is Origin.PARAM and ref.name not in parameters:
@@ -243,10 +245,10 @@ class _Reader:
                     Told(
                         path=path,
                         code="unknown_parameter",
-                        message=f"{where}: the manifest has no parameter {shown(ref.name)}",
+                        message=Sentence("step_parameter", where=where, ref=shown(ref.name)),
                         hint=proposal(ref.name, near, "@param.")
                         if near
-                        else "declare it under `parameters`",
+                        else Sentence("declare_parameter"),
                     )
                 )
 

@@ -16,6 +16,7 @@ from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.domain.manifest import Problem
+from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
 Path = tuple[PathKey, ...]
@@ -30,7 +31,7 @@ SIGEL = re.compile(r"SIGEL2?|https://libris\.kb\.se/library/SIGEL2?")
 
 ID = re.compile(r"ID-[0-9]+")
 
-HINT = "the template's change is an example; write your own"
+HINT = Sentence("fill_in_change")
 
 TEXTS: tuple[Path, ...] = (("title",), ("purpose",))
 
@@ -59,15 +60,15 @@ def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Told]:
     """
     for path, text in _texts(data, TEXTS):
         if text.startswith(TEXT):
-            yield _told(path, text.strip(), "write it in your own words")
+            yield _told(path, text.strip(), Sentence("fill_in_words"))
     for part in ("parameters", "operations", "steps"):
         yield from _words(data.get(part), (part,))
-    yield from _left(data, (), SIGELS, SIGEL, "write the library's sigel")
+    yield from _left(data, (), SIGELS, SIGEL, Sentence("fill_in_sigel"))
     for path, step in _each(data, "steps"):
-        yield from _left(step, path, STEP_SIGELS, SIGEL, "write the library's sigel")
+        yield from _left(step, path, STEP_SIGELS, SIGEL, Sentence("fill_in_sigel"))
     for path, operation in _each(data, "operations"):
-        yield from _left(operation, path, OPERATION_SIGELS, SIGEL, "write the library's sigel")
-        yield from _left(operation, path, OPERATION_IDS, ID, "write the record's id")
+        yield from _left(operation, path, OPERATION_SIGELS, SIGEL, Sentence("fill_in_sigel"))
+        yield from _left(operation, path, OPERATION_IDS, ID, Sentence("fill_in_id"))
 
 
 def unfilled_lines(source: str) -> Iterator[tuple[int, str]]:
@@ -122,7 +123,7 @@ def _told(path: Path, text: str, hint: str) -> Told:
     return Told(
         path=path,
         code="fill_in",
-        message=f"{path_text(path)}: {shown(text, 80)} is to be filled in",
+        message=Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         hint=hint,
     )
 
@@ -195,7 +196,7 @@ def _all(data: Mapping[str, Any]) -> Iterator[Told]:
             yield Told(
                 path=("accept", number, "code"),
                 code="unknown_code",
-                message=f"accept: {shown(one['code'])} is no code of a refusal",
+                message=Sentence("accept_unknown_code", code=shown(one["code"])),
                 hint=_meant(one["code"], list(_codes())),
             )
     seen: set[str] = set()
@@ -242,8 +243,8 @@ def _content(value: Any, path: Path) -> Iterator[Told]:
                     path=path,
                     key=key,
                     code="unknown_property",
-                    message=f"`{key}` in a value is a property like any other",
-                    hint=f"did you mean `@{key}`?",
+                    message=Sentence("property_lacks_at", name=key),
+                    hint=Sentence("property_lacks_at_hint", name=key),
                 )
             yield from _content(inner, (*path, key))
 
@@ -273,7 +274,7 @@ def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
             path=path,
             key=key,
             code="unknown_property",
-            message=f"{shown(place)}: the catalogue's vocabulary has no {shown(word)}",
+            message=Sentence("property_unknown", place=shown(place), word=shown(word)),
             hint="keys are joined by dots" if "/" in word else _property_meant(word),
         )
 

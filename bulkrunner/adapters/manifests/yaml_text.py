@@ -15,34 +15,26 @@ from bulkrunner.adapters.manifests.source import (
     position,
     read_otherwise,
 )
+from bulkrunner.sentences import Sentence
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"
-_QUOTE_HINT = "put the text in quotes to keep it as it is"
+_SIGNS = "`[`, `]`, `{`, `}` or `,`"
+_QUOTE_HINT = Sentence("yaml_quote_to_keep")
 _PLAIN_WORDS = {
-    "mapping values are not allowed in this context": (
-        "a colon stands where none can be: a text with `: ` inside needs quotes, or a line is indented wrongly"
-    ),
-    "could not find expected ':'": "a key without its colon, or a line that is indented wrongly",
-    "found unexpected end of stream": "the text ends inside quotes",
-    "found duplicate anchor": "an anchor is given twice",
-    "did not find expected '-' indicator": (
-        "a line stands between the items of a list: what belongs to an item is indented further than its dash"
-    ),
-    "did not find expected key": (
-        "a key is expected here: a line is indented wrongly, or a text needs quotes"
-    ),
+    "mapping values are not allowed in this context": (Sentence("yaml_stray_colon")),
+    "could not find expected ':'": Sentence("yaml_key_without_colon"),
+    "found unexpected end of stream": Sentence("yaml_quotes_open"),
+    "found duplicate anchor": Sentence("yaml_anchor_twice"),
+    "did not find expected '-' indicator": (Sentence("yaml_between_items")),
+    "did not find expected key": (Sentence("yaml_key_expected")),
     "did not find expected ',' or '}'": (
-        "a `{` without its `}`, or a comma is missing, or a text with `[`, `]`, `{`, `}` or `,` needs quotes"
+        Sentence("yaml_not_closed", one="{", other="}", signs=_SIGNS)
     ),
     "did not find expected ',' or ']'": (
-        "a `[` without its `]`, or a comma is missing, or a text with `[`, `]`, `{`, `}` or `,` needs quotes"
+        Sentence("yaml_not_closed", one="[", other="]", signs=_SIGNS)
     ),
-    "block sequence entries are not allowed in this context": (
-        "a dash where no list item can be: the key above it must end with its colon"
-    ),
-    "did not find expected <document start>": (
-        "a line that belongs to nothing: it is indented wrongly, or its colon is missing"
-    ),
+    "block sequence entries are not allowed in this context": (Sentence("yaml_stray_dash")),
+    "did not find expected <document start>": (Sentence("yaml_stray_line")),
 }
 
 
@@ -61,7 +53,7 @@ def read_yaml(text: str, file: str, problems: Problems) -> Tree | None:
         raise _not_yaml(error, text, builder) from None
     except yaml.YAMLError as error:
         reason = harmless(str(error).splitlines()[0][:200])
-        raise builder.stop(0, "not_yaml", f"this is not YAML: {reason}") from None
+        raise builder.stop(0, "not_yaml", Sentence("not_yaml", reason=reason)) from None
     return builder.tree()
 
 
@@ -101,16 +93,15 @@ class _Reader:
             try:
                 value = plain(event.value)
             except BadNumber as error:
-                self._builder.problem(_at(event), "bad_number", str(error), _QUOTE_HINT)
+                self._builder.problem(_at(event), "bad_number", error.said, _QUOTE_HINT)
             if read := read_otherwise(event.value, value, self._builder.path):
-                message = f"{shown(event.value)} {read}"
-                self._builder.problem(_at(event), "unquoted", message, "put it in quotes")
+                self._builder.problem(_at(event), "unquoted", read, Sentence("yaml_quote_it"))
         self._builder.scalar(value, _at(event), event.anchor)
 
     def _key(self, event: yaml.ScalarEvent, *, unquoted: bool) -> None:
         if unquoted and event.value == "<<":
             raise self._builder.stop(
-                _at(event), "merge_key", "merge keys (`<<`) are not used here", "write the keys out"
+                _at(event), "merge_key", Sentence("yaml_merge_key"), Sentence("yaml_merge_key_hint")
             )
         self._builder.key(event.value, _at(event))
 
@@ -119,8 +110,8 @@ class _Reader:
             self._builder.problem(
                 _at(event),
                 "tag",
-                f"tags such as {shown(event.tag.replace(_STANDARD_TAGS, '!!'))} are not used here",
-                "leave it out; quotes make a text of anything",
+                Sentence("yaml_tag", tag=shown(event.tag.replace(_STANDARD_TAGS, "!!"))),
+                Sentence("yaml_tag_hint"),
             )
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
@@ -129,8 +120,8 @@ class _Reader:
             raise self._builder.stop(
                 _at(event),
                 "several_documents",
-                "a second document begins here (`---`)",
-                "one manifest, one document",
+                Sentence("yaml_documents"),
+                Sentence("yaml_documents_hint"),
             )
 
 
@@ -143,17 +134,21 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Stop:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     reason = str(error.problem or error.context)
-    message, hint = f"this is not YAML: {_PLAIN_WORDS.get(reason, reason)}", ""
+    hint: Sentence | None = None
+    message = Sentence("not_yaml", reason=_PLAIN_WORDS.get(reason, reason))
     if reason == "found character that cannot start any token":
         letter = _letter(text, line, column)
         if letter == "\t":
-            message, hint = "a tab stands in the indentation", "indent with blanks"
+            message, hint = Sentence("yaml_tab"), Sentence("yaml_indent")
         else:
-            message, hint = f"a value cannot begin with {shown(letter)}", "put the text in quotes"
+            message, hint = (
+                Sentence("yaml_bad_start", letter=shown(letter)),
+                Sentence("yaml_quote_text"),
+            )
     began = error.context_mark
     if not hint and began is not None and began.line != line and reason in _PLAIN_WORDS:
-        hint = f"it belongs to what begins in line {began.line + 1}"
-    return builder.stop(position(line, column), "not_yaml", message, hint)
+        hint = Sentence("yaml_belongs_to", line=began.line + 1)
+    return builder.stop(position(line, column), "not_yaml", message, hint or "")
 
 
 def _letter(text: str, line: int, column: int) -> str:

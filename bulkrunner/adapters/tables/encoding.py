@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.sentences import Sentence
 
 UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"
 WINDOWS, LATIN1 = "windows-1252", "iso-8859-1"
@@ -23,20 +24,20 @@ _LONGEST = 1_000_000
 
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MAGIC = {
-    b"PK\x03\x04": "a spreadsheet or another packed file",
-    b"\xd0\xcf\x11\xe0": "an old Excel file, or one with a password",
-    b"%PDF": "a PDF",
-    b"\x1f\x8b": "a packed file",
-    b"\xff\xfe\0\0": "a text in UTF-32",
-    b"\0\0\xfe\xff": "a text in UTF-32",
+    b"PK\x03\x04": Sentence("file_is_packed"),
+    b"\xd0\xcf\x11\xe0": Sentence("file_is_old_excel"),
+    b"%PDF": Sentence("file_is_pdf"),
+    b"\x1f\x8b": Sentence("file_is_packed_file"),
+    b"\xff\xfe\0\0": Sentence("file_is_utf32"),
+    b"\0\0\xfe\xff": Sentence("file_is_utf32"),
 }
 _MARKUP = {
     ("<!doctype html", "<html", "<head", "<body", "<meta", "<table", "<div", "<style"): (
-        "a web page (HTML), whatever its name says"
+        Sentence("file_is_html")
     ),
-    ("mime-version:",): "a web archive (MHTML), whatever its name says",
-    ("<?xml", "<workbook", "<office:"): "XML, perhaps a spreadsheet in an older form",
-    ("{\\rtf",): "a text document (RTF)",
+    ("mime-version:",): Sentence("file_is_mhtml"),
+    ("<?xml", "<workbook", "<office:"): Sentence("file_is_xml"),
+    ("{\\rtf",): Sentence("file_is_rtf"),
 }
 
 _LETTERS = {**dict.fromkeys("åäöÅÄÖ", 2), **dict.fromkeys("éÉüÜ", 1)}
@@ -97,11 +98,11 @@ def detect(file: BinaryIO, given: str | None = None) -> str:
     return found
 
 
-def _no_text(name: str) -> BadFile:
+def _no_text(name: Sentence) -> BadFile:
     return BadFile(
         "not_text",
-        f"the file is {name}, not text",
-        "save a list as text; a table may be .xlsx or .ods and is named under `rows`",
+        Sentence("table_not_text", name=name),
+        Sentence("table_not_text_hint"),
     )
 
 
@@ -111,8 +112,8 @@ def _refuse_markup(start: str) -> None:
         if head.startswith(beginnings):
             raise BadFile(
                 "not_text",
-                f"the file is {name}, not a table or list",
-                "open it in a spreadsheet program and save it as .xlsx, or as CSV in UTF-8",
+                Sentence("table_markup", name=name),
+                Sentence("table_markup_hint"),
             )
 
 
@@ -131,8 +132,8 @@ def _of_start(start: bytes) -> str | None:
         return UTF16_LE if odd > even else UTF16_BE
     raise BadFile(
         "not_text",
-        "the file holds zero bytes, so it is no text",
-        "save it as text (CSV, UTF-8) or as .xlsx",
+        Sentence("table_zero_bytes"),
+        Sentence("table_zero_bytes_hint"),
         line=start[: start.index(0)].count(b"\n") + 1,
     )
 
@@ -161,18 +162,17 @@ def _refuse_spoilt(file: BinaryIO, encoding: str) -> None:
         return
     file.seek(0)
     for line in text_lines(file, encoding, _LONGEST):
+        spoilt = _READ_WRONGLY.search(line.text)
         if _LOST in line.text:
-            at, why = line.text.index(_LOST), "where letters were lost"
-        elif found := _READ_WRONGLY.search(line.text):
-            at, why = found.start(), "as text looks that was read in a wrong encoding"
+            word = _word_at(line.text, line.text.index(_LOST))
+            said = Sentence("table_letters_lost", number=line.number, word=word)
+        elif spoilt:
+            word = _word_at(line.text, spoilt.start())
+            said = Sentence("table_read_wrongly", number=line.number, word=word)
         else:
             continue
-        raise BadFile(
-            "doubtful_encoding",
-            f"line {line.number} holds {_word_at(line.text, at)}, {why} before the file was saved",
-            f"save the file anew from where it comes; if that is right, write `encoding: {encoding}`",
-            line=line.number,
-        )
+        hint = Sentence("table_spoilt_hint", encoding=encoding)
+        raise BadFile("doubtful_encoding", said, hint, line=line.number)
 
 
 def _of_one_byte_each(file: BinaryIO) -> str:
@@ -217,21 +217,21 @@ def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
     """Return the fault of a file whose encoding is found by elimination, and looks wrong."""
     number, line = next(one for one in _lines_of_bytes(file) if sign.search(one[1]))
     at = next(found.start() for found in sign.finditer(line))
-    message = (
-        f"the file is not UTF-8, and as Windows-1252 line {number} holds {_word(line, at, WINDOWS)}"
-    )
+    as_windows = _word(line, at, WINDOWS)
+    others = [f"`{one}`" for one in (WINDOWS, LATIN1, MACINTOSH, DOS) if one != better]
     if better:
-        message += f", as {better} {_word(line, at, better)}"
-    others = " or ".join(f"`{one}`" for one in (WINDOWS, LATIN1, MACINTOSH, DOS) if one != better)
-    hint = f"if that is right, write `encoding: {better}`; else {others}" if better else others
-    return BadFile(
-        "doubtful_encoding",
-        message,
-        f"{hint}; or save the file as UTF-8"
-        if better
-        else f"write `encoding:` with {hint}; or save the file as UTF-8",
-        line=number,
-    )
+        said = Sentence(
+            "table_not_utf8_but",
+            number=number,
+            as_windows=as_windows,
+            better=better,
+            as_better=_word(line, at, better),
+        )
+        hint = Sentence("table_not_utf8_but_hint", better=better, others=others)
+    else:
+        said = Sentence("table_not_utf8", number=number, as_windows=as_windows)
+        hint = Sentence("table_not_utf8_hint", others=others)
+    return BadFile("doubtful_encoding", said, hint, line=number)
 
 
 def _word(line: bytes, at: int, encoding: str) -> str:
@@ -275,8 +275,10 @@ def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
     except UnicodeDecodeError as error:
         raise BadFile(
             "not_in_encoding",
-            f"the file is not {encoding} (byte 0x{error.object[error.start]:02X})",
-            "correct `encoding`, or leave it out to have it found out",
+            Sentence(
+                "table_not_in_encoding", encoding=encoding, byte=f"{error.object[error.start]:02X}"
+            ),
+            Sentence("table_not_in_encoding_hint"),
             line=number + 1,
         ) from None
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bulkrunner.sentences import Sentence
+
 
 class BadFile(Exception):
     """A file that cannot be read as what it should be.
@@ -12,7 +14,13 @@ class BadFile(Exception):
     """
 
     def __init__(
-        self, code: str, message: str, hint: str = "", *, line: int = 0, column: int = 0
+        self,
+        code: str,
+        message: Sentence,
+        hint: Sentence | str = "",
+        *,
+        line: int = 0,
+        column: int = 0,
     ) -> None:
         super().__init__(message)
         self.code = code

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.sentences import Sentence
 
 MAX_CELLS = 4_000_000
 """Cells of the rectangle around everything in a sheet."""
@@ -83,9 +84,10 @@ class Survey:
         if self.rows * self.columns > MAX_CELLS:
             raise BadFile(
                 "too_large",
-                f"the sheet spans more than {MAX_CELLS:,} cells: {self.rows:,} rows and "
-                f"{self.columns:,} columns",
-                "remove cells far from the table, or save the sheet as CSV",
+                Sentence(
+                    "table_sheet_too_large", most=MAX_CELLS, rows=self.rows, columns=self.columns
+                ),
+                Sentence("table_sheet_too_large_hint"),
             )
 
     def hide(self, row: int, times: int = 1) -> None:
@@ -98,9 +100,7 @@ class Survey:
         """Note a range."""
         ranges.append(one)
         if len(ranges) > MAX_RANGES:
-            raise BadFile(
-                "too_large", f"the sheet has more than {MAX_RANGES:,} merged or formatted ranges"
-            )
+            raise BadFile("too_large", Sentence("table_many_ranges", most=MAX_RANGES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,4 +175,4 @@ def column_number(letters: str) -> int:
 
 def too_many_sheets() -> BadFile:
     """Return the fault of a spreadsheet with more sheets than are looked at."""
-    return BadFile("too_large", f"the spreadsheet has more than {MAX_SHEETS} sheets")
+    return BadFile("too_large", Sentence("table_many_sheets", most=MAX_SHEETS))

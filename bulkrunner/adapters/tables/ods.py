@@ -29,6 +29,7 @@ from bulkrunner.adapters.tables.grid import (
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles
 from bulkrunner.adapters.tables.package import Attributes, Package, has_password
+from bulkrunner.sentences import Sentence
 
 CONTENT = "content.xml"
 
@@ -357,7 +358,7 @@ def _shown(cell: _Cell, styles: Styles) -> tuple[str, str]:
     given = cell.attributes
     kind = given.get(f"{_OFFICE}value-type", "")
     if given.get(f"{_CALC}value-type") == "error":
-        return "", f"shows an error: {cell.text[:40]}"
+        return "", Sentence("cell_error", text=cell.text[:40])
     if not kind and f"{TABLE}formula" in given:
         return "", NOT_CALCULATED
     if kind in ("", "string"):
@@ -429,5 +430,7 @@ def _seconds(found: re.Match[str]) -> float:
 def _times(attributes: Attributes, name: str) -> int:
     given = attributes.get(f"{TABLE}number-{name}", "1")
     if not given.isdecimal() or len(given) > 9 or given == "0":
-        raise BadFile("bad_spreadsheet", "a row or cell is repeated without end", "save it anew")
+        raise BadFile(
+            "bad_spreadsheet", Sentence("table_endless_repeat"), Sentence("table_save_anew")
+        )
     return int(given)

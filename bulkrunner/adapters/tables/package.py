@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.sentences import Sentence
 
 MAX_PARTS = 2_000
 MAX_UNPACKED = 600_000_000
@@ -56,14 +57,12 @@ class Package:
         parts = self._packed.infolist()
         self.names = [part.filename for part in parts]
         if len(parts) > MAX_PARTS or len(set(self.names)) != len(parts):
-            raise BadFile(
-                "bad_spreadsheet", "the spreadsheet has too many parts, or one part twice"
-            )
+            raise BadFile("bad_spreadsheet", Sentence("table_many_parts"))
         if sum(part.file_size for part in parts) > MAX_UNPACKED:
             raise BadFile(
                 "too_large",
-                f"the spreadsheet unpacks to more than {MAX_UNPACKED // 1_000_000} MB",
-                "save the sheet as CSV",
+                Sentence("table_unpacks_to_much", most=MAX_UNPACKED // 1000000),
+                Sentence("table_save_csv"),
             )
         if any(part.flag_bits & 1 for part in parts):
             raise has_password()
@@ -105,7 +104,7 @@ class Package:
                 _parsed(name, parser.Parse, chunk, False)  # noqa: FBT003
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TAG + _CHUNK:
-                    raise BadFile("bad_spreadsheet", "the spreadsheet has a tag without an end")
+                    raise BadFile("bad_spreadsheet", Sentence("table_endless_tag"))
                 yield
             _parsed(name, parser.Parse, b"", True)  # noqa: FBT003
         yield
@@ -130,13 +129,15 @@ def damage_told() -> Iterator[None]:
         ValueError,
     ) as error:
         raise BadFile(
-            "bad_spreadsheet", f"the spreadsheet is damaged: {str(error)[:120]}", "save it anew"
+            "bad_spreadsheet",
+            Sentence("table_damaged", error=str(error)[:120]),
+            Sentence("table_save_anew"),
         ) from None
 
 
 def has_password() -> BadFile:
     """Return the fault of an encrypted file."""
-    return BadFile("password", "the spreadsheet has a password", "save it without one")
+    return BadFile("password", Sentence("table_password"), Sentence("table_password_hint"))
 
 
 def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, final: bool) -> None:  # noqa: FBT001
@@ -148,10 +149,10 @@ def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, fin
             raise
         raise BadFile(
             "bad_spreadsheet",
-            f"part {name[:80]} of the spreadsheet is damaged: {error}",
-            "save it anew",
+            Sentence("table_part_damaged", name=name[:80], error=str(error)),
+            Sentence("table_save_anew"),
         ) from None
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise BadFile("bad_spreadsheet", "the spreadsheet declares a document type", "save it anew")
+    raise BadFile("bad_spreadsheet", Sentence("table_doctype"), Sentence("table_save_anew"))

@@ -11,6 +11,7 @@ from itertools import islice
 
 from bulkrunner.adapters.tables.encoding import TextLine
 from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.sentences import Sentence
 
 _DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)
 
@@ -162,8 +163,8 @@ class _Feed:
         if not line.whole:
             raise BadFile(
                 "line_too_long",
-                f"the line is longer than {MAX_LINE:,} characters",
-                "is this the right file?",
+                Sentence("table_line_too_long", most=MAX_LINE),
+                Sentence("table_line_too_long_hint"),
                 line=line.number,
             )
         return line.text + "\n"
@@ -174,17 +175,14 @@ def _refused(error: csv.Error, line: int) -> BadFile:
     if "field limit" in words:
         return BadFile(
             "cell_too_long",
-            f"a cell is longer than {csv.field_size_limit():,} characters",
-            "is a quotation mark never closed? `quotes: false` takes them as ordinary characters",
+            Sentence("table_cell_too_long", most=csv.field_size_limit()),
+            Sentence("table_cell_too_long_hint"),
             line=line,
         )
-    if "unexpected end" in words:
-        message = "a quotation mark that begins in this row is never closed"
-    else:
-        message = "text follows a closing quotation mark"
+    is_open = "unexpected end" in words
     return BadFile(
         "bad_quotes",
-        message,
-        "double the quotation marks inside a cell, or write `quotes: false`",
+        Sentence("table_quote_open" if is_open else "table_text_after_quote"),
+        Sentence("table_bad_quotes_hint"),
         line=line,
     )

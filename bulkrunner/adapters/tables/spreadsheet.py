@@ -11,6 +11,7 @@ from bulkrunner.adapters.tables.cell_errors import REFORMATTED, merged
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import Book, Range, SheetRow
 from bulkrunner.adapters.tables.package import Package
+from bulkrunner.sentences import Sentence
 
 
 class Sheet:
@@ -36,8 +37,11 @@ class Sheet:
         elif name not in [sheet.name for sheet in book.sheets]:
             raise BadFile(
                 "missing_sheet",
-                f"there is no sheet `{name}`",
-                f"the sheets are: {_listed([sheet.name for sheet in book.sheets])}",
+                Sentence("table_missing_sheet", name=name),
+                Sentence(
+                    "table_missing_sheet_hint",
+                    sheets=_listed([sheet.name for sheet in book.sheets]),
+                ),
             )
         self.name = name
         self.survey = book.survey(name)
@@ -54,17 +58,17 @@ class Sheet:
         if len(shown) == 1:
             return shown[0]
         if not filled:
-            raise BadFile("empty", "no sheet holds anything")
+            raise BadFile("empty", Sentence("table_sheets_empty"))
         if not shown:
             raise BadFile(
                 "hidden_sheet",
-                f"what the spreadsheet holds is in hidden sheets: {_listed(filled)}",
-                "if one of them is meant, name it: `sheet: NAME`",
+                Sentence("table_hidden_sheet", filled=_listed(filled)),
+                Sentence("table_hidden_sheet_hint"),
             )
         raise BadFile(
             "several_sheets",
-            f"{len(shown)} sheets hold something",
-            f"say which one: sheet: one of {_listed(shown)}",
+            Sentence("table_several_sheets", count=len(shown)),
+            Sentence("table_several_sheets_hint", shown=_listed(shown)),
         )
 
 
@@ -109,9 +113,7 @@ def _book(package: Package) -> Book:
         return xlsx.Workbook(package)
     if ods.CONTENT in package.names:
         return ods.Workbook(package)
-    raise BadFile(
-        "not_a_table", "the packed file is neither XLSX nor ODS", "save the table as .xlsx or .csv"
-    )
+    raise BadFile("not_a_table", Sentence("table_not_a_table"), Sentence("table_not_a_table_hint"))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from bulkrunner.adapters.tables.separated import (
     rows_of,
 )
 from bulkrunner.adapters.tables.spreadsheet import Sheet
+from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
 MAX_CELL = 100_000
@@ -167,7 +168,7 @@ class _Text:
 
     def __init__(self, file: BinaryIO, form: Form) -> None:
         if form.sheet is not None:
-            raise BadFile("not_a_table", "the file is no spreadsheet, so it has no sheets")
+            raise BadFile("not_a_table", Sentence("table_no_spreadsheet"))
         self.encoding = encodings.detect(file, form.encoding)
         self._file = file
         self._quotes = form.quotes
@@ -239,14 +240,12 @@ def _refuse_hidden(survey: Survey, header: int) -> None:
         return
     first = [number for number in survey.hidden_rows if number > header]
     listed = ", ".join(map(str, first[:10]))
-    more = f" and {count - 10:,} more" if count > 10 else ""
-    rows = "1 row is" if count == 1 else f"{count:,} rows are"
-    raise BadFile(
-        "hidden_rows",
-        f"{rows} hidden in the sheet, by hand, by a filter or in a closed group: {listed}{more}",
-        "write `hidden: skip` to leave them out, or `hidden: use` to act on them too",
-        line=first[0] if first else 0,
-    )
+    if count > 10:
+        said = Sentence("table_hidden_rows_many", count=count, listed=listed, rest=count - 10)
+    else:
+        said = Sentence("table_hidden_rows", count=count, listed=listed)
+    hint = Sentence("table_hidden_rows_hint")
+    raise BadFile("hidden_rows", said, hint, line=first[0] if first else 0)
 
 
 def _columns(
@@ -274,11 +273,11 @@ def _columns(
     if form.header_row:
         raise BadFile(
             "no_header",
-            f"row {form.header_row} holds nothing that could name the columns",
-            "`header:` takes the number of the row, or of the line, that holds their names",
+            Sentence("table_no_header", header_row=form.header_row),
+            Sentence("table_no_header_hint"),
             line=form.header_row,
         )
-    raise BadFile("empty", "the table holds nothing, not even a header")
+    raise BadFile("empty", Sentence("table_empty"))
 
 
 def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
@@ -290,9 +289,8 @@ def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
     title = " ".join(filled[0].split())[:60] if filled else ""
     raise BadFile(
         "title_row",
-        f"row {first.number} holds nothing but `{title}`, as a title above the table does",
-        f"write `header: {wider[0].number}` if that row names the columns, or "
-        f"`header: {first.number}` if this one does",
+        Sentence("table_title_row", number=first.number, title=title),
+        Sentence("table_title_row_hint", other=wider[0].number, this=first.number),
         line=first.number,
     )
 
@@ -312,8 +310,8 @@ def _names(row: SheetRow) -> tuple[str, ...]:
     if row.fault[0]:
         raise BadFile(
             "bad_header",
-            f"cell {row.fault[0]} of the header {row.fault[1]}",
-            "if another row names the columns, write its number: `header: N`",
+            Sentence("table_header_cell", at=row.fault[0], said=row.fault[1]),
+            Sentence("table_header_cell_hint"),
             line=line,
             column=row.fault[0],
         )
@@ -321,22 +319,22 @@ def _names(row: SheetRow) -> tuple[str, ...]:
     while names and not names[-1]:
         names.pop()
     if len(names) > MAX_COLUMNS:
-        raise BadFile("too_large", f"the table has more than {MAX_COLUMNS:,} columns", line=line)
+        raise BadFile("too_large", Sentence("table_many_columns", most=MAX_COLUMNS), line=line)
     named = [name or str(at) for at, name in enumerate(names, start=1)]
     for at, name in enumerate(named, start=1):
         if name in named[: at - 1]:
             raise BadFile(
                 "duplicate_column",
-                f"two columns are called `{name[:60]}`",
-                "give one of them another name",
+                Sentence("table_duplicate_column", name=name[:60]),
+                Sentence("table_duplicate_column_hint"),
                 line=line,
                 column=at,
             )
         if len(name) > 200 or _CONTROL.search(name):
             raise BadFile(
                 "bad_header",
-                "the name of a column is too long or holds control characters",
-                "is there a header at all? Else write `header: false`",
+                Sentence("table_bad_header"),
+                Sentence("table_bad_header_hint"),
                 line=line,
                 column=at,
             )
@@ -363,15 +361,15 @@ def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
 
 def _fault(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
     if fault[0]:
-        return "cell_error", f"cell {fault[0]} {fault[1]}", fault[0]
+        return "cell_error", Sentence("cell", at=fault[0], said=fault[1]), fault[0]
     most = width or MAX_COLUMNS
     for at, text in enumerate(texts, start=1):
         if len(text) > MAX_CELL:
-            return "cell_too_long", f"cell {at} is longer than {MAX_CELL:,} characters", at
+            return "cell_too_long", Sentence("cell_too_long", at=at, most=MAX_CELL), at
         if _CONTROL.search(text):
-            return "control_character", f"cell {at} holds a control character", at
+            return "control_character", Sentence("cell_control_character", at=at), at
         if error := error_of_cell(text):
-            return "cell_error", f"cell {at} {error}", at
+            return "cell_error", Sentence("cell", at=at, said=error), at
         if at > most and text:
-            return "too_many_cells", f"the row has more cells than the {most} columns", at
+            return "too_many_cells", Sentence("row_too_wide", most=most), at
     return "", "", 0

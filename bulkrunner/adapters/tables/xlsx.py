@@ -31,6 +31,7 @@ from bulkrunner.adapters.tables.xlsx_parts import (
     Strings,
     Styles,
 )
+from bulkrunner.sentences import Sentence
 
 WORKBOOK = "xl/workbook.xml"
 
@@ -85,8 +86,8 @@ class Workbook:
             if package.size(part) > MAX_STRINGS:
                 raise BadFile(
                     "too_large",
-                    f"the texts of the spreadsheet take more than {MAX_STRINGS // 1_000_000} MB",
-                    "save the sheet as CSV",
+                    Sentence("table_many_texts", most=MAX_STRINGS // 1000000),
+                    Sentence("table_save_csv"),
                 )
             package.read(part, self._strings)
 
@@ -119,7 +120,7 @@ class Workbook:
         found = self._package.named(target, "xl")
         if found is None:
             raise BadFile(
-                "bad_spreadsheet", "the spreadsheet lacks one of its parts", "save it anew"
+                "bad_spreadsheet", Sentence("table_part_lacking"), Sentence("table_save_anew")
             )
         return found
 
@@ -139,7 +140,7 @@ class Workbook:
         if not value:
             return "", ""
         if kind == "e":
-            return "", f"shows an error: {value[:40]}"
+            return "", Sentence("cell_error", text=value[:40])
         if kind == "b":
             return (
                 ("", uncertain("true", ("SANT", "TRUE")))
@@ -182,7 +183,7 @@ class Workbook:
         at = int(value) if value.isdecimal() else -1
         if not 0 <= at < len(self._strings):
             raise BadFile(
-                "bad_spreadsheet", "a cell refers to a text that is not there", "save it anew"
+                "bad_spreadsheet", Sentence("table_text_lacking"), Sentence("table_save_anew")
             )
         return _unescaped(self._strings[at])
 
@@ -396,6 +397,6 @@ def _is_flat(size: str | None) -> bool:
 def _disordered() -> BadFile:
     return BadFile(
         "bad_spreadsheet",
-        "rows or cells of the sheet are out of order",
-        "save the spreadsheet anew",
+        Sentence("table_disordered"),
+        Sentence("table_save_spreadsheet_anew"),
     )

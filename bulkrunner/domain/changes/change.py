@@ -154,7 +154,7 @@ def _no_place(text: str, error: PlaceError) -> FormError:
     form = "in: {each: hasNote}, when: {…}"
     hint = Sentence("some_elements", form=form) if "[" in text else ""
     return FormError(
-        Sentence("bad_place", text=brief(text), why=error.said), hint=hint, code="bad_place"
+        Sentence("no_place", text=brief(text), why=error.said), hint=hint, code="bad_place"
     )
 
 

@@ -171,7 +171,7 @@ class _Parser:
         except PlaceError as error:
             hint = meant(place, _COMBINING) if len(place) < 5 and place.isalpha() else ""
             raise FormError(
-                Sentence("bad_place", text=brief(place), why=error.said),
+                Sentence("no_place", text=brief(place), why=error.said),
                 hint=hint,
                 code="bad_place",
             ) from None

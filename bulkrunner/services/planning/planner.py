@@ -512,7 +512,7 @@ def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
     """
     if job.manifest_digest != plan.manifest_digest:
         raise UsageError(
-            Sentence("manifest_changed", plan=plan.id),
+            Sentence("plan_manifest_changed", plan=plan.id),
             hint=Sentence(
                 "manifest_changed_hint", folder=plan.folder, environment=plan.environment
             ),

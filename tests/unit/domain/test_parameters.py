@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.manifest import BadValue, Kind, declared, missing, resolved, value_of
+from bulkrunner.domain.manifest import Kind, declared, missing, resolved, value_of
+from bulkrunner.errors import Fault
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_values(kind: Kind, given: Any, value: Any) -> None:
     ],
 )
 def test_values_of_another_kind(kind: Kind, given: Any) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(Fault):
         value_of(kind, given)
 
 
@@ -55,7 +56,7 @@ def test_short_and_long_declarations() -> None:
     assert not declared("a", "").required
     assert declared("a", {"type": "date"}).required
     assert not declared("a", {"type": "date", "required": False}).required
-    with pytest.raises(BadValue):
+    with pytest.raises(Fault):
         declared("a", {"type": "number", "default": "many"})
 
 
@@ -64,7 +65,7 @@ def test_what_is_given_goes_before_the_default() -> None:
     assert resolved(known, {"c": "2"}) == {"a": "x", "c": 2}
     assert [one.name for one in missing(known, resolved(known, {}))] == ["b"]
     assert missing(known, resolved(known, {"b": ""})) == []
-    with pytest.raises(BadValue, match="has: a, b, c"):
+    with pytest.raises(Fault, match="has: a, b, c"):
         resolved(known, {"d": "1"})
-    with pytest.raises(BadValue, match="parameter c takes a number"):
+    with pytest.raises(Fault, match="parameter c takes a number"):
         resolved(known, {"c": "many"})
