@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bulkrunner.cli.options import Invocation
+from bulkrunner.cli.words import counted, counts_said, word
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.catalogue import SEARCH_CODES
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
@@ -18,6 +19,7 @@ from bulkrunner.errors import (
     Interrupted,
     PlanRefused,
 )
+from bulkrunner.sentences import Sentence, as_sentence, joined, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
@@ -43,7 +45,9 @@ def plan_concluded(
     from bulkrunner.cli.console import stoppable
 
     try:
-        with stoppable(session.request_stop, lambda: _half_plan_left(invocation, session)):
+        with stoppable(
+            session.request_stop, lambda: _half_plan_left(invocation, session), invocation.worded
+        ):
             plan = make()
     except BulkRunnerError:
         _tell_half_plan(invocation, program, session)
@@ -53,11 +57,10 @@ def plan_concluded(
     closed = program.plan_faults(plan)
     if closed:
         raise PlanRefused(
-            f"plan {plan.id} cannot be run: {'; '.join(closed)}",
-            hint="mend the manifest or its input and plan again, "
-            "or accept the refusals in the manifest",
+            Sentence("plan_cannot_run", plan=plan.id, why=joined(closed)),
+            hint=Sentence("plan_cannot_run_hint"),
         )
-    invocation.say(f"next: {program.next_command(plan)}")
+    invocation.say(Sentence("next", command=program.next_command(plan)))
 
 
 def _half_plan_left(invocation: Invocation, session: PlanningSession) -> str:
@@ -73,7 +76,7 @@ def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningS
     if plan is not None:
         _describe_plan(invocation, program, plan)
         if plan.state is not PlanState.COMPLETE:
-            invocation.say(f"go on with: bulkrunner resume {plan.id}")
+            invocation.say(Sentence("go_on_with", command=f"bulkrunner resume {plan.id}"))
     invocation.document["requests"] = session.requests
 
 
@@ -96,8 +99,12 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         ],
     )
     invocation.say(
-        f"plan {plan.id}: {plan.job} for {plan.environment}"
-        + ("" if complete else " (interrupted)")
+        Sentence(
+            "plan_described" if complete else "plan_described_interrupted",
+            plan=plan.id,
+            job=plan.job,
+            environment=plan.environment,
+        )
     )
     order = (
         Action.DELETE,
@@ -107,26 +114,38 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         Action.REFUSED,
         Action.NOT_FOUND,
     )
-    invocation.say("  " + ", ".join(f"{counts[action.value]:,} {action.value}" for action in order))
+    listed = [counted(action.value, counts[action.value]) for action in order]
+    invocation.say(Sentence("listed", parts=listed), indent=2)
     _tell_reasons(invocation, "unchanged", program.ledger.count_reasons(plan.id, Action.UNCHANGED))
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:
-        invocation.say(f"  {found.message}"[:MAX_LINE])
+        invocation.say(found.message, indent=2, most=MAX_LINE)
     findings = [found for found in findings if found not in searches]
     by_code = program.ledger.count_findings(plan.id)
     if by_code:
         told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())
-        invocation.say(f"  findings: {told}; such as")
+        invocation.say(Sentence("findings_such_as", told=told), indent=2)
     for found in _examples(findings):
-        place = f"({found.source})" if found.source and found.source.file else ""
-        line = " ".join(f"{found.code}: {found.record} {place} {found.message}".split())
-        invocation.say(f"  {line[:MAX_LINE]}")
+        invocation.say(_finding_said(found), indent=2, most=MAX_LINE)
     if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
-        invocation.say(f"  … the report lists every one: bulkrunner report {plan.id}")
+        invocation.say(Sentence("report_lists_all", plan=plan.id), indent=2)
     for text in program.not_carried_out(plan):
-        invocation.say(f"  {text}"[:MAX_LINE])
+        invocation.say(text, indent=2, most=MAX_LINE)
     if plan.plan_digest:
-        invocation.say(f"  plan digest {plan.plan_digest}")
+        invocation.say(Sentence("plan_digest", plan_digest=plan.plan_digest), indent=2)
+
+
+def _finding_said(found: Finding) -> Sentence:
+    message = as_sentence(found.message)
+    if found.source and found.source.file:
+        return Sentence(
+            "finding_in",
+            code=found.code,
+            record=found.record,
+            source=str(found.source),
+            message=message,
+        )
+    return Sentence("finding", code=found.code, record=found.record, message=message)
 
 
 def _tell_reasons(invocation: Invocation, what: str, by_code: Mapping[str, int]) -> None:
@@ -134,7 +153,7 @@ def _tell_reasons(invocation: Invocation, what: str, by_code: Mapping[str, int])
     if by_code:
         most = sorted(by_code.items(), key=lambda item: (-item[1], item[0]))
         told = ", ".join(f"{count:,} × {code}" for code, count in most)
-        invocation.say(f"  {what}: {told}")
+        invocation.say(Sentence("reasons_counted", what=word(what), told=told), indent=2)
 
 
 def _examples(findings: Sequence[Finding]) -> list[Finding]:
@@ -191,11 +210,13 @@ def _drive(
     from bulkrunner.cli.console import ConsoleProgress, stoppable
 
     earlier = chosen if isinstance(chosen, Run) else None
-    with program.running(plan, earlier, ConsoleProgress()) as session:
+    with program.running(plan, earlier, ConsoleProgress(invocation.worded)) as session:
         try:
             gates = session.open_gates()
             invocation.document["gates"] = [gate.as_dict() for gate in gates]
-            with stoppable(session.request_stop, lambda: _half_run_left(invocation, session)):
+            with stoppable(
+                session.request_stop, lambda: _half_run_left(invocation, session), invocation.worded
+            ):
                 return session.execute(limit=limit, hold=hold)
         finally:
             invocation.document["requests"] = session.requests
@@ -203,15 +224,20 @@ def _drive(
                 _describe_run(invocation, program, program.ledger.run(session.run_id))
 
 
-def _how_to_go_on(run: Run) -> str:
+def _how_to_go_on(run: Run) -> Sentence:
     resume = f"bulkrunner resume {run.id}"
     if run.stop_reason.startswith(REJECTED):
-        return (
-            f"see: bulkrunner report {run.id}; without another yes to plan {run.plan} it ends here"
-        )
+        return Sentence("see_rejected", run=run.id, plan=run.plan)
     if run.state is RunState.STOPPED:
-        return f"see: bulkrunner report {run.id}; go on with: {resume}"
-    return resume
+        return Sentence("see_and_go_on", run=run.id, command=resume)
+    return verbatim(resume)
+
+
+def _stopped_said(run: Run) -> Sentence:
+    state = word(run.state.value)
+    if run.stop_reason:
+        return Sentence("run_state_why", run=run.id, state=state, why=as_sentence(run.stop_reason))
+    return Sentence("run_state", run=run.id, state=state)
 
 
 def _half_run_left(invocation: Invocation, session: RunningSession) -> str:
@@ -229,7 +255,7 @@ def pause_lifted(invocation: Invocation, program: Program, run: Run) -> None:
     """Answer that a running run goes on; this command sends nothing."""
     _describe_run(invocation, program, run)
     invocation.document.update(state=run.state.value, gates=[], requests=0)
-    invocation.say(f"run {run.id}: the pause is lifted; the process that drives it goes on")
+    invocation.say(Sentence("pause_lifted", run=run.id))
 
 
 def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:
@@ -246,16 +272,23 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     plan = program.ledger.plan(run.plan)
     if invocation.document.get("gates") is None:
         invocation.document["gates"] = []
-    text = ", ".join(f"{count:,} {name}" for name, count in outcomes.items() if count)
+    done = counts_said(outcomes) if any(outcomes.values()) else Sentence("nothing_to_do")
     invocation.say(
-        f"run {run.id}: {plan.job} in {run.environment} is {run.state}: {text or 'nothing to do'}"
+        Sentence(
+            "run_described",
+            run=run.id,
+            job=plan.job,
+            environment=run.environment,
+            state=word(run.state.value),
+            outcomes=done,
+        )
     )
     for outcome in (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.CONFLICT, Outcome.FAILED):
         by_code = program.ledger.count_codes(run.id, outcome) if outcomes[outcome] else {}
         _tell_reasons(invocation, outcome, {code: n for code, n in by_code.items() if code})
     if run.state is not RunState.COMPLETED:
         raise Interrupted(
-            f"run {run.id} is {run.state}" + (f": {run.stop_reason}" if run.stop_reason else ""),
+            _stopped_said(run),
             hint=_how_to_go_on(run),
             code=run.state.value,
         )
@@ -263,12 +296,12 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING]
     excluded = program.ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
     if excluded:
-        invocation.say(f"  {excluded:,} of them left out, as the approval asks")
+        invocation.say(Sentence("left_out_by_approval", excluded=excluded), indent=2)
     left = {**outcomes, Outcome.REFUSED: outcomes[Outcome.REFUSED] - excluded}
-    found = {name: left[name] for name in bad if left[name]}
+    found = {name.value: left[name] for name in bad if left[name]}
     if found:
-        text = ", ".join(f"{count} {name}" for name, count in found.items())
         raise IncompleteOutcome(
-            f"run {run.id} is complete, but {text}", hint=f"bulkrunner report {run.id}"
+            Sentence("run_incomplete", run=run.id, outcomes=counts_said(found)),
+            hint=verbatim(f"bulkrunner report {run.id}"),
         )
-    invocation.say(f"next: {program.next_command(plan)}")
+    invocation.say(Sentence("next", command=program.next_command(plan)))

@@ -13,16 +13,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, TextIO
 
 import click
 
+from bulkrunner.cli.words import counts_said
 from bulkrunner.domain.text import visible
+from bulkrunner.sentences import Sentence, as_sentence
 
 log = logging.getLogger("bulkrunner")
 
 _CLEAR = "\r\x1b[2K"
+
+SPOKEN: ContextVar[str] = ContextVar("spoken", default="en")
+"""The language of the command line, for what is wrong with the terminal itself."""
 
 EVERY = 10.0
 
@@ -75,27 +81,24 @@ def _give_up(stream: TextIO, error: OSError) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
         why = error.strerror or type(error).__name__
-        tell(
-            f"warning: stdout cannot be written to ({why}), so the output is not whole; "
-            "what the command does, and its exit code, are the same",
-            err=True,
-        )
+        tell(Sentence("stdout_not_written", why=why).worded(SPOKEN.get()), err=True)
 
 
 class ConsoleProgress:
     """Shows what is done, how fast, how long it will take and what is waited for, on stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, worded: Callable[[Sentence | str], str]) -> None:
+        self._worded = worded
         self._live = sys.stderr.isatty()
-        self._what = ""
+        self._what: Sentence | str = ""
         self._total: int | None = None
         self._began = self._said = time.monotonic()
         self._offset: int | None = None
         self._done = 0
         self._counts: Mapping[str, int] = {}
-        self._reason = ""
+        self._reason: Sentence | str = ""
 
-    def begin(self, what: str, total: int | None) -> None:
+    def begin(self, what: Sentence | str, total: int | None) -> None:
         """Start a phase."""
         self._what, self._total = what, total
         self._began = self._said = time.monotonic()
@@ -109,17 +112,17 @@ class ConsoleProgress:
         self._done, self._counts = done, dict(counts)
         self._show()
 
-    def waiting(self, reason: str, seconds: float | None) -> None:
+    def waiting(self, reason: Sentence | str, seconds: float | None) -> None:
         """Tell why nothing happens."""
         if seconds is not None and reason:
-            reason = f"{reason}, {seconds:.0f} s"
+            reason = Sentence("waiting_for", reason=as_sentence(reason), seconds=f"{seconds:.0f}")
         changed = reason != self._reason
         self._reason = reason
         self._show(force=changed and bool(reason) and not self._live)
 
-    def note(self, message: str, *, action: str, **extra: Any) -> None:
+    def note(self, message: Sentence | str, *, action: str, **extra: Any) -> None:
         """Print one event."""
-        _write(f"{_CLEAR if self._live else ''}{visible(message)}\n")
+        _write(f"{_CLEAR if self._live else ''}{visible(self._worded(message))}\n")
         log.info(message, extra={"action": action, **extra})
 
     def end(self) -> None:
@@ -131,21 +134,25 @@ class ConsoleProgress:
             self._what = ""
 
     def _line(self) -> str:
-        done = f"{self._done:,}" + (f" of {self._total:,}" if self._total is not None else "")
+        what = as_sentence(self._what)
+        if self._total is None:
+            begun = Sentence("progress", what=what, done=self._done)
+        else:
+            begun = Sentence("progress_of", what=what, done=self._done, total=self._total)
         spent = time.monotonic() - self._began
-        parts = [f"{self._what}: {done}"]
+        parts: list[Sentence | str] = [begun]
         moved = self._done - (self._offset or 0)
         if moved > 0 and spent > 1:
             rate = moved / spent
             parts.append(f"{rate:.1f}/s")
             if self._total is not None and self._total > self._done:
-                parts.append(f"{_duration((self._total - self._done) / rate)} left")
-        counts = ", ".join(f"{count:,} {name}" for name, count in self._counts.items() if count)
-        if counts:
-            parts.append(counts)
+                left = _duration((self._total - self._done) / rate)
+                parts.append(Sentence("progress_left", left=left))
+        if any(self._counts.values()):
+            parts.append(counts_said(self._counts))
         if self._reason:
-            parts.append(f"waiting: {self._reason}")
-        return visible(" · ".join(parts))
+            parts.append(Sentence("progress_waiting", reason=as_sentence(self._reason)))
+        return visible(" · ".join(map(self._worded, parts)))
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()
@@ -187,7 +194,11 @@ EXIT_INTERRUPTED = 6
 
 
 @contextmanager
-def stoppable(request_stop: Callable[[], None], last_words: Callable[[], str]) -> Iterator[None]:
+def stoppable(
+    request_stop: Callable[[], None],
+    last_words: Callable[[], str],
+    worded: Callable[[Sentence | str], str],
+) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into ``request_stop`` while the block runs.
 
     A second signal ends the process at once with exit code 6; the ledger knows what was sent.
@@ -195,8 +206,10 @@ def stoppable(request_stop: Callable[[], None], last_words: Callable[[], str]) -
     Args:
         request_stop: as a signal handler may call it: takes no lock.
         last_words: likewise; returns what the process leaves on stdout when it ends at once.
+        worded: puts a sentence into the language of the command line.
     """
     seen = 0
+    stopping = worded(Sentence("stopping"))
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         nonlocal seen
@@ -205,7 +218,7 @@ def stoppable(request_stop: Callable[[], None], last_words: Callable[[], str]) -
             _say(1, last_words())
             os._exit(EXIT_INTERRUPTED)
         request_stop()
-        _say(2, "\nstopping after what is in flight; once more to stop at once\n")
+        _say(2, f"\n{stopping}\n")
 
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

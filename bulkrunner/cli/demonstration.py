@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.errors import BulkRunnerError
+from bulkrunner.sentences import Sentence
 from bulkrunner.share import share_folder
 
 JOB = "2026-11-shelf-marks"
@@ -76,11 +77,11 @@ class Told:
 class Demonstration:
     """Runs the road of design §2 on an embedded sandbox and narrates it."""
 
-    def __init__(self, say: Callable[[str], None], *, language: str) -> None:
+    def __init__(self, say: Callable[..., None], *, language: str, told_in: str) -> None:
         self._say = say
         self._language = language
         self._told = Told(folder=Path(tempfile.mkdtemp(prefix="bulkrunner-demo-")))
-        self._environ = dict(os.environ)
+        self._environ = {**os.environ, "BULKRUNNER_LANG": told_in}
 
     def run(self) -> Told:
         """Take the job the whole road.
@@ -90,48 +91,46 @@ class Demonstration:
         """
         folder = self._told.folder
         shutil.copytree(share_folder("jobs") / JOB, folder / "jobs" / JOB)
-        self._say(
-            f"Everything happens in {folder}, on an embedded Libris; nothing leaves this machine."
-        )
+        self._say(Sentence("demo_begins", folder=str(folder)))
         with self._sandbox() as environments:
             self._prepare(environments)
             self._staging()
             plan = self._production_plan()
             self._approved_run(plan, environments["production"]["base_url"])
         self._say("")
-        self._say(f"The report: {self._told.report}")
+        self._say(Sentence("demo_report", path=str(self._told.report)))
         return self._told
 
     def _staging(self) -> None:
-        self._tell("1. The manifest is checked, offline.")
+        self._tell(Sentence("demo_check"))
         self._do("check", f"jobs/{JOB}")
-        self._tell("2. Production first? No: nothing has been planned, let alone tried.")
+        self._tell(Sentence("demo_production_first"))
         self._do("run", f"jobs/{JOB}", "--env", "production", expected=4)
-        self._tell("3. A plan for the test environment: every record is read, nothing is written.")
+        self._tell(Sentence("demo_plan_staging"))
         self._do("plan", f"jobs/{JOB}", "--env", "staging")
-        self._tell("4. The plan is run in the test environment.")
+        self._tell(Sentence("demo_run_staging"))
         self._do("run", f"jobs/{JOB}", "--env", "staging")
 
     def _production_plan(self) -> str:
-        self._tell("5. The same manifest is planned for production.")
+        self._tell(Sentence("demo_plan_production"))
         plan = str(self._do("plan", f"jobs/{JOB}", "--env", "production").document["plan"])
-        self._tell("6. Run it? No: nobody has approved it.")
+        self._tell(Sentence("demo_unapproved"))
         self._do("run", f"jobs/{JOB}", "--env", "production", expected=4)
-        self._tell("7. The report for the reviewer at KB.")
+        self._tell(Sentence("demo_report_plan"))
         self._report(plan, "plan.html")
-        self._tell("8. KB says yes, and the answer is recorded against exactly this plan.")
+        self._tell(Sentence("demo_approve"))
         self._do("approve", plan, "--by", "Karin Ek", "--reference", "KB 2026-0412")
         return plan
 
     def _approved_run(self, plan: str, base_url: str) -> None:
-        self._tell(f"9. The run starts, and is killed (kill -9) after {KILL_AFTER} writes.")
+        self._tell(Sentence("demo_kill", count=KILL_AFTER))
         run = self._killed_run(base_url)
-        self._tell("10. It is resumed: what was sent is looked up first, the rest is sent.")
+        self._tell(Sentence("demo_resume"))
         self._do("resume", run)
-        self._tell("11. Every record is read again and compared.")
+        self._tell(Sentence("demo_verify"))
         self._do("verify", run)
         self._count_writes(base_url, plan)
-        self._tell("12. The report of the run.")
+        self._tell(Sentence("demo_report_run"))
         self._told.report = self._report(run, "run.html")
 
     # --- the pieces --------------------------------------------------------------------------
@@ -148,8 +147,8 @@ class Demonstration:
                 line = process.stdout.readline() if process.stdout else b""
                 if not line:
                     raise DemoFailed(
-                        "the sandbox did not start",
-                        hint=f"see {self._told.folder / 'sandbox.log'}",
+                        Sentence("demo_no_sandbox"),
+                        hint=Sentence("see_file", path=str(self._told.folder / "sandbox.log")),
                     )
                 self._environ |= _exports(config.with_suffix(".env"))
                 yield tomllib.loads(config.read_text(encoding="utf-8"))["environments"]
@@ -163,7 +162,7 @@ class Demonstration:
         config = CONFIG.format(**environments)
         (self._told.folder / "bulkrunner.toml").write_text(config, encoding="utf-8")
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: Sentence) -> None:
         self._say("")
         self._say(text)
 
@@ -184,11 +183,13 @@ class Demonstration:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         for line in said[-12:]:
             self._say(f"     {line}")
-        self._say(f"   → exit {done.returncode}")
+        self._say(Sentence("demo_exit", code=done.returncode), indent=3)
         if done.returncode != expected:
             raise DemoFailed(
-                f"{command} ended with {done.returncode}, not {expected}",
-                hint=f"everything is kept in {self._told.folder}",
+                Sentence(
+                    "demo_ended", command=command, returncode=done.returncode, expected=expected
+                ),
+                hint=Sentence("demo_kept", folder=str(self._told.folder)),
             )
         step = Step(
             command=command,
@@ -219,25 +220,23 @@ class Demonstration:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 raise DemoFailed(
-                    f"the run ended before {KILL_AFTER} writes were sent",
-                    hint=f"everything is kept in {self._told.folder}",
+                    Sentence("demo_ended_early", count=KILL_AFTER),
+                    hint=Sentence("demo_kept", folder=str(self._told.folder)),
                 )
             time.sleep(0.05)
         process.kill()
         process.wait()
         sent = len(_writes(base_url)) - before
-        self._say(f"   → killed; the server has received {sent} writes")
+        self._say(Sentence("demo_killed", sent=sent), indent=3)
         found = self._do("status").document["runs"]
         return str(next(run["run"] for run in found if run["environment"] == "production"))
 
     def _count_writes(self, base_url: str, plan: str) -> None:
         stored = [entry["path"] for entry in _writes(base_url) if entry["status"] == 204]
         twice = len(stored) - len(set(stored))
-        self._say(
-            f"   The server stored {len(stored)} writes for plan {plan}, {twice} of them twice."
-        )
+        self._say(Sentence("demo_stored", stored=len(stored), plan=plan, twice=twice), indent=3)
         if twice:
-            raise DemoFailed("a change was written twice", hint="this must never happen; report it")
+            raise DemoFailed(Sentence("demo_twice"), hint=Sentence("demo_twice_hint"))
 
 
 def _exports(path: Path) -> dict[str, str]:

@@ -14,10 +14,12 @@ from typing import Any
 
 import click
 
-from bulkrunner.cli.console import flush, tell
+from bulkrunner.cli.console import SPOKEN, flush, tell
 from bulkrunner.cli.options import KEYS, Invocation, blank, global_options
+from bulkrunner.cli.usage import usage_said
 from bulkrunner.domain.text import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
+from bulkrunner.sentences import LANGUAGES, Sentence
 
 COMMANDS = {
     "approve": "answering",
@@ -71,13 +73,13 @@ class LazyGroup(click.Group):
         """Return the command that is called, and what is left; a near name is proposed."""
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        except click.UsageError:
             from difflib import get_close_matches
 
             near = get_close_matches(args[0].lower(), COMMANDS, n=1)
             if not near:
                 raise
-            said = f"{error.message.rstrip('.')}. Did you mean '{near[0]}'?"
+            said = Sentence("usage_no_command_near", name=args[0], near=near[0])
             raise click.UsageError(said, ctx) from None
 
 
@@ -93,13 +95,14 @@ def cli(invocation: Invocation) -> None:
     if context.invoked_subcommand is None:
         tell(context.get_help(), err=invocation.as_json)
         if invocation.as_json:
-            raise click.UsageError("no command given")
+            raise click.UsageError(Sentence("no_command"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; prints every error, raises none."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    invocation = Invocation(as_json="--json" in given)
+    invocation = Invocation(as_json="--json" in given, language=_language(given))
+    SPOKEN.set(invocation.language or "en")
     invocation.document = blank(_command(given))
     _log_to_stderr(_level(given))
     error, code = _run(given, invocation)
@@ -140,68 +143,82 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
     try:
         result = cli.main(given, prog_name="bulkrunner", standalone_mode=False, obj=invocation)
     except click.exceptions.Abort:
-        return _failed("interrupted", "stopped by the user", "", 6)
+        return _failed(invocation, "interrupted", Sentence("stopped_by_user"), "", 6)
     except click.ClickException as error:
-        return _failed("usage", error.format_message(), _usage_hint(error), 2)
+        return _failed(invocation, "usage", usage_said(error), _usage_hint(error), 2)
     except BulkRunnerError as error:
-        _say_problems(error)
+        _say_problems(invocation, error)
         if isinstance(error, GateClosed) and "gates" in invocation.document:
             invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
-        said, advice = invocation.worded(error.said), invocation.worded(error.advice or "")
-        return _failed(error.code, said, advice, error.exit_code)
+        return _failed(invocation, error.code, error.said, error.advice or "", error.exit_code)
     except OSError as error:
         if error.errno in _NO_ROOM:
-            return _no_room(error)
-        return _bug(error, verbose=_level(given) < logging.WARNING)
+            return _no_room(invocation, error)
+        return _bug(invocation, error, verbose=_level(given) < logging.WARNING)
     except Exception as error:  # noqa: BLE001 — the one place where a bug becomes exit code 1
-        return _bug(error, verbose=_level(given) < logging.WARNING)
+        return _bug(invocation, error, verbose=_level(given) < logging.WARNING)
     return None, result if isinstance(result, int) else 0
 
 
-def _say_problems(error: BulkRunnerError) -> None:
+def _say_problems(invocation: Invocation, error: BulkRunnerError) -> None:
     if isinstance(error, ManifestError) and len(error.problems) > 1:
         for problem in error.problems:
-            tell(str(problem), err=True)
+            invocation.say(problem.said, err=True)
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def _no_room(error: OSError) -> tuple[dict[str, str], int]:
+def _no_room(invocation: Invocation, error: OSError) -> tuple[dict[str, str], int]:
     """Say that a disk is full or cannot be written: no fault of the program."""
-    what = f"{error.filename}" if error.filename else "a file"
+    what = f"{error.filename}" if error.filename else Sentence("a_file")
     return _failed(
+        invocation,
         "not_written",
-        f"{what} cannot be written: {os.strerror(error.errno or 0)}",
-        "make room on its disk, or write elsewhere",
+        Sentence("file_cannot_be_written", what=what, why=os.strerror(error.errno or 0)),
+        Sentence("make_room"),
         2,
     )
 
 
-def _bug(error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:
+def _bug(invocation: Invocation, error: Exception, *, verbose: bool) -> tuple[dict[str, str], int]:
     if verbose:
         tell(traceback.format_exc(), err=True)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
     return _failed(
+        invocation,
         "internal_error",
-        f"a fault of bulkrunner itself: {type(error).__name__} at {where}",
-        "nothing is lost: the ledger knows what was sent. Run again with -v for the trace "
-        "and report it",
+        Sentence("internal_error", error=type(error).__name__, where=where),
+        Sentence("internal_error_hint"),
         1,
     )
 
 
-def _failed(code: str, message: str, hint: str, exit_code: int) -> tuple[dict[str, str], int]:
-    tell(f"error: {message}", err=True)
+def _failed(
+    invocation: Invocation, code: str, message: Sentence, hint: Sentence | str, exit_code: int
+) -> tuple[dict[str, str], int]:
+    """Print what went wrong, and return it in English for the document."""
+    invocation.say(Sentence("error", message=message), err=True)
     if hint:
-        tell(f"hint:  {hint}", err=True)
-    return {"code": code, "message": message, "hint": hint}, exit_code
+        invocation.say(Sentence("hint", hint=hint), err=True)
+    return {"code": code, "message": str(message), "hint": str(hint)}, exit_code
 
 
 def _usage_hint(error: click.ClickException) -> str:
     context: Any = getattr(error, "ctx", None)
     return f"{context.command_path} --help" if context is not None else "bulkrunner --help"
+
+
+def _language(given: list[str]) -> str | None:
+    """Return the language that is asked for, wherever it stands in the command."""
+    named = os.environ.get("BULKRUNNER_LANG")
+    for word, following in zip(given, [*given[1:], ""], strict=True):
+        if word == "--lang":
+            named = following
+        elif word.startswith("--lang="):
+            named = word.partition("=")[2]
+    return named if named in LANGUAGES else None
 
 
 def _level(given: list[str]) -> int:

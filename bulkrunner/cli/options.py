@@ -13,7 +13,7 @@ import click
 
 from bulkrunner import __version__
 from bulkrunner.cli.console import tell
-from bulkrunner.sentences import LANGUAGES, Sentence
+from bulkrunner.sentences import LANGUAGES, Sentence, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.domain.manifest import Parameter
@@ -55,14 +55,19 @@ class Invocation:
             return ""
         error = {
             "code": "interrupted",
-            "message": "stopped at once by a second signal",
-            "hint": "nothing is lost: the ledger knows what was sent. Then: bulkrunner resume",
+            "message": Sentence("stopped_at_once"),
+            "hint": Sentence("stopped_at_once_hint"),
         }
         return json.dumps({**self.document, **known, "error": error}, default=str) + "\n"
 
-    def say(self, text: Sentence | str = "", *, err: bool = False) -> None:
-        """Print for people: to stdout, but to stderr with ``--json``."""
-        tell(self.worded(text), err=err or self.as_json)
+    def say(
+        self, text: Sentence | str = "", *, err: bool = False, indent: int = 0, most: int = 0
+    ) -> None:
+        """Print for people: to stdout, but to stderr with ``--json``; ``most`` characters on a line."""
+        told = self.worded(text)
+        if most:
+            told = " ".join(told.split())[:most]
+        tell(" " * indent + told, err=err or self.as_json)
 
     def worded(self, text: Sentence | str) -> str:
         """Return a sentence in the language of the command line."""
@@ -183,9 +188,9 @@ def given_parameters(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise click.UsageError(f"--param takes NAME=VALUE, not {word[:60]!r}")
+            raise click.UsageError(Sentence("param_form", word=repr(word[:60])))
         if name in given:
-            raise click.UsageError(f"--param gives {name[:60]!r} twice")
+            raise click.UsageError(Sentence("param_twice", name=repr(name[:60])))
         given[name] = value
     return given
 
@@ -200,10 +205,12 @@ def demand_parameters(missing: Sequence[Parameter]) -> None:
 
     if missing:
         names = ", ".join(one.name for one in missing)
-        meant = "; ".join(f"{one.name}: {one.description}" for one in missing if one.description)
-        hint = " ".join(f"--param {one.name}=…" for one in missing)
+        described = [f"{one.name}: {one.description}" for one in missing if one.description]
+        wanted = " ".join(f"--param {one.name}=…" for one in missing)
+        meant = "; ".join(described)[:500]
+        hint = Sentence("parameter_missing_hint", wanted=wanted, meant=meant)
         raise UsageError(
-            f"the manifest wants a value for {names}",
-            hint=f"{hint} ({meant[:500]})" if meant else hint,
+            Sentence("parameter_missing", names=names),
+            hint=hint if meant else verbatim(wanted),
             code="missing_parameter",
         )

@@ -9,7 +9,11 @@ def test_language_of_an_error(place: Workplace, monkeypatch) -> None:
 
     monkeypatch.setattr(
         "bulkrunner.sentences.catalogue",
-        lambda language: {"gone": {"en": "{what} is gone", "sv": "{what} finns inte"}[language]},
+        lambda language: {
+            "gone": {"en": "{what} is gone", "sv": "{what} finns inte"}[language],
+            "error": {"en": "error: {message}", "sv": "fel: {message}"}[language],
+            "hint": {"en": "hint:  {hint}", "sv": "tips: {hint}"}[language],
+        },
     )
 
     def fail(*_args, **_kwargs):
@@ -18,8 +22,8 @@ def test_language_of_an_error(place: Workplace, monkeypatch) -> None:
     monkeypatch.setattr("bulkrunner.bootstrap.Program.status", fail)
     assert place("status", expect=2).document["error"]["message"] == "x is gone"
     done = place("--lang", "sv", "status", expect=2)
-    assert done.document["error"]["message"] == "x finns inte"
-    assert done.stderr == "error: x finns inte\nhint:  look\n"
+    assert done.document["error"]["message"] == "x is gone"
+    assert done.stderr == "fel: x finns inte\ntips: look\n"
     place.variables["BULKRUNNER_LANG"] = "sv"
-    assert place("status", expect=2).document["error"]["message"] == "x finns inte"
-    assert place("status", "--lang", "en", expect=2).document["error"]["message"] == "x is gone"
+    assert place("status", expect=2).stderr == "fel: x finns inte\ntips: look\n"
+    assert place("status", "--lang", "en", expect=2).stderr == "error: x is gone\nhint:  look\n"

@@ -112,7 +112,7 @@ class Terminal:
 @pytest.mark.parametrize("columns", [20, 40, 80, 200, 400])
 def test_the_live_line_fits_the_terminal(monkeypatch, columns):
     terminal = Terminal(monkeypatch, columns)
-    progress = ConsoleProgress()
+    progress = ConsoleProgress(str)
     progress.begin("planning \u6f22\u5b57 " + "x" * 250, 10)
     (line,) = terminal.said.split("\r\x1b[2K")[1:]
     assert cell_len(line) < columns
@@ -123,7 +123,7 @@ def test_the_rate_is_of_what_was_done_since_the_first_was_told(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     terminal = Terminal(monkeypatch, 200)
-    progress = ConsoleProgress()
+    progress = ConsoleProgress(str)
     progress.begin("running", 1000)
     for seconds, done in ((5.0, 400), (2.0, 400), (3.0, 450)):
         clock[0] += seconds

@@ -21,7 +21,7 @@ def test_what_is_told_is_written_out(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_progress_and_notes_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = ConsoleProgress()
+    progress = ConsoleProgress(str)
     progress.begin(f"running {HOSTILE}", 1)
     progress.waiting(HOSTILE, None)
     progress.note(HOSTILE, action="note")

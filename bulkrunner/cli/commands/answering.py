@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.words import signed_said
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
@@ -144,10 +146,10 @@ def _read(
 ) -> Read:
     if letter is not None:
         if any(told.values()) or not_before:
-            raise click.UsageError("with --from the answer itself says all this")
+            raise click.UsageError(Sentence("answer_says_all"))
         return _read_letter(approving, letter, approved=approved, plan=plan, signature=signature)
     if signature is not None:
-        raise click.UsageError("--signature stands under an answer given by --from")
+        raise click.UsageError(Sentence("signature_without_answer"))
     missing = [
         name
         for name, value in (
@@ -158,7 +160,7 @@ def _read(
         if value is None
     ]
     if missing or plan is None:
-        raise click.UsageError(f"missing {', '.join(missing)}; or give the answer: --from FILE")
+        raise click.UsageError(Sentence("answer_incomplete", missing=", ".join(missing)))
     return _told(approving, plan, approved=approved, not_before=not_before, **told)
 
 
@@ -184,7 +186,7 @@ def _read_letter(
 
     seal = "" if signature is None else find_answers(read_letter(str(signature))).signatures
     if signature is not None and not seal:
-        raise click.UsageError(f"no SSH signature stands in {signature}")
+        raise click.UsageError(Sentence("signature_missing_in", path=str(signature)))
     found = find_answers(read_letter(letter))
     return approving.read(found, approved=approved, prefix=plan, signature=seal[0] if seal else "")
 
@@ -197,7 +199,8 @@ def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Pat
         path.write_text(approving.draft(read), encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({error.strerror or error})", code="not_written"
+            Sentence("file_not_written", path=str(path), why=error.strerror or str(error)),
+            code="not_written",
         ) from None
     answer = read.answer
     invocation.document.update(
@@ -207,11 +210,11 @@ def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Pat
         reference=answer.reference,
         draft=str(path.absolute()),
     )
-    invocation.say(f"{path.absolute()}: the answer of {answer.by}; nothing is recorded yet")
+    invocation.say(Sentence("answer_drafted", path=str(path.absolute()), by=answer.by))
     _tell_beside(invocation, read.beside)
     if answer.approved:
-        invocation.say(f"to be signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {path}")
-        invocation.say(f"then: bulkrunner approve --from {path} --signature {path}.sig")
+        invocation.say(Sentence("to_be_signed", namespace=NAMESPACE, path=str(path)))
+        invocation.say(Sentence("then_approve", path=str(path)))
 
 
 def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
@@ -232,26 +235,33 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
         )
     else:
         invocation.document["stopping"] = [run.id for run in recorded.stopping]
-    before = "recorded before, and nothing was recorded now: " if recorded.known else ""
-    invocation.say(
-        f"{before}{word}: plan {plan.id} ({approval.plan_digest}) by {approval.by}, "
-        f"{approval.reference}; recorded by {approval.recorded_by}, "
-        f"{f'signed by {approval.signer}' if approval.signer else 'not signed'}"
+    said = Sentence(
+        "answer_recorded",
+        answer=Sentence("approved") if approval.approved else Sentence("rejected"),
+        plan=plan.id,
+        digest=approval.plan_digest,
+        by=approval.by,
+        reference=approval.reference,
+        recorded_by=approval.recorded_by,
+        signed=signed_said(approval.signer),
     )
+    invocation.say(Sentence("answer_known", said=said) if recorded.known else said)
     if approval.conditions:
-        invocation.say(f"  conditions: {approval.conditions.describe()}")
+        invocation.say(Sentence("conditions", conditions=approval.conditions.describe()), indent=2)
     if recorded.dropped:
-        invocation.say(f"  no longer asked for: {recorded.dropped.describe()}")
+        invocation.say(
+            Sentence("conditions_dropped", dropped=recorded.dropped.describe()), indent=2
+        )
     if recorded.unverified:
-        invocation.say("  its signature was not verified: the plan's policy names no reviewers")
+        invocation.say(Sentence("signature_not_verified"), indent=2)
     _tell_beside(invocation, recorded.beside)
     if not approval.approved:
         _tell_runs(invocation, program, recorded)
         return
-    said, command = program.after_yes(plan)
-    for line in said:
+    lines, command = program.after_yes(plan)
+    for line in lines:
         invocation.say(line)
-    invocation.say(f"next: {command}")
+    invocation.say(Sentence("next", command=command))
 
 
 def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> None:
@@ -260,23 +270,23 @@ def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> 
 
     for run in recorded.stopping:
         if program.drivers().is_left(run):
-            invocation.say(f"no process drives run {run.id}; without another yes it ends here")
+            invocation.say(Sentence("nobody_drives_rejected", run=run.id))
         else:
-            invocation.say(f"run {run.id} was asked to stop")
+            invocation.say(Sentence("asked_to_stop", run=run.id))
     for run in program.ledger.runs(plan=recorded.plan.id):
         if run.state is RunState.COMPLETED:
             folder = shlex.quote(f"undo-{recorded.plan.job}")
-            invocation.say(f"run {run.id} has written everything already; the no comes too late")
-            invocation.say(f"to take it back: bulkrunner undo {run.id} --out {folder}")
+            invocation.say(Sentence("no_comes_too_late", run=run.id))
+            invocation.say(Sentence("to_take_back", run=run.id, folder=folder))
 
 
 def _tell_beside(invocation: Invocation, beside: str) -> None:
     """Show words that the program does not understand; they may set a condition."""
     if not beside:
         return
-    invocation.say("beside the answer stands this; if it sets a condition, ask for an answer with")
-    invocation.say("that condition on its line:")
+    invocation.say(Sentence("beside_answer"))
+    invocation.say(Sentence("beside_answer_condition"))
     shown = beside[:SHOWN] + ("…" if len(beside) > SHOWN else "")
     for row in shown.splitlines():
         if row := "".join(letter for letter in row if letter.isprintable()).strip():
-            invocation.say(f"  | {row}")
+            invocation.say(f"| {row}", indent=2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
@@ -37,17 +38,13 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
                 invocation.say(line)
         _tell_network(invocation, program)
         if examined:
-            invocation.say(f"hosts it would talk to: {', '.join(hosts)}")
+            invocation.say(Sentence("hosts", hosts=", ".join(hosts)))
         else:
-            invocation.say(
-                "no environment has a client: set BULKRUNNER_<ENV>_CLIENT_ID and "
-                "BULKRUNNER_<ENV>_CLIENT_SECRET, or name one with --env; a secret in the keyring "
-                "is found once the client id is set (or client_id in the configuration)"
-            )
+            invocation.say(Sentence("no_client_hint"))
         _tell_idle(invocation, program)
         head = program.ledger.head()
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
-        invocation.say(f"ledger {program.ledger_place()}: readable, head {head}")
+        invocation.say(Sentence("ledger_readable", place=program.ledger_place(), head=head))
         _require_access(examined)
 
 
@@ -55,13 +52,17 @@ def _tell_network(invocation: Invocation, program: Program) -> None:
     """Say by which way servers are reached, without the password of a proxy."""
     network = program.settings.network
     invocation.document["network"] = network.as_document()
-    if network.proxy is None:
-        invocation.say("proxy: none")
+    proxy = network.proxy
+    if proxy is None:
+        invocation.say(Sentence("proxy_none"))
+    elif proxy.login:
+        invocation.say(Sentence("proxy_with_login", proxy=proxy.address, named_by=proxy.named_by))
     else:
-        login = ", with a user name and password" if network.proxy.login else ""
-        invocation.say(f"proxy: {network.proxy.address} (from {network.proxy.named_by}{login})")
-    more = f", and those of {network.ca_file}" if network.ca_file else ""
-    invocation.say(f"certificate authorities: the system's{more}")
+        invocation.say(Sentence("proxy_used", proxy=proxy.address, named_by=proxy.named_by))
+    if network.ca_file:
+        invocation.say(Sentence("authorities_and", file=str(network.ca_file)))
+    else:
+        invocation.say(Sentence("authorities"))
 
 
 def _tell_idle(invocation: Invocation, program: Program) -> None:
@@ -77,9 +78,13 @@ def _tell_idle(invocation: Invocation, program: Program) -> None:
     ]
     for one in idle:
         invocation.say(
-            f"! the client {one.client} of {one.environment} was last used "
-            f"{one.last_used_at:%Y-%m-%d}; if it is no longer needed, tell KB: "
-            f"bulkrunner clients retire {one.environment} {shlex.quote(one.client)}"
+            Sentence(
+                "client_idle",
+                client=one.client,
+                environment=one.environment,
+                last_used_at=one.last_used_at,
+                quoted=shlex.quote(one.client),
+            )
         )
 
 
@@ -89,12 +94,15 @@ def _require_access(examined: list[Examined]) -> None:
 
     if not examined:
         raise AccessLost(
-            "no environment has a client", hint="see what stands above", code="no_credentials"
+            Sentence("no_client"),
+            hint=Sentence("see_above"),
+            code="no_credentials",
         )
     closed = [found.name for found in examined if found.facts["rights"] is None]
     if closed:
         raise AccessLost(
-            f"the login gives no rights for {', '.join(closed)}", hint="see what stands above"
+            Sentence("no_rights_for", environments=", ".join(closed)),
+            hint=Sentence("see_above"),
         )
 
 
@@ -115,23 +123,34 @@ def clients(invocation: Invocation) -> None:
         found = program.listed_clients()
         invocation.document.update(clients=found)
         if not found:
-            invocation.say("no API client was used from this ledger yet")
+            invocation.say(Sentence("no_client_used"))
         for client in found:
             _show(invocation, client)
 
 
 def _show(invocation: Invocation, client: dict[str, Any]) -> None:
     retired = client["retired_at"]
-    state = f"retired {retired[:10]} by {client['retired_by']}" if retired else "in use"
+    if retired:
+        state = Sentence("client_retired", at=retired, by=client["retired_by"])
+    else:
+        state = Sentence("client_in_use")
     invocation.say(
-        f"{client['client']} of {client['environment']}: {state}; used first "
-        f"{client['first_used_at'][:10]}, last {client['last_used_at'][:10]}"
+        Sentence(
+            "client_listed",
+            client=client["client"],
+            environment=client["environment"],
+            state=state,
+            first=client["first_used_at"],
+            last=client["last_used_at"],
+        )
     )
     for use in client["uses"][:SHOWN]:
-        what = f"{use['what']} {use['use']} of {use['job']}" if use["what"] else use["use"]
-        invocation.say(f"  {use['last_used_at'][:16].replace('T', ' ')} UTC  {what}")
+        what: str = use["use"]
+        if use["what"]:
+            what = Sentence("client_use", what=use["what"], use=use["use"], job=use["job"])
+        invocation.say(Sentence("client_used", at=use["last_used_at"], what=what), indent=2)
     if len(client["uses"]) > SHOWN:
-        invocation.say(f"  … and {len(client['uses']) - SHOWN} more; --json has all")
+        invocation.say(Sentence("more_in_json", count=len(client["uses"]) - SHOWN), indent=2)
 
 
 @clients.command()
@@ -161,8 +180,8 @@ def retire(
             retired_by=done.client.retired_by,
             notice=str(path),
         )
-        invocation.say(f"{name} of {environment} is blocked in this ledger")
-        invocation.say(f"send this to KB: {path}")
-        invocation.say("then remove its secret from variables, keyring and password store")
+        invocation.say(Sentence("client_blocked", name=name, environment=environment))
+        invocation.say(Sentence("client_notice", path=str(path)))
+        invocation.say(Sentence("client_secret_goes"))
         for run in done.unfinished:
-            invocation.say(f"run {run.id} stays unfinished; only another client can resume it")
+            invocation.say(Sentence("client_unfinished", run=run.id))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkrunner.cli.options import Invocation, demand_parameters, given_parameters, global_options
+from bulkrunner.cli.words import counted, counts_said
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.domain.manifest import Problem
@@ -40,25 +42,23 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
         notes=[_fault(note) for note in (*loaded.notes, *loaded.unreadable)],
     )
     invocation.say(f"{head.id}: {head.title}")
-    invocation.say(
-        "  " + ", ".join(f"{count:,} {what}" for what, count in loaded.counts.items() if count)
-    )
+    invocation.say(counts_said(loaded.counts), indent=2)
     document["inputs"] = loaded.inputs
     if explain:
         document["explained"] = loaded.explained
         for sentence in loaded.explained:
-            invocation.say(f"  {sentence}")
+            invocation.say(sentence, indent=2)
     for read in loaded.inputs:
-        invocation.say("  " + input_told(read))
+        invocation.say(input_told(read), indent=2)
     for note in loaded.notes:
-        invocation.say(f"  note: {note}")
+        invocation.say(Sentence("note", note=note.said), indent=2)
     for line in loaded.unreadable:
-        invocation.say(f"  names no record: {line}")
+        invocation.say(Sentence("names_no_record", line=line.said), indent=2)
     if (rest := loaded.counts["unreadable"] - len(loaded.unreadable)) > 0:
-        invocation.say(f"  … and {rest:,} more; the plan's report names every one")
-    invocation.say(f"  manifest digest {head.manifest_digest}")
+        invocation.say(Sentence("more_in_report", rest=rest), indent=2)
+    invocation.say(Sentence("manifest_digest", manifest_digest=head.manifest_digest), indent=2)
     wanted = "".join(f" --param {one.name}=…" for one in loaded.missing)
-    invocation.say(f"next: bulkrunner plan {job} --env staging{wanted}")
+    invocation.say(Sentence("next", command=f"bulkrunner plan {job} --env staging{wanted}"))
 
 
 def _fault(problem: Problem) -> dict[str, Any]:
@@ -72,26 +72,29 @@ def _fault(problem: Problem) -> dict[str, Any]:
     }
 
 
-SEPARATORS = {"\t": "tab", " ": "blanks"}
-
-
-def input_told(read: Mapping[str, Any]) -> str:
+def input_told(read: Mapping[str, Any]) -> Sentence:
     """Return how a list or table was read, on one line."""
-    names = {"separator": "separated by", "header_separator": "header separated by"}
-    parts = [read["kind"], *([read["encoding"]] if "encoding" in read else [])]
+    parts: list[str] = [read["kind"], *([read["encoding"]] if "encoding" in read else [])]
     if "sheet" in read:
-        parts.append(f"sheet {read['sheet']}")
+        parts.append(Sentence("input_sheet", sheet=read["sheet"]))
     if "header_row" in read:
-        parts.append(f"header in row {read['header_row']}")
-    separators = {read[key] for key in names if key in read}
-    for key, words in names.items():
-        if key in read and (key == "separator" or len(separators) > 1):
-            parts.append(f"{words} {SEPARATORS.get(read[key], read[key])}")
-    parts.append(f"{read['lines']:,} lines")
+        parts.append(Sentence("input_header_row", row=read["header_row"]))
+    separator, of_header = read.get("separator"), read.get("header_separator")
+    if separator is not None:
+        parts.append(Sentence("input_separator", separator=_separator(separator)))
+    if of_header is not None and of_header != separator:
+        parts.append(Sentence("input_header_separator", separator=_separator(of_header)))
+    parts.append(Sentence("input_lines", count=read["lines"]))
     if read.get("hidden") == "use":
-        parts.append(f"{read['hidden_rows']:,} of them hidden")
-    parts += [f"{count:,} {code}" for code, count in read["left_out"].items()]
-    return f"{read['file']}: " + ", ".join(parts)
+        parts.append(Sentence("input_hidden", count=read["hidden_rows"]))
+    parts += [counted(code, count) for code, count in read["left_out"].items()]
+    return Sentence("input", file=read["file"], parts=parts)
+
+
+def _separator(text: str) -> str:
+    if text == "\t":
+        return Sentence("separator_tab")
+    return Sentence("separator_blanks") if text == " " else text
 
 
 @click.command()
@@ -128,10 +131,10 @@ def new(
         known = kinds_of_jobs()
         invocation.document["kinds"] = known
         for one, sentence in known.items():
-            invocation.say(f"{one.ljust(max(map(len, known)))}  {sentence}")
+            invocation.say(f"{one.ljust(max(map(len, known)))}  {invocation.worded(sentence)}")
         return
     if name is None:
-        raise click.UsageError("Missing argument 'NAME'.", click.get_current_context())
+        raise click.UsageError(Sentence("usage_name_missing"), click.get_current_context())
     made = new_job_folder(name, parent, kind=kind, sigels=sigels)
     folder = made.folder
     invocation.document.update(
@@ -141,8 +144,8 @@ def new(
         manifest=str(folder / "job.yaml"),
         files=list(made.files),
     )
-    invocation.say(f"{folder}/ is ready: {', '.join(made.files)}")
-    invocation.say(f"fill in what stands in capitals, then: bulkrunner check {folder}")
+    invocation.say(Sentence("job_folder_ready", folder=str(folder), files=list(made.files)))
+    invocation.say(Sentence("job_folder_ready_then", folder=str(folder)))
 
 
 @click.command()
@@ -167,9 +170,15 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from None
+        raise UsageError(
+            Sentence("file_not_written_to", path=str(out), why=error.strerror)
+        ) from None
     invocation.document["path"] = str(out)
-    invocation.say(f"{out} is written; a {what} beside it begins with:")
+    if what == "manifest":
+        said = Sentence("schema_of_manifest_written", path=str(out))
+    else:
+        said = Sentence("schema_of_configuration_written", path=str(out))
+    invocation.say(said)
     line = "# yaml-language-server: $schema=" if what == "manifest" else "#:schema ./"
     invocation.say(f"{line}{out.name}")
 
@@ -204,10 +213,10 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
             manifest_digest=loaded.job.manifest_digest,
             effect_digest=loaded.job.effect_digest,
         )
-        progress = ConsoleProgress()
+        progress = ConsoleProgress(invocation.worded)
         with program.planning(
             environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
             for note in loaded.notes:
-                invocation.say(f"note: {note}")
+                invocation.say(Sentence("note", note=note.said))
             plan_concluded(invocation, program, planning, lambda: planning.make(loaded))

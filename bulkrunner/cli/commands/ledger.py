@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.words import counted, counts_said, signed_said
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
@@ -33,7 +36,7 @@ def upgrade(invocation: Invocation) -> None:
     program = Program(invocation.config, invocation.ledger)
     program.upgrade_ledger()
     invocation.document.update(ledger=program.ledger_place(), state="upgraded")
-    invocation.say(f"{program.ledger_place()} is up to date")
+    invocation.say(Sentence("ledger_up_to_date", place=program.ledger_place()))
 
 
 @ledger.command()
@@ -60,7 +63,7 @@ def check(
             )
             return
         if reviewers is not None:
-            raise click.UsageError("--reviewers is of a bundle; say which: ledger check FILE")
+            raise click.UsageError(Sentence("reviewers_of_bundle"))
         _check_ledger(invocation, program, against)
 
 
@@ -70,7 +73,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     invocation.document.update(ledger=program.ledger_place())
-    hint = "restore the ledger from a backup; do not run from this one"
+    hint: str = Sentence("ledger_broken_hint")
     try:
         faults = program.ledger.check()
     except LedgerDamaged as error:  # so much that it cannot even be opened
@@ -82,11 +85,11 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     invocation.document.update(
         head=head, copied=copied, restored=[_told(one) for one in restored] or None
     )
-    invocation.say(f"{program.ledger_place()}: chain intact, head {head}")
+    invocation.say(Sentence("ledger_intact", place=program.ledger_place(), head=head))
     for one in restored:
-        invocation.say(f"  {one.describe()}")
+        invocation.say(one.describe(), indent=2)
     if copied is not None:
-        invocation.say(f"  {copied}; nothing runs from it until somebody says so: {RESTORE}")
+        invocation.say(Sentence("ledger_copied", copied=copied, restore=RESTORE), indent=2)
     if against is None:
         return
     try:
@@ -95,7 +98,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
         invocation.document.update(state="broken")
         raise
     invocation.document.update(against={"event": position, "since": since})
-    invocation.say(f"it goes on from {against}: event {position}, {since} events since")
+    invocation.say(Sentence("goes_on_from", head=against, event=position, since=since))
 
 
 def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
@@ -109,13 +112,11 @@ def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
     invocation.document.update(state="broken" if faults else "intact", faults=faults)
     if faults:
         for fault in faults[1:]:
-            invocation.say(f"also: {fault}", err=True)
+            invocation.say(Sentence("also", fault=fault), err=True)
         raise ChainBroken(faults[0], hint=hint)
 
 
 def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
-    from bulkrunner.domain.approvals import Conditions
-
     invocation.document.update(
         ledger=str(file.absolute()),
         head=found.head,
@@ -128,29 +129,44 @@ def _check_bundle(invocation: Invocation, file: Path, found: Checked) -> None:
             "answers": found.answers,
         },
     )
-    _judge(invocation, list(found.faults), hint="ask for another copy, from whoever made it")
-    invocation.say(f"{file}: intact, head {found.head}")
-    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
-    invocation.say(f"  plan {found.plan} ({found.plan_digest}): {counts}")
+    _judge(invocation, list(found.faults), hint=Sentence("bundle_broken_hint"))
+    invocation.say(Sentence("bundle_intact", file=str(file), head=found.head))
+    invocation.say(
+        Sentence(
+            "bundle_plan",
+            plan=found.plan,
+            digest=found.plan_digest,
+            counts=counts_said(found.counts),
+        ),
+        indent=2,
+    )
     for answer in found.answers:
-        how = (
-            f"signed by {answer['signed_by']} ({answer['key']})" if answer["key"] else "not signed"
-        )
-        asked = Conditions.from_dict(answer["conditions"]).describe()
-        more = f"; conditions: {asked}" if asked else ""
-        more += "" if answer["counts"] else "; counts no more, a later answer does"
-        invocation.say(
-            f"  {answer['answer']} by {answer['by']}, {answer['reference']}; {how}{more}"
-        )
+        invocation.say(_answer_said(answer), indent=2)
     if found.run:
-        outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
-        invocation.say(f"  run {found.run}: {outcomes or 'nothing was done'}")
+        outcomes = [counted(name, count) for name, count in found.outcomes.items()]
+        done = Sentence("listed", parts=outcomes) if outcomes else Sentence("nothing_done")
+        invocation.say(Sentence("bundle_run", run=found.run, outcomes=done), indent=2)
     if found.against is None:
-        invocation.say("compare the head with the one in the report that you were sent")
+        invocation.say(Sentence("bundle_compare"))
         return
     event, since = found.against
     invocation.document.update(against={"event": event, "since": since})
-    invocation.say(f"it goes on from the head given: event {event}, {since} events since")
+    invocation.say(Sentence("goes_on_from_head_given", event=event, since=since))
+
+
+def _answer_said(answer: Mapping[str, Any]) -> Sentence:
+    from bulkrunner.domain.approvals import Conditions
+
+    said = Sentence(
+        "bundle_answer",
+        answer=Sentence("approved") if answer["answer"] == "approved" else Sentence("rejected"),
+        by=answer["by"],
+        reference=answer["reference"],
+        signed=signed_said(answer["signed_by"], key=answer["key"] or None),
+    )
+    if asked := Conditions.from_dict(answer["conditions"]).describe():
+        said = Sentence("bundle_answer_conditions", said=said, conditions=asked)
+    return said if answer["counts"] else Sentence("bundle_answer_superseded", said=said)
 
 
 @ledger.command()
@@ -178,8 +194,8 @@ def export(invocation: Invocation, id: str, out: Path) -> None:  # noqa: A002
             path=str(out.absolute()),
             bundle={"plan": found.plan if isinstance(found, Run) else found.id, "run": run},
         )
-        invocation.say(f"{out.absolute()}: head {head}")
-        invocation.say(f"verify it anywhere: bulkrunner ledger check {out}")
+        invocation.say(Sentence("bundle_written", path=str(out.absolute()), head=head))
+        invocation.say(Sentence("bundle_verify", path=str(out)))
 
 
 @ledger.command()
@@ -200,14 +216,11 @@ def restore(invocation: Invocation, by: str, reason: str) -> None:
             restored=[_told(found)],
         )
         if found.was:
-            invocation.say(f"{found.was}; it is the ledger from now on, by the word of {by}")
+            invocation.say(Sentence("ledger_taken_up", was=found.was, by=by))
         else:
-            invocation.say(f"nothing says that it is a copy; noted all the same, by {by}")
-        invocation.say(
-            f"what was sent after {found.known_until:%Y-%m-%d %H:%M} UTC it may not know: new bibs "
-            "are searched for before they are sent, everything else is looked at as ever"
-        )
-        invocation.say("see that no other copy of it is used: bulkrunner status shows the gates")
+            invocation.say(Sentence("ledger_no_copy", by=by))
+        invocation.say(Sentence("ledger_may_not_know", known_until=found.known_until))
+        invocation.say(Sentence("ledger_taken_up_then"))
 
 
 def _told(restoration: Restoration) -> dict[str, str]:
@@ -247,12 +260,20 @@ def compact(invocation: Invocation, before: str) -> None:
                 "bytes_after": done.after,
             },
         )
-        invocation.say(f"{len(done.plans)} plans compacted, {done.documents:,} documents dropped")
+        invocation.say(
+            Sentence(
+                "compacted",
+                count=len(done.plans),
+                documents=done.documents,
+            )
+        )
         if done.before is not None and done.after is not None:
-            invocation.say(f"  the file had {done.before:,} bytes and has {done.after:,}")
+            invocation.say(
+                Sentence("compacted_bytes", before=done.before, after=done.after), indent=2
+            )
         if done.untidied:
-            invocation.say(f"  {done.untidied}")
+            invocation.say(done.untidied, indent=2)
         for plan, reason in list(done.kept.items())[:SHOWN]:
-            invocation.say(f"  plan {plan} stays: {reason}")
+            invocation.say(Sentence("compact_stays", plan=plan, reason=reason), indent=2)
         if done.plans:
-            invocation.say("runs of these plans can no longer be undone, verified or exported")
+            invocation.say(Sentence("compacted_then"))

@@ -10,6 +10,7 @@ import click
 
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
@@ -52,8 +53,8 @@ def report(
     wanted = 2 if diff else 1
     if len(ids) != wanted:
         raise UsageError(
-            f"report takes {wanted} id{'s' if diff else ''} here, not {len(ids)}",
-            hint="bulkrunner report ID, or: bulkrunner report --diff PLAN PLAN",
+            Sentence("report_ids", wanted=wanted, count=len(ids)),
+            hint=Sentence("report_ids_hint"),
         )
     with Program(invocation.config, invocation.ledger) as program:
         if diff:
@@ -65,10 +66,10 @@ def report(
         invocation.document.update(found.as_dict())
         invocation.say(str(found.path))
         if found.fault:
-            invocation.say(f"WARNING: the ledger does not fit: {found.fault}", err=True)
-            invocation.say("what this report says is not proved: bulkrunner ledger check", err=True)
+            invocation.say(Sentence("ledger_does_not_fit", fault=found.fault), err=True)
+            invocation.say(Sentence("report_not_proved"), err=True)
         if found.head is not None:
-            invocation.say(f"the ledger's head: {found.head}", err=True)
+            invocation.say(Sentence("ledger_head", head=found.head), err=True)
 
 
 @click.command()

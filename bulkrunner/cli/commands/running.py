@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.words import word
+from bulkrunner.sentences import Sentence, as_sentence
 
 
 @click.command()
@@ -68,8 +70,14 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
     with Program(invocation.config, invocation.ledger) as program:
         found = program.to_resume(id, tell=lambda text: invocation.say(text, err=True))
         if id is None:
-            what = "plan" if isinstance(found, Plan) else "run"
-            invocation.say(f"{what} {found.id}: {found.job} in {found.environment}", err=True)
+            is_plan = isinstance(found, Plan)
+            said = Sentence(
+                "plan_resumed" if is_plan else "run_resumed",
+                id=found.id,
+                job=found.job,
+                environment=found.environment,
+            )
+            invocation.say(said, err=True)
         if lifted := program.ordering().lift(found):
             pause_lifted(invocation, program, lifted)
             return
@@ -78,7 +86,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
             return
         invocation.document = {**blank("plan"), "plan": found.id}
         loaded = program.load_again(found)
-        progress = ConsoleProgress()
+        progress = ConsoleProgress(invocation.worded)
         with program.planning(
             found.environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
@@ -97,26 +105,30 @@ def verify(invocation: Invocation, run: str) -> None:
     with Program(invocation.config, invocation.ledger) as program:
         found = program.ledger.run(run)
         invocation.document.update(run=found.id, environment=found.environment)
-        with program.verifying(found, ConsoleProgress()) as verifying:
+        with program.verifying(found, ConsoleProgress(invocation.worded)) as verifying:
             result = verifying.verify()
         invocation.document.update(
             checked=result.checked, differences=result.differences, requests=result.requests
         )
-        invocation.say(f"run {found.id}: {result.checked:,} records read again")
+        invocation.say(Sentence("verified_records", run=found.id, count=result.checked))
         for difference in result.differences[:20]:
-            invocation.say(f"  {difference['record']}: {difference['message']}")
+            invocation.say(
+                Sentence(
+                    "at_path", path=difference["record"], message=as_sentence(difference["message"])
+                ),
+                indent=2,
+            )
         if result.differences:
             raise IncompleteOutcome(
-                f"{_records(result.differences)} from what the run wrote",
-                hint="see the differences; somebody may have edited them since",
+                Sentence("records_differ", count=_records(result.differences)),
+                hint=Sentence("records_differ_hint"),
                 code="differences",
             )
-        invocation.say("every one is as the run left it")
+        invocation.say(Sentence("verified_all"))
 
 
-def _records(differences: list[dict[str, Any]]) -> str:
-    count = len({difference["record"] for difference in differences})
-    return "1 record differs" if count == 1 else f"{count} records differ"
+def _records(differences: list[dict[str, Any]]) -> int:
+    return len({difference["record"] for difference in differences})
 
 
 @click.command()
@@ -129,7 +141,7 @@ def pause(invocation: Invocation, id: str) -> None:  # noqa: A002
     with Program(invocation.config, invocation.ledger) as program:
         found = program.ordering().pause(program.starting().run_of(id))
         invocation.document.update(run=found.id, state=found.state.value, paused=found.paused)
-        invocation.say(f"run {found.id} pauses; go on with: bulkrunner resume {found.id}")
+        invocation.say(Sentence("run_pauses", run=found.id))
 
 
 @click.command()
@@ -145,12 +157,9 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
         found = program.ordering().rate(run, rate, most=program.most_rate(run))
         invocation.document.update(run=found.id, state=found.state.value, rate=found.rate)
         if program.drivers().is_left(found):
-            invocation.say(
-                f"no process drives run {found.id}; once it goes on it sends at most {rate:g} "
-                f"writes/s: bulkrunner resume {found.id}"
-            )
+            invocation.say(Sentence("nobody_drives_rate", run=found.id, rate=f"{rate:g}"))
             return
-        invocation.say(f"run {found.id} sends at most {rate:g} writes/s from now on")
+        invocation.say(Sentence("run_rate", run=found.id, rate=f"{rate:g}"))
 
 
 @click.command()
@@ -218,8 +227,18 @@ def settle(
             outcomes=program.ledger.outcomes(found.id),
         )
         number = was.change.number
-        invocation.say(f"change {number} of run {found.id}: {result.outcome}; {result.message}")
-        invocation.say(f"next: {program.next_command(program.ledger.plan(found.plan))}")
+        invocation.say(
+            Sentence(
+                "change_settled",
+                number=number,
+                run=found.id,
+                outcome=word(result.outcome.value),
+                message=result.message,
+            )
+        )
+        invocation.say(
+            Sentence("next", command=program.next_command(program.ledger.plan(found.plan)))
+        )
 
 
 @click.command()
@@ -254,10 +273,11 @@ def undo(invocation: Invocation, run: str, out: Path, only: Path | None) -> None
             undoes=plan.job,
             effect_digest=plan.effect_digest,
         )
-        invocation.say(f"{out}/ restores what {plan.job} ({plan.effect_digest}) changed")
         invocation.say(
-            "it goes the same road: plan and run it in a test environment, then plan it for "
-            "production, and have it approved"
+            Sentence("undo_written", folder=str(out), job=plan.job, digest=plan.effect_digest)
         )
+        invocation.say(Sentence("undo_written_then"))
         first = program.first_environment()
-        invocation.say(f"next: bulkrunner plan {shlex.quote(str(out))} --env {first}")
+        invocation.say(
+            Sentence("next", command=f"bulkrunner plan {shlex.quote(str(out))} --env {first}")
+        )

@@ -70,7 +70,11 @@ def demo(invocation: Invocation) -> None:
     """Take a real job the whole road on the embedded sandbox, in a temporary folder."""
     from bulkrunner.cli.demonstration import Demonstration
 
-    told = Demonstration(invocation.say, language=invocation.language or "sv").run()
+    told = Demonstration(
+        invocation.say,
+        language=invocation.language or "sv",
+        told_in=invocation.language or "en",
+    ).run()
     invocation.document.update(
         report=str(told.report),
         folder=str(told.folder),
