@@ -70,8 +70,8 @@ FILLED = {
 
 
 def filled(key: str) -> Sentence:
-    specs = names(catalogue("en")[key])
-    specs |= {name: spec for name, spec in names(catalogue("sv")[key]).items() if "|" in spec}
+    english, swedish = (names(catalogue(language)[key]) for language in LANGUAGES)
+    specs = {name: spec or swedish[name] for name, spec in english.items()}
     values = {name: 5 if "|" in spec else FILLED[spec] for name, spec in specs.items()}
     return Sentence(key, **values)
 

@@ -116,7 +116,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
     """
     document = work.change.after
     if document is None:
-        return _result(work, refused("no_document", Sentence("no_document")))
+        return _result(work, refused("no_document", Sentence("no_document_planned")))
     while True:
         if (ended := _earlier(frame, work, document)) is not None:
             return ended

@@ -96,7 +96,7 @@ def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
         )
     document = change.after
     if document is None:
-        return refused("no_document", Sentence("no_document"))
+        return refused("no_document", Sentence("no_document_planned"))
     try:
         check_sendable(document, frame.iris, frame.sigels)
     except Refused as error:
