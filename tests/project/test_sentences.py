@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bulkrunner
+from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.sentences import (
     LANGUAGES,
     VERBATIM,
     Sentence,
     catalogue,
     joined,
+    says,
     stored_text,
     text_of,
     verbatim,
@@ -198,3 +200,19 @@ def test_the_forms_of_values(monkeypatch, template, values, english, swedish):
     monkeypatch.setattr("bulkrunner.sentences.catalogue", lambda language: {"t": template})
     said = Sentence("t", **values)
     assert (said.worded("en"), said.worded("sv")) == (english, swedish)
+
+
+def test_what_a_text_says_is_asked_by_its_key():
+    said = Sentence("put_away_by", by="me@desk")
+    assert says(text_of(stored_text(said)), "put_away_by")
+    assert not says(said, "rejected_by")
+    assert not says(str(said), "put_away_by"), "its English text alone is no sentence"
+
+
+@pytest.mark.parametrize("words", ["504 s3cret", "504 Gateway Timeout"])
+def test_a_sentence_that_holds_a_secret_is_told_without_it(words):
+    redaction = Redaction()
+    redaction.add("s3cret")
+    shown = redaction.hidden(Sentence("answered_by_other", answer=words))
+    assert "s3cret" not in shown
+    assert isinstance(shown, Sentence) is ("s3cret" not in words)

@@ -17,6 +17,7 @@ from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
 from bulkrunner.adapters.ledger.maintenance import Snapshot
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, digest_bytes, digest_text
 from bulkrunner.adapters.ledger.witness import Facts
+from bulkrunner.sentences import Sentence
 
 _MADE = (1980, 1, 1, 0, 0, 0)
 
@@ -174,16 +175,16 @@ class Chains:
         self._run_hashes: dict[int, str] = {}
         self.facts = Facts()
 
-    def take(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    def take(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[Sentence]:
         """Read every event; yields what does not fit."""
         for row in lines:
             chain = row["chain"]
             if chain not in self._at:
-                yield f"there are events of another chain ({str(chain)[:60]})"
+                yield Sentence("bundle_other_chain", chain=str(chain)[:60])
                 return
             position, previous = self._at[chain]
             if row["position"] != position + 1:
-                yield f"event {position + 1} of {_name(chain)} is missing"
+                yield Sentence("event_missing", position=position + 1, chain=_name(chain))
                 return
             found = event_hash(
                 previous,
@@ -194,7 +195,7 @@ class Chains:
                 data=str(row["data"]),
             )
             if digest_text(found) != row["hash"]:
-                yield f"event {row['position']} of {_name(chain)} does not fit the one before it"
+                yield Sentence("event_misfit", position=row["position"], chain=_name(chain))
                 return
             self._at[chain] = (row["position"], found)
             self._keep(chain, row)
@@ -214,20 +215,22 @@ class Chains:
         if self._run and event["data"].get("run") == self._run and "head" in event["data"]:
             self._entered.append(event)
 
-    def _ends(self) -> Iterator[str]:
+    def _ends(self) -> Iterator[Sentence]:
         if digest_text(self._at[MAIN_CHAIN][1]) != self._head:
-            yield "the ledger's chain does not end at the bundle's head"
+            yield Sentence("bundle_end_wrong")
         for event in self._entered:
             data = event["data"]
             if self._run_hashes.get(data["position"]) != data["head"]:
-                yield (
-                    f"event {data['position']} of the run's chain is not the one that event "
-                    f"{event['position']} of the ledger's chain entered"
+                yield Sentence(
+                    "chain_entered_other",
+                    position=data["position"],
+                    chain=Sentence("chain_of_the_run"),
+                    event=event["position"],
                 )
         if self._run and (
             not self._entered or self._entered[-1]["data"]["position"] != self._at[self._run][0]
         ):
-            yield "the run's chain does not end where the ledger's chain entered it last"
+            yield Sentence("bundle_run_end_wrong")
 
     def place_of(self, head: str) -> tuple[int, int] | None:
         """Return which event a head is of and how many follow; None where the bundle has it not."""
@@ -277,5 +280,5 @@ class Chains:
         }
 
 
-def _name(chain: str) -> str:
-    return "the ledger's chain" if chain == MAIN_CHAIN else "the run's chain"
+def _name(chain: str) -> Sentence:
+    return Sentence("chain_of_ledger" if chain == MAIN_CHAIN else "chain_of_the_run")

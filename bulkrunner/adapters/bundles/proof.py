@@ -166,7 +166,7 @@ class Checked:
     plan_digest: str
     run: str | None
     head: str
-    faults: tuple[str, ...] = ()
+    faults: tuple[Sentence, ...] = ()
     answers: tuple[Mapping[str, Any], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -208,7 +208,7 @@ class _Check:
 
     def checked(self) -> Checked:
         """Return what the bundle proves."""
-        faults: list[str] = []
+        faults: list[Sentence] = []
         looks = [self._events, self._plan_row, self._changes, self._approvals]
         if self._members.head["run"]:
             looks += [self._run_row, self._attempts, self._results]
@@ -216,7 +216,7 @@ class _Check:
             try:
                 faults += next(([fault] for fault in look()), [])
             except ChainBroken as broken:
-                faults.append(broken.message)
+                faults.append(broken.said)
             if faults and look == self._events:
                 break  # nothing can be judged by events that cannot be believed
         head = self._members.head
@@ -232,32 +232,29 @@ class _Check:
             against=None if self._against is None else self._chains.place_of(self._against),
         )
 
-    def _events(self) -> Iterator[str]:
+    def _events(self) -> Iterator[Sentence]:
         yield from self._chains.take(self._members.lines(form.EVENTS))
         if self._against is not None and self._chains.place_of(self._against) is None:
-            yield (
-                f"the head {self._against} is none of this bundle's: it is of another ledger, or "
-                "the ledger was rewritten since, or the bundle begins after it"
-            )
+            yield Sentence("bundle_other_head", head=self._against)
 
-    def _plan_row(self) -> Iterator[str]:
+    def _plan_row(self) -> Iterator[Sentence]:
         row = self._plan = self._members.one(form.PLAN)
         head = self._members.head
         event = self._chains.last("plan", row["id"])
         if event is None or event["data"]["row"] != row_digest(pick(row, PLAN)):
-            yield f"plan {row['id']} is not as its event stored it"
+            yield Sentence("bundle_plan_changed", plan=row["id"])
         yield from self._chains.facts.misfits(plans, row)
         if (row["id"], row["plan_digest"]) != (head["plan"], head["plan_digest"]):
-            yield "the bundle's head names another plan"
+            yield Sentence("bundle_other_plan")
 
-    def _changes(self) -> Iterator[str]:
+    def _changes(self) -> Iterator[Sentence]:
         told = self._chains.batches(_BATCH_KINDS, self._plan["id"])
         digests: list[str] = []
         page: list[dict[str, Any]] = []
         for line in self._members.lines(form.CHANGES):
             row, documents = line["row"], line["documents"]
             if row["number"] != len(digests) + 1:
-                yield f"change {len(digests) + 1} is not in its place"
+                yield Sentence("bundle_change_misplaced", number=len(digests) + 1)
             content = {digest: canonical_bytes(found) for digest, found in documents.items()}
             yield from _documents(row, content, ("before", "after", "predicted"))
             digests.append(change_digest(SimpleNamespace(**row), content))
@@ -269,35 +266,43 @@ class _Check:
         if page or sum(one["data"]["last"] - one["data"]["first"] + 1 for one in told.values()) != (
             len(digests)
         ):
-            yield "changes are missing, or there are some that no event stored"
+            yield Sentence("bundle_changes_missing")
         if plan_digest(_plan_of(self._plan).digest_head(), digests) != self._plan["plan_digest"]:
-            yield "the changes do not give the plan's digest"
+            yield Sentence("bundle_digest_wrong")
 
-    def _batch(self, event: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    def _batch(
+        self, event: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+    ) -> Iterator[Sentence]:
         data, found = event["data"], told_of(self._plan["id"], rows)
         if found["rows"] == data["rows"]:
             return
         for row, digest, wanted in zip(rows, found["each"], data.get("each", ()), strict=False):
             if digest != wanted:
-                yield f"change {row['number']} is not as event {event['position']} stored it"
-        yield f"changes {data['first']} to {data['last']} are not as event {event['position']} stored them"
+                position = event["position"]
+                yield Sentence("bundle_change_changed", number=row["number"], event=position)
+        yield Sentence(
+            "bundle_changes_changed",
+            first=data["first"],
+            last=data["last"],
+            event=event["position"],
+        )
 
-    def _approvals(self) -> Iterator[str]:
+    def _approvals(self) -> Iterator[Sentence]:
         wanted = self._chains.of_kind(("approved", "rejected"), self._plan["id"])
         for row in self._members.lines(form.APPROVALS):
             event = wanted.pop(row["event"], None)
-            who = f"the answer of {row['given_by']} ({row['reference']})"
+            who = {"by": row["given_by"], "reference": row["reference"]}
             if event is None or event["data"]["row"] != row_digest(pick(row, APPROVAL)):
-                yield f"{who} is not as its event stored it"
+                yield Sentence("bundle_answer_changed", **who)
                 continue
             if row["plan_digest"] != self._plan["plan_digest"]:
-                yield f"{who} is to another plan digest"
+                yield Sentence("bundle_answer_other_digest", **who)
             fault, key = self._signed(row)
             self._answered(row, key)
             if fault:
-                yield f"{who}: {fault}"
+                yield Sentence("bundle_answer_unsound", fault=fault, **who)
         if wanted:
-            yield "an answer is missing"
+            yield Sentence("bundle_answer_missing")
 
     def _answered(self, row: Mapping[str, Any], key: str) -> None:
         """List an answer; it may put an end to what earlier ones said."""
@@ -337,64 +342,64 @@ class _Check:
                     at=datetime.fromisoformat(row["recorded_at"]),
                 )
             except SignatureRefused as refused:
-                return refused.message, ""
+                return refused.said, ""
             if found.identity != row["signer"]:
-                return f"it was signed by {found.identity}", ""
+                return Sentence("bundle_signed_by_other", signer=found.identity), ""
             key = found.key
         return "", key
 
-    def _run_row(self) -> Iterator[str]:
+    def _run_row(self) -> Iterator[Sentence]:
         row = self._members.one(form.RUN)
         event = self._chains.last("run", row["id"])
         if event is None or event["data"]["row"] != row_digest(pick(row, RUN)):
-            yield f"run {row['id']} is not as its event stored it"
+            yield Sentence("bundle_run_changed", run=row["id"])
         yield from self._chains.facts.misfits(runs, row)
         if row["id"] != self._members.head["run"] or row["plan"] != self._plan["id"]:
-            yield "the bundle's run is of another plan"
+            yield Sentence("bundle_run_of_other_plan")
 
-    def _attempts(self) -> Iterator[str]:
+    def _attempts(self) -> Iterator[Sentence]:
         sent = self._chains.newest(("intent",), ("change", "attempt"))
         answered = self._chains.newest(("answer",), ("change", "attempt"))
         for row in self._members.lines(form.ATTEMPTS):
             key = (row["change"], row["number"])
-            what = f"attempt {row['number']} of change {row['change']}"
+            what = {"number": row["number"], "change": row["change"]}
             if sent.pop(key, None) != row_digest(pick(row, INTENT)):
-                yield f"{what} is not as its event stored it"
+                yield Sentence("bundle_attempt_changed", **what)
             wanted = answered.pop(key, _UNANSWERED | {"change": key[0], "number": key[1]})
             if wanted not in (answer := pick(row, ANSWER), row_digest(answer)):
-                yield f"the answer to {what} is not as its event stored it"
+                yield Sentence("bundle_attempt_answer_changed", **what)
         if sent or answered:
-            yield "attempts are missing"
+            yield Sentence("bundle_attempts_missing")
 
-    def _results(self) -> Iterator[str]:
+    def _results(self) -> Iterator[Sentence]:
         decided = self._chains.newest(("outcome",), ("change",))
         for line in self._members.lines(form.RESULTS):
             row = line["row"]
             content = {one: canonical_bytes(found) for one, found in line["documents"].items()}
             yield from _documents(row, content, ("stored",))
             if decided.pop((row["change"],), None) != row_digest(pick(row, RESULT)):
-                yield f"the outcome of change {row['change']} is not as its event stored it"
+                yield Sentence("bundle_outcome_changed", change=row["change"])
             self._outcomes[row["outcome"]] = self._outcomes.get(row["outcome"], 0) + 1
         if decided:
-            yield "outcomes are missing"
+            yield Sentence("bundle_outcomes_missing")
 
-    def _rest(self) -> Iterator[str]:
+    def _rest(self) -> Iterator[Sentence]:
         for name in (form.REPORT, form.README):
             self._members.whole(name)
         event = self._chains.exported()
         told = None if event is None else event["data"].get("report")
         if told != self._members.head["members"][form.REPORT]:
-            yield "the report is not the one that the bundle was made with"
+            yield Sentence("bundle_report_other")
 
 
 def _documents(
     row: Mapping[str, Any], content: Mapping[str, bytes], names: Sequence[str]
-) -> Iterator[str]:
+) -> Iterator[Sentence]:
     for name in names:
         digest = row[name]
         if digest is not None and digest_of_bytes(content.get(digest, b"")) != digest:
             number = row.get("number", row.get("change"))
-            yield f"document {digest} ({name} of change {number}) is not as it was stored"
+            yield Sentence("bundle_document_changed", digest=digest, name=name, number=number)
 
 
 def _plan_of(row: Mapping[str, Any]) -> Plan:
