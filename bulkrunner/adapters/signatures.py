@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bulkrunner.domain.approvals import Signer
 from bulkrunner.errors import ConfigError, SignatureRefused
+from bulkrunner.sentences import Sentence
 
 NAMESPACE = "approval@bulkrunner"
 """What signatures under answers are made for, so that no other signature of a key counts."""
@@ -65,8 +66,8 @@ def read_seal(signature: str) -> Seal:
     except (ValueError, binascii.Error):
         pass
     raise SignatureRefused(
-        "the signature cannot be read",
-        hint="it is the whole of what ssh-keygen -Y sign wrote, from BEGIN to END",
+        Sentence("signature_unreadable"),
+        hint=Sentence("signature_unreadable_hint"),
         code="signature_unreadable",
     )
 
@@ -127,9 +128,8 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                f"the signature was made for the namespace {seal.namespace[:60]!r}, "
-                f"not for {NAMESPACE}",
-                hint=f"sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY FILE",
+                Sentence("signature_namespace", namespace=seal.namespace[:60], wanted=NAMESPACE),
+                hint=Sentence("signature_namespace_hint", wanted=NAMESPACE),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -144,7 +144,7 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                f"the signature was made for the namespace {seal.namespace[:60]!r}",
+                Sentence("signature_other_namespace", namespace=seal.namespace[:60]),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -198,9 +198,8 @@ class _Check:
         if base64.b64encode(seal.key).decode() in self._known:
             return self._refused(seal, said)
         return SignatureRefused(
-            f"the signature was made with a key of no reviewer ({seal.fingerprint})",
-            hint="the keys that count stand in the file of [policy] reviewers, as it was when the "
-            "plan was made",
+            Sentence("signature_unknown_key", print=seal.fingerprint),
+            hint=Sentence("signature_unknown_key_hint"),
             code="signature_unknown_key",
         )
 
@@ -208,14 +207,14 @@ class _Check:
         words = said.decode("utf-8", "replace")
         if _TOO_LATE.search(words):
             return SignatureRefused(
-                f"the reviewer's key {seal.fingerprint} was not valid at that time",
-                hint="valid-after and valid-before stand in the file of [policy] reviewers",
+                Sentence("signature_expired", print=seal.fingerprint),
+                hint=Sentence("signature_expired_hint"),
                 code="signature_expired",
             )
         if "namespace" in words:
             return SignatureRefused(
-                f"the reviewer's key {seal.fingerprint} may not sign for {NAMESPACE}",
-                hint="namespaces stand in the file of [policy] reviewers",
+                Sentence("signature_not_for", print=seal.fingerprint, wanted=NAMESPACE),
+                hint=Sentence("signature_not_for_hint"),
                 code="signature_namespace",
             )
         return _wrong_text()
@@ -243,7 +242,7 @@ class _Check:
 
 def _wrong_text() -> SignatureRefused:
     return SignatureRefused(
-        "the signature is not over this answer: another plan, or other words",
-        hint="have exactly the text signed that this writes: bulkrunner approve … --draft FILE",
+        Sentence("signature_wrong_text"),
+        hint=Sentence("signature_wrong_text_hint"),
         code="signature_wrong_text",
     )

@@ -12,6 +12,7 @@ from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import ChainBroken, UsageError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
@@ -65,7 +66,7 @@ class Keeping(Gating):
         run = found if isinstance(found, Run) else None
         plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
         _require_finished(plan, run)
-        refuse_compacted(self.ledger, plan.id, "nothing can be proved of it without them")
+        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_proof"))
         gates = self.gates_asking(plan)
         if fault := ledger_fault(gates):
             raise ChainBroken(

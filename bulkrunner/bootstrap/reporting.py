@@ -13,6 +13,7 @@ from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import BulkRunnerError, UsageError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
@@ -125,7 +126,7 @@ class Reporting(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.undo import Undoing
 
-        refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
+        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_undo"))
 
         iris = IriMap(bases=self.bases(), target="")
         chosen = None if only is None else read_id_file(only, iris)
