@@ -42,10 +42,7 @@ _NEEDED = ("plan", "digest", "job", "environment", "extent", "head", "by", "refe
 # Lines of a no that must be understood; whatever else stands there, it is a no.
 _OF_A_NO = ("plan", "digest", "head")
 
-_ASK_AGAIN = (
-    "ask what is meant, and have the answer sent again; or record what was said: bulkrunner "
-    "approve PLAN --by NAME --reference REF"
-)
+_ASK_AGAIN = Sentence("answer_unclear_hint")
 
 
 def the_answer(found: Found, *, approved: bool) -> FilledForm:

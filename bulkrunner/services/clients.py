@@ -50,9 +50,14 @@ class ClientService:
         for found in self._ledger.clients():
             if (found.environment, found.client) == (environment, client) and found.retired_at:
                 raise AccessLost(
-                    f"the client {client} of {environment} was retired "
-                    f"{found.retired_at:%Y-%m-%d} by {found.retired_by}; it is not used any more",
-                    hint="ask KB for a new client, and configure that one",
+                    Sentence(
+                        "client_not_used_more",
+                        client=client,
+                        environment=environment,
+                        at=found.retired_at,
+                        by=found.retired_by,
+                    ),
+                    hint=Sentence("client_not_used_more_hint"),
                     code="client_retired",
                 )
 

@@ -12,6 +12,7 @@ from bulkrunner.domain.environment import Environment, host_of
 from bulkrunner.domain.ports import CatalogueReader, Clock
 from bulkrunner.domain.rights import Rights
 from bulkrunner.errors import BulkRunnerError
+from bulkrunner.sentences import Sentence
 
 SKEW = 60.0
 """Seconds between our clock and the server's that are worth a word."""
@@ -97,13 +98,11 @@ class Diagnosing:
             skew = (self._clock.now() - theirs).total_seconds()
             facts["clock_skew_seconds"] = round(skew, 1)
             if abs(skew) > SKEW:
-                problems.append(
-                    f"this machine's clock differs from the server's by {skew:.0f} s; set it"
-                )
+                problems.append(Sentence("doctor_clock", seconds=f"{skew:.0f}"))
         rights: Rights = reader.rights()
         facts["rights"] = rights.as_dict()
         if not rights.permissions:
-            problems.append("the login grants this client no sigel; ask KB")
+            problems.append(Sentence("doctor_no_sigel"))
 
 
 def _told(error: BulkRunnerError) -> str:

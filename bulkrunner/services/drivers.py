@@ -7,9 +7,10 @@ from collections.abc import Callable
 from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
 from bulkrunner.domain.ports import Clock, RunLedger
 from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.lease import LeaseKeeper
 
-LEFT = "the process that drove it is dead"
+LEFT = Sentence("run_left_by_dead")
 """Reason of a run whose driver died, once somebody has noticed."""
 
 

@@ -150,7 +150,7 @@ class Verifier:
         """
         outcomes = self._ledger.outcomes(self._run.id)
         total = sum(outcomes.values()) - outcomes[Outcome.PENDING.value]
-        self._progress.begin(f"verifying run {self._run.id}", total)
+        self._progress.begin(Sentence("progress_verifying", run=self._run.id), total)
         ended = self._ledger.ended(self._run.id)
         checked = 0
         differences: list[Difference] = []

@@ -49,7 +49,7 @@ from bulkrunner.adapters.ledger.witness import (
     line_faults,
 )
 from bulkrunner.errors import BulkRunnerError
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.sentences import Sentence
 
 
 def unstored(connection: Connection, subject: Subject) -> Iterator[Sentence]:
@@ -124,7 +124,7 @@ class Checks(Part):
 
     def check(self) -> list[Sentence]:
         """Look at everything: the file, the chain, every change and document that is stored."""
-        damages = self._first(lambda c: iter(map(as_sentence, self._database.damages(c))))
+        damages = self._first(lambda c: iter(self._database.damages(c)))
         # What was added with an event can be judged only where the events can be believed.
         chain = self.verify_chain()
         sound = () if chain else (content_faults, line_faults)

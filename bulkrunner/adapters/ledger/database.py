@@ -140,17 +140,19 @@ class Database:
 
         return postgresql.insert(table)
 
-    def damages(self, connection: Connection) -> list[str]:
+    def damages(self, connection: Connection) -> list[Sentence]:
         """Return what the database itself finds wrong with its file and its references."""
         if not self.is_sqlite:
             return []
         found = [
-            f"the file is damaged: {row[0]}"
+            Sentence("ledger_file_damage", words=str(row[0]))
             for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")
             if row[0] != "ok"
         ]
         orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
-        return found + [f"table {row[0]}: row {row[1]} refers to nothing" for row in orphans]
+        return found + [
+            Sentence("ledger_row_dangling", table=row[0], row=row[1]) for row in orphans
+        ]
 
     def size(self) -> int | None:
         """Return the bytes of the file, None where the ledger is none."""

@@ -217,7 +217,9 @@ class Executor:
             goes_on=lambda: self._goes_on(listener, terms),
             excludes=terms.excludes,
         )
-        self._progress.begin(f"running {plan.job} in {plan.environment}", tally.total)
+        self._progress.begin(
+            Sentence("progress_running", job=plan.job, environment=plan.environment), tally.total
+        )
         tally.show()
         try:
             crew.start()
