@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 
 def shares(wants: Sequence[int], places: int, turn: int) -> list[int]:
@@ -76,7 +77,7 @@ def _written_into(path: Path) -> Iterator[BinaryIO]:
 
 def _not_written(path: Path, error: OSError) -> UsageError:
     return UsageError(
-        f"the report cannot be written to {path}: {error.strerror or error}",
-        hint="give another place with --out",
+        Sentence("report_not_written", path=str(path), why=error.strerror or str(error)),
+        hint=Sentence("report_not_written_hint"),
         code="not_written",
     )

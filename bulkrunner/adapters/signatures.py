@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bulkrunner.domain.approvals import Signer
 from bulkrunner.errors import ConfigError, SignatureRefused
+from bulkrunner.sentences import Sentence
 
 NAMESPACE = "approval@bulkrunner"
 """What signatures under answers are made for, so that no other signature of a key counts."""
@@ -65,8 +66,8 @@ def read_seal(signature: str) -> Seal:
     except (ValueError, binascii.Error):
         pass
     raise SignatureRefused(
-        "the signature cannot be read",
-        hint="it is the whole of what ssh-keygen -Y sign wrote, from BEGIN to END",
+        Sentence("signature_unreadable"),
+        hint=Sentence("signature_unreadable_hint"),
         code="signature_unreadable",
     )
 
@@ -88,17 +89,22 @@ def read_signers(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise ConfigError(f"the reviewers' file {path} is longer than {MOST_BYTES} bytes")
+            raise ConfigError(Sentence("reviewers_file_too_long", path=str(path), most=MOST_BYTES))
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the reviewers' file {path} cannot be read ({getattr(error, 'strerror', None) or error})",
-            hint="[policy] reviewers names an allowed-signers file, as ssh-keygen takes it",
+            Sentence(
+                "reviewers_file_unreadable",
+                path=str(path),
+                why=getattr(error, "strerror", None) or str(error),
+            ),
+            hint=Sentence("reviewers_file_unreadable_hint"),
         ) from None
     found = tuple(_signer(path, number, row) for number, row in _rows(text))
     if not found or len(found) > MOST_SIGNERS:
-        what = "no key" if not found else f"more than {MOST_SIGNERS} keys"
-        raise ConfigError(f"the reviewers' file {path} holds {what}")
+        if not found:
+            raise ConfigError(Sentence("reviewers_file_empty", path=str(path)))
+        raise ConfigError(Sentence("reviewers_file_many_keys", path=str(path), most=MOST_SIGNERS))
     return found
 
 
@@ -113,8 +119,8 @@ def _signer(path: Path, number: int, row: str) -> str:
     found = _KEY.search(row)
     if found is None or not row[: found.start()].strip() or not row.isprintable():
         raise ConfigError(
-            f"{path}:{number}: is no line of an allowed-signers file",
-            hint="write it so: karin.ek@kb.se ssh-ed25519 AAAA…",
+            Sentence("reviewers_file_line", path=str(path), number=number),
+            hint=Sentence("reviewers_file_line_hint"),
         )
     return row[: found.end()]
 
@@ -127,9 +133,10 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                f"the signature was made for the namespace {seal.namespace[:60]!r}, "
-                f"not for {NAMESPACE}",
-                hint=f"sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY FILE",
+                Sentence(
+                    "signature_namespace", namespace=repr(seal.namespace[:60]), wanted=NAMESPACE
+                ),
+                hint=Sentence("signature_namespace_hint", namespace=NAMESPACE),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -144,7 +151,7 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                f"the signature was made for the namespace {seal.namespace[:60]!r}",
+                Sentence("signature_namespace_other", namespace=repr(seal.namespace[:60])),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -198,9 +205,8 @@ class _Check:
         if base64.b64encode(seal.key).decode() in self._known:
             return self._refused(seal, said)
         return SignatureRefused(
-            f"the signature was made with a key of no reviewer ({seal.fingerprint})",
-            hint="the keys that count stand in the file of [policy] reviewers, as it was when the "
-            "plan was made",
+            Sentence("signature_unknown_key", fingerprint=seal.fingerprint),
+            hint=Sentence("signature_unknown_key_hint"),
             code="signature_unknown_key",
         )
 
@@ -208,14 +214,16 @@ class _Check:
         words = said.decode("utf-8", "replace")
         if _TOO_LATE.search(words):
             return SignatureRefused(
-                f"the reviewer's key {seal.fingerprint} was not valid at that time",
-                hint="valid-after and valid-before stand in the file of [policy] reviewers",
+                Sentence("signature_expired", fingerprint=seal.fingerprint),
+                hint=Sentence("signature_expired_hint"),
                 code="signature_expired",
             )
         if "namespace" in words:
             return SignatureRefused(
-                f"the reviewer's key {seal.fingerprint} may not sign for {NAMESPACE}",
-                hint="namespaces stand in the file of [policy] reviewers",
+                Sentence(
+                    "signature_not_allowed", fingerprint=seal.fingerprint, namespace=NAMESPACE
+                ),
+                hint=Sentence("signature_not_allowed_hint"),
                 code="signature_namespace",
             )
         return _wrong_text()
@@ -224,8 +232,8 @@ class _Check:
         program = shutil.which("ssh-keygen")
         if program is None:
             raise ConfigError(
-                "ssh-keygen is not there; it verifies the signatures that policy asks for",
-                hint="install OpenSSH 8.9 or newer",
+                Sentence("ssh_keygen_missing"),
+                hint=Sentence("ssh_keygen_missing_hint"),
             )
         given = [str(item) for item in arguments]
         try:
@@ -238,12 +246,12 @@ class _Check:
                 env={"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C"},
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ConfigError(f"ssh-keygen cannot be run ({error})") from None
+            raise ConfigError(Sentence("ssh_keygen_failed", error=str(error))) from None
 
 
 def _wrong_text() -> SignatureRefused:
     return SignatureRefused(
-        "the signature is not over this answer: another plan, or other words",
-        hint="have exactly the text signed that this writes: bulkrunner approve … --draft FILE",
+        Sentence("signature_wrong_text"),
+        hint=Sentence("signature_wrong_text_hint"),
         code="signature_wrong_text",
     )

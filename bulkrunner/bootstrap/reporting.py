@@ -13,6 +13,7 @@ from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import BulkRunnerError, UsageError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
@@ -91,8 +92,8 @@ class Reporting(Gating):
 
         if form not in DIFF_FORMATS:
             raise UsageError(
-                f"a difference cannot be written as {form}",
-                hint=f"say --format {' or --format '.join(DIFF_FORMATS)}",
+                Sentence("difference_format", form=form),
+                hint=Sentence("difference_format_hint", formats=" or --format ".join(DIFF_FORMATS)),
             )
         plans = self.ledger.plan(older), self.ledger.plan(newer)
         found = PlanComparison(self.ledger).compare(*plans)
@@ -125,7 +126,7 @@ class Reporting(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.undo import Undoing
 
-        refuse_compacted(self.ledger, plan.id, "its runs cannot be undone")
+        refuse_compacted(self.ledger, plan.id, Sentence("runs_not_undone"))
 
         iris = IriMap(bases=self.bases(), target="")
         chosen = None if only is None else read_id_file(only, iris)
