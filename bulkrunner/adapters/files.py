@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 
 
@@ -77,7 +77,7 @@ def _written_into(path: Path) -> Iterator[BinaryIO]:
 
 def _not_written(path: Path, error: OSError) -> UsageError:
     return UsageError(
-        Sentence("report_not_written", path=str(path), why=error.strerror or str(error)),
+        Sentence("report_not_written", path=str(path), why=why_of(error)),
         hint=Sentence("report_not_written_hint"),
         code="not_written",
     )

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from bulkrunner.adapters.manifests.faults import meant, shown
 from bulkrunner.adapters.manifests.schema import schema_text
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 from bulkrunner.share import share_folder
 
@@ -71,7 +71,31 @@ def kinds() -> dict[str, str]:
 
 def _sentence(manifest: Path) -> str:
     # The first line is for editors, the second says what the job does.
-    return manifest.read_text(encoding="utf-8").splitlines()[1].removeprefix("# ")
+    said = manifest.read_text(encoding="utf-8").splitlines()[1].removeprefix("# ")
+    return _KINDS.get(said, said)
+
+
+_KINDS = {
+    str(said): said
+    for said in (
+        Sentence("job_creates"),
+        Sentence("job_deletes"),
+        Sentence("job_by_example"),
+        Sentence("job_deletes_holdings_then_bibs"),
+        Sentence("job_changes_library"),
+        Sentence("job_merges"),
+        Sentence("job_moves"),
+        Sentence("job_of_operations"),
+        Sentence("job_changes_found"),
+        Sentence("job_repoints"),
+        Sentence("job_of_report"),
+        Sentence("job_resaves"),
+        Sentence("job_reverts"),
+        Sentence("job_splits"),
+        Sentence("job_of_table"),
+        Sentence("job_updates"),
+    )
+}
 
 
 def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today: str) -> NewJob:
@@ -117,9 +141,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise UsageError(
-            Sentence(
-                "file_not_written_to_folder", folder=str(folder), why=error.strerror or str(error)
-            ),
+            Sentence("file_not_written_to_folder", folder=str(folder), why=why_of(error)),
             hint=Sentence("make_room_or_folder"),
             code="not_written",
         ) from None
@@ -172,7 +194,7 @@ def _made(folder: Path) -> Path:
         ) from None
     except OSError as error:
         raise UsageError(
-            Sentence("folder_not_made", folder=str(folder), why=error.strerror),
+            Sentence("folder_not_made", folder=str(folder), why=why_of(error)),
             hint=Sentence("choose_writable_folder"),
             code="not_written",
         ) from None
@@ -248,7 +270,7 @@ def write_undo_job(
         ) from None
     except OSError as error:
         raise UsageError(
-            Sentence("folder_not_made", folder=str(folder), why=error.strerror)
+            Sentence("folder_not_made", folder=str(folder), why=why_of(error))
         ) from None
     return str(keys["job"])
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bulkrunner.adapters.styles import ANY, marked_by_sheets, marks_of
 from bulkrunner.domain.filled_forms import PART
-from bulkrunner.errors import AnswerRefused
+from bulkrunner.errors import AnswerRefused, why_of
 from bulkrunner.sentences import Sentence, verbatim
 
 MOST_BYTES = 30 * 1024 * 1024
@@ -77,7 +77,7 @@ def read_letter(path: str) -> str:
                 content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise AnswerRefused(
-            Sentence("file_cannot_be_read", path=path, why=error.strerror or str(error)),
+            Sentence("file_cannot_be_read", path=path, why=why_of(error)),
             code="answer_unreadable",
         ) from None
     if len(content) > MOST_BYTES:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkrunner.domain.approvals import Signer
-from bulkrunner.errors import ConfigError, SignatureRefused
+from bulkrunner.errors import ConfigError, SignatureRefused, why_of
 from bulkrunner.sentences import Sentence
 
 NAMESPACE = "approval@bulkrunner"
@@ -96,7 +96,7 @@ def read_signers(path: Path) -> tuple[str, ...]:
             Sentence(
                 "reviewers_file_unreadable",
                 path=str(path),
-                why=getattr(error, "strerror", None) or str(error),
+                why=why_of(error) if isinstance(error, OSError) else str(error),
             ),
             hint=Sentence("reviewers_file_unreadable_hint"),
         ) from None

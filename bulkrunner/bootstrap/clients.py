@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.errors import BulkRunnerError, UsageError
+from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Clients(Core):
                     "notice_not_written",
                     name=name,
                     path=str(path),
-                    why=error.strerror or str(error),
+                    why=why_of(error),
                     text=text,
                 ),
                 hint=Sentence("notice_not_written_hint"),
