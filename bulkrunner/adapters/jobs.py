@@ -83,6 +83,8 @@ _KINDS = {
         Sentence("job_by_example"),
         Sentence("job_deletes_holdings_then_bibs"),
         Sentence("job_changes_library"),
+        Sentence("job_copies"),
+        Sentence("job_of_function"),
         Sentence("job_merges"),
         Sentence("job_moves"),
         Sentence("job_of_operations"),

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 _ENCODER = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
@@ -50,8 +51,8 @@ def as_head(text: str) -> str:
     head = as_digest(text)
     if head is None:
         raise UsageError(
-            f"{text[:80]!r} is no head",
-            hint="it is sha256: and 64 digits, as reports and answers have it",
+            Sentence("no_head", given=text[:80]),
+            hint=Sentence("no_head_hint"),
         )
     return head
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.records import Document
+from bulkrunner.sentences import text_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +208,7 @@ def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:
             started=one.get("dump_started", ""),
             created=one.get("since_created"),
             deleted=one.get("since_deleted"),
-            unread=one.get("unread", ""),
+            unread=text_of(one.get("unread", "")),
         )
         for sigel, one in facts.items()
     }

@@ -21,6 +21,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
 UNCOMPARED = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
@@ -110,15 +111,15 @@ def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) ->
             record of another environment, or is a holding that is not wholly the job's.
     """
     if "@context" in document:
-        raise Refused("context", "the document carries @context, which would be stored")
+        raise Refused("context", Sentence("sent_context"))
     if not record_part(document) or not thing_part(document):
-        raise Refused("not_flat", "the document is not a record and its thing")
+        raise Refused("not_flat", Sentence("sent_not_flat"))
     status = canonical_bytes(record_part(document).get("recordStatus"))
     if b"marc:Deleted" in status or b"marc/Deleted" in status:
-        raise Refused("deleted_status", "recordStatus marc:Deleted would delete the record")
+        raise Refused("deleted_status", Sentence("sent_deleted"))
     foreign = next(iris.foreign(document), None)
     if foreign is not None:
-        raise Refused("foreign_base", f"{foreign} is a record of another environment")
+        raise Refused("foreign_base", Sentence("sent_foreign", iri=foreign))
     if is_holding(document):
         _check_owner(document, sigels)
 
@@ -126,7 +127,12 @@ def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) ->
 def _check_owner(document: Document, sigels: Collection[str]) -> None:
     owner = held_by(document)
     if owner not in sigels:
-        raise Refused("foreign_sigel", f"the holding belongs to {owner or 'no library'}")
+        raise Refused(
+            "foreign_sigel", Sentence("other_library", owner=owner or Sentence("no_library"))
+        )
     for holder in component_holders(document):
         if holder not in sigels:
-            raise Refused("foreign_component", f"a component belongs to {holder or 'no library'}")
+            raise Refused(
+                "foreign_component",
+                Sentence("sent_component", holder=holder or Sentence("no_library")),
+            )

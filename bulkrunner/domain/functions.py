@@ -28,6 +28,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
+from bulkrunner.sentences import Sentence
 
 Looked: TypeAlias = Document | list[Document] | None
 
@@ -173,11 +174,11 @@ def answer_of(value: Any) -> FunctionAnswer:
     if isinstance(value, list):
         return _several(value)
     if not isinstance(value, dict):
-        raise _wrong(f"it returned {_kind(value)}")
+        raise _wrong(Sentence("function_returned", what=_kind(value)))
     if "@graph" in value:
         graph = value["@graph"]
         if not (isinstance(graph, list) and len(graph) >= 2):
-            raise _wrong("the record that it returned has no record part and thing")
+            raise _wrong(Sentence("function_record_parts"))
         return Changed(document=value)
     match sorted(value):
         case ["skip"]:
@@ -209,47 +210,52 @@ def _demand_sound(value: Any) -> None:
         if not level:
             break
     else:
-        raise _wrong(f"its answer is nested more than {MAX_DEPTH} levels deep")
+        raise _wrong(Sentence("function_too_deep", most=MAX_DEPTH))
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        raise _wrong("its answer holds half a character (a lone surrogate)") from None
+        raise _wrong(Sentence("function_half_character")) from None
     except ValueError:
-        raise _wrong("its answer holds a number that is none, or that has no end") from None
+        raise _wrong(Sentence("function_no_number")) from None
 
 
 def _several(operations: Sequence[Any]) -> Several:
     if not operations:
-        raise _wrong("it returned an empty list")
+        raise _wrong(Sentence("function_empty_list"))
     if len(operations) > MAX_OPERATIONS:
-        raise _wrong(f"it returned {len(operations)} operations; {MAX_OPERATIONS} are the most")
+        raise _wrong(Sentence("function_too_many", count=len(operations), most=MAX_OPERATIONS))
     for operation in operations:
         if not isinstance(operation, dict) or not {"create", "update", "delete"} & set(operation):
-            raise _wrong(f"it returned {_kind(operation)} where an operation is expected")
+            raise _wrong(Sentence("function_no_operation", what=_kind(operation)))
     return Several(operations=tuple(operations))
 
 
 def _reason(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _wrong("the reason that it gave is no text")
+        raise _wrong(Sentence("function_reason"))
     return " ".join(value.split())[:MAX_REASON]
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Any) -> Sentence:
     if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return f"an object with the keys {', '.join(sorted(map(str, value))[:5]) or '(none)'}"
-    return f"a {type(value).__name__}"
+        return Sentence("nothing")
+    if not isinstance(value, dict):
+        return Sentence("a_type", type=type(value).__name__)
+    if not value:
+        return Sentence("object_without_keys")
+    return Sentence("object_with_keys", keys=", ".join(sorted(map(str, value))[:5]))
 
 
-def _wrong(what: str) -> Refused:
+def _wrong(what: Sentence) -> Refused:
     return Refused(
         "function_answer",
-        f"{what}; a function returns the changed record, a list of operations, "
-        '{"skip": reason} or {"refuse": reason}',
+        Sentence(
+            "function_answer", what=what, skip='{"skip": reason}', refuse='{"refuse": reason}'
+        ),
     )
 
+
+_REPOINT = '{"update": context.id, "repoint": {"to": id}}'
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 
@@ -288,18 +294,18 @@ def edited(before: Document, after: Document) -> Edited | Refusal:
             if not same(old.get(key), new.get(key)):
                 return Refusal(
                     code="forbidden_place",
-                    message=f"the function changed {name}{key}, which is kept by the server "
-                    "or by bulkrunner",
-                    hint='to hang the holding on another bib return {"update": context.id, '
-                    '"repoint": {"to": id}}'
-                    if name + key == "itemOf"
-                    else "let the function leave it as it is",
+                    message=Sentence("function_kept_place", place=name + key),
+                    hint=(
+                        Sentence("function_repoint", form=_REPOINT)
+                        if name + key == "itemOf"
+                        else Sentence("function_kept_place_hint")
+                    ),
                 )
     if len(after["@graph"]) != len(before["@graph"]) or set(after) - {"@context", "@graph"}:
         return Refusal(
             code="function_answer",
-            message="the function returned something else than the record's two parts",
-            hint="let it return the record that it was given, changed",
+            message=Sentence("function_other_parts"),
+            hint=Sentence("function_other_parts_hint"),
         )
     storage = Storage.of(before)
     try:

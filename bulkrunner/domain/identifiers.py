@@ -15,12 +15,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 from typing import Any
 from urllib.parse import unquote
 
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.sentences import Sentence, verbatim
 
 MOST = 300
 
@@ -224,8 +226,8 @@ def _of_path(path: str) -> Identifier | None:
 def _no_record(given: str, base: str) -> Refusal:
     return Refusal(
         code="unreadable_id",
-        message=f"`{given[:120]}` is not the address of a record",
-        hint=f"write the record's id of 15 or 16 characters, or {base} and the id",
+        message=Sentence("no_address", given=given[:120]),
+        hint=Sentence("no_address_hint", base=base),
     )
 
 
@@ -298,8 +300,8 @@ def _bare(number: str, meanings: Sequence[Number]) -> Identifier | Refusal:
             code="bad_check_digit"
             if len(number) in (8, 10, 13) and number[:-1].isdigit()
             else "unreadable_id",
-            message=f"`{number}` has not the form of: {words}",
-            hint="correct the number, or add to `as` what it is: libris3, isbn or issn",
+            message=Sentence("number_form", number=number, kinds=words),
+            hint=Sentence("number_form_hint"),
         )
     return _unsaid(number)
 
@@ -308,13 +310,13 @@ def _unsaid(number: str) -> Refusal:
     if number[0].isalpha():
         return Refusal(
             code="ambiguous_number",
-            message=f"`{number}` may be a number of LIBRIS III",
-            hint=f"say so: `as: libris3`, or write libris3:{number}",
+            message=Sentence("number_of_libris3", number=number),
+            hint=Sentence("number_of_libris3_hint", number=number),
         )
     return Refusal(
         code="ambiguous_number",
-        message=f"`{number}` is a number of a bib, a holding or LIBRIS III",
-        hint="say which: `as: bib`, `as: holding` or `as: libris3`",
+        message=Sentence("number_of_what", number=number),
+        hint=Sentence("number_of_what_hint"),
     )
 
 
@@ -334,11 +336,18 @@ def _may_mean(number: str, meaning: Number) -> bool:
 
 
 def _ambiguous(number: str, possible: Sequence[Number]) -> Refusal:
-    ways = " or ".join(f"`{way}`" for way in _ways(number, possible))
+    ways = [verbatim(f"`{way}`") for way in _ways(number, possible)]
     return Refusal(
         code="ambiguous_number",
-        message=f"`{number}` fits several of: {', '.join(meaning.value for meaning in possible)}",
-        hint=f"write {ways}, or put the numbers of each kind in a list of their own",
+        message=Sentence(
+            "number_of_several",
+            number=number,
+            kinds=", ".join(meaning.value for meaning in possible),
+        ),
+        hint=Sentence(
+            "number_of_several_hint",
+            ways=reduce(lambda one, other: Sentence("either", one=one, other=other), ways),
+        ),
     )
 
 
@@ -409,21 +418,21 @@ def _of(scheme: Scheme, value: str) -> Identifier:
 
 
 def _unreadable(given: str) -> Refusal:
-    hint = ""
+    hint: str = ""
     if _SPOILT_NUMBER.fullmatch(given):
-        hint = "a spreadsheet has rounded the number; format the column as text and enter it again"
+        hint = Sentence("number_rounded")
     elif _NEARLY.fullmatch(given) and (strange := sorted(set(given.lower()) & set("aeiouy"))):
-        hint = f"an id holds digits and consonants, never {', '.join(strange)}"
+        hint = Sentence("id_letters", strange=", ".join(strange))
     return Refusal(
-        code="unreadable_id", message=f"`{given[:60]}` is no id that is known here", hint=hint
+        code="unreadable_id", message=Sentence("id_unknown", given=given[:60]), hint=hint
     )
 
 
 def _bad_check_digit(given: str, kind: str) -> Refusal:
     return Refusal(
         code="bad_check_digit",
-        message=f"`{given[:60]}` is no {kind}: its last digit does not fit the others",
-        hint="look for a typing error",
+        message=Sentence("bad_check_digit", given=given[:60], kind=kind),
+        hint=Sentence("bad_check_digit_hint"),
     )
 
 

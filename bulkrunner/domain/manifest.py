@@ -50,6 +50,15 @@ class Source:
                 place += f":{self.column}"
         return place
 
+    @property
+    def said(self) -> str:
+        """Where it is, as a part of a sentence."""
+        if not self.line:
+            return self.file
+        if not self.column:
+            return Sentence("source_line", file=self.file, line=self.line)
+        return Sentence("source_column", file=self.file, line=self.line, column=self.column)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:

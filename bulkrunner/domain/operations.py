@@ -59,6 +59,7 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage
+from bulkrunner.sentences import Sentence
 
 TEMPID = "https://id.kb.se/TEMPID"
 
@@ -214,8 +215,8 @@ def apply_update(
     if outside:
         return Refusal(
             code="undeclared_change",
-            message=f"{', '.join(outside[:3])} would change although the operation does not name it",
-            hint="this is a fault of bulkrunner; please report it",
+            message=Sentence("undeclared_change", places=", ".join(outside[:3])),
+            hint=Sentence("undeclared_change_hint"),
         )
     return applied
 
@@ -234,8 +235,8 @@ def _unreadable(document: Document) -> Refusal | None:
         return None
     return Refusal(
         code="unreadable_record",
-        message="the record is not made of two parts, or is nested too deeply",
-        hint="mend it in the cataloguing tool, or take it off the list",
+        message=Sentence("unreadable_record"),
+        hint=Sentence("mend_or_drop"),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 
 from bulkrunner.domain.records import Document, components, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
 
 RECORD_PREFIX = "@record."
 MAX_LENGTH = 500
@@ -50,7 +52,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 
 
-class PlaceError(ValueError):
+class PlaceError(Fault):
     """The text is no place."""
 
 
@@ -106,9 +108,9 @@ def parse_place(text: str) -> Place:
         PlaceError: malformed; the message says why.
     """
     if not text:
-        raise PlaceError("it is empty")
+        raise PlaceError(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
-        raise PlaceError(f"it is longer than {MAX_LENGTH} characters")
+        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
     in_record = text.startswith(RECORD_PREFIX)
     steps = parse_steps(text.removeprefix(RECORD_PREFIX))
     return Place(text=text, in_record=in_record, steps=steps)
@@ -122,10 +124,10 @@ def parse_steps(text: str) -> Path:
     """
     words = text.split(".")
     if len(words) > MAX_STEPS:
-        raise PlaceError(f"it has more than {MAX_STEPS} steps")
+        raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
     steps = tuple(_step(word) for word in words)
     if isinstance(steps[0], int):
-        raise PlaceError("it begins with a list index, not with a key")
+        raise PlaceError(Sentence("place_begins_index"))
     return steps
 
 
@@ -133,15 +135,15 @@ def _step(word: str) -> Step:
     if _INDEX.fullmatch(word):
         return int(word)
     if not word:
-        raise PlaceError("a step between the dots is empty")
+        raise PlaceError(Sentence("place_empty_step"))
     if word.isdecimal() or re.fullmatch(r"-[0-9]+", word):
-        raise PlaceError(f"{word} is no list index; they count from 0, without leading zeros")
+        raise PlaceError(Sentence("place_no_index", word=word))
     if word == "@record":
-        raise PlaceError("@record stands first and is followed by a key: @record.cataloguersNote")
+        raise PlaceError(Sentence("place_record_first"))
     if word.startswith("@") and word not in _JSON_LD_KEYS:
-        raise PlaceError(f"{word} is no key of a record")
+        raise PlaceError(Sentence("place_no_key", word=word))
     if not _KEY.fullmatch(word):
-        raise PlaceError(f"{word!r} is no key; keys and list indexes are joined by dots")
+        raise PlaceError(Sentence("place_bad_key", word=word))
     return word
 
 
@@ -162,10 +164,8 @@ def forbidden(text: str) -> Refused:
     """Return the refusal of a place that no change reaches."""
     return Refused(
         "forbidden_place",
-        f"{text} is kept by the server or by bulkrunner and cannot be changed",
-        "repoint hangs a holding on another bib"
-        if text == "itemOf"
-        else "take the change out of the job",
+        Sentence("forbidden_place", place=text),
+        (Sentence("repoint_hangs") if text == "itemOf" else Sentence("take_out_of_job")),
     )
 
 
@@ -220,11 +220,12 @@ def _into_list_of_one(node: Any, path: Path, place: Place, step: Step) -> tuple[
 
 def ambiguous(place: Place, length: int, *, before: str = "") -> Refused:
     """Return the refusal of a place that does not say which element of a list it means."""
-    where = f" before {before}" if before else ""
     return Refused(
         "ambiguous_place",
-        f"{place.text} meets a list of {length}{where} and does not say which element is meant",
-        "give the index, counted from 0",
+        Sentence("ambiguous_place_here", place=place.text, count=length)
+        if not before
+        else Sentence("ambiguous_place_before", place=place.text, count=length, before=before),
+        Sentence("give_index"),
     )
 
 
@@ -240,9 +241,8 @@ def refuse_component(document: Document, place: Place) -> None:
     if any(first in component for component in components(document)):
         raise Refused(
             "in_component",
-            f"{first} is absent from the item itself but present in one of its components",
-            f"name the component, for instance hasComponent.0.{place.text}, or say in a step "
-            "where it is meant, for instance in: each_place",
+            Sentence("in_component", first=first),
+            Sentence("in_component_hint", place=place.text),
         )
 
 

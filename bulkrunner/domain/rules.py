@@ -11,8 +11,9 @@ from bulkrunner.domain.canonical import same
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.fingerprints import in_set_order
 from bulkrunner.domain.gates import GateResult
-from bulkrunner.domain.plan import WRITING, Plan, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.sentences import Sentence
 
 FORBIDDEN = "forbidden_place"
 
@@ -150,8 +151,20 @@ def rules_of(plan: Plan) -> tuple[Rule, ...]:
     return tuple(Rule.from_dict(item) for item in plan.policy.get("rules") or ())
 
 
-def over(rule: Rule, counts: Mapping[str, int]) -> str:
-    """Return by how much the counts exceed a rule; empty where they do not.
+def counted(name: str, count: int) -> Sentence:
+    """Return a number of changes of an action; of all where the name is ``records``."""
+    match name:
+        case Action.CREATE:
+            return Sentence("counted_creates", count=count)
+        case Action.UPDATE:
+            return Sentence("counted_updates", count=count)
+        case Action.DELETE:
+            return Sentence("counted_deletes", count=count)
+    return Sentence("counted_changes", count=count)
+
+
+def over(rule: Rule, counts: Mapping[str, int]) -> Sentence | None:
+    """Return by how much the counts exceed a rule; None where they do not.
 
     Args:
         rule: of the kind ``most``.
@@ -159,22 +172,26 @@ def over(rule: Rule, counts: Mapping[str, int]) -> str:
     """
     all_writes = sum(counts.get(action.value, 0) for action in WRITING)
     count = all_writes if rule.action == "records" else counts.get(rule.action, 0)
-    what = "changes" if rule.action == "records" else f"{rule.action}s"
     if rule.number is not None and count > rule.number:
-        return f"{count} {what}, more than {rule.number}"
+        return Sentence("rule_number", what=counted(rule.action, count), most=rule.number)
     if rule.share is not None and all_writes and count > rule.share * all_writes:
-        return f"{count} {what} of {all_writes} changes, more than {rule.share:.0%}"
-    return ""
+        return Sentence(
+            "rule_share",
+            what=counted(rule.action, count),
+            all=all_writes,
+            share=f"{rule.share:.0%}",
+        )
+    return None
 
 
-def without_agreement(plan: Plan) -> str:
-    """Say that the manifest names no agreement; empty where it does."""
+def without_agreement(plan: Plan) -> Sentence | None:
+    """Say that the manifest names no agreement; None where it does."""
     agreement = plan.manifest.get("agreement")
     named = isinstance(agreement, dict) and agreement.get("reference")
-    return "" if named else "the manifest names no agreement"
+    return None if named else Sentence("no_agreement")
 
 
-def broken(plan: Plan, level: Level) -> Iterator[tuple[Rule, str]]:
+def broken(plan: Plan, level: Level) -> Iterator[tuple[Rule, Sentence]]:
     """Yield the rules of this level that a plan breaks by itself, each with how."""
     for rule in rules_of(plan):
         if rule.level is not level:
@@ -294,39 +311,35 @@ class _Ruling:
     def _gate(self, rule: Rule) -> tuple[bool | None, str]:
         gate = self._gates.get(rule.gate)
         if gate is None:
-            return None, f"seen to by the gate {rule.gate}"
+            return None, Sentence("rule_of_gate", gate=rule.gate)
         return gate.open, gate.reason
 
     def _agreement(self, _rule: Rule) -> tuple[bool | None, str]:
         if fault := without_agreement(self._plan):
             return False, fault
-        return (
-            True,
-            f"the manifest names the agreement {self._plan.manifest['agreement']['reference']}",
-        )
+        reference = self._plan.manifest["agreement"]["reference"]
+        return True, Sentence("agreement_named", reference=reference)
 
     def _most(self, rule: Rule) -> tuple[bool | None, str]:
         said = over(rule, self._plan.counts)
-        return not said, said or "within the rule's numbers"
+        return said is None, said or Sentence("rule_numbers_kept")
 
     def _places(self, rule: Rule) -> tuple[bool | None, str]:
         count = self._refused.get(FORBIDDEN, 0)
         listed = ", ".join(rule.places)
         if not count:
-            return True, f"no change touches {listed}"
-        return True, f"{count} changes are refused, since they touch what a rule forbids: {listed}"
+            return True, Sentence("rule_places_untouched", places=listed)
+        return True, Sentence("rule_places_refused", count=count, places=listed)
 
     def _hours(self, rule: Rule) -> tuple[bool | None, str]:
         if self._plan.addresses.get("kind") != Kind.PRODUCTION:
-            return None, "concerns production only"
-        return True, f"writes are sent {', '.join(rule.hours)} only"
+            return None, Sentence("rule_of_production")
+        return True, Sentence("rule_hours", hours=", ".join(rule.hours))
 
     def _approvers(self, rule: Rule) -> tuple[bool | None, str]:
         needed = approvers(self._plan)
         if needed < rule.people:
-            return None, f"concerns plans of more than {rule.above} changes"
+            return None, Sentence("rule_of_large_plans", above=rule.above)
         gate = self._gates.get("approval")
-        return (
-            None if gate is None else gate.open,
-            f"{rule.people} people must approve a plan of more than {rule.above} changes",
-        )
+        said = Sentence("rule_approvers", people=rule.people, above=rule.above)
+        return None if gate is None else gate.open, said

@@ -21,6 +21,7 @@ from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.text import visible
+from bulkrunner.sentences import Sentence, verbatim
 from bulkrunner.vocabulary import is_object_property, is_vocab_typed, literal_kind
 
 NEVER_STORED: Final = frozenset({"@reverse", "computedLabel", "_categoryByCollection"})
@@ -226,7 +227,7 @@ class Storage:
         """
         match value:
             case None if not self.from_records:
-                raise _taken_away(path, "null", "take the value away with remove")
+                raise _taken_away(path, verbatim("null"), Sentence("take_value_away"))
             case str():
                 return self._text(value, path, found)
             case bool() | int() | float():
@@ -259,7 +260,7 @@ class Storage:
         formed: dict[str, Any] = {}
         for key, inner in node.items():
             if key in NEVER_STORED and not self.from_records:
-                raise _taken_away((*path, key), key, "leave it out")
+                raise _taken_away((*path, key), verbatim(key), Sentence("leave_key_out"))
             value = self.form(inner, (*path, key), there.get(key, ABSENT))
             if value is not None and key not in NEVER_STORED:
                 formed[key] = value
@@ -272,11 +273,13 @@ class Storage:
         if self.from_records:
             return stored
         if text and not stored.strip(_ENDS + BOM):
-            raise _taken_away(path, "blanks and nothing else", "take the value away with remove")
+            raise _taken_away(path, Sentence("only_blanks"), Sentence("take_value_away"))
         if ligature := next((letter for letter in text if letter in LIGATURES), ""):
             name = f"U+{ord(ligature):04X} {unicodedata.name(ligature)}"
             raise _taken_away(
-                path, f"the ligature {name}", f"write {LIGATURES[ligature]} in its place"
+                path,
+                Sentence("ligature", name=name),
+                Sentence("write_in_its_place", text=LIGATURES[ligature]),
             )
         value = _in_kind(stored, path, found)
         parent = path[-2] if isinstance(path[-1], int) else path[-1]
@@ -317,10 +320,13 @@ def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> Refused:
     """Return the refusal of a place below a link."""
     return Refused(
         "below_link",
-        f"{path_text(path)} lies below {path_text(link)}, which is a link to "
-        f"{visible(str(node.get('@id'))[:200])}",
-        "what it leads to is another record: set the link's place as a whole, or leave such "
-        "records out with a condition",
+        Sentence(
+            "below_link",
+            path=path_text(path),
+            link=path_text(link),
+            target=visible(str(node.get("@id"))[:200]),
+        ),
+        Sentence("below_link_hint"),
     )
 
 
@@ -343,16 +349,15 @@ def undone(path: Path, value: Any) -> Refused:
     shown = visible(in_words(value)[:_SHOWN])
     return Refused(
         "tidied_away",
-        f"{path_text(path)} would become “{shown}”, which the server turns back into what stands "
-        "there when it saves",
-        "write the value as the server keeps it, or leave such records out with a condition",
+        Sentence("would_become", path=path_text(path), shown=shown),
+        Sentence("as_the_server_keeps"),
     )
 
 
-def _taken_away(path: Path, what: str, hint: str) -> Refused:
+def _taken_away(path: Path, what: Sentence, hint: Sentence) -> Refused:
     return Refused(
         "tidied_away",
-        f"{path_text(path)} would get {what}, which the server takes away again when it saves",
+        Sentence("would_get", path=path_text(path), what=what),
         hint,
     )
 
@@ -378,13 +383,6 @@ def _step(node: Any, step: str | int) -> Any:
 
 
 # --- kinds -------------------------------------------------------------------------------------
-
-_WORDS: Final = {
-    "text": "a text",
-    "number": "a number",
-    "boolean": "a truth value (true or false)",
-    "node": "an object or a link",
-}
 
 
 def kind_of(value: Any) -> str | None:
@@ -422,7 +420,7 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
         case "boolean" if in_words(value) in ("true", "false"):
             return in_words(value) == "true"
     shown = visible(in_words(value)[:_SHOWN])
-    raise _wrong_kind(path, kind, f"“{shown}” is not written as one")
+    raise _wrong_kind(path, kind, Sentence("not_written_so", shown=shown))
 
 
 def _demand_node(path: Path, found: Any) -> None:
@@ -434,14 +432,25 @@ def _demand_node(path: Path, found: Any) -> None:
     kinds = {kind_of(item) for item in _as_list(found) if item is not ABSENT}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and not _takes_nodes(_key_of(path)):
-        raise _wrong_kind(path, kind, "an object is none")
+        raise _wrong_kind(path, kind, Sentence("object_is_none"))
 
 
-def _wrong_kind(path: Path, kind: str, why: str) -> Refused:
+def _kind_said(kind: str) -> Sentence:
+    match kind:
+        case "text":
+            return Sentence("a_text")
+        case "number":
+            return Sentence("a_number")
+        case "boolean":
+            return Sentence("a_truth_value")
+    return Sentence("an_object_or_link")
+
+
+def _wrong_kind(path: Path, kind: str, why: Sentence) -> Refused:
     return Refused(
         "wrong_kind",
-        f"{path_text(path)} takes {_WORDS[kind]}, and {why}",
-        "correct the value, or leave such records out with a condition",
+        Sentence("wrong_kind", path=path_text(path), kind=_kind_said(kind), why=why),
+        Sentence("wrong_kind_hint"),
     )
 
 

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from bulkrunner.sentences import Sentence
+
 _KEPT = frozenset("\n\t")
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
 """Categories that reorder, hide or break the text around them."""
@@ -115,11 +117,16 @@ def told_apart(one: str, other: str) -> tuple[str, str]:
     return _named([mine for mine, _ in pairs]), _named([theirs for _, theirs in pairs])
 
 
-def _named(parts: Sequence[str]) -> str:
+def value_apart(shown: str, apart: str) -> str:
+    """Return a value with what tells it from one that looks alike; ``apart``: of ``told_apart``."""
+    return Sentence("value_apart", shown=shown, apart=apart) if apart else shown
+
+
+def _named(parts: Sequence[str]) -> Sentence:
     names = [
         " + ".join(f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip() for letter in part)
-        or "nothing"
+        or Sentence("no_letter")
         for part in parts
     ]
     more = ["…"] if names[_MOST_TOLD:] else []
-    return f" ⟨{', '.join([*names[:_MOST_TOLD], *more])}⟩"
+    return Sentence("letters", names=[*names[:_MOST_TOLD], *more])

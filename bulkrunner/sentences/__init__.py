@@ -176,7 +176,7 @@ class _Wording(string.Formatter):
             case "lines":
                 return "\n".join(self._told(item) for item in value)
             case "time":
-                return self._time(datetime.fromisoformat(value))
+                return self._time(value)
             case "day":
                 return str(value)[:10]
         one, several = format_spec.split("|")
@@ -187,7 +187,13 @@ class _Wording(string.Formatter):
             return value.worded(self._language, self._clock)
         return str(value)
 
-    def _time(self, moment: datetime) -> str:
+    def _time(self, written: str) -> str:
+        try:
+            moment = datetime.fromisoformat(written)
+        except (TypeError, ValueError):
+            return str(written)
+        if moment.tzinfo is None:
+            return written
         text = f"{moment.astimezone(self._clock):{self._forms['time']}}"
         return f"{text} UTC" if self._clock is UTC else text
 

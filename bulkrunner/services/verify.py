@@ -27,6 +27,7 @@ from bulkrunner.domain.settlement.updates import (
     stored_otherwise,
 )
 from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
     """Return which later run left a record with this ETag (None: deleted), as a message's end."""
     for write in reversed(later):
         if write.deleted if etag is None else bool(write.etag) and write.etag == etag:
-            return f"; by run {write.run} of job {write.job}"
+            return Sentence("by_a_later_run", run=write.run, job=write.job)
     return ""
 
 

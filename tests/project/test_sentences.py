@@ -70,10 +70,9 @@ FILLED = {
 
 
 def filled(key: str) -> Sentence:
-    values = {
-        name: 5 if "|" in spec else FILLED[spec]
-        for name, spec in names(catalogue("en")[key]).items()
-    }
+    english, swedish = (names(catalogue(language)[key]) for language in LANGUAGES)
+    specs = {name: spec or swedish[name] for name, spec in english.items()}
+    values = {name: 5 if "|" in spec else FILLED[spec] for name, spec in specs.items()}
     return Sentence(key, **values)
 
 

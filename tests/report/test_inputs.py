@@ -12,6 +12,7 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.risks import searched
 from tests.support import reports
 from tests.support.pages import Page
@@ -68,7 +69,7 @@ def test_many_of_them_are_counted(tmp_path: Path) -> None:
 def test_a_refusal_names_its_line_and_says_why_in_swedish(tmp_path: Path) -> None:
     page = page_of(reports.report_data(tmp_path), tmp_path)
     text = page.section("left-out").text
-    assert "Beståndet tillhör Gbg." in text
+    assert "Beståndet tillhör Gbg, som inte hör till jobbet." in text
     assert "ids.txt rad 19" in text
     english = page_of(reports.report_data(tmp_path / "2"), tmp_path, "en").section("en-left-out")
     assert "the holding belongs to Gbg, which the job may not touch" in english.text
@@ -93,13 +94,13 @@ def test_the_list_has_the_reason_in_both_languages_and_every_line_of_a_record(
             2,
             Action.REFUSED,
             code="foreign_sigel",
-            message="the holding belongs to Gbg, which the job may not touch",
+            message=Sentence("foreign_sigel", sigel="Gbg"),
         ),
     ]
     page = page_of(reports.report_data(tmp_path, changes=changes), tmp_path)
     tables = page.tables
     assert tables["messages"][page.row(2)["message"]] == [
-        ["Beståndet tillhör Gbg.", "sv"],
+        ["Beståndet tillhör Gbg, som inte hör till jobbet.", "sv"],
         ["the holding belongs to Gbg, which the job may not touch", "en"],
     ]
     assert page.row(2)["given"][1] == "ids.txt:2"

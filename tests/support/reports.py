@@ -16,6 +16,7 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ReportData, ReportedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService
 from tests.support.ledgers import START, SetClock, a_plan, new_ledger, send, start_run, store_plan
 
@@ -168,7 +169,7 @@ def some_changes() -> list[PlannedChange]:
             Action.REFUSED,
             sigel="Gbg",
             code="foreign_sigel",
-            message="the holding belongs to Gbg, which the job may not touch",
+            message=Sentence("foreign_sigel", sigel="Gbg"),
             **refused,
         )
         for number in (19, 20)
@@ -178,7 +179,7 @@ def some_changes() -> list[PlannedChange]:
             21,
             Action.REFUSED,
             code="duplicate",
-            message="Ylm already has the holding fzr8v1sn2k3m4p5 on this bib",
+            message=Sentence("duplicate", sigel="Ylm", records="fzr8v1sn2k3m4p5"),
             **refused,
         ),
         PlannedChange(
@@ -189,7 +190,7 @@ def some_changes() -> list[PlannedChange]:
             source=Source(file="ids.txt", line=22),
             operation={},
             code="unreadable_id",
-            message="'(LIBRRIS)1234' is no record id",
+            message=Sentence("no_record_id", given="(LIBRRIS)1234"),
         ),
         a_reported(
             23,

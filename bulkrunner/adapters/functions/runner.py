@@ -33,6 +33,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Operation, Source, Undo, Unreadable
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 START_SECONDS = 20.0
 
@@ -46,7 +47,7 @@ MAX_LINE = 10_000_000
 
 """Bytes of one message, as of a line of operations in a manifest."""
 
-FORGED = "it wrote into the channel that its answers take"
+FORGED = Sentence("function_forged")
 
 SAMPLE_FIRST = 20
 
@@ -126,8 +127,8 @@ class Runner:
             first = self._start(0)
         except _Ended as ended:
             raise FunctionNotLoaded(
-                f"the function {source.name} cannot be loaded: {ended.message}",
-                hint="nothing was planned; mend the function",
+                Sentence("function_not_loaded", name=source.name, why=ended.message),
+                hint=Sentence("function_not_loaded_hint"),
             ) from None
         self.confinement = first.confinement
         self._free[0].append(first)
@@ -148,8 +149,7 @@ class Runner:
         if twice and canonical_bytes(self._once(given, 1, looked)) != canonical_bytes(answer):
             self._given_up = Refused(
                 "function_not_deterministic",
-                f"called twice for {given.id}, it answered differently; a function may depend on "
-                "nothing but what it is given",
+                Sentence("function_not_deterministic", record=given.id),
             )
             raise self._given_up
         return answer_of(answer)
@@ -170,8 +170,7 @@ class Runner:
         if self._faults >= MAX_FAULTS:
             self._given_up = Refused(
                 "function_given_up",
-                f"it is not called any more, after {self._faults} calls in a row that failed so: "
-                f"{ended.message}",
+                Sentence("function_given_up", count=self._faults, why=ended.message),
             )
 
     @contextmanager
@@ -231,7 +230,7 @@ class Runner:
             raise Refused("function_answer", told[0].message)
         declared = operation_of(in_answer(data), source, self._iris)
         if isinstance(declared, Unreadable | Undo):
-            why = getattr(declared, "message", "") or "it is no operation"
+            why = getattr(declared, "message", "") or Sentence("no_operation")
             raise Refused("function_answer", why)
         return declared
 
@@ -318,8 +317,8 @@ class _Process:
         if "unconfined" in held:
             if self._must_be_confined:
                 raise NotConfined(
-                    f"the job's function cannot be confined here: {held['unconfined']}",
-                    hint='plan on a Linux system that has it, or set [policy] functions = "any"',
+                    Sentence("functions_not_confined", why=held["unconfined"]),
+                    hint=Sentence("functions_not_confined_hint"),
                 )
             held = {"confined": f"time and memory only ({held['unconfined']})"}
         self.confinement = str(held["confined"])
@@ -346,7 +345,7 @@ class _Process:
             if "look" in message:
                 looks += 1
                 if looks > MAX_LOOKS:
-                    raise _Ended("function_failed", f"it looked up more than {MAX_LOOKS} records")
+                    raise _Ended("function_failed", Sentence("function_looks", most=MAX_LOOKS))
                 began = time.monotonic()
                 found = self._look(str(message["look"]), given, looked)
                 deadline += time.monotonic() - began
@@ -377,7 +376,7 @@ class _Process:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_LINE:
                 raise _Ended(
-                    "function_answer", f"its answer is larger than {MAX_LINE // 1_000_000} MB"
+                    "function_answer", Sentence("function_answer_large", most=MAX_LINE // 1_000_000)
                 )
             self._ours.settimeout(self._left(deadline))
             try:
@@ -406,14 +405,17 @@ class _Process:
         return left
 
     def _late(self) -> _Ended:
-        return _Ended("function_timeout", f"it took longer than {self._source.seconds:g} s")
+        return _Ended(
+            "function_timeout", Sentence("function_late", seconds=f"{self._source.seconds:g}")
+        )
 
     def _gone(self) -> _Ended:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         code = self._process.returncode
-        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-        return _Ended("function_failed", f"its process ended {how}")
+        if code is not None and code < 0:
+            return _Ended("function_failed", Sentence("function_killed", signal=-code))
+        return _Ended("function_failed", Sentence("function_exited", code=str(code)))
 
     def end(self) -> None:
         """Kill the process and all that it may have started."""
@@ -459,13 +461,13 @@ class Runners:
         """
         if sources and policy == "none":
             raise FunctionsForbidden(
-                f"the job calls the function {sources[0].name}, and the policy wants no functions",
-                hint='write the job without it, or set [policy] functions = "confined"',
+                Sentence("functions_forbidden", name=sources[0].name),
+                hint=Sentence("functions_forbidden_hint"),
             )
         if sources and not hasattr(os, "killpg"):
             raise NotConfined(
-                f"the job calls the function {sources[0].name}, and functions need Linux",
-                hint="run this job on Linux (on Windows: in WSL); all else works here",
+                Sentence("functions_need_linux", name=sources[0].name),
+                hint=Sentence("functions_need_linux_hint"),
             )
         self._running: dict[str, Runner] = {}
         try:

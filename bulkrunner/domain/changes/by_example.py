@@ -9,6 +9,7 @@ say alike stays; the rest is removed, added or replaced, in every place that fit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
@@ -25,6 +26,7 @@ from bulkrunner.domain.places import (
 )
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.sentences import Sentence, verbatim
 from bulkrunner.vocabulary import is_set
 
 META = "meta"
@@ -225,12 +227,12 @@ def check_example(match: Any, result: Any) -> None:
     """
     for name, form in (("match", match), ("result", result)):
         if not isinstance(form, dict):
-            raise FormError(f"`{name}` is an object: the content of a record", path=(name,))
+            raise FormError(Sentence("example_no_object", name=name), path=(name,))
         _check_form(form, (name,))
         if not isinstance(form.get(META, {}), dict):
-            raise FormError("`meta` is an object: the record part", path=(name, META))
+            raise FormError(Sentence("example_meta"), path=(name, META))
     if not match:
-        raise FormError("`match` must say something", path=("match",))
+        raise FormError(Sentence("example_match_empty"), path=("match",))
     _check_kept(match, result, FORBIDDEN_ON_THING, ("result",))
     _check_kept(match.get(META, {}), result.get(META, {}), RECORD_KEPT, ("result", META))
     _check_pair(_without(match, FORBIDDEN_ON_THING), _without(result, FORBIDDEN_ON_THING), ())
@@ -238,25 +240,24 @@ def check_example(match: Any, result: Any) -> None:
 
 def _check_form(value: Any, path: FormPath) -> None:
     if len(path) > MAX_DEPTH:
-        raise FormError(f"an example is nested more than {MAX_DEPTH} deep", path=path)
+        raise FormError(Sentence("example_too_deep", most=MAX_DEPTH), path=path)
     if value is None:
-        raise FormError("an example has no null; leave the key out", path=path)
+        raise FormError(Sentence("example_null"), path=path)
     if isinstance(value, list):
         if len(value) > MAX_ELEMENTS:
-            raise FormError(f"a list has more than {MAX_ELEMENTS} elements", path=path)
+            raise FormError(Sentence("example_list_long", most=MAX_ELEMENTS), path=path)
         for index, item in enumerate(value):
             if isinstance(item, list):
-                raise FormError("a list in a list is not known here", path=(*path, index))
+                raise FormError(Sentence("example_list_in_list"), path=(*path, index))
             _check_form(item, (*path, index))
     elif isinstance(value, dict) and not _is_marked(value):
         for key, item in value.items():
             if key.startswith("bulk:"):
                 raise FormError(
-                    f"{brief(key)} is not known here",
+                    Sentence("example_key_unknown", key_=brief(key)),
                     path=path,
                     key=key,
-                    hint="say it in `where` or with verbs; of the server's own forms only "
-                    "`@type: bulk:Any` is taken over",
+                    hint=Sentence("example_key_unknown_hint"),
                 )
             _check_form(item, (*path, key))
 
@@ -267,10 +268,10 @@ def _check_kept(
     for key in result:
         if key in kept and not same(match.get(key, ABSENT), result[key]):
             raise FormError(
-                f"{brief(key)} cannot be changed",
+                Sentence("example_kept", key_=brief(key)),
                 path=path,
                 key=key,
-                hint="write it as in `match`, or leave it out of `result`",
+                hint=Sentence("example_kept_hint"),
             )
 
 
@@ -289,37 +290,44 @@ def _check_values(match: Any, result: Any, path: FormPath) -> None:
         return
     if path[-1] in _ORDERED:
         raise FormError(
-            f"{path[-1]} keeps its order; an example cannot say how it changes",
+            Sentence("example_ordered", key_=path[-1]),
             path=("result", *path),
-            hint="use set",
+            hint=Sentence("use_set"),
         )
-    kinds = {_kind_of(value) for value in (*old, *new)} - {"?"}
+    kinds = {_kind_of(value) for value in (*old, *new)} - {_ANY_KIND}
     if len(kinds) > 1:
         raise FormError(
-            f"{' and '.join(sorted(kinds))} stand for each other in `match` and `result`",
+            Sentence("kinds_for_each_other", kinds=reduce(_both, sorted(kinds))),
             path=("result", *path),
-            hint="an example cannot change the kind of a value; use set",
+            hint=Sentence("kinds_for_each_other_hint"),
         )
     if len(old) == len(new) == 1:
         if isinstance(old[0], dict) and isinstance(new[0], dict):
             _check_pair(old[0], new[0], path)
     elif "an object" in kinds:
         raise FormError(
-            "it is not clear which object of `match` becomes which of `result`",
+            Sentence("example_unclear"),
             path=("result", *path),
-            hint="let the two lists differ in one object, or use verbs",
+            hint=Sentence("example_unclear_hint"),
         )
 
 
-def _kind_of(value: Any) -> str:
+_ANY_KIND = verbatim("?")
+
+
+def _both(one: Sentence, other: Sentence) -> Sentence:
+    return Sentence("both", one=one, other=other)
+
+
+def _kind_of(value: Any) -> Sentence:
     match value:
         case dict():
-            return "?" if _is_marked(value) else "an object"
+            return _ANY_KIND if _is_marked(value) else Sentence("an_object")
         case str():
-            return "text"
+            return Sentence("plain_text")
         case bool():
-            return "true or false"
-    return "a number"
+            return Sentence("true_or_false")
+    return Sentence("a_number")
 
 
 def _is_marked(value: Mapping[str, Any]) -> bool:

@@ -70,6 +70,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, demand_kept, stored_text
+from bulkrunner.sentences import Sentence, joined
 
 MAX_TABLE = 1_000_000
 
@@ -94,7 +95,7 @@ def parse_change(data: Mapping[str, Any], outside: Outside) -> Change:
     if len(verbs) != 1 or verbs[0] not in VERBS:
         strange = next((key for key in verbs if key not in VERBS), "")
         raise FormError(
-            f"a change is exactly one of {', '.join(VERBS)}, with `in` and `when` beside it",
+            Sentence("change_of_one_verb", verbs=", ".join(VERBS)),
             key=strange or None,
             hint=meant(strange, list(VERBS)) if strange else "",
         )
@@ -127,9 +128,9 @@ def _within(data: Any) -> tuple[Within | None, str | None]:
     known = [one.value for one in Within]
     if not isinstance(data, str) or data not in known:
         raise FormError(
-            f"{brief(data)} is no place to look in",
+            Sentence("scope_unknown", given=brief(data)),
             path=("in",),
-            hint=meant(str(data), known) + "; or {each: place}",
+            hint=joined((meant(str(data), known), Sentence("or_each", form="{each: place}"))),
         )
     return Within(data), None
 
@@ -142,18 +143,19 @@ def _at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
         raise _no_place(text, error).below(key) from None
     if place.in_record and not (scope.within is None and scope.each is None):
         raise FormError(
-            f"{brief(text)} begins at the record part, which `in` has already said",
+            Sentence("place_in_record_twice", text=brief(text)),
             path=(key,),
-            hint="leave @record. out, or leave `in` out",
+            hint=Sentence("place_in_record_twice_hint"),
         )
     return str(text)
 
 
 def _no_place(text: str, error: PlaceError) -> FormError:
-    hint = ""
-    if "[" in text:
-        hint = "to change some elements of a list: in: {each: hasNote}, when: {…}"
-    return FormError(f"{brief(text)} is no place: {error}", hint=hint, code="bad_place")
+    form = "in: {each: hasNote}, when: {…}"
+    hint = Sentence("some_elements", form=form) if "[" in text else ""
+    return FormError(
+        Sentence("no_place", text=brief(text), why=error.said), hint=hint, code="bad_place"
+    )
 
 
 def _value(data: Mapping[str, Any], key: str) -> Any:
@@ -217,7 +219,7 @@ def _remove_items(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Ch
 def _replace_value(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
     otherwise = data.get("otherwise", "keep")
     if otherwise not in ("keep", "refuse"):
-        raise FormError(f"{brief(otherwise)} is neither keep nor refuse", path=("otherwise",))
+        raise FormError(Sentence("table_otherwise", given=brief(otherwise)), path=("otherwise",))
     try:
         table = _table(data["table"], outside)
         for old, new in table.pairs.items():
@@ -239,15 +241,15 @@ def _kept_below(key: str, at: str, value: Any) -> None:
 
 def _table(data: Any, outside: Outside) -> Table:
     if not isinstance(data, dict) or not data:
-        raise FormError("`table` is an object of old and new values, or {file: name}")
+        raise FormError(Sentence("table_form", form="{file: name}"))
     pairs: Mapping[str, Any] = data
     if isinstance(data.get("file"), str) and data.keys() <= TABLE_FILE:
         pairs = outside.lists.table(data)
     if len(pairs) > MAX_TABLE:
-        raise FormError(f"a table has more than {MAX_TABLE:,} rows")
+        raise FormError(Sentence("table_long", most=MAX_TABLE))
     for old, new in pairs.items():
         if isinstance(parse_value(new), Dynamic):
-            raise FormError("a table holds constants only", key=old)
+            raise FormError(Sentence("table_constants"), key=old)
     return Table(
         pairs=dict(pairs),
         by_name=_by_name(pairs),
@@ -263,8 +265,7 @@ def _by_name(pairs: Mapping[str, Any]) -> dict[str, Any]:
         name = stored_text(old)
         if name in found and comparable(found[name]) != comparable(new):
             raise FormError(
-                f"{brief(old)} stands in the table twice, with two new values: the server keeps no "
-                "difference between the two ways in which it is written",
+                Sentence("table_twice", old=brief(old)),
                 key=old,
             )
         found[name] = new
@@ -273,15 +274,15 @@ def _by_name(pairs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _replace_text(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:
     if ("find" in data) == ("pattern" in data):
-        raise FormError("exactly one of find and pattern is needed")
+        raise FormError(Sentence("find_or_pattern"))
     change = ReplaceTextChange(at=_at(data, scope), trim=data.get("trim", False), scope=scope)
     if "find" in data:
         find = _value(data, "find")
         if not isinstance(find, Dynamic) and not (isinstance(find, str) and find):
-            raise FormError("`find` is a text of one character at least", path=("find",))
+            raise FormError(Sentence("find_no_text"), path=("find",))
         into = _value(data, "with")
         if not isinstance(into, (str, Dynamic)):
-            raise FormError("`with` is a text", path=("with",))
+            raise FormError(Sentence("with_no_text"), path=("with",))
         return replace(change, find=find, into=into)
     try:
         pattern = outside.engine.compile(data["pattern"])
@@ -289,7 +290,7 @@ def _replace_text(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Ch
         raise error.below("pattern") from None
     pieces = text_pieces(_value(data, "with"))
     if pieces is None:
-        raise FormError("`with` is a text", path=("with",))
+        raise FormError(Sentence("with_no_text"), path=("with",))
     template: list[str | int | Dynamic] = []
     for piece in pieces:
         template += _template(piece, pattern.groups) if isinstance(piece, str) else [piece]
@@ -307,15 +308,15 @@ def _template(text: str, groups: int) -> tuple[str | int, ...]:
             pieces.append("\\")
         elif not (letter.isascii() and letter.isdigit()):
             raise FormError(
-                f"{brief(match[0])} means nothing in a replacement",
+                Sentence("replacement_unknown", found=brief(match[0])),
                 path=("with",),
-                hint="a group is \\1 to \\9, the whole match \\0, a backslash \\\\",
+                hint=Sentence("replacement_unknown_hint"),
             )
         elif int(letter) > groups:
             raise FormError(
-                f"the pattern has {groups} groups, no \\{letter}",
+                Sentence("pattern_groups", count=groups, letter=letter),
                 path=("with",),
-                hint="a group is a part of the pattern in round brackets",
+                hint=Sentence("pattern_groups_hint"),
             )
         else:
             pieces.append(int(letter))
@@ -329,7 +330,7 @@ def _move_value(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Cha
     if one.in_record == other[0] and not data["to"].startswith(ITEM_PREFIX):
         shorter = min(len(one.steps), len(other[1]))
         if one.steps[:shorter] == other[1][:shorter]:
-            raise FormError("one of the two places lies inside the other", path=("to",))
+            raise FormError(Sentence("places_inside"), path=("to",))
     return MoveValueChange(origin=origin, to=data["to"], scope=scope)
 
 
@@ -339,13 +340,13 @@ def _goal(text: str) -> tuple[bool, Path]:
     except PlaceError as error:
         raise _no_place(text, error).below("to") from None
     if text.startswith(ITEM_PREFIX) and place.in_record:
-        raise FormError(f"{brief(text)} begins in two places", path=("to",))
+        raise FormError(Sentence("begins_twice", text=brief(text)), path=("to",))
     return text.startswith(RECORD_PREFIX), place.steps
 
 
 def _retype(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
     if not isinstance(data["to"], str) or not _TYPE.fullmatch(data["to"]):
-        raise FormError(f"{brief(data['to'])} is no type", path=("to",))
+        raise FormError(Sentence("no_type", given=brief(data["to"])), path=("to",))
     return RetypeChange(at=_at(data, scope), to=data["to"], scope=scope)
 
 
@@ -515,7 +516,7 @@ def _by_example(document: Document, change: ExampleChange, context: Context) -> 
     except FormError as error:
         raise Refused(
             "unclear_example",
-            f"with this record's values the example is unclear: {error.message}",
+            Sentence("unclear_example", why=error.said),
             error.hint,
         ) from None
     formed = (_formed(edit, context) for edit in edits)

@@ -16,6 +16,7 @@ from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
 ROOT_LENGTH = 2
@@ -154,8 +155,8 @@ def _equal(one: Put | Take, other: Put | Take) -> bool:
 def _overlapping(path: Path) -> Refused:
     return Refused(
         "overlapping_changes",
-        f"{path_text(path)} would be changed in two ways at once",
-        "say it in two changes, one after the other",
+        Sentence("overlapping_changes", path=path_text(path)),
+        Sentence("overlapping_changes_hint"),
     )
 
 
@@ -211,8 +212,8 @@ def _added(document: Document, edit: Add) -> Document:
     if not edit.as_list and not isinstance(found, list) and not _takes_several(edit.path):
         raise Refused(
             "place_taken",
-            f"{path_text(edit.path)} has another value already and takes one only",
-            "remove that value first, or leave such records out with a condition",
+            Sentence("place_has_value", path=path_text(edit.path)),
+            Sentence("place_has_value_hint"),
         )
     return _put(document, edit.path, together)
 

@@ -37,6 +37,7 @@ from bulkrunner.domain.stored_form import (
     stored_text,
     undone,
 )
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,8 +225,8 @@ def append_in(here: Here, change: AppendChange, context: Context) -> Wish:
     if isinstance(place.steps[-1], int) and not isinstance(spot.value, list):
         raise Refused(
             "no_such_place",
-            f"{place.text} is one element of a list, not a list",
-            "append to the list itself, without the index",
+            Sentence("element_no_list", place=place.text),
+            Sentence("element_no_list_hint"),
         )
     value = localised(place, change.value, context)
     value = context.storage.form(value, spot.path, spot.value)
@@ -243,8 +244,8 @@ def no_such_place(place: Place) -> Refused:
     """Return the refusal of a place whose parent is not there."""
     return Refused(
         "no_such_place",
-        f"the record has nothing that {place.text} could be put into",
-        "only the last key of a place is created; set its parent as a whole instead",
+        Sentence("no_such_place", place=place.text),
+        Sentence("no_such_place_hint"),
     )
 
 
@@ -297,8 +298,8 @@ def _from_table(change: ReplaceValueChange, place: Place, value: Any, context: C
     if change.refuse_others and not _is_result(change, value, context, at_id=at_id):
         raise Refused(
             "not_in_table",
-            f"{place.text} has a value that the table does not name",
-            "add it to the table, or say otherwise: keep",
+            Sentence("not_in_table", place=place.text),
+            Sentence("not_in_table_hint"),
         )
     return value
 
@@ -332,8 +333,8 @@ def replace_text_in(here: Here, change: ReplaceTextChange, context: Context) -> 
     if change.pattern is None and not (isinstance(find, str) and find and isinstance(into, str)):
         raise Refused(
             "not_text",
-            f"what is to be replaced at {place.text} is no text",
-            "give a text of one character at least",
+            Sentence("find_value_no_text", place=place.text),
+            Sentence("find_value_no_text_hint"),
         )
 
     def new(value: Any) -> Any:
@@ -369,8 +370,8 @@ def _replaced(
     if made is None or len(made) > MAX_RESULT:
         raise Refused(
             "text_too_long",
-            f"the text at {place.text} is too long, or matches in too many places",
-            "leave such records out with a condition",
+            Sentence("text_too_long", place=place.text),
+            Sentence("leave_out_by_condition"),
         )
     return made
 

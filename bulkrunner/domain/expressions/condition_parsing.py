@@ -26,6 +26,7 @@ from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import Dynamic
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.places import PlaceError
+from bulkrunner.sentences import Sentence, joined
 
 MAX_DEPTH = 20
 MAX_PARTS = 500
@@ -65,7 +66,7 @@ def parse_expected(data: Any, outside: Outside) -> Any:
     """
     if isinstance(data, dict) and data.get("exists") is False:
         if len(data) > 1:
-            raise FormError("what is absent has no other test: write `exists: false` alone")
+            raise FormError(Sentence("absent_alone"))
         return None
     checks = _Parser(outside).checks(data)
     if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
@@ -73,9 +74,9 @@ def parse_expected(data: Any, outside: Outside) -> Any:
     return Itself(checks=checks)
 
 
-def _meant(key: str) -> str:
+def _meant(key: str) -> Sentence:
     if key == "count":
-        return "how many values a place has is asked in `where` or `when`: {place: {count: 2}}"
+        return Sentence("count_asked_elsewhere", form="{place: {count: 2}}")
     return meant(key, KINDS)
 
 
@@ -83,16 +84,17 @@ def _in_catalogue(data: Any) -> InCatalogue:
     given = data if isinstance(data, dict) and "number" in data else {"number": data}
     for key in given:
         if key not in ("number", "as"):
-            raise FormError(f"{brief(key)} cannot stand beside `number`", key=key)
+            raise FormError(Sentence("beside_number", key_=brief(key)), key=key)
     number, named = given["number"], given.get("as", [])
     meanings = [named] if isinstance(named, str) else named
     known = [one.value for one in Number]
     if not isinstance(meanings, list) or not all(one in known for one in meanings):
-        raise FormError(f"`as` is one or more of {', '.join(known)}", key="as")
+        raise FormError(Sentence("number_meanings", known=", ".join(known)), key="as")
     value = parse_value(number)
     if not isinstance(value, Dynamic | str) or not value:
         raise FormError(
-            "`in_catalogue` takes a number", hint='a text, or {$value: "@row.ISBN"} for instance'
+            Sentence("in_catalogue_form"),
+            hint=Sentence("in_catalogue_form_hint", form='{$value: "@row.ISBN"}'),
         )
     return InCatalogue(number=value, meanings=tuple(Number(one) for one in meanings))
 
@@ -106,13 +108,13 @@ def _count(data: Any) -> Count:
         or not all(type(one) is int and 0 <= one <= MAX_VALUES for one in bounds.values())
     ):
         raise FormError(
-            "`count` is a number, or at_least and at_most with numbers",
+            Sentence("count_form"),
             key="count",
-            hint="write count: 1, or count: {at_least: 2}",
+            hint=Sentence("count_form_hint", form="count: {at_least: 2}"),
         )
     count = Count(least=bounds.get("at_least", 0), most=bounds.get("at_most"))
     if count.most is not None and count.most < count.least:
-        raise FormError("`count` can hold for no number: at_most is below at_least", key="count")
+        raise FormError(Sentence("count_never"), key="count")
     return count
 
 
@@ -123,11 +125,11 @@ class _Parser:
 
     def condition(self, data: Any, depth: int) -> Condition:
         if not isinstance(data, dict):
-            raise FormError("a condition is an object of places and tests")
+            raise FormError(Sentence("condition_form"))
         if not data:
-            raise FormError("a condition must not be empty")
+            raise FormError(Sentence("condition_empty"))
         if depth > MAX_DEPTH:
-            raise FormError(f"conditions are nested more than {MAX_DEPTH} deep")
+            raise FormError(Sentence("condition_too_deep", most=MAX_DEPTH))
         parts = tuple(
             self._below((key,), self._part, key, item, depth) for key, item in data.items()
         )
@@ -136,7 +138,7 @@ class _Parser:
     def _part(self, key: str, data: Any, depth: int) -> Condition:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise FormError(f"a condition has more than {MAX_PARTS} parts")
+            raise FormError(Sentence("condition_long", most=MAX_PARTS))
         match key:
             case "not":
                 return Not(part=self.condition(data, depth + 1))
@@ -148,7 +150,7 @@ class _Parser:
 
     def _list(self, key: str, data: Any, depth: int) -> Condition:
         if not isinstance(data, list) or not data:
-            raise FormError(f"`{key}` takes a list of conditions")
+            raise FormError(Sentence("condition_list", key_=key))
         parts = tuple(
             self._below((index,), self.condition, item, depth + 1)
             for index, item in enumerate(data)
@@ -169,13 +171,15 @@ class _Parser:
         except PlaceError as error:
             hint = meant(place, _COMBINING) if len(place) < 5 and place.isalpha() else ""
             raise FormError(
-                f"{brief(place)} is no place: {error}", hint=hint, code="bad_place"
+                Sentence("no_place", text=brief(place), why=error.said),
+                hint=hint,
+                code="bad_place",
             ) from None
         if data is None:
             return Test(ref=ref, checks=(), wanted=False)
         if isinstance(data, dict) and data.get("exists") is False:
             if len(data) > 1:
-                raise FormError("what is absent has no other test: write `exists: false` alone")
+                raise FormError(Sentence("absent_alone"))
             return Test(ref=ref, checks=(), wanted=False)
         if isinstance(data, dict) and "count" in data:
             others = {key: value for key, value in data.items() if key != "count"}
@@ -189,19 +193,23 @@ class _Parser:
             return (self._equals(data),)
         named = [key for key in data if key in KINDS]
         if not named and "count" in data:
-            raise FormError("`count` is no test here", key="count", hint=_meant("count"))
+            raise FormError(Sentence("count_no_test"), key="count", hint=_meant("count"))
         if not named:
             if any(key in ("@id", "@type") for key in data):
                 return (self._equals(data),)
             raise FormError(
-                f"{brief(next(iter(data), ''))} is no test",
-                hint=meant(next(iter(data), ""), KINDS)
-                + "; to compare with an object write {equals: {…}}",
+                Sentence("no_test", given=brief(next(iter(data), ""))),
+                hint=joined(
+                    (
+                        meant(next(iter(data), ""), KINDS),
+                        Sentence("compare_with_object", form="{equals: {…}}"),
+                    )
+                ),
             )
         found = []
         for key, value in data.items():
             if key not in KINDS:
-                raise FormError(f"{brief(key)} is no test", key=key, hint=_meant(key))
+                raise FormError(Sentence("no_test", given=brief(key)), key=key, hint=_meant(key))
             try:
                 found.append(self._check(Kind(key), value))
             except FormError as error:
@@ -221,11 +229,11 @@ class _Parser:
                 return self._in_file(data)
             case Kind.MATCHES:
                 if not isinstance(data, str) or not data:
-                    raise FormError("`matches` takes a regular expression")
+                    raise FormError(Sentence("matches_form"))
                 return Check(kind=kind, pattern=self._outside.engine.compile(data))
             case Kind.EXISTS:
                 if data is not True:
-                    raise FormError("`exists` is true or false")
+                    raise FormError(Sentence("exists_form"))
                 return Check(kind=kind)
         return self._compared(kind, data)
 
@@ -234,30 +242,30 @@ class _Parser:
         value = parse_value(data)
         if not isinstance(value, Dynamic):
             if not isinstance(value, str) or not value:
-                raise FormError(f"`{kind}` takes a text", hint="put it in quotes")
+                raise FormError(
+                    Sentence("test_takes_text", kind=kind), hint=Sentence("put_in_quotes")
+                )
             if len(value) > MAX_TEXT:
-                raise FormError(f"is longer than {MAX_TEXT:,} characters")
+                raise FormError(Sentence("test_long", most=MAX_TEXT))
             if kind in _OF_TIME and parse_span(value) is None:
                 raise FormError(
-                    f"{brief(value)} is no date",
-                    hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+                    Sentence("not_a_date", text=brief(value)),
+                    hint=Sentence("not_a_date_hint"),
                 )
         return Check(kind=kind, value=value)
 
     @staticmethod
     def _among(data: Any) -> Check:
         if not isinstance(data, list) or not data:
-            raise FormError("`in` takes a list of values")
+            raise FormError(Sentence("in_form"))
         if len(data) > MAX_VALUES:
-            raise FormError(
-                f"`in` has more than {MAX_VALUES:,} values", hint="put them into a file: in_file"
-            )
+            raise FormError(Sentence("in_long", most=MAX_VALUES), hint=Sentence("in_long_hint"))
         return listed(Kind.IN, tuple(map(parse_value, data)))
 
     def _in_file(self, data: Any) -> Check:
         if not isinstance(data, str) or not data:
-            raise FormError("`in_file` takes the name of a file")
+            raise FormError(Sentence("in_file_form"))
         values = tuple(self._outside.lists.values(data))
         if not values:
-            raise FormError(f"{brief(data)} holds no value")
+            raise FormError(Sentence("file_without_value", file=brief(data)))
         return replace(listed(Kind.IN_FILE, values), file=data)

@@ -19,7 +19,8 @@ from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
-from bulkrunner.domain.text import told_apart, visible
+from bulkrunner.domain.text import told_apart, value_apart, visible
+from bulkrunner.sentences import Sentence
 
 MAX_SHOWN = 20
 
@@ -206,7 +207,11 @@ def _in_catalogue(condition: InCatalogue, context: Context) -> bool:
     value = resolve(condition.number, context)
     numbers = value if isinstance(value, list) else [value]
     if not all(kind_of(number) is not None for number in numbers):
-        raise Refused("not_text", f"{brief(value)} is no number", "name a place inside it")
+        raise Refused(
+            "not_text",
+            Sentence("number_no_text", value=brief(value)),
+            Sentence("name_place_inside"),
+        )
     found = (context.bearing(in_words(number), condition.meanings) for number in numbers)
     return any(record != context.short_id for records in found for record in records)
 
@@ -313,8 +318,8 @@ def _limit(value: Any) -> Span:
     if span is None:
         raise Refused(
             "not_a_date",
-            f"{brief(value)} is no date",
-            "write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+            Sentence("not_a_date", text=brief(value)),
+            Sentence("not_a_date_hint"),
         )
     return span
 
@@ -521,11 +526,11 @@ def _unexpected(place: Place, found: Any, expected: Any, context: Context) -> Re
     there, asked = _shown(found), _shown(wanted)
     if kind_of(found) is not None and kind_of(wanted) is not None:
         own, other = told_apart(there, asked)
-        there, asked = there + own, asked + other
+        there, asked = value_apart(there, own), value_apart(asked, other)
     return Refusal(
         code="unexpected_value",
-        message=f"{place.text} is {there}, expected {asked}",
-        hint="look at the record; it may already be as wanted",
+        message=Sentence("unexpected_value", place=place.text, there=there, asked=asked),
+        hint=Sentence("unexpected_value_hint"),
     )
 
 
@@ -535,13 +540,13 @@ def _form_expecting(value: Any, key: str, iris: IriMap) -> bytes:
 
 def _shown(value: Any) -> str:
     if value is ABSENT or value is None:
-        return "absent"
+        return Sentence("value_absent")
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     text = visible(canonical_bytes(value).decode("utf-8", "replace"))
-    return (
-        text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
-    )
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return Sentence("value_cut", shown=text[:LONGEST_SHOWN], count=len(text))
 
 
 def _localise(key: str, value: Any, iris: IriMap) -> Any:

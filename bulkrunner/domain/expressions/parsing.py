@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.text import told_apart, visible
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence, as_sentence
 
 FormPath: TypeAlias = tuple[str | int, ...]
 
 
-class FormError(ValueError):
+class FormError(Fault):
     """A condition, value or change that cannot be understood.
 
     Attributes:
@@ -30,17 +32,21 @@ class FormError(ValueError):
         hint: str = "",
         code: str = "wrong_value",
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(as_sentence(message))
         self.path = path
         self.key = key
         self.hint = hint
         self.code = code
 
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+        return self.said
+
     def below(self, *steps: str | int) -> FormError:
         """Return the same fault, seen from further out."""
         return FormError(
-            self.message,
+            self.said,
             path=(*steps, *self.path),
             key=self.key,
             hint=self.hint,
@@ -111,11 +117,13 @@ class Outside:
     lists: InputLists
 
 
-def proposal(given: str, near: str, prefix: str = "") -> str:
+def proposal(given: str, near: str, prefix: str = "") -> Sentence:
     """Return a hint that names a word that is near, and in what it differs where nobody sees that."""
     mine, theirs = told_apart(given, near)
-    word = f"did you mean `{prefix}{visible(near)}`{theirs}"
-    return f"{word}, not{mine}?" if mine else f"{word}?"
+    word = f"{prefix}{visible(near)}"
+    if not mine:
+        return Sentence("did_you_mean", word=word)
+    return Sentence("did_you_mean_not", word=word, theirs=theirs, mine=mine)
 
 
 def nearest(given: str, known: Sequence[str]) -> str:
@@ -124,10 +132,10 @@ def nearest(given: str, known: Sequence[str]) -> str:
     return next((word for word in known if close and word.lower() == close[0]), "")
 
 
-def meant(given: str, known: Sequence[str]) -> str:
+def meant(given: str, known: Sequence[str]) -> Sentence:
     """Return a hint that names the probably meant word, or all that are known."""
     near = nearest(given, known)
-    return proposal(given, near) if near else f"known here: {', '.join(known)}"
+    return proposal(given, near) if near else Sentence("known_words", known=", ".join(known))
 
 
 def brief(value: Any, limit: int = 60) -> str:

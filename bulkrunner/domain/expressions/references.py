@@ -25,6 +25,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import Document, components, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, comparable
+from bulkrunner.sentences import Sentence
 
 
 def no_bib() -> Document | None:
@@ -213,9 +214,9 @@ def parse_reference(text: str) -> Reference:
         PlaceError: malformed; the message says why.
     """
     if not text:
-        raise PlaceError("it is empty")
+        raise PlaceError(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
-        raise PlaceError(f"it is longer than {MAX_LENGTH} characters")
+        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
     if text in _WHOLE:
         return Reference(text=text, origin=Origin(text))
     if re.match(r"@bib\.holdings(?![^.\[])", text):
@@ -224,19 +225,19 @@ def parse_reference(text: str) -> Reference:
         if text.startswith(origin.value):
             rest = text.removeprefix(origin.value)
             if not rest:
-                raise PlaceError(f"{origin.value} is followed by a key or a name")
+                raise PlaceError(Sentence("reference_followed", origin=origin.value))
             if origin in _NAMED:
                 return Reference(text=text, origin=origin, name=rest)
             return Reference(text=text, origin=origin, steps=_steps(rest))
     if text.startswith("@") and text.partition(".")[0] in {"@row", "@param", "@bib", "@self"}:
-        raise PlaceError(f"a reference begins with a key or with one of {_BY_PREFIX}")
+        raise PlaceError(Sentence("reference_begins", known=_BY_PREFIX))
     return Reference(text=text, origin=Origin.HERE, steps=_steps(text))
 
 
 def _of_holdings(text: str) -> Reference:
     found = _HOLDING.fullmatch(text)
     if found is None:
-        raise PlaceError("write @bib.holdings[SIGEL] or @bib.holdings, then a dot and a place")
+        raise PlaceError(Sentence("reference_holdings"))
     return Reference(
         text=text,
         origin=Origin.HOLDING,
@@ -254,7 +255,7 @@ def _steps(text: str) -> Steps:
     while True:
         segment = _SEGMENT.match(text, at)
         if segment is None:
-            raise PlaceError("elements of a list are picked so: identifiedBy[@type=ISBN].value")
+            raise PlaceError(Sentence("reference_picks"))
         key = segment["key"]
         steps += [int(key)] if steps and _INDEX.fullmatch(key) else parse_steps(key)
         steps += (_pick(found) for found in _PICK.finditer(segment["picks"]))
@@ -263,7 +264,7 @@ def _steps(text: str) -> Steps:
             break
         at += 1
     if len(steps) > MAX_STEPS:
-        raise PlaceError(f"it has more than {MAX_STEPS} steps")
+        raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
     return tuple(steps)
 
 
@@ -329,16 +330,16 @@ def value_at(ref: Reference, context: Context) -> Any:
     """
     match ref.origin:
         case Origin.COMPONENT:
-            return _only(ref, components(context.document), "components", context.iris)
+            return _only(ref, components(context.document), Sentence("components"), context.iris)
         case Origin.HOLDING:
-            return _only(ref, _holdings(ref, context), "holdings", context.iris)
+            return _only(ref, _holdings(ref, context), Sentence("holdings"), context.iris)
         case Origin.ROW | Origin.PARAM | Origin.SELF_ID | Origin.BIB_ID:
             return _named(ref, context)
         case _:
             return _one(ref, _start(ref.origin, context), context.iris)
 
 
-def _only(ref: Reference, nodes: Iterable[Any], what: str, iris: IriMap) -> Any:
+def _only(ref: Reference, nodes: Iterable[Any], what: Sentence, iris: IriMap) -> Any:
     found = [_one(ref, node, iris) for node in nodes]
     found = [value for value in found if value is not ABSENT]
     if len(found) > 1:
@@ -356,7 +357,7 @@ def _one(ref: Reference, node: Any, iris: IriMap) -> Any:
     for step in ref.steps:
         while isinstance(step, str) and isinstance(node, list):
             if len(node) > 1:
-                raise _several(ref, len(node), f"values before {step}")
+                raise _several(ref, len(node), Sentence("values_before", step=step))
             if not node:
                 return ABSENT
             node = node[0]
@@ -366,18 +367,20 @@ def _one(ref: Reference, node: Any, iris: IriMap) -> Any:
         node = found[0]
     if ref.steps and isinstance(ref.steps[-1], Pick):
         if len(node) > 1:
-            raise _several(ref, len(node), "such elements")
+            raise _several(ref, len(node), Sentence("such_elements"))
         node = node[0]
     return ABSENT if node is None else node
 
 
-def _several(ref: Reference, number: int, what: str) -> Refused:
+def _several(ref: Reference, number: int, what: Sentence) -> Refused:
     return Refused(
         "ambiguous_place",
-        f"{ref.text} meets {number} {what} and does not say which one is meant",
-        "name the library, or leave such records out with a condition on their `count`"
-        if what == "holdings"
-        else "give the index, counted from 0",
+        Sentence("several_values", ref=ref.text, count=number, what=what),
+        (
+            Sentence("several_holdings_hint")
+            if ref.origin is Origin.HOLDING and what.key == "holdings"
+            else Sentence("give_index")
+        ),
     )
 
 

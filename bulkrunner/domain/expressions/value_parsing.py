@@ -22,6 +22,7 @@ from bulkrunner.domain.expressions.values import (
     text_of,
 )
 from bulkrunner.domain.places import ABSENT, PlaceError
+from bulkrunner.sentences import Sentence
 
 MARKS = ("$value", "$values", "$text")
 _BARE = re.compile(r"@(?:(?:row|param|bib)\.\S.*|self\.id)")
@@ -42,13 +43,13 @@ def parse_value(data: Any) -> Any:
         return node.value
     value = Dynamic(node=node)
     if sum(1 for _ in value.references) > MAX_REFERENCES:
-        raise FormError(f"a value has more than {MAX_REFERENCES} references")
+        raise FormError(Sentence("value_references", most=MAX_REFERENCES))
     return value
 
 
 def _parse(data: Any, depth: int) -> Node:
     if depth > MAX_DEPTH:
-        raise FormError(f"a value is nested more than {MAX_DEPTH} deep")
+        raise FormError(Sentence("value_too_deep", most=MAX_DEPTH))
     if isinstance(data, list):
         return array_of([_below(index, item, depth) for index, item in enumerate(data)])
     if isinstance(data, dict):
@@ -70,13 +71,13 @@ def _check_constant(text: str) -> None:
     short = text[:200]
     if _BARE.fullmatch(short):
         raise FormError(
-            f"{brief(text)} would be written as it stands",
-            hint=f'what it refers to is written {{$value: "{short}"}}',
+            Sentence("written_as_it_stands", text=brief(text)),
+            hint=Sentence("written_as_it_stands_hint", form=f'{{$value: "{short}"}}'),
         )
     if found := _IN_BRACES.search(text):
         raise FormError(
-            f"{brief(found[0])} would be written as it stands, braces and all",
-            hint='a text with references in it is written {$text: "…"}',
+            Sentence("braces_written", found=brief(found[0])),
+            hint=Sentence("braces_written_hint", form='{$text: "…"}'),
         )
 
 
@@ -93,18 +94,20 @@ _BESIDE = {"$value": ("through", "default"), "$values": ("split", "through", "de
 def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
     for key in marked:
         if key not in MARKS:
-            raise FormError(f"{brief(key)} is no mark of a value", key=key, hint=meant(key, MARKS))
+            raise FormError(
+                Sentence("mark_unknown", key_=brief(key)), key=key, hint=meant(key, MARKS)
+            )
     mark = marked[0]
     allowed = {mark, *_BESIDE.get(mark, ())}
     for key in data:
         if key not in allowed:
             raise FormError(
-                f"{brief(key)} cannot stand beside {mark}",
+                Sentence("beside_mark", key_=brief(key), mark=mark),
                 key=key,
                 hint=meant(key, sorted(allowed)),
             )
     if not isinstance(data[mark], str):
-        raise FormError(f"{mark} must be text", path=(mark,))
+        raise FormError(Sentence("mark_no_text", mark=mark), path=(mark,))
     try:
         if mark == "$text":
             return _text(data[mark])
@@ -123,9 +126,11 @@ def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
 def _listing(data: Mapping[str, Any], ref: Reference, through: tuple[Call, ...]) -> Listing:
     split, default = data.get("split", ""), data.get("default", ABSENT)
     if not isinstance(split, str) or ("split" in data and not split):
-        raise FormError("`split` is a text of one character at least", key="split")
+        raise FormError(Sentence("split_form"), key="split")
     if default is not ABSENT and not isinstance(default, list):
-        raise FormError("the default of $values is a list", key="default", hint="write [ … ]")
+        raise FormError(
+            Sentence("default_no_list"), key="default", hint=Sentence("default_no_list_hint")
+        )
     return Listing(ref=ref, split=split, through=through, default=default)
 
 
@@ -133,10 +138,14 @@ def _reference(text: str) -> Reference:
     try:
         ref = parse_reference(text)
     except PlaceError as error:
-        raise FormError(f"{brief(text)} is no reference: {error}", code="bad_place") from None
+        raise FormError(
+            Sentence("no_reference", text=brief(text), why=error.said), code="bad_place"
+        ) from None
     if ref.origin is Origin.HOLDING and not ref.steps:
         raise FormError(
-            f"{brief(text)} is a whole holding", hint="name a place in it", code="bad_place"
+            Sentence("whole_holding", text=brief(text)),
+            hint=Sentence("whole_holding_hint"),
+            code="bad_place",
         )
     return ref
 
@@ -144,15 +153,15 @@ def _reference(text: str) -> Reference:
 def _through(names: Any) -> tuple[Call, ...]:
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise FormError("`through` is a list of functions")
+        raise FormError(Sentence("through_form"))
     if len(listed) > MAX_FUNCTIONS:
-        raise FormError(f"more than {MAX_FUNCTIONS} functions")
+        raise FormError(Sentence("through_long", most=MAX_FUNCTIONS))
     return tuple(map(parse_call, listed))
 
 
 def _text(text: str) -> Node:
     if len(text) > MAX_TEXT:
-        raise FormError(f"a text is longer than {MAX_TEXT:,} characters")
+        raise FormError(Sentence("text_long", most=MAX_TEXT))
     pieces: list[str | Lookup] = []
     constant, at = "", 0
     while at < len(text):
@@ -165,7 +174,8 @@ def _text(text: str) -> Node:
             constant, at = "", end + 1
         elif letter == "}":
             raise FormError(
-                f"a }} without {{ in {brief(text)}", hint="a brace is written twice: }}"
+                Sentence("brace_alone", closing="}", opening="{", text=brief(text)),
+                hint=Sentence("brace_twice", brace="}}"),
             )
         else:
             constant, at = constant + letter, at + 1
@@ -182,7 +192,10 @@ def _closing(text: str, at: int) -> int:
             quote = letter
         elif letter == "}":
             return index
-    raise FormError(f"a {{ is not closed in {brief(text)}", hint="a brace is written twice: {{")
+    raise FormError(
+        Sentence("brace_open", brace="{", text=brief(text)),
+        hint=Sentence("brace_twice", brace="{{"),
+    )
 
 
 def _placeholder(text: str) -> Lookup:

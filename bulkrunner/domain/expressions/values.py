@@ -14,6 +14,7 @@ from bulkrunner.domain.expressions.references import Context, Origin, Reference,
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.sentences import Sentence
 
 MAX_FUNCTIONS = 20
 
@@ -124,20 +125,25 @@ def parse_call(text: str) -> Call:
         FormError: unknown function, or other arguments than it takes.
     """
     if len(text) > MAX_WRITTEN:
-        raise FormError(f"a function is longer than {MAX_WRITTEN} characters")
+        raise FormError(Sentence("call_long", most=MAX_WRITTEN))
     name, bracket, rest = text.strip().partition("(")
     name = name.strip()
     function = FUNCTIONS.get(name)
     if function is None:
-        raise FormError(f"{brief(name)} is no function", hint=meant(name, list(FUNCTIONS)))
+        raise FormError(
+            Sentence("call_unknown", name=brief(name)), hint=meant(name, list(FUNCTIONS))
+        )
     if bracket and not rest.endswith(")"):
-        raise FormError(f"the bracket of {name}( is not closed at its end")
+        raise FormError(Sentence("call_open", name=name))
     given = _arguments(rest[:-1], name) if bracket else []
     if given and not given[0] and name != "default":
-        raise FormError(f"the first argument of {name} is empty")
+        raise FormError(Sentence("call_empty", name=name))
     if not function.least <= len(given) <= function.most:
-        wanted = str(function.least) if function.least else "no"
-        raise FormError(f"{name} takes {wanted} arguments, not {len(given)}")
+        raise FormError(
+            Sentence("takes_arguments", name=name, wanted=function.least, count=len(given))
+            if function.least
+            else Sentence("takes_no_arguments", name=name, count=len(given))
+        )
     return Call(
         text=text,
         name=name,
@@ -150,7 +156,7 @@ def parse_call(text: str) -> Call:
 
 def _whole(text: str, name: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,4}", text) or not -MAX_WIDTH <= int(text) <= MAX_WIDTH:
-        raise FormError(f"{brief(text)} in {name} is no whole number up to {MAX_WIDTH}")
+        raise FormError(Sentence("call_no_whole", text=brief(text), name=name, most=MAX_WIDTH))
     return int(text)
 
 
@@ -164,8 +170,8 @@ def _arguments(text: str, name: str) -> list[str]:
         match = _ARGUMENT.match(text, at)
         if match is None:
             raise FormError(
-                f"the arguments of {name} cannot be read: {brief(text)}",
-                hint="put an argument that holds a comma or a quote into the other kind of quotes",
+                Sentence("call_arguments", name=name, text=brief(text)),
+                hint=Sentence("call_arguments_hint"),
             )
         quoted = match[1] if match[1] is not None else match[2]
         if quoted is None:
@@ -515,8 +521,8 @@ def _parts(listing: Listing, value: Any) -> Iterator[Any]:
 def _missing(ref: Reference) -> Refused:
     return Refused(
         "value_missing",
-        f"{ref.text} has no value",
-        "give the value a default, or leave such records out with a condition",
+        Sentence("value_missing", ref=ref.text),
+        Sentence("value_missing_hint"),
     )
 
 
@@ -531,8 +537,8 @@ def _neutral(ref: Reference, value: Any, context: Context, *, at_id: bool) -> An
     if context.iris.split(value):
         raise Refused(
             "environment_iri",
-            f"{ref.text} is a record's address in this environment, which differs in another",
-            "use @bib.id or @self.id in a text, or put the value at an @id",
+            Sentence("environment_iri", ref=ref.text),
+            Sentence("environment_iri_hint"),
         )
     return value
 
@@ -556,7 +562,7 @@ def _through_one(lookup: Lookup, value: Any) -> Any:
 
 def _too_long(ref: Reference) -> Refused:
     return Refused(
-        "value_too_long", f"{ref.text} becomes too long a text", "look at the job's functions"
+        "value_too_long", Sentence("value_too_long", ref=ref.text), Sentence("value_too_long_hint")
     )
 
 
@@ -565,8 +571,8 @@ def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
     if sum(map(len, texts)) > MAX_RESULT:
         raise Refused(
             "value_too_long",
-            "a text would become too long of what it is put together from",
-            "leave such records out with a condition",
+            Sentence("joined_too_long"),
+            Sentence("leave_out_by_condition"),
         )
     return "".join(texts)
 
@@ -588,8 +594,10 @@ def _plain_text(ref: Reference, value: Any) -> str:
             return str(value)
     raise Refused(
         "not_text",
-        f"{ref.text} is {'a list' if isinstance(value, list) else 'an object'}, not a text",
-        "name a place inside it",
+        Sentence("list_no_text", ref=ref.text)
+        if isinstance(value, list)
+        else Sentence("object_no_text", ref=ref.text),
+        Sentence("name_place_inside"),
     )
 
 

@@ -20,7 +20,8 @@ from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
 from bulkrunner.errors import BulkRunnerError
-from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused, shown_of
 from bulkrunner.services.planning.plan_so_far import View
 
 SHOWN = 5
@@ -228,8 +229,7 @@ def _beside(change: PlannedChange, owner: PlannedChange, *, alone: bool) -> Plan
     if alone or change.action in WRITING:
         refusal = Refusal(
             code="duplicate_operation",
-            message=f"change {owner.number} of this plan already concerns the same record; "
-            "say everything about a record in one operation",
+            message=Sentence("record_taken_in_plan", number=owner.number),
         )
         change = refused(change, refusal)
     return replace(change, target_key=None)
@@ -238,18 +238,17 @@ def _beside(change: PlannedChange, owner: PlannedChange, *, alone: bool) -> Plan
 def _circular(number: int) -> Refusal:
     return Refusal(
         code="circular",
-        message=f"it would wait for change {number}, which waits for it",
-        hint="do it in another order, or in two jobs",
+        message=Sentence("circular", number=number),
+        hint=Sentence("circular_hint"),
     )
 
 
 def _linked(left: Sequence[str]) -> Refusal:
-    shown = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if left[SHOWN:] else "")
+    shown = shown_of(left, ", ".join(left[:SHOWN]), SHOWN)
     return Refusal(
         code="linked",
-        message=f"{'1 record links' if len(left) == 1 else f'{len(left)} records link'} to it: {shown}",
-        hint="the server refuses to delete what something links to; "
-        "delete those first, or earlier in the same job",
+        message=Sentence("linked", count=len(left), shown=shown),
+        hint=Sentence("linked_hint"),
     )
 
 
@@ -267,7 +266,7 @@ def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draf
     rule = forbidden[touched[0]]
     refusal = Refusal(
         code=FORBIDDEN,
-        message=f"rule {rule.id} forbids to change {touched[0]} ({rule.source})",
+        message=Sentence("rule_forbids_change", rule=rule.id, place=touched[0], source=rule.source),
     )
     return [
         replace(draft, change=refused(draft.change, refusal))

@@ -16,7 +16,8 @@ from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, held_by, is_holding, record_part, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.services.planning.draft import NotFound
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.draft import NotFound, kind_said, library_said, shown_of
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300
@@ -284,8 +285,8 @@ class Naming:
             raise Refused.of(
                 Refusal(
                     code="several_hits",
-                    message=f"the search finds {page.total:,} records for {identifier.text}",
-                    hint="a number of so many records names none of them; give their ids",
+                    message=Sentence("too_many_hits", total=page.total, identifier=identifier.text),
+                    hint=Sentence("too_many_hits_hint"),
                 )
             )
         return [record for iri in page.iris if (record := self._iris.short_id(iri))]
@@ -304,29 +305,28 @@ class Naming:
         return None
 
 
-def _none(ref: str, others: Candidates) -> str:
-    if others:
-        return f"what bears {ref} is a {others[0].kind}: {_shown(others[0])}"
-    return (
-        f"the search finds no record that bears {ref}; "
-        "one that was made just now may not be in the index yet"
-    )
+def _none(ref: str, others: Candidates) -> Sentence:
+    if not others:
+        return Sentence("number_not_found", ref=ref)
+    other = others[0]
+    return Sentence("number_of_other", ref=ref, kind=kind_said(other.kind), shown=_shown(other))
 
 
 def several(what: str, found: Candidates) -> Refusal:
     """Return the refusal of a text that names several records, with the first of them."""
-    shown = "; ".join(_shown(candidate) for candidate in found[:SHOWN])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    few = Sentence("joined", parts=[_shown(candidate) for candidate in found[:SHOWN]])
     return Refusal(
         code="several_hits",
-        message=f"{len(found)} records bear {what}: {shown}{more}",
-        hint="give the id of the one that is meant, or say `on_several: all`",
+        message=Sentence(
+            "several_hits", count=len(found), what=what, shown=shown_of(found, few, SHOWN)
+        ),
+        hint=Sentence("several_hits_hint"),
     )
 
 
 def _shown(candidate: Candidate) -> str:
     if candidate.kind == "holding":
-        return f"{candidate.id} (holding of {candidate.sigel or 'no library'})"
+        return Sentence("holding_of", record=candidate.id, sigel=library_said(candidate.sigel))
     bib = candidate.summary
     parts = [part for part in (bib.title[:60], bib.author[:40], bib.year) if part]
     return f"{candidate.id} ({', '.join(parts)})" if parts else candidate.id

@@ -17,6 +17,7 @@ from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.queries import unmet_part
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import NOT_MET, Known, PassedOver
 from bulkrunner.services.planning.plan_so_far import Look
 from bulkrunner.services.planning.resolver import Resolver
@@ -90,13 +91,11 @@ def admit(step: Step, context: Context) -> None:
     """
     part = None if step.where is None else unmet(step.where, context)
     if part is not None:
-        what = f"the record does not meet the step's condition {condition_text(part)}"
-        raise PassedOver(NOT_MET, what)
+        raise PassedOver(NOT_MET, Sentence("where_not_met", condition=condition_text(part)))
     for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
         if isinstance(change, ExampleChange) and not fits_example(change, context):
             example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
-            what = f"the record does not look like the example {example}"
-            raise PassedOver(NOT_MET, what)
+            raise PassedOver(NOT_MET, Sentence("example_not_met", example=example))
 
 
 def looked_up(value: Any, context: Context) -> Any:
@@ -118,6 +117,5 @@ def fitting(document: Document, query: Mapping[str, Any]) -> None:
     if name is not None:
         raise PassedOver(
             "find_not_met",
-            f"the search named it, but the record does not fit `{name}`: the index lags behind, "
-            "and finds words where a text is meant",
+            Sentence("find_not_met", name=name),
         )

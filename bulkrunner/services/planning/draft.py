@@ -25,6 +25,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import visible
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.services.planning.plan_so_far import Look
@@ -35,13 +36,13 @@ MAX_DEPTH = 100
 
 """Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
 
-MAX_MESSAGE = 1000
+MAX_MESSAGE, MAX_VALUE = 1000, 200
 
 NEW = "new"
 
 """Stands, in an operation, for the record that the same change creates."""
 
-LEFT_BEHIND = ("left_behind", "what was to go elsewhere stays where it is")
+LEFT_BEHIND = ("left_behind", Sentence("left_behind"))
 
 """Note of a record from which nothing is taken, since there is a holding where it was to go."""
 
@@ -299,15 +300,58 @@ def made_earlier(known: Known, made: Made) -> dict[str, Any]:
     return {
         "action": Action.UNCHANGED,
         "code": "applied_earlier",
-        "message": f"run {made.run} of this job has done it",
+        "message": Sentence("applied_earlier", run=made.run),
         "before_fingerprint": fingerprint,
     }
 
 
 def printable(text: str) -> str:
-    """Return text that may hold parts of records on one line, bounded, without control characters."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: MAX_MESSAGE + 1])
-    return shown if len(text) <= MAX_MESSAGE else shown[:MAX_MESSAGE] + "…"
+    """Return text that may hold parts of records on one line, bounded, without control characters.
+
+    A sentence stays one: what it tells of is made so.
+    """
+    if isinstance(text, Sentence):
+        for most in (MAX_MESSAGE, MAX_VALUE):
+            told = {name: _printable(value, most) for name, value in text.values.items()}
+            said = Sentence.from_data({"say": text.key, **told})
+            if len(said) <= MAX_MESSAGE:
+                return said
+    return _on_one_line(text, MAX_MESSAGE)
+
+
+def _printable(value: Any, most: int) -> Any:
+    if isinstance(value, Sentence):
+        told = {name: _printable(one, most) for name, one in value.values.items()}
+        return {"say": value.key, **told}
+    if isinstance(value, str):
+        return _on_one_line(value, most)
+    return [_printable(one, most) for one in value] if isinstance(value, Sequence) else value
+
+
+def _on_one_line(text: str, most: int) -> str:
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
+    return shown if len(text) <= most else shown[:most] + "…"
+
+
+def shown_of(all_of: Sequence[Any], few: str, shown: int) -> str:
+    """Return the first few of many as they are told, and how many more there are."""
+    left = len(all_of) - shown
+    return Sentence("and_more", shown=few, count=left) if left > 0 else few
+
+
+def kind_said(kind: str | None) -> Sentence:
+    """Return what a record of a kind is called."""
+    match kind:
+        case "holding":
+            return Sentence("record_holding")
+        case "bib":
+            return Sentence("record_bib")
+    return Sentence("record_any")
+
+
+def library_said(sigel: str | None) -> str:
+    """Return the sigel of a library, or that there is none."""
+    return sigel or Sentence("no_library")
 
 
 def shallow(document: Document) -> Refusal | None:
@@ -324,8 +368,8 @@ def shallow(document: Document) -> Refusal | None:
             return None
     return Refusal(
         code="unreadable_record",
-        message=f"the record would be nested more than {MAX_DEPTH} levels deep",
-        hint="give it a flatter value",
+        message=Sentence("record_too_deep", most=MAX_DEPTH),
+        hint=Sentence("record_too_deep_hint"),
     )
 
 
@@ -346,11 +390,12 @@ def named(document: Document) -> Refusal | None:
 
 def _bad_key(key: str) -> Refusal:
     shown = visible(key[:40]).replace("\n", " ").replace("\t", " ")
-    what = f"a control character in its name ({shown})" if key.strip() else "no name"
     return Refusal(
         code="unreadable_record",
-        message=f"a property of the record would have {what}",
-        hint="give the property a name of the vocabulary",
+        message=Sentence("key_control_character", shown=shown)
+        if key.strip()
+        else Sentence("key_without_name"),
+        hint=Sentence("key_hint"),
     )
 
 
@@ -467,11 +512,13 @@ def is_for(other: PlannedChange, change: PlannedChange) -> bool:
 
 def fallen(needed: PlannedChange) -> Refusal:
     """Return the refusal of a change that belongs to one that is refused."""
-    which = f"change {needed.number}" if needed.number else "another change of its step"
+    which = (
+        Sentence("change", number=needed.number) if needed.number else Sentence("change_of_step")
+    )
     return Refusal(
         code="prerequisite",
-        message=f"it belongs to {which}, which is refused: {needed.code}",
-        hint="put that one right first",
+        message=Sentence("prerequisite", which=which, code=needed.code),
+        hint=Sentence("prerequisite_hint"),
     )
 
 
@@ -518,7 +565,7 @@ def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> 
         change = _carried_out(number, earlier)
         created = change.action is Action.CREATE
         if not created and change.made is None:
-            raise _unmet(number, "creates no record")
+            raise _unmet(number, Sentence("creates_no_record"))
         found.creates[number] = change
         found.names[number] = PREFIX + change.wish_digest().removeprefix("sha256:")[:NAME_LENGTH]
         if created:
@@ -541,22 +588,34 @@ def _numbers(after: Iterable[int], earlier: Earlier) -> tuple[int, ...]:
 def _carried_out(number: int, earlier: Earlier) -> PlannedChange:
     change = earlier(number)
     if change is None:
-        raise _unmet(number, "is not in the plan")
+        raise _unmet(number, Sentence("is_not_in_plan"))
     if change.action in (Action.REFUSED, Action.NOT_FOUND):
-        raise _unmet(number, f"is {change.action}: {change.code}")
+        raise _unmet(number, ended_so(change))
     return change
 
 
-def _named(number: int) -> str:
+def ended_so(change: PlannedChange) -> Sentence:
+    """Return what became of a change that is not carried out, as the end of a sentence."""
+    match change.action:
+        case Action.REFUSED:
+            return Sentence("is_refused", code=change.code)
+        case Action.NOT_FOUND:
+            return Sentence("is_not_found", code=change.code)
+    return Sentence("is_unchanged", code=change.code)
+
+
+def _named(number: int) -> Sentence:
     place = place_in_answer(number)
-    return f"change {number}" if place is None else f"operation {place} of the function"
+    if place is None:
+        return Sentence("change", number=number)
+    return Sentence("operation_of_function", place=place)
 
 
-def _unmet(number: int, why: str) -> Refused:
+def _unmet(number: int, why: Sentence) -> Refused:
     return Refused.of(
         Refusal(
             code="prerequisite",
-            message=f"it waits for {_named(number)}, which {why}",
-            hint="put that one right first",
+            message=Sentence("waits_for", what=_named(number), why=why),
+            hint=Sentence("prerequisite_hint"),
         )
     )

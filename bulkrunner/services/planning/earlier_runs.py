@@ -21,6 +21,7 @@ from bulkrunner.domain.settlement.updates import MAX_VERSIONS
 from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore, as_stored, undo_digest, undone_by
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import Known
 from bulkrunner.services.verify import Search, by_a_later_run
 
@@ -122,9 +123,14 @@ def changed_since(run: str, found: Found, who: str) -> Refusal:
     facts = by_and_when(found.document)
     return Refusal(
         code="changed_since",
-        message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, after run {run}{who}; "
-        "it is not overwritten",
-        hint="look at the record and restore it by hand where that is right",
+        message=Sentence(
+            "changed_since",
+            by=facts["by"] or Sentence("somebody"),
+            when=facts["when"],
+            run=run,
+            who=who,
+        ),
+        hint=Sentence("changed_since_hint"),
     )
 
 
@@ -171,13 +177,13 @@ class States:
         if isinstance(answer, Gone):
             return Refusal(
                 code="version_deleted",
-                message=f"version {number} of the record is its deletion, which has no content",
-                hint="name the version before it, or use delete where the record is to go",
+                message=Sentence("version_deleted", number=number),
+                hint=Sentence("version_deleted_hint"),
             )
         return Refusal(
             code="no_version",
-            message=f"the record has no version {number}",
-            hint="-2 is the one before the newest, 0 the first",
+            message=Sentence("no_version", number=number),
+            hint=Sentence("no_version_hint"),
         )
 
     def at(self, known: Known, moment: Moment) -> Document | Refusal:
@@ -186,8 +192,7 @@ class States:
             if isinstance(version, Refusal) or version.saved.is_before(moment.span):
                 return version if isinstance(version, Refusal) else version.document
         return _no_version(
-            f"the catalogue has no version of it from before {moment.text}",
-            "take it off the list, or name a version: 0 is the first",
+            Sentence("no_version_before", moment=moment.text), Sentence("no_version_before_hint")
         )
 
     def before_edit_by(self, known: Known, sigel: str, since: Moment | None) -> Document | Refusal:
@@ -209,16 +214,16 @@ class States:
                 by_it = False
                 break
             by_it = last_modifier(version.document) == sigel
-        after = f" since {since.text}" if since is not None else ""
         if by_it:
             return _no_version(
-                f"its first version is by {sigel}; before that there was no record",
-                "to delete it use a job with delete; else name a version",
+                Sentence("first_version_by", sigel=sigel), Sentence("first_version_by_hint")
             )
         return found or Refusal(
             code="not_changed",
-            message=f"{sigel} has not edited it{after}",
-            hint="take it off the list",
+            message=Sentence("not_edited_by", sigel=sigel)
+            if since is None
+            else Sentence("not_edited_since", sigel=sigel, since=since.text),
+            hint=Sentence("take_off_list"),
         )
 
     def _back(self, known: Known) -> Iterator[_Saved | Refusal]:
@@ -234,14 +239,11 @@ class States:
             saved = parse_span(modified(document) or "")
             if saved is None:
                 yield _no_version(
-                    f"version {-number} of the record does not say when it was saved",
-                    "name a version by its number",
+                    Sentence("version_without_time", number=-number), Sentence("name_a_version")
                 )
                 return
             yield _Saved(document=document, saved=saved)
-        yield _no_version(
-            f"its newest {MAX_BACK} versions do not go back so far", "name a version by its number"
-        )
+        yield _no_version(Sentence("versions_too_many", most=MAX_BACK), Sentence("name_a_version"))
 
     def before(self, known: Known, job: str, effect: str) -> Document | Refusal:
         """Return what a record was before the runs of a job, or why that is not brought back."""
@@ -259,9 +261,8 @@ class States:
         if newest.change.action is Action.DELETE:
             return Refusal(
                 code="changed_since",
-                message=f"run {newest.run} of {job} deleted it, and somebody brought it back; "
-                "it is not overwritten",
-                hint="name a version instead, or restore it by hand",
+                message=Sentence("deleted_and_brought_back", run=newest.run, job=job),
+                hint=Sentence("version_instead"),
             )
         now = Found(
             environment=self._plan.environment,
@@ -278,16 +279,15 @@ class States:
         if any(not self._follows(later, earlier, now) for later, earlier in pairwise(done)):
             return Refusal(
                 code="changed_since",
-                message=f"somebody edited it between the runs of {job}; "
-                "what it was before the first one is not brought back over that",
-                hint="name a version instead, or restore it by hand",
+                message=Sentence("edited_between_runs", job=job),
+                hint=Sentence("version_instead"),
             )
         old = first.wanted()
         if old is None:
             return Refusal(
                 code="no_document",
-                message=f"the ledger does not hold what it was before run {first.run}",
-                hint="restore it by hand",
+                message=Sentence("no_document", run=first.run),
+                hint=Sentence("restore_by_hand"),
             )
         content: Document = as_stored(old, newest.change.after, now.document)
         return content
@@ -308,13 +308,13 @@ class States:
         if created is not None:
             return Refusal(
                 code="version_deleted",
-                message=f"run {created.run} of {job} created it; before that there was no record",
-                hint="to delete it: bulkrunner undo, or a job with delete",
+                message=Sentence("created_by_run", run=created.run, job=job),
+                hint=Sentence("created_by_run_hint"),
             )
         return Refusal(
             code="not_changed",
-            message=f"no run of {job} here has changed it",
-            hint="take it off the list",
+            message=Sentence("not_changed", job=job),
+            hint=Sentence("take_off_list"),
         )
 
     def _follows(self, later: Restore, earlier: Restore, now: Found) -> bool:
@@ -330,7 +330,7 @@ class States:
         return left.is_as_left(found, self._search.written(now.record, left, _version(now)).version)
 
 
-def _no_version(message: str, hint: str) -> Refusal:
+def _no_version(message: Sentence, hint: Sentence) -> Refusal:
     return Refusal(code="no_version", message=message, hint=hint)
 
 

@@ -27,6 +27,7 @@ from bulkrunner.domain.records import item_of, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.draft import (
     NOT_MET,
     Creation,
@@ -43,6 +44,7 @@ from bulkrunner.services.planning.draft import (
     demand,
     joined_operation,
     joined_wish,
+    kind_said,
     made_earlier,
     part_of,
     parts_of,
@@ -199,7 +201,7 @@ def as_create(document: dict[str, Any], pattern: str) -> Fields:
 
 def no_change() -> Fields:
     """Return the fields of a record that is as wanted."""
-    return unchanged("no_change", "the record is already as the job wants it")
+    return unchanged("no_change", Sentence("no_change"))
 
 
 def unchanged(code: str, message: str) -> Fields:
@@ -211,8 +213,8 @@ def deleted_in_plan(number: int) -> Refusal:
     """Return the refusal of a record that the plan deletes."""
     return Refusal(
         code="deleted_in_plan",
-        message=f"change {number} of this plan deletes it",
-        hint="put this step before the one that deletes",
+        message=Sentence("deleted_in_plan", number=number),
+        hint=Sentence("deleted_in_plan_hint"),
     )
 
 
@@ -223,20 +225,20 @@ BIB_RIGHTS = ("bibs_not_agreed", "level_2_required")
 
 def a_bib(fault: Refusal, task: Task) -> Refusal:
     """Return the refusal of a bib that must not be written, where a holding may be meant."""
-    hint = "say holdings: own to mean the holdings on it"
-    if task.step is None:
-        hint = "give the id of the holding that is meant"
+    hint = Sentence("holdings_own") if task.step is not None else Sentence("holding_id")
     if task.verb != "delete":
-        hint += f"; to change the bib itself: {fault.hint}"
-    return Refusal(code=fault.code, message=f"the record is a bib, and {fault.message}", hint=hint)
+        hint = joined((hint, Sentence("bib_itself", how=fault.hint)))
+    return Refusal(
+        code=fault.code, message=Sentence("bib_not_writable", why=fault.message), hint=hint
+    )
 
 
 def other_kind(kind: str | None, wanted: str) -> Refusal:
     """Return the refusal of a record that is of another kind than the step is for."""
     return Refusal(
         code="other_kind",
-        message=f"the record is a {kind}, and the step is for a {wanted}",
-        hint="take it off the list, or say holdings: own to mean the holdings of a bib",
+        message=Sentence("other_kind", kind=kind_said(kind), wanted=kind_said(wanted)),
+        hint=Sentence("other_kind_hint"),
     )
 
 
@@ -412,14 +414,14 @@ class Editing(Drafting):
         if part.wish in (wanted, ""):
             known.earlier = known.target_key = None
             known.waits = ()
-            raise PassedOver("repeated", f"{part.source} has named the record already")
+            raise PassedOver("repeated", Sentence("repeated", source=part.source.said))
         if wish is not None:
             admit_wish(wish, known)
         raise Refused.of(
             Refusal(
                 code="conflicting_rows",
-                message=f"{part.source} and {task.source} want different things of the record",
-                hint="keep one of them, or put them into two steps",
+                message=Sentence("conflicting_rows", one=part.source.said, other=task.source.said),
+                hint=Sentence("conflicting_rows_hint"),
             )
         )
 
@@ -467,7 +469,7 @@ class Editing(Drafting):
         before, earlier = known.before or {}, known.earlier
         demand(check_expect(known.now or {}, wish.expect, self._iris))
         if earlier is not None and earlier.action is Action.CREATE:
-            return unchanged("created_and_deleted", "one step creates it, a later one deletes it")
+            return unchanged("created_and_deleted", Sentence("created_and_deleted"))
         demand(self._hangs(before) if known.kind == "holding" else None)
         iri = thing_part(before).get("@id")
         links = self._reader.links_to(iri) if known.kind == "bib" and isinstance(iri, str) else ()
@@ -485,9 +487,8 @@ def _undone(cleanups: tuple[str, ...]) -> Refusal:
     """Return the refusal of a change of which the server would leave nothing."""
     return Refusal(
         code="tidied_away",
-        message="the server would take the whole change away again when it saves: "
-        f"{'; '.join(cleanups[:SHOWN])}",
-        hint="write the value as the server keeps it, or leave such records out with a condition",
+        message=Sentence("tidied_away", cleanups="; ".join(cleanups[:SHOWN])),
+        hint=Sentence("as_the_server_keeps"),
     )
 
 
@@ -548,7 +549,7 @@ def _take_up(task: Task, earlier: PlannedChange, known: Known) -> None:
     known.etag, known.notes = earlier.etag, earlier.notes
     deleted = earlier.action is Action.DELETE and not _names_again(task, earlier)
     if deleted and task.verb == "delete":
-        raise PassedOver("deleted_already", f"change {earlier.number} of this plan deletes it")
+        raise PassedOver("deleted_already", Sentence("deleted_in_plan", number=earlier.number))
     known.before, known.target_key = earlier.before, earlier.target_key
     known.waits, known.place = earlier.prerequisites, earlier.place
     known.earlier = earlier

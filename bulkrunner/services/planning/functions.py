@@ -33,6 +33,7 @@ from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_ke
 from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepEntry, StepFunction
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.contexts import Contexts, admit
 from bulkrunner.services.planning.draft import (
     FAILED,
@@ -45,6 +46,7 @@ from bulkrunner.services.planning.draft import (
     Undecided,
     Wish,
     demand,
+    ended_so,
     fallen,
     refused,
     refused_entry,
@@ -99,7 +101,7 @@ class Calling:
                 several.append(answer)
                 raise PassedOver(
                     OPERATIONS,
-                    f"the function asks for {len(answer.operations)} operations, planned by themselves",
+                    Sentence("function_operations", count=len(answer.operations)),
                 )
             return self._wish(entry, action, known, context, answer)
 
@@ -137,8 +139,8 @@ class Calling:
             wish.decide()
             return Refusal(
                 code="function_answer",
-                message="a function on bibs returns operations, skip or refuse",
-                hint="to change the bibs themselves, leave `on` out",
+                message=Sentence("function_on_bibs"),
+                hint=Sentence("function_on_bibs_hint"),
             )
 
         found = self._resolver.attempt(task, ask, named)
@@ -169,8 +171,8 @@ class Calling:
         try:
             answer = self._runner(action).call(given)
         except Refused as fault:
-            message = f"{action.source.name}: {fault.refusal.message}"
-            raise Refused(fault.refusal.code, message, "mend the function") from None
+            said = Sentence("function_fault", name=action.source.name, why=fault.refusal.message)
+            raise Refused(fault.refusal.code, said, Sentence("mend_function")) from None
         match answer:
             case Skipped(reason=reason):
                 raise PassedOver("skipped_by_function", reason)
@@ -294,14 +296,15 @@ def _not_done(number: int, change: PlannedChange) -> Refusal | None:
         return None
     return Refusal(
         code="prerequisite",
-        message=f"operation {number} of the function, which comes before it, is {change.action}: "
-        f"{change.code}",
-        hint="put that one right first: it takes along all that comes after it",
+        message=Sentence("operation_before", number=number, ended=ended_so(change)),
+        hint=Sentence("operation_before_hint"),
     )
 
 
 def _unusable(fault: Refusal, place: int) -> Refusal:
-    return Refusal(code=fault.code, message=f"operation {place}: {fault.message}")
+    return Refusal(
+        code=fault.code, message=Sentence("operation_fault", place=place, why=fault.message)
+    )
 
 
 def _of(op: Operation, task: Task, place: int) -> Task:
@@ -329,8 +332,8 @@ def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChan
         if any(own is not None and own == its for own, its in zip(names, other, strict=True)):
             refusal = Refusal(
                 code="duplicate_operation",
-                message="the function returned two operations on this record",
-                hint="let it say everything about a record in one operation",
+                message=Sentence("function_twice"),
+                hint=Sentence("function_twice_hint"),
             )
             # Its record is that of the other one, which falls with it.
             return replace(refused(change, refusal), number=0)

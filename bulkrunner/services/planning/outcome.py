@@ -13,10 +13,11 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import PlanLedger
-from bulkrunner.domain.rules import Level, broken
+from bulkrunner.domain.rules import Level, broken, counted
+from bulkrunner.sentences import Sentence
 
 
-def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[str]:
+def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[Sentence]:
     """Return a sentence for each ceiling that the counts exceed.
 
     Args:
@@ -29,19 +30,21 @@ def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -
     for name, count in writes.items():
         limits = [ceiling[name] for ceiling in ceilings if name in ceiling]
         if limits and count > min(limits):
-            what = "changes" if name == "records" else f"{name}s"
-            found.append(f"{count} {what}, but the ceiling {name} is {min(limits)}")
+            what = counted(name, count)
+            found.append(Sentence("ceiling", what=what, name=name, most=min(limits)))
     return found
 
 
-def plan_ceilings(plan: Plan) -> list[str]:
+def plan_ceilings(plan: Plan) -> list[Sentence]:
     """Return a sentence for each ceiling that a complete plan exceeds, rules among them."""
     exceeded = exceeded_ceilings(
         plan.counts,
         plan.manifest.get("ceilings") or {},
         Policy.from_dict(dict(plan.policy)).ceilings,
     )
-    rules = (f"rule {rule.id}: {said}" for rule, said in broken(plan, Level.REFUSE))
+    rules = (
+        Sentence("rule_broken", rule=rule.id, why=why) for rule, why in broken(plan, Level.REFUSE)
+    )
     return [*exceeded, *rules]
 
 
@@ -57,29 +60,26 @@ def search_findings(ledger: PlanLedger, plan: Plan) -> Iterator[Finding]:
     """Yield where the index that a search asked does not agree with a library's list."""
     for chosen in ledger.selections(plan.id):
         for sigel, facts in compared(chosen).items():
-            told = (
-                f"step {chosen['step']}: the search index has {facts.index:,} holdings of {sigel}"
-            )
+            told = Sentence("index_has", step=chosen["step"], count=facts.index, sigel=sigel)
             if facts.listed is None:
-                yield Finding(
-                    code="index_unchecked",
-                    record="find",
-                    message=f"{told}; the server's own list could not be read: {facts.unread}",
-                )
+                said = Sentence("index_unchecked", index=told, why=facts.unread)
+                yield Finding(code="index_unchecked", record="find", message=said)
             elif facts.difference:
-                yield Finding(
-                    code="index_differs",
-                    record="find",
-                    message=f"{told}, the server's list of {facts.started} has {facts.listed:,}, "
-                    f"{_since(facts)}: the index keeps deleted records and lacks live ones; "
-                    f"`library: {sigel}` takes list, index and the changes since",
+                said = Sentence(
+                    "index_differs",
+                    index=told,
+                    started=facts.started,
+                    listed=facts.listed,
+                    since=_since(facts),
+                    sigel=sigel,
                 )
+                yield Finding(code="index_differs", record="find", message=said)
 
 
-def _since(facts: Compared) -> str:
+def _since(facts: Compared) -> Sentence:
     if facts.created is None or facts.deleted is None:
-        return "and what has changed since is too much to be counted"
-    return f"and since then {facts.created:,} were created and {facts.deleted:,} deleted"
+        return Sentence("changed_uncounted")
+    return Sentence("changed_meanwhile", created=facts.created, deleted=facts.deleted)
 
 
 def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:

@@ -30,7 +30,7 @@ from bulkrunner.domain.rules import Rule, forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
-from bulkrunner.sentences import stored_text
+from bulkrunner.sentences import Sentence, stored_text, text_of
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.assembler import Entering, Entry, Resolved, policed
 from bulkrunner.services.planning.contexts import Contexts
@@ -201,7 +201,7 @@ class BatchPlanner:
 
     def _resolve(self, place: int, item: Item, *, sure: bool = False) -> Entry:
         if self._stop.is_set():
-            raise Interrupted("planning was stopped")
+            raise Interrupted(Sentence("planning_stopped"))
         blind = not sure and self._is_first_of_all(item)
         look = Look(self._view, blind=blind)
         portions = self._portions(place, item, look)
@@ -352,7 +352,7 @@ class Planner:
 
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
         self.begun = True
-        self._progress.begin(f"planning {plan.job} for {plan.environment}", None)
+        self._progress.begin(Sentence("planning", job=plan.job, environment=plan.environment), None)
         try:
             cursor = self._store_changes(plan, request, proofs)
             let_fall(self._ledger, plan.id, cursor=cursor)
@@ -484,8 +484,8 @@ class Planner:
     def _heed_stop(self, plan: Plan, cursor: int) -> None:
         if self._stop.is_set():
             raise Interrupted(
-                f"plan {plan.id} was stopped after {cursor} operations",
-                hint=f"bulkrunner resume {plan.id}",
+                Sentence("plan_stopped", plan=plan.id, count=cursor),
+                hint=Sentence("resume_plan", plan=plan.id),
             )
 
 
@@ -493,13 +493,13 @@ def _nothing(selection: StepSelection, refused: Mapping[str, str] | None, job: J
     """Return what becomes of a selection that names no record."""
     given = next(iter(selection.selects))
     if refused is not None:
-        code, message = refused["code"], refused["message"]
+        code, message = refused["code"], text_of(refused["message"])
         return Unreadable(source=selection.source, given=given, code=code, message=message)
     return Unreadable(
         source=selection.source,
         given=given,
         code="nothing_found",
-        message=f"the {given} of step {selection.step.number} names no record here",
+        message=Sentence("nothing_found", given=given, step=selection.step.number),
         on_missing=selection.step.on_missing or job.on_missing,
     )
 
@@ -512,13 +512,15 @@ def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
     """
     if job.manifest_digest != plan.manifest_digest:
         raise UsageError(
-            f"the manifest has changed since plan {plan.id} was begun",
-            hint=f"make a new plan: bulkrunner plan {plan.folder} --env {plan.environment}",
+            Sentence("plan_manifest_changed", plan=plan.id),
+            hint=Sentence(
+                "manifest_changed_hint", folder=plan.folder, environment=plan.environment
+            ),
             code="manifest_changed",
         )
     if environment.addresses() != dict(plan.addresses):
         raise UsageError(
-            f"the addresses of {plan.environment} have changed since plan {plan.id} was begun",
-            hint="make a new plan",
+            Sentence("addresses_changed", environment=plan.environment, plan=plan.id),
+            hint=Sentence("plan_again"),
             code="addresses_changed",
         )

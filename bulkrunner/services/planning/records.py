@@ -25,7 +25,8 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.text import told_apart
+from bulkrunner.domain.text import told_apart, value_apart
+from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (
     Known,
@@ -60,9 +61,8 @@ class Proofs:
             return None
         return Refusal(
             code="active_sigel_not_permitted",
-            message=f"the API client has no rights at the login for the active sigel {active}",
-            hint=f"{self._granted(active)}; ask KB to add the sigel to the client, or name another "
-            "active_sigel",
+            message=Sentence("active_sigel_not_permitted", active=active),
+            hint=joined((*self._granted(active), Sentence("active_sigel_hint"))),
         )
 
     def holding(self, document: Document) -> Refusal | None:
@@ -71,8 +71,8 @@ class Proofs:
         if sigel is None:
             return Refusal(
                 code="no_sigel",
-                message="the holding has no top-level heldBy that is a library",
-                hint="Libris refuses to save it over the API; mend it in the cataloguing tool first",
+                message=Sentence("no_sigel"),
+                hint=Sentence("no_sigel_hint"),
             )
         return self.sigel(sigel) or self._components(document)
 
@@ -83,51 +83,48 @@ class Proofs:
             apart = next((said for said in alike if said), "")
             folded = sigel.strip().casefold()
             near = next((own for own in self.job.sigels if own.casefold() == folded), "")
-            meant = f"{proposal(sigel, near)}; " if near and not apart else ""
+            meant = proposal(sigel, near) if near and not apart else ""
+            hint = Sentence("foreign_sigel_hint", sigels=", ".join(self.job.sigels))
             return Refusal(
                 code="foreign_sigel",
-                message=f"the holding belongs to {sigel}{apart}, which the job may not touch",
-                hint=f"{meant}the job's sigels are {', '.join(self.job.sigels)}; take the record off the "
-                "list, or add the library to `sigels` if it has agreed",
+                message=Sentence("foreign_sigel", sigel=value_apart(sigel, apart)),
+                hint=joined((meant, hint)),
             )
         if not self.rights.may_write_holding(sigel, active=self.job.active_sigel):
             return Refusal(
                 code="no_rights",
-                message=f"the API client may not write holdings of {sigel}",
-                hint=f"{self._granted(sigel)}; ask KB for the right, or use the client that has it",
+                message=Sentence("no_rights", sigel=sigel),
+                hint=joined((*self._granted(sigel), Sentence("no_rights_hint"))),
             )
         return None
 
-    def _granted(self, sigel: str) -> str:
-        """Return which sigel is probably meant, and which ones the client has."""
+    def _granted(self, sigel: str) -> tuple[str, ...]:
+        """Say which sigel is probably meant, and which ones the client has."""
         granted = sorted(found.sigel for found in self.rights.permissions)
         near = nearest(sigel, [one for one in granted if one != sigel])
         shown = ", ".join(granted[:MOST_SIGELS]) + (" …" if granted[MOST_SIGELS:] else "")
-        return "; ".join(
-            [*([proposal(sigel, near)] if near else []), f"the client has {shown or 'none'}"]
-        )
+        has = Sentence("client_has", sigels=shown) if shown else Sentence("client_has_none")
+        return (proposal(sigel, near) if near else "", has)
 
     def _components(self, document: Document) -> Refusal | None:
         for holder in component_holders(document):
             if holder is None:
                 return Refusal(
                     code="foreign_component",
-                    message="a component's heldBy is not a library",
-                    hint="mend the holding in the cataloguing tool first",
+                    message=Sentence("component_without_library"),
+                    hint=Sentence("mend_in_tool"),
                 )
             if holder not in self.job.sigels:
                 return Refusal(
                     code="foreign_component",
-                    message=f"a component of the holding belongs to {holder}, "
-                    "which the job may not touch",
-                    hint="mend the holding in the cataloguing tool, or take it off the list",
+                    message=Sentence("foreign_component", holder=holder),
+                    hint=Sentence("mend_in_tool_or_drop"),
                 )
             if not self.rights.may_write_holding(holder, active=self.job.active_sigel):
                 return Refusal(
                     code="no_rights",
-                    message=f"the API client may not write holdings of {holder}, "
-                    "which a component belongs to",
-                    hint="ask KB for the right, or use the client that has it",
+                    message=Sentence("no_rights_component", holder=holder),
+                    hint=Sentence("no_rights_hint"),
                 )
         return None
 
@@ -136,14 +133,14 @@ class Proofs:
         if "bibs" not in self.job.agreement.covers:
             return Refusal(
                 code="bibs_not_agreed",
-                message="the agreement covers holdings only",
-                hint="agree bib changes with KB and say covers: [holdings, bibs]",
+                message=Sentence("bibs_not_agreed"),
+                hint=Sentence("bibs_not_agreed_hint"),
             )
         if not self.rights.may_write_bibs():
             return Refusal(
                 code="level_2_required",
-                message="the API client may write holdings only (level 1)",
-                hint="bib records need a client of level 2",
+                message=Sentence("level_2_required"),
+                hint=Sentence("level_2_required_hint"),
             )
         return None
 
@@ -158,8 +155,8 @@ class Proofs:
         ):
             return Refusal(
                 code="read_only",
-                message="the record belongs to a data set that cannot be written over the API",
-                hint="take it off the list",
+                message=Sentence("read_only"),
+                hint=Sentence("take_off_list"),
             )
         return None
 
@@ -170,17 +167,14 @@ class Proofs:
             return None
         return Refusal(
             code="foreign_base",
-            message=f"the document to be sent names {found}, a record of another environment",
-            hint=f"records of this environment begin with {self.iris.target}",
+            message=Sentence("foreign_base", found=found),
+            hint=Sentence("foreign_base_hint", target=self.iris.target),
         )
 
 
 RECORD_ITEM_OF = (
     "item_of_record",
-    (
-        "itemOf points to the bib's record, not to its thing (#it); the server's test for "
-        "duplicates does not see this holding"
-    ),
+    Sentence("item_of_record"),
 )
 
 
@@ -188,9 +182,8 @@ def library_unresolved(sigel: str) -> Refusal:
     """Return the refusal of a library that the environment does not have."""
     return Refusal(
         code="library_unresolved",
-        message=f"the library {sigel} has no record in this environment",
-        hint="the server would answer 204 to an update and store nothing; see that the sigel is "
-        "spelled right, capitals too, or ask KB",
+        message=Sentence("library_unresolved", sigel=sigel),
+        hint=Sentence("library_unresolved_hint"),
     )
 
 
@@ -230,9 +223,8 @@ class Reading:
             raise Refused.of(
                 Refusal(
                     code="other_kind",
-                    message=f"the record is a {_type_name(found.document)}, "
-                    "neither a holding nor a bib",
-                    hint="bulkrunner writes holdings and bibs only; take it off the list",
+                    message=Sentence("other_type", type=_type_name(found.document)),
+                    hint=Sentence("other_type_hint"),
                 )
             )
 
@@ -241,8 +233,8 @@ class Reading:
             return None
         return Refusal(
             code="foreign_base",
-            message=f"the record's own id is {found.iri}",
-            hint=f"records of this environment begin with {self._iris.target}",
+            message=Sentence("own_id_foreign", iri=found.iri),
+            hint=Sentence("foreign_base_hint", target=self._iris.target),
         )
 
     def named(
@@ -272,7 +264,9 @@ class Reading:
         ref = self._iris.parse(target)
         if ref is None:
             raise Refused.of(
-                Refusal(code="unreadable_id", message=f"{target!r} is no record id", hint="")
+                Refusal(
+                    code="unreadable_id", message=Sentence("no_record_id", given=target), hint=""
+                )
             )
         if ref.kind is RefKind.SHORT_ID:
             known.target_key = record_key(ref.value)
@@ -283,16 +277,16 @@ class Reading:
             case Found():
                 return answer
             case Gone():
-                raise NotFound("gone", "the record has been deleted")
+                raise NotFound("gone", Sentence("gone"))
             case Missing():
-                raise NotFound("not_found", "the environment has no such record")
+                raise NotFound("not_found", Sentence("not_found"))
             case Moved(target=moved):
                 known.record = ref.value
                 raise Refused.of(
                     Refusal(
                         code="moved",
-                        message=f"the id is another name of {moved}",
-                        hint="name the record itself",
+                        message=Sentence("moved", moved=moved),
+                        hint=Sentence("moved_hint"),
                     )
                 )
             case _:
@@ -344,18 +338,20 @@ class Reading:
         (of,) = self.named(of, kind="bib")
         ref = self._iris.parse(of)
         if ref is None:
-            raise Refused.of(Refusal(code="unreadable_id", message=f"{of!r} is no id", hint=""))
+            raise Refused.of(
+                Refusal(code="unreadable_id", message=Sentence("no_id", given=of), hint="")
+            )
         bib = self._bibs.find(ref.value)
         if bib is None:
             known.record = ref.value
-            raise NotFound("not_found", "the environment has no such bib")
+            raise NotFound("not_found", Sentence("bib_not_found"))
         if not bib.is_bib:
             known.record = bib.summary.id
             raise Refused.of(
                 Refusal(
                     code="not_a_bib",
-                    message="the record is no bib; a holding cannot be hung on it",
-                    hint="give the id of the bib itself",
+                    message=Sentence("not_a_bib"),
+                    hint=Sentence("not_a_bib_hint"),
                 )
             )
         return bib
@@ -367,8 +363,8 @@ class Reading:
         if kind == "bib" and not is_bib(after):
             return Refusal(
                 code="other_kind",
-                message=f"the bib would become a {_type_name(after)}",
-                hint="a bib's @type is one of the vocabulary's instances",
+                message=Sentence("bib_becomes_other", type=_type_name(after)),
+                hint=Sentence("bib_becomes_other_hint"),
             )
         return (
             shallow(after)
@@ -396,9 +392,8 @@ class Reading:
                 raise Refused.of(
                     Refusal(
                         code="deleted_since",
-                        message=f"run {made.run} created {made.record}, "
-                        "which somebody has deleted since",
-                        hint="ask why; take it off the list",
+                        message=Sentence("deleted_since", run=made.run, record=made.record),
+                        hint=Sentence("deleted_since_hint"),
                     )
                 )
         return None
@@ -406,14 +401,16 @@ class Reading:
 
 def bib_unresolved(item_of: Any) -> Refusal:
     """Return the refusal of a holding whose ``itemOf`` names no bib."""
-    value = item_of if isinstance(item_of, str) else brief(item_of) if item_of else "(absent)"
+    value = (
+        item_of if isinstance(item_of, str) else brief(item_of) if item_of else Sentence("absent")
+    )
     return Refusal(
         code="bib_unresolved",
-        message=f"itemOf {value} does not resolve in this environment",
-        hint="the server would answer 204, and neither save nor delete it; repoint hangs it on a bib",
+        message=Sentence("bib_unresolved", iri=value),
+        hint=Sentence("bib_unresolved_hint"),
     )
 
 
 def _type_name(document: Document) -> str:
     name = thing_part(document).get("@type")
-    return name[:80] if isinstance(name, str) else "record of unknown type"
+    return name[:80] if isinstance(name, str) else Sentence("record_of_unknown_type")

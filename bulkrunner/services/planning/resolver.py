@@ -18,6 +18,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.records import Document, item_of, record_part
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.draft import (
     Creation,
@@ -89,7 +90,7 @@ class Resolver(Editing):
             PassedOver: so it is said of duplicates, or it is there already.
         """
         if bib.thing_iri == item_of(known.now or {}):
-            raise PassedOver("already_there", f"the holding is on {bib.summary.id} already")
+            raise PassedOver("already_there", Sentence("already_there", bib=bib.summary.id))
         self.make_room(task, bib, known, look)
         if known.bib is None and created_number(bib.summary.id) is None:
             known.bib = bib.summary
@@ -106,12 +107,13 @@ class Resolver(Editing):
         taken = look.at(key)
         if taken is not None and taken.record != known.record:
             raise _duplicate(
-                task, f"change {taken.number} of this plan puts a holding of {sigel} there"
+                task, Sentence("place_taken_in_plan", number=taken.number, sigel=sigel)
             )
         existing = [one for one in self._standing(bib, sigel, known, look) if one != known.record]
         if existing:
-            text = f"{sigel} already has the holding {', '.join(existing)} on that bib"
-            raise _duplicate(task, text)
+            raise _duplicate(
+                task, Sentence("place_taken", sigel=sigel, records=", ".join(existing))
+            )
         known.place = key
 
     def make_way(self, task: Task, after: Document, known: Known, look: Look) -> None:
@@ -263,8 +265,9 @@ class Resolver(Editing):
         admit_wish(creation, known)
         existing = self._standing(bib, creation.sigel, known, look)
         if existing:
-            text = f"{creation.sigel} already has the holding {', '.join(existing)} on this bib"
-            raise _duplicate(task, text)
+            raise _duplicate(
+                task, Sentence("duplicate", sigel=creation.sigel, records=", ".join(existing))
+            )
         known.origins = creation.origins
         document = creation.document(bib.thing_iri)
         demand(self._may_become(document, "holding"))
@@ -294,8 +297,8 @@ class Resolver(Editing):
             raise Refused.of(
                 Refusal(
                     code="not_a_bib",
-                    message=f"change {number} creates no bib; a holding cannot be hung on it",
-                    hint="give the number of the operation that creates the bib",
+                    message=Sentence("change_makes_no_bib", number=number),
+                    hint=Sentence("change_makes_no_bib_hint"),
                 )
             )
         return BibFacts(summary=BibSummary(id=ref), thing_iri=f"{ref}#it", is_bib=True)
@@ -312,8 +315,8 @@ class Resolver(Editing):
             return
         part = subject_part(taken, task.step)
         if task.subject and part is not None and part.wish == known.wish:
-            raise PassedOver("repeated", f"{part.source} has named the record already")
-        raise _duplicate(task, f"change {taken.number} of this plan concerns the same holding")
+            raise PassedOver("repeated", Sentence("repeated", source=part.source.said))
+        raise _duplicate(task, Sentence("duplicate_in_plan", number=taken.number))
 
     def _standing(self, bib: BibFacts, sigel: str, known: Known, look: Look) -> tuple[str, ...]:
         """Return the library's holdings on a bib that this plan leaves there."""
@@ -341,18 +344,18 @@ def _leaves(change: PlannedChange, thing_iri: str) -> bool:
 def _same_bib(number: int) -> Refusal:
     return Refusal(
         code="duplicate_operation",
-        message=f"change {number} of this plan creates the very same bib",
-        hint="after a lost answer the two could not be told apart; let them differ",
+        message=Sentence("same_bib_in_plan", number=number),
+        hint=Sentence("same_bib_hint"),
     )
 
 
-def _duplicate(task: Task, message: str) -> Exception:
+def _duplicate(task: Task, message: Sentence) -> Exception:
     if task.on_duplicate == "skip":
         return PassedOver("skipped_duplicate", message)
     return Refused.of(
         Refusal(
             code="duplicate",
             message=message,
-            hint="a library has one holding per bib; change that one instead",
+            hint=Sentence("duplicate_hint"),
         )
     )

@@ -9,6 +9,7 @@ from bulkrunner.domain.catalogue import FindPage
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.sentences import Sentence
 
 PAGE = 1_000
 """Hits asked for at a time; the server silently gives 200 where more than 4,000 are asked for."""
@@ -94,9 +95,8 @@ class Searching:
         raise Refused.of(
             Refusal(
                 code="find_unsteady",
-                message="the index changed under every one of "
-                f"{TRIES} searches, so that hits may be missing",
-                hint="plan again when less is written, or select by a list or by library",
+                message=Sentence("find_unsteady", tries=TRIES),
+                hint=Sentence("find_unsteady_hint"),
             )
         )
 
@@ -139,9 +139,8 @@ class Searching:
         raise Refused.of(
             Refusal(
                 code="find_window",
-                message=f"the search finds {total:,} records, of which the server shows "
-                f"{len(walk.iris):,} and no more",
-                hint="divide it into several steps, by `min-` and `max-` of a date for instance",
+                message=Sentence("find_window", total=total, count=len(walk.iris)),
+                hint=Sentence("find_window_hint"),
             )
         )
 

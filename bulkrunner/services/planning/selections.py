@@ -19,7 +19,7 @@ from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
-from bulkrunner.sentences import stored_text
+from bulkrunner.sentences import Sentence, stored_text
 from bulkrunner.services.planning.search import Searching, parameters
 
 PAGE = 100
@@ -138,9 +138,9 @@ class Libraries:
         try:
             page = self._when_done(sigel)
         except _AnotherList:
-            return {"index_total": index, "unread": "the server is still making it"}
+            return {"index_total": index, "unread": stored_text(Sentence("list_being_made"))}
         except CatalogueUnreachable as error:
-            return {"index_total": index, "unread": error.message}
+            return {"index_total": index, "unread": stored_text(error.said)}
         facts: dict[str, str | int] = {
             "index_total": index,
             "dump_listed": page.total or 0,
@@ -173,9 +173,8 @@ class Libraries:
         raise Refused.of(
             Refusal(
                 code="dump_unsteady",
-                message=f"the server made another list of {sigel}'s holdings under each of "
-                f"{TRIES} readings",
-                hint="plan again later",
+                message=Sentence("dump_unsteady", sigel=sigel, tries=TRIES),
+                hint=Sentence("plan_again_later"),
             )
         )
 
@@ -198,7 +197,7 @@ class Libraries:
         while not (page := self._reader.dump_page(sigel, offset=0)).done:
             if waited >= LONGEST_SECONDS:
                 raise _AnotherList
-            self._progress.waiting(f"the list of {sigel}'s holdings is being made", POLL_SECONDS)
+            self._progress.waiting(Sentence("waiting_for_list", sigel=sigel), POLL_SECONDS)
             self._clock.sleep(POLL_SECONDS)
             self._heed()
             waited += POLL_SECONDS
@@ -211,8 +210,8 @@ class Libraries:
             raise Refused.of(
                 Refusal(
                     code="foreign_base",
-                    message=f"the dump names {iri[:200]}, no record of this environment",
-                    hint="is base_uri right for this environment?",
+                    message=Sentence("dump_foreign", iri=iri[:200]),
+                    hint=Sentence("dump_foreign_hint"),
                 )
             )
         return record
@@ -245,9 +244,8 @@ class Libraries:
         raise Refused.of(
             Refusal(
                 code="dump_stale",
-                message=f"more than {most * 100:,} changes were made since the server's list "
-                f"of {since:%Y-%m-%d %H:%M}",
-                hint="plan again in some days, when the server makes a new list",
+                message=Sentence("dump_stale", most=most * 100, since=since),
+                hint=Sentence("dump_stale_hint"),
             )
         )
 
@@ -316,7 +314,7 @@ class Choosing:
 
     def _heed(self) -> None:
         if self._stop.is_set():
-            raise Interrupted("planning was stopped while records were selected")
+            raise Interrupted(Sentence("selecting_stopped"))
 
     def choose(self, plan: str, selection: StepSelection, values: Mapping[str, Any]) -> Chosen:
         """Return what a selection names, asking the environment where the plan has no answer yet.
@@ -332,10 +330,14 @@ class Choosing:
         step = selection.step.number
         if self._ledger.selection(plan, step) is None:
             what = next(iter(selection.selects))
-            self._progress.note(f"step {step}: {what}: asking", action="selecting", step=step)
+            self._progress.note(
+                Sentence("selecting", step=step, what=what), action="selecting", step=step
+            )
             records, note = self._answer(selection, values)
             self._progress.note(
-                f"step {step}: {what}: {len(records):,} records", action="selected", step=step
+                Sentence("selected", step=step, what=what, count=len(records)),
+                action="selected",
+                step=step,
             )
             self._ledger.keep_selection(plan, step, records, note=lambda: note)
         kept = self._ledger.selection(plan, step) or {}

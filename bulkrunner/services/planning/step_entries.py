@@ -34,6 +34,7 @@ from bulkrunner.domain.steps import (
     StepTransfer,
     StepUpdate,
 )
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts
 from bulkrunner.services.planning.contexts import Contexts, admit, fitting, looked_up
 from bulkrunner.services.planning.draft import (
@@ -96,7 +97,7 @@ class Selecting:
             for sigel in self._meant(entry.step):
                 self._resolver.demand_rights(sigel)
             raise NotFound(
-                "no_holding", f"{', '.join(self._meant(entry.step))} has no holding on it"
+                "no_holding", Sentence("no_holding", sigels=", ".join(self._meant(entry.step)))
             )
         return tuple(found)
 
@@ -156,9 +157,8 @@ class Selecting:
                 raise Refused.of(
                     Refusal(
                         code="foreign_sigel",
-                        message=f"the step names {sigel}, which the job may not touch",
-                        hint=f"the job's sigels are {', '.join(self._sigels)}; take the library off "
-                        "the step, or add it to `sigels` if it has agreed",
+                        message=Sentence("step_foreign_sigel", sigel=sigel),
+                        hint=Sentence("step_foreign_sigel_hint", sigels=", ".join(self._sigels)),
                     )
                 )
             if step.holdings == meant:
@@ -256,8 +256,8 @@ class Stepping:
         """Return what becomes of another library's holding: nothing, and not in silence."""
 
         def other_library() -> PlannedChange:
-            owner = held.sigel or "no library that can be read"
-            raise PassedOver("other_library", f"the holding belongs to {owner}")
+            owner = held.sigel or Sentence("no_library_read")
+            raise PassedOver("other_library", Sentence("other_library", owner=owner))
 
         change = self._resolver.attempt(replace(task, ref=held.record), other_library)
         return Draft(change=change, alone=True)
@@ -369,8 +369,8 @@ def _sigel(value: object) -> str:
     raise Refused.of(
         Refusal(
             code="no_sigel",
-            message="the value that the step takes the sigel from is no text",
-            hint="give each row the library's sigel",
+            message=Sentence("sigel_no_text"),
+            hint=Sentence("sigel_no_text_hint"),
         )
     )
 
@@ -417,8 +417,7 @@ def _of_search(draft: Draft) -> Draft:
     """Say of a deleted record why it was named all the same."""
     if draft.change.code != "gone":
         return draft
-    message = f"{draft.change.message}, but the search index keeps it still"
-    return replace(draft, change=replace(draft.change, message=message))
+    return replace(draft, change=replace(draft.change, message=Sentence("gone_not_from_index")))
 
 
 def _settled(drafts: Sequence[Draft]) -> Portion:

@@ -55,6 +55,7 @@ from bulkrunner.domain.transfers import (
     taken,
 )
 from bulkrunner.domain.undo import changed_paths, restored
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.contexts import Contexts, admit, fitting, looked_up
 from bulkrunner.services.planning.draft import (
     FAILED,
@@ -68,6 +69,7 @@ from bulkrunner.services.planning.draft import (
     Task,
     demand,
     fallen,
+    library_said,
 )
 from bulkrunner.services.planning.earlier_runs import Moment, States
 from bulkrunner.services.planning.plan_so_far import Look
@@ -180,7 +182,7 @@ class Saving:
         places = lost(known.now or {})
         if change.action is not Action.CREATE or not places:
             return change
-        note = ("not_taken_along", f"not in the new holding: {', '.join(places)}")
+        note = ("not_taken_along", Sentence("not_taken_along", places=", ".join(places)))
         return replace(change, notes=(*change.notes, note))
 
     def _where_to(
@@ -203,8 +205,8 @@ class Saving:
             raise Refused.of(
                 Refusal(
                     code="unreadable_id",
-                    message="the value that the step takes a record from is no id",
-                    hint="give the id as a text, or as a link with @id",
+                    message=Sentence("value_no_id"),
+                    hint=Sentence("value_no_id_hint"),
                 )
             )
         found = identify(text, self._iris)
@@ -253,8 +255,8 @@ def sigel_of(value: Any) -> str:
     raise Refused.of(
         Refusal(
             code="no_sigel",
-            message="the value that the step takes the sigel from is no text",
-            hint="give each row the library's sigel",
+            message=Sentence("sigel_no_text"),
+            hint=Sentence("sigel_no_text_hint"),
         )
     )
 
@@ -274,7 +276,7 @@ class Taking(Saving):
             def first() -> None:
                 to = sigel_of(looked_up(action.to, context))
                 if to == known.sigel:
-                    raise PassedOver("already_there", f"the holding belongs to {to} already")
+                    raise PassedOver("already_there", Sentence("holder_already", sigel=to))
                 body, record = content_for(known.now or {}, to)
                 source = {"from": known.name, **changed_before(known)}
                 saved.append(self._save(case, known, to, bib_of(known), body, record, source))
@@ -304,7 +306,7 @@ class Taking(Saving):
                 saved.append(target)
                 places = left_behind(known.now or {}, target.after or target.before or {})
                 if places:
-                    text = f"goes away with the merged holding: {', '.join(places)}"
+                    text = Sentence("goes_with_merged", places=", ".join(places))
                     known.notes = (*known.notes, ("not_taken_along", text))
 
             return Removal(
@@ -331,15 +333,18 @@ class Taking(Saving):
         found = self._resolver.standing_on(bib_of(known), sigel, case.look)
         others = [name for name in found if name != known.name_in_plan]
         if found and not others and case.entry.step.holdings is not None:
-            raise PassedOver("same_record", "the other holdings of the bib are merged into it")
+            raise PassedOver("same_record", Sentence("merge_target_itself"))
         if len(others) == 1:
             return others[0]
         raise Refused.of(
             Refusal(
                 code="no_target" if not others else "several_hits",
-                message=f"{sigel} has {len(others) or 'no'} other holding{'s' * bool(others)} on "
-                f"the bib{': ' * bool(others)}{', '.join(others[:3])}",
-                hint="nothing is deleted; name the holding, or leave such bibs out with a condition",
+                message=Sentence(
+                    "several_targets", sigel=sigel, count=len(others), shown=", ".join(others[:3])
+                )
+                if others
+                else Sentence("no_other_target", sigel=sigel),
+                hint=Sentence("targets_hint"),
             )
         )
 
@@ -361,7 +366,7 @@ class Taking(Saving):
 
         change = self._resolver.concern(case.other(into), build, case.look, kind="holding")
         if change.code == "same_record" and case.entry.step.holdings is not None:
-            raise PassedOver("same_record", "the other holdings of the bib are merged into it")
+            raise PassedOver("same_record", Sentence("merge_target_itself"))
         if change.code == "same_record":
             raise Refused.of(_same_record())
         if change.action in (Action.REFUSED, Action.NOT_FOUND):
@@ -386,8 +391,8 @@ class Taking(Saving):
             def first() -> None:
                 gone, rest = parted(known.now or {}, goes)
                 if not gone:
-                    what = f"no component meets the condition {condition_text(condition)}"
-                    raise PassedOver("nothing_to_split", what)
+                    said = Sentence("nothing_to_split", condition=condition_text(condition))
+                    raise PassedOver("nothing_to_split", said)
                 if COMPONENTS not in rest.document["@graph"][1]:
                     raise Refused.of(_all_components())
                 sigel, bib = self._where_to(action, known, context)
@@ -418,8 +423,8 @@ def _after(saved: list[PlannedChange], change: PlannedChange) -> list[Draft]:
 def _same_record() -> Refusal:
     return Refusal(
         code="same_record",
-        message="the holding would be merged into itself",
-        hint="name another holding as the target",
+        message=Sentence("same_record"),
+        hint=Sentence("same_record_hint"),
     )
 
 
@@ -427,21 +432,21 @@ def _no_target(into: str, change: PlannedChange) -> Refusal:
     if change.kind == "bib":
         return Refusal(
             code="no_target",
-            message=f"{into} is a bib, and content is merged into a holding",
-            hint="nothing is deleted; give the id of the library's holding on it",
+            message=Sentence("target_is_bib", into=into),
+            hint=Sentence("target_is_bib_hint"),
         )
     return Refusal(
         code="no_target",
-        message=f"it cannot be merged into {into}: {change.message or change.code}",
-        hint="nothing is deleted; name a holding that the job may change",
+        message=Sentence("no_target", into=into, why=change.message or change.code),
+        hint=Sentence("no_target_hint"),
     )
 
 
 def _all_components() -> Refusal:
     return Refusal(
         code="all_components",
-        message="every component meets the condition; nothing would be left",
-        hint="move or copy the holding instead",
+        message=Sentence("all_components"),
+        hint=Sentence("all_components_hint"),
     )
 
 
@@ -556,15 +561,15 @@ class Acting(Taking):
         self, now: Document, action: StepRevert, known: Known, case: Case
     ) -> Applied | Refusal:
         if known.before is None:
-            return Refusal(code="no_version", message="the record is yet to be created")
+            return Refusal(code="no_version", message=Sentence("not_yet_created"))
         old = self._earlier(action, known, self._contexts.of_record(case.entry, known, case.look))
         if isinstance(old, Refusal):
             return old
         if held_by(old) != held_by(now):
             return Refusal(
                 code="other_owner",
-                message=f"the holding belonged to {held_by(old) or 'no library'} then",
-                hint="the server changes no holding's library; use move",
+                message=Sentence("other_owner", sigel=library_said(held_by(old))),
+                hint=Sentence("other_owner_hint"),
             )
         after = restored(now, old)
         self._resolver.make_way(case.task, after, known, case.look)
@@ -609,8 +614,8 @@ def _moment(value: Any) -> Moment:
         raise Refused.of(
             Refusal(
                 code="not_a_date",
-                message=f"{brief(text)} is no date",
-                hint="write 2026, 2026-11, 2026-11-02 or 2026-11-02T09:00:00+01:00",
+                message=Sentence("not_a_date", text=brief(text)),
+                hint=Sentence("not_a_date_hint"),
             )
         )
     return Moment(text=text, span=span)

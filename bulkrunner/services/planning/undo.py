@@ -194,7 +194,7 @@ class Restorer(Resolver):
         fingerprint = before_fingerprint(now)
         if not self._is_as_left(wish, found):
             if fingerprint == before_fingerprint(old):
-                return _already("the record has its old content already", fingerprint)
+                return _already(Sentence("restored_already"), fingerprint)
             raise Refused.of(self._changed_since(wish, found))
         again = Again.of(old, look, self._iris)
         known.waits = again.numbers
@@ -204,10 +204,9 @@ class Restorer(Resolver):
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
         if wanted == fingerprint:
-            left = "the run left no difference"
-            if fingerprint != before_fingerprint(old):
-                left += " but what the server tidies by itself, and would tidy again"
-            return _already(left, fingerprint)
+            if fingerprint == before_fingerprint(old):
+                return _already(Sentence("no_difference"), fingerprint)
+            return _already(Sentence("no_difference_but_tidied"), fingerprint)
         return {
             "action": Action.UPDATE,
             "after": after,
@@ -229,7 +228,7 @@ class Restorer(Resolver):
             if made is not None:
                 return made_earlier(known, made)
             who = by_a_later_run(self._earlier_runs.later_than(wish.run, wish.record), None)
-            return _already(f"somebody has deleted what the run created{who}", None)
+            return _already(Sentence("creation_deleted", who=who), None)
         if not self._is_as_left(wish, found):
             raise Refused.of(self._changed_since(wish, found))
         return self._delete(known, Removal(operation=known.operation))
@@ -245,9 +244,9 @@ class Restorer(Resolver):
             there = before_fingerprint(answer.document)
             if there != before_fingerprint(document):
                 raise Refused.of(self._changed_since(wish, answer))
-            return _already("somebody has brought the record back", there)
+            return _already(Sentence("brought_back"), there)
         if not isinstance(answer, Gone):
-            raise NotFound("not_found", "the environment has no such record")
+            raise NotFound("not_found", Sentence("not_found"))
         known.notes = (*_doubts(wish), *_losses(document))
         again = Again.of(document, look, self._iris)
         document = again.led(document)
@@ -293,12 +292,16 @@ def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
     for one in wish.behind:
         change = found.get(one.key or "")
         if change is None or change.action in FAILED:
-            why = "is not restored here" if change is None else f"cannot be: {change.code}"
+            why = (
+                Sentence("is_not_restored")
+                if change is None
+                else Sentence("cannot_be_restored", code=change.code)
+            )
             raise Refused.of(
                 Refusal(
                     code="prerequisite",
-                    message=f"it is taken back only after {one.what}, which {why}",
-                    hint="what the run saved here stays; put the other one right first",
+                    message=Sentence("restored_only_after", what=one.what, why=why),
+                    hint=Sentence("restored_only_after_hint"),
                 )
             )
     return tuple(change.number for change in found.values())
@@ -318,10 +321,10 @@ def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
 
 def _doubts(wish: Restore) -> list[tuple[str, str]]:
     """Return what is to be known of a record that is created again."""
-    notes = [("new_id", f"{wish.record} returns under a new id")]
+    notes: list[tuple[str, str]] = [("new_id", Sentence("new_id", record=wish.record))]
     if wish.result.detail.get("author_unproven"):
-        words = f"whether run {wish.run} or somebody else deleted {wish.record} is not proven"
-        notes.append(("author_unproven", words))
+        said = Sentence("author_unproven", run=wish.run, record=wish.record)
+        notes.append(("author_unproven", said))
     return notes
 
 
@@ -332,7 +335,7 @@ def _losses(document: Document) -> list[tuple[str, str]]:
         lost.append("sameAs")
     if thing_part(document).get("@type") == "SingleItem":
         lost.append("@type SingleItem")
-    return [("not_restored", f"not brought back: {', '.join(lost)}")] if lost else []
+    return [("not_restored", Sentence("not_restored", places=", ".join(lost)))] if lost else []
 
 
 def _kept(document: Document | None, wish: Restore) -> Refusal | None:
@@ -340,12 +343,12 @@ def _kept(document: Document | None, wish: Restore) -> Refusal | None:
         return None
     return Refusal(
         code="no_document",
-        message=f"the ledger does not hold what {wish.record} was before run {wish.run}",
-        hint="restore it by hand",
+        message=Sentence("no_document_of", record=wish.record, run=wish.run),
+        hint=Sentence("restore_by_hand"),
     )
 
 
-def _already(message: str, fingerprint: str | None) -> Fields:
+def _already(message: Sentence, fingerprint: str | None) -> Fields:
     return {
         "action": Action.UNCHANGED,
         "code": "restored_already",
@@ -380,7 +383,7 @@ class Undoing:
         plans = self._plans(undo)
         runs = self._runs(undo, plans)
         for run in runs:
-            refuse_compacted(self._ledger, run.plan, f"run {run.id} cannot be undone")
+            refuse_compacted(self._ledger, run.plan, Sentence("run_not_undone", run=run.id))
         self._close(undo, runs)
         elsewhere = self._elsewhere(undo)
         missing = set(undo.only or ())
@@ -403,7 +406,7 @@ class Undoing:
                 source=undo.source,
                 given=record,
                 code="not_changed",
-                message=f"no run of {undo.job} here has changed it",
+                message=Sentence("not_changed", job=undo.job),
             )
 
     def count(self, undo: Undo) -> Counter[str]:
@@ -460,9 +463,13 @@ class Undoing:
         """End runs that lie still: a plan that undoes them must find the same changes later."""
         if not runs:
             raise UsageError(
-                f"{self._plan.environment} has no run of job {undo.job} with the effect digest "
-                f"{undo.effect_digest}; there is nothing to undo",
-                hint="bulkrunner status lists the runs",
+                Sentence(
+                    "nothing_to_undo",
+                    environment=self._plan.environment,
+                    job=undo.job,
+                    digest=undo.effect_digest,
+                ),
+                hint=Sentence("nothing_to_undo_hint"),
                 code="nothing_to_undo",
             )
         for run in runs:
@@ -475,7 +482,7 @@ class Undoing:
                 )
         for run in runs:
             if run.state is not RunState.COMPLETED:
-                reason = f"closed by plan {self._plan.id}, which undoes it"
+                reason = Sentence("closed_by_undo", plan=self._plan.id)
                 self._drivers.end(run, RunState.COMPLETED, reason=reason)
 
     def _newest(self, run: Run, plans: list[str], *, unsent: bool = False) -> Iterator[Ended]:
@@ -505,13 +512,18 @@ def _restore(undo: Undo, run: Run, ended: Ended, sigel: str) -> Restore | Unread
     if result.outcome is Outcome.APPLIED:
         return Restore(source=undo.source, run=run.id, change=change, result=result, sigel=sigel)
     existing = result.detail.get("existing")
-    looked_at = ", ".join(existing) if isinstance(existing, list) else "the record"
+    looked_at = ", ".join(existing) if isinstance(existing, list) else Sentence("the_record")
     return Unreadable(
         source=undo.source,
         given=result.record or change.record,
         code="outcome_unknown",
-        message=f"nobody knows whether run {run.id} carried out its change {change.number} "
-        f"({_VERBS[change.action]}); look at {looked_at}",
+        message=Sentence(
+            "carried_out_unknown",
+            run=run.id,
+            number=change.number,
+            verb=_verb(change.action),
+            looked_at=looked_at,
+        ),
     )
 
 
@@ -549,7 +561,12 @@ class Order:
         numbers = ended.change.prerequisites
         if not numbers:
             return ()
-        what = f"change {ended.change.number} of run {run.id} ({_VERBS[ended.change.action]})"
+        what = Sentence(
+            "change_of_run",
+            number=ended.change.number,
+            run=run.id,
+            verb=_verb(ended.change.action),
+        )
         results = self._ledger.ended_as(run.id, numbers)
         ahead = []
         for change in self._ledger.changes(run.plan, numbers=numbers, documents=False):
@@ -571,4 +588,10 @@ def _key_of(change: PlannedChange, record: str) -> str:
     return again_key(change.record) if change.action is Action.DELETE else record_key(record)
 
 
-_VERBS = {Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}
+def _verb(action: Action) -> Sentence:
+    match action:
+        case Action.CREATE:
+            return Sentence("verb_create")
+        case Action.DELETE:
+            return Sentence("verb_delete")
+    return Sentence("verb_update")

@@ -26,8 +26,9 @@ def most(**values):
     ],
 )
 def test_numbers_and_shares(rule, counts, said):
-    assert over(rule, counts).startswith(said)
-    assert bool(over(rule, counts)) is bool(said)
+    told = over(rule, counts) or ""
+    assert told.startswith(said)
+    assert bool(told) is bool(said)
 
 
 def plan(*rules, **values) -> Plan:
