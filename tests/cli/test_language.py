@@ -67,7 +67,7 @@ def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[
     run = place("status").document["runs"][0]["run"]
     in_swedish(place, "verify", run)
     in_swedish(place, "undo", run, "--out", place.folder / "back")
-    in_swedish(place, "report", run)
+    in_swedish(place, "report", run, "--out", place.folder / "run.html")
     in_swedish(place, "resume", run)
     in_swedish(place, "ledger", "check")
     in_swedish(place, "clients")
