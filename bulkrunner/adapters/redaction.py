@@ -92,6 +92,11 @@ class Redaction:
         found = self._data
         return found is not None and any(found.search(one) is not None for one in data)
 
+    def hidden(self, said: str) -> str:
+        """Return a text without the secrets; a sentence that holds none is left one."""
+        shown = self.hide(said)
+        return said if shown == said else shown
+
     def hide(self, text: str) -> str:
         """Return a text without secrets; it may be cut."""
         parts = self._parts

@@ -65,7 +65,7 @@ class Keeping(Gating):
         run = found if isinstance(found, Run) else None
         plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
         _require_finished(plan, run)
-        refuse_compacted(self.ledger, plan.id, Sentence("nothing_proved_without"))
+        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_proof"))
         gates = self.gates_asking(plan)
         if fault := ledger_fault(gates):
             raise ChainBroken(

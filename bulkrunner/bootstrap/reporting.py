@@ -126,7 +126,7 @@ class Reporting(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.undo import Undoing
 
-        refuse_compacted(self.ledger, plan.id, Sentence("runs_not_undone"))
+        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_undo"))
 
         iris = IriMap(bases=self.bases(), target="")
         chosen = None if only is None else read_id_file(only, iris)

@@ -179,7 +179,7 @@ class Runs(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.verify import Verifier
 
-        refuse_compacted(self.ledger, run.plan, Sentence("run_not_compared", run=run.id))
+        refuse_compacted(self.ledger, run.plan, Sentence("dropped_no_comparison", run=run.id))
 
         plan = self.ledger.plan(run.plan)
         environment = self.within(plan)

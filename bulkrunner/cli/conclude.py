@@ -19,7 +19,7 @@ from bulkrunner.errors import (
     Interrupted,
     PlanRefused,
 )
-from bulkrunner.sentences import Sentence, as_sentence, joined, verbatim
+from bulkrunner.sentences import Sentence, as_sentence, joined, says, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
@@ -226,7 +226,7 @@ def _drive(
 
 def _how_to_go_on(run: Run) -> Sentence:
     resume = f"bulkrunner resume {run.id}"
-    if run.stop_reason.startswith(REJECTED):
+    if says(run.stop_reason, REJECTED):
         return Sentence("see_rejected", run=run.id, plan=run.plan)
     if run.state is RunState.STOPPED:
         return Sentence("see_and_go_on", run=run.id, command=resume)

@@ -14,14 +14,14 @@ from bulkrunner.domain.policy import LooserValue, Policy
 from bulkrunner.domain.rules import Level, approvers, broken
 from bulkrunner.domain.text import same_to_the_eye
 from bulkrunner.domain.undo import UNTRIED, undone_by
+from bulkrunner.sentences import Sentence, joined
 
 EXCLUDED = "excluded"
 
 """Code of a change that the approval leaves out."""
 
-REJECTED = "rejected by "
-
-"""How the reason of a stop begins that a no has brought about."""
+REJECTED = "rejected_by"
+"""Says of a stop that a no has brought it about."""
 
 NIGHT_BEGINS = time(18, 0)
 
@@ -79,16 +79,20 @@ class Conditions:
             excluded=tuple(one for one in self.excluded if one not in frozenset(later.excluded)),
         )
 
-    def describe(self, between: str = ", ") -> str:
-        """Return them as one line, empty where there are none."""
+    def told(self) -> list[Sentence]:
+        """Return what is said of each."""
         parts = []
         if self.per_night is not None:
-            parts.append(f"at most {self.per_night} a night")
+            parts.append(Sentence("condition_per_night", most=self.per_night))
         if self.not_before is not None:
-            parts.append(f"not before {self.not_before.isoformat()}")
+            parts.append(Sentence("condition_not_before", day=self.not_before))
         if self.excluded:
-            parts.append(f"{len(self.excluded)} excluded")
-        return between.join(parts)
+            parts.append(Sentence("condition_excluded", count=len(self.excluded)))
+        return parts
+
+    def describe(self) -> Sentence:
+        """Return them as one line, empty where there are none."""
+        return Sentence("conditions_listed", parts=self.told())
 
 
 def strictest(all_of_them: Iterable[Conditions]) -> Conditions:
@@ -250,7 +254,7 @@ def the_no(weighed: Sequence[WeighedAnswer]) -> Approval | None:
 
 
 def permit(
-    plan: Plan, answers: Sequence[Approval], *, unsound: Callable[[Approval], str]
+    plan: Plan, answers: Sequence[Approval], *, unsound: Callable[[Approval], str | None]
 ) -> Permit:
     """Weigh the answers to a plan; ``unsound`` says why an answer's signature does not hold."""
     weighed = [_tested(plan, one, unsound) for one in weigh(answers)]
@@ -260,16 +264,18 @@ def permit(
         return Permit(closed=_nobody(plan, weighed), weighed=tuple(weighed))
     counted = tuple(one.answer for one in weighed if one.counts and one.answer.approved)
     needed = approvers(plan)
-    closed = ""
+    closed: str = ""
     if len(counted) < needed:
-        closed = "; ".join(one.said for one in weighed if one.said)
+        why = [one.said for one in weighed if one.said]
         if needed > 1:
-            told = f"{len(counted)} of the {needed} people said yes whom a plan of this size needs"
-            closed = f"{told}; {closed}" if closed else told
+            why.insert(0, Sentence("answer_too_few", said=len(counted), needed=needed))
+        closed = joined(why)
     return Permit(closed=closed, counted=counted, conditions=conditions, weighed=tuple(weighed))
 
 
-def _tested(plan: Plan, one: WeighedAnswer, unsound: Callable[[Approval], str]) -> WeighedAnswer:
+def _tested(
+    plan: Plan, one: WeighedAnswer, unsound: Callable[[Approval], str | None]
+) -> WeighedAnswer:
     if not one.counts or not one.answer.approved:
         return one
     if lacks := missing(plan, one.answer):
@@ -279,25 +285,20 @@ def _tested(plan: Plan, one: WeighedAnswer, unsound: Callable[[Approval], str]) 
     return one
 
 
-def _nobody(plan: Plan, weighed: Sequence[WeighedAnswer]) -> str:
+def _nobody(plan: Plan, weighed: Sequence[WeighedAnswer]) -> Sentence:
     if no := the_no(weighed):
-        return f"{no.by} said no ({no.reference})"
-    return (
-        "nobody has approved this plan; send its report and record the answer: "
-        f"bulkrunner approve {plan.id} --by NAME --reference REF"
-    )
+        return Sentence("answer_no", by=no.by, reference=no.reference)
+    return Sentence("answer_nobody", plan=plan.id)
 
 
-def missing(plan: Plan, answer: Approval) -> str:
-    """Return what a yes lacks to allow the plan; empty where it lacks nothing."""
+def missing(plan: Plan, answer: Approval) -> Sentence | None:
+    """Return what a yes lacks to allow the plan; None where it lacks nothing."""
     if answer.plan_digest != plan.plan_digest:
-        return "the recorded answer is to another plan digest"
+        return Sentence("answer_other_digest")
     absent = [text for text in required_statements(plan) if text not in answer.statements]
     if absent:
-        return "the approval does not name what is looser than the built-in policy: " + "; ".join(
-            absent
-        )
-    return ""
+        return Sentence("answer_names_not", statements=absent)
+    return None
 
 
 def loosened(plan: Plan) -> tuple[LooserValue, ...]:
@@ -383,8 +384,8 @@ class Approval:
         terms = (frozenset(self.statements), self.conditions)
         return (self.approved, self.plan_digest, self.head, self.person, reference, terms)
 
-    def how(self) -> str:
+    def how(self) -> Sentence:
         """Return how it is known whose answer it is."""
         if self.signer:
-            return f"signed by {self.signer} ({self.key})"
-        return "recorded by the operator, not signed"
+            return Sentence("answer_signed_by", signer=self.signer, print=self.key)
+        return Sentence("answer_unsigned")

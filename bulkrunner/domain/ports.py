@@ -31,6 +31,7 @@ from bulkrunner.domain.run import (
     Wait,
 )
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -623,10 +624,10 @@ class ApprovalLedger(Protocol):
             counts: tells from a test plan's addresses whether its environment counts.
         """
 
-    def verify_chain(self) -> str | None:
+    def verify_chain(self) -> Sentence | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
-    def verify_plan(self, plan: str, *, documents: bool = True) -> str | None:
+    def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
         """Compare what is stored of one plan with its events; None where all fits.
 
         Args:
@@ -664,7 +665,7 @@ class KeptLedger(Protocol):
             LedgerUnavailable: the copy cannot be written.
         """
 
-    def copied(self) -> str | None:
+    def copied(self) -> Sentence | None:
         """Return what says that this is a copy, or an older state; None where nothing does."""
 
     def restorations(self) -> list[Restoration]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bulkrunner.sentences import Sentence
+
 RESTORE = "bulkrunner ledger restore --by NAME --reason TEXT"
 """The command by which a person says that a ledger is to be used though it is a copy."""
 
@@ -30,9 +32,9 @@ class Restoration:
     known_until: datetime
     was: str = ""
 
-    def describe(self) -> str:
+    def describe(self) -> Sentence:
         """Return it as part of a gate's reason."""
-        return f"restored {self.at:%Y-%m-%d %H:%M} UTC by {self.by}: {self.reason}"
+        return Sentence("ledger_restored", at=self.at, by=self.by, reason=self.reason)
 
 
 @dataclass(frozen=True, kw_only=True)

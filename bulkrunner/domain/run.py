@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.records import Document
+from bulkrunner.sentences import Sentence
 
 
 class RunState(StrEnum):
@@ -55,8 +56,8 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-PUT_AWAY = "put away by "
-"""Begins the reason of a stopped run that ``resume`` takes up only where it is named."""
+PUT_AWAY = "put_away_by"
+"""Says that a stopped run is taken up by ``resume`` only where it is named."""
 
 FINAL = frozenset(Outcome) - {Outcome.PENDING}
 
@@ -220,3 +221,41 @@ class Wait:
 def empty_outcomes() -> dict[str, int]:
     """Return the contract's outcomes, all 0."""
     return {outcome.value: 0 for outcome in Outcome}
+
+
+def outcome_count(outcome: str, count: int) -> Sentence:
+    """Return how many changes ended so, as part of a sentence."""
+    match Outcome(outcome):
+        case Outcome.APPLIED:
+            return Sentence("outcomes_applied", count=count)
+        case Outcome.UNCHANGED:
+            return Sentence("outcomes_unchanged", count=count)
+        case Outcome.CONFLICT:
+            return Sentence("outcomes_conflict", count=count)
+        case Outcome.REFUSED:
+            return Sentence("outcomes_refused", count=count)
+        case Outcome.FAILED:
+            return Sentence("outcomes_failed", count=count)
+        case Outcome.UNKNOWN:
+            return Sentence("outcomes_unknown", count=count)
+        case Outcome.PENDING:
+            return Sentence("outcomes_pending", count=count)
+
+
+def outcome_word(outcome: str) -> Sentence:
+    """Return the outcome as a part of a sentence."""
+    match Outcome(outcome):
+        case Outcome.APPLIED:
+            return Sentence("outcome_applied")
+        case Outcome.UNCHANGED:
+            return Sentence("outcome_unchanged")
+        case Outcome.CONFLICT:
+            return Sentence("outcome_conflict")
+        case Outcome.REFUSED:
+            return Sentence("outcome_refused")
+        case Outcome.FAILED:
+            return Sentence("outcome_failed")
+        case Outcome.UNKNOWN:
+            return Sentence("outcome_unknown")
+        case Outcome.PENDING:
+            return Sentence("outcome_pending")

@@ -119,6 +119,11 @@ def text_of(stored: str) -> str:
         raise ValueError(f"no sentence: {error}") from error
 
 
+def says(text: str, key: str) -> bool:
+    """Return True if a text is the sentence of a key."""
+    return isinstance(text, Sentence) and text.key == key
+
+
 def joined(texts: Sequence[str]) -> Sentence:
     """Return several texts as one sentence, apart by semicolons; empty ones are left out."""
     parts = tuple(as_sentence(text) for text in texts if text)

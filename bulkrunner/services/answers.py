@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from bulkrunner.domain.answer_text import (
+    LABELS,
     Answer,
     line,
     plan_facts,
@@ -18,6 +19,7 @@ from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, ali
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import AnswerRefused
+from bulkrunner.sentences import Sentence
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLAN = re.compile(r"p-[0-9a-z]{1,40}")
@@ -55,46 +57,49 @@ def the_answer(found: Found, *, approved: bool) -> FilledForm:
     if not found.answers:
         if found.blanks:
             raise AnswerRefused(
-                "the answer is not filled in: neither a name nor a case number stands in it",
-                hint="ask for a new one, or record it: approve PLAN --by NAME --reference REF",
+                Sentence("answer_blank"),
+                hint=Sentence("answer_blank_hint"),
                 code="answer_blank",
             )
         raise AnswerRefused(
-            "no answer stands in this text",
-            hint="it begins like this: We approve that this plan is run. / "
-            "Vi godkänner att den här planen körs.",
+            Sentence("answer_missing"),
+            hint=Sentence(
+                "answer_missing_hint", english=LABELS["en"].yes, swedish=LABELS["sv"].yes
+            ),
             code="answer_missing",
         )
     if len(found.answers) > 1:
-        told = "; ".join(_told(form) for form in found.answers[:5])
         raise AnswerRefused(
-            f"{len(found.answers)} answers that differ stand in this text: {told}"
-            f"{_difference(*found.answers[:2])}",
-            hint="leave only the one that counts",
+            _several(found.answers),
+            hint=Sentence("answers_differ_hint"),
             code="answers_differ",
         )
     form = found.answers[0]
     if form.approved is not approved:
-        says, command = ("yes", "approve") if form.approved else ("no", "reject")
+        command = "approve" if form.approved else "reject"
         raise AnswerRefused(
-            f"the answer says {says}: {_told(form)}",
-            hint=f"record it so: bulkrunner {command} --from FILE",
+            Sentence("answer_says_yes" if form.approved else "answer_says_no", form=_told(form)),
+            hint=Sentence("answer_says_otherwise_hint", command=command),
             code="answer_says_otherwise",
         )
     return form
 
 
-def _told(form: FilledForm) -> str:
-    verdict = "yes" if form.approved else "no"
-    who = line(form["by"]) or "nobody"
-    return f"{verdict} to {line(form['plan'])[:60] or 'no plan'} by {who}"
+def _told(form: FilledForm) -> Sentence:
+    who = line(form["by"]) or Sentence("answer_person_none")
+    plan = line(form["plan"])[:60] or Sentence("answer_plan_none")
+    return Sentence(
+        "answer_in_short_yes" if form.approved else "answer_in_short_no", plan=plan, who=who
+    )
 
 
-def _difference(one: FilledForm, other: FilledForm) -> str:
-    if one.approved is not other.approved:
-        return ""
+def _several(answers: Sequence[FilledForm]) -> Sentence:
+    count, told = len(answers), [_told(form) for form in answers[:5]]
+    one, other = answers[:2]
     names = [name for name in LINES if alike(one[name]) != alike(other[name])]
-    return f"; they differ in the line {LINES[names[0]]!r}" if names else ""
+    if one.approved is not other.approved or not names:
+        return Sentence("answers_differ", count=count, told=told)
+    return Sentence("answers_differ_in_line", count=count, told=told, line=repr(LINES[names[0]]))
 
 
 def plan_named(form: FilledForm) -> str:
@@ -105,7 +110,7 @@ def plan_named(form: FilledForm) -> str:
     """
     name = _hyphened("".join(form["plan"].split()))
     if not _PLAN.fullmatch(name):
-        raise _unclear("plan", form["plan"], "a plan's id, as p-4k7x2mw9qz")
+        raise _unclear("plan", form["plan"], Sentence("answer_wants_plan"))
     return name
 
 
@@ -126,10 +131,15 @@ def understood(
     digest = _digest("digest", form)
     if digest != plan.plan_digest:
         raise other_digest(digest, plan)
-    for name, label in (("by", "name"), ("reference", "case number")):
+    for name, lacks in (
+        ("by", Sentence("answer_without_name")),
+        ("reference", Sentence("answer_without_case")),
+    ):
         if unfilled(form[name]):
             raise AnswerRefused(
-                f"the answer has no {label}", hint="ask for it", code="answer_blank"
+                lacks,
+                hint=Sentence("answer_ask_for_it"),
+                code="answer_blank",
             )
     _check_twice(form)
     if form.approved:
@@ -161,7 +171,7 @@ def _check_twice(form: FilledForm) -> None:
     for name in form.twice:
         if form.approved or name in _OF_A_NO:
             raise AnswerRefused(
-                f"the line {LINES[name]!r} stands twice in the answer",
+                Sentence("answer_line_twice", lines=repr(LINES[name])),
                 hint=_ASK_AGAIN,
                 code="answer_unclear",
             )
@@ -171,22 +181,26 @@ def _check_lines(form: FilledForm) -> None:
     """Raise AnswerRefused if a yes lacks a line, or has one that is not its own."""
     if form.stray:
         raise AnswerRefused(
-            f"words stand between the yes and the lines below it: {line(form.stray)[:100]!r}",
+            Sentence("answer_words_between", stray=repr(line(form.stray)[:100])),
             hint=_ASK_AGAIN,
             code="answer_unclear",
         )
     for name in _NEEDED:
         if not form.has(name):
             raise AnswerRefused(
-                f"the line {LINES[name]!r} of the answer is not there, or has been changed",
+                Sentence("answer_line_gone", lines=repr(LINES[name])),
                 hint=_ASK_AGAIN,
                 code="answer_unclear",
             )
     if not unfilled(form["conditions"]):
-        raise _unclear("conditions", form["conditions"], "nothing; use the lines below it")
+        raise _unclear("conditions", form["conditions"], Sentence("answer_wants_nothing"))
     if form.has("reason"):
         raise AnswerRefused(
-            f"a yes has no line {LINES['reason']!r}; here it has {line(form['reason'])[:100]!r}",
+            Sentence(
+                "answer_yes_with_reason",
+                reason=repr(LINES["reason"]),
+                reason2=repr(line(form["reason"])[:100]),
+            ),
             hint=_ASK_AGAIN,
             code="answer_unclear",
         )
@@ -195,7 +209,9 @@ def _check_lines(form: FilledForm) -> None:
 def _check_facts(form: FilledForm, plan: Plan, bibs: int) -> None:
     for name, known in plan_facts(plan, bibs).items():
         if form.has(name) and alike(form[name]) not in map(alike, known):
-            raise _unclear(name, form[name], f"{known[0]!r}, as the report has it")
+            raise _unclear(
+                name, form[name], Sentence("answer_wants_as_reported", known=repr(known[0]))
+            )
 
 
 def words_beside(found: Found, plan: Plan, bibs: int) -> str:
@@ -227,9 +243,10 @@ def _foreign(form: FilledForm, plan: Plan, bibs: int) -> Iterator[str]:
 def other_digest(digest: str, plan: Plan) -> AnswerRefused:
     """Return the error of an answer to another plan than this."""
     return AnswerRefused(
-        f"the answer is to {digest}, but plan {plan.id} has {plan.plan_digest}",
-        hint="the digest of a plan never changes: the answer is to another plan, or was altered; "
-        f"have this plan's report answered: bulkrunner report {plan.id}",
+        Sentence(
+            "answer_digest_differs", digest=digest, plan=plan.id, plan_digest=plan.plan_digest
+        ),
+        hint=Sentence("answer_digest_differs_hint", plan=plan.id),
         code="other_digest",
     )
 
@@ -237,7 +254,7 @@ def other_digest(digest: str, plan: Plan) -> AnswerRefused:
 def _digest(name: str, form: FilledForm) -> str:
     found = "".join(form[name].split()).lower()
     if not _DIGEST.fullmatch(found):
-        raise _unclear(name, form[name], "sha256: and 64 digits, as the report has it")
+        raise _unclear(name, form[name], Sentence("answer_wants_digest"))
     return found
 
 
@@ -252,10 +269,10 @@ def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
             there.add(statement)
             rest = rest.replace(told, " ")
     if left := rest.strip(" -•*·"):
-        listed = "; ".join(known) or "nothing: the plan's policy is the built-in one"
+        listed = "; ".join(known) or Sentence("statements_nothing")
         raise AnswerRefused(
-            f"the answer agrees to {left[:200]!r}, which plan {plan.id} does not ask for",
-            hint=f"statements of this plan: {listed}",
+            Sentence("answer_statement_unasked", left=repr(left[:200]), plan=plan.id),
+            hint=Sentence("plan_statements", listed=listed),
             code="unknown_statement",
         )
     return tuple(statement for statement in known if statement in there)
@@ -274,7 +291,7 @@ def _each_named(text: str) -> str:
     text = _hyphened(text)
     for row in text.splitlines():
         if _RANGE.search(row) and not row.lstrip().startswith("-"):
-            raise _unclear("excluded", row, "every id by itself, with a comma between")
+            raise _unclear("excluded", row, Sentence("answer_wants_one_id_each"))
     return text
 
 
@@ -289,7 +306,7 @@ def _per_night(text: str) -> int | None:
     found = None if "\n" in text.strip() else _NIGHT.fullmatch(_written(text))
     number = re.sub(r"[ .,]", "", found[1]) if found else ""
     if not number or int(number) < 1:
-        raise _unclear("per_night", text, "a whole number from 1, as 500")
+        raise _unclear("per_night", text, Sentence("answer_wants_number"))
     return int(number)
 
 
@@ -301,7 +318,7 @@ def _day(text: str) -> date | None:
             return date.fromisoformat(day)
     except ValueError:
         pass
-    raise _unclear("not_before", text, "a day, as 2026-12-01")
+    raise _unclear("not_before", text, Sentence("answer_wants_day"))
 
 
 def _written(text: str) -> str:
@@ -320,15 +337,15 @@ def excluded(given: Sequence[str], plan: Plan, holds: Callable[[str], bool]) -> 
     found = tuple(dict.fromkeys(_excluded(word, plan) for word in named))
     if len(found) > MOST_EXCLUDED:
         raise AnswerRefused(
-            f"{len(found)} records are excluded, more than {MOST_EXCLUDED}",
-            hint="make another plan without them",
+            Sentence("answer_excludes_too_many", count=len(found), most_excluded=MOST_EXCLUDED),
+            hint=Sentence("answer_excludes_too_many_hint"),
             code="answer_unclear",
         )
     for word in found:
         if not holds(word):
             raise AnswerRefused(
-                f"the answer excludes {word}, which plan {plan.id} does not write",
-                hint="the report names every record and change of the plan",
+                Sentence("answer_excludes_unknown", word=word, plan=plan.id),
+                hint=Sentence("answer_excludes_unknown_hint"),
                 code="unknown_exclusion",
             )
     return found
@@ -339,7 +356,7 @@ def _excluded(word: str, plan: Plan) -> str:
         return word
     name = word.removesuffix("#it").rpartition("/")[2]
     if not SHORT_ID.fullmatch(name):
-        raise _unclear("excluded", word, f"ids of records, or of changes as {plan.id}.12")
+        raise _unclear("excluded", word, Sentence("answer_wants_ids", plan=plan.id))
     return name
 
 
@@ -378,7 +395,7 @@ def _name(text: str) -> str:
         or (small and (len(small) < len(words) or len(words) > _MOST_NAMES // 2))
         or (shouted and any(not word.isupper() for word in words))
     ):
-        raise _unclear("by", text, "a person's name and nothing else, as Karin Ek")
+        raise _unclear("by", text, Sentence("answer_wants_name"))
     return line(_ADDRESS.sub(" ", text))
 
 
@@ -386,17 +403,19 @@ def _case(text: str) -> str:
     """Return a case number, or where else the answer is kept."""
     words = _written(text).split()
     if _FROM_A_DAY.search(_written(text)):
-        raise _unclear("reference", text, "a case number; a day has a line of its own")
+        raise _unclear("reference", text, Sentence("answer_wants_number_no_day"))
     known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
     odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and of_nobody(word)]
     if len(words) > _MOST_CASE_WORDS or odd or not all(known):
-        raise _unclear("reference", text, "a case number and nothing else, as KB 2026-0412")
+        raise _unclear("reference", text, Sentence("answer_wants_case"))
     return line(text)
 
 
 def _unclear(name: str, text: str, wanted: str) -> AnswerRefused:
     return AnswerRefused(
-        f"the answer's line {LINES[name]!r} has {line(text)[:100]!r}; it must hold {wanted}",
+        Sentence(
+            "answer_unclear", lines=repr(LINES[name]), text=repr(line(text)[:100]), wanted=wanted
+        ),
         hint=_ASK_AGAIN,
         code="answer_unclear",
     )

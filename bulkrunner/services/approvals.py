@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from bulkrunner.domain.answer_text import Answer, answer_text
 from bulkrunner.domain.answer_text import line as one_line
 from bulkrunner.domain.approvals import (
-    REJECTED,
     Against,
     Approval,
     Conditions,
@@ -25,6 +24,7 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.answers import (
     excluded,
     other_digest,
@@ -136,9 +136,10 @@ class Approving:
         plan, _ = self._complete(plan_named(form))
         if prefix is not None and self._ledger.plan(prefix).id != plan.id:
             raise AnswerRefused(
-                f"the answer is to plan {plan.id}, not to {prefix}",
-                hint=f"bulkrunner {'approve' if approved else 'reject'} --from FILE takes the plan "
-                "that the answer names",
+                Sentence("answer_to_other_plan", plan=plan.id, prefix=prefix),
+                hint=Sentence("answer_to_other_plan_approve_hint")
+                if approved
+                else Sentence("answer_to_other_plan_reject_hint"),
                 code="other_plan",
             )
         bibs = self._bibs(plan)
@@ -147,8 +148,8 @@ class Approving:
         signatures = [signature] if signature else list(found.signatures)
         if len(signatures) > 1:
             raise SignatureRefused(
-                f"{len(signatures)} different signatures stand in this text",
-                hint="leave only the one under this answer",
+                Sentence("signatures_differ", count=len(signatures)),
+                hint=Sentence("signatures_differ_hint"),
                 code="signatures_differ",
             )
         beside = words_beside(found, plan, bibs)
@@ -158,16 +159,14 @@ class Approving:
         position = self._ledger.position_of(head)
         if position is None:
             raise AnswerRefused(
-                f"the report that was answered names the head {head}, which this ledger has "
-                "never had: it is another ledger, or it was rewritten since",
-                hint="run: bulkrunner ledger check; then send the report of this ledger",
+                Sentence("answer_head_unknown", head=head),
+                hint=Sentence("answer_head_unknown_hint"),
                 code="other_head",
             )
         if position < self._ledger.completed_at(plan.id):
             raise AnswerRefused(
-                f"the answer names the head {head}, which is older than plan {plan.id}: it is of "
-                "the report of another plan",
-                hint=f"send the report again: bulkrunner report {plan.id}",
+                Sentence("answer_head_old", head=head, plan=plan.id),
+                hint=Sentence("answer_head_old_hint", plan=plan.id),
                 code="other_head",
             )
 
@@ -225,8 +224,8 @@ class Approving:
         if answer.approved and Policy.from_dict(dict(plan.policy)).reviewers is not None:
             if not read.signature:
                 raise SignatureRefused(
-                    "the answer is not signed, as policy asks",
-                    hint="have the text signed that this writes: bulkrunner approve … --draft FILE",
+                    Sentence("signature_missing"),
+                    hint=Sentence("signature_missing_hint"),
                     code="signature_missing",
                 )
             # A clock that was set back makes no expired key good.
@@ -257,7 +256,7 @@ class Approving:
         plan = self._ledger.plan(prefix)
         if plan.state is not PlanState.COMPLETE or plan.plan_digest is None:
             raise UsageError(
-                f"plan {plan.id} is not complete; there is nothing to answer to yet",
+                Sentence("answer_plan_incomplete", plan=plan.id),
                 hint=f"bulkrunner resume {plan.id}",
                 code="plan_incomplete",
             )
@@ -274,7 +273,7 @@ class Approving:
     def _stop_runs(self, plan: Plan, approval: Approval) -> list[Run]:
         running = [run for run in self._ledger.runs(plan=plan.id) if run.state is RunState.RUNNING]
         for run in running:
-            self._ledger.request_stop(run.id, reason=f"{REJECTED}{approval.by}")
+            self._ledger.request_stop(run.id, reason=Sentence("rejected_by", by=approval.by))
         return running
 
 
@@ -292,12 +291,13 @@ class _Holds:
 def _check_beside(beside: str) -> None:
     """Raise AnswerRefused if words beside a yes may change what it says."""
     if asked := asked_about(beside):
-        more = f" (and {len(asked) - MOST_ASKED} lines more)" if len(asked) > MOST_ASKED else ""
+        more = len(asked) - MOST_ASKED
         told = "; ".join(repr(one_line(row)[:200]) for row in asked[:MOST_ASKED])
         raise AnswerRefused(
-            f"words that are not the form's stand beside the answer: {told}{more}",
-            hint="read them: where they change nothing, give the same command with --words-read; "
-            "where they set a condition, have the answer sent again with that on its line",
+            Sentence("words_beside_more", told=told, more=more)
+            if more > 0
+            else Sentence("words_beside", told=told),
+            hint=Sentence("answer_words_beside_hint"),
             code="words_beside",
         )
 
@@ -307,17 +307,15 @@ def _check_counts(weighed: WeighedAnswer) -> None:
     if weighed.against is None or other is None:
         return
     said = {
-        Against.REPEATED: f"this answer of {other.by} ({other.reference}) was recorded before, and "
-        "does not count any more; an answer counts once",
-        Against.BEFORE_NO: f"the report that was answered is older than the no of {other.by} "
-        f"({other.reference}); whether the yes was given after it cannot be known",
-        Against.BEFORE_STRICTER: f"the report that was answered is older than the one that "
-        f"{other.by} answered more strictly ({other.reference})",
+        Against.REPEATED: Sentence("answer_repeated", by=other.by, reference=other.reference),
+        Against.BEFORE_NO: Sentence("answer_before_no", by=other.by, reference=other.reference),
+        Against.BEFORE_STRICTER: Sentence(
+            "answer_before_stricter", by=other.by, reference=other.reference
+        ),
     }[weighed.against]
     raise AnswerRefused(
         said,
-        hint="send the report as it is now, and have that answered: bulkrunner report "
-        f"{weighed.answer.plan}",
+        hint=Sentence("answer_too_old_hint", plan=weighed.answer.plan),
         code="answer_too_old",
     )
 
@@ -326,10 +324,8 @@ def _check_strict(approval: Approval, earlier: Approval | None) -> None:
     if earlier is None or not (lost := earlier.conditions.lost_in(approval.conditions)):
         return
     raise AnswerRefused(
-        f"this answer is looser than the one before: {earlier.by} ({earlier.reference}) asked for "
-        f"{lost.describe()}",
-        hint="where that is meant to count no more, give the same command with --replace; else "
-        "give the condition too",
+        Sentence("answer_looser", by=earlier.by, reference=earlier.reference, lost=lost.describe()),
+        hint=Sentence("answer_looser_hint"),
         code="answer_looser",
     )
 
@@ -338,10 +334,10 @@ def _check_statements(plan: Plan, statements: tuple[str, ...]) -> None:
     known = permitted_statements(plan)
     for statement in statements:
         if statement not in known:
-            listed = "; ".join(known) or "none: the plan's policy is the built-in one"
+            listed = "; ".join(known) or Sentence("statements_none")
             raise UsageError(
-                f"plan {plan.id} has no policy value {statement!r}",
-                hint=f"statements of this plan: {listed}",
+                Sentence("plan_statement_unknown", plan=plan.id, statement=repr(statement)),
+                hint=Sentence("plan_statements", listed=listed),
                 code="unknown_statement",
             )
 
@@ -349,5 +345,7 @@ def _check_statements(plan: Plan, statements: tuple[str, ...]) -> None:
 def _text(option: str, value: str) -> str:
     value = one_line(value)
     if not value:
-        raise UsageError(f"{option} is empty", hint="name the person and where the answer is kept")
+        raise UsageError(
+            Sentence("option_empty", option=option), hint=Sentence("answer_person_hint")
+        )
     return value

@@ -12,6 +12,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Client, Clock, Ledger
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.drivers import Drivers
 
 
@@ -83,14 +84,14 @@ class ClientService:
             if client is None:
                 listed = ", ".join(sorted(names)) or "none was used"
                 raise UsageError(
-                    f"which client of {environment}? ({listed})",
+                    Sentence("client_which", environment=environment, listed=listed),
                     hint=f"bulkrunner clients retire {environment} CLIENT",
                     code="unknown_client",
                 )
         if client not in names and client != configured:
             raise UsageError(
-                f"no client {client[:80]!r} of {environment} was used from this ledger",
-                hint="bulkrunner clients lists them",
+                Sentence("client_unknown", client=repr(client[:80]), environment=environment),
+                hint=Sentence("client_unknown_hint"),
                 code="unknown_client",
             )
         return client
@@ -110,7 +111,12 @@ class ClientService:
         for found in self._ledger.clients():
             if (found.environment, found.client) == (environment, client) and found.retired_at:
                 raise UsageError(
-                    f"{client} of {environment} was retired {found.retired_at:%Y-%m-%d} already",
+                    Sentence(
+                        "client_retired_before",
+                        client=client,
+                        environment=environment,
+                        retired_at=found.retired_at,
+                    ),
                     hint="bulkrunner clients",
                     code="client_retired_before",
                 )
@@ -119,8 +125,8 @@ class ClientService:
         for run in mine:
             if run.state is RunState.RUNNING and not drivers.is_left(run):
                 raise UsageError(
-                    f"run {run.id} is going on with this client",
-                    hint=f"wait for it, or bulkrunner stop {run.id}",
+                    Sentence("client_run_going", run=run.id),
+                    hint=Sentence("client_in_use_hint", run=run.id),
                     code="still_running",
                 )
         retired = self._ledger.retire_client(environment, client, by=by, at=self._clock.now())

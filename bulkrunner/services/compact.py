@@ -10,6 +10,7 @@ from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.restoration import Restoration
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable, UsageError
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.settle import stated
 
 
@@ -49,7 +50,8 @@ class Keeping:
         limit = self._limit(before)
         if fault := self._ledger.verify_chain():
             raise UsageError(
-                f"the ledger does not fit its chain: {fault}", hint="bulkrunner ledger check"
+                Sentence("ledger_broken", fault=fault),
+                hint="bulkrunner ledger check",
             )
         done = self._ledger.compacted()
         chosen, kept = [], {}
@@ -82,8 +84,8 @@ class Keeping:
         by, reason = stated("--by", by), stated("--reason", reason)
         if fault := self._ledger.verify_chain():
             raise ChainBroken(
-                f"the ledger does not fit its chain: {fault}",
-                hint="bulkrunner ledger check; take up another copy of it",
+                Sentence("ledger_broken", fault=fault),
+                hint=Sentence("ledger_broken_copy_hint"),
             )
         return self._ledger.restore(by=by, reason=reason, recorded_by=recorded_by)
 
@@ -113,7 +115,7 @@ class Keeping:
         return ""
 
 
-def refuse_compacted(ledger: Ledger, plan: str, what: str) -> None:
+def refuse_compacted(ledger: Ledger, plan: str, what: Sentence) -> None:
     """Do nothing where a plan's documents are there.
 
     Raises:
@@ -121,7 +123,7 @@ def refuse_compacted(ledger: Ledger, plan: str, what: str) -> None:
     """
     if plan in ledger.compacted():
         raise UsageError(
-            f"the documents of plan {plan} were dropped by ledger compact; {what}",
-            hint="the ledger still says what was done and when; a backup from before may hold them",
+            Sentence("documents_dropped", plan=plan, what=what),
+            hint=Sentence("documents_dropped_hint"),
             code="compacted",
         )

@@ -10,25 +10,17 @@ from typing import Any
 from bulkrunner.domain.approvals import Conditions, Permit, agrees_untried, opens_at, permit
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.gates import Evidence, GateResult
-from bulkrunner.domain.plan import WRITING, Plan, PlanState, empty_counts, plan_digest
+from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock, Ledger
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.run import Run
+from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
+from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.proofs import Proofs
-
-ACCEPT_OR_TAKE_OFF = "accept the code in the manifest, or take the records off the job, and plan and run it there again"
-"""How the gate ``staging`` opens after refusals in a test environment."""
-
-TRY_THE_REST = (
-    "run what is left in a test environment, or take it off the job, or agree with the reviewer on "
-    "a lower min_staging_coverage"
-)
-"""How the gate ``staging`` opens where too little was tried."""
 
 MAX_REASONS = 3
 MAX_WORDS = 300
@@ -92,101 +84,94 @@ class Gates:
             or self._too_old(situation)
             or self._miscounted(plan)
         )
-        reason = closed or f"complete, made {plan.created_at:%Y-%m-%d %H:%M} UTC, digest agrees"
+        reason = closed or Sentence("gate_plan_open", made=plan.created_at)
         return GateResult(name="plan", open=not closed, reason=reason)
 
-    def _incomplete(self, plan: Plan) -> str:
+    def _incomplete(self, plan: Plan) -> Sentence | None:
         if plan.state is PlanState.COMPLETE:
-            return ""
-        return (
-            f"the newest plan {plan.id} is not complete ({plan.cursor} operations planned); "
-            f"continue it: bulkrunner resume {plan.id}"
-        )
+            return None
+        return Sentence("gate_plan_incomplete", plan=plan.id, planned=plan.cursor)
 
-    def _compacted(self, plan: Plan) -> str:
+    def _compacted(self, plan: Plan) -> Sentence | None:
         if plan.id not in self._ledger.compacted():
-            return ""
-        return "the plan's documents were dropped by ledger compact; make a new plan"
+            return None
+        return Sentence("gate_plan_compacted")
 
-    def _too_old(self, situation: Situation) -> str:
+    def _too_old(self, situation: Situation) -> Sentence | None:
         plan, now = situation.plan, self._clock.now()
         policy = Policy.from_dict(dict(plan.policy))
         if situation.run is not None:
             idle = now - situation.run.active_at
             if idle > timedelta(days=policy.resume_max_idle_days):
-                return (
-                    f"the run has been idle for {idle.days} days, "
-                    f"policy allows {policy.resume_max_idle_days:g}; make a new plan"
-                )
-            return ""
+                most = f"{policy.resume_max_idle_days:g}"
+                return Sentence("gate_run_idle", days=idle.days, most=most)
+            return None
         age = now - (plan.finished_at or plan.created_at)
         if age > timedelta(hours=policy.plan_max_age_hours):
-            return (
-                f"the plan is {age.total_seconds() / 3600:.0f} hours old, "
-                f"policy allows {policy.plan_max_age_hours:g}; make a new plan"
-            )
-        return ""
+            old, most = f"{age.total_seconds() / 3600:.0f}", f"{policy.plan_max_age_hours:g}"
+            return Sentence("gate_plan_old", hours=old, most=most)
+        return None
 
-    def _miscounted(self, plan: Plan) -> str:
+    def _miscounted(self, plan: Plan) -> Sentence | None:
         counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
         if counts != {**empty_counts(), **plan.counts}:
-            return "the stored changes are not as many as the plan says; make a new plan"
+            return Sentence("gate_plan_miscounted")
         again = plan_digest(plan.digest_head(), self._ledger.change_digests(plan.id))
         if again != plan.plan_digest:
-            return "the stored changes do not give the plan's digest; make a new plan"
-        return ""
+            return Sentence("gate_plan_digest")
+        return None
 
     def _environment(self, situation: Situation) -> GateResult:
         plan, environment = situation.plan, situation.environment
         if environment is None:
-            reason = f"the configuration has no environment {plan.environment}"
+            reason = Sentence("gate_environment_unknown", environment=plan.environment)
             return GateResult(name="environment", open=False, reason=reason)
         now, then = environment.addresses(), plan.addresses
         changed = [
             f"{key}: {then.get(key)} → {now[key]}" for key in now if now[key] != then.get(key)
         ]
         reason = (
-            "addresses changed since the plan (" + "; ".join(changed) + "); make a new plan"
+            Sentence("gate_environment_changed", changed=changed)
             if changed
-            else f"{environment.name} is {environment.base_url}, as planned"
+            else Sentence(
+                "gate_environment_open",
+                environment=environment.name,
+                address=environment.base_url,
+            )
         )
         return GateResult(name="environment", open=not changed, reason=reason)
 
     def _rights(self, situation: Situation) -> GateResult:
         if situation.rights is None:
-            return GateResult(
-                name="rights",
-                open=False,
-                reason="not asked; the login is asked when the run starts",
-            )
+            return GateResult(name="rights", open=False, reason=Sentence("gate_rights_unasked"))
         try:
             closed = self._missing_rights(situation.plan, situation.rights())
         except AccessLost as error:
             if situation.run is None and error.code == "no_credentials":
-                return GateResult(name="rights", open=False, reason=error.message)
+                return GateResult(name="rights", open=False, reason=error.said)
             raise
-        reason = closed or "the login grants what the plan needs"
+        reason = closed or Sentence("gate_rights_open")
         return GateResult(name="rights", open=not closed, reason=reason)
 
-    def _missing_rights(self, plan: Plan, rights: Rights) -> str:
+    def _missing_rights(self, plan: Plan, rights: Rights) -> Sentence | None:
         allowed = set(_texts(plan.manifest.get("sigels")))
         active = plan.active_sigel
         if not rights.may_act_as(active):
-            return f"the client may not act as {active}"
+            return Sentence("gate_rights_act_as", sigel=active)
         for sigel, by_action in self._ledger.count_sigels(plan.id).items():
             if not any(by_action.get(action.value) for action in WRITING):
                 continue
             if sigel and sigel not in allowed:
-                return f"the plan writes holdings of {sigel}, which is not the job's"
+                return Sentence("gate_rights_not_of_job", sigel=sigel)
             if sigel and not rights.may_write_holding(sigel, active=active):
-                return f"the client may not write holdings of {sigel}"
+                return Sentence("gate_rights_holding", sigel=sigel)
         if self._writes_bibs(plan):
             covers = (plan.manifest.get("agreement") or {}).get("covers", ["holdings"])
             if "bibs" not in covers:
-                return "the plan writes bibs, which the agreement does not cover"
+                return Sentence("gate_rights_bibs_uncovered")
             if not rights.may_write_bibs():
-                return "the plan writes bibs, which needs a client of level 2"
-        return ""
+                return Sentence("gate_rights_bibs_level")
+        return None
 
     def _writes_bibs(self, plan: Plan) -> bool:
         changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
@@ -194,17 +179,14 @@ class Gates:
 
     def _ceilings(self, plan: Plan) -> GateResult:
         exceeded = plan_ceilings(plan)
-        return GateResult(
-            name="ceilings", open=not exceeded, reason="; ".join(exceeded) or "within every ceiling"
-        )
+        reason = joined(exceeded) if exceeded else Sentence("gate_ceilings_open")
+        return GateResult(name="ceilings", open=not exceeded, reason=reason)
 
     def _refusals(self, plan: Plan) -> GateResult:
         left = unaccepted(self._ledger.count_refusals(plan.id), accepts_of(plan.manifest))
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
-            f"refused and not accepted by the manifest: {text}"
-            if left
-            else "none that the manifest does not accept"
+            Sentence("gate_refusals_left", refused=text) if left else Sentence("gate_refusals_open")
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
@@ -214,26 +196,23 @@ class Gates:
             return self._undo_tried(plan, str(undone["job"]), policy, found)
         evidence = evidence_of(plan, self._ledger, self._clock.now())
         closed = untried(evidence, policy, accepts_of(plan.manifest))
-        not_done = "".join(f"; {text}" for text in declined(evidence))
-        if evidence.newest_test_plan is None:
-            closed += self._tried_with_others(plan, policy)
+        if closed and evidence.newest_test_plan is None:
+            closed = joined((closed, *self._tried_with_others(plan, policy)))
         tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
         runs = ", ".join(run.run for run in evidence.runs)
-        reason = closed or f"{tried} of {total} changes were tried in a test environment ({runs})"
-        return GateResult(name="staging", open=not closed, reason=reason + not_done)
+        told = closed or Sentence("gate_staging_open", tried=tried, total=total, runs=runs)
+        reason = joined((told, *declined(evidence)))
+        return GateResult(name="staging", open=not closed, reason=reason)
 
-    def _tried_with_others(self, plan: Plan, policy: Policy) -> str:
-        """Say that the job was planned in a test environment with other values of its parameters."""
+    def _tried_with_others(self, plan: Plan, policy: Policy) -> Iterator[Sentence]:
+        """Yield that the job was planned in a test environment with other values of its parameters."""
         mine = plan.manifest.get("parameters") or {}
         counts = counting_hosts(plan.addresses, policy)
         for other in self._ledger.plans(job=plan.job):
             values = other.manifest.get("parameters") or {}
             if counts(other.addresses) and values != mine:
-                return (
-                    f"; plan {other.id} was, with other values of its parameters: plan and run it "
-                    "there with the values of this plan"
-                )
-        return ""
+                yield Sentence("gate_staging_other_values", plan=other.id)
+                return
 
     def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
@@ -247,15 +226,12 @@ class Gates:
         missing = [kind for kind in kinds if kind not in tried]
         if not missing:
             runs = ", ".join(sorted({tried[kind] for kind in kinds}))
-            reason = f"each kind of restoring ran in a test environment ({runs})"
+            reason = Sentence("gate_undo_tried", runs=runs)
         elif agrees_untried(found):
-            reason = f"the approval says {UNTRIED!r}: {'; '.join(missing)}"
+            reason = Sentence("gate_undo_agreed", statement=UNTRIED, kinds=missing)
             missing = []
         else:
-            reason = (
-                f"no undo of {job} has done this in a test environment: {'; '.join(missing)}; run "
-                f"the undo there, or have it approved with the statement {UNTRIED!r}"
-            )
+            reason = Sentence("gate_undo_untried", job=job, kinds=missing, statement=UNTRIED)
         return GateResult(name="staging", open=not missing, reason=reason)
 
     def _permit(self, situation: Situation) -> Permit:
@@ -269,35 +245,42 @@ class Gates:
     def _approval(self, found: Permit, situation: Situation) -> GateResult:
         asked = found.conditions
         closed = found.closed or self._too_early(asked, situation.environment)
-        said = "; ".join(
-            f"{answer.by} said yes ({answer.reference}); {answer.how()}" for answer in found.counted
-        )
-        reason = closed or said + (f"; conditions: {asked.describe('; ')}" if asked else "")
+        answers = [
+            part
+            for answer in found.counted
+            for part in (
+                Sentence("answer_yes", by=answer.by, reference=answer.reference),
+                answer.how(),
+            )
+        ]
+        if asked:
+            answers.append(Sentence("gate_approval_conditions", conditions=asked.told()))
+        reason = closed or joined(answers)
         return GateResult(name="approval", open=not closed, reason=reason)
 
-    def _too_early(self, asked: Conditions, environment: Environment | None) -> str:
+    def _too_early(self, asked: Conditions, environment: Environment | None) -> Sentence | None:
         if asked.not_before is None:
-            return ""
+            return None
         zone = environment.timezone if environment else Environment.timezone
         if self._clock.now() >= opens_at(asked.not_before, zone):
-            return ""
-        return f"approved, but not before {asked.not_before.isoformat()} ({zone})"
+            return None
+        return Sentence("gate_approval_too_early", day=asked.not_before, zone=zone)
 
     def _whole(self, situation: Situation, *, asking: bool) -> GateResult:
         """Ask that the ledger is whole, and the newest that there is."""
         if fault := self._chain_fault(situation.plan):
             return GateResult(name="ledger", open=False, reason=fault)
         found = self._ledger.restorations()
-        why = self._ledger.copied()
+        why: str | None = self._ledger.copied()
         if why is None and asking and situation.unknown_writes is not None:
             why = situation.unknown_writes()
         if why is not None:
-            reason = f"{why}; what was sent since is not known; if it is to be used: {RESTORE}"
+            reason = Sentence("gate_ledger_copy", why=why, todo=RESTORE)
             return GateResult(name="ledger", open=False, reason=reason, next=RESTORE)
-        reason = "; ".join(["chain intact", *(one.describe() for one in found[-1:])])
+        reason = joined([Sentence("gate_ledger_open"), *(one.describe() for one in found[-1:])])
         return GateResult(name="ledger", open=True, reason=reason)
 
-    def _chain_fault(self, plan: Plan) -> str | None:
+    def _chain_fault(self, plan: Plan) -> Sentence | None:
         faults = (self._ledger.verify_plan(one, documents=False) for one in self._relied_on(plan))
         fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
         return fault or next(filter(None, faults), None)
@@ -316,12 +299,12 @@ class Gates:
         ]
 
 
-def _changed_manifest(situation: Situation) -> str:
+def _changed_manifest(situation: Situation) -> Sentence | None:
     if situation.manifest_digest is None:
-        return f"the manifest in {situation.plan.folder} cannot be read; mend it or plan again"
+        return Sentence("gate_manifest_unread", folder=str(situation.plan.folder))
     if situation.manifest_digest != situation.plan.manifest_digest:
-        return "the manifest or an input file has changed since the plan; make a new plan"
-    return ""
+        return Sentence("gate_manifest_changed")
+    return None
 
 
 def counting_hosts(
@@ -356,55 +339,64 @@ def evidence_of(plan: Plan, ledger: Ledger, now: datetime) -> Evidence:
     )
 
 
-def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> str:
-    """Return why staging does not prove the plan, or an empty text where it does."""
+def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> Sentence | None:
+    """Return why staging does not prove the plan, or None where it does."""
     if evidence.newest_test_plan is None:
-        return "this job, as it is now, has never been planned in a test environment"
+        return Sentence("gate_staging_unplanned")
     plan = evidence.newest_test_plan
     if bad := {word: count for word, count in evidence.bad_outcomes.items() if count}:
-        text = ", ".join(f"{count} {word}" for word, count in sorted(bad.items()))
-        return f"the newest test plan {plan} ended with {text}; it must end clean"
+        outcomes = [outcome_count(word, count) for word, count in sorted(bad.items())]
+        return Sentence("gate_staging_ended_badly", plan=plan, outcomes=outcomes)
     if left := unaccepted(evidence.refused_codes, accept):
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
-        return (
-            f"the newest test plan {plan} ended with refused changes: {text}; {ACCEPT_OR_TAKE_OFF}"
-        )
+        return Sentence("gate_staging_ended_refused", plan=plan, refused=text)
     return _thin_coverage(evidence, policy.min_staging_coverage)
 
 
-def declined(evidence: Evidence) -> Iterator[str]:
+def declined(evidence: Evidence) -> Iterator[Sentence]:
     """Yield what test runs sent and the server there did not carry out, with its own words."""
     for group in evidence.declined[:MAX_REASONS]:
-        how = (
-            "refused in a test environment"
-            if group.refused
-            else "sent without success in a test environment"
-        )
         words = " ".join(group.words.replace(";", ",").split())[:MAX_WORDS]
-        yield f"{how}: {group.count} × {group.code} ({words or '–'})"
-    if any(group.lasting for group in evidence.declined):
-        yield "what is invalid production will refuse too: mend it, or take it off the job"
-
-
-def _thin_coverage(evidence: Evidence, least: float) -> str:
-    tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
-    missing = f"untried: {', '.join(evidence.untried[:5])}; " if evidence.untried else ""
-    if total and tried < least * total:
-        return (
-            f"{tried} of {total} changes were tried in a test environment, "
-            f"policy asks for {least:.0%}; {missing}{TRY_THE_REST}"
+        yield Sentence(
+            "gate_staging_refused" if group.refused else "gate_staging_unsuccessful",
+            count=group.count,
+            code=group.code,
+            words=words or "–",
         )
+    if any(group.lasting for group in evidence.declined):
+        yield Sentence("gate_staging_invalid")
+
+
+def _thin_coverage(evidence: Evidence, least: float) -> Sentence | None:
+    tried, total = sum(evidence.tried.values()), sum(evidence.total.values())
+    asked = f"{least:.0%}".rstrip("%")
+    if total and tried < least * total:
+        thin = Sentence("gate_staging_thin_changes", tried=tried, total=total, least=asked)
+        return _and_the_rest(thin, evidence)
     for action, count in evidence.total.items():
         done = evidence.tried.get(action, 0)
         if count and done < least * count:
-            return (
-                f"{done} of {count} {action}s were tried in a test environment, "
-                f"policy asks for {least:.0%}; {missing}{TRY_THE_REST}"
-            )
+            return _and_the_rest(_thin_action(action, done, count, asked), evidence)
     for pattern, (count, done) in evidence.patterns.items():
         if count and not done and least > 0:
-            return f"no change of this kind was tried in a test environment: {pattern}"
-    return ""
+            return Sentence("gate_staging_kind_untried", pattern=pattern)
+    return None
+
+
+def _and_the_rest(thin: Sentence, evidence: Evidence) -> Sentence:
+    records = ", ".join(evidence.untried[:5])
+    missing = Sentence("gate_staging_untried", records=records) if records else ""
+    return joined((thin, missing, Sentence("gate_staging_try_the_rest")))
+
+
+def _thin_action(action: str, tried: int, total: int, least: str) -> Sentence:
+    match Action(action):
+        case Action.CREATE:
+            return Sentence("gate_staging_thin_creates", tried=tried, total=total, least=least)
+        case Action.DELETE:
+            return Sentence("gate_staging_thin_deletes", tried=tried, total=total, least=least)
+        case _:
+            return Sentence("gate_staging_thin_updates", tried=tried, total=total, least=least)
 
 
 def _texts(value: Any) -> list[str]:

@@ -12,11 +12,9 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Signatures
 from bulkrunner.errors import SignatureRefused
+from bulkrunner.sentences import Sentence
 
-NO_REVIEWERS = (
-    "policy asked for signed answers when the plan was made, and names no reviewers now: put "
-    "[policy] reviewers back, or make a new plan"
-)
+NO_REVIEWERS = Sentence("answer_no_reviewers")
 
 
 class Proofs:
@@ -50,25 +48,25 @@ class Proofs:
                 error = error or refused
                 if refused.code != "signature_wrong_text":
                     break
-        raise error or SignatureRefused("nothing was signed")
+        raise error or SignatureRefused(Sentence("answer_nothing_signed"))
 
-    def unsound(self, plan: Plan, approval: Approval) -> str:
-        """Return why a recorded yes does not prove what the plan's policy asks for, or nothing."""
+    def unsound(self, plan: Plan, approval: Approval) -> Sentence | None:
+        """Return why a recorded yes does not prove what the plan's policy asks for, or None."""
         if Policy.from_dict(dict(plan.policy)).reviewers is None:
-            return ""
+            return None
         if self._reviewers() is None:
             return NO_REVIEWERS
         if not approval.signature:
-            return f"the answer of {approval.by} is not signed, as policy asks"
+            return Sentence("answer_not_signed", by=approval.by)
         if approval.text not in spellings(answer_text(plan, as_answer(approval))):
-            return f"what {approval.by} signed is not what was recorded"
+            return Sentence("answer_signed_otherwise", by=approval.by)
         try:
             found = self._by_reviewer(plan, approval.text, approval.signature, approval.recorded_at)
         except SignatureRefused as refused:
-            return f"the signature of {approval.by}: {refused.message}"
+            return Sentence("answer_signature_bad", by=approval.by, fault=refused.said)
         if (found.identity, found.key) != (approval.signer, approval.key):
-            return f"the answer of {approval.by} was signed by {found.identity}"
-        return ""
+            return Sentence("answer_signed_by_other", by=approval.by, signer=found.identity)
+        return None
 
     def _by_reviewer(self, plan: Plan, text: str, signature: str, at: datetime) -> Signer:
         """Return who signed: a reviewer when the plan was made, and still one today.
@@ -85,7 +83,7 @@ class Proofs:
 
     def _verify(self, text: str, signature: str, signers: Sequence[str], at: datetime) -> Signer:
         if self._signatures is None:
-            raise SignatureRefused("signatures cannot be verified here")
+            raise SignatureRefused(Sentence("signatures_unverifiable"))
         return self._signatures.verify(text, signature, signers=signers, at=at)
 
 

@@ -11,8 +11,9 @@ from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import Clock, Ended, Ledger
 from bulkrunner.domain.records import is_holding, modified
-from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.domain.run import Outcome, Result, Run, outcome_word
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 SETTLED = "settled"
 """Code of an outcome that a person decided."""
@@ -79,15 +80,16 @@ class Settling:
             values = self._made(run, found.change, said.record)
         elif said.record is not None:
             raise UsageError(
-                "--record goes with a record that the change created",
-                hint="leave it out",
+                Sentence("settle_record_not_wanted"),
+                hint=Sentence("leave_out"),
                 code="record_not_wanted",
             )
-        word = "applied" if said.applied else "not applied"
         result = Result(
             outcome=Outcome.APPLIED if said.applied else Outcome.FAILED,
             code=SETTLED,
-            message=f"settled by {by} as {word}: {reason}",
+            message=Sentence(
+                "settled_applied" if said.applied else "settled_not_applied", by=by, reason=reason
+            ),
             detail={
                 **found.result.detail,
                 "settled": {
@@ -112,14 +114,19 @@ class Settling:
         found = next(self._ledger.ended(run.id, after=max(number - 1, 0)), None)
         if number < 1 or found is None or found.change.number != number:
             raise UsageError(
-                f"run {run.id} has no change {change!r}",
-                hint=f"the report has the numbers: bulkrunner report {run.id}",
+                Sentence("settle_change_unknown", run=run.id, change=repr(change)),
+                hint=Sentence("settle_change_unknown_hint", run=run.id),
                 code="unknown_change",
             )
         if found.result.outcome is not Outcome.UNKNOWN:
             raise UsageError(
-                f"change {number} of run {run.id} is not unknown: {found.result.outcome}",
-                hint="only an outcome that could not be determined is decided by a person",
+                Sentence(
+                    "settle_not_unknown",
+                    number=number,
+                    run=run.id,
+                    outcome=outcome_word(found.result.outcome),
+                ),
+                hint=Sentence("settle_not_unknown_hint"),
                 code="not_unknown",
             )
         return found
@@ -128,24 +135,28 @@ class Settling:
         """Return what is stored of the record that a create made."""
         if record is None:
             raise UsageError(
-                "say which record the change created: --record ID",
-                hint="without it the run could be neither verified nor undone",
+                Sentence("settle_record_missing"),
+                hint=Sentence("settle_record_missing_hint"),
                 code="record_missing",
             )
         found = self._read(run, record)
         if found is None:
             raise UsageError(
-                f"{record} is not there in {run.environment}",
-                hint="settle it as not-applied, or look again",
+                Sentence("settle_record_gone", record=record, environment=run.environment),
+                hint=Sentence("settle_record_gone_hint"),
                 code="record_not_found",
             )
         if is_holding(found.document) != (change.kind == "holding"):
             raise UsageError(
-                f"{found.record} is no {change.kind}", hint="look again", code="other_record"
+                Sentence("settle_other_kind", record=found.record, kind=change.kind),
+                hint=Sentence("settle_look_again"),
+                code="other_record",
             )
         if self._ledger.claimed([found.record], run=run.id, change=change.number):
             raise UsageError(
-                f"another change has made {found.record}", hint="look again", code="other_record"
+                Sentence("settle_record_of_other", record=found.record),
+                hint=Sentence("settle_look_again"),
+                code="other_record",
             )
         as_planned = create_fingerprint(found.document) == change.after_fingerprint
         return {
@@ -165,5 +176,5 @@ def stated(option: str, value: str) -> str:
     value = "".join(letter if letter.isprintable() else " " for letter in value)
     value = " ".join(value.split())
     if not value:
-        raise UsageError(f"{option} is empty", hint="say who decided, and why")
+        raise UsageError(Sentence("option_empty", option=option), hint=Sentence("settle_who_hint"))
     return value[:MAX_TEXT]

@@ -20,6 +20,7 @@ from bulkrunner.domain.rules import RuleKind, RuleResult, rule_results
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
+from bulkrunner.sentences import says
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
@@ -357,10 +358,10 @@ class StatusService:
     def _after_run(self, run: Run, folder: str, *, production: bool) -> str:
         if self._is_driven(run):
             return f"bulkrunner status {run.id} --watch"
-        if run.stop_reason.startswith(PUT_AWAY):
+        if says(run.stop_reason, PUT_AWAY):
             return self._plan_again(self._ledger.plan(run.plan))
         if run.state is not RunState.COMPLETED:
-            rejected = run.stop_reason.startswith(REJECTED)
+            rejected = says(run.stop_reason, REJECTED)
             if rejected and not self._approved(self._ledger.plan(run.plan)):
                 return f"bulkrunner report {run.id}"
             return f"bulkrunner resume {run.id}"

@@ -12,7 +12,7 @@ from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
-from bulkrunner.sentences import Sentence, joined
+from bulkrunner.sentences import Sentence, joined, says
 from bulkrunner.services.drivers import Drivers
 
 
@@ -46,9 +46,15 @@ class Starting:
         plan = self._ledger.plan(plan_id)
         if plan.job != job.id or plan.environment != environment:
             raise UsageError(
-                f"plan {plan.id} is of job {plan.job} for {plan.environment}, "
-                f"not of {job.id} for {environment}",
-                hint="bulkrunner status lists the plans",
+                Sentence(
+                    "plan_of_other_job",
+                    plan=plan.id,
+                    job=plan.job,
+                    environment=plan.environment,
+                    job2=job.id,
+                    environment2=environment,
+                ),
+                hint=Sentence("plan_of_other_job_hint"),
             )
         return plan
 
@@ -56,18 +62,18 @@ class Starting:
         plans = self._ledger.plans(job=job.id, environment=environment)
         if plans:
             return plans[0]
-        reason = f"job {job.id} has no plan for {environment}"
+        reason = Sentence("plan_missing_for", job=job.id, environment=environment)
         raise GateClosed(
             reason,
             gates=(GateResult(name="plan", open=False, reason=reason),),
             hint=self._plan_first(job, environment),
         )
 
-    def _plan_first(self, job: Job, environment: str) -> str:
+    def _plan_first(self, job: Job, environment: str) -> Sentence:
         """Return the command to give: production is planned last."""
         if any(plan.addresses.get("kind") == Kind.TEST for plan in self._ledger.plans(job=job.id)):
-            return f"make one: bulkrunner plan JOB --env {environment}"
-        return "begin in a test environment: bulkrunner plan JOB --env staging"
+            return Sentence("plan_missing_hint", environment=environment)
+        return Sentence("plan_missing_begin_hint")
 
     def to_resume(
         self,
@@ -92,7 +98,7 @@ class Starting:
             runs = self._ledger.runs(plan=found.id)
             if not runs:
                 raise NothingToResume(
-                    f"plan {found.id} is complete and has no run",
+                    Sentence("plan_without_run", found=found.id),
                     hint=f"bulkrunner run {found.folder} --env {found.environment}",
                 )
             found = runs[0]
@@ -145,7 +151,7 @@ class Starting:
             case RunState.INTERRUPTED:
                 return True
             case RunState.STOPPED:
-                return not run.stop_reason.startswith(PUT_AWAY)
+                return not says(run.stop_reason, PUT_AWAY)
             case RunState.COMPLETED:
                 return False
         return run.paused or not self._drivers.is_driven(run)
@@ -168,12 +174,13 @@ class Starting:
             return (exact or found)[0]
         if found:
             raise UsageError(
-                f"{prefix!r} is the beginning of a plan's and of a run's id",
-                hint=f"say more of it: {found[0].id} or {found[1].id}",
+                Sentence("id_ambiguous", prefix=repr(prefix)),
+                hint=Sentence("id_ambiguous_hint", plan=found[0].id, run=found[1].id),
             )
         ambiguous = next((e for e in errors if e.code == "ambiguous_id"), None)
         raise ambiguous or UsageError(
-            f"there is no plan or run {prefix[:80]!r}", hint="bulkrunner status lists them"
+            Sentence("plan_or_run_unknown", prefix=repr(prefix[:80])),
+            hint=Sentence("plan_or_run_unknown_hint"),
         )
 
     def run_of(self, prefix: str) -> Run:
@@ -187,19 +194,17 @@ class Starting:
             return found
         runs = self._ledger.runs(plan=found.id)
         if not runs:
-            raise UsageError(f"plan {found.id} has no run", hint="bulkrunner status")
+            raise UsageError(Sentence("plan_has_no_run", found=found.id), hint="bulkrunner status")
         return runs[0]
 
 
 def _nothing_open(rejected: list[Run]) -> NothingToResume:
     if not rejected:
-        return NothingToResume(
-            "nothing is interrupted, stopped or ownerless", hint="bulkrunner status"
-        )
+        return NothingToResume(Sentence("nothing_to_resume"), hint="bulkrunner status")
     run = rejected[0]
     return NothingToResume(
-        f"nothing can go on: run {run.id} waits for another yes after the no to plan {run.plan}",
-        hint=f"with another yes: bulkrunner approve {run.plan} …, then bulkrunner resume {run.id}",
+        Sentence("nothing_goes_on_after_no", run=run.id, plan=run.plan),
+        hint=Sentence("nothing_goes_on_after_no_hint", plan=run.plan, run=run.id),
     )
 
 
@@ -228,10 +233,9 @@ def open_gates(gates: list[GateResult]) -> None:
     """
     closed = [gate for gate in gates if not gate.open]
     if closed:
-        text = "; ".join(f"{gate.name}: {gate.reason}" for gate in closed)
-        what = "gate" if len(closed) == 1 else "gates"
+        told = [Sentence("gate_told", gate=gate.name, reason=gate.reason) for gate in closed]
         raise GateClosed(
-            f"closed {what} — {text}",
+            Sentence("gates_closed_one" if len(closed) == 1 else "gates_closed", gates=told),
             gates=tuple(gates),
-            hint="nothing was sent; bulkrunner status shows every gate",
+            hint=Sentence("gates_closed_hint"),
         )

@@ -28,6 +28,7 @@ from bulkrunner.domain.settlement.attempts import Version, moment
 from bulkrunner.domain.settlement.creates import Candidate, identifiers_of, is_ours
 from bulkrunner.domain.settlement.updates import equals_after
 from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.sentences import Sentence
 
 SAMPLE = 3
 """Changes that are looked at. One new bib that is there says enough, as it is made of the plan; what
@@ -104,7 +105,7 @@ class UnknownWrites:
                     return _there_already(change, record)
         return None
 
-    def _all_done(self, plan: Plan, run: Run | None, made: datetime) -> str | None:
+    def _all_done(self, plan: Plan, run: Run | None, made: datetime) -> Sentence | None:
         if self._wrote_since(plan, run, made):
             return None  # another run of this ledger may have done it
         sample = list(islice(self._unsent(plan, run, _is_seen), SAMPLE))
@@ -112,10 +113,7 @@ class UnknownWrites:
             self._is_done(plan, one, made) and self._is_unsent(plan, one) for one in sample
         ):
             return None
-        return (
-            f"the first {SAMPLE} changes of the plan are in the catalogue already, written as "
-            f"{plan.active_sigel} after it was made, and the ledger does not know by whom"
-        )
+        return Sentence("unknown_changes_made", count=SAMPLE, sigel=plan.active_sigel)
 
     def _unsent(
         self, plan: Plan, run: Run | None, wanted: Callable[[PlannedChange], bool]
@@ -182,11 +180,8 @@ class UnknownWrites:
         return moment_here + (answered - self._clock.now()) - A_LITTLE
 
 
-def _there_already(change: PlannedChange, record: str) -> str:
-    return (
-        f"a new bib of the plan (change {change.number}) is in the catalogue already, as {record}, "
-        "and the ledger does not know who made it"
-    )
+def _there_already(change: PlannedChange, record: str) -> Sentence:
+    return Sentence("unknown_bib_made", change=change.number, record=record)
 
 
 def candidate_of(reader: CatalogueReader, record: str) -> Candidate | None:

@@ -16,8 +16,8 @@ from bulkrunner.domain.new_records import references_in, with_records
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Ended, LaterWrite, Progress, RunLedger
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.run import Outcome, Run
-from bulkrunner.domain.settlement.attempts import Version, by_and_when
+from bulkrunner.domain.run import Outcome, Run, outcome_word
+from bulkrunner.domain.settlement.attempts import Version, by_and_when, by_whom
 from bulkrunner.domain.settlement.updates import (
     MAX_VERSIONS,
     differing,
@@ -233,7 +233,7 @@ class Verifier:
             _difference(
                 ended.change.record,
                 "exists",
-                "the record was to be deleted, but it is there",
+                Sentence("verify_still_there"),
                 document,
             )
         ]
@@ -252,7 +252,7 @@ class Verifier:
                 _difference(
                     change.record,
                     "not_stored",
-                    "the record has not been saved since the plan was made",
+                    Sentence("verify_not_saved"),
                     newest.document,
                 )
             ]
@@ -273,7 +273,7 @@ class Verifier:
                 _difference(
                     change.record,
                     "no_history",
-                    "no version of the record is as the run left it",
+                    Sentence("verify_no_version"),
                     newest.document,
                 )
             )
@@ -295,7 +295,7 @@ class Verifier:
             _difference(
                 change.record,
                 "done_all_the_same",
-                f"the change ended {ended.result.outcome}, but the record is as the job wanted it",
+                Sentence("verify_done_all_the_same", outcome=outcome_word(ended.result.outcome)),
                 answer.document if isinstance(answer, Found) else None,
             )
         ]
@@ -304,14 +304,13 @@ class Verifier:
 def _replaced(change: PlannedChange, ours: Version, below: Version | None) -> list[Difference]:
     """Compare the version below ours with the one that was to be replaced."""
     if below is None:
-        return [_difference(change.record, "no_history", "the version before is not there", None)]
+        return [_difference(change.record, "no_history", Sentence("verify_before_gone"), None)]
     if below.document is None:
         return [
             _difference(
                 change.record,
                 "revived",
-                "the version before is a deletion: somebody deleted the record at the last "
-                "instant, and the write brought it back",
+                Sentence("verify_before_deleted"),
                 ours.document,
             )
         ]
@@ -321,7 +320,7 @@ def _replaced(change: PlannedChange, ours: Version, below: Version | None) -> li
         _difference(
             change.record,
             "replaced_another",
-            "the version before is not the one that the plan was made from",
+            Sentence("verify_before_other"),
             below.document,
         )
     ]
@@ -335,7 +334,7 @@ def _otherwise(change: PlannedChange, record: str, left: Document) -> list[Diffe
     places = stored_otherwise(change, left).get("not_as_predicted")
     if not places:
         return []
-    message = f"the server stored something else than planned: {_some(places)}"
+    message = Sentence("verify_stored_otherwise", places=_some(places))
     return [_difference(record, "stored_otherwise", message, left)]
 
 
@@ -351,23 +350,26 @@ def _is_as_wanted(ended: Ended, answer: Found) -> bool:
 def _not_there(record: str, answer: object) -> Difference:
     match answer:
         case Gone():
-            return _difference(record, "deleted", "the record has been deleted since", None)
+            return _difference(record, "deleted", Sentence("verify_deleted_since"), None)
         case Moved(target=target):
-            return _difference(record, "moved", f"the id is now another name of {target}", None)
+            return _difference(record, "moved", Sentence("verify_moved", target=target), None)
         case _:
-            return _difference(record, "missing", "the environment knows no such record", None)
+            return _difference(record, "missing", Sentence("verify_missing"), None)
 
 
 def _edited(record: str, document: Document, left: Document | None) -> Difference:
     facts = by_and_when(document)
-    message = f"edited since by {facts['by'] or 'somebody'} at {facts['when']}"
+    by, when = by_whom(facts), str(facts["when"])
     places = differing(left, document) if left else []
-    if places:
-        message += f": {_some(places)}"
+    message = (
+        Sentence("verify_edited_in", by=by, when=when, places=_some(places))
+        if places
+        else Sentence("verify_edited", by=by, when=when)
+    )
     return _difference(record, "edited", message, document)
 
 
-def _difference(record: str, code: str, message: str, document: Document | None) -> Difference:
+def _difference(record: str, code: str, message: Sentence, document: Document | None) -> Difference:
     facts = by_and_when(document)
     return {
         "record": record,

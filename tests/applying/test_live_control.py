@@ -8,6 +8,7 @@ import pytest
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.applying import Executor, WaitingNow
 from bulkrunner.services.running.orders import Ordering
 from tests.support.executing import before_it, setting
@@ -136,7 +137,7 @@ def test_an_order_to_a_dead_process_does_not_stop_the_next_one(rig, own):
 def test_a_no_to_the_plan_outlives_the_process(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
-    rig.ledger.request_stop(run, reason="rejected by Ulla")
+    rig.ledger.request_stop(run, reason=Sentence("rejected_by", by="Ulla"))
     ended = rig.resume(run)
     assert (ended.state, ended.stop_reason) == (RunState.STOPPED, "rejected by Ulla")
 

@@ -17,6 +17,7 @@ from bulkrunner.errors import (
     UsageError,
 )
 from bulkrunner.sandbox import seed
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.applying import Executor, RunHeld
 from tests.support.executing import (
     Rig,
@@ -119,7 +120,7 @@ def test_asked_to_stop_it_finishes_what_is_in_flight(rig, own):
 def test_a_stop_asked_for_through_the_ledger(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 5)))
     executor, run_id = begin(rig, plan)
-    rig.ledger.request_stop(run_id, reason="rejected by Ulla")
+    rig.ledger.request_stop(run_id, reason=Sentence("rejected_by", by="Ulla"))
     executor._listened_at = float("-inf")
     run = executor.run(run_id)
     assert (run.state, run.stop_reason) == (RunState.STOPPED, "rejected by Ulla")

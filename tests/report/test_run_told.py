@@ -10,10 +10,11 @@ import pytest
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.domain.approvals import EXCLUDED, REJECTED
+from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Result, RunEvent, RunState
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService
 from bulkrunner.services.report.timing import moments
 from tests.support import reports
@@ -101,7 +102,9 @@ def test_a_run_after_a_no_is_not_said_to_be_resumable(
     plan = reports.stored_plan(ledger, [reports.a_reported(1)])
     run = start_run(ledger, plan).id
     reports.answered(ledger, plan, approved=False)
-    ledger.move_run(run, RunState.STOPPED, at=START, reason=f"{REJECTED}Anna Ek, KB")
+    ledger.move_run(
+        run, RunState.STOPPED, at=START, reason=Sentence("rejected_by", by="Anna Ek, KB")
+    )
     data = ReportService(ledger, SetClock()).report(run)
     text = text_of(data, tmp_path, form)
     assert "kan återupptas" not in text.partition("<script")[0]
@@ -116,7 +119,9 @@ def test_after_another_yes_it_can_be_resumed(ledger: LedgerStore, tmp_path: Path
     run = start_run(ledger, plan).id
     reports.answered(ledger, plan, approved=False)
     reports.answered(ledger, plan)
-    ledger.move_run(run, RunState.STOPPED, at=START, reason=f"{REJECTED}Anna Ek, KB")
+    ledger.move_run(
+        run, RunState.STOPPED, at=START, reason=Sentence("rejected_by", by="Anna Ek, KB")
+    )
     text, _ = headline(ReportService(ledger, SetClock()).report(run), tmp_path)
     assert "kan återupptas" in text
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.ledger.witness import chain_name
 from bulkrunner.adapters.manifests.ids import entry, read_ids
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
@@ -31,7 +32,7 @@ from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gates import declined, untried
 from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
@@ -98,142 +99,125 @@ def test_times_are_by_the_swedish_clock() -> None:
     assert SV.time(None) == "–"
 
 
-REASONS = [
-    "complete, made 2026-03-02 09:01 UTC, digest agrees",
-    "the newest plan p1 is not complete (12 operations planned); continue it: bulkrunner resume p1",
-    "the manifest or an input file has changed since the plan; make a new plan",
-    "the plan is 400 hours old, policy allows 336; make a new plan",
-    "the run has been idle for 9 days, policy allows 7; make a new plan",
-    "addresses changed since the plan (base_url: https://a → https://b); make a new plan",
-    "production is https://libris.kb.se, as planned",
-    "the login grants what the plan needs",
-    "the client may not write holdings of NO",
-    "12 deletes, but the ceiling delete is 10",
-    "12 changes, but the ceiling records is 10; 12 deletes, but the ceiling delete is 10",
-    "refused and not accepted by the manifest: 2 × foreign_sigel",
-    "none that the manifest does not accept",
-    "17 of 18 changes were tried in a test environment (r1)",
-    "1 of 18 changes were tried in a test environment, policy asks for 95%; untried: a, b",
-    (
-        "plan p-1 was, with other values of its parameters: plan and run it there with the values "
-        "of this plan"
+AT = "2026-03-02T09:01:00+00:00"
+
+GATES = [
+    Sentence("gate_plan_open", made=AT),
+    Sentence("gate_plan_incomplete", plan="p1", planned=12),
+    Sentence("gate_manifest_changed"),
+    Sentence("gate_plan_old", hours="400", most="336"),
+    Sentence("gate_run_idle", days=9, most="7"),
+    Sentence("gate_environment_changed", changed=["base_url: https://a → https://b"]),
+    Sentence("gate_environment_open", environment="production", address="https://libris.kb.se"),
+    Sentence("gate_rights_open"),
+    Sentence("gate_rights_holding", sigel="NO"),
+    Sentence("gate_refusals_left", refused="2 × foreign_sigel"),
+    Sentence("gate_refusals_open"),
+    Sentence("gate_staging_open", tried=17, total=18, runs="r1"),
+    joined(
+        (
+            Sentence("gate_staging_thin_changes", tried=1, total=18, least="95"),
+            Sentence("gate_staging_untried", records="a, b"),
+        )
     ),
-    "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean",
-    "nobody has approved this plan; send its report and record the answer: bulkrunner approve p1",
-    "Anna Ek said yes (KB 7); recorded by the operator, not signed",
+    Sentence("gate_staging_other_values", plan="p-1"),
     NO_REVIEWERS,
-    "the approval does not name what is looser than the built-in policy: functions = free",
-    "chain intact",
-    "chain intact; restored 2026-03-02 09:01 UTC by Eva Berg: the disk broke; copy of Monday",
+    Sentence("answer_names_not", statements=["functions = free"]),
+    joined((Sentence("answer_yes", by="Anna Ek", reference="KB 7"), Sentence("answer_unsigned"))),
+    Sentence("gate_ledger_open"),
+    joined(
+        (
+            Sentence("gate_ledger_open"),
+            Sentence("ledger_restored", at=AT, by="Eva Berg", reason="the disk broke"),
+        )
+    ),
+    *exceeded_ceilings({"delete": 12}, {"delete": 10, "records": 10}),
     *(
-        f"{why}; what was sent since is not known; if it is to be used: {RESTORE}"
+        Sentence("gate_ledger_copy", why=why, todo=RESTORE)
         for why in (
-            (
-                "it is the copy that was made 2026-03-02 09:01 UTC; it had come further than this; its "
-                "newest events are missing: its last one is of 2026-03-02 09:01 UTC"
-            ),
-            "it was copied or moved here: beside its file nothing is noted of how far it had come",
-            "its file was copied or moved here together with what is noted beside it",
-            "it was put in the place of another ledger",
-            "it had come further than this; its newest events are missing",
-            "it went on otherwise: two copies of it were written to",
-            "it was read in from a dump, moved or recovered, or its server was replaced",
-            (
-                "a new bib of the plan (change 7) is in the catalogue already, as fzr8v1sn2k3m4p5, and "
-                "the ledger does not know who made it"
-            ),
-            (
-                "the first 3 changes of the plan are in the catalogue already, written as Ylm after it "
-                "was made, and the ledger does not know by whom"
-            ),
+            Sentence("ledger_is_copy", at=AT, why=Sentence("ledger_lags_since", at=AT)),
+            Sentence("ledger_moved_alone"),
+            Sentence("unknown_bib_made", change=7, record="fzr8v1sn2k3m4p5"),
+            Sentence("unknown_changes_made", count=3, sigel="Ylm"),
         )
     ),
 ]
 
 
-@pytest.mark.parametrize("reason", REASONS)
-def test_reasons_of_gates_are_put_into_swedish(reason: str) -> None:
-    worded = SV.reason(reason)
+@pytest.mark.parametrize("said", GATES, ids=lambda said: said.key)
+def test_reasons_of_gates_are_told_in_swedish(said: Sentence) -> None:
+    worded = SV.reason(said)
     assert worded.lang == "sv"
-    assert worded.text != reason
-    assert EN.reason(reason).text == reason.replace("09:01 UTC", "10:01")
+    assert not re.search(r"[.?!];", worded.text)
+    assert EN.reason(said).text == said.replace("09:01 UTC", "10:01")
 
 
 def test_times_in_reasons_are_by_the_swedish_clock() -> None:
-    reason = "complete, made 2026-07-01 22:30 UTC, digest agrees"
+    reason = Sentence("gate_plan_open", made="2026-07-01T22:30:00+00:00")
     assert SV.reason(reason).text == ("Färdig, gjord 2026-07-02 kl. 00.30; kontrollsumman stämmer.")
     assert EN.reason(reason).text == "complete, made 2026-07-02 00:30, digest agrees"
     assert SV.instant("2026-07-01T22:30:00Z") == "2026-07-02 kl. 00.30"
     assert SV.instant("some day") == "some day"
 
 
+LOGIN = Sentence(
+    "login_unreachable",
+    environment="staging",
+    host="login.example",
+    why=Sentence("login_answered_by_other", answer="200 Log in"),
+)
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         (
-            "the API client may write holdings only (level 1); bib records need a client of level 2",
-            "API-klienten får bara skriva bestånd (nivå 1).",
-        ),
-        (
+            Sentence(
+                "no_usable_answer",
+                environment="staging",
+                what="h1",
+                why=Sentence("answered_by_other", answer="404 default backend - 404"),
+            ),
             (
-                "staging: no usable answer about h1: something else answered in the catalogue's place: "
+                "staging: inget användbart svar om h1: något annat svarar i katalogens ställe: "
                 "404 default backend - 404"
             ),
+        ),
+        (
+            Sentence("writes_answered_by_other", answer="403 Forbidden"),
+            "Något annat svarar på skrivningar i katalogens ställe: 403 Forbidden",
+        ),
+        (
+            Sentence("login_silent", why=LOGIN),
             (
-                "staging: inget svar från katalogen om h1, utan från något annat i dess ställe: "
-                "404 default backend - 404."
+                "Inloggningen för staging (login.example) svarar inte: något annat svarar i dess "
+                "ställe: 200 Log in"
             ),
         ),
         (
-            "staging: something else answered in the catalogue's place: 302 to https://m.example/",
-            "Något annat svarar i katalogens ställe: 302 to https://m.example/.",
-        ),
-        (
-            "something else answers writes in the catalogue's place: 403 Forbidden",
-            "Något annat svarar i katalogens ställe: 403 Forbidden.",
-        ),
-        (
+            Sentence("login_waited", why=LOGIN, seconds="90"),
             (
-                "the login does not answer: The login of staging (login.example) cannot be reached: "
-                "something else answered in its place: 200 Log in"
-            ),
-            (
-                "Inloggningen för staging (login.example) svarar inte, utan något annat i dess ställe: "
-                "200 Log in."
+                "Inloggningen för staging (login.example) svarar inte: något annat svarar i dess "
+                "ställe: 200 Log in; väntade i 90 s"
             ),
         ),
         (
-            (
-                "The login of staging (login.example) cannot be reached: something else answered in "
-                "its place: 200 Log in; waited 90 s"
+            Sentence("event_missing", position=7, chain=chain_name("")),
+            "Händelse 7 i liggarens kedja saknas.",
+        ),
+        (
+            Sentence(
+                "stored_changed_of_change",
+                position=3,
+                chain=chain_name("r1"),
+                kind="sent",
+                change=2,
             ),
-            (
-                "Inloggningen för staging (login.example) svarar inte, utan något annat i dess ställe: "
-                "200 Log in."
-            ),
-        ),
-        ("event 7 of the ledger's chain is missing", "Händelse 7 i liggarens kedja saknas."),
-        (
-            "what event 3 of the chain of run r1 stored (sent, change 2) was changed afterwards",
-            "Det som händelse 3 i körningen r1:s kedja sparade har ändrats efteråt.",
+            "Det som händelse 3 i körningen r1:s kedja sparade (sent, ändring 2) har ändrats efteråt.",
         ),
         (
-            "outcome of result r1 2 is not as event 9 of the ledger's chain told it",
-            None,
-        ),
-        (
-            "document sha256:ab (the before-document of change 3 of plan p1) is gone",
-            "Dokumentet sha256:ab är borta.",
-        ),
-        ("document sha256:ab is not as it was stored", None),
-        (
-            "there are rows of results that no event stored",
+            Sentence("rows_of_no_event", table="results"),
             "I tabellen results står rader som ingen händelse har sparat.",
-        ),
-        ("record 3 of step 2 of plan p1 is gone", None),
-        (
-            "the selection of step 2 of plan p1 is not as event 4 of the ledger's chain stored it",
-            None,
         ),
     ],
 )
@@ -247,12 +231,14 @@ def test_refusals_and_faults_of_the_ledger_are_put_into_swedish(
 
 
 def test_outcomes_inside_a_reason_are_put_into_swedish_too() -> None:
-    text = "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean"
-    assert "3 återstår, 1 okända utfall" in SV.reason(text).text
+    tried = Evidence(newest_test_plan="p0", bad_outcomes={"pending": 3, "unknown": 1})
+    said = untried(tried, Policy(), ())
+    assert said == "the newest test plan p0 ended with 3 pending, 1 unknown; it must end clean"
+    assert "3 återstår, 1 okänt utfall" in SV.reason(said).text
 
 
 def test_an_unknown_reason_stays_english_and_says_so() -> None:
-    assert SV.reason("something else; chain intact") == ("something else; chain intact", "en")
+    assert SV.reason("something else; nothing") == ("something else; nothing", "en")
 
 
 def test_patterns_are_put_into_swedish() -> None:
@@ -338,7 +324,7 @@ def test_what_the_gates_really_say_is_put_into_swedish() -> None:
         refused_because(plan, replace(yes, plan_digest="sha256:0")),
         refused_because(plan, replace(yes, approved=False)),
         refused_because(plan, yes),
-        "; ".join(exceeded_ceilings({"delete": 9}, {"delete": 1, "records": 2})),
+        joined(exceeded_ceilings({"delete": 9}, {"delete": 1, "records": 2})),
     ]
     for text in said:
         assert text

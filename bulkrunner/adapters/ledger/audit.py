@@ -40,11 +40,19 @@ from bulkrunner.adapters.ledger.stored import (
     document_faults,
     plan_faults,
 )
-from bulkrunner.adapters.ledger.witness import ALL, SUBJECTS, Facts, Subject, line_faults
+from bulkrunner.adapters.ledger.witness import (
+    ALL,
+    SUBJECTS,
+    Facts,
+    Subject,
+    chain_name,
+    line_faults,
+)
 from bulkrunner.errors import BulkRunnerError
+from bulkrunner.sentences import Sentence, as_sentence
 
 
-def unstored(connection: Connection, subject: Subject) -> Iterator[str]:
+def unstored(connection: Connection, subject: Subject) -> Iterator[Sentence]:
     """Name the row that no event stored: the event that it names is another's, or is none."""
     table, kinds = subject.table, [kind for kind, one in SUBJECTS.items() if one is subject]
     mark, seen = table.c[subject.mark], set[tuple[str, int]]()
@@ -62,8 +70,8 @@ def unstored(connection: Connection, subject: Subject) -> Iterator[str]:
         again = (chain, values[subject.mark]) in seen
         seen.add((chain, values[subject.mark]))
         if data is None or again or _keys(values, subject) != _told_keys(data, subject):
-            yield f"{_row_name(table, values)} was stored by no event"
-    yield f"there are rows of {table.name} that no event stored"
+            yield Sentence("row_of_no_event", table=table.name, row=_row_name(table, values))
+    yield Sentence("rows_of_no_event", table=table.name)
 
 
 def _keys(values: dict[str, Any], subject: Subject) -> list[Any]:
@@ -74,22 +82,22 @@ def _told_keys(data: dict[str, Any], subject: Subject) -> list[Any]:
     return [data[name] for name in subject.keys.values()]
 
 
-def untold(connection: Connection) -> Iterator[str]:
+def untold(connection: Connection) -> Iterator[Sentence]:
     """Name the row that has values though the event that would tell of them is missing."""
     empty = [attempts.c[name] == "" for name in ("words", "error_id")]
     empty += [attempts.c[name].is_(None) for name in ANSWER[2:] if attempts.c[name].nullable]
     of_client = (clients.c.retired_at, clients.c.retired_by)
-    for table, untold, what in (
-        (attempts, attempts.c.answer_event.is_(None) & ~and_(*empty), "has an answer"),
-        (
-            clients,
-            clients.c.event.is_(None) & or_(*(column.is_not(None) for column in of_client)),
-            "is retired",
-        ),
-    ):
-        row = connection.execute(select(table).where(untold).order_by(*_key(table))).first()
-        if row is not None:
-            yield f"{_row_name(table, dict(row._mapping))} {what} that no event tells of"
+    answered = attempts.c.answer_event.is_(None) & ~and_(*empty)
+    retired = clients.c.event.is_(None) & or_(*(column.is_not(None) for column in of_client))
+    if row := _first_named(connection, attempts, answered):
+        yield Sentence("row_answer_untold", table=attempts.name, row=row)
+    if row := _first_named(connection, clients, retired):
+        yield Sentence("row_retired_untold", table=clients.name, row=row)
+
+
+def _first_named(connection: Connection, table: Table, wanted: ColumnElement[bool]) -> str:
+    row = connection.execute(select(table).where(wanted).order_by(*_key(table))).first()
+    return "" if row is None else _row_name(table, dict(row._mapping))
 
 
 def _key(table: Table) -> list[ColumnElement[Any]]:
@@ -101,8 +109,7 @@ def _row_name(table: Table, values: dict[str, Any]) -> str:
     names: tuple[str, ...] = ("environment", "client", "use", "id", "plan", "seq")
     if "change" in values:
         names = ("run", "change", "number") if table is attempts else ("run", "change")
-    shown = ", ".join(f"{name} {values[name]}" for name in names if name in values)
-    return f"a row of {table.name} ({shown})"
+    return ", ".join(f"{name} {values[name]}" for name in names if name in values)
 
 
 _PAGE = 1000
@@ -111,42 +118,42 @@ _PAGE = 1000
 class Checks(Part):
     """Part of the store: the chain of ``domain.ports.ApprovalLedger``, and ``ledger check``."""
 
-    def verify_chain(self) -> str | None:
+    def verify_chain(self) -> Sentence | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
         return self._first(_chain_faults)
 
-    def check(self) -> list[str]:
+    def check(self) -> list[Sentence]:
         """Look at everything: the file, the chain, every change and document that is stored."""
-        damages = self._first(lambda c: iter(self._database.damages(c)))
+        damages = self._first(lambda c: iter(map(as_sentence, self._database.damages(c))))
         # What was added with an event can be judged only where the events can be believed.
         chain = self.verify_chain()
         sound = () if chain else (content_faults, line_faults)
         stored = [self._first(look) for look in (*sound, document_faults)]
         return [fault for fault in (chain, *stored, damages) if fault is not None]
 
-    def verify_plan(self, plan: str, *, documents: bool = True) -> str | None:
+    def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
         """Compare what is stored of one plan with its events; None where all fits."""
 
-        def look(connection: Connection) -> Iterator[str]:
+        def look(connection: Connection) -> Iterator[Sentence]:
             yield from plan_faults(connection, plan, documents=documents)
             yield from line_faults(connection, plan)
 
         return self._first(look)
 
-    def _first(self, look: Callable[[Connection], Iterator[str]]) -> str | None:
+    def _first(self, look: Callable[[Connection], Iterator[Sentence]]) -> Sentence | None:
         try:
             with self._database.read(steady=True) as connection:
                 return next(look(connection), None)
         except BulkRunnerError as error:
-            return f"the ledger cannot be read: {error}"
+            return Sentence("ledger_unreadable", why=error.said)
         except (KeyError, ValueError, TypeError) as error:
-            return f"an event of the ledger cannot be understood ({error!r})"
+            return Sentence("event_not_understood", why=repr(error))
 
 
 _Told: TypeAlias = tuple[Row[Any], dict[str, Any]]
 
 
-def _chain_faults(connection: Connection) -> Iterator[str]:
+def _chain_faults(connection: Connection) -> Iterator[Sentence]:
     return _Walk(connection).faults()
 
 
@@ -159,7 +166,7 @@ class _Walk:
         self._facts = Facts()
         self._entered: dict[str, int] = {}
 
-    def faults(self) -> Iterator[str]:
+    def faults(self) -> Iterator[Sentence]:
         """Yield what does not fit; the first is the one that counts."""
         heads = {row.chain: row for row in self._connection.execute(select(chains))}
         begun = self._connection.scalars(select(events.c.chain).distinct())
@@ -170,9 +177,9 @@ class _Walk:
         yield from compaction_faults(self._connection)
         for name, head in heads.items():
             if head.entered != self._entered.get(name, 0):
-                yield f"the ledger says that {_name(name)} was entered at event {head.entered}"
+                yield Sentence("chain_entry_wrong", chain=chain_name(name), position=head.entered)
 
-    def _chain(self, chain: str, head: Row[Any] | None) -> Iterator[str]:
+    def _chain(self, chain: str, head: Row[Any] | None) -> Iterator[Sentence]:
         """Follow one chain from its origin to its head."""
         position, previous = 0, ORIGIN
         while True:
@@ -180,10 +187,10 @@ class _Walk:
             for row in page:
                 position += 1
                 if row.position != position:
-                    yield f"event {position} of {_name(chain)} is missing"
+                    yield Sentence("event_missing", position=position, chain=chain_name(chain))
                     return
                 if _hash_of(previous, row) != row.hash:
-                    yield f"event {position} of {_name(chain)} does not fit the one before it"
+                    yield Sentence("event_misfit", position=position, chain=chain_name(chain))
                     return
                 previous = row.hash
             if fault:
@@ -194,9 +201,9 @@ class _Walk:
                 break
         ends = (0, ORIGIN) if head is None else (head.position, head.head)
         if ends != (position, previous):
-            yield f"{_name(chain)} does not end where the ledger says (event {ends[0]})"
+            yield Sentence("chain_end_wrong", chain=chain_name(chain), position=ends[0])
 
-    def _misfits(self, page: Sequence[Row[Any]]) -> Iterator[str]:
+    def _misfits(self, page: Sequence[Row[Any]]) -> Iterator[Sentence]:
         """Compare rows with the events that wrote them."""
         by_subject: dict[int, list[_Told]] = {}
         for row in page:
@@ -211,36 +218,36 @@ class _Walk:
         for told in by_subject.values():
             yield from self._compare(SUBJECTS[told[0][0].kind], told)
 
-    def _compare(self, subject: Subject, told: list[_Told]) -> Iterator[str]:
+    def _compare(self, subject: Subject, told: list[_Told]) -> Iterator[Sentence]:
         """Compare the rows that these events wrote; one that a later event wrote is left to it."""
         rows = _rows_of(self._connection, subject, told)
         for event, data in told:
             key = tuple(data[name] for name in subject.keys.values())
             mark, digest = rows.get(key, (None, ""))
-            what = f"what event {event.position} of {_name(event.chain)} stored"
-            what += f" ({event.kind}, change {data['change']})" if "change" in data else ""
             if mark is None or mark < event.position:
-                yield f"{what} is gone"
+                yield _stored_gone(event, data)
                 return
             if mark == event.position:
                 self._matched[id(subject)] += 1
                 if digest != data["row"]:
-                    yield f"{what} was changed afterwards"
+                    yield _stored_changed(event, data)
                     return
 
-    def _wrong_entry(self, row: Row[Any], data: dict[str, Any]) -> Iterator[str]:
+    def _wrong_entry(self, row: Row[Any], data: dict[str, Any]) -> Iterator[Sentence]:
         found = self._connection.scalar(
             select(events.c.hash).where(
                 events.c.chain == data["run"], events.c.position == data["position"]
             )
         )
         if found is None or digest_text(found) != data["head"]:
-            yield (
-                f"event {data['position']} of {_name(data['run'])} is not the one that event "
-                f"{row.position} of the ledger's chain entered"
+            yield Sentence(
+                "chain_entered_other",
+                position=data["position"],
+                chain=chain_name(data["run"]),
+                event=row.position,
             )
 
-    def _strangers(self) -> Iterator[str]:
+    def _strangers(self) -> Iterator[Sentence]:
         """Find rows that no event stored."""
         for subject in ALL:
             mark = subject.table.c[subject.mark]
@@ -250,7 +257,9 @@ class _Walk:
         yield from untold(self._connection)
 
 
-def _page(connection: Connection, chain: str, after: int) -> tuple[Sequence[Row[Any]], str | None]:
+def _page(
+    connection: Connection, chain: str, after: int
+) -> tuple[Sequence[Row[Any]], Sentence | None]:
     """Read the next events; where one cannot be read, those before it."""
     query = (
         select(events)
@@ -265,14 +274,14 @@ def _page(connection: Connection, chain: str, after: int) -> tuple[Sequence[Row[
 
 def _readable(
     connection: Connection, query: Select[Any], after: int
-) -> tuple[Sequence[Row[Any]], str | None]:
+) -> tuple[Sequence[Row[Any]], Sentence | None]:
     rows: list[Row[Any]] = []
     while len(rows) < _PAGE:
         try:
             row = connection.execute(query.offset(len(rows)).limit(1)).first()
         except DBAPIError as error:
             place = after + len(rows) + 1
-            return rows, f"event {place} of a chain cannot be read ({error.orig})"
+            return rows, Sentence("event_unreadable", position=place, why=str(error.orig))
         if row is None:
             break
         rows.append(row)
@@ -313,5 +322,27 @@ def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return type_coerce(column, String()) if isinstance(column.type, Instant) else column
 
 
-def _name(chain: str) -> str:
-    return "the ledger's chain" if chain == MAIN_CHAIN else f"the chain of run {chain}"
+def _stored_gone(event: Row[Any], data: dict[str, Any]) -> Sentence:
+    chain, change = chain_name(event.chain), data.get("change")
+    if change is None:
+        return Sentence("stored_gone", position=event.position, chain=chain)
+    return Sentence(
+        "stored_gone_of_change",
+        position=event.position,
+        chain=chain,
+        kind=event.kind,
+        change=change,
+    )
+
+
+def _stored_changed(event: Row[Any], data: dict[str, Any]) -> Sentence:
+    chain, change = chain_name(event.chain), data.get("change")
+    if change is None:
+        return Sentence("stored_changed", position=event.position, chain=chain)
+    return Sentence(
+        "stored_changed_of_change",
+        position=event.position,
+        chain=chain,
+        kind=event.kind,
+        change=change,
+    )

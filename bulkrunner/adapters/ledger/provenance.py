@@ -18,6 +18,7 @@ from bulkrunner.adapters.ledger.heads import Head, HeadFile, Noted
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, digest_text, events
 from bulkrunner.domain.restoration import Restoration
 from bulkrunner.errors import LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _FEW = 3
 class Provenance(Part):
     """Part of the store: see ``domain.ports.KeptLedger``."""
 
-    def copied(self) -> str | None:
+    def copied(self) -> Sentence | None:
         """Return what says that this is a copy, or an older state; None where nothing does."""
         file = self._database.heads
         # Looked at before the ledger: what is noted was committed.
@@ -41,7 +42,7 @@ class Provenance(Part):
                 return None
             why = _moved(connection) if file is None else _doubt(connection, noted, file.ledger)
             if why is not None and newest.kind == "backed_up":
-                return f"it is the copy that was made {_moment(newest.at)}; {why}"
+                return Sentence("ledger_is_copy", at=newest.at, why=why)
             return why
 
     def restorations(self) -> list[Restoration]:
@@ -107,38 +108,37 @@ class Provenance(Part):
             log.warning("%s", error)
 
 
-def _moved(connection: Connection) -> str | None:
+def _moved(connection: Connection) -> Sentence | None:
     """Return what is wrong with a ledger on a server."""
     query = _of_main().where(events.c.kind == RESTORED).order_by(events.c.position.desc()).limit(1)
     last = connection.execute(query).first() or _event(connection)
     then = None if last is None else json.loads(last.data).get(HOME)
     if then is None or then == home_of(connection)[HOME]:
         return None
-    return "it was read in from a dump, moved or recovered, or its server was replaced"
+    return Sentence("ledger_read_in")
 
 
-def _doubt(connection: Connection, noted: Noted | None, here: Path) -> str | None:
+def _doubt(connection: Connection, noted: Noted | None, here: Path) -> Sentence | None:
     """Return what is wrong with a ledger's file, by what is noted beside it."""
     if noted is None:
         if _is_new(connection):
             return None
-        return (
-            "it was copied or moved here: beside its file nothing is noted of how far it had come"
-        )
+        return Sentence("ledger_moved_alone")
     if not noted.is_itself and not _is_duplicate(noted, here):
-        return "its file was copied or moved here together with what is noted beside it"
+        return Sentence("ledger_moved_together")
     first = _event(connection)
     if first is None or digest_text(first.hash) != noted.first:
-        return "it was put in the place of another ledger"
+        return Sentence("ledger_of_another")
     for chain, (position, head) in noted.heads.items():
         of_chain = (events.c.chain == chain, events.c.position == position)
         there = connection.scalar(select(events.c.hash).where(*of_chain))
         if there is None:
             last = _event(connection, newest=True)
-            until = "" if last is None else f": its last one is of {_moment(last.at)}"
-            return f"it had come further than this; its newest events are missing{until}"
+            if last is None:
+                return Sentence("ledger_lags")
+            return Sentence("ledger_lags_since", at=last.at)
         if digest_text(there) != head:
-            return "it went on otherwise: two copies of it were written to"
+            return Sentence("ledger_twice")
     return None
 
 
@@ -179,7 +179,3 @@ def _restoration(row: Row[Any]) -> Restoration:
         known_until=datetime.fromisoformat(data["known_until"]),
         was=data["was"],
     )
-
-
-def _moment(at: str) -> str:
-    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M} UTC"

@@ -22,6 +22,7 @@ from bulkrunner.adapters.ledger.schema import (
     results,
 )
 from bulkrunner.domain.canonical import digest_of_bytes
+from bulkrunner.sentences import Sentence
 
 _DOCUMENTS = ("before", "after", "predicted")
 """Columns of a change that name documents."""
@@ -50,7 +51,7 @@ def changes_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     return row_digest({str(row["number"]): pick(row, CHANGE) for row in rows})
 
 
-def content_faults(connection: Connection) -> Iterator[str]:
+def content_faults(connection: Connection) -> Iterator[Sentence]:
     """Yield what does not fit of every plan's changes; the first is the one that counts."""
     stored = 0
     batches = _told(connection, None)
@@ -62,7 +63,7 @@ def content_faults(connection: Connection) -> Iterator[str]:
         yield from _strangers(connection, batches)
 
 
-def document_faults(connection: Connection) -> Iterator[str]:
+def document_faults(connection: Connection) -> Iterator[Sentence]:
     """Yield what is wrong with documents: missing, changed, or emptied though not dropped."""
     c = planned_changes.c
     for name in _DOCUMENTS:
@@ -73,7 +74,8 @@ def document_faults(connection: Connection) -> Iterator[str]:
             .order_by(c.plan, c.number)
         )
         if (row := connection.execute(query.limit(1)).first()) is not None:
-            yield f"document {row.digest} ({_of_change(name, row.plan, row.number)}) is gone"
+            what = _of_change(name, row.plan, row.number)
+            yield Sentence("document_gone", digest=row.digest, what=what)
     kept = (
         select(results.c.run, results.c.change, results.c.stored)
         .outerjoin(documents, documents.c.digest == results.c.stored)
@@ -81,13 +83,14 @@ def document_faults(connection: Connection) -> Iterator[str]:
         .order_by(results.c.run, results.c.change)
     )
     if (row := connection.execute(kept.limit(1)).first()) is not None:
-        yield f"document {row.stored} (kept of change {row.change} of run {row.run}) is gone"
+        what = Sentence("document_kept_of_change", number=row.change, run=row.run)
+        yield Sentence("document_gone", digest=row.stored, what=what)
     found = first_damaged(connection)
     if found is not None:
         yield _damaged(connection, found)
 
 
-def compaction_faults(connection: Connection) -> Iterator[str]:
+def compaction_faults(connection: Connection) -> Iterator[Sentence]:
     """Yield what does not fit of the documents that were dropped."""
     query = (
         select(events.c.position, events.c.data)
@@ -103,10 +106,10 @@ def compaction_faults(connection: Connection) -> Iterator[str]:
         count, digest = dropped_digest(connection, position)
         plans, digests = plans + len(names), digests + count
         if sorted(names) != data["plans"] or (count, digest) != (data["count"], data["documents"]):
-            yield f"what event {position} of the ledger's chain compacted was changed afterwards"
+            yield Sentence("compacted_changed", position=position)
     for table, told in ((compactions, plans), (dropped, digests)):
         if connection.scalar(select(func.count()).select_from(table)) != told:
-            yield f"there are rows of {table.name} that no event stored"
+            yield Sentence("rows_of_no_event", table=table.name)
 
 
 def dropped_digest(connection: Connection, event: int) -> tuple[int, str]:
@@ -121,7 +124,7 @@ def listed_digest(connection: Connection, query: Select[Any]) -> tuple[int, str]
     return len(found), digest_of_bytes("\n".join(found).encode())
 
 
-def plan_faults(connection: Connection, plan: str, *, documents: bool) -> Iterator[str]:
+def plan_faults(connection: Connection, plan: str, *, documents: bool) -> Iterator[Sentence]:
     """Yield what does not fit of one plan's changes, and of their documents."""
     stored = 0
     batches = _told(connection, plan)
@@ -138,39 +141,39 @@ def plan_faults(connection: Connection, plan: str, *, documents: bool) -> Iterat
 
 def _strangers(
     connection: Connection, batches: Sequence[_Told], plan: str | None = None
-) -> Iterator[str]:
+) -> Iterator[Sentence]:
     """Name the first change that no event stored."""
     c = planned_changes.c
     query = select(c.plan, c.number).order_by(c.plan, c.number)
     told = {(of, number) for of, first, last, *_ in batches for number in range(first, last + 1)}
     for row in connection.execute(query if plan is None else query.where(c.plan == plan)):
         if (row.plan, row.number) not in told:
-            yield f"change {row.number} of plan {row.plan} was stored by no event"
+            yield Sentence("change_of_no_event", number=row.number, plan=row.plan)
 
 
-def _plan_documents(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[str]:
+def _plan_documents(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Sentence]:
     for start in range(0, len(rows), PAGE):
-        digests: dict[str, str] = {}
+        digests: dict[str, Sentence] = {}
         for row in rows[start : start + PAGE]:
             for name in _DOCUMENTS:
                 if (digest := getattr(row, name)) is not None:
                     digests.setdefault(digest, _of_change(name, row.plan, row.number))
         for digest in damaged(connection, list(digests)):
-            yield f"document {digest} ({digests[digest]}) is not as it was stored"
+            yield Sentence("document_changed", digest=digest, what=digests[digest])
 
 
-def _damaged(connection: Connection, digest: str) -> str:
+def _damaged(connection: Connection, digest: str) -> Sentence:
     c = planned_changes.c
     for name in _DOCUMENTS:
         query = select(c.plan, c.number).where(c[name] == digest).order_by(c.plan, c.number)
         if (row := connection.execute(query.limit(1)).first()) is not None:
             what = _of_change(name, row.plan, row.number)
-            return f"document {digest} ({what}) is not as it was stored"
-    return f"document {digest} is not as it was stored"
+            return Sentence("document_changed", digest=digest, what=what)
+    return Sentence("document_changed_alone", digest=digest)
 
 
-def _of_change(name: str, plan: str, number: int) -> str:
-    return f"the {name}-document of change {number} of plan {plan}"
+def _of_change(name: str, plan: str, number: int) -> Sentence:
+    return Sentence("document_of_change", name=name, number=number, plan=plan)
 
 
 def _told(connection: Connection, plan: str | None) -> list[_Told]:
@@ -201,24 +204,18 @@ def _rows(connection: Connection, told: _Told) -> Sequence[Row[Any]]:
     return connection.execute(query.order_by(planned_changes.c.number)).all()
 
 
-def _misfit(told: _Told, page: Sequence[Row[Any]]) -> Iterator[str]:
+def _misfit(told: _Told, page: Sequence[Row[Any]]) -> Iterator[Sentence]:
     plan, first, last, position, data = told
     rows = [dict(row._mapping) for row in page]
     if changes_digest(rows) == data["rows"]:
         for row in rows:
             if row["batch"] != first:
-                yield f"change {row['number']} of plan {plan} is put with others than it was"
+                yield Sentence("change_misplaced", number=row["number"], plan=plan)
         return
     there = {row["number"]: row_digest(pick(row, CHANGE))[:_SHORT] for row in rows}
     for number, digest in zip(range(first, last + 1), data.get("each", ()), strict=False):
         if number not in there:
-            yield f"change {number} of plan {plan} is gone"
+            yield Sentence("change_gone", number=number, plan=plan)
         elif there[number] != digest:
-            yield (
-                f"change {number} of plan {plan} is not as event {position} of the ledger's chain "
-                "stored it"
-            )
-    yield (
-        f"changes {first} to {last} of plan {plan} are not as event {position} of the ledger's "
-        "chain stored them"
-    )
+            yield Sentence("change_not_as_stored", number=number, plan=plan, event=position)
+    yield Sentence("changes_not_as_stored", first=first, last=last, plan=plan, event=position)

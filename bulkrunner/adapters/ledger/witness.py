@@ -38,6 +38,7 @@ from bulkrunner.adapters.ledger.schema import (
     selected,
     selections,
 )
+from bulkrunner.sentences import Sentence
 
 ALSO = "also"
 
@@ -131,49 +132,58 @@ class Facts:
         told = self._told.setdefault((table.name, names), {})
         told.update({name: (value, event.position) for name, value in facts.items()})
 
-    def misfits(self, table: Table, row: Mapping[str, Any]) -> Iterator[str]:
+    def misfits(self, table: Table, row: Mapping[str, Any]) -> Iterator[Sentence]:
         """Yield what one row, as plain data, has otherwise than the last event about it said."""
         names = tuple(str(row[name]) for name in _KEYS[table])
         if table is runs and (event := self._work.pop(names[0], None)) is not None:
             self._note(runs, {"id": names[0]}, event, {"active_at": event.at})
         for column, (wanted, position) in self._told.pop((table.name, names), {}).items():
             if row[column] != wanted:
-                chain = f"of the chain of run {names[0]}" if table is runs else _LEDGERS
-                yield (
-                    f"{column} of {_WHAT[table]} {' '.join(names)} is not as event {position} "
-                    f"{chain} told it"
+                yield Sentence(
+                    "fact_not_as_told",
+                    column=column,
+                    what=_named(table, " ".join(names)),
+                    position=position,
+                    chain=chain_name(names[0] if table is runs else MAIN_CHAIN),
                 )
 
-    def faults(self, connection: Connection) -> Iterator[str]:
+    def faults(self, connection: Connection) -> Iterator[Sentence]:
         """Yield what rows have otherwise than the last event about it said."""
         for table in _KEYS:
             for row in connection.execute(select(table)):
                 yield from self.misfits(table, plain_row(row._mapping))
         gone = [*self._told, *((runs.name, (run,)) for run in self._work)]
         for name, key in gone:
-            yield f"what events told of {' '.join(key)} is gone from {name}"
+            yield Sentence("facts_gone", row=" ".join(key), table=name)
         yield from self._misplaced(connection)
         yield from _wrong_jobs(connection)
 
-    def _misplaced(self, connection: Connection) -> Iterator[str]:
+    def _misplaced(self, connection: Connection) -> Iterator[Sentence]:
         """Find rows that are not in the order of their events: what is newest depends on it."""
         for table, key in ((plans, plans.c.id), (runs, runs.c.id), (approvals, approvals.c.event)):
             found = connection.scalars(select(key).order_by(table.c.seq)).all()
             for there, wanted in zip(found, self._orders[table.name], strict=False):
                 if str(there) != wanted:
-                    yield f"{_WHAT[table]} {wanted} is not in its place: {there} comes before it"
+                    what = _named(table, wanted)
+                    yield Sentence("row_misplaced", what=what, other=str(there))
                     break
 
 
-_LEDGERS = "of the ledger's chain"
+def chain_name(chain: str) -> Sentence:
+    """Return how a chain is called in a sentence."""
+    if chain == MAIN_CHAIN:
+        return Sentence("chain_of_ledger")
+    return Sentence("chain_of_run", run=chain)
 
-_WHAT = {
-    plans: "plan",
-    runs: "run",
-    clients: "client",
-    client_uses: "client",
-    approvals: "the answer of event",
-}
+
+def _named(table: Table, name: str) -> Sentence:
+    if table is plans:
+        return Sentence("named_plan", name=name)
+    if table is runs:
+        return Sentence("named_run", name=name)
+    if table is approvals:
+        return Sentence("named_answer", name=name)
+    return Sentence("named_client", name=name)
 
 
 def _order(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def _order(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
             return {}
 
 
-def _wrong_jobs(connection: Connection) -> Iterator[str]:
+def _wrong_jobs(connection: Connection) -> Iterator[Sentence]:
     """Find jobs that are not as their first plan made them."""
     first: dict[str, Any] = {}
     query = select(plans.c.job, plans.c.manifest, plans.c.created_at).order_by(plans.c.seq)
@@ -200,14 +210,14 @@ def _wrong_jobs(connection: Connection) -> Iterator[str]:
     for job in connection.execute(select(jobs).order_by(jobs.c.id)):
         made = first.pop(job.id, None)
         if made is None:
-            yield f"job {job.id} was stored by no plan"
+            yield Sentence("job_of_no_plan", job=job.id)
         elif (job.title, job.first_planned_at) != (
             str(made.manifest.get("title", "")),
             made.created_at,
         ):
-            yield f"job {job.id} is not as its first plan made it"
+            yield Sentence("job_changed", job=job.id)
     for name in first:
-        yield f"job {name} is gone"
+        yield Sentence("job_gone", job=name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +336,7 @@ class _OfPlan:
                 self.lines.append(data)
 
 
-def line_faults(connection: Connection, plan: str | None = None) -> Iterator[str]:
+def line_faults(connection: Connection, plan: str | None = None) -> Iterator[Sentence]:
     """Yield what does not fit, of one plan or of all."""
     found: dict[str, _OfPlan] = {}
     for event in connection.execute(_events(plan)):
@@ -338,7 +348,7 @@ def line_faults(connection: Connection, plan: str | None = None) -> Iterator[str
         for table in (selections, selected, input_lines):
             strangers = select(table.c.plan).where(table.c.plan.not_in(found)).limit(1)
             if (stranger := connection.scalar(strangers)) is not None:
-                yield f"there are rows of {table.name} of plan {stranger} that no event stored"
+                yield Sentence("rows_of_plan_of_no_event", table=table.name, plan=stranger)
 
 
 def _events(plan: str | None) -> Select[Any]:
@@ -361,7 +371,7 @@ class _PlanCheck:
         self._plan = plan
         self._told = told
 
-    def faults(self) -> Iterator[str]:
+    def faults(self) -> Iterator[Sentence]:
         for step, pages in self._told.pages.items():
             yield from self._pages(selected, "position", pages, step=step)
         yield from self._kept()
@@ -370,7 +380,7 @@ class _PlanCheck:
 
     def _pages(
         self, table: Table, key: str, pages: Sequence[Mapping[str, Any]], **of: int
-    ) -> Iterator[str]:
+    ) -> Iterator[Sentence]:
         for data in pages:
             query = self._of_plan(select(table), table, **of).where(
                 table.c[key].between(data["first"], data["last"])
@@ -380,26 +390,33 @@ class _PlanCheck:
             if _told_rows(key, rows) == data["rows"]:
                 continue
             for number, digest in data["each"]:
-                name = f"{_WHAT_lines[table]} {number}" + (f" of step {of['step']}" if of else "")
+                name = self._line_name(table, number, **of)
                 if number not in there:
-                    yield f"{name} of plan {self._plan} is gone"
+                    yield Sentence("thing_gone", what=name)
                 elif row_digest(there[number])[:_SHORT] != digest:
-                    yield f"{name} of plan {self._plan} {_changed(data)}"
-            yield f"{table.name} of plan {self._plan} are not as event {data['event']} stored them"
+                    yield Sentence("thing_not_as_stored", what=name, event=data["event"])
+            yield Sentence(
+                "rows_not_as_stored", table=table.name, plan=self._plan, event=data["event"]
+            )
 
-    def _kept(self) -> Iterator[str]:
+    def _line_name(self, table: Table, number: int, step: int | None = None) -> Sentence:
+        if table is input_lines:
+            return Sentence("named_line", number=number, plan=self._plan)
+        return Sentence("named_record_of_step", number=number, step=step, plan=self._plan)
+
+    def _kept(self) -> Iterator[Sentence]:
         query = self._of_plan(select(selections), selections)
         there = {
             row.step: row_digest(dict(row._mapping)) for row in self._connection.execute(query)
         }
         for step, data in self._told.kept.items():
-            name = f"the selection of step {step} of plan {self._plan}"
+            name = Sentence("named_selection", step=step, plan=self._plan)
             if step not in there:
-                yield f"{name} is gone"
+                yield Sentence("thing_gone", what=name)
             elif there[step] != data["row"]:
-                yield f"{name} {_changed(data)}"
+                yield Sentence("thing_not_as_stored", what=name, event=data["event"])
 
-    def _strangers(self) -> Iterator[str]:
+    def _strangers(self) -> Iterator[Sentence]:
         """Find rows that no event stored."""
         told: dict[Table, set[tuple[int, ...]]] = {
             selections: {(step,) for step in self._told.kept},
@@ -417,9 +434,8 @@ class _PlanCheck:
             for row in self._connection.execute(query):
                 if tuple(row) not in keys:
                     where = ", ".join(f"{c.name} {v}" for c, v in zip(columns, row, strict=True))
-                    yield (
-                        f"a row of {table.name} ({where}) of plan {self._plan} was stored by no "
-                        "event"
+                    yield Sentence(
+                        "row_of_plan_of_no_event", table=table.name, row=where, plan=self._plan
                     )
 
     def _of_plan(self, query: Select[Any], table: Table, *, step: int | None = None) -> Select[Any]:
@@ -429,12 +445,5 @@ class _PlanCheck:
         return query.order_by(*table.primary_key)
 
 
-_WHAT_lines = {selected: "record", input_lines: "line"}
-
-
 def _told_rows(key: str, rows: Rows) -> str | None:
     return _told(key, rows)["rows"] if rows else None
-
-
-def _changed(data: Mapping[str, Any]) -> str:
-    return f"is not as event {data['event']} of the ledger's chain stored it"

@@ -49,6 +49,7 @@ from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, library_iri
 from bulkrunner.domain.rights import Rights
 from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.config import Network
@@ -288,27 +289,31 @@ class ReadOnlyCatalogue(Searches):
             try:
                 return understand(reply)
             except Unreadable as error:
-                raise TryAgain(self._hide(str(error))) from None
+                raise TryAgain(self._hide(error.said)) from None
 
         try:
             return self._patience(once)
         except TryAgain as last:
             raise CatalogueUnreachable(
-                f"{self._environment.name}: no usable answer about {plain(what)}: {last.problem}",
-                hint=last.advice or "Nothing is lost; go on when the environment answers again.",
+                self._without_answer(what, last.problem),
+                hint=last.advice or Sentence("no_usable_answer_hint"),
                 by_server=last.by_server,
             ) from None
         except Misshapen as error:
             raise CatalogueUnreachable(
-                f"{self._environment.name}: no usable answer about {plain(what)}: "
-                f"{self._hide(str(error))}",
-                hint="It would be the same tomorrow: look at the record, and report it.",
+                self._without_answer(what, self._hide(error.said)),
+                hint=Sentence("unreadable_record_hint"),
                 code=UNREADABLE_RECORD,
                 by_server=True,
             ) from None
 
+    def _without_answer(self, what: str, why: str) -> Sentence:
+        asked = what if isinstance(what, Sentence) else plain(what)
+        name = self._environment.name
+        return Sentence("no_usable_answer", environment=name, what=asked, why=why)
+
     def _hide(self, said: str) -> str:
-        return self._login.redaction.hide(said)
+        return self._login.redaction.hidden(said)
 
     def server_time(self) -> datetime | None:
         """Return the time that the catalogue's last answer bore, None where it bore none."""
@@ -323,13 +328,17 @@ class ReadOnlyCatalogue(Searches):
         if reply.status in (429, 503):
             seconds = retry_after(reply, self._clock.now())
             if seconds:
-                self._pace.pause(
-                    seconds, f"{self._environment.name} asked for {seconds:g} s of rest"
-                )
+                self._pace.pause(seconds, self._rest(seconds))
             raise no_answer(reply)
 
     def _say_why(self, problem: str, seconds: float | None) -> None:
-        self._pace.tell(f"{self._environment.name}: {problem}" if problem else "", seconds)
+        name = self._environment.name
+        said = Sentence("of_environment", environment=name, said=problem) if problem else ""
+        self._pace.tell(said, seconds)
+
+    def _rest(self, seconds: float) -> Sentence:
+        name = self._environment.name
+        return Sentence("asked_for_rest", environment=name, seconds=f"{seconds:g}")
 
 
 class Catalogue(ReadOnlyCatalogue):
@@ -426,7 +435,7 @@ class Catalogue(ReadOnlyCatalogue):
         if answer.kind is AnswerKind.BUSY and answer.retry_after:
             self._pace.pause(
                 answer.retry_after,
-                f"{self._environment.name} asked for {answer.retry_after:g} s of rest",
+                self._rest(answer.retry_after),
             )
         return answer
 

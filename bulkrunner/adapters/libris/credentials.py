@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulkrunner.errors import AccessLost
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.config import SecretCommand, Settings
@@ -35,6 +36,10 @@ class Credentials:
 
 class _Nothing(Exception):
     """A place holds no secret; says why."""
+
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 def variable_names(environment: str) -> tuple[str, str]:
@@ -65,32 +70,34 @@ def find_credentials(
     place = settings.clients[name]
     id_name, secret_name = variable_names(name)
     client_id = variables.get(id_name, "").strip() or place.client_id
-    looked: list[str] = []
+    looked: list[Sentence] = []
     found: tuple[str, str] | None = None
     secret = variables.get(secret_name, "").strip()
     if secret and client_id:
         return Credentials(client_id=client_id, client_secret=secret)
     missing = [] if client_id else [id_name]
     missing += [] if secret else [secret_name]
-    looked.append(f"{' and '.join(missing)} not set")
+    looked.append(Sentence("credentials_not_set", missing=missing))
     if place.command and client_id and not secret:
         try:
             return Credentials(client_id=client_id, client_secret=_run(place.command, variables))
         except _Nothing as nothing:
-            looked.append(f"client_secret_command {nothing}")
+            looked.append(Sentence("secret_command", why=nothing.said))
     try:
         found = (keyring or system_keyring)(f"bulkrunner/{name}", client_id)
     except _Nothing as nothing:
-        looked.append(str(nothing))
+        looked.append(nothing.said)
     else:
         if found is not None and found[0]:
             return Credentials(client_id=found[0], client_secret=secret or found[1])
         looked.append(_not_in_keyring(name, client_id, entry=found is not None))
-    wanted = [] if client_id else [f"{id_name} (or client_id in the configuration)"]
+    wanted: list[str] = (
+        [] if client_id else [Sentence("credential_or_configured", variable=id_name)]
+    )
     wanted += [] if secret or found is not None else [secret_name]
     raise AccessLost(
-        f"No credentials for {name}: {'; '.join(looked)}.",
-        hint=f"Set {' and '.join(wanted)}; see docs/reference/configuration.md.",
+        Sentence("no_credentials", environment=name, looked=looked),
+        hint=Sentence("no_credentials_hint", wanted=wanted),
         code="no_credentials",
     )
 
@@ -103,15 +110,12 @@ def is_begun(settings: Settings, environment: Environment, variables: Mapping[st
     return set_here or place.client_id is not None or place.command is not None
 
 
-def _not_in_keyring(name: str, client_id: str | None, *, entry: bool) -> str:
+def _not_in_keyring(name: str, client_id: str | None, *, entry: bool) -> Sentence:
     if client_id:
-        return f"the keyring has no entry bulkrunner/{name} for the client id {client_id}"
+        return Sentence("keyring_no_entry", name=name, client=client_id)
     if entry:
-        return f"the keyring's entry bulkrunner/{name} does not say the client id"
-    return (
-        f"the keyring was asked for bulkrunner/{name} without a client id, by which most keyrings "
-        "find a secret"
-    )
+        return Sentence("keyring_no_client", name=name)
+    return Sentence("keyring_without_client", name=name)
 
 
 def _run(command: SecretCommand, variables: Mapping[str, str]) -> str:
@@ -128,17 +132,17 @@ def _run(command: SecretCommand, variables: Mapping[str, str]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _Nothing(f"took more than {COMMAND_PATIENCE:g} s") from None
+        raise _Nothing(Sentence("command_slow", most=f"{COMMAND_PATIENCE:g}")) from None
     except OSError as error:
-        raise _Nothing(f"cannot be started: {error.strerror}") from None
+        raise _Nothing(Sentence("command_unstarted", why=str(error.strerror))) from None
     if done.returncode:
-        raise _Nothing(f"ended with {done.returncode}")
+        raise _Nothing(Sentence("command_failed", status=done.returncode))
     try:
         line = done.stdout[:MOST_BYTES].decode("utf-8").partition("\n")[0].strip()
     except UnicodeDecodeError:
-        raise _Nothing("printed something that is no text") from None
+        raise _Nothing(Sentence("command_no_text")) from None
     if not line:
-        raise _Nothing("printed nothing")
+        raise _Nothing(Sentence("command_silent"))
     return line
 
 
@@ -148,11 +152,11 @@ def system_keyring(service: str, client_id: str | None) -> tuple[str, str] | Non
         import keyring  # noqa: PLC0415 (optional, and slow to import)
         from keyring.errors import KeyringError  # noqa: PLC0415
     except ImportError:
-        raise _Nothing("no keyring (install bulkrunner[keyring])") from None
+        raise _Nothing(Sentence("keyring_missing")) from None
     try:
         found = keyring.get_credential(service, client_id)
     except KeyringError as error:
-        raise _Nothing(f"the keyring cannot be asked ({type(error).__name__})") from None
+        raise _Nothing(Sentence("keyring_failed", why=type(error).__name__)) from None
     if found is None or not found.password:
         return None
     return (found.username or client_id or "", found.password)

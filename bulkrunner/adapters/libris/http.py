@@ -261,19 +261,24 @@ def _refused_by_proxy(status: str, proxy: Proxy, host: str) -> Sentence | None:
     return None
 
 
-def describe(error: httpx.HTTPError) -> str:
+def describe(error: httpx.HTTPError) -> Sentence:
     """Return how a request failed."""
     match error:
         case httpx.ProxyError():
-            return f"the proxy answered {str(error)[:3]}"  # more may repeat the password
+            # More of it may repeat the password.
+            return Sentence("proxy_answered", status=str(error)[:3])
         case httpx.ConnectTimeout() | httpx.ConnectError():
-            return f"no connection: {error}" if str(error) else "no connection in time"
+            if not str(error):
+                return Sentence("no_connection_in_time")
+            return Sentence("no_connection", why=str(error))
         case httpx.TimeoutException():
-            return "no answer in time"
+            return Sentence("no_answer_in_time")
         case httpx.RemoteProtocolError():
-            return f"the answer broke off: {error}"
+            return Sentence("answer_broke_off", why=str(error))
         case _:
-            return f"the connection broke: {error}" if str(error) else "the connection broke"
+            if not str(error):
+                return Sentence("connection_broke")
+            return Sentence("connection_broke_because", why=str(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -503,7 +508,7 @@ class Http:
     def _no_answer(self, error: httpx.HTTPError, *, sent: bool) -> NoAnswer:
         host = urlsplit(self._base).netloc
         advice = what_to_do(error, host=host, answered=self._answered, proxy=self._proxy)
-        return NoAnswer(self.redaction.hide(describe(error)), sent=sent, advice=advice)
+        return NoAnswer(self.redaction.hidden(describe(error)), sent=sent, advice=advice)
 
     def _reply(
         self, response: httpx.Response, body: bytes, *, is_data: bool, gives_token: bool
@@ -516,7 +521,7 @@ class Http:
         elif is_data and (is_good or status == httpx.codes.NOT_MODIFIED):
             used = (response.headers.get(name, "").encode() for name in USED_HEADERS)
             if self.redaction.repeats(body, *used):
-                raise NoAnswer("the answer repeats the client's secret or token", sent=True)
+                raise NoAnswer(Sentence("answer_repeats_secret"), sent=True)
             redaction = None
         return Reply(status=status, headers=response.headers, content=body, redaction=redaction)
 
@@ -529,9 +534,9 @@ class Http:
             chunks.append(chunk)
             size += len(chunk)
             if size > self._limits.body:
-                raise NoAnswer(f"the answer is longer than {self._limits.body} bytes", sent=True)
+                raise NoAnswer(Sentence("answer_long", most=self._limits.body), sent=True)
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise NoAnswer("the answer is compressed, which was not asked for", sent=True)
+            raise NoAnswer(Sentence("answer_compressed"), sent=True)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     @property

@@ -23,12 +23,13 @@ from bulkrunner.adapters.libris.http import (
     Strange,
     TryAgain,
 )
-from bulkrunner.adapters.libris.responses import plain, words_of
+from bulkrunner.adapters.libris.responses import leads_to, words_of
 from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import LoginDown, LoginRefused
+from bulkrunner.sentences import Sentence
 
 TRIES = 4
 """Requests to a login that does not answer, before it counts as down."""
@@ -46,10 +47,8 @@ LEAST_LIFE = 10.0
 UNTOLD_LIFE = 300.0
 """Seconds given to a token whose life is not told, as RFC 6749 (5.1) allows, or told as nothing."""
 
-LATER = "Try again later."
-ELSEWHERE = (
-    "Is token_url the address of the login, and the way to it free? Redirects are not followed."
-)
+LATER = Sentence("login_later")
+ELSEWHERE = Sentence("login_elsewhere")
 
 Answer: TypeAlias = dict[str, Any]
 """The JSON object that the login answered."""
@@ -153,7 +152,7 @@ class Login:
             token = self.renew(token)
             reply, answer = self._verify(token)
         if reply.status != 200:
-            self._refuse(reply, "the login does not vouch for its own token")
+            raise self._refused(Sentence("login_not_vouching", **self._answered(reply)))
         rights = self._read_rights(answer)
         self._vouched = token.value
         return rights
@@ -198,10 +197,10 @@ class Login:
             gives_token=True,
         )
         if reply.status != 200:
-            self._refuse(reply, "the login refused the client")
+            raise self._refused(Sentence("login_refused", **self._answered(reply)))
         value, life = answer.get("access_token"), _life(answer.get("expires_in"))
         if not _is_token(value) or not _is_bearer(answer.get("token_type")):
-            self._unreadable("the login's answer holds no bearer token")
+            self._unreadable(Sentence("login_no_token"))
         self.redaction.add(str(value))
         return Token(
             value=str(value),
@@ -229,10 +228,10 @@ class Login:
         user = answer.get("user")
         rows = user.get("permissions") if isinstance(user, dict) else None
         if not isinstance(rows, list):
-            self._unreadable("the login's answer to verify holds no permissions")
+            self._unreadable(Sentence("login_no_permissions"))
         permissions = tuple(_permissions(rows))
         if any(self.redaction.hide(row.sigel) != row.sigel for row in permissions):
-            self._unreadable("the login's answer to verify repeats what is secret")
+            self._unreadable(Sentence("login_repeats_secret"))
         return Rights(permissions=permissions)
 
     # One question to the login
@@ -262,35 +261,37 @@ class Login:
             if reply.status >= 500 or reply.status == 429:
                 raise TryAgain(f"{reply.status} {words_of(reply)}".rstrip())
             if not own(reply.status, answer):
-                raise Strange(f"something else answered in its place: {_said(reply)}")
+                raise Strange(Sentence("login_answered_by_other", answer=_said(reply)))
             return reply, answer
 
         try:
             return self._patience(once)
         except TryAgain as last:
             raise LoginDown(
-                f"The login of {self._environment.name} ({self._host}) cannot be reached: "
-                f"{last.problem}",
+                Sentence(
+                    "login_unreachable",
+                    environment=self._environment.name,
+                    host=self._host,
+                    why=last.problem,
+                ),
                 hint=last.advice or (ELSEWHERE if isinstance(last, Strange) else LATER),
                 lasting=last.advice is not None,
             ) from None
 
-    def _refuse(self, reply: Reply, what: str) -> NoReturn:
+    def _answered(self, reply: Reply) -> dict[str, str]:
         words = words_of(reply)
-        message = f"{self._environment.name}: {what} ({self._host} answered {reply.status}"
-        message += f": {words})" if words else ")"
-        raise LoginRefused(
-            message,
-            hint=(
-                f"Check the client id ({self.redaction.hide(self._credentials.client_id)}) and its secret, "
-                "and that they are for this environment."
-            ),
-        )
+        answer = f"{reply.status}: {words}" if words else str(reply.status)
+        return {"environment": self._environment.name, "host": self._host, "answer": answer}
 
-    def _unreadable(self, what: str) -> NoReturn:
+    def _refused(self, said: Sentence) -> LoginRefused:
+        client = self.redaction.hide(self._credentials.client_id)
+        return LoginRefused(said, hint=Sentence("login_refused_hint", client=client))
+
+    def _unreadable(self, what: Sentence) -> NoReturn:
+        name, host = self._environment.name, self._host
         raise LoginDown(
-            f"{self._environment.name}: {what} ({self._host})",
-            hint="Is token_url the address of the login?",
+            Sentence("login_unreadable", environment=name, what=what, host=host),
+            hint=Sentence("login_unreadable_hint"),
         )
 
     @property
@@ -303,7 +304,7 @@ def _said(reply: Reply) -> str:
     if reply.status < 300:
         return f"{reply.status}"
     if reply.status < 400:
-        return f"{reply.status} to {plain(reply.header('location')) or 'nowhere'}"
+        return leads_to(reply)
     return f"{reply.status} {words_of(reply)}".rstrip()
 
 

@@ -27,6 +27,7 @@ from bulkrunner.domain.catalogue import (
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import LIBRARY_PREFIX, Document, record_part, thing_part
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.http import Reply
@@ -38,11 +39,17 @@ MAX_DEPTH = 100
 JSON_TYPES = frozenset({"application/ld+json", "application/json"})
 
 
-class Unreadable(Exception):
+class _Unfit(Exception):
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+class Unreadable(_Unfit):
     """The body is not JSON; the text says what it is instead."""
 
 
-class Misshapen(Exception):
+class Misshapen(_Unfit):
     """The body is JSON, but not what was asked for; asking again would not mend it."""
 
 
@@ -53,14 +60,14 @@ def _no_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if isinf(number):
-        raise Misshapen(f"the number {text[:40]} is too large")
+        raise Misshapen(Sentence("answer_number_large", number=text[:40]))
     return number
 
 
 def _exact(text: str) -> float:
     number = _finite(text)
     if Decimal(repr(number)) != Decimal(text):
-        raise Misshapen(f"the number {text[:40]} has more digits than could be written back")
+        raise Misshapen(Sentence("answer_number_long", number=text[:40]))
     return number
 
 
@@ -84,14 +91,16 @@ def read_json(media_type: str, body: bytes, *, record: bool = False) -> Any:
         Misshapen: a number that is too large, or of a record one that could not be written back.
     """
     if media_type not in JSON_TYPES:
-        raise Unreadable(f"the answer is of type {media_type[:80] or 'unknown'}, not JSON")
+        if not media_type:
+            raise Unreadable(Sentence("answer_type_unknown"))
+        raise Unreadable(Sentence("answer_type", type=media_type[:80]))
     try:
         text = body.decode("utf-8")
         data = (_RECORDS if record else _DECODER).decode(text)
         if "\\ud" in text or "\\uD" in text:
             _ENCODER.encode(data).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the answer is not JSON: {str(error)[:120]}") from None
+        raise Unreadable(Sentence("answer_no_json", why=str(error)[:120])) from None
     return data
 
 
@@ -102,23 +111,23 @@ def read_document(data: Any) -> Document:
         Misshapen: it has another shape; nothing is guessed.
     """
     if not isinstance(data, dict):
-        raise Misshapen("the answer is no record")
+        raise Misshapen(Sentence("answer_no_record"))
     graph = data.get("@graph")
     if not isinstance(graph, list) or len(graph) < 2 or data.keys() - {"@graph", "@context"}:
-        raise Misshapen("the answer is no flat record with a @graph")
+        raise Misshapen(Sentence("answer_no_graph"))
     for node in graph:
         if not isinstance(node, dict):
-            raise Misshapen("the record's @graph holds something that is no object")
+            raise Misshapen(Sentence("record_graph_odd"))
         if "@graph" in node:
-            raise Misshapen("the record is embellished, which was not asked for")
+            raise Misshapen(Sentence("record_embellished"))
     record, thing = graph[0], graph[1]
     entity = record.get("mainEntity")
     if not isinstance(record.get("@id"), str) or not isinstance(thing.get("@id"), str):
-        raise Misshapen("the record or its thing has no @id")
+        raise Misshapen(Sentence("record_without_ids"))
     if not isinstance(entity, dict) or entity.get("@id") != thing["@id"]:
-        raise Misshapen("the record's mainEntity is not its thing")
+        raise Misshapen(Sentence("record_entity_odd"))
     if _deeper_than(graph, MAX_DEPTH):
-        raise Misshapen(f"the record is nested more than {MAX_DEPTH} levels deep")
+        raise Misshapen(Sentence("record_deep", most=MAX_DEPTH))
     data.pop("@context", None)
     return data
 
@@ -406,14 +415,21 @@ def no_answer(reply: Reply) -> TryAgain:
     if reply.status >= 500 or reply.status == 429:
         return TryAgain(status_and_words(reply), by_server=is_api_error(reply))
     if reply.status in _REDIRECTS:
-        where = plain(reply.header("location")) or "nowhere"
-        return strange(f"{reply.status} to {where}")
+        return strange(leads_to(reply))
     return strange(status_and_words(reply))
+
+
+def leads_to(reply: Reply) -> Sentence:
+    """Return where a redirect leads to."""
+    where = plain(reply.header("location"))
+    if not where:
+        return Sentence("answer_leads_nowhere", status=reply.status)
+    return Sentence("answer_leads_to", status=reply.status, where=where)
 
 
 def strange(what: str) -> Strange:
     """Return that something else than the catalogue answered."""
-    return Strange(f"something else answered in the catalogue's place: {what}")
+    return Strange(Sentence("answered_by_other", answer=what))
 
 
 class ReadAnswers:
@@ -459,12 +475,10 @@ class ReadAnswers:
         iri = str(record_part(document)["@id"])
         etag = normal_etag(reply.header("etag"))
         if not etag and not old:
-            raise strange("a record without an ETag")
+            raise strange(Sentence("answer_without_etag"))
         if SHORT_ID.fullmatch(record) and iri != self._environment.base_uri + record:
-            raise Misshapen(
-                f"asked for {self._environment.base_uri}{record}, got {plain(iri)}; "
-                "is base_uri right for this environment?"
-            )
+            asked = self._environment.base_uri + record
+            raise Misshapen(Sentence("answer_of_other_record", asked=asked, got=plain(iri)))
         return Found(
             environment=self._environment.name,
             record=self._iris.short_id(iri) or record,
@@ -481,11 +495,10 @@ class ReadAnswers:
         names = _names(data["@graph"])
         own = SHORT_ID.fullmatch(asked) and names[:1] and names[0].rpartition("/")[2] == asked
         if not names:
-            raise strange(f"asked for {plain(asked)}, got a record without an id")
+            raise strange(Sentence("answer_without_id", asked=plain(asked)))
         if asked not in names and not own:
             raise strange(
-                f"asked for {plain(asked)}, got {plain(names[0])}; "
-                "is base_uri right for this environment?"
+                Sentence("answer_of_other_record", asked=plain(asked), got=plain(names[0]))
             )
         return read_document(data)
 
@@ -502,7 +515,7 @@ class ReadAnswers:
             return Moved(environment=name, record=record, target=target)
         if old and reply.status == 302 and target == self._iris.thing_iri(record):
             return Gone(environment=name, record=record)
-        raise strange(f"{reply.status} to the very record that was asked for")
+        raise strange(Sentence("answer_leads_to_itself", status=reply.status))
 
     def _own_iri(self, reply: Reply) -> str | None:
         """Return the record or thing that a redirect leads to; None: it is none of this environment.
@@ -546,10 +559,8 @@ class ReadAnswers:
     def _short(self, iri: Any) -> str:
         short_id = self._iris.short_id(iri) if isinstance(iri, str) else None
         if short_id is None:
-            raise Misshapen(
-                f"{plain(str(iri))} is no record of {self._environment.base_uri}; "
-                "is base_uri right for this environment?"
-            )
+            base = self._environment.base_uri
+            raise Misshapen(Sentence("record_of_other_environment", iri=plain(str(iri)), base=base))
         return short_id
 
     def named(self, name: str, reply: Reply) -> str | None:

@@ -14,11 +14,13 @@ from bulkrunner.adapters.libris.responses import (
     ReadAnswers,
     is_api_error,
     no_answer,
+    plain,
     read_json,
     status_and_words,
 )
 from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held
 from bulkrunner.domain.records import held_by
+from bulkrunner.sentences import Sentence
 
 T = TypeVar("T")
 
@@ -42,19 +44,25 @@ class Searches(ABC):
         """Return one page of a search, in the order of ids; see ``CatalogueReader``."""
         pages = [("_sort", "@id"), ("_limit", str(limit)), ("_offset", str(offset))]
         path = "/find?" + urlencode([*query, *pages])
-        what = "a search for " + " and ".join(f"{name}={value}" for name, value in query)
-        return self._ask(path, _HEADERS, _find_page, what=what[:300])
+        asked = plain(" and ".join(f"{name}={value}" for name, value in query)[:287])
+        what = Sentence("asking_search", query=asked)
+        return self._ask(path, _HEADERS, _find_page, what=what)
 
     def dump_page(self, sigel: str, *, offset: int) -> DumpPage:
         """Return one page of a library's dump; see ``CatalogueReader``."""
         query = urlencode({"selection": f"itemAndInstance:{sigel}", "offset": str(offset)})
         return self._ask(
-            f"{_EMM}full?{query}", _HEADERS, _dump_page, what=f"the dump of library {sigel}"
+            f"{_EMM}full?{query}",
+            _HEADERS,
+            _dump_page,
+            what=Sentence("asking_dump", sigel=plain(sigel)),
         )
 
     def feed_page(self, *, until: int) -> tuple[Activity, ...]:
         """Return the newest changes before a time in milliseconds; see ``CatalogueReader``."""
-        return self._ask(f"{_EMM}?until={until}", _HEADERS, _feed_page, what="the feed of changes")
+        return self._ask(
+            f"{_EMM}?until={until}", _HEADERS, _feed_page, what=Sentence("asking_feed")
+        )
 
     def holdings_on(self, bib_iri: str) -> tuple[Held, ...]:
         """Return every library's live holdings on a bib; see ``CatalogueReader``."""
@@ -73,7 +81,7 @@ class Searches(ABC):
 def _find_page(reply: Reply) -> FindPage:
     if reply.status == 400 and is_api_error(reply):
         words = status_and_words(reply)
-        raise Misshapen(f"the server does not take the query: {words}")
+        raise Misshapen(Sentence("query_refused", words=words))
     data = _object(reply)
     items, total = data.get("items"), data.get("totalItems")
     if not isinstance(items, list) or not isinstance(total, int):
@@ -115,15 +123,15 @@ def _feed_page(reply: Reply) -> tuple[Activity, ...]:
 def _activity(item: Any) -> Activity:
     thing = item.get("object") if isinstance(item, dict) else None
     if not isinstance(thing, dict):
-        raise Misshapen("an entry of the feed has no object")
+        raise Misshapen(Sentence("feed_entry_bare"))
     held = thing.get("kbv:heldBy")
     library = held.get("@id") if isinstance(held, dict) else None
     try:
         published = datetime.fromisoformat(str(item.get("published")))
     except ValueError:
-        raise Misshapen("an entry of the feed has no time") from None
+        raise Misshapen(Sentence("feed_entry_timeless")) from None
     if published.tzinfo is None:
-        raise Misshapen("an entry of the feed has a time without offset")
+        raise Misshapen(Sentence("feed_entry_zoneless"))
     return Activity(
         kind=str(item.get("type")),
         iri=_iri_of(thing, "id"),
@@ -135,7 +143,7 @@ def _activity(item: Any) -> Activity:
 def _iri_of(item: Any, key: str) -> str:
     iri = item.get(key) if isinstance(item, dict) else None
     if not isinstance(iri, str):
-        raise Misshapen("an item of the answer has no id")
+        raise Misshapen(Sentence("answer_item_without_id"))
     return iri
 
 

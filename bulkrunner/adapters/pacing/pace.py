@@ -21,6 +21,7 @@ from typing import Protocol
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import Interrupted
+from bulkrunner.sentences import Sentence
 
 SAMPLE = 40
 
@@ -55,29 +56,29 @@ class Slowing:
         self._taken: list[float] = []
         self._beginning: float | None = None
 
-    def add(self, seconds: float) -> str:
-        """Take in one write; returns what changed and why, or an empty text."""
+    def add(self, seconds: float, rate: float) -> Sentence | None:
+        """Take in one write at a rate; returns what changed and why, None where nothing did."""
         self._taken.append(seconds)
         if len(self._taken) < SAMPLE:
-            return ""
+            return None
         now, self._taken = percentile(self._taken), []
         if self._beginning is None:
             self._beginning = now
-            return ""
-        return self._judge(now, self._beginning)
+            return None
+        return self._judge(now, self._beginning, rate)
 
-    def _judge(self, now: float, beginning: float) -> str:
-        times = f"95 % of writes answered within {_ms(now)}, in the beginning {_ms(beginning)}"
+    def _judge(self, now: float, beginning: float, rate: float) -> Sentence | None:
+        times = Sentence("pace_times", now=_ms(now), beginning=_ms(beginning))
         if now >= SLOW * beginning and now - beginning >= WORTH:
             if self.factor > LEAST:
                 self.factor /= 2
-                return f"slower: {times}"
-            return ""
+                return Sentence("pace_slower", times=times, rate=f"{rate * self.factor:.3g}")
+            return None
         well = now < WELL * beginning or now - beginning < WORTH
         if well and self.factor < 1:
             self.factor *= 2
-            return f"faster again: {times}"
-        return ""
+            return Sentence("pace_faster", times=times, rate=f"{rate * self.factor:.3g}")
+        return None
 
 
 def percentile(values: list[float], share: float = 0.95) -> float:
@@ -87,7 +88,7 @@ def percentile(values: list[float], share: float = 0.95) -> float:
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms"
+    return f"{seconds * 1000:.0f}"
 
 
 SLACK = 0.05
@@ -243,14 +244,14 @@ class Pace:
     @contextmanager
     def write(self) -> Iterator[None]:
         """Wait until a write may be sent and hold a place for it."""
-        self._wait(self._writes, "write rate")
+        self._wait(self._writes, Sentence("pace_write_rate"))
         with self._place():
             yield
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """Wait until a read may be sent and hold a place for it."""
-        self._wait(self._reads, "read rate")
+        self._wait(self._reads, Sentence("pace_read_rate"))
         with self._place():
             yield
 
@@ -295,12 +296,11 @@ class Pace:
     def took(self, seconds: float) -> None:
         """Take in how long a write's answer took; slows down or speeds up again where it tells."""
         with self._rate_lock:
-            said = self._slowing.add(seconds)
+            said = self._slowing.add(seconds, self._rate)
             if not said:
                 return
             self._apply()
-            rate = self._rate * self._slowing.factor
-        self._note(f"{said}; now {rate:.3g} writes/s")
+        self._note(said)
 
     def _apply(self) -> None:
         now = self._clock.monotonic()
@@ -341,7 +341,7 @@ class Pace:
 
     def _step(self, left: float) -> None:
         if self._hurried and left > TELL_AFTER:
-            raise Interrupted("Stopped instead of waiting.")
+            raise Interrupted(Sentence("pace_hurried"))
         self._clock.sleep(min(left, STEP))
 
     @contextmanager

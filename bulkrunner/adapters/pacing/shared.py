@@ -20,6 +20,7 @@ from bulkrunner.adapters.pacing.pace import LONGEST_PAUSE, SLACK
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Owner
 from bulkrunner.errors import Interrupted, LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 LIFE = 15.0
 
@@ -108,9 +109,9 @@ class SharedPlaces:
             while not self._taken():
                 waited = self._clock.monotonic() - began
                 if waited > LONGEST_IN_A_HURRY and in_a_hurry():
-                    raise Interrupted("Stopped instead of waiting for other processes.")
+                    raise Interrupted(Sentence("pace_hurried_by_others"))
                 if waited > TELL_AFTER and not told:
-                    self._tell("other processes use the places of this environment", None)
+                    self._tell(Sentence("pace_places_taken"), None)
                     told = True
         finally:
             with self._changed:
@@ -169,7 +170,7 @@ class SharedPlaces:
     def _claim_anew(self) -> None:
         with self._claiming:
             if self._closed:
-                raise Interrupted("Stopped instead of waiting for other processes.")
+                raise Interrupted(Sentence("pace_hurried_by_others"))
             if not self._is_good():
                 self._claim()
         self._start()
@@ -316,7 +317,7 @@ class SharedSpacing:
         """Return why a moment lies ahead, where it is not the rate."""
         if self._rests_until <= now:
             return None
-        return "the environment asked for a rest, perhaps another process"
+        return Sentence("pace_rest")
 
     def set_rate(self, rate: float, now: float) -> None:  # noqa: ARG002 (the book has its own clock)
         """Use another rate from now on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
         faults = program.ledger.check()
     except LedgerDamaged as error:  # so much that it cannot even be opened
         asked = error.hint == PUT_BACK
-        faults, hint = [error.message], PUT_COPY_BACK if asked else error.hint
+        faults, hint = [error.said], PUT_COPY_BACK if asked else error.hint
     _judge(invocation, faults, hint=hint)
     head = program.ledger.head()
     copied, restored = program.ledger.copied(), program.ledger.restorations()
@@ -101,7 +101,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     invocation.say(Sentence("goes_on_from", head=against, event=position, since=since))
 
 
-def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
+def _judge(invocation: Invocation, faults: Sequence[str], *, hint: str) -> None:
     """Tell how it stands.
 
     Raises:
@@ -109,7 +109,7 @@ def _judge(invocation: Invocation, faults: list[str], *, hint: str) -> None:
     """
     from bulkrunner.errors import ChainBroken
 
-    invocation.document.update(state="broken" if faults else "intact", faults=faults)
+    invocation.document.update(state="broken" if faults else "intact", faults=list(faults))
     if faults:
         for fault in faults[1:]:
             invocation.say(Sentence("also", fault=fault), err=True)

@@ -13,6 +13,7 @@ from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
+from bulkrunner.sentences import Sentence
 
 NOT_WRITTEN = frozenset(
     {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
@@ -26,14 +27,8 @@ on the answer to the second one. Nor are 401 and 429, which may be its own.
 NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
 """The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent."""
 
-NOTHING_STORED = (
-    "the server said it was saved, but nothing was stored: it does so where the library or the bib "
-    "of a holding does not resolve in the environment"
-)
-STILL_THERE = (
-    "the server said it was deleted, but it is still there: it does so where the bib of a holding "
-    "does not resolve in the environment"
-)
+NOTHING_STORED = Sentence("saved_nothing")
+STILL_THERE = Sentence("deleted_still_there")
 
 
 class Verdict(StrEnum):
@@ -129,6 +124,11 @@ def by_and_when(document: Document | None) -> dict[str, Any]:
     return {"by": last_modifier(document), "when": modified(document)}
 
 
+def by_whom(facts: Mapping[str, Any]) -> str:
+    """Return who it was that ``by_and_when`` found, in a sentence."""
+    return facts["by"] or Sentence("somebody")
+
+
 def surely_not_written(attempt: Attempt) -> bool:
     """Tell whether an attempt's answer proves that it stored nothing."""
     return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
@@ -171,10 +171,10 @@ def refused_by_server(attempt: Attempt) -> Decision:
     )
     if code == "forbidden" and "referenced by" in attempt.words:
         code = "linked"
-    return refused(code, f"the server refused it ({attempt.status}): {attempt.words}")
+    return refused(code, Sentence("refused_by_server", status=attempt.status, words=attempt.words))
 
 
-def refused(code: str, message: str) -> Decision:
+def refused(code: str, message: Sentence) -> Decision:
     """Return a refusal."""
     return Decision(verdict=Verdict.REFUSED, code=code, message=message)
 
@@ -188,7 +188,10 @@ def exhausted(attempts: Sequence[Attempt]) -> Decision:
     return Decision(
         verdict=Verdict.FAILED,
         code=last.answer or AnswerKind.LOST.value,
-        message=f"sent {sends(attempts)} times, nothing was stored; the last answer was "
-        f"{(last.answer or 'none').replace('_', ' ')}{said}{words}",
+        message=Sentence(
+            "sends_exhausted",
+            count=sends(attempts),
+            answer=f"{(last.answer or 'none').replace('_', ' ')}{said}{words}",
+        ),
         detail={"error_ids": ids} if ids else {},
     )

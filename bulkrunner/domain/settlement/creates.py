@@ -28,6 +28,7 @@ from bulkrunner.domain.settlement.attempts import (
     may_have_written,
     moment,
 )
+from bulkrunner.sentences import Sentence
 
 MAX_IDENTIFIERS = 10
 """Names, and identifiers, of a bib that are searched for."""
@@ -91,8 +92,7 @@ def settle_create(
         return Decision(
             verdict=Verdict.UNKNOWN,
             code="several_created",
-            message=f"{' and '.join(made)} may each be the one made here; look which is to stay, "
-            "then say what became of it with bulkrunner settle",
+            message=Sentence("several_created", records=made),
             detail={"existing": made, "candidates": [_described(found) for found in ours]},
         )
     ids = [found.record for found in candidates]
@@ -102,14 +102,14 @@ def settle_create(
         return Decision(
             verdict=Verdict.UNKNOWN,
             code="history_unread",
-            message=f"the history of {', '.join(ids)} cannot be read; it may be the one made here",
+            message=Sentence("candidate_history_unread", records=", ".join(ids)),
             detail={"existing": ids},
         )
     if candidates:
         return Decision(
             verdict=Verdict.REFUSED,
             code="duplicate",
-            message=f"the library already has a holding on this bib: {', '.join(ids)}",
+            message=Sentence("duplicate_holding", records=", ".join(ids)),
             detail={"existing": ids, **by_and_when(candidates[0].newest.document)},
         )
     return again(attempts, None, unsaved="not_saved")
@@ -183,10 +183,13 @@ def settle_bib_create(
     """
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:
+            words = attempts[-1].words.rstrip(": ")
             return Decision(
                 verdict=Verdict.FAILED,
                 code="not_stored",
-                message=f"the server could not store it: {attempts[-1].words}".rstrip(": "),
+                message=Sentence("not_stored_because", words=words)
+                if words
+                else Sentence("not_stored"),
             )
         return again(attempts, None, unsaved="not_saved")
     ours = [
@@ -198,12 +201,11 @@ def settle_bib_create(
         return _created(change, ours[0])
     last = attempts[-1]
     listed = ", ".join(found.record for found in candidates)
-    seen = f"found with its identifiers: {listed}" if listed else "search the catalogue for it"
+    seen = Sentence("bib_create_found", records=listed) if listed else Sentence("bib_create_search")
     return Decision(
         verdict=Verdict.UNKNOWN,
         code="bib_create_unproven",
-        message=f"the answer to the creation of a bib was lost; {seen}; "
-        "then say what became of it with bulkrunner settle",
+        message=Sentence("bib_create_unproven", seen=seen),
         detail={
             "sent_at": last.intent_at.isoformat(),
             "answer": last.answer,
@@ -235,8 +237,7 @@ def settle_unsent_bib(
         return Decision(
             verdict=Verdict.UNCHANGED,
             code="made_unknown",
-            message=f"{ours[0].record} is this very bib, made as {active_sigel} by a run that the "
-            "ledger does not know since it was restored",
+            message=Sentence("bib_made_unknown", record=ours[0].record, sigel=active_sigel),
             detail=_described(ours[0]),
             record=ours[0].record,
         )
@@ -246,8 +247,7 @@ def settle_unsent_bib(
         return Decision(
             verdict=Verdict.REFUSED,
             code="similar_bib",
-            message=f"made as {active_sigel} since the ledger's last entry before it was restored, "
-            f"with the same identifiers: {', '.join(ids)}; it may be this bib",
+            message=Sentence("similar_bib", sigel=active_sigel, records=", ".join(ids)),
             detail={"existing": ids},
         )
     return Decision(verdict=Verdict.SEND)

@@ -22,10 +22,12 @@ from bulkrunner.domain.settlement.attempts import (
     Version,
     again,
     by_and_when,
+    by_whom,
     may_have_written,
     moment,
     refused,
 )
+from bulkrunner.sentences import Sentence, joined
 
 MAX_VERSIONS = 20
 """Versions read back at most."""
@@ -108,7 +110,7 @@ def _settle_update(
         return Decision(
             verdict=Verdict.CONFLICT,
             code="deleted",
-            message="the record was deleted after the plan was made; it is not brought back",
+            message=Sentence("deleted_since_plan"),
             detail=by_and_when(None),
         )
     if equals_after(change, newest) and (
@@ -158,7 +160,7 @@ def _revived(version: Version, detail: dict[str, Any]) -> Decision:
     return Decision(
         verdict=Verdict.APPLIED,
         code="revived",
-        message="somebody deleted the record at the last instant, and the write brought it back",
+        message=Sentence("revived"),
         detail={**detail, "revived": by_and_when(None)},
         version=version,
     )
@@ -229,7 +231,7 @@ def _settle_delete(
             return Decision(
                 verdict=Verdict.UNCHANGED,
                 code="done_by_other",
-                message="somebody else had deleted the record already",
+                message=Sentence("deleted_by_other"),
                 detail=by_and_when(None),
             )
         return _deleted(change, history, attempts)
@@ -249,7 +251,7 @@ def _still_there(newest: Version, *, restored: bool) -> Decision:
     if restored:
         return Decision(
             verdict=Verdict.APPLIED,
-            message="deleted by this run; somebody brought it back afterwards",
+            message=Sentence("deleted_and_restored"),
             detail={"changed_since": by_and_when(newest.document)},
         )
     return refused("not_deleted", STILL_THERE)
@@ -264,21 +266,20 @@ def _deleted(change: PlannedChange, history: History, attempts: Sequence[Attempt
     unproven = not _answered(attempts)
     removed = history.versions[1] if len(history.versions) > 1 else None
     code = "author_unproven" if unproven else ""
-    message = "the record is gone, but whether by our request is not proven" if unproven else ""
+    message = Sentence("delete_unproven") if unproven else ""
     detail: dict[str, Any] = {"author_unproven": True} if unproven else {}
     if removed is None:
         return Decision(
             verdict=Verdict.APPLIED,
             code=code or "removed_unread",
-            message=message or "deleted, but what was removed could not be read",
+            message=message or Sentence("removed_unread"),
             detail={**detail, "removed_unread": True},
         )
     if removed.document is not None and not equals_before(change, removed):
         return Decision(
             verdict=Verdict.APPLIED,
             code="deleted_over_edit",
-            message="somebody had edited the record just before it was deleted; "
-            "the content removed is kept in the ledger" + (f"; {message}" if message else ""),
+            message=joined((Sentence("deleted_over_edit"), message)),
             detail={**detail, "deleted_over_edit": by_and_when(removed.document)},
             version=removed,
         )
@@ -291,7 +292,7 @@ def _done_by_other(document: Document) -> Decision:
     return Decision(
         verdict=Verdict.UNCHANGED,
         code="done_by_other",
-        message="the record was as wanted already, and not by this run",
+        message=Sentence("as_wanted_already"),
         detail=by_and_when(document),
     )
 
@@ -301,7 +302,7 @@ def _conflict(document: Document) -> Decision:
     return Decision(
         verdict=Verdict.CONFLICT,
         code="edited",
-        message=f"edited by {facts['by'] or 'somebody'} at {facts['when']}, after the plan was made",
+        message=Sentence("edited_since_plan", by=by_whom(facts), when=str(facts["when"])),
         detail=facts,
     )
 
@@ -310,7 +311,6 @@ def _unread(newest: Version) -> Decision:
     return Decision(
         verdict=Verdict.UNKNOWN,
         code="history_unread",
-        message="a request was sent, and the record's history could not be read back far enough "
-        "to say whether it was carried out",
+        message=Sentence("update_history_unread"),
         detail=by_and_when(newest.document),
     )

@@ -16,6 +16,7 @@ from bulkrunner.domain.rules import rule_results
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.gates import counting_hosts, evidence_of
 from bulkrunner.services.planning.outcome import accepts_of
 from bulkrunner.services.proofs import Proofs
@@ -62,15 +63,18 @@ class ReportService:
             return plan, None
         if plan is not None and run is not None and run.id != prefix:
             raise UsageError(
-                f"{prefix} is the beginning of a plan's and of a run's id",
-                hint=f"say more of it: {plan.id} or {run.id}",
+                Sentence("id_ambiguous", prefix=prefix),
+                hint=Sentence("id_ambiguous_hint", plan=plan.id, run=run.id),
                 code="ambiguous",
             )
         if run is not None:
             return self._ledger.plan(run.plan), run
         if plan is not None:
             return plan, None
-        raise UsageError(f"there is no plan or run {prefix}", hint="bulkrunner status lists them")
+        raise UsageError(
+            Sentence("plan_or_run_unknown", prefix=prefix),
+            hint=Sentence("plan_or_run_unknown_hint"),
+        )
 
     def _plan(self, prefix: str) -> Plan | None:
         try:

@@ -10,6 +10,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Progress
 from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import AccessLost, Interrupted, LoginDown
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control
 
 T = TypeVar("T")
@@ -82,11 +83,11 @@ class Access:
         self._require(self._asking(self._catalogue.rights))
         if in_a_row > 2:
             raise Interrupted(
-                "the catalogue refuses a token that the login accepts",
-                hint="nothing is lost; resume later, or ask KB",
+                Sentence("token_not_accepted"),
+                hint=Sentence("token_not_accepted_hint"),
                 code="token_not_accepted",
             )
-        self._progress.waiting("the catalogue refused a token that the login accepts", DOUBT)
+        self._progress.waiting(Sentence("token_refused_once"), DOUBT)
         self._control.pause(DOUBT)
         self._progress.waiting("", None)
 
@@ -104,8 +105,8 @@ class Access:
         lost = [item for planned in self._planned if (item := _less(planned, rights))]
         if lost:
             raise RightsLost(
-                "the client's rights are less than when the plan was made: " + "; ".join(lost),
-                hint="ask KB; the run can be resumed when the rights are back",
+                Sentence("rights_less_than_planned", lost=lost),
+                hint=Sentence("rights_less_hint"),
             )
 
     def _asking(self, ask: Callable[[], T]) -> T:
@@ -121,11 +122,11 @@ class Access:
                     ) from error
                 if waited >= self._patience:
                     raise Interrupted(
-                        f"{error.message}; waited {waited:.0f} s",
-                        hint="nothing is lost; resume when the login answers again",
+                        Sentence("login_waited", why=error.said, seconds=f"{waited:.0f}"),
+                        hint=Sentence("login_waited_hint"),
                         code="login_stays_down",
                     ) from error
-                self._progress.waiting(f"the login does not answer: {error.message}", ASK_EVERY)
+                self._progress.waiting(Sentence("login_silent", why=error.said), ASK_EVERY)
                 self._control.pause(ASK_EVERY)
                 waited += ASK_EVERY
             else:
@@ -134,14 +135,14 @@ class Access:
                 return answer
 
 
-def _less(planned: Mapping[str, Any], rights: Rights) -> str:
-    """Say what is missing of a permission that the client had; empty where nothing is."""
+def _less(planned: Mapping[str, Any], rights: Rights) -> Sentence | None:
+    """Return what is missing of a permission that the client had; None where nothing is."""
     sigel = planned.get("sigel")
     now = next((p for p in rights.permissions if p.sigel == sigel), None)
     if now is None:
-        return f"none for {sigel} any more"
+        return Sentence("rights_none_for", sigel=sigel)
     flags = [name for name in _FLAGS if planned.get(name) and not getattr(now, name)]
-    return f"{sigel} is no longer {', '.join(flags)}" if flags else ""
+    return Sentence("rights_no_longer", sigel=sigel, flags=", ".join(flags)) if flags else None
 
 
 _FLAGS = tuple(name for name in Permission.__dataclass_fields__ if name != "sigel")

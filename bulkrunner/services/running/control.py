@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import RunState
+from bulkrunner.errors import BulkRunnerError
+from bulkrunner.sentences import Sentence, verbatim
 
 STEP = 0.5
 """Longest single sleep, so that a stop is soon seen."""
@@ -62,7 +64,7 @@ class Control:
         Takes no lock: a signal handler may come while this thread holds any.
         """
         if self._ending is None:
-            self._ending = Ending(state=RunState.INTERRUPTED, reason="stopped by a signal")
+            self._ending = Ending(state=RunState.INTERRUPTED, reason=Sentence("stopped_by_signal"))
 
     def end(self, ending: Ending) -> None:
         """End the run; an error counts more than a mere order, else the first reason stands."""
@@ -72,7 +74,8 @@ class Control:
 
     def fail(self, error: BaseException, state: RunState = RunState.INTERRUPTED) -> None:
         """End the run because of an error, which whoever drives it will raise."""
-        self.end(Ending(state=state, reason=str(error), error=error))
+        reason = error.said if isinstance(error, BulkRunnerError) else verbatim(str(error))
+        self.end(Ending(state=state, reason=reason, error=error))
 
     def check(self) -> None:
         """Do nothing while the run goes on.

@@ -33,6 +33,7 @@ from bulkrunner.domain.settlement.creates import (
 )
 from bulkrunner.domain.settlement.updates import stored_otherwise
 from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import Frame, Work
 from bulkrunner.services.running.preconditions import outdated
 from bulkrunner.services.running.sending import after_answer, send
@@ -75,7 +76,7 @@ def vanished(
     )
     if decision.verdict is not Verdict.APPLIED:
         return None
-    return replace(decision, message="made by this run; somebody deleted it afterwards")
+    return replace(decision, message=Sentence("made_then_deleted"))
 
 
 def _candidate(frame: Frame, record: str) -> Candidate | None:
@@ -115,7 +116,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
     """
     document = work.change.after
     if document is None:
-        return _result(work, refused("no_document", "the plan holds no document for this change"))
+        return _result(work, refused("no_document", Sentence("no_document_planned")))
     while True:
         if (ended := _earlier(frame, work, document)) is not None:
             return ended
@@ -168,7 +169,7 @@ def _send(
     try:
         check_sendable(document, frame.iris, frame.sigels)
     except Refused as error:
-        return refused(error.refusal.code, error.refusal.message)
+        return refused(error.refusal.code, as_sentence(error.refusal.message))
     return send(
         frame,
         work,
@@ -184,7 +185,7 @@ def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple
         return _look_for_bib(frame, work), ()
     bib, sigel = item_of(document), held_by(document)
     if bib is None or sigel is None:
-        return refused("no_sigel", "the planned holding names no library or no bib"), ()
+        return refused("no_sigel", Sentence("planned_no_sigel")), ()
     ids = frame.catalogue.holdings_of(bib, sigel)
     candidates = [
         candidate
@@ -237,11 +238,7 @@ def _look_before_sending(
     if unknown is None or not (names or values or unknown.plan_is_older):
         return Decision(verdict=Verdict.SEND)
     if not (names or values):
-        return refused(
-            "not_searchable",
-            "the ledger was restored after the plan was made, and this bib has no name and no "
-            "identifier to search for; look whether it was made, and make a new plan",
-        )
+        return refused("not_searchable", Sentence("bib_not_searchable"))
     shown = unknown.until + timedelta(seconds=sum(SEARCHES))
     if (wait := (shown - frame.clock.now()).total_seconds()) > 0:
         frame.control.pause(wait)
@@ -304,9 +301,9 @@ def _not_found(work: Work) -> bool:
 def _what_is_missing(frame: Frame, change: PlannedChange, sigel: str) -> Decision | None:
     """Say what the server's 404 to a POST was about, where it was not a duplicate."""
     if isinstance(frame.catalogue.read(change.record), (Gone, Missing)):
-        return refused("bib_gone", "the bib is not there any more")
+        return refused("bib_gone", Sentence("bib_gone"))
     if not frame.catalogue.library_exists(sigel):
-        return refused("library_unresolved", f"the library {sigel} has no record there any more")
+        return refused("library_unresolved", Sentence("library_gone", sigel=sigel))
     return None
 
 
@@ -331,7 +328,7 @@ def _made(
         return Result(
             outcome=Outcome.APPLIED,
             record=last.words,
-            message="made by this run; somebody deleted it afterwards",
+            message=Sentence("made_then_deleted"),
             detail={"changed_since": by_and_when(None)},
         )
     decision = Decision(

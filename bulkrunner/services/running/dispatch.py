@@ -11,7 +11,8 @@ from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Clock, Ended, Ledger, WorkItem
 from bulkrunner.domain.records import Document, item_of
-from bulkrunner.domain.run import Outcome, Result, Run, RunState
+from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending
 from bulkrunner.services.running.error_budget import BAD, Tally
 
@@ -361,13 +362,19 @@ def is_proven(result: Result | None) -> bool:
     )
 
 
-def fault(change: int, pattern: str, result: Result | None) -> str:
-    """Return why the run must not go on after this first change, or an empty text."""
+def fault(change: int, pattern: str, result: Result | None) -> Sentence | None:
+    """Return why the run must not go on after this first change, or None."""
     if result is None or result.code in (PREREQUISITE, EXCLUDED):
-        return ""
-    named = f"the first change of its kind ({pattern}, change {change})"
+        return None
     if result.outcome in BAD:
-        return f"{named} ended {result.outcome}: {result.message or result.code}"
+        return Sentence(
+            "first_ended",
+            pattern=pattern,
+            change=change,
+            outcome=outcome_word(result.outcome),
+            why=result.message or result.code,
+        )
     if places := result.detail.get("not_as_predicted"):
-        return f"{named} was not stored as planned: {', '.join(places[:5])}"
-    return ""
+        listed = ", ".join(places[:5])
+        return Sentence("first_not_as_planned", pattern=pattern, change=change, places=listed)
+    return None

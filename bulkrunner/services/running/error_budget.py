@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.ports import Progress
 from bulkrunner.domain.run import Outcome, Result, RunState
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending
 
 BAD = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN})
@@ -31,19 +32,17 @@ class ErrorBudget:
         self._last: deque[bool] = deque(maxlen=WINDOW)
         self._row = 0
 
-    def add(self, outcome: Outcome) -> str:
-        """Count an outcome; returns why the run must stop, or an empty text."""
+    def add(self, outcome: Outcome) -> Sentence | None:
+        """Count an outcome; returns why the run must stop, or None."""
         bad = outcome in BAD
         self._last.append(bad)
         self._row = self._row + 1 if bad else 0
         if self._row >= IN_A_ROW:
-            return f"{self._row} changes in a row were refused, failed or are unknown"
+            return Sentence("errors_in_a_row", count=self._row)
         count = sum(self._last) if bad else 0
         if count >= WINDOW * SHARE:
-            return (
-                f"{count} of the last {len(self._last)} changes were refused, failed or are unknown"
-            )
-        return ""
+            return Sentence("errors_of_last", count=count, last=len(self._last))
+        return None
 
 
 class Tally:
@@ -91,9 +90,10 @@ class Tally:
             self._counts[Outcome.PENDING.value] -= 1
             if change in self._watched:
                 self._watched[change] = result
-            spent = "" if result.code == EXCLUDED else self._budget.add(result.outcome)
+            spent = None if result.code == EXCLUDED else self._budget.add(result.outcome)
             if spent:
-                self._control.end(Ending(state=RunState.STOPPED, reason=f"error budget: {spent}"))
+                reason = Sentence("error_budget", spent=spent)
+                self._control.end(Ending(state=RunState.STOPPED, reason=reason))
             self.show()
 
     def show(self) -> None:

@@ -22,6 +22,7 @@ from bulkrunner.errors import (
     LedgerUnavailable,
     LoginDown,
 )
+from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.access import PATIENCE, Access, RightsLost
 from bulkrunner.services.running.context import Frame, ServerClock
 from bulkrunner.services.running.control import Control, Ending
@@ -34,7 +35,7 @@ from bulkrunner.services.running.orders import Listener, WaitingNow
 from bulkrunner.services.running.throttle import Hours, Pauses, Terms
 from bulkrunner.services.running.worker import Worker
 
-HELD = "--hold-after-canary, the first changes are verified"
+HELD = Sentence("held_after_first")
 """Who pauses a run that waits for a person after its first changes."""
 
 RECHECK_EVERY = 3600.0
@@ -166,7 +167,7 @@ class Executor:
         asked = ledger.stop_requested(run.id)
         if asked is None:
             return
-        if not asked.startswith(REJECTED) or standing(ledger.approvals(run.plan)):
+        if not says(asked, REJECTED) or standing(ledger.approvals(run.plan)):
             ledger.void_stop(run.id, reason=asked)
 
     def _leave(self, run: Run, ending: Ending, requests: int) -> Run:
@@ -250,8 +251,8 @@ class Executor:
         if ending is not None:
             return ending
         if limit is None:
-            return Ending(state=RunState.INTERRUPTED, reason="changes are left")
-        return Ending(state=RunState.STOPPED, reason=f"the limit of {limit} changes is reached")
+            return Ending(state=RunState.INTERRUPTED, reason=Sentence("changes_left"))
+        return Ending(state=RunState.STOPPED, reason=Sentence("limit_reached", limit=limit))
 
     def _frame(self, plan: Plan, records: Records, terms: Terms) -> Frame:
         parts = self._parts
@@ -310,8 +311,8 @@ def _as_lost_rights(error: GateClosed | AccessLost) -> GateClosed | AccessLost:
     for gate in error.gates if isinstance(error, GateClosed) else ():
         if gate.name == "rights" and not gate.open:
             return RightsLost(
-                f"the client's rights are less than when the run began: {gate.reason}",
-                hint="ask KB; the run can be resumed when the rights are back",
+                Sentence("rights_less_than_begun", why=gate.reason),
+                hint=Sentence("rights_less_hint"),
             )
     return error
 

@@ -23,6 +23,7 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.domain.settlement.updates import MAX_VERSIONS, goes_further, is_later
 from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.sentences import Sentence
 
 
 def read_history(
@@ -61,13 +62,13 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
             return Decision(
                 verdict=Verdict.CONFLICT,
                 code="missing",
-                message="the environment knows no such record any more",
+                message=Sentence("record_missing"),
             )
         case Moved(target=target):
             return Decision(
                 verdict=Verdict.CONFLICT,
                 code="moved",
-                message=f"the id has become another name of {target}",
+                message=Sentence("record_moved", target=target),
             )
         case NotModified():
             raise AssertionError("an unconditional read was answered 304")
@@ -85,8 +86,7 @@ def _unproven(found: Decision, attempts: Sequence[Attempt]) -> Decision | None:
     return Decision(
         verdict=Verdict.UNKNOWN,
         code="history_unread",
-        message=f"a request was sent, and whether it was carried out cannot be read back: "
-        f"{found.message}",
+        message=Sentence("sent_unreadable", why=found.message),
         detail={"found": found.code},
     )
 

@@ -10,6 +10,7 @@ from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control
 
 
@@ -94,4 +95,6 @@ def _as_ours(error: BaseException) -> BulkRunnerError:
     if isinstance(error, BulkRunnerError):
         return error
     # Most likely a second process has written the same attempt: the ledger's key is the last fence.
-    return LedgerUnavailable(f"the ledger did not take an entry ({type(error).__name__}: {error})")
+    return LedgerUnavailable(
+        Sentence("ledger_entry_refused", error=f"{type(error).__name__}: {error}")
+    )

@@ -10,6 +10,7 @@ from bulkrunner.domain.ownership import LeaseTimes, ownership
 from bulkrunner.domain.ports import Clock, RunLedger
 from bulkrunner.domain.run import Lease, Owner
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
+from bulkrunner.sentences import Sentence, verbatim
 
 
 class RunHeld(UsageError):
@@ -77,7 +78,7 @@ class LeaseKeeper:
             replaces=None if held is None else held.token,
         )
         if lease is None:
-            raise RunHeld(f"another process has just taken up run {run}", hint="bulkrunner status")
+            raise RunHeld(Sentence("run_just_taken", run=run), hint=verbatim("bulkrunner status"))
         self._hold(lease, asked_at)
         return True
 
@@ -104,8 +105,8 @@ class LeaseKeeper:
         """
         if self._clock.monotonic() >= self._deadline:
             raise LeaseLost(
-                "this process's right to drive the run has run out; it sends nothing more",
-                hint="was the machine suspended? resume the run",
+                Sentence("right_to_drive_over"),
+                hint=Sentence("right_to_drive_over_hint"),
             )
 
     def start(self, fail: Callable[[BaseException], None]) -> None:

@@ -12,7 +12,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Clock, Ledger, Progress
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState, Wait
 from bulkrunner.errors import UsageError
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.running.control import Control, Ending
 
@@ -104,10 +104,10 @@ class Listener:
             return
         if by is None:
             self._paused = None
-            self._progress.note("the pause is lifted", action="pause_lifted")
+            self._progress.note(Sentence("pause_lifted_here"), action="pause_lifted")
             self._progress.waiting("", None)
             return
-        reason = f"paused by {by}; bulkrunner resume {self._run}"
+        reason = Sentence("paused_by", by=by, run=self._run)
         self._paused = Wait(reason=reason)
         self._progress.note(reason, action="paused")
         self._progress.waiting(reason, None)
@@ -116,7 +116,7 @@ class Listener:
         self._rate = rate
         if self._set_rate is not None:
             self._set_rate(rate)
-            self._progress.note(f"{rate:g} writes/s from now on, ordered by {by}", action="rate")
+            self._progress.note(Sentence("rate_ordered", rate=f"{rate:g}", by=by), action="rate")
 
     def _tell(self, wait: Wait | None) -> None:
         if wait != self._told:
@@ -176,7 +176,7 @@ class Ordering:
                 code="not_driven",
             )
         if not self._ledger.pause_run(run.id, paused=True, by=self._by):
-            raise _not_running(run, "pause")
+            raise UsageError(Sentence("nothing_to_pause", run=run.id, state=run.state.value))
         return self._ledger.run(run.id)
 
     def stop(self, run: Run) -> Stopped:
@@ -186,29 +186,31 @@ class Ordering:
             UsageError: it is completed, or put away already.
         """
         if run.state is RunState.COMPLETED:
-            raise _not_running(run, "stop")
+            raise UsageError(Sentence("nothing_to_stop", run=run.id, state=run.state.value))
         if run.state is not RunState.RUNNING:
             return self._put_away(run)
         found = self._drivers.of(run)
         if found.is_free:
             # What was asked of the dead process is why the run stops: a no to the plan above all.
             asked = self._ledger.stop_requested(run.id)
-            reason = asked or f"stopped by {self._by}; the process that drove it is dead"
+            reason = asked or Sentence("stopped_by_over_dead", by=self._by)
             ended = self._drivers.end(run, RunState.STOPPED, reason=reason)
             return Stopped(run=ended, said=(Sentence("stopped_dead", run=run.id),))
-        self._ledger.request_stop(run.id, reason=f"stopped by {self._by}")
+        self._ledger.request_stop(run.id, reason=Sentence("stopped_by", by=self._by))
         asked_to = Sentence("asked_to_stop", run=run.id)
         if found.driver in (Driver.SILENT, Driver.DOUBTFUL):
             return Stopped(run=run, said=(asked_to, *found.held()))
         return Stopped(run=run, said=(asked_to,))
 
     def _put_away(self, run: Run) -> Stopped:
-        if run.stop_reason.startswith(PUT_AWAY):
+        if says(run.stop_reason, PUT_AWAY):
             raise UsageError(
                 Sentence("put_away_before", run=run.id, reason=run.stop_reason),
                 hint=Sentence("put_away_todo", run=run.id),
             )
-        ended = self._drivers.end(run, RunState.STOPPED, reason=f"{PUT_AWAY}{self._by}")
+        ended = self._drivers.end(
+            run, RunState.STOPPED, reason=Sentence("put_away_by", by=self._by)
+        )
         return Stopped(
             run=ended,
             said=(Sentence("put_away", run=run.id), Sentence("put_away_todo", run=run.id)),
@@ -222,12 +224,12 @@ class Ordering:
         """
         if most is not None and rate > most:
             raise UsageError(
-                f"{rate:g} writes/s are more than the {most:g} that are agreed",
-                hint="more needs agreement.rate in the manifest, and a new plan",
+                Sentence("rate_not_agreed", rate=f"{rate:g}", most=f"{most:g}"),
+                hint=Sentence("rate_not_agreed_hint"),
                 code="rate_not_agreed",
             )
         if not self._ledger.rate_run(run.id, rate=rate, by=self._by):
-            raise _not_running(run, "slow down")
+            raise UsageError(Sentence("nothing_to_slow_down", run=run.id, state=run.state.value))
         return self._ledger.run(run.id)
 
     def lift(self, found: Plan | Run) -> Run | None:
@@ -239,7 +241,3 @@ class Ordering:
         if not self._ledger.pause_run(found.id, paused=False, by=self._by):
             return None
         return self._ledger.run(found.id)
-
-
-def _not_running(run: Run, what: str) -> UsageError:
-    return UsageError(f"run {run.id} is {run.state}; there is nothing to {what}")

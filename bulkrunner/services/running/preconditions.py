@@ -9,9 +9,17 @@ from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import Action, Origin, PlannedChange
 from bulkrunner.domain.run import Result
-from bulkrunner.domain.settlement.attempts import Decision, Verdict, Version, by_and_when, refused
+from bulkrunner.domain.settlement.attempts import (
+    Decision,
+    Verdict,
+    Version,
+    by_and_when,
+    by_whom,
+    refused,
+)
 from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.transfers import takes_away
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.context import Frame
 from bulkrunner.services.running.dispatch import PREREQUISITE
 from bulkrunner.services.verify import Search
@@ -33,11 +41,18 @@ def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
         record = result.record or saved.made or saved.record
         answer = frame.catalogue.read(record)
         if not isinstance(answer, Found):
-            return _refusal(saved, f"{record}, which is not there any more")
+            gone = Sentence("taken_away_gone", change=saved.number, record=record)
+            return refused(PREREQUISITE, gone)
         if not _is_as_left(frame, saved, result, answer):
             facts = by_and_when(answer.document)
-            who = f"{facts['by'] or 'somebody'} at {facts['when']}"
-            return _refusal(saved, f"{record}, which was edited by {who} since")
+            edited = Sentence(
+                "taken_away_edited",
+                change=saved.number,
+                record=record,
+                by=by_whom(facts),
+                when=str(facts["when"]),
+            )
+            return refused(PREREQUISITE, edited)
     return None
 
 
@@ -75,14 +90,6 @@ def _is_as_left(frame: Frame, saved: PlannedChange, result: Result, found: Found
     return Search(frame.catalogue).is_as_left(found.record, left, newest)
 
 
-def _refusal(saved: PlannedChange, what: str) -> Decision:
-    return refused(
-        PREREQUISITE,
-        f"change {saved.number} saved it in {what}; nothing is taken away. "
-        "Look at both records, and plan the job again",
-    )
-
-
 ORIGIN_CHANGED = "origin_changed"
 
 """Code of a change whose content comes from a record that is not as planned any more."""
@@ -103,18 +110,21 @@ def outdated(frame: Frame, change: PlannedChange) -> Decision | None:
 def _changed(frame: Frame, origin: Origin) -> Decision | None:
     answer = frame.catalogue.read(origin.record)
     if not isinstance(answer, Found):
-        return _conflict(origin, "is not there any more", by_and_when(None))
+        said = Sentence("origin_gone", record=origin.record)
+        return _conflict(origin, said, by_and_when(None))
     if before_fingerprint(answer.document) in origin.fingerprints:
         return None
     facts = by_and_when(answer.document)
-    who = f"{facts['by'] or 'somebody'} at {facts['when']}"
-    return _conflict(origin, f"was edited by {who}", facts)
+    said = Sentence(
+        "origin_edited", record=origin.record, by=by_whom(facts), when=str(facts["when"])
+    )
+    return _conflict(origin, said, facts)
 
 
-def _conflict(origin: Origin, what: str, facts: Mapping[str, Any]) -> Decision:
+def _conflict(origin: Origin, said: Sentence, facts: Mapping[str, Any]) -> Decision:
     return Decision(
         verdict=Verdict.CONFLICT,
         code=ORIGIN_CHANGED,
-        message=f"{origin.record}, whose content was to be saved here, {what}; nothing was sent",
+        message=said,
         detail={"origin": origin.record, **facts},
     )

@@ -10,6 +10,7 @@ from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.run import Attempt
 from bulkrunner.domain.settlement.attempts import Decision, refused_by_server
 from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.context import Frame, Work
 
 BACK_OFF = 1.0
@@ -166,16 +167,16 @@ def _give_up_strange(attempts: Sequence[Attempt]) -> None:
         last = attempts[-1]
         said = f"{last.status} {last.words}".rstrip()
         raise CatalogueUnreachable(
-            f"something else answers writes in the catalogue's place: {said}",
-            hint="nothing is lost; resume when the way to the environment is free again",
+            Sentence("writes_answered_by_other", answer=said),
+            hint=Sentence("writes_answered_by_other_hint"),
         )
 
 
 def _give_up_unsent(attempts: Sequence[Attempt]) -> None:
     if _at_end(attempts, AnswerKind.NOT_SENT) >= MAX_UNSENT:
         raise CatalogueUnreachable(
-            f"writes cannot be sent: {attempts[-1].words}",
-            hint="nothing is lost; resume when the environment answers again",
+            Sentence("writes_unsent", why=attempts[-1].words),
+            hint=Sentence("writes_unsent_hint"),
         )
 
 

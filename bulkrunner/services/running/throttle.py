@@ -8,7 +8,6 @@ from datetime import datetime
 
 from bulkrunner.domain.approvals import (
     EXCLUDED,
-    REJECTED,
     Approval,
     Conditions,
     night_of,
@@ -21,6 +20,7 @@ from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock, Ledger, Progress
 from bulkrunner.domain.run import Outcome, Result, Run, RunState
 from bulkrunner.domain.schedule import is_open, next_opening
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending
 
 LOOK_EVERY = 30.0
@@ -65,7 +65,9 @@ class Terms:
         if not self._take():
             return
         if no := the_no(weigh(self._answers)):
-            self._control.end(Ending(state=RunState.STOPPED, reason=f"{REJECTED}{no.by}"))
+            self._control.end(
+                Ending(state=RunState.STOPPED, reason=Sentence("rejected_by", by=no.by))
+            )
         else:
             recheck()
 
@@ -90,7 +92,7 @@ class Terms:
         return Result(
             outcome=Outcome.REFUSED,
             code=EXCLUDED,
-            message="left out, as the approval asks",
+            message=Sentence("left_out_as_asked"),
         )
 
     # --- so many a night -----------------------------------------------------------------------
@@ -105,8 +107,7 @@ class Terms:
         while (left := self._left()) is not None:
             control.check()
             self._progress.waiting(
-                f"the approval allows {self._asked.per_night} writes a night; "
-                "goes on by itself in the next one",
+                Sentence("night_full", most=self._asked.per_night),
                 left,
             )
             told = True
@@ -162,7 +163,7 @@ class Hours:
             now = self._clock.now()
             opening = next_opening(self._windows, self._zone, now)
             left = None if opening is None else (opening - now).total_seconds()
-            self._progress.waiting(f"writing is allowed {', '.join(self._windows)}", left)
+            self._progress.waiting(Sentence("hours_closed", hours=", ".join(self._windows)), left)
             told = True
             control.pause(min(LOOK_EVERY, left or LOOK_EVERY))
         if told:

@@ -25,6 +25,7 @@ from bulkrunner.domain.settlement.attempts import (
     refused,
 )
 from bulkrunner.domain.settlement.updates import equals_after, settle, stored_otherwise
+from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import Frame, Work
 from bulkrunner.services.running.history import read_history
 from bulkrunner.services.running.preconditions import outdated, unsaved
@@ -95,11 +96,11 @@ def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
         )
     document = change.after
     if document is None:
-        return refused("no_document", "the plan holds no document for this change")
+        return refused("no_document", Sentence("no_document_planned"))
     try:
         check_sendable(document, frame.iris, frame.sigels)
     except Refused as error:
-        return refused(error.refusal.code, error.refusal.message)
+        return refused(error.refusal.code, as_sentence(error.refusal.message))
     return send(
         frame,
         work,
@@ -115,7 +116,10 @@ def _not_ours(document: Document, frame: Frame) -> Decision | None:
         return None
     for holder in (held_by(document), *component_holders(document)):
         if holder not in frame.sigels:
-            return refused("foreign_sigel", f"the holding belongs to {holder or 'no library'}")
+            belongs = (
+                Sentence("holder_foreign", sigel=holder) if holder else Sentence("holder_none")
+            )
+            return refused("foreign_sigel", belongs)
     return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bulkrunner.domain.new_records import references_in, with_records
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.ports import WorkItem
-from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState
+from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState, outcome_word
 from bulkrunner.domain.settlement.attempts import may_have_written
 from bulkrunner.errors import (
     AccessLost,
@@ -18,6 +18,7 @@ from bulkrunner.errors import (
     Interrupted,
     LeaseLost,
 )
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.running import creates as creating
 from bulkrunner.services.running import updates as existing
 from bulkrunner.services.running.context import Frame, Work
@@ -89,7 +90,7 @@ class Worker:
             return Result(
                 outcome=Outcome.REFUSED,
                 code=PREREQUISITE,
-                message=f"it is not known which record change {missing[0]} created",
+                message=Sentence("created_record_unknown", change=missing[0]),
                 detail={"prerequisites": missing},
             )
         known = {number: record for number, record in records.items() if record}
@@ -141,14 +142,15 @@ class Worker:
 
         Where nothing can have been written the run goes on; else it ends.
         """
-        message = f"a fault of the program itself: {type(error).__name__}: {error}"[:500]
+        told = f"{type(error).__name__}: {error}"[:460]
         if not may_have_written(work.attempts):
             return Result(
                 outcome=Outcome.FAILED,
                 code="internal_error",
-                message=f"{message}; nothing was sent",
+                message=Sentence("fault_of_program_unsent", error=told),
             )
         self._frame.control.fail(error)
+        message = Sentence("fault_of_program", error=told)
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
 
 
@@ -164,12 +166,19 @@ def _with_content(work: Work, result: Result) -> Result:
 
 
 def _unmet(bad: list[int], ended: Mapping[int, EndedAs]) -> Result:
-    listed = ", ".join(f"{number} ended {ended[number].outcome}" for number in bad[:5])
-    more = f" and {len(bad) - 5} more did not end well" if bad[5:] else ""
+    listed = [
+        Sentence("change_ended", change=number, outcome=outcome_word(ended[number].outcome))
+        for number in bad[:5]
+    ]
+    message = (
+        Sentence("prerequisites_unmet_more", ended=listed, more=len(bad) - 5)
+        if bad[5:]
+        else Sentence("prerequisites_unmet", ended=listed)
+    )
     return Result(
         outcome=Outcome.REFUSED,
         code=PREREQUISITE,
-        message=f"sent only after changes that did not come about: change {listed}{more}",
+        message=message,
         detail={"prerequisites": bad},
     )
 
@@ -180,5 +189,5 @@ def _unreadable(work: Work, error: CatalogueUnreachable) -> Result:
     return Result(
         outcome=Outcome.UNKNOWN if sent else Outcome.REFUSED,
         code=UNREADABLE_RECORD,
-        message=error.message,
+        message=error.said,
     )

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from bulkrunner.domain.run import PUT_AWAY, RunState
+from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
-from bulkrunner.sentences import verbatim
+from bulkrunner.sentences import Sentence, verbatim
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.targets import Starting
 from tests.support.ledgers import (
@@ -117,7 +117,7 @@ def test_a_running_run_whose_process_gives_no_sign_is_taken_up(ledger):
 
 def test_a_run_that_was_put_away_is_taken_up_by_its_id_only(ledger):
     start_run(ledger, complete(ledger, "p1"))
-    ledger.move_run("r1", RunState.STOPPED, at=START, reason=f"{PUT_AWAY}me@desk")
+    ledger.move_run("r1", RunState.STOPPED, at=START, reason=Sentence("put_away_by", by="me@desk"))
     with pytest.raises(NothingToResume):
         starting(ledger).to_resume(None)
     assert starting(ledger).to_resume("r1").id == "r1"
