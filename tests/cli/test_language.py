@@ -60,6 +60,8 @@ def in_swedish(place: Workplace, *words: object, expect: int = 0) -> str:
 def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[str]) -> None:
     job = place.job("road", title="Prov", steps=[{"ids": own[:2], **LABEL}])
     assert "nästa: bulkrunner plan" in in_swedish(place, "check", job)
+    explained = in_swedish(place, "check", job, "--explain")
+    assert 'Steg 1: för varje id av de 2 i manifestet: shelfMark.label blir "Hx".' in explained
     planned = in_swedish(place, "plan", job, "--env", "staging")
     assert "2 ändras" in planned
     assert "planens kontrollsumma" in planned
