@@ -24,6 +24,7 @@ from bulkrunner.domain.stored_form import (
     standard_number,
     trimmed,
 )
+from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import category
 
 MAX_CLEANUPS = 50
@@ -66,21 +67,21 @@ class _Work:
     """One prediction: takes steps in the server's order and notes what they changed."""
 
     def __init__(self) -> None:
-        self._notes: list[tuple[Path, str]] = []
+        self._notes: list[tuple[Path, Sentence]] = []
 
-    def cleanups(self, declared: frozenset[Path]) -> tuple[str, ...]:
+    def cleanups(self, declared: frozenset[Path]) -> tuple[Sentence, ...]:
         """Return the notes outside the declared paths as text."""
         lines = [
-            f"{path_text(path)}: {what}"
+            Sentence("cleanup", place=path_text(path), what=what)
             for path, what in self._notes
             if not any(path[:length] in declared for length in range(len(path) + 1))
         ]
         lines = list(dict.fromkeys(lines))
         if len(lines) > MAX_CLEANUPS:
-            lines[MAX_CLEANUPS:] = [f"and {len(lines) - MAX_CLEANUPS} more"]
+            lines[MAX_CLEANUPS:] = [Sentence("cleanups_more", count=len(lines) - MAX_CLEANUPS)]
         return tuple(lines)
 
-    def _note(self, path: Path, what: str) -> None:
+    def _note(self, path: Path, what: Sentence) -> None:
         self._notes.append((path, what))
 
     # --- strings, nulls, what is never stored ---
@@ -91,7 +92,7 @@ class _Work:
             case str():
                 return self._clean_text(value, path)
             case None:
-                self._note(path, "null removed")
+                self._note(path, Sentence("tidied_null"))
                 return ABSENT
             case dict():
                 return self._clean_object(value, path)
@@ -106,7 +107,7 @@ class _Work:
         emptied = held = False
         for key, inner in value.items():
             if key in NEVER_STORED:
-                self._note((*path, key), "removed, the server never stores it")
+                self._note((*path, key), Sentence("tidied_never_stored"))
                 # It goes after the nulls have gone, and so the object stays where it stood.
                 gone = _Work().clean(inner, ()) is ABSENT
                 emptied, held = emptied or gone, held or not gone
@@ -123,16 +124,16 @@ class _Work:
         if not text.isascii():
             found = composed(text)
             if found != text:
-                self._note(path, "composed (Unicode NFC)")
+                self._note(path, Sentence("tidied_composed"))
             stored = spelled(text)
             if stored != found.replace(BOM, ""):
-                self._note(path, "ligatures spelled out")
+                self._note(path, Sentence("tidied_ligatures"))
             if BOM in found:
-                self._note(path, "invisible U+FEFF removed")
+                self._note(path, Sentence("tidied_invisible"))
             found = stored
         ends = trimmed(found)
         if ends != found:
-            self._note(path, "trimmed")
+            self._note(path, Sentence("tidied_ends"))
         return ends
 
     # --- the thing's parts ---
@@ -147,7 +148,7 @@ class _Work:
         if "@id" in work and thing.get("instanceOf") == {"@id": work["@id"]}:
             thing["instanceOf"] = {key: value for key, value in work.items() if key != "@id"}
             del graph[2]
-            self._note(("@graph", 1, "instanceOf"), "takes in the work of @graph.2")
+            self._note(("@graph", 1, "instanceOf"), Sentence("tidied_work"))
 
     def type_identifiers(self, thing: dict[str, Any]) -> None:
         """Make ISNI and ORCID notes types, and take the blanks out of their values."""
@@ -156,7 +157,7 @@ class _Work:
             if isinstance(note, str) and note.upper() in SPACELESS:
                 identifier["@type"] = note.upper()
                 del identifier["typeNote"]
-                self._note(path, "typeNote becomes @type")
+                self._note(path, Sentence("tidied_type_note"))
             if identifier.get("@type") in SPACELESS:
                 self._rewrite(identifier, path)
 
@@ -171,7 +172,7 @@ class _Work:
         value = node.get("value")
         if isinstance(value, str) and (new := standard_number(node.get("@type"), value)) != value:
             node["value"] = new
-            self._note((*path, "value"), "written the standard way")
+            self._note((*path, "value"), Sentence("tidied_number"))
 
     # --- links ---
 
@@ -191,9 +192,9 @@ class _Work:
         iri = value.get("@id")
         if isinstance(iri, str) and len(value) > 1:
             if is_known(iri, bases):
-                self._note(path, "reduced to a link")
+                self._note(path, Sentence("tidied_link"))
                 return {"@id": iri}
-            self._note(path, "its @id, unknown to the server, moved to sameAs")
+            self._note(path, Sentence("tidied_unknown_id"))
             value = _with_alias({key: item for key, item in value.items() if key != "@id"}, iri)
         return {
             key: inner if key == "sameAs" else self._tidy(inner, (*path, key), bases)
@@ -205,13 +206,13 @@ class _Work:
         record, iri = record_part(document), thing_part(document).get("@id")
         if record and isinstance(iri, str) and record.get("mainEntity") != {"@id": iri}:
             record["mainEntity"] = {"@id": iri}
-            self._note(("@graph", 0, "mainEntity"), "made to point to the main thing")
+            self._note(("@graph", 0, "mainEntity"), Sentence("tidied_main_entity"))
 
     def announce_old_type(self, document: Document) -> None:
         """Note a bib type that the server converts in a way not foretold here."""
         name = thing_part(document).get("@type")
         if isinstance(name, str) and "pending" in category(name):
-            self._note(("@graph", 1, "@type"), f"{name} converted to the newer types by the server")
+            self._note(("@graph", 1, "@type"), Sentence("tidied_type", type=name))
 
 
 def _nodes(thing: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], Path]]:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, Finding, PlanState
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 from tests.support.ledgers import (
     START,
     a_change,
@@ -52,6 +53,18 @@ def test_changes_come_back_as_they_were_stored(ledger):
     assert list(ledger.changes("p1")) == changes
     assert list(ledger.changes("p1", after=2)) == changes[2:]
     assert list(ledger.changes("p1", actions=[Action.CREATE, Action.REFUSED])) == changes[1:]
+
+
+def test_what_is_said_of_a_change_comes_back_in_every_language(ledger):
+    tidied = Sentence("cleanup", place="hasNote", what=Sentence("tidied_null"))
+    note = Sentence("new_id", record="k1")
+    change = a_change(1, notes=(("new_id", note),), cleanups=(tidied, "as before"))
+    store_plan(ledger, a_plan(), [change])
+    (stored,) = ledger.changes("p1")
+    assert stored == change
+    assert stored.cleanups[0].worded("sv") == "hasNote: tomt värde (null) tas bort"
+    assert stored.notes[0][1].worded("sv") == "k1 kommer tillbaka med ett nytt id."
+    assert not hasattr(stored.cleanups[1], "worded")
 
 
 def test_without_documents_the_rest_is_there(ledger):

@@ -7,6 +7,7 @@ import pytest
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action
+from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.rules import counted
 from bulkrunner.sentences import Sentence, joined, stored_text, text_of, verbatim
 from bulkrunner.services.planning.draft import (
@@ -148,3 +149,27 @@ def test_a_sentence_of_very_many_things_is_cut_as_a_text_is():
     said = printable(Sentence("joined", parts=[verbatim("z" * 300)] * 20))
     assert said == printable("; ".join(["z" * 200 + "…"] * 20)) or len(said) == MAX_MESSAGE + 1
     assert len(said) <= MAX_MESSAGE + 1
+
+
+def test_what_the_server_tidies_is_said_in_both_languages():
+    note = {"@type": "Note", "label": " Ha\ufb03 ", "computedLabel": "x", "language": None}
+    document = {"@graph": [{"@type": "Record"}, {"@type": "Item", "hasNote": [note] * 4}]}
+    found = predict_stored(document).cleanups
+    assert found[:4] == (
+        "hasNote.0.label: ligatures spelled out",
+        "hasNote.0.label: trimmed",
+        "hasNote.0.computedLabel: removed, the server never stores it",
+        "hasNote.0.language: null removed",
+    )
+    swedish = [language("sv").reason(text_of(stored_text(one))) for one in found]
+    assert [one.lang for one in swedish] == ["sv"] * len(found)
+    assert swedish[1].text == "hasNote.0.label: blanktecken i början eller slutet tas bort"
+    said = Sentence("tidied_away", cleanups=found[1:3])
+    assert said == (
+        "the server would take the whole change away again when it saves: hasNote.0.label: trimmed; "
+        "hasNote.0.computedLabel: removed, the server never stores it"
+    )
+    assert printable(said).worded("sv") == (
+        "Servern skulle ta bort hela ändringen igen när den sparar: hasNote.0.label: blanktecken i "
+        "början eller slutet tas bort; hasNote.0.computedLabel: tas bort, servern sparar det aldrig."
+    )

@@ -11,6 +11,7 @@ import pytest
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.sentences import text_of
 from bulkrunner.services.planning import selections as libraries
 from bulkrunner.services.planning.selections import Libraries, LibraryHoldings
 from tests.selecting.conftest import Place
@@ -223,7 +224,7 @@ def test_a_list_that_cannot_be_counted(place: Make) -> None:
 
     facts = counted(at, Endless())
     assert facts["index_total"] == len(at.here.records("hold", "Ylm"))
-    assert "still making" in facts["unread"]
+    assert "still making" in text_of(facts["unread"])
     assert "dump_listed" not in facts
     at.here.fault("status", path="^/api/emm/", status=404)
     assert counted(at)["unread"]

@@ -20,6 +20,8 @@ from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService
 from tests.support.ledgers import START, SetClock, a_plan, new_ledger, send, start_run, store_plan
 
+TRIMMED = Sentence("cleanup", place="cataloguersNote", what=Sentence("tidied_ends"))
+
 JOB = "2026-03-shelf-marks"
 BASE = "https://libris.kb.se"
 ADDRESSES = {
@@ -156,8 +158,8 @@ def some_changes() -> list[PlannedChange]:
     changes = [a_reported(number) for number in range(1, 13)]
     changes += [
         a_reported(13, before=holding(record_id(13), "Hcf")),
-        a_reported(14, cleanups=("cataloguersNote: trimmed",)),
-        a_reported(15, given=f"{BASE}/{record_id(15)}#it", cleanups=("cataloguersNote: trimmed",)),
+        a_reported(14, cleanups=(TRIMMED,)),
+        a_reported(15, given=f"{BASE}/{record_id(15)}#it", cleanups=(TRIMMED,)),
         a_reported(16, Action.DELETE, before=holding(record_id(16), "Hc", cataloguersNote=["ÅJ"])),
         a_reported(17, Action.DELETE, prerequisites=(16,)),
         a_reported(18, Action.CREATE),

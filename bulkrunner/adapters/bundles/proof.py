@@ -36,6 +36,7 @@ from bulkrunner.domain.approvals import Approval, weigh
 from bulkrunner.domain.canonical import as_head, canonical_bytes, digest_of_bytes
 from bulkrunner.domain.plan import Plan, PlanState, plan_digest
 from bulkrunner.errors import ChainBroken, SignatureRefused, UsageError
+from bulkrunner.sentences import Sentence
 
 _CHUNK = 1 << 16
 
@@ -52,7 +53,7 @@ class Members:
         self.head = self._head()
         wanted = {*form.OF_PLAN, *(form.OF_RUN if self.head["run"] else ())}
         if {*names} != wanted | {form.HEAD} or {*self.head["members"]} != wanted:
-            raise ChainBroken(f"{path} has not the members that a bundle has")
+            raise ChainBroken(Sentence("bundle_members_wrong", path=str(path)))
 
     def _head(self) -> dict[str, Any]:
         with self._archive.open(form.HEAD) as member:
@@ -60,8 +61,8 @@ class Members:
         head = json.loads(text)
         if not isinstance(head, dict) or head.get("bundle") != form.VERSION:
             raise UsageError(
-                f"{self._path} is a bundle of a form that this version does not know",
-                hint="verify it with the version that made it",
+                Sentence("bundle_form_unknown", path=str(self._path)),
+                hint=Sentence("bundle_form_unknown_hint"),
                 code="not_a_bundle",
             )
         return head
@@ -70,7 +71,7 @@ class Members:
         """Return the only line of a member."""
         rows = list(self.lines(name))
         if len(rows) != 1:
-            raise ChainBroken(f"{name} of the bundle has {len(rows)} lines, not one")
+            raise ChainBroken(Sentence("bundle_lines_wrong", name=name, count=len(rows)))
         return rows[0]
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
@@ -81,7 +82,7 @@ class Members:
                 digest.update(line)
                 row = json.loads(line)
                 if not isinstance(row, dict):
-                    raise ChainBroken(f"a line of {name} of the bundle is no object")
+                    raise ChainBroken(Sentence("bundle_line_odd", name=name))
                 yield row
         self._require(name, digest.hexdigest())
 
@@ -99,7 +100,7 @@ class Members:
 
     def _require(self, name: str, found: str) -> None:
         if self.head["members"][name] != f"sha256:{found}":
-            raise ChainBroken(f"{name} of the bundle was changed afterwards")
+            raise ChainBroken(Sentence("bundle_part_changed", name=name))
 
 
 @contextmanager
@@ -115,7 +116,8 @@ def opened(path: Path) -> Iterator[Members]:
             yield from _archive(file, path)
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read ({error.strerror or error})", code="not_a_bundle"
+            Sentence("bundle_unread", path=str(path), strerror=str(error.strerror or error)),
+            code="not_a_bundle",
         ) from error
 
 
@@ -128,16 +130,16 @@ def _archive(file: IO[bytes], path: Path) -> Iterator[Members]:
         with archive:
             yield Members(archive, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ChainBroken(f"{path} is damaged ({error})") from error
+        raise ChainBroken(Sentence("bundle_damaged", path=str(path), error=str(error))) from error
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        raise ChainBroken(f"{path} holds what no bundle holds ({error!r})") from error
+        raise ChainBroken(Sentence("bundle_odd", path=str(path), error=repr(error))) from error
 
 
 def not_a_bundle(path: Path) -> UsageError:
     """Return the error of a file that is no bundle."""
     return UsageError(
-        f"{path} is no bundle",
-        hint="bulkrunner ledger export writes one",
+        Sentence("bundle_none", path=str(path)),
+        hint=Sentence("bundle_none_hint"),
         code="not_a_bundle",
     )
 

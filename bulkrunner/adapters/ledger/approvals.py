@@ -24,6 +24,7 @@ from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
 from bulkrunner.domain.approvals import Approval
 from bulkrunner.domain.ports import Client, ClientUse
 from bulkrunner.errors import AnswerRefused
+from bulkrunner.sentences import Sentence
 
 
 class Approvals(Part):
@@ -37,9 +38,8 @@ class Approvals(Part):
         with self._database.write() as connection:
             if known is not None and connection.scalar(count) != known:
                 raise AnswerRefused(
-                    f"another answer to plan {approval.plan} was recorded meanwhile",
-                    hint=f"look at it (bulkrunner status {approval.plan}) and give this command "
-                    "again",
+                    Sentence("ledger_answered_meanwhile", plan=approval.plan),
+                    hint=Sentence("ledger_answered_meanwhile_hint", plan=approval.plan),
                     code="answered_meanwhile",
                 )
             data = {"plan": approval.plan, "row": row_digest(pick(row, APPROVAL))}

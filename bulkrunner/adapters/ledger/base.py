@@ -10,6 +10,7 @@ from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.writer import GroupWriter
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 PAGE = 500
 """Rows read at a time by everything that streams."""
@@ -41,15 +42,19 @@ def find_by_prefix(connection: Connection, table: Table, prefix: str, what: str)
     found = [item for item in connection.scalars(query) if item.startswith(prefix)]
     if not found or not prefix:
         raise UsageError(
-            f"there is no {what} {prefix!r} in the ledger",
-            hint="bulkrunner status lists what there is",
+            Sentence("prefix_unknown_plan", prefix=repr(prefix))
+            if what == "plan"
+            else Sentence("prefix_unknown_run", prefix=repr(prefix)),
+            hint=Sentence("prefix_unknown_hint"),
             code=f"unknown_{what}",
         )
     if len(found) > 1:
         shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
         raise UsageError(
-            f"several {what}s begin with {prefix!r}: {shown}",
-            hint="give more of the id",
+            Sentence("prefix_ambiguous_plan", prefix=repr(prefix), shown=shown)
+            if what == "plan"
+            else Sentence("prefix_ambiguous_run", prefix=repr(prefix), shown=shown),
+            hint=Sentence("prefix_ambiguous_hint"),
             code="ambiguous_id",
         )
     return connection.execute(select(table).where(table.c.id == found[0])).one()

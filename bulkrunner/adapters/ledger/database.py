@@ -32,6 +32,7 @@ from sqlalchemy.util import LRUCache
 from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
 from bulkrunner.adapters.ledger.heads import Head, HeadFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -185,7 +186,7 @@ class Database:
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 is_busy, _frames, _done = cursor.fetchone() or (1, 0, 0)
             if is_busy:
-                raise LedgerUnavailable("the ledger's file is used by another process")
+                raise LedgerUnavailable(Sentence("ledger_used_by_other"))
         except sqlite3.Error as error:
             raise unavailable(error) from error
         finally:
@@ -199,8 +200,8 @@ class Database:
             connection.cursor().execute(statement, values)
         except sqlite3.Error as error:
             raise LedgerUnavailable(
-                f"the ledger's file cannot be written anew ({error})",
-                hint="make room on its disk, and let nothing else use the ledger meanwhile",
+                Sentence("ledger_not_rewritten", error=str(error)),
+                hint=Sentence("ledger_not_rewritten_hint"),
             ) from error
         finally:
             connection.close()
@@ -259,17 +260,15 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError(
-            "the ledger's URL cannot be read",
-            hint="write it like sqlite:///bulkrunner.db",
+            Sentence("ledger_url_unread"),
+            hint=Sentence("ledger_url_unread_hint"),
         ) from None
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigError(f"a ledger cannot be kept in {parsed.get_backend_name()}")
+        raise ConfigError(Sentence("ledger_kind_unknown", parsed=parsed.get_backend_name()))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
-        raise ConfigError(
-            "a ledger must be a file", hint="write its URL like sqlite:///bulkrunner.db"
-        )
+        raise ConfigError(Sentence("ledger_no_file"), hint=Sentence("ledger_no_file_hint"))
     return parsed
 
 
@@ -283,7 +282,7 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         raise unavailable(error.orig or error) from error
     except UnicodeDecodeError as error:
-        raise LedgerDamaged("the ledger's file is damaged (no text)", hint=PUT_BACK) from error
+        raise LedgerDamaged(Sentence("ledger_damaged_no_text"), hint=PUT_BACK) from error
 
 
 def unavailable(error: BaseException) -> BulkRunnerError:
@@ -291,25 +290,27 @@ def unavailable(error: BaseException) -> BulkRunnerError:
     words = str(error)
     named = f"{getattr(error, 'sqlite_errorname', '')} {words}"
     if any(part in named for part in _DAMAGES):
-        return LedgerDamaged(f"the ledger's file is damaged ({words})", hint=PUT_BACK)
+        return LedgerDamaged(Sentence("ledger_damaged", words=words), hint=PUT_BACK)
     for part, message, hint in _FAULTS:
         if part in named:
-            return LedgerUnavailable(f"{message} ({words})", hint=hint)
-    hint = "bulkrunner ledger check tells whether it is damaged"
-    return LedgerUnavailable(f"the ledger cannot be used ({words})", hint=hint)
+            return LedgerUnavailable(
+                Sentence("ledger_fault", fault=message, words=words), hint=hint
+            )
+    hint = Sentence("ledger_check_tells")
+    return LedgerUnavailable(Sentence("ledger_unusable", words=words), hint=hint)
 
 
 _DAMAGES = ("malformed", "SQLITE_IOERR_SHORT_READ", "no such table", "no such column")
 """What the database says of a file of which something is missing or wrong."""
 
 _FAULTS = (
-    ("full", "the ledger's disk is full", "make room, then resume"),
-    ("lock timeout", "the ledger is locked by another process", "wait for it, then resume"),
-    ("locked", "the ledger is locked by another process", "wait for it or end it, then resume"),
-    ("readonly", "the ledger cannot be written", "check its owner and mode, then resume"),
-    ("not a database", "the file is not a ledger", "check the ledger's URL"),
-    ("unable to open", "the ledger's file cannot be opened", "check its path, owner and mode"),
-    ("SQLITE_IOERR", "the ledger's disk fails, or is full", "check it, make room, then resume"),
+    ("full", Sentence("ledger_fault_full"), Sentence("ledger_disk_full_hint")),
+    ("lock timeout", Sentence("ledger_fault_locked"), Sentence("ledger_fault_waits_hint")),
+    ("locked", Sentence("ledger_fault_locked"), Sentence("ledger_fault_locked_hint")),
+    ("readonly", Sentence("ledger_fault_unwritten"), Sentence("ledger_fault_unwritten_hint")),
+    ("not a database", Sentence("ledger_fault_no_ledger"), Sentence("ledger_check_url")),
+    ("unable to open", Sentence("ledger_fault_unopened"), Sentence("ledger_fault_unopened_hint")),
+    ("SQLITE_IOERR", Sentence("ledger_fault_disk"), Sentence("ledger_fault_disk_hint")),
 )
 
 
@@ -337,8 +338,8 @@ def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> 
         dialect = _file_dialect(url.drivername)
     except (ImportError, NoSuchModuleError):
         raise ConfigError(
-            f"the driver for {url.drivername} is not installed",
-            hint="pip install 'bulkrunner[cluster]' brings the one for PostgreSQL",
+            Sentence("ledger_driver_missing", drivername=url.drivername),
+            hint=Sentence("ledger_driver_missing_hint"),
         ) from None
     connect: Any = partial(file.connect, BUSY_SECONDS)
     pool = QueuePool(connect, pool_size=8, max_overflow=64, dialect=dialect)

@@ -13,6 +13,7 @@ from bulkrunner.adapters.ledger.schema import documents, dropped
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import ChainBroken
+from bulkrunner.sentences import Sentence
 
 _LEVEL = 1
 _IN = 500
@@ -77,7 +78,7 @@ def fetch(connection: Connection, digests: Iterable[str | None]) -> dict[str, Do
     wrong = _unless_dropped(connection, _wrong(wanted, content))
     if wrong:
         raise ChainBroken(
-            f"document {wrong[0]} is not as it was stored", hint="run: bulkrunner ledger check"
+            Sentence("document_changed_alone", digest=wrong[0]), hint=Sentence("ledger_run_check")
         )
     return {digest: json.loads(text) for digest, text in content.items() if text}
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkrunner.errors import LedgerDamaged, LedgerGone, LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 PRIVATE = 0o600
 
@@ -22,13 +23,10 @@ PAGE = 4096
 SHARED_MEMORY = 8 * PAGE
 """Bytes of the file beside an open database that is mapped into memory (``-shm``)."""
 
-PUT_COPY_BACK = (
-    "keep the file as it is, put the newest copy of the ledger in its place, and plan again "
-    "(docs/how-to/continue-after-an-interruption.md)"
-)
+PUT_COPY_BACK = Sentence("ledger_put_copy_back")
 """What to do with a ledger of which something is lost."""
 
-PUT_BACK = f"bulkrunner ledger check tells what is wrong; {PUT_COPY_BACK}"
+PUT_BACK = Sentence("ledger_put_back", todo=PUT_COPY_BACK)
 """The same, for whoever has not asked yet what is wrong."""
 
 
@@ -70,13 +68,13 @@ class LedgerFile:
             return  # opening it will tell
         if disk.f_flag & os.ST_RDONLY:
             raise LedgerUnavailable(
-                f"the ledger {self.path} is on a file system that is read-only",
-                hint="make the file system writable, or name a copy of the ledger elsewhere: "
-                "--ledger sqlite:///FILE",
+                Sentence("ledger_read_only", path=str(self.path)),
+                hint=Sentence("ledger_read_only_hint"),
             )
         if there < SHARED_MEMORY and disk.f_bavail * disk.f_frsize < SHARED_MEMORY - there + PAGE:
             raise LedgerUnavailable(
-                f"the ledger's disk is full ({self.path.parent})", hint="make room, then resume"
+                Sentence("ledger_disk_full", parent=str(self.path.parent)),
+                hint=Sentence("ledger_disk_full_hint"),
             )
 
     def require(self) -> None:
@@ -95,11 +93,15 @@ class LedgerFile:
             if self._identity is None:
                 return
             if found is None or (found.st_dev, found.st_ino) != self._identity:
-                self._loss = self._gone("removed" if found is None else "replaced")
+                self._loss = self._gone(removed=found is None)
             elif found.st_size < self._size and not self._is_whole(found.st_size):
                 self._loss = LedgerDamaged(
-                    f"the ledger's file {self.path} was cut short while in use: "
-                    f"{found.st_size:,} of {self._size:,} bytes are left",
+                    Sentence(
+                        "ledger_cut_short",
+                        path=str(self.path),
+                        st_size=found.st_size,
+                        size=self._size,
+                    ),
                     hint=PUT_BACK,
                 )
             else:
@@ -133,13 +135,18 @@ class LedgerFile:
         if self._anchor is not None:
             self._anchor.close()
 
-    def _gone(self, how: str) -> LedgerGone:
+    def _gone(self, *, removed: bool) -> LedgerGone:
         saved = self._save()
         if saved is None:
-            hint = f"put it back, or the newest copy of it in the place of {self.path}; then resume"
+            hint = Sentence("ledger_gone_hint", path=str(self.path))
         else:
-            hint = f"what was in it is saved: mv {saved} {self.path}; then resume"
-        return LedgerGone(f"the ledger's file {self.path} was {how} while in use", hint=hint)
+            hint = Sentence("ledger_gone_saved_hint", saved=str(saved), path=str(self.path))
+        return LedgerGone(
+            Sentence("ledger_removed", path=str(self.path))
+            if removed
+            else Sentence("ledger_replaced", path=str(self.path)),
+            hint=hint,
+        )
 
     def _save(self) -> Path | None:
         """Copy what this process still has of the file; None where that does not work."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from bulkrunner.adapters.ledger.file import PRIVATE
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.errors import LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 try:
     import fcntl
@@ -113,8 +114,12 @@ class HeadFile:
                 raise
         except OSError as error:
             raise LedgerUnavailable(
-                f"{self.path} cannot be written ({error.strerror or error})",
-                hint="the ledger's folder must be writable, and have room",
+                Sentence(
+                    "ledger_heads_unwritten",
+                    path=str(self.path),
+                    strerror=str(error.strerror or error),
+                ),
+                hint=Sentence("ledger_heads_unwritten_hint"),
             ) from error
         self.follows, self._last = True, dict(noted.heads)
 
@@ -173,7 +178,7 @@ def _read(handle: int) -> Noted | None:
         heads = {str(chain): (int(at), str(head)) for chain, (at, head) in said["heads"].items()}
         itself = list(said["file"]) == _identity(handle)
         path = str(said["ledger"])
-        return Noted(first=str(said["first"]), heads=heads, path=path, is_itself=itself)
+        return Noted(first=str(said["first"]), heads=heads, path=str(path), is_itself=itself)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -52,6 +52,7 @@ from bulkrunner.adapters.ledger.schema import (
 from bulkrunner.adapters.ledger.stored import listed_digest
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 Exported = dict[str, Any]
 
@@ -232,8 +233,10 @@ class Backups(Part):
                 _to_disk(path.parent, os.O_RDONLY)
         except OSError as error:
             raise LedgerUnavailable(
-                f"the ledger cannot be copied to {path} ({error.strerror or error})",
-                hint="make room there; or set [ledger] backups = 0 and copy it yourself",
+                Sentence(
+                    "ledger_not_copied", path=str(path), strerror=str(error.strerror or error)
+                ),
+                hint=Sentence("ledger_not_copied_hint"),
             ) from error
         finally:
             unfinished.unlink(missing_ok=True)

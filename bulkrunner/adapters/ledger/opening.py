@@ -36,6 +36,7 @@ from bulkrunner.errors import (
     LedgerUnavailable,
     UsageError,
 )
+from bulkrunner.sentences import Sentence
 
 
 class LedgerStore(
@@ -147,15 +148,15 @@ def _made_file(url: URL) -> bool:
     path = Path(url.database or "")
     if not path.parent.is_dir():
         raise ConfigError(
-            f"the ledger's folder {path.parent} does not exist",
-            hint="create it, or give another file: --ledger sqlite:///FILE",
+            Sentence("ledger_folder_missing", parent=str(path.parent)),
+            hint=Sentence("ledger_folder_missing_hint"),
         )
     if path.is_dir():
-        raise ConfigError(f"the ledger {path} is a folder, not a file")
+        raise ConfigError(Sentence("ledger_is_folder", path=str(path)))
     if path.exists() and not path.is_file():
         raise ConfigError(
-            f"the ledger {path} is a device or a pipe, not a file",
-            hint="give a file: --ledger sqlite:///FILE",
+            Sentence("ledger_is_device", path=str(path)),
+            hint=Sentence("ledger_is_device_hint"),
         )
     try:
         if not path.exists():
@@ -163,18 +164,18 @@ def _made_file(url: URL) -> bool:
             return True
         if path.stat().st_size == 0:
             raise LedgerDamaged(
-                f"the ledger's file {path} is empty: it was cut short, or never was a ledger",
-                hint=f"put the newest copy of the ledger in its place; "
-                f"only to begin a new one, remove it: rm {path}",
+                Sentence("ledger_empty", path=str(path)),
+                hint=Sentence("ledger_empty_hint", path=str(path)),
             )
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LedgerUnavailable(
-                f"the ledger's disk is full ({path.parent})", hint="make room, then resume"
+                Sentence("ledger_disk_full", parent=str(path.parent)),
+                hint=Sentence("ledger_disk_full_hint"),
             ) from error
         raise ConfigError(
-            f"the ledger {path} cannot be created ({error.strerror})",
-            hint="name a folder that can be written: --ledger sqlite:///FILE",
+            Sentence("ledger_not_created", path=str(path), strerror=error.strerror),
+            hint=Sentence("ledger_not_created_hint"),
         ) from error
     return False
 
@@ -209,32 +210,31 @@ def _revision(connection: Connection) -> str | None:
         tables = inspect(connection).get_table_names()
     except DatabaseError as error:
         if "not a database" in str(error.orig):
-            raise ConfigError("the file is not a ledger", hint="check the ledger's URL") from error
+            raise ConfigError(
+                Sentence("ledger_not_one"), hint=Sentence("ledger_check_url")
+            ) from error
         raise
     if not tables:
         return None
     if "alembic_version" not in tables:
-        raise ConfigError(
-            "the database holds something else than a ledger", hint="check the ledger's URL"
-        )
+        raise ConfigError(Sentence("ledger_other_database"), hint=Sentence("ledger_check_url"))
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if found is None:
-        raise LedgerDamaged("the ledger does not say which version it is of", hint=PUT_BACK)
+        raise LedgerDamaged(Sentence("ledger_versionless"), hint=PUT_BACK)
     return str(found)
 
 
 def _require_current(found: str) -> None:
     if found > SCHEMA_REVISION:
         raise UsageError(
-            f"the ledger was written by a newer bulkrunner (schema {found}, this one knows "
-            f"{SCHEMA_REVISION})",
-            hint="install the newer version",
+            Sentence("ledger_newer", found=found, schema_revision=SCHEMA_REVISION),
+            hint=Sentence("ledger_newer_hint"),
             code="ledger_newer",
         )
     if found < SCHEMA_REVISION:
         raise UsageError(
-            f"the ledger is of an older bulkrunner (schema {found}, now {SCHEMA_REVISION})",
-            hint="make a copy of it, then: bulkrunner ledger upgrade",
+            Sentence("ledger_outdated", found=found, schema_revision=SCHEMA_REVISION),
+            hint=Sentence("ledger_outdated_hint"),
             code="ledger_outdated",
         )
 

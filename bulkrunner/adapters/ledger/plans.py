@@ -48,6 +48,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 T = TypeVar("T")
 
@@ -93,11 +94,11 @@ class Plans(Part):
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
-                raise UsageError(f"plan {plan} is {head.state}; nothing can be added to it")
+                raise UsageError(Sentence("ledger_plan_closed", plan=plan, state=head.state))
             if since is not None and head.cursor != since:
                 raise UsageError(
-                    f"plan {plan} is being made by another process",
-                    hint="let that one go on",
+                    Sentence("ledger_planned_elsewhere", plan=plan),
+                    hint=Sentence("ledger_planned_elsewhere_hint"),
                     code="planned_elsewhere",
                 )
             parcel.store(connection, self._database)
@@ -158,7 +159,7 @@ class Plans(Part):
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state == PlanState.COMPLETE:
-                raise UsageError(f"plan {plan} is complete")
+                raise UsageError(Sentence("ledger_plan_complete", plan=plan))
             self._move_plan(
                 connection, head, "plan_interrupted", state=PlanState.INTERRUPTED, requests=requests
             )
@@ -169,7 +170,8 @@ class Plans(Part):
             head = _head(connection, plan)
             if head.state == PlanState.COMPLETE:
                 raise UsageError(
-                    f"plan {plan} is complete", hint="make a new one: bulkrunner plan JOB --env ENV"
+                    Sentence("ledger_plan_complete", plan=plan),
+                    hint=Sentence("ledger_plan_complete_hint"),
                 )
             return self._move_plan(connection, head, "plan_reopened", state=PlanState.PLANNING)
 
@@ -180,7 +182,7 @@ class Plans(Part):
         with self._database.write() as connection:
             head = _head(connection, plan)
             if head.state != PlanState.PLANNING:
-                raise UsageError(f"plan {plan} is {head.state}; it cannot be finished")
+                raise UsageError(Sentence("ledger_plan_not_finished", plan=plan, state=head.state))
             return self._move_plan(
                 connection,
                 head,
@@ -413,7 +415,7 @@ def _number(plan: str, name: str) -> str:
 def _head(connection: Connection, plan: str) -> Row[Any]:
     row = connection.execute(select(plans).where(plans.c.id == plan).with_for_update()).first()
     if row is None:
-        raise UsageError(f"there is no plan {plan!r} in the ledger", code="unknown_plan")
+        raise UsageError(Sentence("ledger_plan_unknown", plan=repr(plan)), code="unknown_plan")
     return row
 
 

@@ -41,7 +41,7 @@ from bulkrunner.domain.run import (
     transition,
 )
 from bulkrunner.errors import UsageError
-from bulkrunner.sentences import stored_text
+from bulkrunner.sentences import Sentence, stored_text
 
 _WRITING = [action.value for action in WRITING]
 _ALSO_AT_START = tuple(name for name in RUN_ALSO if name != "stop_request")
@@ -71,7 +71,9 @@ class Runs(Part):
             self._writer.fence.admit(run.id, lease.token)
         except IntegrityError as error:
             self._refuse_second(run.job, run.environment)
-            raise UsageError(f"run {run.id} cannot be stored ({error.orig})") from error
+            raise UsageError(
+                Sentence("ledger_run_unstored", run=run.id, orig=str(error.orig))
+            ) from error
 
     def run(self, prefix: str) -> Run:
         """Return the run with this id or unique prefix."""
@@ -100,7 +102,9 @@ class Runs(Part):
         except IntegrityError as error:
             found = self.run(run)
             self._refuse_second(found.job, found.environment)
-            raise UsageError(f"run {run} cannot be moved ({error.orig})") from error
+            raise UsageError(
+                Sentence("ledger_run_unmoved", run=run, orig=str(error.orig))
+            ) from error
 
     def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
@@ -328,8 +332,8 @@ class Runs(Part):
             other = connection.scalar(query)
         if other is not None:
             raise UsageError(
-                f"run {other} of job {job} is already running in {environment}",
-                hint=f"see it: bulkrunner status {other}; end it: bulkrunner stop {other}",
+                Sentence("ledger_already_running", other=other, job=job, environment=environment),
+                hint=Sentence("ledger_already_running_hint", other=other),
                 code="already_running",
             )
 
@@ -397,7 +401,7 @@ def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
 def _row(connection: Connection, run: str) -> Row[Any]:
     row = connection.execute(select(runs).where(runs.c.id == run)).first()
     if row is None:
-        raise UsageError(f"there is no run {run!r} in the ledger", code="unknown_run")
+        raise UsageError(Sentence("ledger_run_unknown", run=repr(run)), code="unknown_run")
     return row
 
 

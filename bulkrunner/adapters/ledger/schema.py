@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from bulkrunner.errors import ChainBroken
-from bulkrunner.sentences import text_of
+from bulkrunner.sentences import Sentence, text_of
 
 T = TypeVar("T")
 
@@ -160,8 +160,8 @@ def _read(parse: Callable[[Any], T], value: object) -> T:
         return parse(value)
     except (ValueError, TypeError, AttributeError) as error:
         raise ChainBroken(
-            f"a value in the ledger is not as it was stored ({error})",
-            hint="run: bulkrunner ledger check",
+            Sentence("ledger_value_changed", error=str(error)),
+            hint=Sentence("ledger_run_check"),
         ) from error
 
 

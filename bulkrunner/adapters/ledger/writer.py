@@ -25,6 +25,7 @@ from bulkrunner.adapters.ledger.schema import attempts, leases, results, runs
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Attempt, Result
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable
+from bulkrunner.sentences import Sentence
 
 _HOLDER = select(leases.c.token).where(
     leases.c.run == bindparam("of_run"), leases.c.host.is_not(None)
@@ -55,8 +56,8 @@ class Fence:
         token = self._tokens.get(run)
         if token is not None and connection.scalar(_HOLDER, {"of_run": run}) != token:
             raise LeaseLost(
-                f"another process has taken up run {run}; this one sends nothing more",
-                hint=f"see who drives it: bulkrunner status {run}",
+                Sentence("run_taken_up", run=run),
+                hint=Sentence("run_taken_up_hint", run=run),
             )
 
 
@@ -102,7 +103,7 @@ class GroupWriter:
         entry = Entry(kind=kind, run=run, change=change, what=what, done=done)
         with self._lock:
             if self._broken is not None or self._closed:
-                done.set_exception(self._broken or LedgerUnavailable("the ledger is closed"))
+                done.set_exception(self._broken or LedgerUnavailable(Sentence("ledger_closed")))
                 return done
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -159,7 +160,7 @@ class GroupWriter:
         except _WRONG as error:
             self._sort_out(group, error)
         except BaseException as error:
-            self._break(group, LedgerUnavailable(f"the ledger cannot be written ({error!r})"))
+            self._break(group, LedgerUnavailable(Sentence("ledger_unwritten", error=repr(error))))
             raise
         else:
             for entry in group:

@@ -78,7 +78,6 @@ class Language:
         self.name = name
         self._data = data
         self._reasons = _compiled(data["rewrite"]["reason"])
-        self._cleanups = _compiled(data["rewrite"]["cleanup"])
         self._patterns = _compiled(data["rewrite"]["pattern"])
         self._words = _compiled(data["rewrite"]["pattern_words"])
         self._properties = _properties("sv" if name == "sv" else "en")
@@ -202,14 +201,6 @@ class Language:
             if found := regex.fullmatch(text):
                 return template.format(*(self._word(part) for part in found.groups("")))
         return None
-
-    def cleanup(self, text: str) -> Worded:
-        """Return ``place: what the server does`` in this language, where it is known."""
-        place, _, what = text.partition(": ")
-        for regex, template in self._cleanups:
-            if found := regex.fullmatch(what):
-                return Worded(f"{place}: {template.format(*found.groups())}", self.name)
-        return Worded(text, "en")
 
     def _word(self, text: str) -> str:
         """Put outcomes and actions that stand inside a reason into this language."""

@@ -172,7 +172,10 @@ class Blocks:
         if len(change.parts) > 1:
             yield "inputs", [self._input(part) for part in change.parts[:20]]
         yield "after", list(change.prerequisites[:20])
-        yield "cleanups", [self.cleanups.number(text[:300]) for text in change.cleanups[:20]]
+        yield (
+            "cleanups",
+            [self.cleanups.number(bounded(text, 300)) for text in change.cleanups[:20]],
+        )
         yield (
             "notes",
             [[self.codes.number(code), self._message(text)] for code, text in change.notes],
@@ -330,7 +333,7 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 [one_line(code, 80), *_explained(code, both)] for code in blocks.codes.texts()
             ],
             "cleanups": [
-                [one_line(words.cleanup(text).text, 400) for words in both]
+                [one_line(words.reason(text).text, 400) for words in both]
                 for text in blocks.cleanups.texts()
             ],
             "messages": [_worded(text, both) for text in blocks.messages.texts()],

@@ -487,7 +487,7 @@ def _undone(cleanups: tuple[str, ...]) -> Refusal:
     """Return the refusal of a change of which the server would leave nothing."""
     return Refusal(
         code="tidied_away",
-        message=Sentence("tidied_away", cleanups="; ".join(cleanups[:SHOWN])),
+        message=Sentence("tidied_away", cleanups=cleanups[:SHOWN]),
         hint=Sentence("as_the_server_keeps"),
     )
 
