@@ -58,31 +58,34 @@ TITLES = (
 )
 
 GATES = (
-    GateResult(name="plan", open=True, reason="complete, made 2026-03-02 09:01 UTC, digest agrees"),
+    GateResult(
+        name="plan", open=True, reason=Sentence("gate_plan_open", made="2026-03-02T09:01:00+00:00")
+    ),
     GateResult(
         name="environment",
         open=True,
-        reason="production is https://libris.kb.se, as planned",
+        reason=Sentence(
+            "gate_environment_open", environment="production", address="https://libris.kb.se"
+        ),
     ),
-    GateResult(name="rights", open=True, reason="the login grants what the plan needs"),
-    GateResult(name="ceilings", open=True, reason="within every ceiling"),
+    GateResult(name="rights", open=True, reason=Sentence("gate_rights_open")),
+    GateResult(name="ceilings", open=True, reason=Sentence("gate_ceilings_open")),
     GateResult(
         name="refusals",
         open=False,
-        reason="refused and not accepted by the manifest: 2 × foreign_sigel",
+        reason=Sentence("gate_refusals_left", refused="2 × foreign_sigel"),
     ),
     GateResult(
         name="staging",
         open=False,
-        reason="this job, as it is now, has never been planned in a test environment",
+        reason=Sentence("gate_staging_unplanned"),
     ),
     GateResult(
         name="approval",
         open=False,
-        reason="nobody has approved this plan; send its report and record the answer: "
-        "bulkrunner approve p1 --by NAME --reference REF",
+        reason=Sentence("answer_nobody", plan="p1"),
     ),
-    GateResult(name="ledger", open=True, reason="chain intact"),
+    GateResult(name="ledger", open=True, reason=Sentence("gate_ledger_open")),
 )
 
 
@@ -202,14 +205,14 @@ def some_changes() -> list[PlannedChange]:
             kind=None,
             before=None,
             code="gone",
-            message="the record has been deleted",
+            message=Sentence("gone"),
             **refused,
         ),
         a_reported(
             24,
             Action.UNCHANGED,
             code="no_change",
-            message="the record is already as the job wants it",
+            message=Sentence("no_change"),
             **refused,
         ),
     ]
