@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 
 class Fault(ValueError):
@@ -251,3 +251,25 @@ class LoginDown(AccessLost):
     def again(self) -> LoginDown:
         """Return the same for another thread."""
         return LoginDown(self.said, hint=self.advice or "", code=self.code, lasting=self.lasting)
+
+
+def why_of(error: OSError) -> Sentence:
+    """Return why the system does not do what it was asked; what is rare stays in its own words."""
+    words = error.strerror or str(error)
+    return _SYSTEM.get(words) or verbatim(words)
+
+
+_SYSTEM = {
+    str(said): said
+    for said in (
+        Sentence("os_denied"),
+        Sentence("os_exists"),
+        Sentence("os_full"),
+        Sentence("os_is_folder"),
+        Sentence("os_missing"),
+        Sentence("os_name_too_long"),
+        Sentence("os_no_folder"),
+        Sentence("os_quota"),
+        Sentence("os_read_only"),
+    )
+}

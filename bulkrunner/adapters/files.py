@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import UsageError, why_of
+from bulkrunner.sentences import Sentence
 
 
 def shares(wants: Sequence[int], places: int, turn: int) -> list[int]:
@@ -76,7 +77,7 @@ def _written_into(path: Path) -> Iterator[BinaryIO]:
 
 def _not_written(path: Path, error: OSError) -> UsageError:
     return UsageError(
-        f"the report cannot be written to {path}: {error.strerror or error}",
-        hint="give another place with --out",
+        Sentence("report_not_written", path=str(path), why=why_of(error)),
+        hint=Sentence("report_not_written_hint"),
         code="not_written",
     )

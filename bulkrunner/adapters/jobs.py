@@ -13,7 +13,8 @@ from urllib.parse import quote_plus
 
 from bulkrunner.adapters.manifests.faults import meant, shown
 from bulkrunner.adapters.manifests.schema import schema_text
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import UsageError, why_of
+from bulkrunner.sentences import Sentence
 from bulkrunner.share import share_folder
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
@@ -70,7 +71,33 @@ def kinds() -> dict[str, str]:
 
 def _sentence(manifest: Path) -> str:
     # The first line is for editors, the second says what the job does.
-    return manifest.read_text(encoding="utf-8").splitlines()[1].removeprefix("# ")
+    said = manifest.read_text(encoding="utf-8").splitlines()[1].removeprefix("# ")
+    return _KINDS.get(said, said)
+
+
+_KINDS = {
+    str(said): said
+    for said in (
+        Sentence("job_creates"),
+        Sentence("job_deletes"),
+        Sentence("job_by_example"),
+        Sentence("job_deletes_holdings_then_bibs"),
+        Sentence("job_changes_library"),
+        Sentence("job_copies"),
+        Sentence("job_of_function"),
+        Sentence("job_merges"),
+        Sentence("job_moves"),
+        Sentence("job_of_operations"),
+        Sentence("job_changes_found"),
+        Sentence("job_repoints"),
+        Sentence("job_of_report"),
+        Sentence("job_resaves"),
+        Sentence("job_reverts"),
+        Sentence("job_splits"),
+        Sentence("job_of_table"),
+        Sentence("job_updates"),
+    )
+}
 
 
 def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today: str) -> NewJob:
@@ -89,8 +116,8 @@ def new_job(name: str, parent: Path, *, kind: str, sigels: Sequence[str], today:
     """
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{shown(name)} cannot be a job id",
-            hint="use small letters, digits, dots, dashes and underscores, e.g. 2026-11-shelf-marks",
+            Sentence("job_id_bad", name=shown(name)),
+            hint=Sentence("job_id_bad_hint"),
         )
     template = _template(kind)
     words = {"JOB-ID": name, "TODAY": today, **_filled(sigels)}
@@ -116,8 +143,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise UsageError(
-            f"cannot write into {folder}: {error.strerror or error}",
-            hint="make room on its disk, or choose another folder: --in",
+            Sentence("file_not_written_to_folder", folder=str(folder), why=why_of(error)),
+            hint=Sentence("make_room_or_folder"),
             code="not_written",
         ) from None
 
@@ -128,10 +155,12 @@ def _template(kind: str) -> Path:
         return share_folder("templates") / kind
     near = OTHER_WORDS.get(kind.lower()) or meant(kind, list(known))
     raise UsageError(
-        f"{shown(kind)} is no kind of job",
-        hint=f"did you mean {near}? bulkrunner new --kinds lists them all"
-        if near
-        else f"the kinds are {', '.join(known)}",
+        Sentence("kind_of_job_unknown", kind=shown(kind)),
+        hint=(
+            Sentence("kind_of_job_meant", near=near)
+            if near
+            else Sentence("kinds_of_jobs", known=", ".join(known))
+        ),
         code="unknown_kind",
     )
 
@@ -141,13 +170,13 @@ def _filled(sigels: Sequence[str]) -> Mapping[str, str]:
     for mark, sigel in zip(("SIGEL", "SIGEL2"), sigels, strict=False):
         if not sigel.strip() or sigel != sigel.strip() or "/" in sigel or not sigel.isprintable():
             raise UsageError(
-                f"{shown(sigel)} is no sigel", hint="a sigel has no '/' and no blanks at its ends"
+                Sentence("sigel_bad", sigel=shown(sigel)), hint=Sentence("sigel_bad_hint")
             )
         plain = PLAIN_SIGEL.fullmatch(sigel)
         words[mark] = sigel if plain else json.dumps(sigel, ensure_ascii=False)
         words[f"/library/{mark}"] = f"/library/{quote_plus(sigel)}"
     if len(sigels) > 2:
-        raise UsageError("at most two sigels are filled in", hint="write the others in job.yaml")
+        raise UsageError(Sentence("sigels_many"), hint=Sentence("sigels_many_hint"))
     return words
 
 
@@ -162,11 +191,13 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UsageError(f"{folder} is already there", hint="choose another name") from None
+        raise UsageError(
+            Sentence("folder_there_already", folder=str(folder)), hint=Sentence("choose_name")
+        ) from None
     except OSError as error:
         raise UsageError(
-            f"cannot make {folder}: {error.strerror}",
-            hint="choose a folder that can be written: --in",
+            Sentence("folder_not_made", folder=str(folder), why=why_of(error)),
+            hint=Sentence("choose_writable_folder"),
             code="not_written",
         ) from None
     return folder
@@ -236,9 +267,13 @@ def write_undo_job(
         if only is not None:
             (folder / "only.txt").write_text("\n".join(only) + "\n", encoding="utf-8")
     except FileExistsError:
-        raise UsageError(f"{folder} is already there", hint="choose another folder") from None
+        raise UsageError(
+            Sentence("folder_there_already", folder=str(folder)), hint=Sentence("choose_folder")
+        ) from None
     except OSError as error:
-        raise UsageError(f"cannot make {folder}: {error.strerror}") from None
+        raise UsageError(
+            Sentence("folder_not_made", folder=str(folder), why=why_of(error))
+        ) from None
     return str(keys["job"])
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from bulkrunner.adapters.styles import ANY, marked_by_sheets, marks_of
 from bulkrunner.domain.filled_forms import PART
-from bulkrunner.errors import AnswerRefused
+from bulkrunner.errors import AnswerRefused, why_of
+from bulkrunner.sentences import Sentence, verbatim
 
 MOST_BYTES = 30 * 1024 * 1024
 MOST_PARTS = 50
@@ -34,7 +35,7 @@ _PACKED = re.compile(r"^[^\n]{71,75}=$|=(?:3D|20$|C3=[89AB][0-9A-F]|[CEF][456])"
 """What quoted-printable makes of long lines and of letters, where a mail's source was pasted."""
 _TAGS = re.compile(r"</(?:p|div|td|span|pre|blockquote|table)>|<br\s*/?>", re.IGNORECASE)
 _ENOUGH_TAGS = 3
-_SAVE_IT = "save the mail as .eml or as text, or copy its text into a file"
+_SAVE_IT = Sentence("save_the_mail")
 _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _RICH = b"{\\rtf"
 _ENDS_LINE = re.compile(
@@ -76,35 +77,39 @@ def read_letter(path: str) -> str:
                 content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise AnswerRefused(
-            f"{path} cannot be read ({error.strerror or error})", code="answer_unreadable"
+            Sentence("file_cannot_be_read", path=path, why=why_of(error)),
+            code="answer_unreadable",
         ) from None
     if len(content) > MOST_BYTES:
-        raise AnswerRefused(f"{path} is longer than {MOST_BYTES} bytes", code="answer_unreadable")
+        raise AnswerRefused(
+            Sentence("letter_too_long", path=path, most=MOST_BYTES), code="answer_unreadable"
+        )
     return letter_text(content, path)
 
 
-def letter_text(content: bytes, name: str = "the file") -> str:
+def letter_text(content: bytes, name: str = "") -> str:
     """Return the text of a mail, with its attachments, or of a text file.
 
     Raises:
         AnswerRefused: it is neither.
     """
+    named = verbatim(name) if name else Sentence("the_file")
     if content.startswith(_OUTLOOK) or (b"\0" in content[:4] and not _is_utf16(content)):
         raise AnswerRefused(
-            f"{name} is no text",
+            Sentence("letter_no_text", name=named),
             hint=_SAVE_IT,
             code="answer_unreadable",
         )
     if content.startswith(_RICH):
         raise AnswerRefused(
-            f"{name} is a document of a word processor", hint=_SAVE_IT, code="answer_unreadable"
+            Sentence("letter_document", name=named), hint=_SAVE_IT, code="answer_unreadable"
         )
     if _HEADER.match(content) and _MAIL.search(content[:20000]):
         try:
             return PART.join(part.replace(PART, "\n") for part in _parts(content))
         except RecursionError:
             raise AnswerRefused(
-                f"{name} holds mails within mails, too deep to be read", code="answer_unreadable"
+                Sentence("letter_too_deep", name=named), code="answer_unreadable"
             ) from None
     text = _decoded(content)
     if _PACKED.search(text):
@@ -139,8 +144,8 @@ def _parts(content: bytes) -> Iterator[str]:
     for number, (part, headed) in enumerate(_leaves(message)):
         if number >= MOST_PARTS:
             raise AnswerRefused(
-                f"the mail has more than {MOST_PARTS} parts",
-                hint="copy the text of the answer into a file",
+                Sentence("letter_many_parts", most=MOST_PARTS),
+                hint=Sentence("letter_copy_text"),
                 code="answer_unreadable",
             )
         if headed is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import re2
 
 from bulkrunner.domain.expressions.parsing import FormError, Pattern, brief
+from bulkrunner.sentences import Sentence
 
 MAX_PATTERN = 1000
 MAX_MEMORY = 4_000_000
@@ -31,7 +32,7 @@ class Re2Engine:
             FormError: malformed, or too large.
         """
         if len(text) > MAX_PATTERN:
-            raise FormError(f"a regular expression is longer than {MAX_PATTERN} characters")
+            raise FormError(Sentence("pattern_too_long", most=MAX_PATTERN))
         options = re2.Options()
         options.log_errors = False
         options.max_mem = MAX_MEMORY
@@ -39,8 +40,8 @@ class Re2Engine:
             compiled = re2.compile(text, options)
         except (re2.error, UnicodeEncodeError) as error:
             raise FormError(
-                f"{brief(text)} is no regular expression: {_reason(error)}",
-                hint="the syntax is that of RE2: no look-around, no back references",
+                Sentence("pattern_bad", text=brief(text), error=_reason(error)),
+                hint=Sentence("pattern_bad_hint"),
                 code="bad_pattern",
             ) from None
         return _Compiled(text=text, regexp=compiled)
@@ -49,7 +50,7 @@ class Re2Engine:
 def _reason(error: Exception) -> str:
     reason = error.args[0] if error.args else ""
     text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-    return text if isinstance(error, re2.error) else "half of a character stands in it"
+    return text if isinstance(error, re2.error) else Sentence("half_character_in_it")
 
 
 @dataclass(frozen=True, kw_only=True)

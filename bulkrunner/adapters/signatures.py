@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkrunner.domain.approvals import Signer
-from bulkrunner.errors import ConfigError, SignatureRefused
+from bulkrunner.errors import ConfigError, SignatureRefused, why_of
 from bulkrunner.sentences import Sentence
 
 NAMESPACE = "approval@bulkrunner"
@@ -89,17 +89,22 @@ def read_signers(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise ConfigError(f"the reviewers' file {path} is longer than {MOST_BYTES} bytes")
+            raise ConfigError(Sentence("reviewers_file_too_long", path=str(path), most=MOST_BYTES))
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the reviewers' file {path} cannot be read ({getattr(error, 'strerror', None) or error})",
-            hint="[policy] reviewers names an allowed-signers file, as ssh-keygen takes it",
+            Sentence(
+                "reviewers_file_unreadable",
+                path=str(path),
+                why=why_of(error) if isinstance(error, OSError) else str(error),
+            ),
+            hint=Sentence("reviewers_file_unreadable_hint"),
         ) from None
     found = tuple(_signer(path, number, row) for number, row in _rows(text))
     if not found or len(found) > MOST_SIGNERS:
-        what = "no key" if not found else f"more than {MOST_SIGNERS} keys"
-        raise ConfigError(f"the reviewers' file {path} holds {what}")
+        if not found:
+            raise ConfigError(Sentence("reviewers_file_empty", path=str(path)))
+        raise ConfigError(Sentence("reviewers_file_many_keys", path=str(path), most=MOST_SIGNERS))
     return found
 
 
@@ -114,8 +119,8 @@ def _signer(path: Path, number: int, row: str) -> str:
     found = _KEY.search(row)
     if found is None or not row[: found.start()].strip() or not row.isprintable():
         raise ConfigError(
-            f"{path}:{number}: is no line of an allowed-signers file",
-            hint="write it so: karin.ek@kb.se ssh-ed25519 AAAA…",
+            Sentence("reviewers_file_line", path=str(path), number=number),
+            hint=Sentence("reviewers_file_line_hint"),
         )
     return row[: found.end()]
 
@@ -128,8 +133,10 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                Sentence("signature_namespace", namespace=seal.namespace[:60], wanted=NAMESPACE),
-                hint=Sentence("signature_namespace_hint", wanted=NAMESPACE),
+                Sentence(
+                    "signature_namespace", namespace=repr(seal.namespace[:60]), wanted=NAMESPACE
+                ),
+                hint=Sentence("signature_namespace_hint", namespace=NAMESPACE),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -144,7 +151,7 @@ class SshSignatures:
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
-                Sentence("signature_other_namespace", namespace=seal.namespace[:60]),
+                Sentence("signature_namespace_other", namespace=repr(seal.namespace[:60])),
                 code="signature_namespace",
             )
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
@@ -198,7 +205,7 @@ class _Check:
         if base64.b64encode(seal.key).decode() in self._known:
             return self._refused(seal, said)
         return SignatureRefused(
-            Sentence("signature_unknown_key", print=seal.fingerprint),
+            Sentence("signature_unknown_key", fingerprint=seal.fingerprint),
             hint=Sentence("signature_unknown_key_hint"),
             code="signature_unknown_key",
         )
@@ -207,14 +214,16 @@ class _Check:
         words = said.decode("utf-8", "replace")
         if _TOO_LATE.search(words):
             return SignatureRefused(
-                Sentence("signature_expired", print=seal.fingerprint),
+                Sentence("signature_expired", fingerprint=seal.fingerprint),
                 hint=Sentence("signature_expired_hint"),
                 code="signature_expired",
             )
         if "namespace" in words:
             return SignatureRefused(
-                Sentence("signature_not_for", print=seal.fingerprint, wanted=NAMESPACE),
-                hint=Sentence("signature_not_for_hint"),
+                Sentence(
+                    "signature_not_allowed", fingerprint=seal.fingerprint, namespace=NAMESPACE
+                ),
+                hint=Sentence("signature_not_allowed_hint"),
                 code="signature_namespace",
             )
         return _wrong_text()
@@ -223,8 +232,8 @@ class _Check:
         program = shutil.which("ssh-keygen")
         if program is None:
             raise ConfigError(
-                "ssh-keygen is not there; it verifies the signatures that policy asks for",
-                hint="install OpenSSH 8.9 or newer",
+                Sentence("ssh_keygen_missing"),
+                hint=Sentence("ssh_keygen_missing_hint"),
             )
         given = [str(item) for item in arguments]
         try:
@@ -237,7 +246,7 @@ class _Check:
                 env={"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C"},
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ConfigError(f"ssh-keygen cannot be run ({error})") from None
+            raise ConfigError(Sentence("ssh_keygen_failed", error=str(error))) from None
 
 
 def _wrong_text() -> SignatureRefused:

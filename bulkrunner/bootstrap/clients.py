@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.errors import BulkRunnerError, UsageError
+from bulkrunner.errors import BulkRunnerError, UsageError, why_of
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.domain.ports import Client
@@ -40,7 +41,9 @@ class Clients(Core):
         path = out or Path(f"retired-{environment.name}-{_plain(name)}.txt")
         if path.exists():
             raise UsageError(
-                f"{path} is there already", hint="give another file: --out", code="not_written"
+                Sentence("file_there_already", path=str(path)),
+                hint=Sentence("give_other_file"),
+                code="not_written",
             )
         retired = service.retire(environment.name, name, by=by, drivers=self.drivers())
         text = notice(retired, environment, by=by, at=self.clock.now())
@@ -48,9 +51,14 @@ class Clients(Core):
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"{name} is blocked, but the notice cannot be written to {path} "
-                f"({error.strerror or error}); it is this:\n{text}",
-                hint="send it to KB",
+                Sentence(
+                    "notice_not_written",
+                    name=name,
+                    path=str(path),
+                    why=why_of(error),
+                    text=text,
+                ),
+                hint=Sentence("notice_not_written_hint"),
                 code="not_written",
             ) from None
         return retired, path.absolute()

@@ -21,6 +21,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.rules import hours
 from bulkrunner.domain.schedule import common
 from bulkrunner.errors import ConfigError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.ledger import LedgerStore
@@ -206,8 +207,12 @@ class Core:
             windows = common([environment.windows, *hours(plan)])
         except ValueError:
             raise ConfigError(
-                f"the windows of {environment.name} ({', '.join(environment.windows)}) and the "
-                f"hours that policy allows plan {plan.id} never meet",
-                hint="change windows, or the rule of the policy file and make a new plan",
+                Sentence(
+                    "windows_and_hours_never_meet",
+                    environment=environment.name,
+                    windows=", ".join(environment.windows),
+                    plan=plan.id,
+                ),
+                hint=Sentence("windows_and_hours_hint"),
             ) from None
         return replace(within_agreement(environment, agreement.get("rate")), windows=windows)

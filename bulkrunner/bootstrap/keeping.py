@@ -12,7 +12,7 @@ from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import ChainBroken, UsageError
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
@@ -36,9 +36,8 @@ class Keeping(Gating):
         position = self.ledger.position_of(wanted)
         if position is None:
             raise ChainBroken(
-                f"this ledger never had the head {wanted}: it is another ledger, or it was "
-                "rewritten since",
-                hint="find the ledger that the report was made from, or a backup of it",
+                Sentence("other_head", wanted=wanted),
+                hint=Sentence("other_head_hint"),
                 code="other_head",
             )
         return position, self.ledger.length() - position
@@ -70,8 +69,8 @@ class Keeping(Gating):
         gates = self.gates_asking(plan)
         if fault := ledger_fault(gates):
             raise ChainBroken(
-                f"the ledger does not fit, so it proves nothing: {fault}",
-                hint="bulkrunner ledger check; restore the ledger from a backup",
+                Sentence("ledger_proves_nothing", fault=as_sentence(fault)),
+                hint=Sentence("ledger_proves_nothing_hint"),
             )
         reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
         data = reports.report_of(plan, run, gates)
@@ -104,13 +103,13 @@ class Keeping(Gating):
 def _require_finished(plan: Plan, run: Run | None) -> None:
     if plan.plan_digest is None:
         raise UsageError(
-            f"plan {plan.id} is not complete",
-            hint=f"bulkrunner resume {plan.id}",
+            Sentence("plan_not_complete", plan=plan.id),
+            hint=verbatim(f"bulkrunner resume {plan.id}"),
             code="plan_incomplete",
         )
     if run is not None and run.state is RunState.RUNNING:
         raise UsageError(
-            f"run {run.id} is still running",
-            hint=f"wait for it, or bulkrunner stop {run.id}",
+            Sentence("run_still_running", run=run.id),
+            hint=Sentence("run_still_running_hint", run=run.id),
             code="still_running",
         )

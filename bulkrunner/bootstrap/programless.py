@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.jobs import NewJob
@@ -59,4 +60,4 @@ def serve_sandbox(
             write_config=write_config,
         )
     except (OSError, LoadError) as error:
-        raise UsageError(f"the sandbox cannot start: {error}") from None
+        raise UsageError(Sentence("sandbox_not_started", error=str(error))) from None

@@ -92,8 +92,8 @@ class Reporting(Gating):
 
         if form not in DIFF_FORMATS:
             raise UsageError(
-                f"a difference cannot be written as {form}",
-                hint=f"say --format {' or --format '.join(DIFF_FORMATS)}",
+                Sentence("difference_format", form=form),
+                hint=Sentence("difference_format_hint", formats=" or --format ".join(DIFF_FORMATS)),
             )
         plans = self.ledger.plan(older), self.ledger.plan(newer)
         found = PlanComparison(self.ledger).compare(*plans)

@@ -130,7 +130,7 @@ class Runs(Gating):
             left = other.environment == plan.environment and self.drivers().is_left(other)
             if left and other.id != run:
                 self.drivers().end(other, RunState.INTERRUPTED, reason=LEFT)
-                progress.note(str(Sentence("left_run", run=other.id)), action="left_run")
+                progress.note(Sentence("left_run", run=other.id), action="left_run")
 
     def back_up(self, plan: Plan, progress: Progress) -> None:
         """Copy the ledger before a production run: it holds what an undo needs."""
@@ -138,7 +138,7 @@ class Runs(Gating):
             return
         path = self.ledger.back_up(plan.id, keep=self.settings.backups)
         if path is not None:
-            progress.note(f"the ledger is copied to {path}", action="backed_up")
+            progress.note(Sentence("ledger_backed_up", path=str(path)), action="backed_up")
 
     def _executor(
         self,

@@ -21,7 +21,8 @@ import click
 
 from bulkrunner.cli.words import counts_said
 from bulkrunner.domain.text import visible
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.errors import why_of
+from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 log = logging.getLogger("bulkrunner")
 
@@ -80,7 +81,7 @@ def _give_up(stream: TextIO, error: OSError) -> None:
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
-        why = error.strerror or type(error).__name__
+        why = why_of(error) if error.strerror else verbatim(type(error).__name__)
         tell(Sentence("stdout_not_written", why=why).worded(SPOKEN.get()), err=True)
 
 

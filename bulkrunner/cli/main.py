@@ -18,7 +18,7 @@ from bulkrunner.cli.console import SPOKEN, flush, tell
 from bulkrunner.cli.options import KEYS, Invocation, blank, global_options
 from bulkrunner.cli.usage import usage_said
 from bulkrunner.domain.text import visible
-from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError
+from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError, why_of
 from bulkrunner.sentences import LANGUAGES, Sentence
 
 COMMANDS = {
@@ -175,7 +175,7 @@ def _no_room(invocation: Invocation, error: OSError) -> tuple[dict[str, str], in
     return _failed(
         invocation,
         "not_written",
-        Sentence("file_cannot_be_written", what=what, why=os.strerror(error.errno or 0)),
+        Sentence("file_cannot_be_written", what=what, why=why_of(error)),
         Sentence("make_room"),
         2,
     )

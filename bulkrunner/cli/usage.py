@@ -12,6 +12,12 @@ from bulkrunner.sentences import Sentence, verbatim
 # Click tells what is wrong with a value in its own English words and in nothing else.
 _VALUES: Mapping[str, Callable[[re.Match[str]], Sentence]] = {
     r"(.+) is not a valid integer\.": lambda found: Sentence("usage_no_integer", value=found[1]),
+    r"(.+) is not a valid integer range\.": lambda found: Sentence(
+        "usage_no_integer_range", value=found[1]
+    ),
+    r"(.+) is not a valid float range\.": lambda found: Sentence(
+        "usage_no_number_range", value=found[1]
+    ),
     r"(.+) is not a valid float\.": lambda found: Sentence("usage_no_number", value=found[1]),
     r"(.+) is not in the range (.+)\.": lambda found: Sentence(
         "usage_not_in_range", value=found[1], range=found[2]
@@ -34,11 +40,11 @@ _VALUES: Mapping[str, Callable[[re.Match[str]], Sentence]] = {
 
 _MESSAGES: Mapping[str, Callable[[re.Match[str]], Sentence]] = {
     r"No such command (.+)\.": lambda found: Sentence("usage_no_command", name=found[1]),
-    r"No such option: (\S+)": lambda found: Sentence("usage_no_option", name=found[1]),
-    r"No such option: (\S+) Did you mean (.+)\?": lambda found: Sentence(
+    r"No such option (\S+)\.": lambda found: Sentence("usage_no_option", name=found[1]),
+    r"No such option (\S+)\. Did you mean (.+)\?": lambda found: Sentence(
         "usage_no_option_near", name=found[1], near=found[2]
     ),
-    r"No such option: (\S+) \(Possible options: (.+)\)": lambda found: Sentence(
+    r"No such option (\S+)\. \(Did you mean one of: (.+)\?\)": lambda found: Sentence(
         "usage_no_option_several", name=found[1], near=found[2]
     ),
     r"Missing argument (.+)\.": lambda found: Sentence("usage_argument_missing", name=found[1]),

@@ -4,80 +4,91 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from bulkrunner.adapters.manifests.faults import harmless
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.values import parse_call
+from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 MOST = 120
 
 """Characters of a value that are shown."""
 
-_TESTS = {
-    "equals": "is",
-    "in": "is one of",
-    "in_file": "is in the file",
-    "contains": "contains",
-    "starts_with": "starts with",
-    "ends_with": "ends with",
-    "matches": "matches",
-    "before": "is before",
-    "after": "is after",
+_TESTS: Mapping[str, Callable[[str], Sentence]] = {
+    "equals": lambda wanted: Sentence("test_is", wanted=wanted),
+    "in": lambda wanted: Sentence("test_is_one_of", wanted=wanted),
+    "contains": lambda wanted: Sentence("test_contains", wanted=wanted),
+    "starts_with": lambda wanted: Sentence("test_starts_with", wanted=wanted),
+    "ends_with": lambda wanted: Sentence("test_ends_with", wanted=wanted),
+    "matches": lambda wanted: Sentence("test_matches", wanted=wanted),
+    "before": lambda wanted: Sentence("test_is_before", wanted=wanted),
+    "after": lambda wanted: Sentence("test_is_after", wanted=wanted),
+    "in_file": lambda wanted: Sentence("test_in_file", file=wanted),
 }
 
-_ORIGINS = {
-    "@row.": "the column {}",
-    "@param.": "the parameter {}",
-    "@bib.@record.": "{} of the bib's record part",
-    "@bib.": "{} of the bib",
-    "@item.": "{} of the item",
-    "@record.": "{} of the record part",
-    "@component.": "{} of a component",
+_ORIGINS: Mapping[str, Callable[[str], Sentence]] = {
+    "@row.": lambda name: Sentence("the_column", name=name),
+    "@param.": lambda name: Sentence("the_parameter", name=name),
+    "@bib.@record.": lambda name: Sentence("of_bib_record", name=name),
+    "@bib.": lambda name: Sentence("of_bib", name=name),
+    "@item.": lambda name: Sentence("of_item", name=name),
+    "@record.": lambda name: Sentence("of_record", name=name),
+    "@component.": lambda name: Sentence("of_component", name=name),
 }
 
-_CALLS = {
-    "trim": "freed of blanks at the ends",
-    "collapse": "left with single blanks between words",
-    "upper": "put in capitals",
-    "lower": "put in small letters",
-    "capitalize": "given a capital first letter",
-    "strip_zeros": "freed of zeros at the beginning",
-    "strip_prefix": "freed of {} at the beginning",
-    "strip_suffix": "freed of {} at the end",
-    "split": "split at {}, part {} kept",
-    "first_word": "cut after the first word",
-    "after_first_word": "freed of the first word",
-    "replace": "given {1} in place of {0}",
-    "digits": "left with their digits only",
-    "pad": "filled with zeros at the beginning to {} characters",
-    "default": "{} where there is nothing",
+_CALLS: Mapping[str, Callable[..., Sentence]] = {
+    "trim": lambda: Sentence("call_trim"),
+    "collapse": lambda: Sentence("call_collapse"),
+    "upper": lambda: Sentence("call_upper"),
+    "lower": lambda: Sentence("call_lower"),
+    "capitalize": lambda: Sentence("call_capitalize"),
+    "strip_zeros": lambda: Sentence("call_strip_zeros"),
+    "strip_prefix": lambda text: Sentence("call_strip_prefix", text=text),
+    "strip_suffix": lambda text: Sentence("call_strip_suffix", text=text),
+    "split": lambda text, part: Sentence("call_split", text=text, part=part),
+    "first_word": lambda: Sentence("call_first_word"),
+    "after_first_word": lambda: Sentence("call_after_first_word"),
+    "replace": lambda old, new: Sentence("call_replace", old=old, new=new),
+    "digits": lambda: Sentence("call_digits"),
+    "pad": lambda width: Sentence("call_pad", width=width),
+    "default": lambda text: Sentence("call_default", text=text),
 }
 
 """What each function makes of a text, after its arguments."""
 
 _HOLDINGS = re.compile(r"@bib\.holdings(?:\[([^]]*)\])?(?:\.(@record\.)?(.+))?")
 
-_WHOLE = {"@self.id": "the record's id", "@bib.id": "the bib's id"}
+_WHOLE = {"@self.id": Sentence("record_id"), "@bib.id": Sentence("bib_id")}
 
 
-def value_said(value: Any) -> str:
+def value_said(value: Any) -> Sentence:
     """Return a value: texts in quotes, references by what they lead to, objects by their content."""
     return _short(_value(value))
 
 
-def name_said(value: Any) -> str:
+def name_said(value: Any) -> Sentence:
     """Return a name, such as a library's or a record's, without quotes; or what it refers to."""
-    return _short(harmless(value)) if isinstance(value, str) else value_said(value)
+    return _short(verbatim(harmless(value))) if isinstance(value, str) else value_said(value)
 
 
-def record_said(kind: str, value: Any) -> str:
-    """Return a record by its id, or by what names it: ``the bib in the column Bibid``."""
-    return f"the {kind} {'' if isinstance(value, str) else 'in '}{name_said(value)}"
+def bib_said(value: Any) -> Sentence:
+    """Return a bib by its id, or by what names it: ``the bib in the column Bibid``."""
+    if isinstance(value, str):
+        return Sentence("the_bib", id=name_said(value))
+    return Sentence("the_bib_in", place=name_said(value))
 
 
-def reference_said(text: str) -> str:
+def holding_said(value: Any) -> Sentence:
+    """Return a holding by its id, or by what names it."""
+    if isinstance(value, str):
+        return Sentence("the_holding", id=name_said(value))
+    return Sentence("the_holding_in", place=name_said(value))
+
+
+def reference_said(text: str) -> Sentence:
     """Return a reference by what it leads to."""
     if text in _WHOLE:
         return _WHOLE[text]
@@ -85,169 +96,222 @@ def reference_said(text: str) -> str:
         return _holding_said(found)
     for prefix, words in _ORIGINS.items():
         if text.startswith(prefix):
-            return words.format(harmless(text.removeprefix(prefix)))
-    return harmless(text)
+            return words(harmless(text.removeprefix(prefix)))
+    return verbatim(harmless(text))
 
 
-def _holding_said(found: re.Match[str]) -> str:
-    holding = f"another holding{' of ' + harmless(found[1]) if found[1] else ''} on the bib"
+def _holding_said(found: re.Match[str]) -> Sentence:
+    holding = Sentence("another_holding")
+    if found[1]:
+        holding = Sentence("another_holding_of", sigel=harmless(found[1]))
     if not found[3]:
         return holding
-    return f"{harmless(found[3])} of {'the record part of ' if found[2] else ''}{holding}"
+    if found[2]:
+        return Sentence("of_record_of", name=harmless(found[3]), what=holding)
+    return Sentence("of_what", name=harmless(found[3]), what=holding)
 
 
-def place_said(place: str) -> str:
+def place_said(place: str) -> Sentence:
     """Return a place as it stands in a sentence."""
-    return reference_said(place) if place.startswith("@") else harmless(place)
+    return reference_said(place) if place.startswith("@") else verbatim(harmless(place))
 
 
-def joined(parts: Iterable[str], word: str = "and") -> str:
+def all_of(parts: Iterable[str]) -> Sentence:
     """Return ``a, b and c``."""
-    *first, last = list(parts) or [""]
-    return f"{', '.join(first)} {word} {last}" if first else last
+    return Sentence("all_of", parts=tuple(parts))
 
 
-def condition_said(where: Any) -> str:
+def any_of(parts: Iterable[str]) -> Sentence:
+    """Return ``a, b or c``."""
+    return Sentence("any_of", parts=tuple(parts))
+
+
+def both(parts: Iterable[Sentence]) -> Sentence:
+    """Return ``a and b and c``."""
+    return _reduced(lambda one, other: Sentence("both", one=one, other=other), parts)
+
+
+def either(parts: Iterable[Sentence]) -> Sentence:
+    """Return ``a or b or c``."""
+    return _reduced(lambda one, other: Sentence("either", one=one, other=other), parts)
+
+
+def then(parts: Iterable[Sentence]) -> Sentence:
+    """Return ``a; then b; then c``."""
+    return _reduced(lambda one, other: Sentence("then", one=one, other=other), parts)
+
+
+def _reduced(join: Callable[[Sentence, Sentence], Sentence], parts: Iterable[Sentence]) -> Sentence:
+    found = list(parts)
+    return reduce(join, found) if found else verbatim("")
+
+
+def condition_said(where: Any) -> Sentence:
     """Return a condition, or a value that something must be equal to."""
     if not isinstance(where, dict):
-        return f"is {value_said(where)}"
-    return " and ".join(_clause(key, value) for key, value in where.items())
+        return Sentence("test_is", wanted=value_said(where))
+    return both(_clause(key, value) for key, value in where.items())
 
 
-def through_said(calls: Sequence[str]) -> str:
+def through_said(calls: Sequence[str]) -> Sentence:
     """Return what functions make of a text: ``put in capitals, then split at " ", part 2 kept``."""
-    return ", then ".join(map(_call_said, calls))
+    return _reduced(
+        lambda one, other: Sentence("call_then", one=one, other=other), map(_call_said, calls)
+    )
 
 
-def _call_said(text: str) -> str:
+def _call_said(text: str) -> Sentence:
     try:
         call = parse_call(text)
     except FormError:
-        return harmless(text)
+        return verbatim(harmless(text))
     given = [f'"{harmless(one)}"' if isinstance(one, str) else str(one) for one in call.arguments]
-    return _CALLS.get(call.name, text).format(*given)
+    said = _CALLS.get(call.name)
+    return verbatim(text) if said is None else said(*given)
 
 
-def matching_said(matching: Any) -> str:
+def matching_said(matching: Any) -> Sentence:
     """Return what the elements of a list are matched with: a test, a condition or a value."""
     if isinstance(matching, dict) and not _is_test(matching):
         return condition_said(matching)
-    return f"it {test_said(matching)}"
+    return Sentence("it_is", test=test_said(matching))
 
 
-def test_said(value: Any) -> str:
+def test_said(value: Any) -> Sentence:
     """Return what a place is asked."""
     if value is None:
-        return "is absent"
+        return Sentence("test_absent")
     if _is_test(value):
-        return " and ".join(_tests(value))
-    return f"is {value_said(value)}"
+        return both(_tests(value))
+    return Sentence("test_is", wanted=value_said(value))
 
 
 def _is_test(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and set(value) <= {*_TESTS, "exists", "count"}
 
 
-def _clause(key: str, value: Any) -> str:
+def _clause(key: str, value: Any) -> Sentence:
     match key:
         case "all" | "any" if isinstance(value, list):
-            return "(" + _each(value, " and " if key == "all" else " or ") + ")"
+            conditions = map(condition_said, value)
+            return Sentence(
+                "bracketed", said=both(conditions) if key == "all" else either(conditions)
+            )
         case "in_catalogue":
             given = value if isinstance(value, dict) and "number" in value else {"number": value}
-            return f"another record of the catalogue bears {value_said(given['number'])}"
+            return Sentence("test_in_catalogue", number=value_said(given["number"]))
         case "not":
-            return f"not ({condition_said(value)})"
+            return Sentence("test_not", condition=condition_said(value))
         case _:
-            return f"{place_said(key)} {test_said(value)}"
+            return Sentence("place_test", place=place_said(key), test=test_said(value))
 
 
-def _each(conditions: Sequence[Any], word: str) -> str:
-    return word.join(condition_said(one) for one in conditions)
-
-
-def _tests(value: Mapping[str, Any]) -> Iterable[str]:
+def _tests(value: Mapping[str, Any]) -> Iterable[Sentence]:
     for name, wanted in value.items():
         match name:
             case "exists":
-                yield "is there" if wanted else "is absent"
+                yield Sentence("test_there" if wanted else "test_absent")
             case "count":
-                yield f"is there {_count_said(wanted)}"
+                yield _count_said(wanted)
             case "in" if isinstance(wanted, list):
-                yield f"is {joined(map(_value, wanted), 'or')}"
+                yield Sentence("test_is", wanted=any_of(map(_value, wanted)))
             case "in_file":
-                yield f"is in the file {name_said(_file(wanted))}"
+                yield Sentence("test_in_file", file=name_said(_file(wanted)))
             case _:
-                yield f"{_TESTS[name]} {value_said(wanted)}"
+                yield _TESTS[name](value_said(wanted))
 
 
-def _count_said(count: Any) -> str:
+def _count_said(count: Any) -> Sentence:
     if not isinstance(count, dict):
-        return f"exactly {_times(count)}"
-    bounds = {"at least": count.get("at_least"), "at most": count.get("at_most")}
-    return joined(f"{word} {_times(one)}" for word, one in bounds.items() if one is not None)
-
-
-def _times(number: Any) -> str:
-    return f"{number} time{'s' * (number != 1)}"
+        return Sentence("test_exactly", count=count)
+    least, most = count.get("at_least"), count.get("at_most")
+    if least is None:
+        return Sentence("test_at_most", most=most)
+    if most is None:
+        return Sentence("test_at_least", least=least)
+    return Sentence("test_between", least=least, most=most)
 
 
 def _file(named: Any) -> Any:
     return named.get("file", named) if isinstance(named, dict) else named
 
 
-def _value(value: Any) -> str:
+def _value(value: Any) -> Sentence:
     match value:
         case {"$value": str(text)}:
             return _looked_up(text, value)
         case {"$values": str(text)}:
-            split = f"the parts, split at {_value(value['split'])}, of " if "split" in value else ""
-            return f"a list of {split}every value of {_looked_up(text, value)}"
+            said = _looked_up(text, value)
+            if "split" in value:
+                return Sentence("value_list_split", split=_value(value["split"]), of=said)
+            return Sentence("value_list", of=said)
         case {"$text": str(text)}:
-            return f'the text "{harmless(re.sub(r"{([^{}]+)}", _in_text, text))}"'
+            return _text(text)
         case {"@id": str(iri)} if len(value) == 1:
-            return f"the link {harmless(iri)}"
+            return Sentence("value_link", iri=harmless(iri))
         case dict():
             return _object(value)
         case [one]:
             return _value(one)
         case list():
-            return f"[{', '.join(map(_value, value))}]"
+            return Sentence("value_in_brackets", parts=tuple(map(_value, value)))
         case str():
-            return f'"{harmless(value)}"'
+            return verbatim(f'"{harmless(value)}"')
         case _:
-            return json.dumps(value)
+            return verbatim(json.dumps(value))
 
 
-def _looked_up(text: str, value: Mapping[str, Any]) -> str:
+def _looked_up(text: str, value: Mapping[str, Any]) -> Sentence:
     said = reference_said(text)
     if through := value.get("through"):
-        said += f" ({through_said(through)})"
+        said = Sentence("value_through", said=said, through=through_said(through))
     if "default" in value:
-        said += f", or {_value(value['default'])} where there is none"
+        said = Sentence("value_or", said=said, default=_value(value["default"]))
     return said
 
 
-def _in_text(found: re.Match[str]) -> str:
-    reference, *through = found[1].split("|")
-    said = reference_said(reference.strip())
-    return "{" + (f"{said}, {through_said(through)}" if through else said) + "}"
+def _text(text: str) -> Sentence:
+    """Return a text with references in it."""
+    said: list[str] = []
+    at = 0
+    for found in re.finditer(r"{([^{}]+)}", text):
+        reference, *through = found[1].split("|")
+        inner = reference_said(reference.strip())
+        if through:
+            inner = Sentence("listed", parts=(inner, through_said(through)))
+        said += [harmless(text[at : found.start()]), "{", inner, "}"]
+        at = found.end()
+    return Sentence("value_text", parts=_run(*said, harmless(text[at:])))
 
 
-def _object(value: Mapping[str, Any]) -> str:
+def _run(*parts: str) -> Sentence:
+    """Return texts without anything between them."""
+    return _reduced(
+        lambda one, other: Sentence("value_run", one=one, other=other),
+        [as_sentence(part) for part in parts if part],
+    )
+
+
+def _object(value: Mapping[str, Any]) -> Sentence:
     kind = value.get("@type")
-    rest = {key: inner for key, inner in value.items() if key != "@type" or not _is_name(kind)}
-    inside = ", ".join(f"{harmless(key)} {_value(inner)}" for key, inner in rest.items())
-    if not _is_name(kind):
-        return "{" + inside + "}"
-    return f"{harmless(str(kind))} ({inside})" if inside else f"an empty {harmless(str(kind))}"
+    named = harmless(kind) if isinstance(kind, str) and kind else ""
+    inside = Sentence(
+        "listed",
+        parts=tuple(
+            Sentence("key_value", name=harmless(key), value=_value(inner))
+            for key, inner in value.items()
+            if key != "@type" or not named
+        ),
+    )
+    if not named:
+        return _run("{", inside, "}") if inside else verbatim("{}")
+    if inside:
+        return Sentence("value_object", kind=named, inside=inside)
+    return Sentence("value_empty_object", kind=named)
 
 
-def _is_name(kind: Any) -> bool:
-    return isinstance(kind, str) and bool(kind)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MOST else text[:MOST] + "…"
+def _short(said: Sentence) -> Sentence:
+    return said if len(said) <= MOST else verbatim(said[:MOST] + "…")
 
 
 PAIRS = 3
@@ -266,82 +330,84 @@ VERBS = (
 )
 
 _SCOPES = {
-    "item": "on the item itself",
-    "components": "in every component",
-    "item_and_components": "on the item and in every component",
-    "each_place": "wherever the shelf data is, on the item or in its components",
-    "anywhere": "anywhere in the record",
-    "record": "in the record part",
+    "item": Sentence("scope_item"),
+    "components": Sentence("scope_components"),
+    "item_and_components": Sentence("scope_item_and_components"),
+    "each_place": Sentence("scope_each_place"),
+    "anywhere": Sentence("scope_anywhere"),
+    "record": Sentence("scope_record"),
 }
 
 
-def change_said(change: Mapping[str, Any]) -> str:
+def change_said(change: Mapping[str, Any]) -> Sentence:
     """Return what one change does, where, and when."""
     verb = next(verb for verb in VERBS if verb in change)
     said = _verb(verb, change[verb])
     if scope := change.get("in"):
-        said += f", {_scope(scope)}"
+        said = Sentence("listed", parts=(said, _scope(scope)))
     if when := change.get("when"):
-        said += f", where {condition_said(when)}"
-    return said + _pruned(verb, change)
+        said = Sentence("change_where", said=said, condition=condition_said(when))
+    # What is emptied goes too; ``remove`` alone leaves it.
+    prunes = verb == "remove_items" or (verb == "remove" and ("in" in change or "when" in change))
+    return Sentence("change_prunes", said=said) if prunes else said
 
 
-def _scope(scope: Any) -> str:
+def _scope(scope: Any) -> Sentence:
     if isinstance(scope, dict):
-        return f"in each object at {place_said(str(scope.get('each', '')))}"
-    return _SCOPES.get(scope, "")
+        return Sentence("scope_each", place=place_said(str(scope.get("each", ""))))
+    return _SCOPES.get(scope, verbatim(""))
 
 
-def _pruned(verb: str, change: Mapping[str, Any]) -> str:
-    """Return that what is emptied goes too; ``remove`` alone leaves it."""
-    removes = verb == "remove_items" or (verb == "remove" and ("in" in change or "when" in change))
-    return " (what that empties goes too)" if removes else ""
-
-
-def _verb(verb: str, given: Mapping[str, Any]) -> str:
+def _verb(verb: str, given: Mapping[str, Any]) -> Sentence:
     at = place_said(str(given.get("at", "")))
     match verb:
         case "set":
-            return f"{at} becomes {value_said(given['to'])}"
+            return Sentence("change_set", at=at, to=value_said(given["to"]))
         case "remove":
-            return f"{at} is removed"
+            return Sentence("change_remove", at=at)
         case "append":
-            return f"{at} gets {value_said(given['value'])} unless it is there"
+            return Sentence("change_append", at=at, value=value_said(given["value"]))
         case "remove_items":
-            return f"of {at} each is removed where {matching_said(given['matching'])}"
+            return Sentence("change_remove_items", at=at, matching=matching_said(given["matching"]))
         case "replace_value":
             return _replaced_values(at, given)
         case "replace_text":
             return _replaced_text(at, given)
         case "move_value":
-            return f"{place_said(given['from'])} is moved to {place_said(given['to'])}"
+            return Sentence(
+                "change_move", source=place_said(given["from"]), to=place_said(given["to"])
+            )
         case _:
-            return f"what is at {at} becomes of the type {name_said(given['to'])}"
+            return Sentence("change_retype", at=at, to=name_said(given["to"]))
 
 
-def _replaced_values(at: str, given: Mapping[str, Any]) -> str:
+def _replaced_values(at: Sentence, given: Mapping[str, Any]) -> Sentence:
     table = given["table"]
     if "file" in table and isinstance(table.get("file"), str):
-        said = f"at {at} each value becomes what the table {name_said(table['file'])} says"
+        said = Sentence("change_by_table", at=at, file=name_said(table["file"]))
     else:
         pairs = [_pair(old, new) for old, new in list(table.items())[:PAIRS]]
         if len(table) > PAIRS:
-            pairs.append(f"{len(table) - PAIRS:,} more by the table")
-        said = f"at {at} " + joined(pairs)
+            pairs.append(Sentence("change_more_pairs", count=len(table) - PAIRS))
+        said = Sentence("change_pairs", at=at, pairs=pairs)
     refuses = given.get("otherwise") == "refuse"
-    return said + ("; any other is refused" if refuses else "; any other is kept")
+    return Sentence("change_others_refused" if refuses else "change_others_kept", said=said)
 
 
-def _pair(old: str, new: Any) -> str:
-    return f"{value_said(old)} " + ("goes" if new is None else f"becomes {value_said(new)}")
+def _pair(old: str, new: Any) -> Sentence:
+    if new is None:
+        return Sentence("change_goes", old=value_said(old))
+    return Sentence("change_becomes", old=value_said(old), new=value_said(new))
 
 
-def _replaced_text(at: str, given: Mapping[str, Any]) -> str:
+def _replaced_text(at: Sentence, given: Mapping[str, Any]) -> Sentence:
     if "pattern" in given:
-        what = f"what matches {value_said(given['pattern'])}"
+        what = Sentence("what_matches", pattern=value_said(given["pattern"]))
     else:
         what = value_said(given.get("find"))
     instead = given.get("with", "")
-    became = "is taken out" if instead == "" else f"becomes {value_said(instead)}"
-    trimmed = ", blanks at the ends go" if given.get("trim") else ""
-    return f"in the texts at {at} {what} {became}{trimmed}"
+    if instead == "":
+        said = Sentence("change_text_out", at=at, what=what)
+    else:
+        said = Sentence("change_text", at=at, what=what, instead=value_said(instead))
+    return Sentence("change_trimmed", said=said) if given.get("trim") else said

@@ -17,6 +17,7 @@ from bulkrunner.adapters.manifests.source import Tree, control_message, read_jso
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.manifest import Source
+from bulkrunner.errors import why_of
 from bulkrunner.sentences import Sentence
 
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -167,7 +168,7 @@ def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRe
             return FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
         case _:
             return FileRefused(
-                "unreadable_file", Sentence("file_not_opened", name=shown(name), why=error.strerror)
+                "unreadable_file", Sentence("file_not_opened", name=shown(name), why=why_of(error))
             )
 
 

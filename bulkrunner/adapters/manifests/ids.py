@@ -16,7 +16,7 @@ from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence, as_sentence, joined
 
 MAX_LINE = 1_000
@@ -119,7 +119,7 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
             Sentence("at_line", file=str(path), line=bad.line, message=bad.message), hint=bad.hint
         ) from None
     except OSError as error:
-        raise UsageError(Sentence("file_unreadable", path=str(path), why=error.strerror)) from None
+        raise UsageError(Sentence("file_unreadable", path=str(path), why=why_of(error))) from None
     if not ids:
         raise UsageError(Sentence("ids_empty", path=str(path)))
     return list(ids)

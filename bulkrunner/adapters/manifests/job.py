@@ -282,7 +282,7 @@ class LoadedJob:
         reads: list[_Read],
         counts: dict[str, int],
         missing: list[Parameter],
-        explained: list[str],
+        explained: list[Sentence],
         notes: list[Problem],
         unreadable: list[Problem],
         tables: Sequence[Input],

@@ -128,9 +128,11 @@ def damage_told() -> Iterator[None]:
         OSError,
         ValueError,
     ) as error:
+        words = str(error)[:120]
+        no_zip = Sentence("no_zip")
         raise BadFile(
             "bad_spreadsheet",
-            Sentence("table_damaged", error=str(error)[:120]),
+            Sentence("table_damaged", error=no_zip if words == no_zip else words),
             Sentence("table_save_anew"),
         ) from None
 

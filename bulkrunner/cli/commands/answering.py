@@ -193,13 +193,13 @@ def _read_letter(
 
 def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Path) -> None:
     from bulkrunner.adapters.signatures import NAMESPACE
-    from bulkrunner.errors import UsageError
+    from bulkrunner.errors import UsageError, why_of
 
     try:
         path.write_text(approving.draft(read), encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(
-            Sentence("file_not_written", path=str(path), why=error.strerror or str(error)),
+            Sentence("file_not_written", path=str(path), why=why_of(error)),
             code="not_written",
         ) from None
     answer = read.answer

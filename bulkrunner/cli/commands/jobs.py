@@ -160,7 +160,7 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 
     from bulkrunner.bootstrap import manifest_schema
     from bulkrunner.config.file import schema_text
-    from bulkrunner.errors import UsageError
+    from bulkrunner.errors import UsageError, why_of
 
     text = manifest_schema() if what == "manifest" else schema_text()
     invocation.document["schema"] = json.loads(text)
@@ -171,7 +171,7 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            Sentence("file_not_written_to", path=str(out), why=error.strerror)
+            Sentence("file_not_written_to", path=str(out), why=why_of(error))
         ) from None
     invocation.document["path"] = str(out)
     if what == "manifest":
