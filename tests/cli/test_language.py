@@ -62,6 +62,7 @@ def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[
     assert "nästa: bulkrunner plan" in in_swedish(place, "check", job)
     explained = in_swedish(place, "check", job, "--explain")
     assert 'Steg 1: för varje id av de 2 i manifestet: shelfMark.label blir "Hx".' in explained
+    assert "tips: " in in_swedish(place, "run", job, "--env", "staging", expect=4)
     planned = in_swedish(place, "plan", job, "--env", "staging")
     assert "2 ändras" in planned
     assert "planens kontrollsumma" in planned
@@ -71,9 +72,29 @@ def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[
     in_swedish(place, "undo", run, "--out", place.folder / "back")
     in_swedish(place, "report", run, "--out", place.folder / "run.html")
     in_swedish(place, "resume", run)
+    in_swedish(place, "stop", run, expect=2)
+    in_swedish(place, "pause", run, expect=2)
+    in_swedish(place, "rate", run, "3", expect=2)
+    settled = ("--as", "applied", "--by", "Ek", "--reason", "x")
+    in_swedish(place, "settle", run, "1", *settled, expect=2)
+    in_swedish(place, "resume", expect=2)
+    in_swedish(place, "status", "x", expect=2)
     in_swedish(place, "ledger", "check")
     in_swedish(place, "clients")
     in_swedish(place, "status")
+
+
+def test_answers_and_gates_are_told_in_swedish(place: Workplace, own: list[str]) -> None:
+    job = place.job("asked", title="Prov", steps=[{"ids": own[:2], **LABEL}])
+    place("plan", job, "--env", "staging")
+    place("run", job, "--env", "staging")
+    plan = place("plan", job, "--env", "production").document["plan"]
+    in_swedish(place, "run", job, "--env", "production", expect=4)
+    answer = (plan, "--by", "Ek", "--reference", "KB 1")
+    said = place("--lang", "sv", "approve", *answer).stderr
+    assert said.startswith("godkänd: planen ")
+    assert "inte signerat" in said
+    assert in_swedish(place, "reject", *answer).startswith("avslagen: planen ")
 
 
 def test_every_kind_of_job_is_told_in_swedish(place: Workplace) -> None:

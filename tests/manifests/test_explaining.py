@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bulkrunner.adapters.manifests.explain_changes import VERBS
 from bulkrunner.adapters.manifests.schema import schema
 from bulkrunner.domain.expressions.values import FUNCTIONS
 from bulkrunner.share import share_folder
+from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import load
 
 EXAMPLES = json.loads(Path(__file__).with_name("explained.json").read_text(encoding="utf-8"))
@@ -384,3 +386,11 @@ def test_every_scope_and_verb_of_the_schema_is_known():
 )
 def test_every_example_is_explained(folder):
     assert load(folder).explained == EXAMPLES[folder.name]
+
+
+@pytest.mark.parametrize("does", [one for one, _said in (*CHANGES, *ACTIONS)])
+def test_a_step_is_explained_in_swedish(does):
+    (said, *_rest) = explained({"steps": [{**IDS, **does}]})
+    swedish = CODE.sub("", re.sub(r'"[^"]*"', "", said.worded("sv"))).replace("NO", "")
+    assert swedish.startswith("Steg 1: för varje ")
+    assert not ENGLISH.search(swedish.lower()), swedish
