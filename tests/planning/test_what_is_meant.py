@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.records import library_iri
+from bulkrunner.sentences import text_of
 from tests.support.cli import Workplace
 from tests.support.sandbox import SandboxControl
 
@@ -38,8 +41,11 @@ def told(place: Workplace, sandbox: SandboxControl, **manifest: Any) -> tuple[st
     assert done.document["counts"]["refused"] == 1
     assert done.document["counts"]["not_found"] == 0
     (found,) = done.document["findings"]
-    said = language("sv").reason(found["message"])
-    assert said.lang == "sv", found["message"]
+    with contextlib.closing(sqlite3.connect(place.ledger)) as stored:
+        query = "SELECT message FROM planned_changes WHERE action = 'refused'"
+        (kept,) = [text_of(message) for (message,) in stored.execute(query)]
+    assert kept == found["message"]
+    assert language("sv").reason(kept).lang == "sv", kept
     return found["code"], found["message"]
 
 
