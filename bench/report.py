@@ -110,18 +110,18 @@ def store(ledger: LedgerStore, count: int) -> Plan:
         state=PlanState.PLANNING,
         folder="/jobs/bench",
     )
-    ledger.begin_plan(plan)
+    ledger.plans.begin(plan)
     batch: list[PlannedChange] = []
     for change in changes(count):
         batch.append(change)
         if len(batch) == BATCH or change.number == count:
-            ledger.add_changes(plan.id, batch, cursor=change.number)
+            ledger.plans.add_changes(plan.id, batch, cursor=change.number)
             batch = []
-    digest = plan_digest(plan.digest_head(), ledger.change_digests(plan.id))
-    return ledger.finish_plan(
+    digest = plan_digest(plan.digest_head(), ledger.plans.change_digests(plan.id))
+    return ledger.plans.finish(
         plan.id,
         plan_digest=digest,
-        counts=ledger.count_actions(plan.id),
+        counts=ledger.plans.count_actions(plan.id),
         requests=count,
         at=now,
     )

@@ -17,6 +17,7 @@ import threading
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -322,7 +323,8 @@ def _from_numbers(run: str) -> str:
 # What data is searched for
 
 
-def _data_pattern(secrets: Iterable[str]) -> Any:
+@lru_cache(maxsize=8)  # every client of a process looks for the same
+def _data_pattern(secrets: tuple[str, ...]) -> Any:
     forms = [
         form
         for secret in secrets

@@ -10,20 +10,23 @@ from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.domain.ports import Client
+    from bulkrunner.domain.ledger_port import Client
     from bulkrunner.services.clients import Retired
 
 
-class Clients(Core):
+class Clients:
     """Lists API clients and retires them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     def listed_clients(self) -> list[dict[str, Any]]:
         """Return every client with what it did."""
-        return self.client_service().listed()
+        return self._core.client_service().listed()
 
     def idle_clients(self) -> list[Client]:
         """Return the clients that lie idle for longer than policy says."""
-        return self.client_service().idle(self.settings.policy.client_unused_days)
+        return self._core.client_service().idle(self._core.settings.policy.client_unused_days)
 
     def retire(
         self, environment_name: str, client: str | None, *, by: str, out: Path | None
@@ -35,8 +38,8 @@ class Clients(Core):
         """
         from bulkrunner.services.clients import notice
 
-        environment = self.settings.environment(environment_name)
-        service = self.client_service()
+        environment = self._core.settings.environment(environment_name)
+        service = self._core.client_service()
         name = service.choose(environment.name, client, self._configured(environment_name))
         path = out or Path(f"retired-{environment.name}-{_plain(name)}.txt")
         if path.exists():
@@ -45,8 +48,8 @@ class Clients(Core):
                 hint=Sentence("give_other_file"),
                 code="not_written",
             )
-        retired = service.retire(environment.name, name, by=by, drivers=self.drivers())
-        text = notice(retired, environment, by=by, at=self.clock.now())
+        retired = service.retire(environment.name, name, by=by, drivers=self._core.drivers())
+        text = notice(retired, environment, by=by, at=self._core.clock.now())
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -65,7 +68,7 @@ class Clients(Core):
 
     def _configured(self, environment: str) -> str | None:
         try:
-            return self.credentials(self.settings.environment(environment)).client_id
+            return self._core.credentials(self._core.settings.environment(environment)).client_id
         except BulkRunnerError:
             return None
 

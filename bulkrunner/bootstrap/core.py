@@ -52,7 +52,7 @@ class Core:
     ) -> None:
         self._config = config
         self._ledger_url = ledger_url
-        self._environ = os.environ if environ is None else environ
+        self.environ = os.environ if environ is None else environ
         self.clock = SystemClock()
         self._opened: LedgerStore | None = None
 
@@ -73,7 +73,7 @@ class Core:
         """The configuration; a fault in it is a ``ConfigError``."""
         from bulkrunner.config import load_settings
 
-        return load_settings(self._config, self._environ, ledger=self._ledger_url)
+        return load_settings(self._config, self.environ, ledger=self._ledger_url)
 
     def ledger_place(self) -> str:
         """Return the ledger's URL without any password."""
@@ -154,7 +154,7 @@ class Core:
         """Return the API client of an environment."""
         from bulkrunner.adapters.libris.credentials import find_credentials
 
-        return find_credentials(self.settings, environment, self._environ)
+        return find_credentials(self.settings, environment, self.environ)
 
     def drivers(self) -> Drivers:
         """Return what knows which process drives which run."""
@@ -181,7 +181,7 @@ class Core:
 
     def note_client(self, environment: Environment, client_id: str, *, use: str) -> None:
         """Enter into the ledger that an API client is used, and for what."""
-        self.ledger.note_client(environment.name, client_id, use=use, at=self.clock.now())
+        self.ledger.clients.note(environment.name, client_id, use=use, at=self.clock.now())
 
     @contextmanager
     def reader(self, name: str) -> Iterator[ReadOnlyCatalogue]:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from bulkrunner.services.settle import Settling
 
 
-class Gating(Core):
+class Gating:
     """Evaluates gates, records answers and settlements."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     def gates(
         self,
@@ -33,10 +36,10 @@ class Gating(Core):
         """Evaluate every gate of a plan as things are now."""
         from bulkrunner.services.gates import Gates, Situation
 
-        return Gates(self.ledger, self.clock, proofs=self._proofs()).evaluate(
+        return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
             Situation(
                 plan=plan,
-                environment=self.settings.environments.get(plan.environment),
+                environment=self._core.settings.environments.get(plan.environment),
                 manifest_digest=self._digest_now(plan),
                 rights=rights,
                 run=run,
@@ -44,22 +47,23 @@ class Gating(Core):
             )
         )
 
-    def _proofs(self) -> Proofs:
+    def proofs(self) -> Proofs:
+        """Return what proves the signatures of answers."""
         from bulkrunner.adapters.signatures import SshSignatures
         from bulkrunner.services.proofs import Proofs
 
-        return Proofs(SshSignatures(), reviewers=self.signers)
+        return Proofs(SshSignatures(), reviewers=self._core.signers)
 
     def _digest_now(self, plan: Plan) -> str | None:
         try:
-            return self.load_again(plan).job.manifest_digest
+            return self._core.load_again(plan).job.manifest_digest
         except BulkRunnerError:
             return None
 
     def gates_asking(self, plan: Plan) -> list[GateResult]:
         """Evaluate the gates, asking the login; where that fails the gate ``rights`` says why."""
         try:
-            with self.reader(plan.environment) as reader:
+            with self._core.reader(plan.environment) as reader:
                 return self.gates(plan, rights=reader.rights)
         except BulkRunnerError as error:
             gates = self.gates(plan, rights=None)
@@ -93,7 +97,7 @@ class Gating(Core):
         """Return what records answers."""
         from bulkrunner.services.approvals import Approving
 
-        return Approving(self.ledger, self.clock, proofs=self._proofs())
+        return Approving(self._core.ledger, self._core.clock, proofs=self.proofs())
 
     def settling(self) -> Settling:
         """Return what records a person's decision about an unknown outcome."""
@@ -101,12 +105,12 @@ class Gating(Core):
         from bulkrunner.services.settle import Settling
 
         def read(run: Run, record: str) -> Found | None:
-            environment = self.settings.environment(run.environment)
-            ref = self.iris(environment).parse(record)
+            environment = self._core.settings.environment(run.environment)
+            ref = self._core.iris(environment).parse(record)
             if ref is None:
                 return None
-            with self.reader(run.environment) as reader:
+            with self._core.reader(run.environment) as reader:
                 answer = reader.read(ref.value)
             return answer if isinstance(answer, Found) else None
 
-        return Settling(self.ledger, self.clock, read=read)
+        return Settling(self._core.ledger, self._core.clock, read=read)

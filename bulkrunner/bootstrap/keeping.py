@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkrunner.bootstrap.core import Core
 from bulkrunner.bootstrap.gates import Gating
 from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.plan import Plan
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from bulkrunner.services.compact import Compacted
 
 
-class Keeping(Gating):
+class Keeping:
     """Proves, exports and compacts the ledger."""
+
+    def __init__(self, core: Core, gating: Gating) -> None:
+        self._core = core
+        self._gating = gating
 
     def head_found(self, head: str) -> tuple[int, int]:
         """Return which event of the ledger's chain a head is of, and how many follow it.
@@ -33,14 +38,14 @@ class Keeping(Gating):
         from bulkrunner.domain.canonical import as_head
 
         wanted = as_head(head)
-        position = self.ledger.position_of(wanted)
+        position = self._core.ledger.chain.position_of(wanted)
         if position is None:
             raise ChainBroken(
                 Sentence("other_head", wanted=wanted),
                 hint=Sentence("other_head_hint"),
                 code="other_head",
             )
-        return position, self.ledger.length() - position
+        return position, self._core.ledger.chain.length() - position
 
     def check_bundle(self, path: Path, *, against: str | None, reviewers: Path | None) -> Checked:
         """Verify a bundle by itself; no ledger is opened."""
@@ -63,16 +68,18 @@ class Keeping(Gating):
         from bulkrunner.services.report.service import ReportService
 
         run = found if isinstance(found, Run) else None
-        plan = self.ledger.plan(run.plan) if run else self.ledger.plan(found.id)
+        plan = (
+            self._core.ledger.plans.get(run.plan) if run else self._core.ledger.plans.get(found.id)
+        )
         _require_finished(plan, run)
-        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_proof"))
-        gates = self.gates_asking(plan)
+        refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_proof"))
+        gates = self._gating.gates_asking(plan)
         if fault := ledger_fault(gates):
             raise ChainBroken(
                 Sentence("ledger_proves_nothing", fault=as_sentence(fault)),
                 hint=Sentence("ledger_proves_nothing_hint"),
             )
-        reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
+        reports = ReportService(self._core.ledger, self._core.clock, proofs=self._gating.proofs())
         data = reports.report_of(plan, run, gates)
         name = run.id if run else None
         with tempfile.TemporaryFile() as report:
@@ -81,23 +88,29 @@ class Keeping(Gating):
                 digest.update(chunk)
                 report.write(chunk)
             report.seek(0)
-            self.ledger.enter_exported(plan.id, name, report=f"sha256:{digest.hexdigest()}")
-            with self.ledger.snapshot(plan.id, name) as snapshot:
+            self._core.ledger.exports.enter(plan.id, name, report=f"sha256:{digest.hexdigest()}")
+            with self._core.ledger.exports.snapshot(plan.id, name) as snapshot:
                 return write_bundle(
-                    path, snapshot, with_run=run is not None, report=report, at=self.clock.now()
+                    path,
+                    snapshot,
+                    with_run=run is not None,
+                    report=report,
+                    at=self._core.clock.now(),
                 )
 
     def restore(self, *, by: str, reason: str) -> Restoration:
         """Enter that this ledger is to be used, by a person's word."""
         from bulkrunner.services.compact import Keeping as Service
 
-        return Service(self.ledger).restore(by=by, reason=reason, recorded_by=self.account())
+        return Service(self._core.ledger).restore(
+            by=by, reason=reason, recorded_by=self._core.account()
+        )
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""
         from bulkrunner.services.compact import Keeping as Service
 
-        return Service(self.ledger).compact(before)
+        return Service(self._core.ledger).compact(before)
 
 
 def _require_finished(plan: Plan, run: Run | None) -> None:

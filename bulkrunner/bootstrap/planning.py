@@ -26,13 +26,15 @@ class PlanningSession:
 
     def __init__(
         self,
-        program: Plans,
+        core: Core,
+        plans: Plans,
         planner: Planner,
         reader: ReadOnlyCatalogue,
         environment: Environment,
         client_id: str,
     ) -> None:
-        self._program = program
+        self._core = core
+        self._plans = plans
         self._planner = planner
         self._reader = reader
         self._environment = environment
@@ -58,24 +60,27 @@ class PlanningSession:
         """Make a new plan of the job."""
         self.plan_id = new_id("p")
         self._note()
-        with self._program.functions(loaded, self._environment) as runners:
-            request = self._program.request(loaded, self._environment, runners)
+        with self._plans.functions(loaded, self._environment) as runners:
+            request = self._plans.request(loaded, self._environment, runners)
             return self._planner.make(request, self.plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
         self.plan_id = plan.id
         self._note()
-        with self._program.functions(loaded, self._environment) as runners:
-            request = self._program.request(loaded, self._environment, runners)
+        with self._plans.functions(loaded, self._environment) as runners:
+            request = self._plans.request(loaded, self._environment, runners)
             return self._planner.resume(plan, request)
 
     def _note(self) -> None:
-        self._program.note_client(self._environment, self._client_id, use=self.plan_id or "")
+        self._core.note_client(self._environment, self._client_id, use=self.plan_id or "")
 
 
-class Plans(Core):
+class Plans:
     """Makes plans, and tells what is in them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     @contextmanager
     def planning(
@@ -85,25 +90,27 @@ class Plans(Core):
         from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.services.planning.planner import Planner
 
-        environment = within_agreement(self.settings.environment(name), agreed_rate)
-        credentials = self.usable_credentials(environment)
+        environment = within_agreement(self._core.settings.environment(name), agreed_rate)
+        credentials = self._core.usable_credentials(environment)
         with ReadOnlyCatalogue.open(
             environment,
             credentials,
-            clock=self.clock,
+            clock=self._core.clock,
             tell=progress.waiting,
-            book=self.ledger,
-            network=self.settings.network,
+            book=self._core.ledger.rate_limits,
+            network=self._core.settings.network,
         ) as reader:
             planner = Planner(
                 reader=reader,
-                ledger=self.ledger,
-                drivers=self.drivers(),
-                clock=self.clock,
+                ledger=self._core.ledger,
+                drivers=self._core.drivers(),
+                clock=self._core.clock,
                 progress=progress,
-                iris=self.iris(environment),
+                iris=self._core.iris(environment),
             )
-            yield PlanningSession(self, planner, reader, environment, credentials.client_id)
+            yield PlanningSession(
+                self._core, self, planner, reader, environment, credentials.client_id
+            )
 
     def functions(self, loaded: LoadedJob, environment: Environment) -> Runners:
         """Start the functions of a job.
@@ -113,16 +120,19 @@ class Plans(Core):
         """
         from bulkrunner.adapters.functions import Runners
 
-        policy = effective_policy(self.settings.policy, loaded.job.policy)
+        policy = effective_policy(self._core.settings.policy, loaded.job.policy)
         return Runners(
-            loaded.functions, loaded.path, policy=policy.functions, iris=self.iris(environment)
+            loaded.functions,
+            loaded.path,
+            policy=policy.functions,
+            iris=self._core.iris(environment),
         )
 
     def request(self, loaded: LoadedJob, environment: Environment, runners: Runners) -> PlanRequest:
         """Return what a plan is made of."""
         from bulkrunner.services.planning.planner import PlanRequest
 
-        policy = effective_policy(self.settings.policy, loaded.job.policy)
+        policy = effective_policy(self._core.settings.policy, loaded.job.policy)
         return PlanRequest(
             source=loaded,
             head={
@@ -132,24 +142,24 @@ class Plans(Core):
             },
             runners=runners,
             environment=environment,
-            policy=replace(policy, signers=self.signers() or ()),
+            policy=replace(policy, signers=self._core.signers() or ()),
             program_version=__version__,
         )
 
     def stored_plan(self, plan_id: str | None) -> Plan | None:
         """Return a plan if it got as far as the ledger."""
-        plans = [plan for plan in self.ledger.plans() if plan.id == plan_id]
+        plans = [plan for plan in self._core.ledger.plans.all() if plan.id == plan_id]
         return plans[0] if plans else None
 
     def plan_counts(self, plan: Plan) -> dict[str, int]:
         """Return the plan's counts by action, also of one that is not complete."""
-        return {**empty_counts(), **self.ledger.count_actions(plan.id)}
+        return {**empty_counts(), **self._core.ledger.plans.count_actions(plan.id)}
 
     def plan_findings(self, plan: Plan) -> list[Finding]:
         """Return the first hundred findings, ceilings and refusals first."""
         from bulkrunner.services.planning.outcome import plan_findings
 
-        return plan_findings(self.ledger, plan)
+        return plan_findings(self._core.ledger, plan)
 
     def not_carried_out(self, plan: Plan) -> list[str]:
         """Return what test runs sent of a plan for production and the server there did not take."""
@@ -158,13 +168,15 @@ class Plans(Core):
 
         if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
             return []
-        return list(declined(evidence_of(plan, self.ledger, self.clock.now())))
+        return list(declined(evidence_of(plan, self._core.ledger, self._core.clock.now())))
 
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
         from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
-        left = unaccepted(self.ledger.count_refusals(plan.id), accepts_of(plan.manifest))
+        left = unaccepted(
+            self._core.ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest)
+        )
         refused = [f"{count} × {code}" for code, count in sorted(left.items())]
         return [*plan_ceilings(plan), *refused]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkrunner.bootstrap.core import Core
 from bulkrunner.bootstrap.gates import Gating
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import ledger_fault
@@ -53,8 +54,12 @@ class WrittenReport:
         }
 
 
-class Reporting(Gating):
+class Reporting:
     """Writes reports and undo jobs, and looks at environments."""
+
+    def __init__(self, core: Core, gating: Gating) -> None:
+        self._core = core
+        self._gating = gating
 
     def write_report(
         self, prefix: str, *, form: str, language: str, out: Path | None
@@ -63,11 +68,11 @@ class Reporting(Gating):
         from bulkrunner.adapters.reports import write_report
         from bulkrunner.services.report.service import ReportService
 
-        reports = ReportService(self.ledger, self.clock, proofs=self._proofs())
+        reports = ReportService(self._core.ledger, self._core.clock, proofs=self._gating.proofs())
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
-        gates = self.gates_asking(plan)
+        gates = self._gating.gates_asking(plan)
         data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
         return WrittenReport(
@@ -95,8 +100,8 @@ class Reporting(Gating):
                 Sentence("difference_format", form=form),
                 hint=Sentence("difference_format_hint", formats=" or --format ".join(DIFF_FORMATS)),
             )
-        plans = self.ledger.plan(older), self.ledger.plan(newer)
-        found = PlanComparison(self.ledger).compare(*plans)
+        plans = self._core.ledger.plans.get(older), self._core.ledger.plans.get(newer)
+        found = PlanComparison(self._core.ledger).compare(*plans)
         path = out or Path(f"{plans[0].id}-{plans[1].id}.{form}")
         write_plan_diff(found, path, form=form, lang=language)
         return WrittenReport(
@@ -110,7 +115,7 @@ class Reporting(Gating):
 
     def _speeds(self, plan: Plan) -> Environment | None:
         try:
-            return self.within(plan)
+            return self._core.within(plan)
         except BulkRunnerError:
             return None
 
@@ -126,9 +131,9 @@ class Reporting(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.undo import Undoing
 
-        refuse_compacted(self.ledger, plan.id, Sentence("dropped_no_undo"))
+        refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_undo"))
 
-        iris = IriMap(bases=self.bases(), target="")
+        iris = IriMap(bases=self._core.bases(), target="")
         chosen = None if only is None else read_id_file(only, iris)
         wish = Undo(
             source=Source(file="undo"),
@@ -137,10 +142,15 @@ class Reporting(Gating):
             only=None if chosen is None else frozenset(chosen),
         )
         newest: dict[str, Plan] = {}
-        for other in self.ledger.plans(job=plan.job):
+        for other in self._core.ledger.plans.all(job=plan.job):
             if other.effect_digest == plan.effect_digest:
-                newest.setdefault(other.environment, replace(other, created_at=self.clock.now()))
-        counted = [Undoing(self.ledger, self.drivers(), one).count(wish) for one in newest.values()]
+                newest.setdefault(
+                    other.environment, replace(other, created_at=self._core.clock.now())
+                )
+        counted = [
+            Undoing(self._core.ledger, self._core.drivers(), one).count(wish)
+            for one in newest.values()
+        ]
         names = {name for counts in counted for name in counts}
         return write_undo_job(
             folder,
@@ -155,14 +165,14 @@ class Reporting(Gating):
         from bulkrunner.services.doctor import Diagnosing
 
         def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
-            return self.reader(environment.name)
+            return self._core.reader(environment.name)
 
-        diagnosing = Diagnosing(self.clock, connect=connect)
+        diagnosing = Diagnosing(self._core.clock, connect=connect)
         if name is not None:
-            return [diagnosing.examine(self.settings.environment(name))]
+            return [diagnosing.examine(self._core.settings.environment(name))]
         return [
             diagnosing.examine(environment)
-            for environment in self.settings.environments.values()
+            for environment in self._core.settings.environments.values()
             if self._has_client(environment)
         ]
 
@@ -170,10 +180,10 @@ class Reporting(Gating):
         """Return True if there is a client, or a part of one, which is worth a word."""
         from bulkrunner.adapters.libris.credentials import is_begun
 
-        if is_begun(self.settings, environment, self._environ):
+        if is_begun(self._core.settings, environment, self._core.environ):
             return True
         try:
-            self.credentials(environment)
+            self._core.credentials(environment)
         except BulkRunnerError:
             return False
         return True

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bulkrunner.bootstrap.core import new_id
+from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.bootstrap.gates import Gating
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import GateResult
@@ -18,7 +18,7 @@ from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import Catalogue
-    from bulkrunner.services.applying import Executor
+    from bulkrunner.services.running.executor import Executor
     from bulkrunner.services.verify import Verifier
 
 
@@ -27,7 +27,9 @@ class RunningSession:
 
     def __init__(
         self,
-        program: Runs,
+        core: Core,
+        gating: Gating,
+        runs: Runs,
         plan: Plan,
         run: Run | None,
         catalogue: Catalogue,
@@ -35,7 +37,9 @@ class RunningSession:
         client_id: str,
         progress: Progress,
     ) -> None:
-        self._program = program
+        self._core = core
+        self._gating = gating
+        self._runs = runs
         self._plan = plan
         self._run = run
         self._catalogue = catalogue
@@ -67,14 +71,13 @@ class RunningSession:
         """
         from bulkrunner.services.unknown_writes import UnknownWrites
 
-        program = self._program
         looking = UnknownWrites(
-            program.ledger,
-            program.clock,
+            self._core.ledger,
+            self._core.clock,
             self._catalogue,
-            program.iris(program.settings.environment(self._plan.environment)),
+            self._core.iris(self._core.settings.environment(self._plan.environment)),
         )
-        return program.require_gates(
+        return self._gating.require_gates(
             self._plan,
             self._catalogue,
             self._run,
@@ -83,60 +86,72 @@ class RunningSession:
 
     def execute(self, *, limit: int | None, hold: bool = False) -> Run:
         """Carry out what is left to do; ``hold``: pause after the first changes."""
-        self._program.end_left(self._plan, self.run_id, self._progress)
+        self._runs.end_left(self._plan, self.run_id, self._progress)
         if self.run_id is None:
-            self._program.back_up(self._plan, self._progress)
+            self._runs.back_up(self._plan, self._progress)
             self.run_id = self._executor.start(self._plan, new_id("r")).id
-        self._program.note_client(
-            self._program.settings.environment(self._plan.environment),
+        self._core.note_client(
+            self._core.settings.environment(self._plan.environment),
             self._client_id,
             use=self.run_id,
         )
         return self._executor.run(self.run_id, limit=limit, hold=hold)
 
 
-class Runs(Gating):
+class Runs:
     """Carries plans out, and reads again what was written."""
+
+    def __init__(self, core: Core, gating: Gating) -> None:
+        self._core = core
+        self._gating = gating
 
     @contextmanager
     def running(self, plan: Plan, run: Run | None, progress: Progress) -> Iterator[RunningSession]:
         """Give what evaluates the gates of a plan and then carries it out."""
         from bulkrunner.adapters.libris.client import Catalogue
 
-        within = self.within(plan)
-        from bulkrunner.services.applying import WaitingNow
+        within = self._core.within(plan)
+        from bulkrunner.services.running.orders import WaitingNow
 
-        credentials = self.usable_credentials(within)
-        waiting = WaitingNow(progress, self.clock)
+        credentials = self._core.usable_credentials(within)
+        waiting = WaitingNow(progress, self._core.clock)
         with Catalogue.open(
             within,
             credentials,
-            clock=self.clock,
+            clock=self._core.clock,
             tell=waiting.waiting,
             note=lambda message: waiting.note(message, action="pace"),
-            book=self.ledger,
-            network=self.settings.network,
+            book=self._core.ledger.rate_limits,
+            network=self._core.settings.network,
         ) as catalogue:
             executor = self._executor(plan, within, catalogue, waiting)
             yield RunningSession(
-                self, plan, run, catalogue, executor, credentials.client_id, progress
+                self._core,
+                self._gating,
+                self,
+                plan,
+                run,
+                catalogue,
+                executor,
+                credentials.client_id,
+                progress,
             )
 
     def end_left(self, plan: Plan, run: str | None, progress: Progress) -> None:
         """End the other run of the job that a dead process left running, so that this one can go on."""
         from bulkrunner.services.drivers import LEFT
 
-        for other in self.ledger.runs(job=plan.job):
-            left = other.environment == plan.environment and self.drivers().is_left(other)
+        for other in self._core.ledger.runs.all(job=plan.job):
+            left = other.environment == plan.environment and self._core.drivers().is_left(other)
             if left and other.id != run:
-                self.drivers().end(other, RunState.INTERRUPTED, reason=LEFT)
+                self._core.drivers().end(other, RunState.INTERRUPTED, reason=LEFT)
                 progress.note(Sentence("left_run", run=other.id), action="left_run")
 
     def back_up(self, plan: Plan, progress: Progress) -> None:
         """Copy the ledger before a production run: it holds what an undo needs."""
         if plan.addresses.get("kind") != "production":
             return
-        path = self.ledger.back_up(plan.id, keep=self.settings.backups)
+        path = self._core.ledger.backups.back_up(plan.id, keep=self._core.settings.backups)
         if path is not None:
             progress.note(Sentence("ledger_backed_up", path=str(path)), action="backed_up")
 
@@ -148,21 +163,23 @@ class Runs(Gating):
         progress: Progress,
     ) -> Executor:
         from bulkrunner.adapters.process import is_alive, this_process
-        from bulkrunner.services.applying import Executor, Parts
+        from bulkrunner.services.running.executor import Executor, Parts
 
         def recheck() -> None:
             # Whatever the ledger saw of it last: a run that asks is not idle.
-            running = self.ledger.runs(plan=plan.id)[0]
-            self.require_gates(plan, catalogue, replace(running, active_at=self.clock.now()))
+            running = self._core.ledger.runs.all(plan=plan.id)[0]
+            self._gating.require_gates(
+                plan, catalogue, replace(running, active_at=self._core.clock.now())
+            )
 
         return Executor(
             Parts(
                 catalogue=catalogue,
-                ledger=self.ledger,
-                clock=self.clock,
+                ledger=self._core.ledger,
+                clock=self._core.clock,
                 progress=progress,
                 environment=environment,
-                iris=self.iris(environment),
+                iris=self._core.iris(environment),
                 gate=catalogue.write_gate,
                 owner=this_process(),
                 alive=is_alive,
@@ -179,25 +196,25 @@ class Runs(Gating):
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.verify import Verifier
 
-        refuse_compacted(self.ledger, run.plan, Sentence("dropped_no_comparison", run=run.id))
+        refuse_compacted(self._core.ledger, run.plan, Sentence("dropped_no_comparison", run=run.id))
 
-        plan = self.ledger.plan(run.plan)
-        environment = self.within(plan)
-        credentials = self.usable_credentials(environment)
+        plan = self._core.ledger.plans.get(run.plan)
+        environment = self._core.within(plan)
+        credentials = self._core.usable_credentials(environment)
         with ReadOnlyCatalogue.open(
             environment,
             credentials,
-            clock=self.clock,
+            clock=self._core.clock,
             tell=progress.waiting,
-            book=self.ledger,
-            network=self.settings.network,
+            book=self._core.ledger.rate_limits,
+            network=self._core.settings.network,
         ) as reader:
             yield Verifier(
                 reader=reader,
-                ledger=self.ledger,
+                ledger=self._core.ledger,
                 run=run,
                 environment=environment,
                 progress=progress,
                 active_sigel=plan.active_sigel,
-                iris=self.iris(environment),
+                iris=self._core.iris(environment),
             )

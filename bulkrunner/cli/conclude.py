@@ -54,13 +54,13 @@ def plan_concluded(
         raise
     _describe_plan(invocation, program, plan)
     invocation.document["requests"] = session.requests
-    closed = program.plan_faults(plan)
+    closed = program.plans.plan_faults(plan)
     if closed:
         raise PlanRefused(
             Sentence("plan_cannot_run", plan=plan.id, why=joined(closed)),
             hint=Sentence("plan_cannot_run_hint"),
         )
-    invocation.say(Sentence("next", command=program.next_command(plan)))
+    invocation.say(Sentence("next", command=program.standing.next_command(plan)))
 
 
 def _half_plan_left(invocation: Invocation, session: PlanningSession) -> str:
@@ -72,7 +72,7 @@ def _half_plan_left(invocation: Invocation, session: PlanningSession) -> str:
 
 
 def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningSession) -> None:
-    plan = program.stored_plan(session.plan_id)
+    plan = program.plans.stored_plan(session.plan_id)
     if plan is not None:
         _describe_plan(invocation, program, plan)
         if plan.state is not PlanState.COMPLETE:
@@ -82,8 +82,8 @@ def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningS
 
 def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None:
     complete = plan.state is PlanState.COMPLETE
-    counts = program.plan_counts(plan)
-    findings = program.plan_findings(plan)
+    counts = program.plans.plan_counts(plan)
+    findings = program.plans.plan_findings(plan)
     invocation.document.update(
         plan=plan.id,
         job=plan.job,
@@ -116,12 +116,14 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
     )
     listed = [counted(action.value, counts[action.value]) for action in order]
     invocation.say(Sentence("listed", parts=listed), indent=2)
-    _tell_reasons(invocation, "unchanged", program.ledger.count_reasons(plan.id, Action.UNCHANGED))
+    _tell_reasons(
+        invocation, "unchanged", program.ledger.plans.count_reasons(plan.id, Action.UNCHANGED)
+    )
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:
         invocation.say(found.message, indent=2, most=MAX_LINE)
     findings = [found for found in findings if found not in searches]
-    by_code = program.ledger.count_findings(plan.id)
+    by_code = program.ledger.plans.count_findings(plan.id)
     if by_code:
         told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())
         invocation.say(Sentence("findings_such_as", told=told), indent=2)
@@ -129,7 +131,7 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         invocation.say(_finding_said(found), indent=2, most=MAX_LINE)
     if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
         invocation.say(Sentence("report_lists_all", plan=plan.id), indent=2)
-    for text in program.not_carried_out(plan):
+    for text in program.plans.not_carried_out(plan):
         invocation.say(text, indent=2, most=MAX_LINE)
     if plan.plan_digest:
         invocation.say(Sentence("plan_digest", plan_digest=plan.plan_digest), indent=2)
@@ -183,7 +185,7 @@ def run_concluded(
         Interrupted: stopped or interrupted (6).
         AccessLost: no token, or rights lost (7).
     """
-    plan = program.ledger.plan(chosen.plan) if isinstance(chosen, Run) else chosen
+    plan = program.ledger.plans.get(chosen.plan) if isinstance(chosen, Run) else chosen
     invocation.document.update(plan=plan.id, environment=plan.environment)
     if isinstance(chosen, Run) and chosen.state is RunState.COMPLETED:
         invocation.document["requests"] = 0
@@ -193,7 +195,7 @@ def run_concluded(
         run = _drive(invocation, program, plan, chosen, limit=limit, hold=hold)
     except GateClosed:
         if isinstance(chosen, Run):
-            _describe_run(invocation, program, program.ledger.run(chosen.id))
+            _describe_run(invocation, program, program.ledger.runs.get(chosen.id))
         raise
     _finished(invocation, program, run)
 
@@ -210,7 +212,7 @@ def _drive(
     from bulkrunner.cli.console import ConsoleProgress, stoppable
 
     earlier = chosen if isinstance(chosen, Run) else None
-    with program.running(plan, earlier, ConsoleProgress(invocation.worded)) as session:
+    with program.runs.running(plan, earlier, ConsoleProgress(invocation.worded)) as session:
         try:
             gates = session.open_gates()
             invocation.document["gates"] = [gate.as_dict() for gate in gates]
@@ -221,7 +223,7 @@ def _drive(
         finally:
             invocation.document["requests"] = session.requests
             if session.run_id is not None:
-                _describe_run(invocation, program, program.ledger.run(session.run_id))
+                _describe_run(invocation, program, program.ledger.runs.get(session.run_id))
 
 
 def _how_to_go_on(run: Run) -> Sentence:
@@ -259,7 +261,7 @@ def pause_lifted(invocation: Invocation, program: Program, run: Run) -> None:
 
 
 def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:
-    outcomes = program.ledger.outcomes(run.id)
+    outcomes = program.ledger.runs.outcomes(run.id)
     state = RunState.INTERRUPTED if run.state is RunState.RUNNING else run.state
     invocation.document.update(
         run=run.id, plan=run.plan, environment=run.environment, state=state.value, outcomes=outcomes
@@ -269,7 +271,7 @@ def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[st
 
 def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     outcomes = _describe_run(invocation, program, run)
-    plan = program.ledger.plan(run.plan)
+    plan = program.ledger.plans.get(run.plan)
     if invocation.document.get("gates") is None:
         invocation.document["gates"] = []
     done = counts_said(outcomes) if any(outcomes.values()) else Sentence("nothing_to_do")
@@ -284,7 +286,7 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
         )
     )
     for outcome in (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.CONFLICT, Outcome.FAILED):
-        by_code = program.ledger.count_codes(run.id, outcome) if outcomes[outcome] else {}
+        by_code = program.ledger.runs.count_codes(run.id, outcome) if outcomes[outcome] else {}
         _tell_reasons(invocation, outcome, {code: n for code, n in by_code.items() if code})
     if run.state is not RunState.COMPLETED:
         raise Interrupted(
@@ -294,7 +296,7 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
         )
     # Pending ones are left where an undo has closed the run.
     bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING]
-    excluded = program.ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+    excluded = program.ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
     if excluded:
         invocation.say(Sentence("left_out_by_approval", excluded=excluded), indent=2)
     left = {**outcomes, Outcome.REFUSED: outcomes[Outcome.REFUSED] - excluded}
@@ -304,4 +306,4 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
             Sentence("run_incomplete", run=run.id, outcomes=counts_said(found)),
             hint=verbatim(f"bulkrunner report {run.id}"),
         )
-    invocation.say(Sentence("next", command=program.next_command(plan)))
+    invocation.say(Sentence("next", command=program.standing.next_command(plan)))

@@ -138,6 +138,8 @@ def _plain(value: Any) -> Any:
         case list():
             kept = [item for item in value if item is not None]
             return _plain(kept[0]) if len(kept) == 1 else [_plain(item) for item in kept]
+        case float() if value.is_integer():
+            return in_words(int(value))
         case None | bool() | int() | float() | str():
             return None if value is None else stored_text(in_words(value))
     return value
@@ -239,6 +241,8 @@ class Storage:
         return value
 
     def _list(self, items: list[Any], path: Path, found: Any) -> list[Any]:
+        if not self.from_records and any(isinstance(item, list) for item in items):
+            raise Refused("wrong_kind", Sentence("list_in_list", path=path_text(path)))
         there = found if isinstance(found, list) else [] if found is ABSENT else [found]
         paired = there if len(there) == len(items) else [there] * len(items)
         formed = [
@@ -405,13 +409,16 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
     """
     beside, key = _as_list(found), _key_of(path)
     found = _first_plain(beside)
+    kinds = {kind_of(item) for item in beside} - {None}
+    if len(kinds) > 1:
+        return value  # what is there is of no one kind
     kind = kind_of(found) or literal_kind(key)
     if kind is None and any(isinstance(item, dict) for item in beside):
         kind = "node"
     match kind:
         case None:
             return value
-        case "text" if not isinstance(value, float) or _NUMBER.fullmatch(repr(value)):
+        case "text" if not isinstance(value, float) or _certain(value):
             return in_words(value)
         case "number" if isinstance(number := _as_number(value), (int, float)):
             # A record that has a whole number gets no other that is the same.
@@ -421,6 +428,11 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
             return in_words(value) == "true"
     shown = visible(in_words(value)[:_SHOWN])
     raise _wrong_kind(path, kind, Sentence("not_written_so", shown=shown))
+
+
+def _certain(value: float) -> bool:
+    """Return True if there is one way to write a number as text: ``1.0`` may be meant as ``1``."""
+    return not value.is_integer() and _NUMBER.fullmatch(repr(value)) is not None
 
 
 def _demand_node(path: Path, found: Any) -> None:

@@ -259,17 +259,27 @@ def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
     """Return the statements of the plan that stand in a text, in the plan's order."""
     rest = f" {' '.join(text.split())} "
     known = permitted_statements(plan)
-    there = set()
+    there, count = set(), 0
     for statement in sorted(known, key=len, reverse=True):
         told = f" {' '.join(statement.split())} "
         if told in rest:
             there.add(statement)
+            count += rest.count(told)
             rest = rest.replace(told, " ")
     if left := rest.strip(" -•*·"):
         listed = "; ".join(known) or Sentence("statements_nothing")
         raise AnswerRefused(
             Sentence("answer_statement_unasked", left=repr(left[:200]), plan=plan.id),
             hint=Sentence("plan_statements", listed=listed),
+            code="unknown_statement",
+        )
+    if len(rest.split()) not in (
+        0,
+        count,
+    ):  # a mail program takes away every mark of a list, or none
+        raise AnswerRefused(
+            Sentence("answer_statements_apart", plan=plan.id),
+            hint=Sentence("answer_statements_apart_hint"),
             code="unknown_statement",
         )
     return tuple(statement for statement in known if statement in there)

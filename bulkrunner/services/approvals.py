@@ -19,9 +19,10 @@ from bulkrunner.domain.approvals import (
 )
 from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import Found
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
 from bulkrunner.sentences import Sentence
@@ -104,7 +105,7 @@ class Approving:
             approved=approved,
             plan=plan.id,
             digest=plan_digest,
-            head=self._ledger.head(),
+            head=self._ledger.chain.head(),
             bibs=self._bibs(plan),
             by=_text("--by", by),
             reference=_text("--reference", reference),
@@ -134,7 +135,7 @@ class Approving:
         """
         form = the_answer(found, approved=approved)
         plan, _ = self._complete(plan_named(form))
-        if prefix is not None and self._ledger.plan(prefix).id != plan.id:
+        if prefix is not None and self._ledger.plans.get(prefix).id != plan.id:
             raise AnswerRefused(
                 Sentence("answer_to_other_plan", plan=plan.id, prefix=prefix),
                 hint=Sentence("answer_to_other_plan_approve_hint")
@@ -156,14 +157,14 @@ class Approving:
         return Read(plan=plan, answer=answer, signature="".join(signatures), beside=beside)
 
     def _check_head(self, head: str, plan: Plan) -> None:
-        position = self._ledger.position_of(head)
+        position = self._ledger.chain.position_of(head)
         if position is None:
             raise AnswerRefused(
                 Sentence("answer_head_unknown", head=head),
                 hint=Sentence("answer_head_unknown_hint"),
                 code="other_head",
             )
-        if position < self._ledger.completed_at(plan.id):
+        if position < self._ledger.plans.completed_at(plan.id):
             raise AnswerRefused(
                 Sentence("answer_head_old", head=head, plan=plan.id),
                 hint=Sentence("answer_head_old_hint", plan=plan.id),
@@ -197,17 +198,17 @@ class Approving:
         if read.answer.approved and not words_read:
             _check_beside(read.beside)
         approval = self._approval(read, recorded_by)
-        answers = self._ledger.approvals(read.plan.id)
+        answers = self._ledger.approvals.of_plan(read.plan.id)
         weighed = weigh([*answers, approval])[-1]
         if not approval.approved:
-            self._ledger.add_approval(approval)
+            self._ledger.approvals.add(approval)
         elif weighed.against is Against.REPEATED and weighed.other in standing(answers):
             return Recorded(plan=read.plan, approval=weighed.other, beside=read.beside, known=True)
         else:
             _check_counts(weighed)
             if not replace_stricter:
                 _check_strict(approval, newest_yes(answers, approval.person))
-            self._ledger.add_approval(approval, known=len(answers))
+            self._ledger.approvals.add(approval, known=len(answers))
         stopping = () if approval.approved else tuple(self._stop_runs(read.plan, approval))
         return Recorded(
             plan=read.plan,
@@ -229,10 +230,10 @@ class Approving:
                     code="signature_missing",
                 )
             # A clock that was set back makes no expired key good.
-            at = max(now, self._ledger.newest_time() or now)
+            at = max(now, self._ledger.chain.newest_time() or now)
             text, found = self._proofs.signed(plan, answer, read.signature, at=at)
             signer, key = found.identity, found.key
-        given = self._ledger.position_of(answer.head)
+        given = self._ledger.chain.position_of(answer.head)
         return Approval(
             plan=plan.id,
             plan_digest=answer.digest,
@@ -253,7 +254,7 @@ class Approving:
         )
 
     def _complete(self, prefix: str) -> tuple[Plan, str]:
-        plan = self._ledger.plan(prefix)
+        plan = self._ledger.plans.get(prefix)
         if plan.state is not PlanState.COMPLETE or plan.plan_digest is None:
             raise UsageError(
                 Sentence("answer_plan_incomplete", plan=plan.id),
@@ -264,16 +265,18 @@ class Approving:
 
     def _bibs(self, plan: Plan) -> int:
         """Return how many of the plan's deletions are bibs."""
-        deletes = self._ledger.changes(plan.id, actions=(Action.DELETE,), documents=False)
+        deletes = self._ledger.plans.changes(plan.id, actions=(Action.DELETE,), documents=False)
         return sum(change.kind == "bib" for change in deletes)
 
     def _holds(self, plan: Plan) -> _Holds:
         return _Holds(self._ledger, plan)
 
     def _stop_runs(self, plan: Plan, approval: Approval) -> list[Run]:
-        running = [run for run in self._ledger.runs(plan=plan.id) if run.state is RunState.RUNNING]
+        running = [
+            run for run in self._ledger.runs.all(plan=plan.id) if run.state is RunState.RUNNING
+        ]
         for run in running:
-            self._ledger.request_stop(run.id, reason=Sentence("rejected_by", by=approval.by))
+            self._ledger.runs.request_stop(run.id, reason=Sentence("rejected_by", by=approval.by))
         return running
 
 
@@ -285,7 +288,7 @@ class _Holds:
         self._plan = plan
 
     def __call__(self, name: str) -> bool:
-        return bool(self._ledger.numbers_of(self._plan.id, (name,)))
+        return bool(self._ledger.plans.numbers_of(self._plan.id, (name,)))
 
 
 def _check_beside(beside: str) -> None:

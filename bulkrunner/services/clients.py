@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bulkrunner.domain.environment import Environment
+from bulkrunner.domain.ledger_port import Client, Ledger
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import Client, Clock, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
 from bulkrunner.sentences import Sentence
@@ -39,7 +40,7 @@ class ClientService:
     def listed(self) -> list[dict[str, Any]]:
         """Return every client with what it did, as plain data."""
         runs, plans = self._known()
-        return [_as_data(client, runs, plans) for client in self._ledger.clients()]
+        return [_as_data(client, runs, plans) for client in self._ledger.clients.all()]
 
     def require_in_use(self, environment: str, client: str) -> None:
         """Do nothing where the client was not retired.
@@ -47,7 +48,7 @@ class ClientService:
         Raises:
             AccessLost: it was.
         """
-        for found in self._ledger.clients():
+        for found in self._ledger.clients.all():
             if (found.environment, found.client) == (environment, client) and found.retired_at:
                 raise AccessLost(
                     Sentence(
@@ -66,7 +67,7 @@ class ClientService:
         limit = self._clock.now() - timedelta(days=days)
         return [
             found
-            for found in self._ledger.clients()
+            for found in self._ledger.clients.all()
             if found.retired_at is None and found.last_used_at < limit
         ]
 
@@ -81,7 +82,7 @@ class ClientService:
         Raises:
             UsageError: nobody knows which, or it was retired before.
         """
-        here = [one for one in self._ledger.clients() if one.environment == environment]
+        here = [one for one in self._ledger.clients.all() if one.environment == environment]
         names = {one.client for one in here}
         if client is None:
             in_use = [one.client for one in here if one.retired_at is None]
@@ -113,7 +114,7 @@ class ClientService:
         Raises:
             UsageError: a run that it drives is going on, or it was retired before.
         """
-        for found in self._ledger.clients():
+        for found in self._ledger.clients.all():
             if (found.environment, found.client) == (environment, client) and found.retired_at:
                 raise UsageError(
                     Sentence(
@@ -134,7 +135,7 @@ class ClientService:
                     hint=Sentence("client_in_use_hint", run=run.id),
                     code="still_running",
                 )
-        retired = self._ledger.retire_client(environment, client, by=by, at=self._clock.now())
+        retired = self._ledger.clients.retire(environment, client, by=by, at=self._clock.now())
         names = [use.use for use in retired.uses]
         used = [runs[name].plan if name in runs else name for name in names]
         return Retired(
@@ -146,7 +147,7 @@ class ClientService:
     def _runs_of(self, environment: str, client: str, runs: Mapping[str, Run]) -> list[Run]:
         return [
             runs[use.use]
-            for one in self._ledger.clients()
+            for one in self._ledger.clients.all()
             if (one.environment, one.client) == (environment, client)
             for use in one.uses
             if use.use in runs
@@ -154,8 +155,8 @@ class ClientService:
 
     def _known(self) -> tuple[dict[str, Run], dict[str, Plan]]:
         return (
-            {run.id: run for run in self._ledger.runs()},
-            {plan.id: plan for plan in self._ledger.plans()},
+            {run.id: run for run in self._ledger.runs.all()},
+            {plan.id: plan for plan in self._ledger.plans.all()},
         )
 
 

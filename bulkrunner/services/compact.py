@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.restoration import Restoration
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable, UsageError
@@ -48,14 +48,14 @@ class Keeping:
             UsageError: it is neither; or the ledger does not fit its chain.
         """
         limit = self._limit(before)
-        if fault := self._ledger.verify_chain():
+        if fault := self._ledger.chain.verify():
             raise UsageError(
                 Sentence("ledger_broken", fault=fault),
                 hint="bulkrunner ledger check",
             )
-        done = self._ledger.compacted()
+        done = self._ledger.compactions.compacted()
         chosen, kept = [], {}
-        for plan in self._ledger.plans():
+        for plan in self._ledger.plans.all():
             if plan.id in done or plan.created_at >= limit:
                 continue
             if reason := self._needed(plan, limit):
@@ -64,15 +64,15 @@ class Keeping:
                 chosen.append(plan.id)
         if not chosen:
             return Compacted(plans=(), kept=kept)
-        size = self._ledger.size()
-        documents = self._ledger.compact(chosen)
+        size = self._ledger.compactions.size()
+        documents = self._ledger.compactions.compact(chosen)
         return Compacted(
             plans=tuple(sorted(chosen)),
             kept=kept,
             documents=documents,
             untidied=self._tidied(),
             before=size,
-            after=self._ledger.size(),
+            after=self._ledger.compactions.size(),
         )
 
     def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
@@ -82,16 +82,16 @@ class Keeping:
             ChainBroken: it does not fit. UsageError: nobody is named, or no reason.
         """
         by, reason = stated("--by", by), stated("--reason", reason)
-        if fault := self._ledger.verify_chain():
+        if fault := self._ledger.chain.verify():
             raise ChainBroken(
                 Sentence("ledger_broken", fault=fault),
                 hint=Sentence("ledger_broken_copy_hint"),
             )
-        return self._ledger.restore(by=by, reason=reason, recorded_by=recorded_by)
+        return self._ledger.provenance.restore(by=by, reason=reason, recorded_by=recorded_by)
 
     def _tidied(self) -> str:
         try:
-            self._ledger.tidy()
+            self._ledger.compactions.tidy()
         except LedgerUnavailable as error:
             return error.message
         return ""
@@ -100,14 +100,14 @@ class Keeping:
         try:
             day = datetime.strptime(before, "%Y-%m-%d")  # noqa: DTZ007 — made aware below
         except ValueError:
-            return self._ledger.run(before).started_at
+            return self._ledger.runs.get(before).started_at
         return day.replace(tzinfo=UTC)
 
     def _needed(self, plan: Plan, limit: datetime) -> str:
         """Return why a plan's documents stay; empty where nothing needs them but an undo."""
         if plan.state is not PlanState.COMPLETE:
             return "is not complete"
-        for run in self._ledger.runs(plan=plan.id):
+        for run in self._ledger.runs.all(plan=plan.id):
             if run.state is not RunState.COMPLETED:
                 return f"run {run.id} is {run.state}"
             if run.finished_at is None or run.finished_at >= limit:
@@ -121,7 +121,7 @@ def refuse_compacted(ledger: Ledger, plan: str, what: Sentence) -> None:
     Raises:
         UsageError: they were dropped, so ``what`` cannot be done.
     """
-    if plan in ledger.compacted():
+    if plan in ledger.compactions.compacted():
         raise UsageError(
             Sentence("documents_dropped", plan=plan, what=what),
             hint=Sentence("documents_dropped_hint"),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.environment import Kind as EnvironmentKind
 from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.plan_diff import (
     KINDS,
@@ -20,7 +21,6 @@ from bulkrunner.domain.plan_diff import (
     PlanDiff,
     head_differences,
 )
-from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import Document
 
 
@@ -73,7 +73,7 @@ class _Prints:
 class PlanComparison:
     """Reads two plans; changes nothing."""
 
-    def __init__(self, ledger: PlanLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def compare(self, older: Plan, newer: Plan) -> PlanDiff:
@@ -105,7 +105,7 @@ class PlanComparison:
 
     def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, str], _Told]]:
         seen: dict[tuple[str, str], int] = {}
-        for change in self._ledger.changes(plan.id, documents=prints.apart):
+        for change in self._ledger.plans.changes(plan.id, documents=prints.apart):
             record = _record(change)
             # A record that is named twice is refused twice; each is compared with its like.
             times = seen[record, ""] = seen.get((record, ""), 0) + 1
@@ -140,7 +140,7 @@ class PlanComparison:
 
     def _fetched(self, plan: Plan, numbers: Iterator[int | None]) -> dict[int, PlannedChange]:
         wanted = sorted({number for number in numbers if number is not None})
-        changes = self._ledger.changes(plan.id, numbers=wanted)
+        changes = self._ledger.plans.changes(plan.id, numbers=wanted)
         return {change.number: change for change in changes}
 
 

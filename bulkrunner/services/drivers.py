@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
-from bulkrunner.domain.ports import Clock, RunLedger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.lease import LeaseKeeper
@@ -19,7 +20,7 @@ class Drivers:
 
     def __init__(
         self,
-        ledger: RunLedger,
+        ledger: Ledger,
         clock: Clock,
         owner: Owner,
         *,
@@ -34,7 +35,7 @@ class Drivers:
 
     def of(self, run: Run) -> Ownership:
         """Return who drives a run."""
-        lease = self._ledger.lease(run.id)
+        lease = self._ledger.leases.of(run.id)
         alive = None if lease is None else self._alive(lease.owner)
         return ownership(lease, alive=alive, now=self._clock.now(), times=self._times)
 
@@ -53,11 +54,11 @@ class Drivers:
         )
         keeper.take(run.id)
         try:
-            found = self._ledger.run(run.id)
+            found = self._ledger.runs.get(run.id)
             if found.state is RunState.COMPLETED:
                 return found
             # Nothing was sent: it lies idle for as long as before.
             at = self._clock.now() if state is RunState.COMPLETED else found.active_at
-            return self._ledger.move_run(found.id, state, at=at, reason=reason)
+            return self._ledger.runs.move(found.id, state, at=at, reason=reason)
         finally:
             keeper.give_back()

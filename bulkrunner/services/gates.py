@@ -10,9 +10,10 @@ from typing import Any
 from bulkrunner.domain.approvals import Conditions, Permit, agrees_untried, opens_at, permit
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.gates import Evidence, GateResult
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run, outcome_count
@@ -93,7 +94,7 @@ class Gates:
         return Sentence("gate_plan_incomplete", plan=plan.id, planned=plan.cursor)
 
     def _compacted(self, plan: Plan) -> Sentence | None:
-        if plan.id not in self._ledger.compacted():
+        if plan.id not in self._ledger.compactions.compacted():
             return None
         return Sentence("gate_plan_compacted")
 
@@ -113,10 +114,10 @@ class Gates:
         return None
 
     def _miscounted(self, plan: Plan) -> Sentence | None:
-        counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
+        counts = {**empty_counts(), **self._ledger.plans.count_actions(plan.id)}
         if counts != {**empty_counts(), **plan.counts}:
             return Sentence("gate_plan_miscounted")
-        again = plan_digest(plan.digest_head(), self._ledger.change_digests(plan.id))
+        again = plan_digest(plan.digest_head(), self._ledger.plans.change_digests(plan.id))
         if again != plan.plan_digest:
             return Sentence("gate_plan_digest")
         return None
@@ -158,7 +159,7 @@ class Gates:
         active = plan.active_sigel
         if not rights.may_act_as(active):
             return Sentence("gate_rights_act_as", sigel=active)
-        for sigel, by_action in self._ledger.count_sigels(plan.id).items():
+        for sigel, by_action in self._ledger.plans.count_sigels(plan.id).items():
             if not any(by_action.get(action.value) for action in WRITING):
                 continue
             if sigel and sigel not in allowed:
@@ -174,7 +175,7 @@ class Gates:
         return None
 
     def _writes_bibs(self, plan: Plan) -> bool:
-        changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
+        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
         return any(change.kind == "bib" for change in changes)
 
     def _ceilings(self, plan: Plan) -> GateResult:
@@ -183,7 +184,7 @@ class Gates:
         return GateResult(name="ceilings", open=not exceeded, reason=reason)
 
     def _refusals(self, plan: Plan) -> GateResult:
-        left = unaccepted(self._ledger.count_refusals(plan.id), accepts_of(plan.manifest))
+        left = unaccepted(self._ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest))
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
             Sentence("gate_refusals_left", refused=text) if left else Sentence("gate_refusals_open")
@@ -208,7 +209,7 @@ class Gates:
         """Yield that the job was planned in a test environment with other values of its parameters."""
         mine = plan.manifest.get("parameters") or {}
         counts = counting_hosts(plan.addresses, policy)
-        for other in self._ledger.plans(job=plan.job):
+        for other in self._ledger.plans.all(job=plan.job):
             values = other.manifest.get("parameters") or {}
             if counts(other.addresses) and values != mine:
                 yield Sentence("gate_staging_other_values", plan=other.id)
@@ -216,12 +217,12 @@ class Gates:
 
     def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
-        tried = self._ledger.restorings(
+        tried = self._ledger.evidence.restorings(
             job,
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
-        changes = self._ledger.changes(plan.id, actions=WRITING, documents=False)
+        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
         kinds = sorted({change.pattern for change in changes})
         missing = [kind for kind in kinds if kind not in tried]
         if not missing:
@@ -238,7 +239,7 @@ class Gates:
         plan = situation.plan
         return permit(
             plan,
-            self._ledger.approvals(plan.id),
+            self._ledger.approvals.of_plan(plan.id),
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
@@ -270,8 +271,8 @@ class Gates:
         """Ask that the ledger is whole, and the newest that there is."""
         if fault := self._chain_fault(situation.plan):
             return GateResult(name="ledger", open=False, reason=fault)
-        found = self._ledger.restorations()
-        why: str | None = self._ledger.copied()
+        found = self._ledger.provenance.restorations()
+        why: str | None = self._ledger.provenance.copied()
         if why is None and asking and situation.unknown_writes is not None:
             why = situation.unknown_writes()
         if why is not None:
@@ -281,8 +282,10 @@ class Gates:
         return GateResult(name="ledger", open=True, reason=reason)
 
     def _chain_fault(self, plan: Plan) -> Sentence | None:
-        faults = (self._ledger.verify_plan(one, documents=False) for one in self._relied_on(plan))
-        fault = self._ledger.verify_chain() or self._ledger.verify_plan(plan.id)
+        faults = (
+            self._ledger.chain.verify_plan(one, documents=False) for one in self._relied_on(plan)
+        )
+        fault = self._ledger.chain.verify() or self._ledger.chain.verify_plan(plan.id)
         return fault or next(filter(None, faults), None)
 
     def _relied_on(self, plan: Plan) -> list[str]:
@@ -290,7 +293,7 @@ class Gates:
         undone = (undone_by(plan) or {}).get("job")
         return [
             one.id
-            for one in self._ledger.plans()
+            for one in self._ledger.plans.all()
             if one.id != plan.id
             and (
                 one.job in (plan.job, undone)
@@ -332,7 +335,7 @@ def counting_hosts(
 def evidence_of(plan: Plan, ledger: Ledger, now: datetime) -> Evidence:
     """Return what test runs that count say of a plan for production."""
     policy = Policy.from_dict(dict(plan.policy))
-    return ledger.evidence(
+    return ledger.evidence.of_plan(
         plan,
         not_before=now - timedelta(days=policy.staging_max_age_days),
         counts=counting_hosts(plan.addresses, policy),

@@ -8,10 +8,12 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.fingerprints import create_fingerprint
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.ports import Clock, Ended, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import is_holding, modified
 from bulkrunner.domain.run import Outcome, Result, Run, outcome_word
+from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
@@ -72,7 +74,7 @@ class Settling:
             UsageError: unknown run or change, an outcome that is known, a record that cannot be
                 the one, an empty name or reason.
         """
-        run = self._ledger.run(run_prefix)
+        run = self._ledger.runs.get(run_prefix)
         by, reason = stated("--by", said.by), stated("--reason", said.reason)
         found = self._find(run, change)
         values: dict[str, Any] = {}
@@ -103,7 +105,7 @@ class Settling:
             decided_at=self._clock.now(),
             **values,
         )
-        self._ledger.conclude(run.id, found.change.number, result).result()
+        self._ledger.runs.conclude(run.id, found.change.number, result).result()
         return run, found, result
 
     def _find(self, run: Run, change: str) -> Ended:
@@ -111,7 +113,7 @@ class Settling:
         number = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
         if plan not in ("", run.plan):
             number = 0
-        found = next(self._ledger.ended(run.id, after=max(number - 1, 0)), None)
+        found = next(self._ledger.runs.ended(run.id, after=max(number - 1, 0)), None)
         if number < 1 or found is None or found.change.number != number:
             raise UsageError(
                 Sentence("settle_change_unknown", run=run.id, change=repr(change)),
@@ -152,7 +154,7 @@ class Settling:
                 hint=Sentence("settle_look_again"),
                 code="other_record",
             )
-        if self._ledger.claimed([found.record], run=run.id, change=change.number):
+        if self._ledger.runs.claimed([found.record], run=run.id, change=change.number):
             raise UsageError(
                 Sentence("settle_record_of_other", record=found.record),
                 hint=Sentence("settle_look_again"),

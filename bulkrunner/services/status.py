@@ -13,8 +13,9 @@ from typing import Any
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED, Conditions, standing, strictest
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.gates import GateResult, next_of
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rules import RuleKind, RuleResult, rule_results
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
@@ -69,7 +70,7 @@ class Outlooks:
             return dict(BLANK)
         now, ownership = self._clock.now(), self._drivers.of(run)
         driven = ownership.works
-        wait = self._ledger.wait_of(run.id) if driven else None
+        wait = self._ledger.orders.wait_of(run.id) if driven else None
         if not driven and not ownership.is_free:
             wait = Wait(reason=str(ownership.held()[0]), until=ownership.free_at)
         environment = self._environment(run.plan)
@@ -82,16 +83,16 @@ class Outlooks:
         found["rate"] = rate
         found["window"] = _window(environment, now)
         if driven and not run.paused:
-            times = self._ledger.latest_outcomes(run.id, limit=SAMPLE)
+            times = self._ledger.orders.latest_outcomes(run.id, limit=SAMPLE)
             left = outcomes[Outcome.PENDING.value]
-            answers = standing(self._ledger.approvals(run.plan))
+            answers = standing(self._ledger.approvals.of_plan(run.plan))
             done = end_of_writes(
                 Hours(windows=environment.windows, timezone=environment.timezone),
                 strictest(answer.conditions for answer in answers),
                 max(now, wait.until) if wait and wait.until else now,
                 writes=left,
                 seconds=left / speed(times, rate),
-                used=lambda night: self._ledger.sent_since(run.id, night),
+                used=lambda night: self._ledger.runs.sent_since(run.id, night),
             )
             found["done_at"] = _text(done)
         return found
@@ -248,10 +249,10 @@ class StatusService:
 
     def overview(self) -> Status:
         """Return every job with its newest plans and runs, and the next command."""
-        plans = self._ledger.plans()[:NEWEST]
-        runs = self._ledger.runs()[:NEWEST]
+        plans = self._ledger.plans.all()[:NEWEST]
+        runs = self._ledger.runs.all()[:NEWEST]
         jobs = [{"job": name} for name in sorted({plan.job for plan in plans})]
-        closed = (self._ledger.copied() or "") if plans else ""
+        closed = (self._ledger.provenance.copied() or "") if plans else ""
         goes_on = self.next_command(plans[0]) if plans else "bulkrunner new NAME"
         return Status(
             closed=closed,
@@ -263,14 +264,14 @@ class StatusService:
 
     def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
         """Return one plan, its runs and its gates."""
-        runs = self._ledger.runs(plan=plan.id)
+        runs = self._ledger.runs.all(plan=plan.id)
         gates = self._gates(plan) if with_gates else []
         return Status(
             jobs=[{"job": plan.job}],
             plans=[self._plan(plan)],
             runs=[self._run(run) for run in runs],
             gates=gates,
-            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
+            rules=rule_results(plan, gates, self._ledger.plans.count_refusals(plan.id)),
             next=next_of(gates) or self._next(plan, runs, gates),
         )
 
@@ -282,16 +283,16 @@ class StatusService:
             "state": plan.state.value,
             "created_at": plan.created_at.isoformat(),
             "plan_digest": plan.plan_digest,
-            "counts": dict(plan.counts) or self._ledger.count_actions(plan.id),
+            "counts": dict(plan.counts) or self._ledger.plans.count_actions(plan.id),
             "conditions": self._conditions(plan),
         }
 
     def _conditions(self, plan: Plan) -> dict[str, Any]:
-        answers = standing(self._ledger.approvals(plan.id))
+        answers = standing(self._ledger.approvals.of_plan(plan.id))
         return strictest(answer.conditions for answer in answers).as_dict()
 
     def _run(self, run: Run) -> dict[str, Any]:
-        outcomes = self._ledger.outcomes(run.id)
+        outcomes = self._ledger.runs.outcomes(run.id)
         outlook = self._outlooks.of(run, outcomes) if self._outlooks else BLANK
         return {
             "run": run.id,
@@ -315,10 +316,10 @@ class StatusService:
             return ["this is a plan for a test environment; no approval is needed"], (
                 self.next_command(plan)
             )
-        if self._ledger.runs(plan=plan.id):
+        if self._ledger.runs.all(plan=plan.id):
             return [], self.next_command(plan)
         said, named = [], ""
-        newest = self._ledger.plans(job=plan.job, environment=plan.environment)[0]
+        newest = self._ledger.plans.all(job=plan.job, environment=plan.environment)[0]
         if newest.id != plan.id:
             said.append(f"plan {newest.id} is newer and is what run takes, unless --plan is given")
             named = f" --plan {plan.id}"
@@ -334,7 +335,7 @@ class StatusService:
         if plan.state is not PlanState.COMPLETE:
             return f"bulkrunner resume {plan.id}"
         production = plan.addresses.get("kind") == Kind.PRODUCTION
-        if runs := self._ledger.runs(plan=plan.id):
+        if runs := self._ledger.runs.all(plan=plan.id):
             return self._after_run(runs[0], folder, production=production)
         nothing = not any(plan.counts.get(action.value) for action in WRITING)
         if nothing or self._is_refused(plan):
@@ -359,19 +360,19 @@ class StatusService:
         if self._is_driven(run):
             return f"bulkrunner status {run.id} --watch"
         if says(run.stop_reason, PUT_AWAY):
-            return self._plan_again(self._ledger.plan(run.plan))
+            return self._plan_again(self._ledger.plans.get(run.plan))
         if run.state is not RunState.COMPLETED:
             rejected = says(run.stop_reason, REJECTED)
-            if rejected and not self._approved(self._ledger.plan(run.plan)):
+            if rejected and not self._approved(self._ledger.plans.get(run.plan)):
                 return f"bulkrunner report {run.id}"
             return f"bulkrunner resume {run.id}"
-        outcomes = self._ledger.outcomes(run.id)
-        excluded = self._ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+        outcomes = self._ledger.runs.outcomes(run.id)
+        excluded = self._ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
         if sum(outcomes[outcome.value] for outcome in NOT_WELL) > excluded:
             return f"bulkrunner report {run.id}"
         if production:
             return f"bulkrunner verify {run.id}"
-        given = self._ledger.plan(run.plan).manifest.get("parameters") or {}
+        given = self._ledger.plans.get(run.plan).manifest.get("parameters") or {}
         return f"bulkrunner plan {folder} --env production{_params(given)}"
 
     def _is_driven(self, run: Run) -> bool:
@@ -380,13 +381,15 @@ class StatusService:
 
     def _is_untried(self, plan: Plan) -> bool:
         """Return True if no test environment has seen a run of the job, where one can be asked for."""
-        plans = self._ledger.plans(job=plan.job)
+        plans = self._ledger.plans.all(job=plan.job)
         tests = (one for one in plans if one.addresses.get("kind") != Kind.PRODUCTION)
-        return undone_by(plan) is None and not any(self._ledger.runs(plan=one.id) for one in tests)
+        return undone_by(plan) is None and not any(
+            self._ledger.runs.all(plan=one.id) for one in tests
+        )
 
     def _is_refused(self, plan: Plan) -> bool:
-        refused = self._ledger.count_refusals(plan.id)
+        refused = self._ledger.plans.count_refusals(plan.id)
         return bool(plan_ceilings(plan) or unaccepted(refused, accepts_of(plan.manifest)))
 
     def _approved(self, plan: Plan) -> bool:
-        return bool(standing(self._ledger.approvals(plan.id)))
+        return bool(standing(self._ledger.approvals.of_plan(plan.id)))

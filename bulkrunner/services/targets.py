@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from bulkrunner.domain.approvals import the_no, weigh
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, joined, says
@@ -39,11 +39,11 @@ class Starting:
             UsageError: the given plan is of another job or environment.
         """
         plan = self._given(job, environment, plan_id) if plan_id else self._newest(job, environment)
-        runs = self._ledger.runs(plan=plan.id)
+        runs = self._ledger.runs.all(plan=plan.id)
         return runs[0] if runs else plan
 
     def _given(self, job: Job, environment: str, plan_id: str) -> Plan:
-        plan = self._ledger.plan(plan_id)
+        plan = self._ledger.plans.get(plan_id)
         if plan.job != job.id or plan.environment != environment:
             raise UsageError(
                 Sentence(
@@ -59,7 +59,7 @@ class Starting:
         return plan
 
     def _newest(self, job: Job, environment: str) -> Plan:
-        plans = self._ledger.plans(job=job.id, environment=environment)
+        plans = self._ledger.plans.all(job=job.id, environment=environment)
         if plans:
             return plans[0]
         reason = Sentence("plan_missing_for", job=job.id, environment=environment)
@@ -71,7 +71,9 @@ class Starting:
 
     def _plan_first(self, job: Job, environment: str) -> Sentence:
         """Return the command to give: production is planned last."""
-        if any(plan.addresses.get("kind") == Kind.TEST for plan in self._ledger.plans(job=job.id)):
+        if any(
+            plan.addresses.get("kind") == Kind.TEST for plan in self._ledger.plans.all(job=job.id)
+        ):
             return Sentence("plan_missing_hint", environment=environment)
         return Sentence("plan_missing_begin_hint")
 
@@ -95,7 +97,7 @@ class Starting:
         if isinstance(found, Plan):
             if found.state is not PlanState.COMPLETE:
                 return found
-            runs = self._ledger.runs(plan=found.id)
+            runs = self._ledger.runs.all(plan=found.id)
             if not runs:
                 raise NothingToResume(
                     Sentence("plan_without_run", found=found.id),
@@ -109,7 +111,7 @@ class Starting:
         stuck: Callable[[Plan | Run], Sentence | None],
         tell: Callable[[Sentence], None],
     ) -> Plan | Run:
-        runs = [run for run in self._ledger.runs() if self._is_open(run)]
+        runs = [run for run in self._ledger.runs.all() if self._is_open(run)]
         rejected = [run for run in runs if self._is_rejected(run)]
         plans = [plan for plan in self._newest_plans() if plan.state is not PlanState.COMPLETE]
         found = _newest_first([run for run in runs if run not in rejected], plans)
@@ -134,15 +136,15 @@ class Starting:
 
     def _is_rejected(self, run: Run) -> bool:
         """Tell whether the last word on a plan for production was a no."""
-        plan = self._ledger.plan(run.plan)
+        plan = self._ledger.plans.get(run.plan)
         if plan.addresses.get("kind") != Kind.PRODUCTION:
             return False
-        return the_no(weigh(self._ledger.approvals(plan.id))) is not None
+        return the_no(weigh(self._ledger.approvals.of_plan(plan.id))) is not None
 
     def _newest_plans(self) -> list[Plan]:
         """Return the newest plan of each job and environment, newest first."""
         newest: dict[tuple[str, str], Plan] = {}
-        for plan in self._ledger.plans():
+        for plan in self._ledger.plans.all():
             newest.setdefault((plan.job, plan.environment), plan)
         return list(newest.values())
 
@@ -164,7 +166,7 @@ class Starting:
         """
         found: list[Plan | Run] = []
         errors: list[UsageError] = []
-        for look in (self._ledger.plan, self._ledger.run):
+        for look in (self._ledger.plans.get, self._ledger.runs.get):
             try:
                 found.append(look(prefix))
             except UsageError as error:
@@ -192,7 +194,7 @@ class Starting:
         found = self.find(prefix)
         if isinstance(found, Run):
             return found
-        runs = self._ledger.runs(plan=found.id)
+        runs = self._ledger.runs.all(plan=found.id)
         if not runs:
             raise UsageError(Sentence("plan_has_no_run", found=found.id), hint="bulkrunner status")
         return runs[0]

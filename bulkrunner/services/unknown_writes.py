@@ -12,8 +12,9 @@ from itertools import islice
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
-from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger
+from bulkrunner.domain.ports import CatalogueReader, Clock
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -64,7 +65,7 @@ class UnknownWrites:
             run: to be resumed, None at its start.
         """
         made = plan.finished_at or plan.created_at
-        if self._ledger.restorations():
+        if self._ledger.provenance.restorations():
             return None  # a person has said so already, and each new bib is searched for
         try:
             return self._new_bib(plan, run, made) or self._all_done(plan, run, made)
@@ -93,7 +94,7 @@ class UnknownWrites:
             if activity.kind == "Create" and not activity.library and activity.published >= since
             if (record := self._iris.short_id(activity.iri.removesuffix("#it")))
         )
-        known = self._ledger.claimed(found, run="", change=0)
+        known = self._ledger.runs.claimed(found, run="", change=0)
         for record in [one for one in found if one not in known][:MAX_FOUND]:
             candidate = candidate_of(self._reader, record)
             for change in changes:
@@ -120,16 +121,18 @@ class UnknownWrites:
     ) -> Iterator[PlannedChange]:
         """Yield changes that the ledger says were never sent, in plan order."""
         if run is not None:
-            items = self._ledger.pending(run.id)
+            items = self._ledger.runs.pending(run.id)
             yield from (item.change for item in items if not item.attempts and wanted(item.change))
             return
-        changes = self._ledger.changes(plan.id, actions=(Action.CREATE, Action.UPDATE))
+        changes = self._ledger.plans.changes(plan.id, actions=(Action.CREATE, Action.UPDATE))
         yield from filter(wanted, changes)
 
     def _is_unsent(self, plan: Plan, change: PlannedChange) -> bool:
         """Return True if no process has begun to send it meanwhile, as far as the ledger knows."""
-        for run in self._ledger.runs(plan=plan.id):
-            (item, *_) = self._ledger.pending(run.id, after=change.number - 1, limit=1) or (None,)
+        for run in self._ledger.runs.all(plan=plan.id):
+            (item, *_) = self._ledger.runs.pending(run.id, after=change.number - 1, limit=1) or (
+                None,
+            )
             if item is None or item.change.number != change.number or item.attempts:
                 return False
         return True
@@ -137,7 +140,7 @@ class UnknownWrites:
     def _wrote_since(self, plan: Plan, run: Run | None, made: datetime) -> bool:
         return any(
             other.environment == plan.environment and other.active_at > made
-            for other in self._ledger.runs()
+            for other in self._ledger.runs.all()
             if run is None or other.id != run.id
         )
 
@@ -165,7 +168,7 @@ class UnknownWrites:
         self, plan: Plan, change: PlannedChange, found: tuple[str, ...], made: datetime
     ) -> str | None:
         """Return the record that is the one planned, made since then, and of no other change."""
-        known = self._ledger.claimed(found, run="", change=0)
+        known = self._ledger.runs.claimed(found, run="", change=0)
         for record in [one for one in found if one not in known][:MAX_FOUND]:
             candidate = candidate_of(self._reader, record)
             if candidate and is_ours(change, candidate, plan.active_sigel, self._there(made)):

@@ -12,11 +12,13 @@ from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved, ReadAnswer
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.new_records import references_in, with_records
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.ports import CatalogueReader, Ended, LaterWrite, Progress, RunLedger
+from bulkrunner.domain.ports import CatalogueReader, Progress
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome, Run, outcome_word
+from bulkrunner.domain.run_ledger import Ended, LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when, by_whom
 from bulkrunner.domain.settlement.updates import (
     MAX_VERSIONS,
@@ -125,7 +127,7 @@ class Verifier:
         self,
         *,
         reader: CatalogueReader,
-        ledger: RunLedger,
+        ledger: Ledger,
         run: Run,
         environment: Environment,
         progress: Progress,
@@ -148,10 +150,10 @@ class Verifier:
         Raises:
             CatalogueUnreachable: the environment does not answer.
         """
-        outcomes = self._ledger.outcomes(self._run.id)
+        outcomes = self._ledger.runs.outcomes(self._run.id)
         total = sum(outcomes.values()) - outcomes[Outcome.PENDING.value]
         self._progress.begin(Sentence("progress_verifying", run=self._run.id), total)
-        ended = self._ledger.ended(self._run.id)
+        ended = self._ledger.runs.ended(self._run.id)
         checked = 0
         differences: list[Difference] = []
         try:
@@ -176,7 +178,7 @@ class Verifier:
     def _attributed(self, differences: list[Difference]) -> list[Difference]:
         """Say which later run of this ledger it was that made a record differ."""
         records = sorted({difference["record"] for difference in differences})
-        later = self._ledger.written_later(self._run.id, records)
+        later = self._ledger.runs.written_later(self._run.id, records)
         return [self._told(one, later.get(one["record"], ())) for one in differences]
 
     def _told(self, difference: Difference, later: Sequence[LaterWrite]) -> Difference:
@@ -208,7 +210,7 @@ class Verifier:
         numbers = sorted(references_in(change.after).intersection(change.prerequisites))
         if not numbers:
             return ended
-        made = self._ledger.ended_as(self._run.id, numbers)
+        made = self._ledger.runs.ended_as(self._run.id, numbers)
         records = {number: one.record for number, one in made.items() if one.record}
         return replace(ended, change=with_records(change, records, self._iris))
 

@@ -98,15 +98,15 @@ class Somebody:
 
     def __call__(self, what, *given):
         with Program(self._place.config, None, self._place.environ()) as program:
-            (run,) = program.ledger.runs(job="night")[:1]
+            (run,) = program.ledger.runs.all(job="night")[:1]
             return getattr(self, what)(program, run, *given)
 
     def rate(self, program, run, rate):
-        program.ordering().rate(run, rate, most=program.most_rate(run))
+        program.standing.ordering().rate(run, rate, most=program.standing.most_rate(run))
 
     def look(self, program, run, name):
-        shown = program.status(run.id, with_gates=False).runs[0]
-        lease = program.ledger.lease(run.id)
+        shown = program.standing.status(run.id, with_gates=False).runs[0]
+        lease = program.ledger.leases.of(run.id)
         assert lease is not None
         assert lease.expires_at > program.clock.now(), f"nobody holds the run at {name}"
         self.seen[name] = shown
@@ -181,7 +181,7 @@ def test_what_the_status_says_of_it(place, clock, approved_job):
     clock.at(clock_time(21, 40), lambda: somebody("look", "writing"))
     clock.at(clock_time(22, 10), lambda: somebody("look", "closed"))
     clock.at(clock_time(22, 20), lambda: somebody("stop"))
-    somebody.stop = lambda program, run: program.ledger.request_stop(run.id, reason="enough")
+    somebody.stop = lambda program, run: program.ledger.runs.request_stop(run.id, reason="enough")
     with clock.running():
         place("run", approved_job, "--env", "production", expect=6)
     writing, closed = somebody.seen["writing"], somebody.seen["closed"]

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bulkrunner.adapters.ledger.base import Part
 from tests.support.executing import Rig
 
 
 class Hooked:
-    """A part whose named methods are replaced; each is given the real one first."""
+    """A part whose named methods are replaced; each is given the real one first.
 
-    def __init__(self, part: Any, **hooks: Callable[..., Any]) -> None:
+    Of a ledger they are named with its part: ``{"runs.intend": …}``.
+    """
+
+    def __init__(self, part: Any, within: str = "", /, **hooks: Callable[..., Any]) -> None:
         self._part = part
+        self._within = within
         self._hooks = hooks
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._part, name)
-        hook = self._hooks.get(name)
+        if isinstance(real, Part):
+            return Hooked(real, f"{name}.", **self._hooks)
+        hook = self._hooks.get(self._within + name)
         return real if hook is None else lambda *args, **kwargs: hook(real, *args, **kwargs)
 
 

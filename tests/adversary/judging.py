@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.ports import Ended
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
+from bulkrunner.domain.run_ledger import Ended
 from tests.adversary.truth import Document, Truth, document
 from tests.adversary.workload import Task
 

@@ -210,7 +210,7 @@ class MoveJudge:
         self.judge_history()
         ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
         try:
-            for ended in ledger.ended(ledger.runs()[0].id):
+            for ended in ledger.runs.ended(ledger.runs.all()[0].id):
                 self._as_told(ended)
         finally:
             ledger.close()

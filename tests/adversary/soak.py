@@ -184,8 +184,8 @@ class _Soaking:
         """Judge the run; returns its id."""
         judge = self._found.judge
         with self._ledger() as ledger:
-            run = ledger.runs()[0]
-            judge.judge(ledger.ended(run.id))
+            run = ledger.runs.all()[0]
+            judge.judge(ledger.runs.ended(run.id))
         judge.violations += self._told(run.id)
         # verify shows the reviewer what others did meanwhile; it must not miss a revived record,
         # nor list what only something in between has said.
@@ -218,13 +218,13 @@ class _Soaking:
         self._staging.clear_faults()
         self._complain(fault)
         with self._ledger() as ledger:
-            back = ledger.runs()[0]
+            back = ledger.runs.all()[0]
             judge = UndoJudge(
                 truth=self._truth,
                 tasks=self._tasks,
-                done=list(ledger.ended(run)),
-                undoing=list(ledger.changes(back.plan, documents=False)),
-                ended={one.change.number: one for one in ledger.ended(back.id)},
+                done=list(ledger.runs.ended(run)),
+                undoing=list(ledger.plans.changes(back.plan, documents=False)),
+                ended={one.change.number: one for one in ledger.runs.ended(back.id)},
             )
         judge.judge()
         self._found.undo = judge

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import Ended
 from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.run_ledger import Ended
 from tests.adversary.judging import OF_NEW, SERVERS_OWN, Violation, content
 from tests.adversary.truth import Document, Truth, document
 from tests.adversary.workload import Task

@@ -11,7 +11,7 @@ from bulkrunner.domain.ownership import LIFE
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.domain.schedule import is_open
 from bulkrunner.errors import CatalogueUnreachable, LeaseLost
-from bulkrunner.services.applying import Executor
+from bulkrunner.services.running.executor import Executor
 from tests.adversary.hooks import Hooked, hooked
 from tests.support.executing import Impatient, an_owner, creating_holding, deleting, held, setting
 
@@ -65,9 +65,9 @@ def test_another_process_finishes_the_run_just_before_it_is_taken_up(rig, own):
         rig.resume(run_id)
         return real(run_id)
 
-    late = rig.resume(run.id, ledger=Hooked(rig.ledger, lease=lease))
+    late = rig.resume(run.id, ledger=Hooked(rig.ledger, **{"leases.of": lease}))
     assert late.state is RunState.COMPLETED
-    assert rig.ledger.lease(run.id) is None
+    assert rig.ledger.leases.of(run.id) is None
     assert len(rig.sent()) == 2
 
 
@@ -76,17 +76,17 @@ def test_who_has_lost_the_run_does_not_say_how_it_ended(rig, own):
     thief = an_owner()
 
     def put(_real, *_args, **_kwargs):
-        mine = rig.ledger.lease(run_id)
+        mine = rig.ledger.leases.of(run_id)
         soon = rig.clock.now() + timedelta(seconds=LIFE)
-        rig.ledger.take_lease(run_id, thief, expires_at=soon, replaces=mine.token)
+        rig.ledger.leases.take(run_id, thief, expires_at=soon, replaces=mine.token)
         raise CatalogueUnreachable("the network has gone")
 
     plan = rig.plan(setting(next(own), "He"))
     executor, run_id = begin(rig, plan, **hooked(rig, put=put))
     with pytest.raises(LeaseLost):
         executor.run(run_id)
-    assert rig.ledger.run(run_id).state is RunState.RUNNING
-    assert rig.ledger.lease(run_id).owner == thief
+    assert rig.ledger.runs.get(run_id).state is RunState.RUNNING
+    assert rig.ledger.leases.of(run_id).owner == thief
 
 
 def test_a_woken_process_decides_nothing(rig, own):
@@ -118,7 +118,7 @@ def test_asleep_between_the_intent_and_the_send(rig, own):
         return stored
 
     plan = rig.plan(setting(next(own), "He"))
-    ledger = Hooked(rig.ledger, intend=intend)
+    ledger = Hooked(rig.ledger, **{"runs.intend": intend})
     executor, run_id = begin(rig, plan, clock=clock, ledger=ledger)
     with pytest.raises(LeaseLost):
         executor.run(run_id)

@@ -75,6 +75,6 @@ def test_what_belongs_to_no_library_of_the_job_is_not_sent(rig, own, bibs, kind)
         found = real(plan_id)
         return replace(found, manifest={**found.manifest, "sigels": ["NO"]})
 
-    run = rig.run(planned, ledger=Hooked(rig.ledger, plan=plan))
+    run = rig.run(planned, ledger=Hooked(rig.ledger, **{"plans.get": plan}))
     assert ended(rig, run) == (Outcome.REFUSED, "foreign_sigel")
     assert rig.sent() == []

@@ -88,7 +88,7 @@ class Case:
     def ended(self):
         ledger = open_ledger(f"sqlite:///{self.place.ledger}", clock=SystemClock())
         try:
-            return list(ledger.ended(ledger.runs()[0].id))
+            return list(ledger.runs.ended(ledger.runs.all()[0].id))
         finally:
             ledger.close()
 
@@ -287,7 +287,7 @@ def taken_back(case):
     case.place("run", folder, "--env", "staging")
     ledger = open_ledger(f"sqlite:///{case.place.ledger}", clock=SystemClock())
     try:
-        undoing = list(ledger.changes(plan))
+        undoing = list(ledger.plans.changes(plan))
         ended = {one.change.number: one for one in case.ended()}
     finally:
         ledger.close()

@@ -224,22 +224,22 @@ def test_a_clock_that_was_set_back_makes_no_expired_key_good(karin, tmp_path):
     values = {"policy": {"reviewers": "f", "signers": [line]}, "environment": "production"}
     with new_ledger(tmp_path) as ledger:
         plan = store_plan(ledger, a_plan(**values), [a_change(1)])
-        answer = an_answer(plan, head=ledger.head())
+        answer = an_answer(plan, head=ledger.chain.head())
         read = Read(plan=plan, answer=answer, signature=karin.sign(answer_text(plan, answer)))
         set_back = SetClock(datetime(2025, 6, 1, tzinfo=UTC))
         proofs = Proofs(SshSignatures(), reviewers=lambda: (line,))
         with pytest.raises(SignatureRefused) as error:
             Approving(ledger, set_back, proofs=proofs).record(read, recorded_by="eva@desk")
         assert error.value.code == "signature_expired"
-        assert ledger.approvals(plan.id) == []
+        assert ledger.approvals.of_plan(plan.id) == []
 
 
 def test_an_answer_is_weighed_with_those_that_are_there_when_it_is_stored(tmp_path):
     with new_ledger(tmp_path) as ledger:
         plan = store_plan(ledger, a_plan(), [a_change(1)])
-        ledger.add_approval(an_approval(plan))
+        ledger.approvals.add(an_approval(plan))
         with pytest.raises(AnswerRefused) as error:
-            ledger.add_approval(an_approval(plan), known=0)
+            ledger.approvals.add(an_approval(plan), known=0)
         assert error.value.code == "answered_meanwhile"
-        ledger.add_approval(an_approval(plan), known=1)
-        assert len(ledger.approvals(plan.id)) == 2
+        ledger.approvals.add(an_approval(plan), known=1)
+        assert len(ledger.approvals.of_plan(plan.id)) == 2

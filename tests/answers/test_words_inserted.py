@@ -83,6 +83,15 @@ def test_words_written_into_an_answer_never_loosen_it(answer, words, before, aft
     assert found is None or is_no_looser(found, answer), text
 
 
+def test_a_statement_that_is_no_item_of_the_list_is_asked_about():
+    answer = an_answer(PLAN, language="sv", statements=STATEMENTS[:1])
+    text = answer_text(PLAN, answer)
+    label = "Vi godkänner särskilt detta:"
+    assert taken(text.replace(label, f"{label} {STATEMENTS[1]}")) is None
+    assert taken(text.replace("- plan_max", f"{STATEMENTS[1]}\n- plan_max")) is None
+    assert taken(text.replace("- plan_max", "plan_max")).statements == STATEMENTS[:1]
+
+
 @settings(max_examples=800, deadline=None)
 @given(st.sampled_from(ANSWERS), st.data())
 def test_nor_do_letters_written_into_its_words(answer, data):

@@ -5,7 +5,7 @@ import pytest
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import AccessLost, Interrupted
 from bulkrunner.sandbox import seed
-from bulkrunner.services.applying import Executor
+from bulkrunner.services.running.executor import Executor
 from tests.support.executing import Rig, creating_bib, deleting, setting, somebodys_holding
 from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
 
@@ -84,7 +84,7 @@ def test_a_renewed_token_with_fewer_rights_sends_nothing_more(alone):
     with pytest.raises(AccessLost) as caught:
         executor.run(run)
     assert (caught.value.code, caught.value.exit_code) == ("rights_lost", 7)
-    assert alone.ledger.run(run).state is RunState.STOPPED
+    assert alone.ledger.runs.get(run).state is RunState.STOPPED
     assert conversation(alone) == ["token", "verify", "PUT", "PUT", "token", "verify"]
     alone.control.set_permissions("supplier", {"code": "Ylm", "registrant": True})
     assert alone.resume(run).state is RunState.COMPLETED

@@ -27,9 +27,9 @@ WRITE_FAULTS = (
     {"kind": "status", "status": 401},
 )
 DEATHS = (
-    ("ledger", "intend"),
-    ("ledger", "answered"),
-    ("ledger", "conclude"),
+    ("ledger", "runs.intend"),
+    ("ledger", "runs.answered"),
+    ("ledger", "runs.conclude"),
     ("catalogue", "put"),
     ("catalogue", "post"),
     ("catalogue", "delete"),

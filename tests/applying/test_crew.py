@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.plan import BibSummary
-from bulkrunner.domain.ports import WorkItem
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.services.running.dispatch import Crew, lane_of
 from tests.support.ledgers import a_change
 

@@ -182,7 +182,7 @@ def versions_by_us(rig, record):
 def carried_out(rig, operation, answer, when, own, bibs):
     """Run one change so struck; returns its result, and how many versions of ours it made."""
     plan = rig.plan(OPERATIONS[operation](rig, own, bibs))
-    (change,) = rig.ledger.changes(plan.id)
+    (change,) = rig.ledger.plans.changes(plan.id)
     before = len(versions_by_us(rig, change.record)) if change.action != "create" else 0
     (ended,) = rig.ended(rig.run(plan, **strike(rig, answer, when)))
     assert ended.result.outcome is not Outcome.PENDING

@@ -7,7 +7,7 @@ import pytest
 from bulkrunner.domain.plan import PlanState
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
-from bulkrunner.services.applying import Executor
+from bulkrunner.services.running.executor import Executor
 from tests.support.executing import (
     Rig,
     after_it,
@@ -44,7 +44,7 @@ def interrupted(rig, plan, **changes):
     with pytest.raises(Interrupted) as caught:
         executor.run(run)
     assert caught.value.exit_code == 6
-    assert rig.ledger.run(run).state is RunState.INTERRUPTED
+    assert rig.ledger.runs.get(run).state is RunState.INTERRUPTED
     return run, caught.value
 
 
@@ -55,7 +55,7 @@ def resumed(rig, run):
 
 
 def pending(rig, run):
-    return rig.ledger.outcomes(run)["pending"]
+    return rig.ledger.runs.outcomes(run)["pending"]
 
 
 # While planning
@@ -69,7 +69,7 @@ def test_a_plan_is_interrupted_and_leaves_no_record_out(rig, own, page):
     with pytest.raises(CatalogueUnreachable) as caught:
         rig.planner().make(request, f"p-{page}-{records[0]}")
     assert caught.value.code == "catalogue_unreachable"
-    plan = rig.ledger.plan(f"p-{page}-{records[0]}")
+    plan = rig.ledger.plans.get(f"p-{page}-{records[0]}")
     assert plan.state is PlanState.INTERRUPTED
     rig.control.clear_faults()
     done = rig.planner().resume(plan, request)

@@ -9,8 +9,8 @@ from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.applying import Executor, WaitingNow
-from bulkrunner.services.running.orders import Ordering
+from bulkrunner.services.running.executor import Executor
+from bulkrunner.services.running.orders import Ordering, WaitingNow
 from tests.support.executing import before_it, setting
 from tests.support.sandbox import wait_until
 
@@ -45,11 +45,11 @@ class Started:
 
     @property
     def stored(self):
-        return self.rig.ledger.run(self.id)
+        return self.rig.ledger.runs.get(self.id)
 
     @property
     def wait(self):
-        return self.rig.ledger.wait_of(self.id)
+        return self.rig.ledger.orders.wait_of(self.id)
 
     def join(self):
         self.thread.join(60)
@@ -85,7 +85,7 @@ def test_a_paused_run_sends_nothing_until_it_is_resumed(rig, own):
 def test_a_paused_run_can_be_stopped_and_resumed(rig, own):
     started = paused_before_it_begins(rig, own)
     waits_for(started, "paused")
-    rig.ledger.request_stop(started.id, reason="stopped by ulla@desk")
+    rig.ledger.runs.request_stop(started.id, reason="stopped by ulla@desk")
     ended = started.join()
     assert (ended.state, ended.stop_reason) == (RunState.STOPPED, "stopped by ulla@desk")
     assert not ended.paused
@@ -119,38 +119,38 @@ def test_a_pause_comes_in_the_middle_of_a_run(rig, own):
 def test_a_paused_run_whose_process_died_goes_on_with_resume(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
-    rig.ledger.pause_run(run, paused=True, by="ulla@desk")
+    rig.ledger.orders.pause(run, paused=True, by="ulla@desk")
     dead = Ordering(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
-    assert dead.lift(rig.ledger.run(run)) is None
+    assert dead.lift(rig.ledger.runs.get(run)) is None
     assert rig.resume(run).state is RunState.COMPLETED
-    assert not rig.ledger.run(run).paused
+    assert not rig.ledger.runs.get(run).paused
 
 
 def test_an_order_to_a_dead_process_does_not_stop_the_next_one(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
-    rig.ledger.request_stop(run, reason="stopped by ulla@desk")  # obeyed by nobody
+    rig.ledger.runs.request_stop(run, reason="stopped by ulla@desk")  # obeyed by nobody
     assert rig.resume(run).state is RunState.COMPLETED
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
 
 
 def test_a_no_to_the_plan_outlives_the_process(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
-    rig.ledger.request_stop(run, reason=Sentence("rejected_by", by="Ulla"))
+    rig.ledger.runs.request_stop(run, reason=Sentence("rejected_by", by="Ulla"))
     ended = rig.resume(run)
     assert (ended.state, ended.stop_reason) == (RunState.STOPPED, "rejected by Ulla")
 
 
 def test_no_order_is_left_where_nobody_drives_the_run(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
-    run = rig.ledger.run(rig.run_until_killed(plan, catalogue={"put": before_it}))
+    run = rig.ledger.runs.get(rig.run_until_killed(plan, catalogue={"put": before_it}))
     dead = Ordering(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
     with pytest.raises(UsageError, match="no process drives run") as refused:
         dead.pause(run)
     assert f"go on with: bulkrunner resume {run.id}" in refused.value.hint
     assert dead.rate(run, 3, most=None).rate == 3
-    orders = rig.ledger.orders(run.id)
+    orders = rig.ledger.orders.of(run.id)
     assert (orders.stop, orders.paused, orders.rate) == (None, False, 3)
     unknown = Ordering(rig.ledger, rig.drivers(alive=None), by="ulla@desk")
     assert unknown.pause(run).paused  # on another host it may live, as long as its lease does
@@ -166,7 +166,7 @@ def test_another_rate_is_obeyed_and_kept_over_an_interruption(rig, own):
     waits_for(started, "paused")
     started.orders.rate(started.stored, 3, most=5)
     wait_until(lambda: given == [7, 3])
-    rig.ledger.request_stop(started.id, reason="enough")
+    rig.ledger.runs.request_stop(started.id, reason="enough")
     assert started.join().rate == 3
     rig.resume(started.id, set_rate=given.append)
     assert given == [7, 3, 3]
@@ -197,7 +197,7 @@ def test_hold_after_the_first_changes_waits_for_a_person(production, own):
     waits_for(started, "the first changes are verified")
     assert production.sent() == [("PUT", 204)]
     assert started.stored.paused
-    assert production.ledger.outcomes(started.id)["applied"] == 1
+    assert production.ledger.runs.outcomes(started.id)["applied"] == 1
     started.orders.lift(started.stored)
     assert started.join().state is RunState.COMPLETED
     assert production.sent() == [("PUT", 204)] * 6
@@ -206,7 +206,7 @@ def test_hold_after_the_first_changes_waits_for_a_person(production, own):
 def test_a_hold_that_was_not_reached_is_not_forgotten(production, own):
     plan = production.plan(*(setting(record, "He") for record in take(own, 4)))
     started = Started(production, plan, hold=True)
-    production.ledger.request_stop(started.id, reason="stopped at once")
+    production.ledger.runs.request_stop(started.id, reason="stopped at once")
     started.begin().join()
     assert started.stored.hold
     parts = production.parts()
@@ -216,7 +216,7 @@ def test_a_hold_that_was_not_reached_is_not_forgotten(production, own):
     assert not started.stored.hold
     started.orders.lift(started.stored)
     resumed.join(60)
-    assert production.ledger.run(started.id).state is RunState.COMPLETED
+    assert production.ledger.runs.get(started.id).state is RunState.COMPLETED
 
 
 def test_what_is_ordered_stands_in_the_chain(rig, own):
@@ -224,7 +224,7 @@ def test_what_is_ordered_stands_in_the_chain(rig, own):
     started.orders.rate(started.stored, 3, most=None)
     started.orders.lift(started.stored)
     started.join()
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
     with rig.ledger._database.read() as connection:
         kinds = connection.exec_driver_sql(
             "SELECT kind FROM events WHERE chain = ? ORDER BY position", (started.id,)

@@ -166,7 +166,7 @@ def test_where_nothing_answers_it_is_found_by_the_next_resume(level2):
     level2.control.fault("status", method="GET", path="/", status=500)
     with pytest.raises(CatalogueUnreachable):
         level2.resume(run)
-    assert level2.ledger.outcomes(run)["pending"] == 1
+    assert level2.ledger.runs.outcomes(run)["pending"] == 1
     level2.control.clear_faults()
     level2.resume(run)
     assert only(level2, run).outcome is Outcome.APPLIED
@@ -223,9 +223,9 @@ def test_settled_as_not_applied_it_can_be_planned_again(level2, unknown):
     assert result.detail["settled"]["by"] == "Anna"
     assert result.detail["settled"]["recorded_by"] == "op@desk"
     assert "sökt i katalogen" in result.message
-    assert level2.ledger.outcomes(run.id)["unknown"] == 0
-    assert level2.ledger.verify_chain() is None
-    assert level2.ledger.check() == []
+    assert level2.ledger.runs.outcomes(run.id)["unknown"] == 0
+    assert level2.ledger.chain.verify() is None
+    assert level2.ledger.chain.check() == []
 
 
 def test_settled_as_applied_with_its_record(level2, unknown):

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
-from bulkrunner.domain.ports import Ended, NullProgress
+from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
+from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
-from bulkrunner.services.applying import RunHeld
 from bulkrunner.services.running import dispatch as canary
 from bulkrunner.services.running.context import ServerClock
 from bulkrunner.services.running.control import Control, Ending, Stopped
 from bulkrunner.services.running.error_budget import ErrorBudget
-from bulkrunner.services.running.lease import LeaseKeeper
+from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.throttle import Hours
 from tests.support.ledgers import OWNER, a_change
 
@@ -148,29 +148,33 @@ def test_a_pause_ends_with_the_run():
 
 
 class OneLease:
-    """The lease part of a ledger."""
+    """A ledger that has leases only, of one run."""
 
     def __init__(self, lease=None):
         self.held = lease
         self.token = lease.token if lease else 0
 
-    def lease(self, run):
+    @property
+    def leases(self):
+        return self
+
+    def of(self, run):
         return self.held
 
-    def take_lease(self, run, owner, *, expires_at, replaces):
+    def take(self, run, owner, *, expires_at, replaces):
         if (self.held.token if self.held else None) != replaces:
             return None
         self.token += 1
         self.held = Lease(run=run, owner=owner, token=self.token, expires_at=expires_at)
         return self.held
 
-    def renew_lease(self, lease, *, expires_at):
+    def renew(self, lease, *, expires_at):
         if self.held is None or self.held.token != lease.token:
             return False
         self.held = replace(lease, expires_at=expires_at)
         return True
 
-    def drop_lease(self, lease):
+    def drop(self, lease):
         if self.held is not None and self.held.token == lease.token:
             self.held = None
 
@@ -261,14 +265,14 @@ def test_an_unknown_owner_is_replaced_after_its_time_and_a_request():
 def test_somebody_quicker():
     clock = SetClock()
     ledger = OneLease(someones(clock))
-    real = ledger.lease
+    real = ledger.leases.of
 
     def lease(run):
         found = real(run)
         ledger.held = replace(found, token=9)
         return found
 
-    ledger.lease = lease
+    ledger.leases.of = lease
     with pytest.raises(RunHeld, match="just taken"):
         keeper(ledger, clock).take("r1")
 

@@ -16,13 +16,13 @@ from tests.support.executing import (
 )
 
 WINDOWS = {
-    "before the intent": {"ledger": {"intend": before_it}},
-    "after the intent": {"ledger": {"intend": after_it}},
+    "before the intent": {"ledger": {"runs.intend": before_it}},
+    "after the intent": {"ledger": {"runs.intend": after_it}},
     "before the send": {"catalogue": {"delete": before_it}},
     "after the send": {"catalogue": {"delete": after_it}},
-    "before the answer is stored": {"ledger": {"answered": before_it}},
-    "before the outcome": {"ledger": {"conclude": before_it}},
-    "after the outcome": {"ledger": {"conclude": after_it}},
+    "before the answer is stored": {"ledger": {"runs.answered": before_it}},
+    "before the outcome": {"ledger": {"runs.conclude": before_it}},
+    "after the outcome": {"ledger": {"runs.conclude": after_it}},
 }
 
 
@@ -71,7 +71,7 @@ def test_the_holding_first_then_its_bib(level2, bibs):
     pairs = [pair(level2, bibs) for _ in range(6)]
     operations = [deleting(record) for bib, holding in pairs for record in (holding, bib)]
     plan = level2.plan(*operations)
-    waits = [change.prerequisites for change in level2.ledger.changes(plan.id)]
+    waits = [change.prerequisites for change in level2.ledger.plans.changes(plan.id)]
     assert waits == [(), (1,), (), (3,), (), (5,), (), (7,), (), (9,), (), (11,)]
     run = level2.run(plan)
     assert results(level2, run) == [(Outcome.APPLIED, "")] * 12
@@ -82,7 +82,7 @@ def test_the_holding_first_then_its_bib(level2, bibs):
 
 def test_a_bib_alone_waits_for_nothing(level2, bibs):
     plan = level2.plan(deleting(alone(level2, bibs)))
-    (change,) = level2.ledger.changes(plan.id)
+    (change,) = level2.ledger.plans.changes(plan.id)
     assert change.prerequisites == ()
     assert results(level2, level2.run(plan)) == [(Outcome.APPLIED, "")]
 
@@ -91,7 +91,7 @@ def test_a_bib_is_refused_where_its_holding_comes_later(level2, bibs):
     bib, holding = pair(level2, bibs)
     with pytest.raises(AssertionError, match="linked"):
         level2.plan(deleting(bib), deleting(holding))
-    (finding,) = level2.ledger.findings(level2.ledger.plans()[0].id)
+    (finding,) = level2.ledger.plans.findings(level2.ledger.plans.all()[0].id)
     assert (finding.code, finding.record) == ("linked", bib)
     assert holding in finding.message
 
@@ -102,7 +102,7 @@ def test_a_bib_is_refused_where_another_record_links_to_it(level2, bibs):
     holding = somebodys_holding(level2, bib)
     with pytest.raises(AssertionError, match="linked"):
         level2.plan(deleting(holding), deleting(bib))
-    (finding,) = level2.ledger.findings(level2.ledger.plans()[0].id)
+    (finding,) = level2.ledger.plans.findings(level2.ledger.plans.all()[0].id)
     assert finding.message.startswith(f"{len(others)} records link to it")
     assert others[0] in finding.message or len(others) > 5
     assert holding not in finding.message
@@ -117,8 +117,8 @@ def test_an_update_of_the_holding_does_not_make_way(level2, bibs):
 def test_the_digest_covers_what_a_change_waits_for(level2, bibs):
     bib, holding = pair(level2, bibs)
     plan = level2.plan(deleting(holding), deleting(bib))
-    _, change = level2.ledger.changes(plan.id)
-    (_, stored) = level2.ledger.change_digests(plan.id)
+    _, change = level2.ledger.plans.changes(plan.id)
+    (_, stored) = level2.ledger.plans.change_digests(plan.id)
     assert stored == change.digest()
     assert replace(change, prerequisites=()).digest() != stored
 

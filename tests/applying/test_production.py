@@ -8,7 +8,7 @@ from tests.support.executing import after_it, appending, creating_holding, delet
 
 
 def counts(rig, run):
-    found = rig.ledger.outcomes(run if isinstance(run, str) else run.id)
+    found = rig.ledger.runs.outcomes(run if isinstance(run, str) else run.id)
     return {name: count for name, count in found.items() if count}
 
 

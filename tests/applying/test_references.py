@@ -76,7 +76,7 @@ def check_chain(rig, run):
     assert held(rig, new, "NO") == [second.result.record]
     stored = rig.control.document(linked.change.record)
     assert {"@id": rig.control.thing_iri(new)} in thing_part(stored)["isPartOf"]
-    assert rig.verify(rig.ledger.run(run)).differences == []
+    assert rig.verify(rig.ledger.runs.get(run)).differences == []
 
 
 def check_nothing_followed(rig, run):
@@ -87,7 +87,7 @@ def check_nothing_followed(rig, run):
 
 def test_a_bib_its_holdings_and_a_link_to_it(level2, own):
     plan = level2.plan(*a_chain(level2, own, 9786500000001), sigels=["Ylm", "NO"])
-    changes = list(level2.ledger.changes(plan.id))
+    changes = list(level2.ledger.plans.changes(plan.id))
     assert [change.prerequisites for change in changes] == [(), (1,), (1,), (1,)]
     assert [change.record for change in changes[:3]] == ["new:1"] * 3
     assert item_of(changes[1].after) == "new:1#it"
@@ -154,7 +154,7 @@ def test_what_the_plan_finds_unchanged_has_ended_well(level2, own):
     level2.run(level2.plan(setting(done, "Hx")))
     request = level2.request(setting(done, "Hx"), replace(deleting(gone), after=(1,)))
     plan = level2.planner().make(request, "p-unchanged")
-    first, second = level2.ledger.changes(plan.id)
+    first, second = level2.ledger.plans.changes(plan.id)
     assert (first.action, second.action) == (Action.UNCHANGED, Action.DELETE)
     assert second.prerequisites == ()
 
@@ -163,7 +163,7 @@ def test_what_waits_for_a_refused_operation_is_refused(level2, own):
     strict = replace(setting(next(own), "Hx"), expect={"shelfMark.label": "never"})
     request = level2.request(strict, replace(deleting(next(own)), after=(1,)))
     plan = level2.planner().make(request, "p-refused")
-    assert [change.code for change in level2.ledger.changes(plan.id)] == [
+    assert [change.code for change in level2.ledger.plans.changes(plan.id)] == [
         "unexpected_value",
         "prerequisite",
     ]
@@ -177,7 +177,7 @@ def test_a_second_plan_goes_on_with_the_record_that_the_first_created(level2, ow
     bib, holding = (ended.result.record for ended in level2.ended(run)[:2])
     request = level2.request(*chain, job="again", sigels=["Ylm", "NO"])
     second = level2.planner().make(request, "p-again")
-    changes = list(level2.ledger.changes(second.id))
+    changes = list(level2.ledger.plans.changes(second.id))
     assert [(change.action, change.code, change.made) for change in changes] == [
         (Action.UNCHANGED, "applied_earlier", bib),
         (Action.UNCHANGED, "applied_earlier", holding),
@@ -195,10 +195,10 @@ def test_the_operation_is_the_same_wherever_it_stands_in_the_list(level2, own):
     bib, holding, *_ = a_chain(level2, own, 9786500000401)
     one = level2.plan(bib, holding)
     other = level2.plan(setting(next(own), "Hx"), bib, replace(holding, of="new:2"))
-    (first,) = [c for c in level2.ledger.changes(one.id) if c.kind == "holding"]
+    (first,) = [c for c in level2.ledger.plans.changes(one.id) if c.kind == "holding"]
     (second,) = [
         c
-        for c in level2.ledger.changes(other.id)
+        for c in level2.ledger.plans.changes(other.id)
         if c.action is Action.CREATE and c.kind == "holding"
     ]
     assert first.operation == second.operation

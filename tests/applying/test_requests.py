@@ -123,5 +123,5 @@ def test_a_move_looks_at_the_other_holding_twice(sandbox, tmp_path):
         ("GET", "record", False, 410),
         ("GET", "version=-2", False, 200),
     ]
-    assert sum(looks_elsewhere(change) for change in rig.ledger.changes(plan.id)) == 2
+    assert sum(looks_elsewhere(change) for change in rig.ledger.plans.changes(plan.id)) == 2
     rig.close()

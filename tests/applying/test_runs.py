@@ -18,7 +18,9 @@ from bulkrunner.errors import (
 )
 from bulkrunner.sandbox import seed
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.applying import Executor, RunHeld
+from bulkrunner.services.running.executor import Executor
+from bulkrunner.services.running.lease import RunHeld
+from tests.adversary.hooks import Hooked
 from tests.support.executing import (
     Rig,
     setting,
@@ -27,7 +29,7 @@ from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
 
 
 def counts(rig, run):
-    found = rig.ledger.outcomes(run if isinstance(run, str) else run.id)
+    found = rig.ledger.runs.outcomes(run if isinstance(run, str) else run.id)
     return {name: count for name, count in found.items() if count}
 
 
@@ -71,7 +73,7 @@ def hooked(rig, before):
 def test_a_finished_run_is_left_alone(rig, own):
     run = rig.run(rig.plan(setting(next(own), "He")))
     assert (run.state, counts(rig, run)) == (RunState.COMPLETED, {"applied": 1})
-    assert rig.ledger.lease(run.id) is None
+    assert rig.ledger.leases.of(run.id) is None
     rig.control.clear_log()
     assert rig.resume(run.id).finished_at == run.finished_at
     assert rig.control.log() == []
@@ -120,7 +122,7 @@ def test_asked_to_stop_it_finishes_what_is_in_flight(rig, own):
 def test_a_stop_asked_for_through_the_ledger(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 5)))
     executor, run_id = begin(rig, plan)
-    rig.ledger.request_stop(run_id, reason=Sentence("rejected_by", by="Ulla"))
+    rig.ledger.runs.request_stop(run_id, reason=Sentence("rejected_by", by="Ulla"))
     executor._listened_at = float("-inf")
     run = executor.run(run_id)
     assert (run.state, run.stop_reason) == (RunState.STOPPED, "rejected by Ulla")
@@ -137,7 +139,7 @@ def test_a_gate_that_closes_meanwhile(rig, own):
     executor._rechecked_at = float("-inf")
     with pytest.raises(GateClosed, match="said no"):
         executor.run(run_id)
-    assert rig.ledger.run(run_id).state is RunState.STOPPED
+    assert rig.ledger.runs.get(run_id).state is RunState.STOPPED
     assert rig.sent() == []
 
 
@@ -229,7 +231,7 @@ def test_a_client_that_is_shut_off(alone):
         executor.run(run_id)
     stored = [status for _, status in rig.sent()].count(204)
     assert caught.value.exit_code == 7
-    assert rig.ledger.run(run_id).state is RunState.STOPPED
+    assert rig.ledger.runs.get(run_id).state is RunState.STOPPED
     assert counts(rig, run_id) == {"applied": stored, "pending": total - stored}
     assert stored < total
 
@@ -242,7 +244,7 @@ def test_rights_that_are_gone_and_come_back(alone):
         executor.run(run_id)
     assert caught.value.code == "rights_lost"
     assert "Ylm" in caught.value.message
-    assert rig.ledger.run(run_id).state is RunState.STOPPED
+    assert rig.ledger.runs.get(run_id).state is RunState.STOPPED
     assert counts(rig, run_id).keys() == {"applied", "pending"}
     rig.control.set_permissions("supplier", {"code": "Ylm", "registrant": True})
     assert rig.resume(run_id).state is RunState.COMPLETED
@@ -274,7 +276,7 @@ def test_a_login_that_stays_down(rig, own):
     with pytest.raises(Interrupted) as caught:
         executor.run(run_id)
     assert caught.value.code == "login_stays_down"
-    assert rig.ledger.run(run_id).state is RunState.INTERRUPTED
+    assert rig.ledger.runs.get(run_id).state is RunState.INTERRUPTED
     rig.control.clear_faults()
     assert rig.resume(run_id).state is RunState.COMPLETED
     assert counts(rig, run_id) == {"applied": 3}
@@ -314,7 +316,7 @@ def test_a_catalogue_that_does_not_answer(rig, own):
     executor, run_id = begin(rig, plan)
     with pytest.raises(CatalogueUnreachable):
         executor.run(run_id)
-    assert rig.ledger.run(run_id).state is RunState.INTERRUPTED
+    assert rig.ledger.runs.get(run_id).state is RunState.INTERRUPTED
     rig.control.clear_faults()
     assert rig.resume(run_id).state is RunState.COMPLETED
 
@@ -327,11 +329,8 @@ def test_an_intent_that_is_not_on_disk_is_not_sent(rig, own):
         failed.set_exception(LedgerUnavailable("the disk is full"))
         return failed
 
-    class Full:
-        def __getattr__(self, name):
-            return full if name == "intend" else getattr(rig.ledger, name)
-
-    executor, run_id = begin(rig, plan, ledger=Full())
+    ledger = Hooked(rig.ledger, **{"runs.intend": full})
+    executor, run_id = begin(rig, plan, ledger=ledger)
     with pytest.raises(LedgerUnavailable):
         executor.run(run_id)
     assert rig.sent() == []
@@ -345,11 +344,8 @@ def test_an_outcome_that_is_not_on_disk_ends_the_run(rig, own):
         failed.set_exception(LedgerUnavailable("the disk is full"))
         return failed
 
-    class Full:
-        def __getattr__(self, name):
-            return full if name == "conclude" else getattr(rig.ledger, name)
-
-    executor, run_id = begin(rig, plan, ledger=Full())
+    ledger = Hooked(rig.ledger, **{"runs.conclude": full})
+    executor, run_id = begin(rig, plan, ledger=ledger)
     with pytest.raises(LedgerUnavailable):
         executor.run(run_id)
     sent = len(rig.sent())
@@ -401,5 +397,5 @@ def test_a_fault_of_the_program_after_something_is_sent(rig, own, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         executor.run(run_id)
     done = counts(rig, run_id)
-    assert rig.ledger.run(run_id).state is RunState.INTERRUPTED
+    assert rig.ledger.runs.get(run_id).state is RunState.INTERRUPTED
     assert done["unknown"] == len(rig.sent()) < 12

@@ -29,13 +29,13 @@ def undo(rig, made, *, job="", only=None):
     )
     request = rig.request(declared, sigels=SIGELS, undo=what, job=job or f"back-{next(NUMBERS)}")
     back = rig.planner().make(request, f"p-back{next(NUMBERS)}")
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
     rig.control.clear_log()
     return back
 
 
 def waits(rig, made):
-    return [change.prerequisites for change in rig.ledger.changes(made.id)]
+    return [change.prerequisites for change in rig.ledger.plans.changes(made.id)]
 
 
 def content(rig, record):
@@ -55,7 +55,10 @@ def a_move(rig, **body):
 def test_a_move(level2):
     bib, before, made = a_move(level2, hasComponent=two_parts(), **{NOTE: ["a"]})
     back = undo(level2, made)
-    assert [c.action for c in level2.ledger.changes(back.id)] == [Action.CREATE, Action.DELETE]
+    assert [c.action for c in level2.ledger.plans.changes(back.id)] == [
+        Action.CREATE,
+        Action.DELETE,
+    ]
     assert waits(level2, back) == [(), (1,)]
     run = level2.run(back)
     assert outcomes(level2, run) == [APPLIED] * 2
@@ -89,7 +92,10 @@ def test_a_move_whose_deletion_has_the_lower_number(level2):
     made = plan(level2, entries(update, old), entries(StepMove(to="NO"), old, number=2))
     level2.run(made)
     back = undo(level2, made)
-    assert [c.action for c in level2.ledger.changes(back.id)] == [Action.DELETE, Action.CREATE]
+    assert [c.action for c in level2.ledger.plans.changes(back.id)] == [
+        Action.DELETE,
+        Action.CREATE,
+    ]
     assert waits(level2, back) == [(2,), ()]
     run = level2.run(back)
     assert outcomes(level2, run) == [APPLIED] * 2
@@ -185,14 +191,14 @@ def test_one_half_of_a_move_alone_is_not_taken_back(level2):
     (new,) = held(level2, bib, "NO")
     back = undo(level2, made, only=[new])
     assert told(level2, back) == [(Action.REFUSED, "prerequisite")]
-    assert "not restored here" in next(level2.ledger.changes(back.id)).message
+    assert "not restored here" in next(level2.ledger.plans.changes(back.id)).message
 
 
 def test_a_deletion_of_which_nobody_knows_keeps_the_new_holding(level2):
     bib, old = holding(level2)
     made = plan(level2, entries(StepMove(to="NO"), old))
     run = level2.run_until_killed(made, catalogue={"delete": before_it})
-    level2.ledger.move_run(run, RunState.STOPPED, at=level2.clock.now(), reason="")
+    level2.ledger.runs.move(run, RunState.STOPPED, at=level2.clock.now(), reason="")
     back = undo(level2, made)
     assert told(level2, back) == [
         (Action.REFUSED, "outcome_unknown"),
@@ -208,7 +214,10 @@ def test_a_move_done_in_two_runs(level2):
     made = plan(level2, parts, job="two runs")
     level2.run(made)
     back = undo(level2, made)
-    assert [c.action for c in level2.ledger.changes(back.id)] == [Action.CREATE, Action.DELETE]
+    assert [c.action for c in level2.ledger.plans.changes(back.id)] == [
+        Action.CREATE,
+        Action.DELETE,
+    ]
     assert waits(level2, back) == [(), (1,)]
     assert outcomes(level2, level2.run(back)) == [APPLIED] * 2
     assert (len(held(level2, bib)), held(level2, bib, "NO")) == (1, [])

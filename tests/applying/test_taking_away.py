@@ -59,7 +59,7 @@ def results(rig, run):
 
 
 def told(rig, made):
-    return [(c.action, c.code) for c in rig.ledger.changes(made.id)]
+    return [(c.action, c.code) for c in rig.ledger.plans.changes(made.id)]
 
 
 def notes(rig, record):
@@ -253,7 +253,7 @@ def test_a_chain_whose_end_is_edited_is_not_gone_on_with(level2):
     merge = StepMerge(into=from_row("into"), take=(NOTE,))
     rows = [(records[0], {"into": records[1]}), (records[1], {"into": records[2]})]
     made = plan(level2, row_entries(merge, *rows))
-    assert [c.prerequisites for c in level2.ledger.changes(made.id)] == [(3,), (1,), ()]
+    assert [c.prerequisites for c in level2.ledger.plans.changes(made.id)] == [(3,), (1,), ()]
 
     catalogue = level2.catalogue()
     delete = catalogue.delete
@@ -446,7 +446,7 @@ def test_a_version_on_another_bib_only_where_there_is_room(level2):
     level2.control.edit(record, sigel="Ylm", set={"itemOf": {"@id": level2.control.thing_iri(new)}})
     revert = entries(StepRevert(version=0), record)
     made = plan(level2, revert)
-    (change,) = level2.ledger.changes(made.id)
+    (change,) = level2.ledger.plans.changes(made.id)
     assert change.place == f"holding:{old}:Ylm"
     level2.made_holding(old)
     assert told(level2, plan(level2, revert)) == [(Action.REFUSED, "duplicate")]
@@ -495,4 +495,4 @@ def test_what_somebody_edited_between_two_runs_is_not_lost(level2):
     back = StepRevert(job="between", effect_digest="sha256:" + "2" * 64)
     made = plan(level2, entries(back, record))
     assert told(level2, made) == [(Action.REFUSED, "changed_since")]
-    assert "between the runs" in next(level2.ledger.changes(made.id)).message
+    assert "between the runs" in next(level2.ledger.plans.changes(made.id)).message

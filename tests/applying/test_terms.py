@@ -9,7 +9,7 @@ from bulkrunner.domain.approvals import Conditions, night_of
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import GateClosed, Interrupted
-from bulkrunner.services.applying import Executor
+from bulkrunner.services.running.executor import Executor
 from tests.support.executing import Impatient, Rig, after_it, creating_holding, deleting, setting
 from tests.support.ledgers import an_approval
 from tests.support.sandbox import wait_until
@@ -23,11 +23,11 @@ def approve(rig, plan, *, approved=True, by="Karin Ek", **conditions):
     answer = an_approval(
         plan, approved=approved, by=by, statements=(), conditions=Conditions(**conditions)
     )
-    rig.ledger.add_approval(answer)
+    rig.ledger.approvals.add(answer)
 
 
 def counts(rig, run):
-    found = rig.ledger.outcomes(run if isinstance(run, str) else run.id)
+    found = rig.ledger.runs.outcomes(run if isinstance(run, str) else run.id)
     return {name: count for name, count in found.items() if count}
 
 
@@ -49,7 +49,7 @@ def test_an_excluded_change_is_refused_and_nothing_is_sent(production, own):
     left_out = [e for e in production.ended(run) if e.result.outcome is Outcome.REFUSED]
     assert {e.result.code for e in left_out} == {"excluded"}
     assert not any(e.attempts for e in left_out)
-    assert production.ledger.count_codes(run.id, Outcome.REFUSED) == {"excluded": 2}
+    assert production.ledger.runs.count_codes(run.id, Outcome.REFUSED) == {"excluded": 2}
 
 
 def test_excluded_changes_spend_no_error_budget(production, own):
@@ -196,7 +196,7 @@ def test_sends_that_went_wrong_count_too(evening, own):
     run = rig.run(plan, limit=1)
     assert counts(rig, run) == {"applied": 1, "pending": 1}
     began = night_of(rig.clock.now(), "Europe/Stockholm")[0]
-    assert rig.ledger.sent_since(run.id, began) == 2
+    assert rig.ledger.runs.sent_since(run.id, began) == 2
 
 
 # --- answers during the run ---------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Running:
     def join(self):
         self.thread.join(60)
         assert not self.thread.is_alive()
-        return self.rig.ledger.run(self.id)
+        return self.rig.ledger.runs.get(self.id)
 
 
 def test_a_no_during_the_run_stops_it(production, own):

@@ -55,7 +55,7 @@ def entries(action, *refs, number=1, **more):
 def plan(rig, *parts, job=""):
     request = rig.request(*itertools.chain(*parts), sigels=SIGELS, job=job or f"t-{next(NUMBERS)}")
     made = rig.planner().make(request, f"p-t{next(NUMBERS)}")
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
     rig.control.clear_log()
     return made
 
@@ -99,7 +99,7 @@ def test_moved_and_killed_anywhere(level2, window):
         level2.resume(run)
     moved(level2, bib, old, physicalLocation=["MAG"])
     assert outcomes(level2, run) == [Outcome.APPLIED] * 2
-    assert level2.verify(level2.ledger.run(run)).differences == []
+    assert level2.verify(level2.ledger.runs.get(run)).differences == []
     writes = [method for method, status in level2.sent() if status < 300]
     assert writes == ["POST", "DELETE"]
 
@@ -172,7 +172,7 @@ def test_a_copy_is_made_before_or_after_what_the_plan_does_to_the_original(level
 def test_which_content_went_into_a_change_is_part_of_the_plans_digest(level2):
     (_, gone), (_, kept) = (holding(level2, cataloguersNote=[text]) for text in ("a", "b"))
     made = plan(level2, entries(StepMerge(into=kept, take=("cataloguersNote",)), gone))
-    saved = next(c for c in level2.ledger.changes(made.id) if c.action is Action.UPDATE)
+    saved = next(c for c in level2.ledger.plans.changes(made.id) if c.action is Action.UPDATE)
     (origin,) = saved.origins
     assert origin.record == gone
     assert replace(saved, origins=()).digest() != saved.digest()
@@ -185,7 +185,7 @@ def test_a_second_plan_of_a_move_takes_up_what_is_left(level2):
     run = level2.run(first, limit=3)
     assert run.state is RunState.STOPPED
     second = plan(level2, parts, job="moving")
-    assert [(c.action, c.code) for c in level2.ledger.changes(second.id)] == [
+    assert [(c.action, c.code) for c in level2.ledger.plans.changes(second.id)] == [
         (Action.UNCHANGED, "applied_earlier"),
         (Action.UNCHANGED, "applied_earlier"),
         (Action.DELETE, ""),
@@ -208,7 +208,7 @@ def test_changed_and_moved_in_one_job(level2):
     assert outcomes(level2, run) == [Outcome.APPLIED] * 2
     moved(level2, bib, old, shelfMark={"@type": "ShelfMark", "label": "Hce"})
     again = plan(level2, *parts, job="both")
-    assert {change.code for change in level2.ledger.changes(again.id)} == {"applied_earlier"}
+    assert {change.code for change in level2.ledger.plans.changes(again.id)} == {"applied_earlier"}
 
 
 def test_a_limit_before_what_a_change_waits_for(level2):
@@ -261,7 +261,7 @@ def test_hung_on_another_bib_and_the_old_one_deleted(level2):
     assert level2.control.get(old).status == 410
     assert level2.verify(run).differences == []
     again = plan(level2, *parts, job="repoint")
-    assert {change.code for change in level2.ledger.changes(again.id)} == {"applied_earlier"}
+    assert {change.code for change in level2.ledger.plans.changes(again.id)} == {"applied_earlier"}
 
 
 def test_where_the_library_gets_one_meanwhile_it_is_not_hung_there(level2):
@@ -332,7 +332,7 @@ def test_back_to_a_version(level2):
     assert outcomes(level2, run) == [Outcome.APPLIED]
     assert thing_part(level2.control.document(record)) == before
     again = plan(level2, revert, job="back")
-    assert [c.action for c in level2.ledger.changes(again.id)] == [Action.UNCHANGED]
+    assert [c.action for c in level2.ledger.plans.changes(again.id)] == [Action.UNCHANGED]
 
 
 @pytest.mark.parametrize("version", [-2, 1])
@@ -342,7 +342,7 @@ def test_a_deletion_is_no_content_to_go_back_to(level2, version):
     level2.control.edit(record, sigel="Ylm", delete=True)
     level2.control.revive(record, stored)
     made = plan(level2, entries(StepRevert(version=version), record))
-    (change,) = level2.ledger.changes(made.id)
+    (change,) = level2.ledger.plans.changes(made.id)
     assert (change.action, change.code) == (Action.REFUSED, "version_deleted")
     assert f"version {version} of the record is its deletion" in change.message
 
@@ -353,7 +353,7 @@ def test_before_a_job_that_created_the_record_there_was_none(level2):
     (record,) = (one.result.record for one in level2.ended(run))
     back = StepRevert(job="new", effect_digest="sha256:" + "2" * 64)
     made = plan(level2, entries(back, record), job="back to nothing")
-    (change,) = level2.ledger.changes(made.id)
+    (change,) = level2.ledger.plans.changes(made.id)
     assert (change.action, change.code) == (Action.REFUSED, "version_deleted")
     assert f"run {run.id} of new created it" in change.message
 
@@ -365,7 +365,7 @@ def test_before_a_job_that_deleted_the_record_and_somebody_brought_it_back(level
     level2.control.revive(record, stored)
     back = StepRevert(job="weeding", effect_digest="sha256:" + "2" * 64)
     made = plan(level2, entries(back, record), job="back again")
-    (change,) = level2.ledger.changes(made.id)
+    (change,) = level2.ledger.plans.changes(made.id)
     assert (change.action, change.code) == (Action.REFUSED, "changed_since")
     assert f"run {run.id} of weeding deleted it, and somebody brought it back" in change.message
 
@@ -391,7 +391,7 @@ def test_back_to_before_the_runs_of_a_job(level2):
     level2.control.edit(other, sigel="S")
     back = StepRevert(job="notes", effect_digest="sha256:" + "2" * 64)
     made = plan(level2, entries(back, one, other, third), job="back to before")
-    changes = list(level2.ledger.changes(made.id))
+    changes = list(level2.ledger.plans.changes(made.id))
     assert [(change.action, change.code) for change in changes] == [
         (Action.UPDATE, ""),
         (Action.REFUSED, "changed_since"),

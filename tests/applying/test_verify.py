@@ -33,7 +33,7 @@ def done(rig, own, bibs):
             creating_holding(bib, physicalLocation=["MAG"]),
         )
     )
-    assert rig.ledger.outcomes(run.id)["applied"] == 5
+    assert rig.ledger.runs.outcomes(run.id)["applied"] == 5
     (records["create"],) = held(rig, bib)
     return run, records
 
@@ -122,7 +122,7 @@ def deleted_just_before_the_put(rig, record, **options):
     rig.control.fault("foreign_edit", method="PUT", times=1, delete=True, sigel="Ylm", **options)
     run = rig.run(plan)
     rig.control.clear_faults()
-    assert rig.ledger.outcomes(run.id)["applied"] == 1
+    assert rig.ledger.runs.outcomes(run.id)["applied"] == 1
     assert rig.sent() == [("PUT", 204)]
     return run
 
@@ -205,9 +205,9 @@ def test_what_the_server_stored_otherwise_is_listed_and_its_clean_ups_are_not(ei
     first = {"catalogue": Hooked(catalogue, put=put), "gate": catalogue.write_gate}
     with contextlib.suppress(Exception):
         either.resume(run, **first)
-    if either.ledger.run(run).state is not RunState.COMPLETED:  # production stops at the first
+    if either.ledger.runs.get(run).state is not RunState.COMPLETED:  # production stops at the first
         either.resume(run, **first)
-    verified = either.verify(either.ledger.run(run))
+    verified = either.verify(either.ledger.runs.get(run))
     (found,) = verified.differences
     assert (found["record"], found["code"]) == (odd, "stored_otherwise")
     assert "shelfMark.label" in found["message"]
@@ -218,7 +218,7 @@ def test_what_made_no_record_is_not_counted_as_read(rig, bibs):
     plan = rig.plan(creating_holding(bib))
     somebodys_holding(rig, bib)
     run = rig.run(plan)
-    assert rig.ledger.outcomes(run.id)["refused"] == 1
+    assert rig.ledger.runs.outcomes(run.id)["refused"] == 1
     assert rig.verify(run).checked == 0
 
 
@@ -227,7 +227,7 @@ def test_what_a_later_job_of_this_ledger_did_is_told_as_its_own(either, own):
     plan = either.plan(*(setting(record, "He") for record in (edited, deleted, others)))
     run = either.run(plan)
     later = either.run(either.plan(setting(edited, "Hz"), deleting(deleted), job="later"))
-    assert either.ledger.outcomes(later.id)["applied"] == 2
+    assert either.ledger.runs.outcomes(later.id)["applied"] == 2
     either.control.edit(others, sigel="S", set={"shelfControlNumber": "7"})
     told = {one["record"]: one["message"] for one in either.verify(run).differences}
     own_work = f"; by run {later.id} of job "

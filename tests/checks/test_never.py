@@ -25,7 +25,7 @@ def rig(tmp_path):
 def refusal(rig: Rig, operation: Any) -> str:
     plan = rig.planner().make(rig.request(operation), f"p-{operation.target}-{id(operation)}")
     assert plan.counts["refused"] == 1
-    (found,) = rig.ledger.findings(plan.id, limit=2)
+    (found,) = rig.ledger.plans.findings(plan.id, limit=2)
     return str(found.code)
 
 
@@ -46,7 +46,7 @@ def test_a_holding_stays_one_whatever_the_job_says(rig):
     holding = rig.made_holding(rig.made_bib())
     request = rig.request(replacing(holding, **{"@type": "Instance", "inventoryLevel": 1}))
     plan = rig.planner().make(request, "p-replaced")
-    (change,) = rig.ledger.changes(plan.id)
+    (change,) = rig.ledger.plans.changes(plan.id)
     assert change.action is Action.UPDATE
     assert change.after["@graph"][1]["@type"] == "Item"
 

@@ -65,9 +65,9 @@ def test_row(row: Row, scene: Scene) -> None:
         assert (error.exit_code, error.code) == (row.exit_code, row.code)
         assert row.words in error.message
         assert result.outcome is Outcome.PENDING
-        assert rig.ledger.run(run).state in (RunState.INTERRUPTED, RunState.STOPPED)
+        assert rig.ledger.runs.get(run).state in (RunState.INTERRUPTED, RunState.STOPPED)
         return
     assert error is None
     assert (result.outcome, result.code) == (row.outcome, row.code)
     assert row.words in result.message
-    assert rig.ledger.run(run).state is RunState.COMPLETED
+    assert rig.ledger.runs.get(run).state is RunState.COMPLETED

@@ -18,7 +18,7 @@ NEEDS_NO = {
     "bulkrunner.services.gates": ("bulkrunner.services.planning.planner", "bulkrunner.adapters"),
     "bulkrunner.services.status": ("bulkrunner.services.planning.planner",),
     "bulkrunner.services.report.service": ("bulkrunner.services.planning.planner",),
-    "bulkrunner.services.applying": ("bulkrunner.services.planning",),
+    "bulkrunner.services.running": ("bulkrunner.services.planning",),
 }
 
 

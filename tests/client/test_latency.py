@@ -9,7 +9,7 @@ from tests.support.client import StillClock, environment
 
 
 def feed(slowing, seconds, times=SAMPLE):
-    return [said for _ in range(times) if (said := slowing.add(seconds))]
+    return [said for _ in range(times) if (said := slowing.add(seconds, 2))]
 
 
 def test_it_slows_when_the_95th_percentile_doubles_and_recovers():

@@ -41,7 +41,7 @@ def spacings(ledgers, rate, place="http://a", kind="write"):
     made = []
     for booted, ledger in zip((0, 700), ledgers, strict=True):
         clock = Machine(booted)
-        made.append((clock, SharedSpacing(ledger, place, kind, rate, clock=clock)))
+        made.append((clock, SharedSpacing(ledger.rate_limits, place, kind, rate, clock=clock)))
     return made
 
 
@@ -90,7 +90,7 @@ def test_a_high_rate_does_not_cost_a_transaction_each(two_ledgers):
     class Counting:
         def take_moments(self, place, kind, **rest):
             calls.append(rest["count"])
-            return ledger.take_moments(place, kind, **rest)
+            return ledger.rate_limits.take_moments(place, kind, **rest)
 
     clock = Machine(0)
     spacing = SharedSpacing(Counting(), "http://a", "write", 1000, clock=clock)
@@ -103,7 +103,7 @@ def test_places_and_kinds_have_each_their_own_moments(two_ledgers):
     ledger, _ = two_ledgers
     clock = Machine(0)
     firsts = [
-        SharedSpacing(ledger, place, kind, 0.1, clock=clock).reserve(clock.monotonic())
+        SharedSpacing(ledger.rate_limits, place, kind, 0.1, clock=clock).reserve(clock.monotonic())
         for place in ("http://a", "http://b")
         for kind in ("write", "read")
     ]

@@ -82,7 +82,7 @@ def clock():
 @pytest.fixture
 def book(tmp_path, clock):
     with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock=clock) as ledger:
-        yield ledger
+        yield ledger.rate_limits
 
 
 @pytest.fixture

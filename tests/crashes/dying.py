@@ -24,9 +24,9 @@ from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.plan import Plan
 from bulkrunner.sandbox.answers import Cut, Response
 from bulkrunner.sandbox.engine import Environment, Ticket
-from bulkrunner.services.applying import Executor
 from bulkrunner.services.planning import planner
 from bulkrunner.services.planning.planner import PlanRequest
+from bulkrunner.services.running.executor import Executor
 from tests.crashes.matrix import Doom, Point, When
 from tests.support.executing import Rig
 from tests.support.processes import PROCESSES
@@ -88,10 +88,12 @@ def _armed(place: Place, point: Point | None) -> Iterator[Rig]:
 def _arm(ledger: LedgerStore, point: Point) -> None:
     if point.known:
         wait_for_answers(ledger)
-    if point.when is When.IN_COMMIT and not hasattr(ledger, point.call):
+    part, _, name = point.call.partition(".")
+    if not name:
         _die_in_group_commit(ledger, point.call)
         return
-    real = getattr(ledger, point.call)
+    called = getattr(ledger, part)
+    real = getattr(called, name)
 
     def call(*args: Any, **kwargs: Any) -> NoReturn:
         if point.when is When.IN_COMMIT:
@@ -102,19 +104,19 @@ def _arm(ledger: LedgerStore, point: Point) -> None:
                 done.result()
         die()
 
-    setattr(ledger, point.call, call)
+    setattr(called, name, call)
 
 
 def wait_for_answers(ledger: LedgerStore) -> None:
     """Let no thread go on before its answer is on disk, so that the point is one point."""
-    real = ledger.answered
+    real = ledger.runs.answered
 
     def answered(*args: Any) -> Any:
         stored = real(*args)
         stored.result()
         return stored
 
-    ledger.answered = answered  # type: ignore[method-assign]
+    ledger.runs.answered = answered  # type: ignore[method-assign]
 
 
 def _die_at_commit(ledger: LedgerStore) -> None:

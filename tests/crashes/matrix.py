@@ -61,30 +61,30 @@ class Point:
     earlier: Point | None = None
 
 
-_INTENT = Point(name="intent", when=When.AFTER, call="intend", sent=True)
+_INTENT = Point(name="intent", when=When.AFTER, call="runs.intend", sent=True)
 _WROTE = Point(name="wrote", when=When.AT_SERVER, doom=Doom.DONE, sent=True, written=True)
 _AFTER_ANSWER: dict[str, Any] = {"sent": True, "written": True, "known": True}
 
 POINTS = (
-    Point(name="started", when=When.AFTER, call="start_run"),
-    Point(name="looked", when=When.BEFORE, call="intend"),
+    Point(name="started", when=When.AFTER, call="runs.start"),
+    Point(name="looked", when=When.BEFORE, call="runs.intend"),
     Point(name="intent-commit", when=When.IN_COMMIT, call="intent"),
     _INTENT,
     Point(name="sent", when=When.AT_SERVER, doom=Doom.DROPPED, sent=True),
     Point(name="late", when=When.AT_SERVER, doom=Doom.HELD, sent=True, written=True),
     _WROTE,
-    Point(name="answered", when=When.BEFORE, call="answered", sent=True, written=True),
+    Point(name="answered", when=When.BEFORE, call="runs.answered", sent=True, written=True),
     Point(name="answer-commit", when=When.IN_COMMIT, call="answer", sent=True, written=True),
-    Point(name="answer", when=When.AFTER, call="answered", **_AFTER_ANSWER),
-    Point(name="confirmed", when=When.BEFORE, call="conclude", **_AFTER_ANSWER),
+    Point(name="answer", when=When.AFTER, call="runs.answered", **_AFTER_ANSWER),
+    Point(name="confirmed", when=When.BEFORE, call="runs.conclude", **_AFTER_ANSWER),
     Point(name="outcome-commit", when=When.IN_COMMIT, call="outcome", **_AFTER_ANSWER),
-    Point(name="outcome", when=When.AFTER, call="conclude", **_AFTER_ANSWER),
-    Point(name="ended", when=When.AFTER, call="move_run", **_AFTER_ANSWER),
-    Point(name="taken-over", when=When.AFTER, call="take_lease", sent=True, earlier=_INTENT),
+    Point(name="outcome", when=When.AFTER, call="runs.conclude", **_AFTER_ANSWER),
+    Point(name="ended", when=When.AFTER, call="runs.move", **_AFTER_ANSWER),
+    Point(name="taken-over", when=When.AFTER, call="leases.take", sent=True, earlier=_INTENT),
     Point(
         name="settled",
         when=When.BEFORE,
-        call="conclude",
+        call="runs.conclude",
         sent=True,
         written=True,
         earlier=_WROTE,
@@ -92,12 +92,12 @@ POINTS = (
 )
 
 PLAN_POINTS = (
-    Point(name="plan-begun", when=When.AFTER, call="begin_plan"),
-    Point(name="plan-read", when=When.BEFORE, call="add_changes"),
-    Point(name="plan-commit", when=When.IN_COMMIT, call="add_changes"),
-    Point(name="plan-stored", when=When.AFTER, call="add_changes"),
-    Point(name="plan-whole", when=When.BEFORE, call="finish_plan"),
-    Point(name="plan-finished", when=When.AFTER, call="finish_plan"),
+    Point(name="plan-begun", when=When.AFTER, call="plans.begin"),
+    Point(name="plan-read", when=When.BEFORE, call="plans.add_changes"),
+    Point(name="plan-commit", when=When.IN_COMMIT, call="plans.add_changes"),
+    Point(name="plan-stored", when=When.AFTER, call="plans.add_changes"),
+    Point(name="plan-whole", when=When.BEFORE, call="plans.finish"),
+    Point(name="plan-finished", when=When.AFTER, call="plans.finish"),
 )
 """The same of a process that plans."""
 

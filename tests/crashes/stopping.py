@@ -12,7 +12,7 @@ from typing import Any
 from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import LeaseLost
-from bulkrunner.services.applying import Executor, Parts
+from bulkrunner.services.running.executor import Executor, Parts
 from tests.crashes.dying import Place, wait_for_answers
 from tests.support.executing import Impatient, Rig
 
@@ -53,15 +53,15 @@ def run_until_lost(place: Place, plan: Plan, run: str, stop: Stop, slept: Any) -
 def _arm(rig: Rig, parts: Parts, stop: Stop) -> None:
     match stop:
         case Stop.LOOKED:
-            _stop_at(rig.ledger, "intend", after=False)
+            _stop_at(rig.ledger.runs, "intend", after=False)
         case Stop.INTENT:
-            _stop_at(rig.ledger, "intend", after=True)
+            _stop_at(rig.ledger.runs, "intend", after=True)
         case Stop.AT_LAST:
             _stop_at(parts.catalogue._http, "send", after=False, when=_is_write)
         case Stop.CONFIRMED:
             # A process that is stopped within a transaction would keep everybody out.
             wait_for_answers(rig.ledger)
-            _stop_at(rig.ledger, "conclude", after=False)
+            _stop_at(rig.ledger.runs, "conclude", after=False)
 
 
 def _is_write(method: str, *_arguments: Any) -> bool:

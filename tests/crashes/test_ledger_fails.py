@@ -12,7 +12,7 @@ from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
 from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import LedgerUnavailable
-from bulkrunner.services.applying import Executor
+from bulkrunner.services.running.executor import Executor
 from tests.crashes.dying import Place, wait_for_answers
 from tests.crashes.matrix import OPERATIONS, Cell, Operation, Point, When
 from tests.support.executing import Rig
@@ -56,7 +56,7 @@ def test_a_full_disk(
     assert len(stored) == cell.stored
     if case.record:
         assert len(rig.control.history(case.record)) == before + 1
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
 
 
 def failing(kind: str) -> Any:

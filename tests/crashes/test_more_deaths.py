@@ -69,7 +69,7 @@ def test_a_deletion_that_the_write_of_a_dead_process_undid(
     (ended,) = rig.ended(RUN)
     assert (ended.result.outcome, ended.result.code) == (Outcome.APPLIED, "revived")
     assert rig.control.get(record, "version=-2").status == 302
-    differences = rig.verify(rig.ledger.run(RUN)).differences
+    differences = rig.verify(rig.ledger.runs.get(RUN)).differences
     assert [found["code"] for found in differences] == ["revived"]
 
 
@@ -117,10 +117,10 @@ def test_what_was_committed_in_a_group_is_there_and_nothing_else(place: Place, r
             until_killed(start_run, place, plan, RUN, AT[point])
         else:
             until_killed(take_up, place, RUN, AT[point])
-        assert rig.ledger.check() == []
+        assert rig.ledger.chain.check() == []
     done = rig.resume(RUN, alive=is_alive)
     assert done.state is RunState.COMPLETED
-    assert rig.ledger.outcomes(RUN)["applied"] == len(records)
+    assert rig.ledger.runs.outcomes(RUN)["applied"] == len(records)
     assert [versions(rig, record) for record in records] == [count + 1 for count in before]
 
 
@@ -141,9 +141,9 @@ def test_many_changes_and_many_deaths(place: Place, rig: Rig, reaper: Reaper) ->
         reaper.until_killed(doom, take_up, place, RUN, nth=nth)
     done = rig.resume(RUN, alive=is_alive)
     assert done.state is RunState.COMPLETED
-    assert rig.ledger.outcomes(RUN)["applied"] == len(operations)
+    assert rig.ledger.runs.outcomes(RUN)["applied"] == len(operations)
     assert {record: versions(rig, record) for record in before} == {
         record: count + 1 for record, count in before.items()
     }
     assert [len(held(rig, bib)) for bib in created] == [1] * len(created)
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []

@@ -20,23 +20,23 @@ def test_killed(cell: Cell, place: Place, rig: Rig) -> None:
     request = request_of(rig, cell)
     rig.control.clear_log()
     until_killed(make_plan, place, request, PLAN, cell.point)
-    left = rig.ledger.plan(PLAN)
+    left = rig.ledger.plans.get(PLAN)
     finished = cell.point.name == "plan-finished"
     assert left.state is (PlanState.COMPLETE if finished else PlanState.PLANNING)
     expected = min(STORED.get(cell.point.name, 0), len(request.source.operations_))
-    assert len(list(rig.ledger.changes(PLAN))) == expected
+    assert len(list(rig.ledger.plans.changes(PLAN))) == expected
     assert (left.plan_digest is not None) == finished
 
     if not finished:
         left = rig.planner().resume(left, request)
     assert left.state is PlanState.COMPLETE
     whole = rig.planner().make(request, "p-whole")
-    digests = [list(rig.ledger.change_digests(plan)) for plan in (PLAN, "p-whole")]
+    digests = [list(rig.ledger.plans.change_digests(plan)) for plan in (PLAN, "p-whole")]
     assert digests[0] == digests[1]
     assert len(digests[0]) == len(request.source.operations_)
     assert left.counts == whole.counts
     assert rig.sent() == []
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
 
 
 def request_of(rig: Rig, cell: Cell) -> PlanRequest:

@@ -27,7 +27,7 @@ def test_killed(cell: Cell, place: Place, rig: Rig, reaper: Reaper) -> None:
         die_at(cell.point, reaper, take_up, place, RUN)
     else:
         die_at(cell.point, reaper, start_run, place, plan, RUN)
-    left = rig.ledger.run(RUN)
+    left = rig.ledger.runs.get(RUN)
     assert left.state is (RunState.COMPLETED if cell.point.name == "ended" else RunState.RUNNING)
     assert len(stored(rig)) == (cell.point.written and cell.point.doom is not Doom.HELD)
 
@@ -42,7 +42,7 @@ def test_killed(cell: Cell, place: Place, rig: Rig, reaper: Reaper) -> None:
     if cell.outcome is Outcome.APPLIED:
         assert stored(rig) == [ended.result.record]
     assert len(rig.sent()) <= 1 + (cell.point.doom is Doom.HELD)
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
 
 
 def die_at(

@@ -18,7 +18,7 @@ from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import LeaseLost
 from bulkrunner.sandbox.answers import Response
 from bulkrunner.sandbox.engine import Ticket
-from bulkrunner.services.applying import RunHeld
+from bulkrunner.services.running.lease import RunHeld
 from tests.crashes.dying import PROCESSES, Place, Reaper, exit_code, started
 from tests.crashes.matrix import OPERATIONS, Operation
 from tests.crashes.stopping import Stop, run_until_lost
@@ -92,7 +92,7 @@ def test_stopped(stop: Stop, kind: Operation, place: Place, rig: Rig, reaper: Re
     assert rig.ended(RUN) == [taken]
     assert taken.result.outcome is expected(kind, stop)
     assert len(stored(rig)) == (taken.result.outcome is Outcome.APPLIED or stop is Stop.SENT)
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []
 
 
 def expected(kind: Operation, stop: Stop) -> Outcome:
@@ -124,4 +124,4 @@ def test_a_process_whose_clock_stood_still_is_kept_out_by_the_ledger(
     assert rig.sent() == by_then
     assert rig.ended(RUN) == [taken]
     assert len(stored(rig)) == 1
-    assert rig.ledger.check() == []
+    assert rig.ledger.chain.check() == []

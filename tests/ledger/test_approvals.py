@@ -16,7 +16,7 @@ def test_answers_come_back_oldest_first(ledger):
     other = store_plan(ledger, a_plan("p2"), [a_change(1)])
     yes, no = an_approval(plan), an_approval(plan, approved=False, by="Åke", text="Nej\x00 ")
     for answer in (yes, an_approval(other), no):
-        ledger.add_approval(answer)
-    assert ledger.approvals("p1") == [yes, no]
-    assert ledger.approvals("p9") == []
-    assert ledger.verify_chain() is None
+        ledger.approvals.add(answer)
+    assert ledger.approvals.of_plan("p1") == [yes, no]
+    assert ledger.approvals.of_plan("p9") == []
+    assert ledger.chain.verify() is None

@@ -31,29 +31,29 @@ def copies(folder):
 
 def test_a_copy_is_a_whole_ledger_of_that_moment(ledger, tmp_path):
     fill(ledger)
-    path = ledger.back_up("p1", keep=3)
-    head = ledger.head()
+    path = ledger.backups.back_up("p1", keep=3)
+    head = ledger.chain.head()
     store_plan(ledger, a_plan("p7"), [a_change(1)])
     with open_ledger(ledger_url(path), clock=SetClock()) as copy:
-        assert copy.head() == head
-        assert copy.check() == []
-        assert {plan.id for plan in copy.plans()} == {"p0", "p1", "p2", "p3", "p4"}
+        assert copy.chain.head() == head
+        assert copy.chain.check() == []
+        assert {plan.id for plan in copy.plans.all()} == {"p0", "p1", "p2", "p3", "p4"}
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
-    assert ledger.check() == []
+    assert ledger.chain.check() == []
 
 
 def test_only_the_newest_copies_stay(ledger, tmp_path):
     (tmp_path / "ledger-backup.txt").write_text("mine", encoding="utf-8")
-    made = [ledger.back_up(f"p{number}", keep=2) for number in range(4)]
+    made = [ledger.backups.back_up(f"p{number}", keep=2) for number in range(4)]
     assert copies(tmp_path) == [Path(path).name for path in made[2:]]
     assert (tmp_path / "ledger-backup.txt").exists()
 
 
 def test_none_is_made_where_none_is_wanted(ledger, tmp_path):
-    head = ledger.head()
-    assert ledger.back_up("p1", keep=0) is None
+    head = ledger.chain.head()
+    assert ledger.backups.back_up("p1", keep=0) is None
     assert copies(tmp_path) == []
-    assert ledger.head() == head
+    assert ledger.chain.head() == head
 
 
 def test_a_copy_that_cannot_be_written_is_told(ledger, tmp_path, monkeypatch):
@@ -62,14 +62,14 @@ def test_a_copy_that_cannot_be_written_is_told(ledger, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(LedgerUnavailable, match="No space left") as error:
-        ledger.back_up("p1", keep=3)
+        ledger.backups.back_up("p1", keep=3)
     assert "backups = 0" in error.value.hint
     assert copies(tmp_path) == []
 
 
 def test_the_chain_tells_of_copies(ledger):
-    before = ledger.head()
-    ledger.back_up("p1", keep=1)
+    before = ledger.chain.head()
+    ledger.backups.back_up("p1", keep=1)
     with ledger._database.read() as connection:
         query = "SELECT data FROM events WHERE kind = 'backed_up'"
         (data,) = connection.exec_driver_sql(query).scalars()

@@ -62,8 +62,8 @@ def filled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("filled")
     with new_ledger(folder) as ledger:
         fill(ledger)
-        assert ledger.verify_chain() is None
-        assert ledger.check() == []
+        assert ledger.chain.verify() is None
+        assert ledger.chain.check() == []
     return folder
 
 
@@ -121,8 +121,8 @@ def test_any_bit_turned_over_is_found(filled, tmp_path_factory, data):
         assume(raw.execute(set_it, [new, rowid]).rowcount == 1)
     with new_ledger(folder) as ledger:
         if table in CHAINED:
-            assert ledger.verify_chain() is not None, (table, column, old, new)
-        assert ledger.check() != [], (table, column, old, new)
+            assert ledger.chain.verify() is not None, (table, column, old, new)
+        assert ledger.chain.check() != [], (table, column, old, new)
 
 
 @pytest.mark.parametrize("table", [*CHAINED, *STORED])
@@ -135,8 +135,8 @@ def test_any_row_removed_is_found(filled, tmp_path_factory, table):
             raw.execute(f"DELETE FROM {table} WHERE rowid = ?", [rowid])
         with new_ledger(folder) as ledger:
             if table in CHAINED:
-                assert ledger.verify_chain() is not None, rowid
-            assert ledger.check() != [], rowid
+                assert ledger.chain.verify() is not None, rowid
+            assert ledger.chain.check() != [], rowid
 
 
 NOW = "'2026-03-02T09:00:00.000000+00:00'"
@@ -181,7 +181,7 @@ def test_a_row_put_in_is_found(filled, tmp_path_factory, table, columns, values)
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, f"INSERT INTO {table} ({columns}) {values}")
     with new_ledger(folder) as ledger:
-        assert ledger.verify_chain() is not None
+        assert ledger.chain.verify() is not None
 
 
 def _tamper(folder, text):
@@ -193,7 +193,7 @@ def test_the_first_row_that_does_not_fit_is_named(filled, tmp_path_factory):
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, "UPDATE events SET kind = 'x' WHERE chain = 'r1' AND position IN (3, 5)")
     with new_ledger(folder) as ledger:
-        assert ledger.verify_chain() == (
+        assert ledger.chain.verify() == (
             "event 3 of the chain of run r1 does not fit the one before it"
         )
 
@@ -202,7 +202,7 @@ def test_an_outcome_changed_behind_the_chain_s_back_is_named(filled, tmp_path_fa
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, "UPDATE results SET outcome = 'applied' WHERE change = 2")
     with new_ledger(folder) as ledger:
-        assert "(outcome, change 2) was changed afterwards" in ledger.verify_chain()
+        assert "(outcome, change 2) was changed afterwards" in ledger.chain.verify()
 
 
 def test_a_run_s_chain_replaced_as_a_whole_is_found_by_the_ledger_s(tmp_path):
@@ -216,16 +216,16 @@ def test_a_run_s_chain_replaced_as_a_whole_is_found_by_the_ledger_s(tmp_path):
             "UPDATE chains SET position = 0, head = zeroblob(32), entered = 0 WHERE chain = 'r1'"
         )
     with new_ledger(tmp_path) as ledger:
-        assert ledger.verify_chain() is not None
+        assert ledger.chain.verify() is not None
 
 
 def test_a_changed_document_is_not_handed_out(filled, tmp_path_factory):
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, "UPDATE documents SET content = (SELECT content FROM documents LIMIT 1)")
     with new_ledger(folder) as ledger:
-        digests = list(ledger.change_digests("p1"))
+        digests = list(ledger.plans.change_digests("p1"))
         with pytest.raises(ChainBroken):
-            list(ledger.changes("p1"))
+            list(ledger.plans.changes("p1"))
     assert digests != [a_change(1).digest(), a_change(2).digest()]
 
 
@@ -239,28 +239,28 @@ def test_a_damaged_page_is_named(filled, tmp_path_factory):
     content[(root - 1) * 4096 : (root - 1) * 4096 + 200] = b"\xff" * 200
     path.write_bytes(bytes(content))
     with new_ledger(folder) as ledger:
-        assert "damaged" in ledger.verify_chain()
-        assert any("damaged" in fault for fault in ledger.check())
+        assert "damaged" in ledger.chain.verify()
+        assert any("damaged" in fault for fault in ledger.chain.check())
         with pytest.raises(LedgerUnavailable, match="damaged") as raised:
-            ledger.outcomes("r1")
+            ledger.runs.outcomes("r1")
     assert "bulkrunner ledger check" in raised.value.hint
 
 
 def test_the_head_moves_with_every_state(tmp_path):
     with new_ledger(tmp_path) as ledger:
-        heads = [ledger.head()]
+        heads = [ledger.chain.head()]
         plan = store_plan(ledger, a_plan(), [a_change(1)])
-        heads.append(ledger.head())
+        heads.append(ledger.chain.head())
         start_run(ledger, plan)
-        heads.append(ledger.head())
+        heads.append(ledger.chain.head())
         send(ledger, "r1", 1)
-        ledger.move_run("r1", RunState.COMPLETED, at=START)
-        heads.append(ledger.head())
-        ledger.append_event("note", {"text": "å\ud800"}, at=START)
-        heads.append(ledger.head())
+        ledger.runs.move("r1", RunState.COMPLETED, at=START)
+        heads.append(ledger.chain.head())
+        ledger.chain.append("note", {"text": "å\ud800"}, at=START)
+        heads.append(ledger.chain.head())
         assert len(set(heads)) == 5
         assert all(head.startswith("sha256:") and len(head) == 71 for head in heads)
-        assert ledger.verify_chain() is None
+        assert ledger.chain.verify() is None
 
 
 def test_long_runs_are_entered_at_checkpoints(tmp_path):
@@ -278,14 +278,14 @@ def test_long_runs_are_entered_at_checkpoints(tmp_path):
                 .all()
             )
         assert entered == [1001]
-        assert ledger.verify_chain() is None
+        assert ledger.chain.verify() is None
 
 
 def test_a_row_that_refers_to_nothing_is_told(filled, tmp_path_factory):
     folder = _copy(filled, tmp_path_factory)
     _tamper(folder, "DELETE FROM jobs")
     with new_ledger(folder) as ledger:
-        assert any("refers to nothing" in fault for fault in ledger.check())
+        assert any("refers to nothing" in fault for fault in ledger.chain.check())
 
 
 @given(

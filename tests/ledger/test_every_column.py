@@ -62,7 +62,7 @@ def filled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("filled")
     with new_ledger(folder) as ledger:
         fill(ledger)
-        assert ledger.check() == []
+        assert ledger.chain.check() == []
     with closing(_raw(folder)) as raw:
         for table in COMPARED:
             (count,) = raw.execute(f"SELECT count(*) FROM {table}").fetchone()
@@ -88,15 +88,17 @@ def _raw(folder):
 
 def _require_named(folder, table):
     with new_ledger(folder) as ledger:
-        faults = ledger.check()
+        faults = ledger.chain.check()
         assert faults, "not found"
         assert re.search(NAMES[table], "\n".join(faults)), faults
-        closed = ledger.verify_chain() or _of_plans(ledger)
+        closed = ledger.chain.verify() or _of_plans(ledger)
         assert closed, f"the gate stays open: {faults}"
 
 
 def _of_plans(ledger):
-    return next((fault for plan in ("p1", "p2", "p4") if (fault := ledger.verify_plan(plan))), None)
+    return next(
+        (fault for plan in ("p1", "p2", "p4") if (fault := ledger.chain.verify_plan(plan))), None
+    )
 
 
 def _other(value, column):
@@ -209,12 +211,12 @@ def test_a_ledger_whose_events_tell_less_is_whole_and_goes_on(tmp_path, monkeypa
         with monkeypatch.context() as before:
             before.setattr(Appender, "append", as_before)
             fill(ledger)
-        assert ledger.check() == []
-        ledger.move_run("r2", RunState.STOPPED, at=START)
-        ledger.interrupt_plan("p2", requests=5)
-        ledger.note_client("staging", "client-1", use="r3", at=START)
-        assert ledger.check() == []
+        assert ledger.chain.check() == []
+        ledger.runs.move("r2", RunState.STOPPED, at=START)
+        ledger.plans.interrupt("p2", requests=5)
+        ledger.clients.note("staging", "client-1", use="r3", at=START)
+        assert ledger.chain.check() == []
     with closing(_raw(tmp_path)) as raw:
         raw.execute("UPDATE runs SET requests = 7 WHERE id = 'r2'")
     with new_ledger(tmp_path) as ledger:
-        assert "requests of run r2" in ledger.check()[0]
+        assert "requests of run r2" in ledger.chain.check()[0]

@@ -43,12 +43,12 @@ def staged(ledger, changes, outcomes=None, *, plan="p1", run="r1", **values):
         start_run(ledger, stored, run)
         for number, outcome in outcomes.items():
             send(ledger, run, number, outcome=outcome)
-        ledger.move_run(run, RunState.COMPLETED, at=START + timedelta(hours=1))
+        ledger.runs.move(run, RunState.COMPLETED, at=START + timedelta(hours=1))
     return stored
 
 
 def ask(ledger, plan, *, not_before=LONG_AGO, counts=lambda addresses: True):
-    return ledger.evidence(plan, not_before=not_before, counts=counts)
+    return ledger.evidence.of_plan(plan, not_before=not_before, counts=counts)
 
 
 def test_without_test_plan_there_is_none(ledger):
@@ -110,10 +110,10 @@ def test_what_was_sent_and_declined_is_told_apart_from_what_was_not_sent(ledger)
     for number, (outcome, code, status, words) in answers.items():
         attempt = an_attempt(number)
         if status is not None:
-            ledger.intend("r1", attempt).result()
+            ledger.runs.intend("r1", attempt).result()
             answered = replace(attempt, answer="x", status=status, words=words, answered_at=START)
-            ledger.answered("r1", answered).result()
-        ledger.conclude("r1", number, Result(outcome=outcome, code=code)).result()
+            ledger.runs.answered("r1", answered).result()
+        ledger.runs.conclude("r1", number, Result(outcome=outcome, code=code)).result()
     evidence = ask(ledger, production(ledger, changes))
     told = [(one.outcome, one.code, one.words, one.count, one.lasting) for one in evidence.declined]
     assert told == [
@@ -239,7 +239,7 @@ class TestNewestPlan:
         assert evidence.bad_outcomes == {"pending": 2}
 
     def test_not_complete_something_is_pending(self, ledger):
-        ledger.begin_plan(a_plan())
+        ledger.plans.begin(a_plan())
         assert ask(ledger, production(ledger, [a_change(1)])).bad_outcomes == {"pending": 1}
 
     def test_empty_it_tried_nothing(self, ledger):
@@ -281,8 +281,8 @@ def test_a_hundred_untried_are_listed(ledger):
 
 def test_a_plan_that_is_still_being_made_can_be_asked_about(ledger):
     plan = a_plan("live", environment="production", addresses=PRODUCTION_ADDRESSES)
-    ledger.begin_plan(plan)
-    ledger.add_changes("live", [a_change(1)], cursor=1)
+    ledger.plans.begin(plan)
+    ledger.plans.add_changes("live", [a_change(1)], cursor=1)
     assert ask(ledger, plan).total == {"update": 1}
     finish_plan(ledger, plan)
 
@@ -291,7 +291,7 @@ def test_a_plan_that_is_still_being_made_can_be_asked_about(ledger):
 
 
 def twins(ledger, plan, action=Action.UPDATE, **how):
-    found = ledger.twins(plan, action=action, counts=lambda addresses: True, **how)
+    found = ledger.evidence.twins(plan, action=action, counts=lambda addresses: True, **how)
     return [(twin.change, twin.run, twin.record, twin.outcome) for twin in found]
 
 
@@ -327,13 +327,16 @@ def test_runs_that_do_not_count_tell_nothing(ledger):
     changes = [a_change(1)]
     staged(ledger, changes, {1: Outcome.APPLIED})
     plan = production(ledger, changes)
-    assert list(ledger.twins(plan, action=Action.UPDATE, counts=lambda addresses: False)) == []
+    assert (
+        list(ledger.evidence.twins(plan, action=Action.UPDATE, counts=lambda addresses: False))
+        == []
+    )
 
 
 def test_a_twin_carries_the_record_as_it_stood_in_the_test_environment(ledger):
     changes = [a_change(1)]
     staged(ledger, changes, {1: Outcome.APPLIED})
     plan = production(ledger, changes)
-    (twin,) = ledger.twins(plan, action=Action.UPDATE, counts=lambda addresses: True)
+    (twin,) = ledger.evidence.twins(plan, action=Action.UPDATE, counts=lambda addresses: True)
     assert twin.before == changes[0].before
     assert twin.base_url == TEST_ADDRESSES["base_url"]

@@ -27,9 +27,9 @@ def ledger(folder):
 
 def uses(ledger):
     """Each kind of access."""
-    yield lambda: ledger.plans()
-    yield lambda: ledger.begin_plan(a_plan("p9"))
-    yield lambda: ledger.note_wait("r1", None)
+    yield lambda: ledger.plans.all()
+    yield lambda: ledger.plans.begin(a_plan("p9"))
+    yield lambda: ledger.orders.note_wait("r1", None)
 
 
 def test_what_was_removed_is_saved_once_with_everything_in_it(ledger, folder):
@@ -41,14 +41,14 @@ def test_what_was_removed_is_saved_once_with_everything_in_it(ledger, folder):
     (saved,) = folder.iterdir()
     saved.rename(folder / "ledger.db")
     with new_ledger(folder) as again:
-        assert len(list(again.changes("p1"))) == 199
-        assert again.check() == []
+        assert len(list(again.plans.changes("p1"))) == 199
+        assert again.chain.check() == []
 
 
 def test_what_cannot_be_saved_is_told(ledger, folder):
     shutil.rmtree(folder)
     with pytest.raises(LedgerGone) as caught:
-        ledger.plans()
+        ledger.plans.all()
     assert "put it back" in caught.value.hint
     assert not folder.exists()
 
@@ -68,7 +68,7 @@ def test_a_file_that_was_cut_short_is_not_written(ledger, folder):
     path = folder / "ledger.db"
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    ledger.plans()
+    ledger.plans.all()
     os.truncate(path, path.stat().st_size - 4096)
     left = path.read_bytes()
     for use in uses(ledger):
@@ -83,10 +83,10 @@ def test_a_file_that_gave_room_back_is_whole(ledger, folder):
     with closing(sqlite3.connect(path)) as other:
         other.executescript("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(400000));")
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        ledger.plans()
+        ledger.plans.all()
         before = path.stat().st_size
         other.executescript("DROP TABLE big; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
     assert path.stat().st_size < before
-    ledger.begin_plan(a_plan("p2"))
-    assert len(list(ledger.changes("p1"))) == 199
-    assert ledger.check() == []
+    ledger.plans.begin(a_plan("p2"))
+    assert len(list(ledger.plans.changes("p1"))) == 199
+    assert ledger.chain.check() == []

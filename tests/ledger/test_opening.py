@@ -50,7 +50,7 @@ def test_what_was_stored_is_there_when_opened_again(tmp_path):
     with new_ledger(tmp_path) as ledger:
         plan = store_plan(ledger, a_plan(), [a_change(1)])
     with new_ledger(tmp_path) as ledger:
-        assert ledger.plan("p1") == plan
+        assert ledger.plans.get("p1") == plan
 
 
 def test_an_empty_file_is_no_new_ledger(tmp_path):
@@ -62,7 +62,7 @@ def test_an_empty_file_is_no_new_ledger(tmp_path):
     assert (tmp_path / "ledger.db").stat().st_size == 0
     (tmp_path / "ledger.db").unlink()
     with _open(ledger_url(tmp_path / "ledger.db")) as ledger:
-        assert ledger.plans() == []
+        assert ledger.plans.all() == []
 
 
 def test_nothing_but_the_ledger_is_left_when_one_was_made(tmp_path):
@@ -77,7 +77,7 @@ def test_a_new_ledger_where_files_can_have_one_name_only(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", link)
     with _open(ledger_url(tmp_path / "ledger.db")) as ledger:
-        assert ledger.plans() == []
+        assert ledger.plans.all() == []
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
 
 
@@ -132,7 +132,7 @@ def test_two_processes_that_create_the_same_ledger_get_one(tmp_path):
         "import sys\n"
         "from tests.support.ledgers import *\n"
         "with open_ledger(sys.argv[1], clock=SetClock()) as ledger:\n"
-        "    ledger.begin_plan(a_plan(sys.argv[2]))\n"
+        "    ledger.plans.begin(a_plan(sys.argv[2]))\n"
     )
     url = ledger_url(tmp_path / "ledger.db")
     started = [
@@ -140,8 +140,8 @@ def test_two_processes_that_create_the_same_ledger_get_one(tmp_path):
     ]
     assert [process.wait(timeout=120) for process in started] == [0, 0, 0, 0]
     with new_ledger(tmp_path) as ledger:
-        assert {plan.id for plan in ledger.plans()} == {"p0", "p1", "p2", "p3"}
-        assert ledger.check() == []
+        assert {plan.id for plan in ledger.plans.all()} == {"p0", "p1", "p2", "p3"}
+        assert ledger.chain.check() == []
 
 
 def test_a_locked_ledger_is_told_as_such(tmp_path, monkeypatch):
@@ -150,7 +150,7 @@ def test_a_locked_ledger_is_told_as_such(tmp_path, monkeypatch):
         with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(LedgerUnavailable, match="locked by another process"):
-                ledger.begin_plan(a_plan())
-            assert ledger.plans() == []
+                ledger.plans.begin(a_plan())
+            assert ledger.plans.all() == []
             other.execute("ROLLBACK")
-        ledger.begin_plan(a_plan())
+        ledger.plans.begin(a_plan())

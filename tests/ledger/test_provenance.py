@@ -52,7 +52,7 @@ def more(path, plan="p9"):
 
 def why(path):
     with opened(path) as ledger:
-        return ledger.copied()
+        return ledger.provenance.copied()
 
 
 def overwrite(path, data):
@@ -71,9 +71,9 @@ def test_the_ledger_itself(path):
 def test_an_empty_one_is_no_copy(tmp_path):
     shutil.copy(_empty(tmp_path), tmp_path / "ledger.db")
     with opened(tmp_path / "ledger.db") as ledger:
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None
         fill(ledger)
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None
     assert why(tmp_path / "ledger.db") is None
 
 
@@ -145,9 +145,9 @@ def test_an_older_state_of_a_run_only(path):
     """The ledger's own chain is as before: what was sent and answered stands in the run's."""
     before = path.read_bytes()
     with opened(path) as ledger:
-        head = ledger.head()
-        ledger.log_wait("r2", None)
-        assert ledger.head() == head
+        head = ledger.chain.head()
+        ledger.orders.log_wait("r2", None)
+        assert ledger.chain.head() == head
     overwrite(path, before)
     assert "its newest events are missing" in why(path)
 
@@ -208,11 +208,11 @@ def test_a_process_that_goes_on_while_it_is_put_back_does_not_vouch_for_it(path,
             closing(sqlite3.connect(tmp_path / "old.db")) as old,
         ):
             old.backup(there)
-        ledger.note_client("staging", "client-9", use="p8", at=START)
-        assert ledger.copied() is not None
+        ledger.clients.note("staging", "client-9", use="p8", at=START)
+        assert ledger.provenance.copied() is not None
         for number in range(9):
             store_plan(ledger, a_plan(f"q{number}"), [a_change(1)])
-        assert ledger.copied() is not None
+        assert ledger.provenance.copied() is not None
     assert why(path) is not None
 
 
@@ -220,8 +220,8 @@ def test_several_processes_note_the_furthest(path):
     with opened(path) as one, opened(path) as two:
         store_plan(one, a_plan("p7"), [a_change(1)])
         store_plan(two, a_plan("p8"), [a_change(1)])
-        one.log_wait("r2", None)
-        head = two.head()
+        one.orders.log_wait("r2", None)
+        head = two.chain.head()
     said = json.loads(beside(path).read_bytes())
     assert said["heads"][""][1] == head
     assert set(said["heads"]) == {"", "r2"}
@@ -241,13 +241,13 @@ def test_a_person_takes_it_up(path, tmp_path):
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
     with opened(copy) as ledger:
-        was = ledger.copied()
-        found = ledger.restore(**SAID)
+        was = ledger.provenance.copied()
+        found = ledger.provenance.restore(**SAID)
         assert (found.by, found.reason, found.recorded_by, found.was) == (*SAID.values(), was)
         assert found.known_until.isoformat() == _newest(path)
-        assert ledger.copied() is None
-        assert ledger.restorations() == [found]
-        assert ledger.check() == []
+        assert ledger.provenance.copied() is None
+        assert ledger.provenance.restorations() == [found]
+        assert ledger.chain.check() == []
         store_plan(ledger, a_plan("p9"), [a_change(1)])
     assert why(copy) is None
     more(path)
@@ -265,21 +265,21 @@ def test_it_is_taken_up_in_place(path):
     more(path)
     overwrite(path, before)
     with opened(path) as ledger:
-        ledger.restore(**SAID)
-        assert ledger.copied() is None
+        ledger.provenance.restore(**SAID)
+        assert ledger.provenance.copied() is None
     again = path.read_bytes()
     more(path)
     overwrite(path, again)
     with opened(path) as ledger:
-        assert "missing" in ledger.copied()
-        ledger.restore(**{**SAID, "by": "Bo"})
-        assert [one.by for one in ledger.restorations()] == ["Eva Berg", "Bo"]
+        assert "missing" in ledger.provenance.copied()
+        ledger.provenance.restore(**{**SAID, "by": "Bo"})
+        assert [one.by for one in ledger.provenance.restorations()] == ["Eva Berg", "Bo"]
 
 
 def test_what_a_restored_ledger_may_not_know(path):
     with opened(path) as ledger:
-        assert unknown_of(ledger.restorations(), START) is None
-        found = ledger.restore(**SAID)
+        assert unknown_of(ledger.provenance.restorations(), START) is None
+        found = ledger.provenance.restore(**SAID)
     unknown = unknown_of([found], START)
     assert (unknown.since, unknown.plan_is_older) == (found.known_until - CLOCKS, True)
     assert not unknown_of([found], found.at.replace(year=2027)).plan_is_older
@@ -287,18 +287,20 @@ def test_what_a_restored_ledger_may_not_know(path):
 
 def test_the_backup_before_production_is_marked(path):
     with opened(path) as ledger:
-        copy = ledger.back_up("p1", keep=3)
+        copy = ledger.backups.back_up("p1", keep=3)
         store_plan(ledger, a_plan("p9"), [a_change(1)])
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None
     with open_ledger(ledger_url(copy), clock=SetClock()) as ledger:
-        assert ledger.copied().startswith("it is the copy that was made 2026-03-02 09:00 UTC; ")
-        assert ledger.check() == []
+        assert ledger.provenance.copied().startswith(
+            "it is the copy that was made 2026-03-02 09:00 UTC; "
+        )
+        assert ledger.chain.check() == []
 
 
 def test_a_ledger_that_ends_with_its_backup_is_no_copy(path):
     """The process died between the copy and the run."""
     with opened(path) as ledger:
-        ledger.back_up("p1", keep=3)
+        ledger.backups.back_up("p1", keep=3)
     assert why(path) is None
 
 
@@ -309,7 +311,7 @@ def test_the_note_is_private_and_follows_no_link(path, tmp_path):
     beside(path).symlink_to(tmp_path / "mine")
     assert "nothing is noted" in why(path)
     with opened(path) as ledger:
-        ledger.restore(**SAID)
+        ledger.provenance.restore(**SAID)
     assert (tmp_path / "mine").read_bytes() == b"mine"
     assert not beside(path).is_symlink()
     assert os.path.getsize(beside(path)) == 4096  # noqa: PTH202 (of the file, not of a link)
@@ -317,13 +319,13 @@ def test_the_note_is_private_and_follows_no_link(path, tmp_path):
 
 def test_on_any_database_a_person_says_so(tmp_path):
     with new_ledger(tmp_path) as ledger:
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None
         fill(ledger)
-        assert ledger.copied() is None
-        found = ledger.restore(**SAID)
-        assert ledger.restorations() == [found]
-        assert ledger.copied() is None
-        assert ledger.check() == []
+        assert ledger.provenance.copied() is None
+        found = ledger.provenance.restore(**SAID)
+        assert ledger.provenance.restorations() == [found]
+        assert ledger.provenance.copied() is None
+        assert ledger.chain.check() == []
 
 
 def test_a_database_that_was_copied(tmp_path):
@@ -331,12 +333,12 @@ def test_a_database_that_was_copied(tmp_path):
     name = f"provenance_{os.getpid()}"
     with open_ledger(server.empty(name), clock=SetClock()) as ledger:
         fill(ledger)
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None
     server.copy(name, f"{name}_copy")
     with open_ledger(server.url(f"{name}_copy"), clock=SetClock()) as copy:
-        assert "read in from a dump" in copy.copied()
-        copy.restore(**SAID)
-        assert copy.copied() is None
-        assert copy.check() == []
+        assert "read in from a dump" in copy.provenance.copied()
+        copy.provenance.restore(**SAID)
+        assert copy.provenance.copied() is None
+        assert copy.chain.check() == []
     with open_ledger(server.url(name), clock=SetClock()) as ledger:
-        assert ledger.copied() is None
+        assert ledger.provenance.copied() is None

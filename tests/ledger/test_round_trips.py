@@ -112,7 +112,7 @@ ids = count(1)
 def ledger(tmp_path_factory):
     with new_ledger(tmp_path_factory.mktemp("ledger")) as store:
         yield store
-        assert store.check() == []
+        assert store.chain.check() == []
 
 
 slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -122,12 +122,12 @@ slow = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 @given(change=changes)
 def test_planned_changes(ledger, change):
     plan = f"p{next(ids)}"
-    ledger.begin_plan(a_plan(plan))
-    ledger.add_changes(plan, [change], cursor=1)
-    assert list(ledger.changes(plan)) == [change]
-    assert list(ledger.change_digests(plan)) == [change.digest()]
+    ledger.plans.begin(a_plan(plan))
+    ledger.plans.add_changes(plan, [change], cursor=1)
+    assert list(ledger.plans.changes(plan)) == [change]
+    assert list(ledger.plans.change_digests(plan)) == [change.digest()]
     if change.target_key is not None:
-        assert ledger.taken_targets(plan, [change.target_key]) == {change.target_key: 1}
+        assert ledger.lookups.taken_targets(plan, [change.target_key]) == {change.target_key: 1}
 
 
 @slow
@@ -135,14 +135,16 @@ def test_planned_changes(ledger, change):
 def test_attempts_and_results(ledger, change, attempt, result, action):
     number = next(ids)
     plan = a_plan(f"p{number}", environment=f"e{number}")
-    ledger.begin_plan(plan)
-    ledger.add_changes(plan.id, [PlannedChange(**{**vars(change), "action": action})], cursor=1)
+    ledger.plans.begin(plan)
+    ledger.plans.add_changes(
+        plan.id, [PlannedChange(**{**vars(change), "action": action})], cursor=1
+    )
     finish_plan(ledger, plan)
     start_run(ledger, plan, f"r{number}")
-    ledger.intend(f"r{number}", attempt).result()
-    ledger.answered(f"r{number}", attempt).result()
-    (item,) = ledger.pending(f"r{number}")
+    ledger.runs.intend(f"r{number}", attempt).result()
+    ledger.runs.answered(f"r{number}", attempt).result()
+    (item,) = ledger.runs.pending(f"r{number}")
     assert item.attempts == (attempt,)
-    ledger.conclude(f"r{number}", 1, result).result()
-    (ended,) = ledger.ended(f"r{number}")
+    ledger.runs.conclude(f"r{number}", 1, result).result()
+    (ended,) = ledger.runs.ended(f"r{number}")
     assert (ended.result, ended.attempts) == (result, (attempt,))

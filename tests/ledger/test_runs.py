@@ -54,12 +54,12 @@ def plan(ledger):
 
 def test_a_run_comes_back_as_it_was_started(ledger, plan):
     run = start_run(ledger, plan)
-    assert ledger.run("r1") == run
-    assert ledger.run("r") == run
-    assert ledger.runs(plan="p1") == ledger.runs(job="marks") == ledger.runs() == [run]
-    assert ledger.runs(plan="p2") == ledger.runs(job="other") == []
+    assert ledger.runs.get("r1") == run
+    assert ledger.runs.get("r") == run
+    assert ledger.runs.all(plan="p1") == ledger.runs.all(job="marks") == ledger.runs.all() == [run]
+    assert ledger.runs.all(plan="p2") == ledger.runs.all(job="other") == []
     with pytest.raises(UsageError):
-        ledger.run("p1")
+        ledger.runs.get("p1")
 
 
 def test_only_one_run_of_a_job_and_environment_is_running(ledger, plan):
@@ -67,46 +67,46 @@ def test_only_one_run_of_a_job_and_environment_is_running(ledger, plan):
     with pytest.raises(UsageError, match="r1") as raised:
         start_run(ledger, plan, "r2")
     assert raised.value.code == "already_running"
-    assert [run.id for run in ledger.runs()] == ["r1"]
-    ledger.move_run("r1", RunState.INTERRUPTED, at=LATER)
+    assert [run.id for run in ledger.runs.all()] == ["r1"]
+    ledger.runs.move("r1", RunState.INTERRUPTED, at=LATER)
     start_run(ledger, plan, "r2")
     with pytest.raises(UsageError, match="r2"):
-        ledger.move_run("r1", RunState.RUNNING, at=LATER)
-    assert ledger.run("r1").state is RunState.INTERRUPTED
+        ledger.runs.move("r1", RunState.RUNNING, at=LATER)
+    assert ledger.runs.get("r1").state is RunState.INTERRUPTED
 
 
 def test_other_environments_run_at_the_same_time(ledger, plan):
     start_run(ledger, plan)
     other = store_plan(ledger, a_plan("p2", environment="production"), [a_change(1)])
     start_run(ledger, other, "r2")
-    assert {run.state for run in ledger.runs()} == {RunState.RUNNING}
+    assert {run.state for run in ledger.runs.all()} == {RunState.RUNNING}
 
 
 def test_states_move_by_the_table(ledger, plan):
     start_run(ledger, plan)
-    stopped = ledger.move_run("r1", RunState.STOPPED, at=LATER, reason="too many", requests=4)
+    stopped = ledger.runs.move("r1", RunState.STOPPED, at=LATER, reason="too many", requests=4)
     assert (stopped.state, stopped.stop_reason, stopped.requests) == (
         RunState.STOPPED,
         "too many",
         4,
     )
     assert stopped.finished_at is None
-    again = ledger.move_run("r1", RunState.RUNNING, at=LATER)
+    again = ledger.runs.move("r1", RunState.RUNNING, at=LATER)
     assert again.stop_reason == ""
-    done = ledger.move_run("r1", RunState.COMPLETED, at=LATER, requests=3)
+    done = ledger.runs.move("r1", RunState.COMPLETED, at=LATER, requests=3)
     assert (done.requests, done.finished_at, done.active_at) == (7, LATER, LATER)
-    assert ledger.run("r1") == done
+    assert ledger.runs.get("r1") == done
     with pytest.raises(IllegalTransition):
-        ledger.move_run("r1", RunState.RUNNING, at=LATER)
+        ledger.runs.move("r1", RunState.RUNNING, at=LATER)
 
 
 def test_what_is_left_are_the_writing_changes_without_outcome(ledger, plan):
     start_run(ledger, plan)
-    assert [item.change.number for item in ledger.pending("r1")] == [1, 3, 4, 6]
-    assert [item.change.number for item in ledger.pending("r1", after=1, limit=2)] == [3, 4]
+    assert [item.change.number for item in ledger.runs.pending("r1")] == [1, 3, 4, 6]
+    assert [item.change.number for item in ledger.runs.pending("r1", after=1, limit=2)] == [3, 4]
     send(ledger, "r1", 3)
-    assert [item.change.number for item in ledger.pending("r1")] == [1, 4, 6]
-    assert ledger.pending("r1")[0].change == a_change(1)
+    assert [item.change.number for item in ledger.runs.pending("r1")] == [1, 4, 6]
+    assert ledger.runs.pending("r1")[0].change == a_change(1)
 
 
 def test_attempts_are_handed_back_with_what_is_left(ledger, plan):
@@ -122,19 +122,19 @@ def test_attempts_are_handed_back_with_what_is_left(ledger, plan):
         server_date=START,
     )
     second = an_attempt(4, 2)
-    ledger.intend("r1", first).result()
-    ledger.answered("r1", answered).result()
-    ledger.intend("r1", second).result()
-    by_number = {item.change.number: item.attempts for item in ledger.pending("r1")}
+    ledger.runs.intend("r1", first).result()
+    ledger.runs.answered("r1", answered).result()
+    ledger.runs.intend("r1", second).result()
+    by_number = {item.change.number: item.attempts for item in ledger.runs.pending("r1")}
     assert by_number == {1: (), 3: (), 4: (answered, second), 6: ()}
 
 
 def test_outcomes_add_up(ledger, plan):
     start_run(ledger, plan)
-    assert ledger.outcomes("r1") == {**empty_outcomes(), "pending": 4}
+    assert ledger.runs.outcomes("r1") == {**empty_outcomes(), "pending": 4}
     send(ledger, "r1", 1)
     send(ledger, "r1", 3, outcome=Outcome.CONFLICT, code="edited")
-    assert ledger.outcomes("r1") == {
+    assert ledger.runs.outcomes("r1") == {
         **empty_outcomes(),
         "applied": 1,
         "conflict": 1,
@@ -155,161 +155,161 @@ def test_results_come_back_as_they_were_stored(ledger, plan):
         stored=a_document("rec000001", "other"),
         decided_at=LATER,
     )
-    ledger.intend("r1", an_attempt(1)).result()
-    ledger.conclude("r1", 1, result).result()
-    first, *rest = ledger.ended("r1")
+    ledger.runs.intend("r1", an_attempt(1)).result()
+    ledger.runs.conclude("r1", 1, result).result()
+    first, *rest = ledger.runs.ended("r1")
     assert (first.change, first.result, first.attempts) == (a_change(1), result, (an_attempt(1),))
     assert {item.result.outcome for item in rest} == {Outcome.PENDING}
-    (bare,) = ledger.ended("r1", outcomes=[Outcome.APPLIED], documents=False)
+    (bare,) = ledger.runs.ended("r1", outcomes=[Outcome.APPLIED], documents=False)
     assert bare.result == replace(result, stored=None)
     assert bare.change.after is None
-    pending = ledger.ended("r1", outcomes=[Outcome.PENDING, Outcome.UNKNOWN])
+    pending = ledger.runs.ended("r1", outcomes=[Outcome.PENDING, Outcome.UNKNOWN])
     assert [item.change.number for item in pending] == [3, 4, 6]
-    assert [item.change.number for item in ledger.ended("r1", after=3)] == [4, 6]
+    assert [item.change.number for item in ledger.runs.ended("r1", after=3)] == [4, 6]
 
 
 def test_an_unknown_outcome_can_be_decided_later(ledger, plan):
     start_run(ledger, plan)
     send(ledger, "r1", 1, outcome=Outcome.UNKNOWN)
-    ledger.conclude("r1", 1, Result(outcome=Outcome.APPLIED, code="settled")).result()
-    assert ledger.outcomes("r1")["applied"] == 1
-    assert ledger.verify_chain() is None
+    ledger.runs.conclude("r1", 1, Result(outcome=Outcome.APPLIED, code="settled")).result()
+    assert ledger.runs.outcomes("r1")["applied"] == 1
+    assert ledger.chain.verify() is None
 
 
 def test_work_keeps_a_run_active(ledger, plan):
     start_run(ledger, plan)
     send(ledger, "r1", 1)
-    assert START < ledger.run("r1").active_at < LATER
+    assert START < ledger.runs.get("r1").active_at < LATER
 
 
 def test_more_ended_changes_than_a_page(ledger):
     plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 1102)])
     start_run(ledger, plan)
     send(ledger, "r1", 1, outcome=Outcome.APPLIED)
-    assert [item.change.number for item in ledger.ended("r1")] == list(range(1, 1102))
-    backwards = list(ledger.ended_backwards("r1"))
+    assert [item.change.number for item in ledger.runs.ended("r1")] == list(range(1, 1102))
+    backwards = list(ledger.runs.ended_backwards("r1"))
     assert [item.change.number for item in backwards] == list(range(1101, 0, -1))
     assert [len(item.attempts) for item in backwards[-2:]] == [0, 1]
-    (only,) = ledger.ended_backwards("r1", outcomes=[Outcome.APPLIED])
+    (only,) = ledger.runs.ended_backwards("r1", outcomes=[Outcome.APPLIED])
     assert only == backwards[-1]
 
 
 class TestWrongEntries:
     def test_an_attempt_twice(self, ledger, plan):
         start_run(ledger, plan)
-        ledger.intend("r1", an_attempt(1)).result()
+        ledger.runs.intend("r1", an_attempt(1)).result()
         with pytest.raises(IntegrityError, match=r"(?i)unique"):
-            ledger.intend("r1", an_attempt(1)).result()
-        ledger.intend("r1", an_attempt(1, 2)).result()
-        assert ledger.verify_chain() is None
+            ledger.runs.intend("r1", an_attempt(1)).result()
+        ledger.runs.intend("r1", an_attempt(1, 2)).result()
+        assert ledger.chain.verify() is None
 
     def test_an_answer_without_attempt(self, ledger, plan):
         start_run(ledger, plan)
         with pytest.raises(ValueError, match="no attempt"):
-            ledger.answered("r1", an_attempt(1, answer="stored")).result()
-        assert ledger.verify_chain() is None
+            ledger.runs.answered("r1", an_attempt(1, answer="stored")).result()
+        assert ledger.chain.verify() is None
 
     def test_an_unknown_run(self, ledger):
         with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
-            ledger.intend("r9", an_attempt(1)).result()
-        assert ledger.verify_chain() is None
+            ledger.runs.intend("r9", an_attempt(1)).result()
+        assert ledger.chain.verify() is None
 
     def test_pending_is_no_outcome(self, ledger, plan):
         start_run(ledger, plan)
         with pytest.raises(Exception, match="ck_results_outcome"):
-            ledger.conclude("r1", 1, Result(outcome=Outcome.PENDING)).result()
+            ledger.runs.conclude("r1", 1, Result(outcome=Outcome.PENDING)).result()
 
 
 class TestStopRequests:
     def test_are_kept_until_obeyed(self, ledger, plan):
         start_run(ledger, plan)
-        assert ledger.stop_requested("r1") is None
-        ledger.request_stop("r1", reason="rejected")
-        assert ledger.stop_requested("r1") == "rejected"
-        ledger.move_run("r1", RunState.STOPPED, at=LATER, reason="rejected")
-        assert ledger.stop_requested("r1") is None
+        assert ledger.runs.stop_requested("r1") is None
+        ledger.runs.request_stop("r1", reason="rejected")
+        assert ledger.runs.stop_requested("r1") == "rejected"
+        ledger.runs.move("r1", RunState.STOPPED, at=LATER, reason="rejected")
+        assert ledger.runs.stop_requested("r1") is None
 
     def test_nobody_is_asked_where_nobody_drives(self, ledger, plan):
         start_run(ledger, plan)
-        ledger.move_run("r1", RunState.INTERRUPTED, at=LATER)
-        ledger.request_stop("r1", reason="late")
-        assert ledger.stop_requested("r1") is None
+        ledger.runs.move("r1", RunState.INTERRUPTED, at=LATER)
+        ledger.runs.request_stop("r1", reason="late")
+        assert ledger.runs.stop_requested("r1") is None
 
 
 class TestLeases:
     def test_the_starter_holds_it(self, ledger, plan):
         start_run(ledger, plan)
         expected = Lease(run="r1", owner=OWNER, token=1, expires_at=START + timedelta(minutes=5))
-        assert ledger.lease("r1") == expected
+        assert ledger.leases.of("r1") == expected
 
     def test_one_of_two_takers_gets_it(self, ledger, plan):
         start_run(ledger, plan)
         other = replace(OWNER, pid=1)
-        taken = ledger.take_lease("r1", other, expires_at=LATER, replaces=1)
+        taken = ledger.leases.take("r1", other, expires_at=LATER, replaces=1)
         assert taken == Lease(
             run="r1", owner=other, token=2, expires_at=LATER, taken_at=taken.taken_at
         )
         assert taken.taken_at > START
-        assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=1) is None
-        assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=None) is None
-        assert ledger.lease("r1") == taken
+        assert ledger.leases.take("r1", OWNER, expires_at=LATER, replaces=1) is None
+        assert ledger.leases.take("r1", OWNER, expires_at=LATER, replaces=None) is None
+        assert ledger.leases.of("r1") == taken
 
     def test_the_earlier_owner_is_fenced_off(self, ledger, plan):
         start_run(ledger, plan)
-        old = ledger.lease("r1")
-        new = ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=1)
-        assert ledger.renew_lease(old, expires_at=LATER + timedelta(days=1)) is False
-        ledger.drop_lease(old)
-        assert ledger.lease("r1") == new
+        old = ledger.leases.of("r1")
+        new = ledger.leases.take("r1", OWNER, expires_at=LATER, replaces=1)
+        assert ledger.leases.renew(old, expires_at=LATER + timedelta(days=1)) is False
+        ledger.leases.drop(old)
+        assert ledger.leases.of("r1") == new
 
     def test_tokens_go_on_rising_after_the_lease_was_given_back(self, ledger, plan):
         start_run(ledger, plan)
-        ledger.drop_lease(ledger.lease("r1"))
-        assert ledger.lease("r1") is None
-        assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=1) is None
-        assert ledger.take_lease("r1", OWNER, expires_at=LATER, replaces=None).token == 2
+        ledger.leases.drop(ledger.leases.of("r1"))
+        assert ledger.leases.of("r1") is None
+        assert ledger.leases.take("r1", OWNER, expires_at=LATER, replaces=1) is None
+        assert ledger.leases.take("r1", OWNER, expires_at=LATER, replaces=None).token == 2
 
     def test_an_earlier_owner_enters_nothing_more(self, ledger, plan, tmp_path):
         """Two processes; the first one does not know that it was replaced."""
         start_run(ledger, plan)
         send(ledger, "r1", 1)
         with new_ledger(tmp_path) as other:
-            other.take_lease("r1", replace(OWNER, pid=1), expires_at=LATER, replaces=1)
+            other.leases.take("r1", replace(OWNER, pid=1), expires_at=LATER, replaces=1)
             late = [
-                ledger.intend("r1", an_attempt(3)),
-                ledger.answered("r1", an_attempt(1, answer="done")),
-                ledger.conclude("r1", 3, Result(outcome=Outcome.CONFLICT)),
+                ledger.runs.intend("r1", an_attempt(3)),
+                ledger.runs.answered("r1", an_attempt(1, answer="done")),
+                ledger.runs.conclude("r1", 3, Result(outcome=Outcome.CONFLICT)),
             ]
             assert [type(one.exception()) for one in late] == [LeaseLost] * 3
             with pytest.raises(LeaseLost, match="another process has taken up run r1"):
-                ledger.move_run("r1", RunState.INTERRUPTED, at=LATER)
+                ledger.runs.move("r1", RunState.INTERRUPTED, at=LATER)
             send(other, "r1", 3)
-            other.move_run("r1", RunState.COMPLETED, at=LATER)
-            assert other.outcomes("r1")["applied"] == 2
-        assert ledger.check() == []
+            other.runs.move("r1", RunState.COMPLETED, at=LATER)
+            assert other.runs.outcomes("r1")["applied"] == 2
+        assert ledger.chain.check() == []
 
     def test_who_has_given_the_run_back_may_settle_it(self, ledger, plan):
         start_run(ledger, plan)
         send(ledger, "r1", 1, outcome=Outcome.UNKNOWN)
-        ledger.move_run("r1", RunState.COMPLETED, at=LATER)
-        ledger.drop_lease(ledger.lease("r1"))
-        ledger.conclude("r1", 1, Result(outcome=Outcome.APPLIED, code="settled")).result()
-        assert ledger.outcomes("r1")["applied"] == 1
+        ledger.runs.move("r1", RunState.COMPLETED, at=LATER)
+        ledger.leases.drop(ledger.leases.of("r1"))
+        ledger.runs.conclude("r1", 1, Result(outcome=Outcome.APPLIED, code="settled")).result()
+        assert ledger.runs.outcomes("r1")["applied"] == 1
 
     def test_renewing_moves_the_end(self, ledger, plan):
         start_run(ledger, plan)
-        assert ledger.renew_lease(ledger.lease("r1"), expires_at=LATER) is True
-        assert ledger.lease("r1").expires_at == LATER
+        assert ledger.leases.renew(ledger.leases.of("r1"), expires_at=LATER) is True
+        assert ledger.leases.of("r1").expires_at == LATER
 
     def test_a_run_that_is_not_there_has_none(self, ledger):
-        assert ledger.lease("r9") is None
-        assert ledger.take_lease("r9", OWNER, expires_at=LATER, replaces=None) is None
+        assert ledger.leases.of("r9") is None
+        assert ledger.leases.take("r9", OWNER, expires_at=LATER, replaces=None) is None
 
 
 def test_a_run_of_a_plan_that_is_not_there_is_no_run(ledger, plan):
     with pytest.raises(UsageError):
-        ledger.start_run(
+        ledger.runs.start(
             a_run(a_plan("p9")), lease=Lease(run="r1", owner=OWNER, token=1, expires_at=LATER)
         )
-    assert ledger.runs() == []
-    assert ledger.verify_chain() is None
+    assert ledger.runs.all() == []
+    assert ledger.chain.verify() is None

@@ -25,9 +25,9 @@ def _whole_run(folder, number, failures):
             start_run(ledger, plan, run)
             for change in range(1, CHANGES + 1):
                 send(ledger, run, change)
-                ledger.note_client("staging", "client-1", use=run, at=START)
-                ledger.append_event("note", {"of": run}, at=START)
-            ledger.move_run(run, RunState.COMPLETED, at=START)
+                ledger.clients.note("staging", "client-1", use=run, at=START)
+                ledger.chain.append("note", {"of": run}, at=START)
+            ledger.runs.move(run, RunState.COMPLETED, at=START)
     except BaseException as error:
         failures.append(error)
         raise
@@ -47,5 +47,5 @@ def test_several_programs_keep_one_chain(tmp_path):
         thread.join()
     assert failures == []
     with new_ledger(tmp_path) as ledger:
-        assert ledger.check() == []
-        assert [ledger.outcomes(f"r{n}")["applied"] for n in (1, 2, 3)] == [CHANGES] * 3
+        assert ledger.chain.check() == []
+        assert [ledger.runs.outcomes(f"r{n}")["applied"] for n in (1, 2, 3)] == [CHANGES] * 3

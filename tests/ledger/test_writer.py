@@ -48,15 +48,15 @@ def test_eight_threads_lose_nothing(ledger):
         thread.start()
     for thread in threads:
         thread.join()
-    assert ledger.outcomes("r1")["applied"] == CHANGES
-    assert ledger.pending("r1") == []
-    assert all(len(ended.attempts) == 1 for ended in ledger.ended("r1"))
-    assert ledger.verify_chain() is None
+    assert ledger.runs.outcomes("r1")["applied"] == CHANGES
+    assert ledger.runs.pending("r1") == []
+    assert all(len(ended.attempts) == 1 for ended in ledger.runs.ended("r1"))
+    assert ledger.chain.verify() is None
 
 
 def test_what_arrives_together_is_committed_together(ledger, commits):
     with ledger._database._writing:  # the writer has to wait, and entries gather
-        futures = [ledger.intend("r1", an_attempt(number)) for number in range(1, 301)]
+        futures = [ledger.runs.intend("r1", an_attempt(number)) for number in range(1, 301)]
         assert not any(future.done() for future in futures)
     wait(futures, timeout=30)
     assert all(future.exception() is None for future in futures)
@@ -64,45 +64,45 @@ def test_what_arrives_together_is_committed_together(ledger, commits):
 
 
 def test_a_lone_entry_waits_for_nobody(ledger, commits):
-    ledger.intend("r1", an_attempt(1)).result(timeout=30)
+    ledger.runs.intend("r1", an_attempt(1)).result(timeout=30)
     assert len(commits) == 1
 
 
 def test_a_future_is_done_only_when_another_reader_sees_the_row(ledger, tmp_path):
     with new_ledger(tmp_path) as other:
         for number in range(1, 21):
-            ledger.intend("r1", an_attempt(number)).result()
-            (item,) = other.pending("r1", after=number - 1, limit=1)
+            ledger.runs.intend("r1", an_attempt(number)).result()
+            (item,) = other.runs.pending("r1", after=number - 1, limit=1)
             assert item.attempts == (an_attempt(number),)
 
 
 def test_intent_answer_and_outcome_in_one_group(ledger):
     with ledger._database._writing:
         futures = [
-            ledger.intend("r1", an_attempt(1)),
-            ledger.answered("r1", an_attempt(1, answer="stored", status=204)),
-            ledger.intend("r1", an_attempt(1, 2)),
-            ledger.conclude("r1", 1, Result(outcome=Outcome.UNKNOWN)),
-            ledger.conclude("r1", 1, Result(outcome=Outcome.APPLIED)),
+            ledger.runs.intend("r1", an_attempt(1)),
+            ledger.runs.answered("r1", an_attempt(1, answer="stored", status=204)),
+            ledger.runs.intend("r1", an_attempt(1, 2)),
+            ledger.runs.conclude("r1", 1, Result(outcome=Outcome.UNKNOWN)),
+            ledger.runs.conclude("r1", 1, Result(outcome=Outcome.APPLIED)),
         ]
     for future in futures:
         future.result()
-    (ended,) = ledger.ended("r1", outcomes=[Outcome.APPLIED])
+    (ended,) = ledger.runs.ended("r1", outcomes=[Outcome.APPLIED])
     assert [attempt.answer for attempt in ended.attempts] == ["stored", None]
-    assert ledger.verify_chain() is None
+    assert ledger.chain.verify() is None
 
 
 def test_one_wrong_entry_does_not_harm_the_others_of_its_group(ledger):
-    ledger.intend("r1", an_attempt(5)).result()
+    ledger.runs.intend("r1", an_attempt(5)).result()
     with ledger._database._writing:
-        good = [ledger.intend("r1", an_attempt(number)) for number in (1, 2, 3)]
-        bad = ledger.intend("r1", an_attempt(5))
-        more = [ledger.intend("r1", an_attempt(number)) for number in (6, 7)]
+        good = [ledger.runs.intend("r1", an_attempt(number)) for number in (1, 2, 3)]
+        bad = ledger.runs.intend("r1", an_attempt(5))
+        more = [ledger.runs.intend("r1", an_attempt(number)) for number in (6, 7)]
     for future in good + more:
         future.result()
     assert "unique" in str(bad.exception()).lower()
-    assert sum(len(item.attempts) for item in ledger.pending("r1")) == 6
-    assert ledger.verify_chain() is None
+    assert sum(len(item.attempts) for item in ledger.runs.pending("r1")) == 6
+    assert ledger.chain.verify() is None
 
 
 @pytest.mark.parametrize(
@@ -114,21 +114,23 @@ def test_one_wrong_entry_does_not_harm_the_others_of_its_group(ledger):
     ],
 )
 def test_a_value_that_cannot_be_stored_fails_alone(ledger, wrong):
-    ledger.intend("r1", an_attempt(1)).result()
-    assert ledger.answered("r1", an_attempt(1, answer="stored", **wrong)).exception() is not None
-    ledger.answered("r1", an_attempt(1, answer="stored", status=204)).result()
-    assert ledger.verify_chain() is None
+    ledger.runs.intend("r1", an_attempt(1)).result()
+    assert (
+        ledger.runs.answered("r1", an_attempt(1, answer="stored", **wrong)).exception() is not None
+    )
+    ledger.runs.answered("r1", an_attempt(1, answer="stored", status=204)).result()
+    assert ledger.chain.verify() is None
 
 
 def test_two_runs_at_the_same_time(ledger):
     other = store_plan(ledger, a_plan("p2", environment="other"), [a_change(1)])
     start_run(ledger, other, "r2")
     with ledger._database._writing:
-        futures = [ledger.intend(run, an_attempt(1)) for run in ("r1", "r2", "r1", "r2")[:2]]
+        futures = [ledger.runs.intend(run, an_attempt(1)) for run in ("r1", "r2", "r1", "r2")[:2]]
     for future in futures:
         future.result()
-    assert [len(ledger.pending(run)[0].attempts) for run in ("r1", "r2")] == [1, 1]
-    assert ledger.verify_chain() is None
+    assert [len(ledger.runs.pending(run)[0].attempts) for run in ("r1", "r2")] == [1, 1]
+    assert ledger.chain.verify() is None
 
 
 def _fill_disk(ledger):
@@ -142,24 +144,24 @@ def _fill_disk(ledger):
 
 
 def test_a_full_disk_fails_what_was_handed_in_and_everything_after(ledger, tmp_path):
-    ledger.intend("r1", an_attempt(1)).result()
+    ledger.runs.intend("r1", an_attempt(1)).result()
     _fill_disk(ledger)
     with pytest.raises(LedgerUnavailable, match="disk is full") as raised:
-        ledger.answered("r1", an_attempt(1, answer="stored", words="x" * 100_000)).result()
+        ledger.runs.answered("r1", an_attempt(1, answer="stored", words="x" * 100_000)).result()
     assert "resume" in raised.value.hint
     for later in (
-        ledger.intend("r1", an_attempt(2)),
-        ledger.conclude("r1", 2, Result(outcome=Outcome.APPLIED)),
+        ledger.runs.intend("r1", an_attempt(2)),
+        ledger.runs.conclude("r1", 2, Result(outcome=Outcome.APPLIED)),
     ):
         with pytest.raises(LedgerUnavailable):
             later.result()
     with pytest.raises(LedgerUnavailable):
-        ledger.move_run("r1", RunState.STOPPED, at=START)
+        ledger.runs.move("r1", RunState.STOPPED, at=START)
     ledger.close()
     with new_ledger(tmp_path) as again:
-        assert again.pending("r1")[0].attempts == (an_attempt(1),)
-        assert again.run("r1").state is RunState.RUNNING
-        assert again.check() == []
+        assert again.runs.pending("r1")[0].attempts == (an_attempt(1),)
+        assert again.runs.get("r1").state is RunState.RUNNING
+        assert again.chain.check() == []
 
 
 def test_a_file_that_cannot_be_written_any_more(ledger):
@@ -168,22 +170,22 @@ def test_a_file_that_cannot_be_written_any_more(ledger):
 
     event.listen(ledger._database._engine, "checkout", forbid)
     with pytest.raises(LedgerUnavailable, match="cannot be written"):
-        ledger.intend("r1", an_attempt(1)).result()
+        ledger.runs.intend("r1", an_attempt(1)).result()
     with pytest.raises(LedgerUnavailable):
-        ledger.intend("r1", an_attempt(2)).result()
-    assert len(ledger.pending("r1")) == 200
+        ledger.runs.intend("r1", an_attempt(2)).result()
+    assert len(ledger.runs.pending("r1")) == 200
 
 
 def test_closing_writes_what_is_waiting(ledger, tmp_path):
-    futures = [ledger.intend("r1", an_attempt(number)) for number in range(1, 101)]
+    futures = [ledger.runs.intend("r1", an_attempt(number)) for number in range(1, 101)]
     ledger.close()
     assert all(future.exception(timeout=0) is None for future in futures)
     with new_ledger(tmp_path) as again:
-        assert sum(len(item.attempts) for item in again.pending("r1")) == 100
+        assert sum(len(item.attempts) for item in again.runs.pending("r1")) == 100
 
 
 def test_nothing_is_taken_after_closing(ledger):
     ledger.close()
     with pytest.raises(LedgerUnavailable, match="closed"):
-        ledger.intend("r1", an_attempt(1)).result(timeout=30)
+        ledger.runs.intend("r1", an_attempt(1)).result(timeout=30)
     ledger.close()

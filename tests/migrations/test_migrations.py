@@ -101,10 +101,10 @@ def _is_upgraded_only_when_told(url):
     assert upgrade(url) == ("0001", "0002")
     assert upgrade(url) == ("0002", "0002")
     with open_ledger(url, clock=SetClock()) as ledger:
-        assert ledger.plan("p2") == a_plan(
+        assert ledger.plans.get("p2") == a_plan(
             "p2", environment="production", addresses=PRODUCTION_ADDRESSES, cursor=3
         )
-        assert ledger.check() == []
+        assert ledger.chain.check() == []
         database = ledger._database
         with database.read() as connection:
             columns = {column["name"] for column in inspect(connection).get_columns("plans")}
@@ -140,11 +140,11 @@ def test_upgrading_again_changes_nothing(tmp_path):
 
 def test_what_is_stored_survives_an_upgrade(tmp_path):
     with new_ledger(tmp_path) as ledger:
-        ledger.begin_plan(a_plan())
+        ledger.plans.begin(a_plan())
     upgrade(ledger_url(tmp_path / "ledger.db"))
     with new_ledger(tmp_path) as ledger:
-        assert ledger.plan("p1") == a_plan()
-        assert ledger.check() == []
+        assert ledger.plans.get("p1") == a_plan()
+        assert ledger.chain.check() == []
 
 
 def _set_revision(path, revision):

@@ -221,7 +221,7 @@ def planned(place, job):
     plan = place("plan", job, "--env", "staging").document
     ledger = open_ledger(ledger_url(place.ledger), clock=SetClock())
     try:
-        return list(ledger.changes(plan["plan"]))
+        return list(ledger.plans.changes(plan["plan"]))
     finally:
         ledger.close()
 

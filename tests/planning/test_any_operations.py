@@ -129,7 +129,7 @@ def planned(catalogue, declared):
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder), catalogue)
         plan = desk.plan(listed(*declared, sigels=("Ylm", "NO")))
-        found = desk.changes(plan), desk.ledger.plan(plan.id)
+        found = desk.changes(plan), desk.ledger.plans.get(plan.id)
         desk.ledger.close()
         return found
 
@@ -206,14 +206,17 @@ def test_the_digest_is_the_same_however_the_plan_was_cut(tmp_path, monkeypatch):
         (tmp_path / str(batch)).mkdir()
         monkeypatch.setattr("bulkrunner.services.planning.planner.BATCH", batch)
         desk, plan = replan(tmp_path / str(batch), small())
-        digests.add(tuple(desk.ledger.change_digests(plan.id)))
+        digests.add(tuple(desk.ledger.plans.change_digests(plan.id)))
         desk.ledger.close()
     assert len(digests) == 1
 
 
 def test_the_digest_changes_with_every_part_of_every_change(tmp_path):
     desk, plan = replan(tmp_path, small())
-    assert plan_digest(plan.digest_head(), desk.ledger.change_digests(plan.id)) == plan.plan_digest
+    assert (
+        plan_digest(plan.digest_head(), desk.ledger.plans.change_digests(plan.id))
+        == plan.plan_digest
+    )
     path = tmp_path / "ledger.db"
     columns = {
         "record": "'h0000000000zzzz'",
@@ -231,7 +234,10 @@ def test_the_digest_changes_with_every_part_of_every_change(tmp_path):
         for column, value in columns.items():
             digest = _tampered(desk, plan, path, column, value, number)
             assert digest != plan.plan_digest, (number, column)
-    assert plan_digest(plan.digest_head(), desk.ledger.change_digests(plan.id)) == plan.plan_digest
+    assert (
+        plan_digest(plan.digest_head(), desk.ledger.plans.change_digests(plan.id))
+        == plan.plan_digest
+    )
     desk.ledger.close()
 
 
@@ -246,7 +252,7 @@ def _tampered(desk, plan, path, column, value, number):
             f"update planned_changes set {column} = {value} where number = ?", (number,)
         )
         database.commit()
-        digest = plan_digest(plan.digest_head(), desk.ledger.change_digests(plan.id))
+        digest = plan_digest(plan.digest_head(), desk.ledger.plans.change_digests(plan.id))
         database.execute(
             f"update planned_changes set {column} = ? where number = ?", (kept, number)
         )

@@ -95,7 +95,7 @@ def entries(found, order=None):
 def desk(tmp_path_factory):
     desk = Desk(tmp_path_factory.mktemp("any"), MemoryCatalogue())
     yield desk
-    assert desk.ledger.check() == []
+    assert desk.ledger.chain.check() == []
     desk.ledger.close()
 
 

@@ -86,7 +86,10 @@ def test_every_change_names_its_library_asked_for_once(desk):
     assert changes[0].library == "Biblioteket Ylm"
     assert (changes[1].code, changes[1].library) == ("foreign_sigel", "Biblioteket S")
     assert sorted(asked) == ["S", "Ylm"]
-    assert desk.ledger.library_names(plan.id) == {"Ylm": "Biblioteket Ylm", "S": "Biblioteket S"}
+    assert desk.ledger.plans.library_names(plan.id) == {
+        "Ylm": "Biblioteket Ylm",
+        "S": "Biblioteket S",
+    }
 
 
 def test_a_bib_that_fails_is_asked_for_again_by_the_next_plan(desk):
@@ -145,7 +148,7 @@ def test_a_holding_hung_on_the_bibs_record_is_noted(desk):
     (change,) = desk.changes(plan)
     assert change.action is Action.DELETE
     assert [code for code, _ in change.notes] == ["item_of_record"]
-    assert [finding.code for finding in desk.ledger.findings(plan.id)] == ["item_of_record"]
+    assert [finding.code for finding in desk.ledger.plans.findings(plan.id)] == ["item_of_record"]
 
 
 def test_a_record_twice_in_one_batch_and_in_two(desk, monkeypatch):
@@ -182,7 +185,7 @@ class StopAt(NullProgress):
 
 
 def digests_without_ids(desk, plan):
-    return list(desk.ledger.change_digests(plan.id))
+    return list(desk.ledger.plans.change_digests(plan.id))
 
 
 @pytest.mark.parametrize("number", [1, 150, 200, 201, 777])
@@ -194,7 +197,7 @@ def test_a_stopped_plan_stores_what_it_has_and_ends_as_if_never_stopped(desk, nu
     source = labels(1000)
     with pytest.raises(Interrupted) as caught:
         progress.planner.make(a_request(source), "p-stopped")
-    stopped = desk.ledger.plan("p-stopped")
+    stopped = desk.ledger.plans.get("p-stopped")
     assert stopped.state is PlanState.INTERRUPTED
     assert number <= stopped.cursor < 1000
     assert len(desk.changes(stopped)) == stopped.cursor
@@ -210,7 +213,7 @@ def test_an_outage_stores_what_was_read_before_it(desk):
     desk.catalogue.failing[short_id(250)] = CatalogueUnreachable("no answer")
     with pytest.raises(CatalogueUnreachable):
         desk.plan(labels(600))
-    stopped = desk.ledger.plan("p-1")
+    stopped = desk.ledger.plans.get("p-1")
     assert (stopped.state, stopped.cursor) == (PlanState.INTERRUPTED, 250)
     desk.catalogue.failing.clear()
     desk.catalogue.asked.clear()
@@ -222,7 +225,7 @@ def test_a_fault_of_the_program_leaves_a_plan_that_can_be_resumed(desk):
     desk.catalogue.failing[short_id(1)] = ZeroDivisionError("a fault")
     with pytest.raises(ZeroDivisionError):
         desk.plan(labels(3))
-    assert desk.ledger.plan("p-1").state is PlanState.INTERRUPTED
+    assert desk.ledger.plans.get("p-1").state is PlanState.INTERRUPTED
 
 
 def test_a_changed_manifest_cannot_be_taken_up(desk):
@@ -232,7 +235,7 @@ def test_a_changed_manifest_cannot_be_taken_up(desk):
     with pytest.raises(UsageError) as caught:
         desk.resume("p-1", labels(3, manifest_digest="sha256:" + "9" * 64))
     assert caught.value.code == "manifest_changed"
-    assert desk.ledger.plan("p-1").state is PlanState.INTERRUPTED
+    assert desk.ledger.plans.get("p-1").state is PlanState.INTERRUPTED
 
 
 def test_two_processes_that_make_the_same_plan(desk, tmp_path):
@@ -242,9 +245,9 @@ def test_two_processes_that_make_the_same_plan(desk, tmp_path):
     with pytest.raises(CatalogueUnreachable):
         desk.plan(source)
     desk.catalogue.failing.clear()
-    before = desk.ledger.plan("p-1")
+    before = desk.ledger.plans.get("p-1")
     rival = Desk(tmp_path, MemoryCatalogue(records=desk.catalogue.records))
-    rival.ledger.reopen_plan = lambda plan: before
+    rival.ledger.plans.reopen = lambda plan: before
     told = []
 
     class Meanwhile(NullProgress):

@@ -86,7 +86,7 @@ class Bench:
 def bench(tmp_path_factory):
     bench = Bench(tmp_path_factory.mktemp("refused"))
     yield bench
-    assert bench.desk.ledger.check() == []
+    assert bench.desk.ledger.chain.check() == []
     bench.desk.ledger.close()
 
 

@@ -62,7 +62,7 @@ def entries(step, *refs, rows=None):
 
 def planned(desk, *parts, **job):
     plan = desk.plan(listed(*(entry for part in parts for entry in part), **job))
-    assert desk.ledger.check() == []
+    assert desk.ledger.chain.check() == []
     return desk.changes(plan)
 
 

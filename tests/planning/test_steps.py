@@ -48,7 +48,7 @@ NOTE = AppendChange(at="availability", value="a")
 
 def planned(desk, *parts):
     plan = desk.plan(listed(*(entry for part in parts for entry in part)))
-    assert desk.ledger.check() == []
+    assert desk.ledger.chain.check() == []
     return desk.changes(plan)
 
 

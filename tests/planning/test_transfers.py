@@ -64,7 +64,7 @@ def entries(step, *refs, rows=None):
 def planned(desk, *parts, sigels=("Ylm", "NO"), **job):
     stream = [entry for part in parts for entry in part]
     plan = desk.plan(listed(*stream, sigels=sigels, **job))
-    assert desk.ledger.check() == []
+    assert desk.ledger.chain.check() == []
     return desk.changes(plan)
 
 
@@ -754,5 +754,5 @@ class TestNumbers:
         delete = step(1, StepDelete(), where=self.NONE)
         with pytest.raises(CatalogueUnreachable):
             planned(desk, entries(delete, HOLDINGS[0], rows=self.ROWS))
-        (plan,) = desk.ledger.plans()
-        assert list(desk.ledger.changes(plan.id)) == []
+        (plan,) = desk.ledger.plans.all()
+        assert list(desk.ledger.plans.changes(plan.id)) == []

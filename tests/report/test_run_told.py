@@ -36,11 +36,11 @@ def with_exclusions(ledger: LedgerStore, **ends: Result) -> ReportData:
     run = start_run(ledger, plan).id
     left = Result(outcome=Outcome.REFUSED, code=EXCLUDED, message="the approval leaves it out")
     for number in (1, 2):
-        ledger.conclude(run, number, left).result()
+        ledger.runs.conclude(run, number, left).result()
     for number in (3, 4):
         result = ends.get(f"c{number}", Result(outcome=Outcome.APPLIED))
-        ledger.conclude(run, number, result).result()
-    ledger.move_run(run, RunState.COMPLETED, at=START)
+        ledger.runs.conclude(run, number, result).result()
+    ledger.runs.move(run, RunState.COMPLETED, at=START)
     return ReportService(ledger, SetClock()).report(run)
 
 
@@ -102,7 +102,7 @@ def test_a_run_after_a_no_is_not_said_to_be_resumable(
     plan = reports.stored_plan(ledger, [reports.a_reported(1)])
     run = start_run(ledger, plan).id
     reports.answered(ledger, plan, approved=False)
-    ledger.move_run(
+    ledger.runs.move(
         run, RunState.STOPPED, at=START, reason=Sentence("rejected_by", by="Anna Ek, KB")
     )
     data = ReportService(ledger, SetClock()).report(run)
@@ -119,7 +119,7 @@ def test_after_another_yes_it_can_be_resumed(ledger: LedgerStore, tmp_path: Path
     run = start_run(ledger, plan).id
     reports.answered(ledger, plan, approved=False)
     reports.answered(ledger, plan)
-    ledger.move_run(
+    ledger.runs.move(
         run, RunState.STOPPED, at=START, reason=Sentence("rejected_by", by="Anna Ek, KB")
     )
     text, _ = headline(ReportService(ledger, SetClock()).report(run), tmp_path)

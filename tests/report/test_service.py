@@ -51,7 +51,7 @@ def test_a_change_without_outcome_is_pending(tmp_path: Path) -> None:
     ledger = new_ledger(tmp_path)
     plan = reports.stored_plan(ledger, [reports.a_reported(n) for n in (1, 2, 3)])
     run = start_run(ledger, plan)
-    ledger.conclude(run.id, 2, Result(outcome=Outcome.APPLIED)).result()
+    ledger.runs.conclude(run.id, 2, Result(outcome=Outcome.APPLIED)).result()
     data = ReportService(ledger, SetClock()).report(run.id)
     ends = {item.change.number: item.result.outcome for item in data.changes() if item.result}
     assert ends == {1: Outcome.PENDING, 2: Outcome.APPLIED, 3: Outcome.PENDING}
@@ -123,6 +123,6 @@ def test_refusals_have_no_differences() -> None:
 def test_reading_changes_nothing_in_the_ledger(tmp_path: Path) -> None:
     ledger = new_ledger(tmp_path)
     reports.stored_plan(ledger, reports.some_changes())
-    head = ledger.head()
+    head = ledger.chain.head()
     list(ReportService(ledger, SetClock()).report("p1").changes())
-    assert ledger.head() == head
+    assert ledger.chain.head() == head

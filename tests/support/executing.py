@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.libris.client import Catalogue
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.domain.environment import Environment, Kind
@@ -33,11 +34,12 @@ from bulkrunner.domain.manifest import (
 )
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import Ended, NullProgress
+from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Owner, Run
-from bulkrunner.services.applying import Executor, Parts
+from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
+from bulkrunner.services.running.executor import Executor, Parts
 from bulkrunner.services.verify import Verified, Verifier
 from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import EnvironmentControl
@@ -101,20 +103,30 @@ class Process:
 
 
 class _Mortal:
-    """Passes every call on until its process is dead; hooks stand in for single methods."""
+    """Passes every call on until its process is dead; hooks stand in for single methods.
+
+    Of a ledger they are named with its part: ``runs.intend``.
+    """
 
     def __init__(
-        self, part: Any, dead: threading.Event, hooks: dict[str, Callable[..., Any]]
+        self,
+        part: Any,
+        dead: threading.Event,
+        hooks: dict[str, Callable[..., Any]],
+        within: str = "",
     ) -> None:
         self._part = part
         self._dead = dead
         self._hooks = hooks
+        self._within = within
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._part, name)
+        if isinstance(real, Part):
+            return _Mortal(real, self._dead, self._hooks, f"{name}.")
         if not callable(real):
             return real
-        hook = self._hooks.get(name)
+        hook = self._hooks.get(self._within + name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if self._dead.is_set():
@@ -184,7 +196,7 @@ class Rig:
         request = self.request(*operations, **head)
         plan = self.planner().make(request, f"p-{next(_NUMBERS)}")
         writes = sum(plan.counts[name] for name in ("create", "update", "delete"))
-        assert writes == len(operations), self.ledger.findings(plan.id, limit=3)
+        assert writes == len(operations), self.ledger.plans.findings(plan.id, limit=3)
         self.control.clear_log()
         return plan
 
@@ -293,7 +305,7 @@ class Rig:
 
     def ended(self, run: Run | str) -> list[Ended]:
         """Every change with its result, in plan order."""
-        return list(self.ledger.ended(run if isinstance(run, str) else run.id))
+        return list(self.ledger.runs.ended(run if isinstance(run, str) else run.id))
 
     def verify(self, run: Run) -> Verified:
         return Verifier(
@@ -302,7 +314,7 @@ class Rig:
             run=run,
             environment=self.environment,
             progress=NullProgress(),
-            active_sigel=self.ledger.plan(run.plan).active_sigel,
+            active_sigel=self.ledger.plans.get(run.plan).active_sigel,
             iris=self.iris,
         ).verify()
 

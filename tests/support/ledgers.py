@@ -156,16 +156,16 @@ def a_part(step: int, action: Action = Action.UPDATE, **values: Any) -> Part:
 def store_plan(
     ledger: LedgerStore, plan: Plan, changes: list[PlannedChange], *, finish: bool = True
 ) -> Plan:
-    ledger.begin_plan(plan)
-    ledger.add_changes(plan.id, changes, cursor=len(changes))
+    ledger.plans.begin(plan)
+    ledger.plans.add_changes(plan.id, changes, cursor=len(changes))
     return finish_plan(ledger, plan) if finish else plan
 
 
 def finish_plan(ledger: LedgerStore, plan: Plan) -> Plan:
-    return ledger.finish_plan(
+    return ledger.plans.finish(
         plan.id,
-        plan_digest=plan_digest(plan.digest_head(), ledger.change_digests(plan.id)),
-        counts=ledger.count_actions(plan.id),
+        plan_digest=plan_digest(plan.digest_head(), ledger.plans.change_digests(plan.id)),
+        counts=ledger.plans.count_actions(plan.id),
         requests=3,
         at=START + timedelta(minutes=1),
     )
@@ -187,7 +187,7 @@ def a_run(plan: Plan, run: str = "r1", **values: Any) -> Run:
 def start_run(ledger: LedgerStore, plan: Plan, run: str = "r1") -> Run:
     started = a_run(plan, run)
     lease = Lease(run=run, owner=OWNER, token=1, expires_at=START + timedelta(minutes=5))
-    ledger.start_run(started, lease=lease)
+    ledger.runs.start(started, lease=lease)
     return started
 
 
@@ -208,10 +208,10 @@ def send(
 ) -> None:
     """Store one change's intent, answer and outcome."""
     attempt = an_attempt(change, number, etag="123")
-    ledger.intend(run, attempt).result()
+    ledger.runs.intend(run, attempt).result()
     answered = replace(attempt, answer="stored", status=204, answered_at=START)
-    ledger.answered(run, answered).result()
-    ledger.conclude(run, change, Result(outcome=outcome, **values)).result()
+    ledger.runs.answered(run, answered).result()
+    ledger.runs.conclude(run, change, Result(outcome=outcome, **values)).result()
 
 
 def an_approval(plan: Plan, **values: Any) -> Approval:
@@ -234,19 +234,19 @@ def fill(ledger: LedgerStore) -> None:
     plan = store_plan(
         ledger, a_plan(), [a_change(1), a_change(2, Action.DELETE), a_change(3), a_change(4)]
     )
-    ledger.begin_plan(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
+    ledger.plans.begin(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
     old = store_plan(ledger, a_plan("p0"), [a_change(8), a_change(9)])
-    ledger.compact([old.id])
-    ledger.add_approval(an_approval(plan))
-    ledger.note_client("staging", "client-1", use="r1", at=START)
-    ledger.note_client("production", "client-2", use="p2", at=START)
-    ledger.retire_client("production", "client-2", by="me@desk", at=START)
+    ledger.compactions.compact([old.id])
+    ledger.approvals.add(an_approval(plan))
+    ledger.clients.note("staging", "client-1", use="r1", at=START)
+    ledger.clients.note("production", "client-2", use="p2", at=START)
+    ledger.clients.retire("production", "client-2", by="me@desk", at=START)
     start_run(ledger, plan)
     send(ledger, "r1", 1)
     send(ledger, "r1", 2, outcome=Outcome.UNKNOWN)
-    ledger.conclude("r1", 2, Result(outcome=Outcome.REFUSED, code="gone")).result()
-    ledger.intend("r1", an_attempt(3)).result()
-    ledger.move_run("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=9))
+    ledger.runs.conclude("r1", 2, Result(outcome=Outcome.REFUSED, code="gone")).result()
+    ledger.runs.intend("r1", an_attempt(3)).result()
+    ledger.runs.move("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=9))
     _fill_the_rest(ledger, plan)
 
 
@@ -256,21 +256,21 @@ def _fill_the_rest(ledger: LedgerStore, plan: Plan) -> None:
     twice = InputLine(
         source=Source(file="ids.txt", line=4, column=1), code="repeat", given="a", message="again"
     )
-    ledger.keep_selection("p2", 1, ["rec1", "rec2", "rec3"], note=lambda: {"index_total": 3})
-    ledger.keep_selection("p2", 2, ["rec4"])
-    ledger.add_changes("p2", [a_change(1)], cursor=3, left_out=[(2, blank), (3, twice)])
+    ledger.selections.keep("p2", 1, ["rec1", "rec2", "rec3"], note=lambda: {"index_total": 3})
+    ledger.selections.keep("p2", 2, ["rec4"])
+    ledger.plans.add_changes("p2", [a_change(1)], cursor=3, left_out=[(2, blank), (3, twice)])
     head = a_plan("p3", job="other", environment="edu", manifest={"title": "Something else"})
     other = store_plan(ledger, head, [a_change(21)])
-    ledger.add_approval(an_approval(plan, approved=False, by="Olle Ek"))
-    ledger.compact([other.id])
+    ledger.approvals.add(an_approval(plan, approved=False, by="Olle Ek"))
+    ledger.compactions.compact([other.id])
     more = store_plan(ledger, a_plan("p4", job="more"), [a_change(11), a_change(12)])
     start_run(ledger, more, "r2")
     send(ledger, "r2", 11, stored=a_document("rec000011", "Hce"))
     send(ledger, "r2", 12)
-    ledger.rate_run("r2", rate=2.0, by="me@desk")
-    ledger.pause_run("r2", paused=True, by="me@desk")
-    ledger.hold_run("r2", hold=True)
-    ledger.request_stop("r2", reason="stopped by me@desk")
-    ledger.note_wait("r2", Wait(reason="the window opens", until=START + timedelta(hours=9)))
-    ledger.note_wait("r1", Wait(reason="the window opens"))
-    ledger.note_client("staging", "client-1", use="r2", at=START + timedelta(hours=1))
+    ledger.orders.set_rate("r2", rate=2.0, by="me@desk")
+    ledger.orders.pause("r2", paused=True, by="me@desk")
+    ledger.orders.hold("r2", hold=True)
+    ledger.runs.request_stop("r2", reason="stopped by me@desk")
+    ledger.orders.note_wait("r2", Wait(reason="the window opens", until=START + timedelta(hours=9)))
+    ledger.orders.note_wait("r1", Wait(reason="the window opens"))
+    ledger.clients.note("staging", "client-1", use="r2", at=START + timedelta(hours=1))

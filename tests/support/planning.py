@@ -109,7 +109,7 @@ class Desk:
         return self.planner(**parts).make(a_request(source), f"p-{self._number}")
 
     def resume(self, plan: str, source: Streamed, **parts: Any) -> Plan:
-        return self.planner(**parts).resume(self.ledger.plan(plan), a_request(source))
+        return self.planner(**parts).resume(self.ledger.plans.get(plan), a_request(source))
 
     def changes(self, plan: Plan | str) -> list[Any]:
-        return list(self.ledger.changes(plan if isinstance(plan, str) else plan.id))
+        return list(self.ledger.plans.changes(plan if isinstance(plan, str) else plan.id))

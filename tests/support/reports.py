@@ -289,9 +289,9 @@ def answered(ledger: LedgerStore, plan: Plan, *, approved: bool = True) -> Appro
         recorded_by="eva@desk",
         recorded_at=START + timedelta(hours=3),
         statements=("min_staging_coverage = 0.5",),
-        head=ledger.head(),
+        head=ledger.chain.head(),
     )
-    ledger.add_approval(approval)
+    ledger.approvals.add(approval)
     return approval
 
 
@@ -325,7 +325,7 @@ def finished_run(ledger: LedgerStore, plan: Plan) -> Run:
     for number in range(1, 19):
         result, words = ends.get(number, (Result(outcome=Outcome.APPLIED), ""))
         attempt = Attempt(change=number, number=1, intent_at=START, method="PUT")
-        ledger.intend(run.id, attempt).result()
+        ledger.runs.intend(run.id, attempt).result()
         done = Attempt(
             change=number,
             number=1,
@@ -337,9 +337,11 @@ def finished_run(ledger: LedgerStore, plan: Plan) -> Run:
             words=words,
             error_id="e-77" if words else "",
         )
-        ledger.answered(run.id, done).result()
-        ledger.conclude(run.id, number, result).result()
-    return ledger.move_run(run.id, RunState.COMPLETED, at=START + timedelta(minutes=9), requests=60)
+        ledger.runs.answered(run.id, done).result()
+        ledger.runs.conclude(run.id, number, result).result()
+    return ledger.runs.move(
+        run.id, RunState.COMPLETED, at=START + timedelta(minutes=9), requests=60
+    )
 
 
 def tried_in_staging(ledger: LedgerStore, changes: list[PlannedChange]) -> Run:
@@ -351,7 +353,7 @@ def tried_in_staging(ledger: LedgerStore, changes: list[PlannedChange]) -> Run:
     run = start_run(ledger, plan, run="r0")
     for change in changes:
         send(ledger, run.id, change.number, decided_at=START)
-    return ledger.move_run(run.id, RunState.COMPLETED, at=START + timedelta(minutes=5))
+    return ledger.runs.move(run.id, RunState.COMPLETED, at=START + timedelta(minutes=5))
 
 
 def report_data(

@@ -148,7 +148,7 @@ def test_full_while_the_ledger_is_made(disk, leave):
     assert [path.name for path in disk.iterdir()] == ["filler"]
     make_room(disk)
     with closing(open_ledger(url, clock=SystemClock())) as ledger:
-        assert ledger.check() == []
+        assert ledger.chain.check() == []
 
 
 @pytest.mark.parametrize("leave", [0, 12_288])

@@ -89,7 +89,7 @@ def keep_raw(sandbox, record, fields):
 
 def stored_results(place, run):
     with contextlib.closing(open_ledger(ledger_url(place.ledger), clock=SetClock())) as ledger:
-        return {one.change.record: one.result for one in ledger.ended(run)}
+        return {one.change.record: one.result for one in ledger.runs.ended(run)}
 
 
 def everything_back(place, run, name="back"):

@@ -36,7 +36,7 @@ _dumps, _loads = json.dumps, json.loads
 """Kept, as the function may change what it finds in modules."""
 
 
-class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Sources(importlib.abc.Loader):
     """Imports the job folder's modules from the text that was digested, and nothing foreign."""
 
     def __init__(self, sources: Mapping[str, str], folder: str) -> None:

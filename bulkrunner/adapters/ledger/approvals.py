@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, select, update
 
 from bulkrunner.adapters.ledger.base import Part
-from bulkrunner.adapters.ledger.chain import ORIGIN, append_main, plain_row, read_head, row_digest
+from bulkrunner.adapters.ledger.chain import (
+    append_main,
+    plain_row,
+    position_of,
+    row_digest,
+)
 from bulkrunner.adapters.ledger.codecs import APPROVAL, CLIENT_USE, approval_of, approval_row, pick
 from bulkrunner.adapters.ledger.schema import (
-    MAIN_CHAIN,
     approvals,
     client_uses,
     clients,
-    digest_bytes,
-    events,
-    plans,
 )
 from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.ports import Client, ClientUse
+from bulkrunner.domain.ledger_port import Client, ClientUse
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.sentences import Sentence
 
 
 class Approvals(Part):
-    """Part of the store: see ``domain.ports.ApprovalLedger``."""
+    """Part of the store."""
 
-    def add_approval(self, approval: Approval, *, known: int | None = None) -> None:
+    def add(self, approval: Approval, *, known: int | None = None) -> None:
         """Store a yes or a no."""
         row = approval_row(approval)
         kind = "approved" if approval.approved else "rejected"
@@ -46,7 +46,7 @@ class Approvals(Part):
             event = append_main(connection, kind, data, at=self._clock.now())
             connection.execute(insert(approvals).values(**row, event=event))
 
-    def approvals(self, plan: str) -> list[Approval]:
+    def of_plan(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
         query = select(approvals).where(approvals.c.plan == plan).order_by(approvals.c.seq)
         with self._database.read() as connection:
@@ -55,59 +55,17 @@ class Approvals(Part):
 
     def _given(self, head: str | None) -> int:
         try:
-            found = self.position_of(head) if head else None
+            with self._database.read() as connection:
+                found = position_of(connection, head) if head else None
         except ValueError:
             found = None
         return -1 if found is None else found
 
-    def head(self) -> str:
-        """Return the chain's newest hash."""
-        with self._database.read() as connection:
-            return read_head(connection, MAIN_CHAIN).text
-
-    def length(self) -> int:
-        """Return how many events the ledger's own chain has."""
-        with self._database.read() as connection:
-            return read_head(connection, MAIN_CHAIN).position
-
-    def position_of(self, head: str) -> int | None:
-        """Return which event of the ledger's own chain has this hash, 0: the chain's beginning."""
-        if (wanted := digest_bytes(head)) == ORIGIN:
-            return 0
-        query = select(events.c.position).where(
-            events.c.chain == MAIN_CHAIN, events.c.hash == wanted
-        )
-        with self._database.read() as connection:
-            return connection.scalar(query)
-
-    def completed_at(self, plan: str) -> int:
-        """Return by which event of the ledger's own chain a plan became what it is."""
-        query = select(plans.c.event).where(plans.c.id == plan)
-        with self._database.read() as connection:
-            return int(connection.scalar(query) or 0)
-
-    def newest_time(self) -> datetime | None:
-        """Return when the newest event of the ledger's own chain was; None without one."""
-        query = (
-            select(events.c.at)
-            .where(events.c.chain == MAIN_CHAIN)
-            .order_by(events.c.position.desc())
-            .limit(1)
-        )
-        with self._database.read() as connection:
-            found = connection.scalar(query)
-        return None if found is None else datetime.fromisoformat(found)
-
-    def append_event(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
-        """Append an event of its own, outside any state change."""
-        with self._database.write() as connection:
-            append_main(connection, kind, data, at=at)
-
 
 class Clients(Part):
-    """Part of the store: see ``domain.ports.ClientLedger``."""
+    """Part of the store."""
 
-    def note_client(self, environment: str, client: str, *, use: str, at: datetime) -> None:
+    def note(self, environment: str, client: str, *, use: str, at: datetime) -> None:
         """Note that an API client was used; ``use`` says for what, e.g. a plan's or run's id."""
         named = {"environment": environment, "client": client}
         with self._database.write() as connection:
@@ -137,7 +95,7 @@ class Clients(Part):
             connection.execute(insert(table).values(**row))
         return dict(connection.execute(select(table).where(of_it)).one()._mapping)
 
-    def retire_client(self, environment: str, client: str, *, by: str, at: datetime) -> Client:
+    def retire(self, environment: str, client: str, *, by: str, at: datetime) -> Client:
         """Note that an API client is used no more."""
         key = (clients.c.environment == environment) & (clients.c.client == client)
         with self._database.write() as connection:
@@ -160,11 +118,11 @@ class Clients(Part):
             connection.execute(update(clients).where(key).values(**values))
         return next(
             found
-            for found in self.clients()
+            for found in self.all()
             if (found.environment, found.client) == (environment, client)
         )
 
-    def clients(self) -> list[Client]:
+    def all(self) -> list[Client]:
         """Return the API clients that were used, the latest first, each with what it did."""
         uses: dict[tuple[str, str], list[ClientUse]] = {}
         with self._database.read() as connection:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -22,7 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.base import Part
-from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash, row_digest
+from bulkrunner.adapters.ledger.chain import (
+    ORIGIN,
+    append_main,
+    event_hash,
+    position_of,
+    read_head,
+    row_digest,
+)
 from bulkrunner.adapters.ledger.codecs import ANSWER
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
@@ -115,10 +123,10 @@ def _row_name(table: Table, values: dict[str, Any]) -> str:
 _PAGE = 1000
 
 
-class Checks(Part):
-    """Part of the store: the chain of ``domain.ports.ApprovalLedger``, and ``ledger check``."""
+class Chain(Part):
+    """Part of the store."""
 
-    def verify_chain(self) -> Sentence | None:
+    def verify(self) -> Sentence | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
         return self._first(_chain_faults)
 
@@ -126,7 +134,7 @@ class Checks(Part):
         """Look at everything: the file, the chain, every change and document that is stored."""
         damages = self._first(lambda c: iter(self._database.damages(c)))
         # What was added with an event can be judged only where the events can be believed.
-        chain = self.verify_chain()
+        chain = self.verify()
         sound = () if chain else (content_faults, line_faults)
         stored = [self._first(look) for look in (*sound, document_faults)]
         return [fault for fault in (chain, *stored, damages) if fault is not None]
@@ -148,6 +156,38 @@ class Checks(Part):
             return Sentence("ledger_unreadable", why=error.said)
         except (KeyError, ValueError, TypeError) as error:
             return Sentence("event_not_understood", why=repr(error))
+
+    def head(self) -> str:
+        """Return the chain's newest hash."""
+        with self._database.read() as connection:
+            return read_head(connection, MAIN_CHAIN).text
+
+    def length(self) -> int:
+        """Return how many events the ledger's own chain has."""
+        with self._database.read() as connection:
+            return read_head(connection, MAIN_CHAIN).position
+
+    def position_of(self, head: str) -> int | None:
+        """Return which event of the ledger's own chain has this hash, 0: the chain's beginning."""
+        with self._database.read() as connection:
+            return position_of(connection, head)
+
+    def newest_time(self) -> datetime | None:
+        """Return when the newest event of the ledger's own chain was; None without one."""
+        query = (
+            select(events.c.at)
+            .where(events.c.chain == MAIN_CHAIN)
+            .order_by(events.c.position.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            found = connection.scalar(query)
+        return None if found is None else datetime.fromisoformat(found)
+
+    def append(self, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
+        """Append an event of its own, outside any state change."""
+        with self._database.write() as connection:
+            append_main(connection, kind, data, at=at)
 
 
 _Told: TypeAlias = tuple[Row[Any], dict[str, Any]]

@@ -19,6 +19,7 @@ from bulkrunner.adapters.ledger.database import COMMITTING, home_of
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     chains,
+    digest_bytes,
     digest_text,
     events,
     instant_text,
@@ -173,3 +174,11 @@ def enter_head(run: Appender, kind: str, data: Mapping[str, Any], *, at: datetim
     run.flush()
     head = {"run": run.chain, "position": run.position, "head": digest_text(run.hash)}
     append_main(run._connection, kind, {**data, **head}, at=at)
+
+
+def position_of(connection: Connection, head: str) -> int | None:
+    """Return which event of the ledger's own chain has this hash, 0: the chain's beginning."""
+    if (wanted := digest_bytes(head)) == ORIGIN:
+        return 0
+    query = select(events.c.position).where(events.c.chain == MAIN_CHAIN, events.c.hash == wanted)
+    return connection.scalar(query)

@@ -26,7 +26,6 @@ from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.plans import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.schema import attempts, planned_changes, plans, results, runs
-from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import Declined, Evidence, TriedBy, Twin
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
@@ -56,9 +55,9 @@ _Reason: TypeAlias = tuple[str, str, str]
 
 
 class Evidences(Part):
-    """Part of the store: the evidence of ``domain.ports.ApprovalLedger``."""
+    """Part of the store."""
 
-    def evidence(
+    def of_plan(
         self, plan: Plan, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Evidence:
         """Return what test runs of the plan's job say of its changes."""
@@ -125,6 +124,28 @@ class Evidences(Part):
                 .distinct()
             )
             return {row.pattern: row.id for row in applied}
+
+    def twins(
+        self,
+        plan: Plan,
+        *,
+        action: Action,
+        counts: Callable[[Mapping[str, str]], bool],
+        numbers: Sequence[int] | None = None,
+    ) -> Iterator[Twin]:
+        """Stream for the plan's changes of an action what test runs did, in plan order."""
+        with self._database.read() as connection:
+            heads = {
+                row.id: row.addresses
+                for row in plans_in_test(connection, plan.job)
+                if counts(row.addresses)
+            }
+        for part in _parts(plan, numbers) if heads else ():
+            query = _twins(plan.id, list(heads), action).where(part)
+            with self._database.read() as connection:
+                rows = _best(connection.execute(query))
+                found = fetch(connection, [row.before for row in rows])
+            yield from (_twin(row, heads[row.plan], found.get(row.before)) for row in rows)
 
 
 @dataclass(kw_only=True)
@@ -314,55 +335,6 @@ def _tried_by(
         )
         for row in connection.execute(query)
     )
-
-
-class Reading(Part):
-    """Part of the store: see ``domain.ports``."""
-
-    def library_names(self, plan: str) -> dict[str, str]:
-        """Return the names of libraries by sigel."""
-        c = planned_changes.c
-        query = (
-            select(c.sigel, func.min(c.library).label("name"))
-            .where(c.plan == plan, c.sigel.is_not(None), c.library.is_not(None))
-            .group_by(c.sigel)
-        )
-        with self._database.read() as connection:
-            return {row.sigel: row.name for row in connection.execute(query)}
-
-    def twins(
-        self,
-        plan: Plan,
-        *,
-        action: Action,
-        counts: Callable[[Mapping[str, str]], bool],
-        numbers: Sequence[int] | None = None,
-    ) -> Iterator[Twin]:
-        """Stream for the plan's changes of an action what test runs did, in plan order."""
-        with self._database.read() as connection:
-            heads = {
-                row.id: row.addresses
-                for row in plans_in_test(connection, plan.job)
-                if counts(row.addresses)
-            }
-        for part in _parts(plan, numbers) if heads else ():
-            query = _twins(plan.id, list(heads), action).where(part)
-            with self._database.read() as connection:
-                rows = _best(connection.execute(query))
-                found = fetch(connection, [row.before for row in rows])
-            yield from (_twin(row, heads[row.plan], found.get(row.before)) for row in rows)
-
-    def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
-        """Stream when each outcome of the run was decided, in the order of time.
-
-        Changes that the answer leaves out are not among them: nothing was decided on them.
-        """
-        c = results.c
-        query = select(c.decided_at, c.outcome).where(c.run == run).order_by(c.decided_at)
-        query = query.where(func.coalesce(c.code, "") != EXCLUDED)
-        with self._database.read() as connection:
-            for decided_at, outcome in connection.execute(query):
-                yield decided_at, Outcome(outcome)
 
 
 def _parts(plan: Plan, numbers: Sequence[int] | None) -> Iterator[ColumnElement[bool]]:

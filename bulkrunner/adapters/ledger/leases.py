@@ -16,19 +16,19 @@ from bulkrunner.domain.run import Lease, Owner
 
 
 class Leases(Part):
-    """Part of the store: the leases of ``domain.ports.RunLedger``.
+    """Part of the store.
 
     A lease that was given back keeps its token, so that the next one's is higher.
     """
 
-    def lease(self, run: str) -> Lease | None:
+    def of(self, run: str) -> Lease | None:
         """Return who holds the run."""
         held = select(leases).where(leases.c.run == run, leases.c.host.is_not(None))
         with self._database.read() as connection:
             row = connection.execute(held).first()
         return None if row is None else lease_of(row)
 
-    def take_lease(
+    def take(
         self, run: str, owner: Owner, *, expires_at: datetime, replaces: int | None
     ) -> Lease | None:
         """Take the lease if its token is still ``replaces`` (None: nobody holds it)."""
@@ -51,11 +51,11 @@ class Leases(Part):
         self._writer.fence.admit(run, row.token)
         return lease_of(row)
 
-    def renew_lease(self, lease: Lease, *, expires_at: datetime) -> bool:
+    def renew(self, lease: Lease, *, expires_at: datetime) -> bool:
         """Extend the lease; False where it is no longer this token's."""
         return self._change(lease, expires_at=expires_at)
 
-    def drop_lease(self, lease: Lease) -> None:
+    def drop(self, lease: Lease) -> None:
         """Give the lease back; does nothing where it is no longer this token's."""
         nobody = dict.fromkeys(("host", "boot", "pid", "started", "expires_at", "taken_at"))
         self._change(lease, **nobody)

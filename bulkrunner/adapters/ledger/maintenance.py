@@ -165,7 +165,7 @@ class Snapshot:
 class Exports(Part):
     """Part of the store: what leaves it."""
 
-    def enter_exported(self, plan: str, run: str | None, *, report: str) -> None:
+    def enter(self, plan: str, run: str | None, *, report: str) -> None:
         """Tell the ledger's chain that a bundle is made; its head then stands for the whole run.
 
         Args:
@@ -195,7 +195,7 @@ UNFINISHED = ".unfinished"
 
 
 class Backups(Part):
-    """Part of the store: see ``domain.ports.KeptLedger``."""
+    """Part of the store."""
 
     def back_up(self, label: str, *, keep: int) -> str | None:
         """Copy the ledger's file and remove older copies; None where there is no file to copy.
@@ -262,7 +262,7 @@ def _remove_older(place: Path, keep: int) -> None:
 
 
 class Compactions(Part):
-    """Part of the store: see ``domain.ports.PlanLedger``."""
+    """Part of the store."""
 
     def compacted(self) -> frozenset[str]:
         """Return the plans whose documents were dropped."""

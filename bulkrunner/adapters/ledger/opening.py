@@ -14,9 +14,9 @@ from sqlalchemy.exc import DatabaseError
 
 import bulkrunner
 from bulkrunner.adapters.ledger.approvals import Approvals, Clients
-from bulkrunner.adapters.ledger.audit import Checks
+from bulkrunner.adapters.ledger.audit import Chain
 from bulkrunner.adapters.ledger.database import Database, parse_url
-from bulkrunner.adapters.ledger.evidence import Evidences, Reading
+from bulkrunner.adapters.ledger.evidence import Evidences
 from bulkrunner.adapters.ledger.file import PRIVATE, PUT_BACK, put_in_place
 from bulkrunner.adapters.ledger.leases import Leases
 from bulkrunner.adapters.ledger.maintenance import Backups, Compactions, Exports
@@ -24,7 +24,7 @@ from bulkrunner.adapters.ledger.orders import LiveOrders
 from bulkrunner.adapters.ledger.plan_queries import Lookups, Selections
 from bulkrunner.adapters.ledger.plans import Plans
 from bulkrunner.adapters.ledger.provenance import Provenance
-from bulkrunner.adapters.ledger.rate_limits import Paces, Places
+from bulkrunner.adapters.ledger.rate_limits import RateLimits
 from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION
 from bulkrunner.adapters.ledger.writer import GroupWriter
@@ -39,26 +39,27 @@ from bulkrunner.errors import (
 from bulkrunner.sentences import Sentence
 
 
-class LedgerStore(
-    Plans,
-    Lookups,
-    Selections,
-    Runs,
-    Leases,
-    LiveOrders,
-    Paces,
-    Places,
-    Approvals,
-    Evidences,
-    Reading,
-    Checks,
-    Compactions,
-    Backups,
-    Provenance,
-    Exports,
-    Clients,
-):
-    """Implements ``domain.ports.Ledger`` on a database; made by ``open_ledger``."""
+class LedgerStore:
+    """Implements ``domain.ledger_port.Ledger`` on a database; made by ``open_ledger``."""
+
+    def __init__(self, database: Database, clock: Clock, writer: GroupWriter) -> None:
+        self._database, self._writer = database, writer
+        shared = (database, clock, writer)
+        self.plans = Plans(*shared)
+        self.lookups = Lookups(*shared)
+        self.selections = Selections(*shared)
+        self.runs = Runs(*shared)
+        self.leases = Leases(*shared)
+        self.orders = LiveOrders(*shared)
+        self.rate_limits = RateLimits(*shared)
+        self.approvals = Approvals(*shared)
+        self.evidence = Evidences(*shared)
+        self.chain = Chain(*shared)
+        self.compactions = Compactions(*shared)
+        self.backups = Backups(*shared)
+        self.provenance = Provenance(*shared)
+        self.exports = Exports(*shared)
+        self.clients = Clients(*shared)
 
     def close(self) -> None:
         """Write what is waiting and close the database."""
@@ -93,7 +94,7 @@ def open_ledger(url: str, *, clock: Clock) -> LedgerStore:
         database.close()
         raise
     store = LedgerStore(database, clock, GroupWriter(database, clock))
-    store.follow()
+    store.provenance.follow()
     return store
 
 

@@ -23,9 +23,9 @@ MAX_REASON = 600
 
 
 class LiveOrders(Part):
-    """Part of the store: the orders of ``domain.ports.RunLedger``."""
+    """Part of the store."""
 
-    def orders(self, run: str) -> Orders:
+    def of(self, run: str) -> Orders:
         """Return what was asked of the run."""
         columns = (runs.c.stop_request, runs.c.paused, runs.c.ordered_by, runs.c.rate)
         with self._database.read() as connection:
@@ -37,16 +37,16 @@ class LiveOrders(Part):
             rate=row.rate,
         )
 
-    def pause_run(self, run: str, *, paused: bool, by: str) -> bool:
+    def pause(self, run: str, *, paused: bool, by: str) -> bool:
         """Pause a running run, or lift its pause; False where it is not running."""
         kind = "paused" if paused else "pause_lifted"
         return self._order(run, kind, {"by": by}, paused=paused, ordered_by=by)
 
-    def rate_run(self, run: str, *, rate: float, by: str) -> bool:
+    def set_rate(self, run: str, *, rate: float, by: str) -> bool:
         """Give a running run another rate; False where it is not running."""
         return self._order(run, "rate_set", {"by": by, "rate": rate}, rate=rate, ordered_by=by)
 
-    def hold_run(self, run: str, *, hold: bool) -> bool:
+    def hold(self, run: str, *, hold: bool) -> bool:
         """Let a running run pause after its first changes, or no more."""
         return self._order(run, "hold_set", {"hold": hold}, hold=hold)
 
@@ -87,7 +87,7 @@ class LiveOrders(Part):
             chain.append("went_on" if wait is None else "waiting", data, at=self._clock.now())
             chain.flush()
 
-    def run_events(self, run: str, *, limit: int) -> Sequence[RunEvent]:
+    def events(self, run: str, *, limit: int) -> Sequence[RunEvent]:
         """Return what happened to the run as a whole, oldest first, at most ``limit``."""
         query = (
             select(events.c.at, events.c.kind, events.c.data)

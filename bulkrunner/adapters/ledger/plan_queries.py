@@ -31,7 +31,7 @@ _FAILED = (Action.REFUSED.value, Action.NOT_FOUND.value)
 
 
 class Lookups(Part):
-    """Part of the store: the look-ups of ``domain.ports.PlanLedger``."""
+    """Part of the store."""
 
     def changes_of(self, plan: str, keys: Sequence[str]) -> Mapping[str, PlannedChange]:
         """Return for each target key or place that a change of the plan has: that change."""
@@ -132,16 +132,16 @@ _PAGE = 1000
 
 
 class Selections(Part):
-    """Part of the store: the selections of ``domain.ports.PlanLedger``."""
+    """Part of the store."""
 
-    def selection(self, plan: str, step: int) -> Mapping[str, Any] | None:
+    def get(self, plan: str, step: int) -> Mapping[str, Any] | None:
         """Return ``{count, note}`` of a selection that was stored whole; None where it was not."""
         query = select(selections).where(selections.c.plan == plan, selections.c.step == step)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else {"count": row.count, "note": row.note or {}}
 
-    def selections(self, plan: str) -> list[Mapping[str, Any]]:
+    def all(self, plan: str) -> list[Mapping[str, Any]]:
         """Return ``{step, count, note}`` of every selection that was stored whole, in order."""
         c = selections.c
         query = select(selections).where(c.plan == plan).order_by(c.step)
@@ -149,7 +149,7 @@ class Selections(Part):
             rows = connection.execute(query).all()
         return [{"step": row.step, "count": row.count, "note": row.note or {}} for row in rows]
 
-    def keep_selection(
+    def keep(
         self,
         plan: str,
         step: int,

@@ -57,9 +57,9 @@ _REPLACED = [name for name in CHANGE if name not in ("plan", "number")]
 
 
 class Plans(Part):
-    """Part of the store: see ``domain.ports.PlanLedger``."""
+    """Part of the store."""
 
-    def begin_plan(self, plan: Plan) -> None:
+    def begin(self, plan: Plan) -> None:
         """Store the head of a plan that is being made."""
         row = plan_row(plan)
         with self._database.write() as connection:
@@ -154,7 +154,7 @@ class Plans(Part):
     ) -> None:
         append_main(connection, kind, told_of(plan, rows) | more, at=self._clock.now())
 
-    def interrupt_plan(self, plan: str, *, requests: int) -> None:
+    def interrupt(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
         with self._database.write() as connection:
             head = _head(connection, plan)
@@ -164,7 +164,7 @@ class Plans(Part):
                 connection, head, "plan_interrupted", state=PlanState.INTERRUPTED, requests=requests
             )
 
-    def reopen_plan(self, plan: str) -> Plan:
+    def reopen(self, plan: str) -> Plan:
         """Mark an interrupted plan as being made again; also one whose process died."""
         with self._database.write() as connection:
             head = _head(connection, plan)
@@ -175,7 +175,7 @@ class Plans(Part):
                 )
             return self._move_plan(connection, head, "plan_reopened", state=PlanState.PLANNING)
 
-    def finish_plan(
+    def finish(
         self, plan: str, *, plan_digest: str, counts: Mapping[str, int], requests: int, at: datetime
     ) -> Plan:
         """Mark a plan as complete; immutable from now on."""
@@ -194,12 +194,12 @@ class Plans(Part):
                 finished_at=at,
             )
 
-    def plan(self, prefix: str) -> Plan:
+    def get(self, prefix: str) -> Plan:
         """Return the plan with this id or unique prefix."""
         with self._database.read() as connection:
             return plan_of(find_by_prefix(connection, plans, prefix, "plan"))
 
-    def plans(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
+    def all(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
         """Return plans, newest first."""
         query = select(plans).order_by(plans.c.seq.desc())
         if job is not None:
@@ -393,6 +393,23 @@ class Plans(Part):
             update(plans).where(plans.c.id == head.id).values(**values, requests=total, event=event)
         )
         return plan_of(_head(connection, head.id))
+
+    def library_names(self, plan: str) -> dict[str, str]:
+        """Return the names of libraries by sigel."""
+        c = planned_changes.c
+        query = (
+            select(c.sigel, func.min(c.library).label("name"))
+            .where(c.plan == plan, c.sigel.is_not(None), c.library.is_not(None))
+            .group_by(c.sigel)
+        )
+        with self._database.read() as connection:
+            return {row.sigel: row.name for row in connection.execute(query)}
+
+    def completed_at(self, plan: str) -> int:
+        """Return by which event of the ledger's own chain a plan became what it is."""
+        query = select(plans.c.event).where(plans.c.id == plan)
+        with self._database.read() as connection:
+            return int(connection.scalar(query) or 0)
 
 
 _REPLACE = (

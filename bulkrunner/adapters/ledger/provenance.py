@@ -29,7 +29,7 @@ _FEW = 3
 
 
 class Provenance(Part):
-    """Part of the store: see ``domain.ports.KeptLedger``."""
+    """Part of the store."""
 
     def copied(self) -> Sentence | None:
         """Return what says that this is a copy, or an older state; None where nothing does."""

@@ -27,8 +27,8 @@ from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.orders import kept_reason
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs, said
 from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
+from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action, record_key
-from bulkrunner.domain.ports import Created, Ended, LaterWrite, WorkItem
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -40,6 +40,7 @@ from bulkrunner.domain.run import (
     empty_outcomes,
     transition,
 )
+from bulkrunner.domain.run_ledger import Created, Ended, LaterWrite, WorkItem
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, stored_text
 
@@ -49,9 +50,9 @@ _RESULT_COLUMNS = [column.label(f"result_{column.name}") for column in results.c
 
 
 class Runs(Part):
-    """Part of the store: see ``domain.ports.RunLedger``."""
+    """Part of the store."""
 
-    def start_run(self, run: Run, *, lease: Lease) -> None:
+    def start(self, run: Run, *, lease: Lease) -> None:
         """Store a new run and its lease, unless one of the job and environment is running."""
         row = run_row(run)
         try:
@@ -75,12 +76,12 @@ class Runs(Part):
                 Sentence("ledger_run_unstored", run=run.id, orig=str(error.orig))
             ) from error
 
-    def run(self, prefix: str) -> Run:
+    def get(self, prefix: str) -> Run:
         """Return the run with this id or unique prefix."""
         with self._database.read() as connection:
             return run_of(find_by_prefix(connection, runs, prefix, "run"))
 
-    def runs(self, *, plan: str | None = None, job: str | None = None) -> list[Run]:
+    def all(self, *, plan: str | None = None, job: str | None = None) -> list[Run]:
         """Return runs, newest first."""
         query = select(runs).order_by(runs.c.seq.desc())
         if plan is not None:
@@ -90,7 +91,7 @@ class Runs(Part):
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query)]
 
-    def move_run(
+    def move(
         self, run: str, new: RunState, *, at: datetime, reason: str = "", requests: int = 0
     ) -> Run:
         """Change a run's state, by the transition table, and add to its count of requests."""
@@ -100,7 +101,7 @@ class Runs(Part):
                 self._writer.fence.require(connection, run)
                 return self._move_run(connection, run, new, at=at, reason=reason, requests=requests)
         except IntegrityError as error:
-            found = self.run(run)
+            found = self.get(run)
             self._refuse_second(found.job, found.environment)
             raise UsageError(
                 Sentence("ledger_run_unmoved", run=run, orig=str(error.orig))
@@ -367,6 +368,18 @@ class Runs(Part):
             )
             for row in page
         ]
+
+    def decisions(self, run: str) -> Iterator[tuple[datetime, Outcome]]:
+        """Stream when each outcome of the run was decided, in the order of time.
+
+        Changes that the answer leaves out are not among them: nothing was decided on them.
+        """
+        c = results.c
+        query = select(c.decided_at, c.outcome).where(c.run == run).order_by(c.decided_at)
+        query = query.where(func.coalesce(c.code, "") != EXCLUDED)
+        with self._database.read() as connection:
+            for decided_at, outcome in connection.execute(query):
+                yield decided_at, Outcome(outcome)
 
 
 class _Prefixed:

@@ -1,1 +1,1 @@
-"""libris."""
+"""The only client of the catalogue and its login."""

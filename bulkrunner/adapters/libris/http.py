@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -175,11 +175,18 @@ def tls_context(url: str, ca_file: Path | None = None) -> ssl.SSLContext:
     """
     if urlsplit(url).scheme != "https":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    named = (os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+    return _believing(ca_file, *named)
+
+
+@cache
+def _believing(ca_file: Path | None, cert_file: str, cert_dir: str) -> ssl.SSLContext:
+    # Reading a system's certificates takes longer than many a command; all clients share one context.
     context = ssl.create_default_context()
-    if named := os.environ.get("SSL_CERT_FILE"):
-        _believe(context, Path(named), "SSL_CERT_FILE")
-    if named := os.environ.get("SSL_CERT_DIR"):
-        _require_folder(named)
+    if cert_file:
+        _believe(context, Path(cert_file), "SSL_CERT_FILE")
+    if cert_dir:
+        _require_folder(cert_dir)
     if not context.cert_store_stats()["x509_ca"] and not ssl.get_default_verify_paths().capath:
         context = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:

@@ -1,1 +1,1 @@
-"""pacing."""
+"""How fast an environment is asked, alone and beside other processes."""

@@ -51,10 +51,10 @@ def code(text: str) -> str:
 
 def _lines(data: ReportData, words: Language) -> Iterator[str]:
     page = Page(data, words)
-    what = words.text("of_run" if data.run else "of_plan", environment=page.kind_name)
+    what = words.text("of_run" if data.run else "of_plan", environment=page.head.kind_name)
     yield f"# {plain(data.head_text('title') or data.plan.job, 200)}"
     yield ""
-    yield f"{plain(what)}. **{plain(page.status().line(words), 1000)}**"
+    yield f"{plain(what)}. **{plain(page.head.status().line(words), 1000)}**"
     yield ""
     yield plain(words.text("made_at", time=words.time(data.generated_at)))
     yield from _facts(data, page, words)
@@ -63,23 +63,23 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
         yield from (f"- {code(item.statement())}" for item in data.loosened)
     if data.outcomes is not None:
         yield from _heading(words.text("outcomes_title"))
-        yield from _counts(page.outcome_tiles(), words)
+        yield from _counts(page.outcomes.outcome_tiles(), words)
         yield from _problems(page, words)
     yield from _heading(words.text("what_title_run" if data.run else "what_title"))
-    yield plain(" ".join(page.paragraph()), 4000)
+    yield plain(" ".join(page.what.paragraph()), 4000)
     yield ""
-    yield from _counts(page.tiles(), words)
+    yield from _counts(page.what.tiles(), words)
     yield ""
-    yield from (f"- {plain(page.sigel_line(row))}" for row in page.sigel_rows())
-    yield from _points(words.text("risks_title"), page.risks())
+    yield from (f"- {plain(page.what.sigel_line(row))}" for row in page.what.sigel_rows())
+    yield from _points(words.text("risks_title"), page.consequences.risks())
     yield from _gates(data, words)
     yield from _rules(data, words)
     yield from _patterns(data, words)
     yield from _reasons(data, words)
     yield from _heading(words.text("effects_title"))
-    for sentence in [*page.estimate(), *page.exports()]:
+    for sentence in [*page.consequences.estimate(), *page.consequences.exports()]:
         yield plain(sentence, 4000)
-    yield from _points(words.text("undo_title"), page.not_restored())
+    yield from _points(words.text("undo_title"), page.consequences.not_restored())
     yield ""
     yield plain(words.text("footer", version=data.plan.program_version))
 
@@ -97,7 +97,7 @@ def _facts(data: ReportData, page: Page, words: Language) -> Iterator[str]:
     yield "|---|---|"
     reference = head("agreement", "reference") or words.text("no_agreement")
     for name, value in (
-        ("fact_library", plain(page.library(head("on_behalf_of")))),
+        ("fact_library", plain(page.head.library(head("on_behalf_of")))),
         ("fact_agreement", plain(reference)),
         ("fact_environment", code(data.plan.addresses.get("base_url", ""))),
         ("fact_plan", code(data.plan.id)),
@@ -173,13 +173,13 @@ def _named(item: ReportedChange) -> str:
 
 
 def _problems(page: Page, words: Language) -> Iterator[str]:
-    found = page.problems()
+    found = page.outcomes.problems()
     if found.shown:
         yield ""
     for item in found.shown:
         outcome = item.result.outcome.value if item.result else ""
         said = f" {code(item.words)}" if item.words else ""
-        told = " ".join(remark.text for remark in page.remarks(item))
+        told = " ".join(remark.text for remark in page.outcomes.remarks(item))
         name = plain(words.name_of("outcome", outcome))
         yield f"- **{name}**: {_named(item)}. {plain(told)}{said}"
     if found.more:

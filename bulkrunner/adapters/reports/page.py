@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
+from bulkrunner.adapters.reports.language import Language
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
 from bulkrunner.adapters.reports.page_head import Head, Status
 from bulkrunner.adapters.reports.page_inputs import Inputs
 from bulkrunner.adapters.reports.page_run import Outcomes, Remark
+from bulkrunner.domain.report import ReportData
 
 __all__ = ["Page", "Remark", "Status"]
 
 
-class Page(Head, What, Inputs, Outcomes, Groups, Consequences):
-    """Sentences and tables of one report in one language."""
+class Page:
+    """Sentences and tables of one report in one language, by the parts of the page."""
+
+    def __init__(self, data: ReportData, words: Language) -> None:
+        self._data, self._words = data, words
+        self.head = Head(data, words)
+        self.what = What(data, words)
+        self.inputs = Inputs(data, words)
+        self.outcomes = Outcomes(data, words)
+        self.groups = Groups(data, words)
+        self.consequences = Consequences(data, words)
 
     @property
     def approving(self) -> str | None:

@@ -281,20 +281,20 @@ def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     yield words.text("fact_purpose"), head("purpose")
     yield words.text("fact_library"), head("on_behalf_of")
     yield words.text("fact_agreement"), head("agreement", "reference") or words.text("no_agreement")
-    yield words.text("fact_environment"), page.kind_name
+    yield words.text("fact_environment"), page.head.kind_name
     yield words.text("fact_plan"), data.plan.id
     yield words.text("fact_digest"), data.plan.plan_digest or words.text("fact_no_digest")
     yield words.text("fact_head"), data.head
     yield words.text("sheet_made"), data.generated_at
-    yield words.text("sheet_status"), page.status().line(words)
-    yield words.text("what_title"), " ".join(page.paragraph())
-    for _, count, label in page.tiles():
+    yield words.text("sheet_status"), page.head.status().line(words)
+    yield words.text("what_title"), " ".join(page.what.paragraph())
+    for _, count, label in page.what.tiles():
         yield label, count
-    for row in page.sigel_rows():
-        yield words.text("by_sigel"), page.sigel_line(row)
+    for row in page.what.sigel_rows():
+        yield words.text("by_sigel"), page.what.sigel_line(row)
     if data.run is not None:
         yield words.text("fact_run"), data.run.id
-        for _, count, label in page.outcome_tiles():
+        for _, count, label in page.outcomes.outcome_tiles():
             yield label, count
     for gate in data.gates:
         state = words.text("gate_open" if gate.open else "gate_closed")

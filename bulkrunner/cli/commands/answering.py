@@ -120,7 +120,7 @@ def _answer(
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        approving = program.approving()
+        approving = program.gating.approving()
         read = _read(approving, approved=approved, **given)
         if draft is not None:
             _drafted(invocation, approving, read, draft)
@@ -258,7 +258,7 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
     if not approval.approved:
         _tell_runs(invocation, program, recorded)
         return
-    lines, command = program.after_yes(plan)
+    lines, command = program.standing.after_yes(plan)
     for line in lines:
         invocation.say(line)
     invocation.say(Sentence("next", command=command))
@@ -273,7 +273,7 @@ def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> 
             invocation.say(Sentence("nobody_drives_rejected", run=run.id))
         else:
             invocation.say(Sentence("asked_to_stop", run=run.id))
-    for run in program.ledger.runs(plan=recorded.plan.id):
+    for run in program.ledger.runs.all(plan=recorded.plan.id):
         if run.state is RunState.COMPLETED:
             folder = shlex.quote(f"undo-{recorded.plan.job}")
             invocation.say(Sentence("no_comes_too_late", run=run.id))

@@ -29,7 +29,7 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        examined = program.examine(environment)
+        examined = program.reports.examine(environment)
         invocation.document["environments"] = [found.as_document() for found in examined]
         hosts = sorted({host for found in examined for host in found.facts["hosts"]})
         invocation.document["hosts"] = hosts
@@ -42,7 +42,7 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         else:
             invocation.say(Sentence("no_client_hint"))
         _tell_idle(invocation, program)
-        head = program.ledger.head()
+        head = program.ledger.chain.head()
         invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
         invocation.say(Sentence("ledger_readable", place=program.ledger_place(), head=head))
         _require_access(examined)
@@ -67,7 +67,7 @@ def _tell_network(invocation: Invocation, program: Program) -> None:
 
 def _tell_idle(invocation: Invocation, program: Program) -> None:
     """Speak of API clients that nobody uses: KB wants to know when use has ceased."""
-    idle = program.idle_clients()
+    idle = program.clients.idle_clients()
     invocation.document["idle_clients"] = [
         {
             "environment": one.environment,
@@ -120,7 +120,7 @@ def clients(invocation: Invocation) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.listed_clients()
+        found = program.clients.listed_clients()
         invocation.document.update(clients=found)
         if not found:
             invocation.say(Sentence("no_client_used"))
@@ -171,7 +171,7 @@ def retire(
 
     with Program(invocation.config, invocation.ledger) as program:
         who = (by or "").strip() or program.account()
-        done, path = program.retire(environment, client, by=who, out=out)
+        done, path = program.clients.retire(environment, client, by=who, out=out)
         name = done.client.client
         invocation.document.update(
             environment=environment,

@@ -214,7 +214,7 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
             effect_digest=loaded.job.effect_digest,
         )
         progress = ConsoleProgress(invocation.worded)
-        with program.planning(
+        with program.plans.planning(
             environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
             for note in loaded.notes:

@@ -59,7 +59,9 @@ def check(
     with Program(invocation.config, invocation.ledger) as program:
         if file is not None:
             _check_bundle(
-                invocation, file, program.check_bundle(file, against=against, reviewers=reviewers)
+                invocation,
+                file,
+                program.keeping.check_bundle(file, against=against, reviewers=reviewers),
             )
             return
         if reviewers is not None:
@@ -75,13 +77,13 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     invocation.document.update(ledger=program.ledger_place())
     hint: str = Sentence("ledger_broken_hint")
     try:
-        faults = program.ledger.check()
+        faults = program.ledger.chain.check()
     except LedgerDamaged as error:  # so much that it cannot even be opened
         asked = error.hint == PUT_BACK
         faults, hint = [error.said], PUT_COPY_BACK if asked else error.hint
     _judge(invocation, faults, hint=hint)
-    head = program.ledger.head()
-    copied, restored = program.ledger.copied(), program.ledger.restorations()
+    head = program.ledger.chain.head()
+    copied, restored = program.ledger.provenance.copied(), program.ledger.provenance.restorations()
     invocation.document.update(
         head=head, copied=copied, restored=[_told(one) for one in restored] or None
     )
@@ -93,7 +95,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
     if against is None:
         return
     try:
-        position, since = program.head_found(against)
+        position, since = program.keeping.head_found(against)
     except ChainBroken:
         invocation.document.update(state="broken")
         raise
@@ -184,8 +186,8 @@ def export(invocation: Invocation, id: str, out: Path) -> None:  # noqa: A002
     from bulkrunner.domain.run import Run
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.starting().find(id)
-        head = program.export(found, out)
+        found = program.standing.starting().find(id)
+        head = program.keeping.export(found, out)
         run = found.id if isinstance(found, Run) else None
         invocation.document.update(
             ledger=program.ledger_place(),
@@ -207,11 +209,11 @@ def restore(invocation: Invocation, by: str, reason: str) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.restore(by=by, reason=reason)
+        found = program.keeping.restore(by=by, reason=reason)
         invocation.document.update(
             ledger=program.ledger_place(),
             state="restored",
-            head=program.ledger.head(),
+            head=program.ledger.chain.head(),
             copied=found.was or None,
             restored=[_told(found)],
         )
@@ -247,11 +249,11 @@ def compact(invocation: Invocation, before: str) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        done = program.compact(before)
+        done = program.keeping.compact(before)
         invocation.document.update(
             ledger=program.ledger_place(),
             state="compacted",
-            head=program.ledger.head(),
+            head=program.ledger.chain.head(),
             compacted={
                 "plans": list(done.plans),
                 "kept": done.kept,

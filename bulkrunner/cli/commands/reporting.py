@@ -58,11 +58,13 @@ def report(
         )
     with Program(invocation.config, invocation.ledger) as program:
         if diff:
-            found = program.write_plan_diff(
+            found = program.reports.write_plan_diff(
                 ids[0], ids[1], form=form or "md", language=language, out=out
             )
         else:
-            found = program.write_report(ids[0], form=form or "html", language=language, out=out)
+            found = program.reports.write_report(
+                ids[0], form=form or "html", language=language, out=out
+            )
         invocation.document.update(found.as_dict())
         invocation.say(str(found.path))
         if found.fault:
@@ -84,7 +86,7 @@ def status(invocation: Invocation, id: str | None, *, watch: bool) -> None:  # n
         if watch:
             _watch(invocation, program, id)
             return
-        found = program.status(id)
+        found = program.standing.status(id)
         invocation.document.update(found.as_document())
         for line in found.lines():
             invocation.say(line)
@@ -94,7 +96,7 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
     """Show what changes; Ctrl-C ends it as well as the end of the last run."""
     shown: list[str] = []
     try:
-        for found in program.watch(prefix):
+        for found in program.standing.watch(prefix):
             invocation.document.update(found.as_document())
             lines = list(found.lines())
             if lines != shown:

@@ -46,7 +46,7 @@ def run(
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(environment=environment)
         loaded = program.load_job(job)
-        chosen = program.starting().choose(loaded.job, environment, plan_id)
+        chosen = program.standing.starting().choose(loaded.job, environment, plan_id)
         run_concluded(invocation, program, chosen, limit=limit, hold=hold)
 
 
@@ -68,7 +68,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
     from bulkrunner.domain.plan import Plan
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.to_resume(id, tell=lambda text: invocation.say(text, err=True))
+        found = program.standing.to_resume(id, tell=lambda text: invocation.say(text, err=True))
         if id is None:
             is_plan = isinstance(found, Plan)
             said = Sentence(
@@ -78,7 +78,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
                 environment=found.environment,
             )
             invocation.say(said, err=True)
-        if lifted := program.ordering().lift(found):
+        if lifted := program.standing.ordering().lift(found):
             pause_lifted(invocation, program, lifted)
             return
         if not isinstance(found, Plan):
@@ -87,7 +87,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
         invocation.document = {**blank("plan"), "plan": found.id}
         loaded = program.load_again(found)
         progress = ConsoleProgress(invocation.worded)
-        with program.planning(
+        with program.plans.planning(
             found.environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
             plan_concluded(invocation, program, planning, lambda: planning.resume(found, loaded))
@@ -103,9 +103,9 @@ def verify(invocation: Invocation, run: str) -> None:
     from bulkrunner.errors import IncompleteOutcome
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.ledger.run(run)
+        found = program.ledger.runs.get(run)
         invocation.document.update(run=found.id, environment=found.environment)
-        with program.verifying(found, ConsoleProgress(invocation.worded)) as verifying:
+        with program.runs.verifying(found, ConsoleProgress(invocation.worded)) as verifying:
             result = verifying.verify()
         invocation.document.update(
             checked=result.checked, differences=result.differences, requests=result.requests
@@ -139,7 +139,7 @@ def pause(invocation: Invocation, id: str) -> None:  # noqa: A002
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.ordering().pause(program.starting().run_of(id))
+        found = program.standing.ordering().pause(program.standing.starting().run_of(id))
         invocation.document.update(run=found.id, state=found.state.value, paused=found.paused)
         invocation.say(Sentence("run_pauses", run=found.id))
 
@@ -153,8 +153,8 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        run = program.starting().run_of(id)
-        found = program.ordering().rate(run, rate, most=program.most_rate(run))
+        run = program.standing.starting().run_of(id)
+        found = program.standing.ordering().rate(run, rate, most=program.standing.most_rate(run))
         invocation.document.update(run=found.id, state=found.state.value, rate=found.rate)
         if program.drivers().is_left(found):
             invocation.say(Sentence("nobody_drives_rate", run=found.id, rate=f"{rate:g}"))
@@ -174,7 +174,7 @@ def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        stopped = program.ordering().stop(program.starting().run_of(id))
+        stopped = program.standing.ordering().stop(program.standing.starting().run_of(id))
         invocation.document.update(run=stopped.run.id, state=stopped.run.state.value)
         for sentence in stopped.said:
             invocation.say(sentence)
@@ -215,7 +215,7 @@ def settle(
             reason=reason,
             recorded_by=program.account(),
         )
-        found, was, result = program.settling().settle(run, change, said)
+        found, was, result = program.gating.settling().settle(run, change, said)
         invocation.document.update(
             run=found.id,
             change=was.change.number,
@@ -224,7 +224,7 @@ def settle(
             record=result.record,
             by=by,
             reason=reason,
-            outcomes=program.ledger.outcomes(found.id),
+            outcomes=program.ledger.runs.outcomes(found.id),
         )
         number = was.change.number
         invocation.say(
@@ -237,7 +237,9 @@ def settle(
             )
         )
         invocation.say(
-            Sentence("next", command=program.next_command(program.ledger.plan(found.plan)))
+            Sentence(
+                "next", command=program.standing.next_command(program.ledger.plans.get(found.plan))
+            )
         )
 
 
@@ -262,9 +264,9 @@ def undo(invocation: Invocation, run: str, out: Path, only: Path | None) -> None
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.ledger.run(run)
-        plan = program.ledger.plan(found.plan)
-        job = program.write_undo(plan, out, only=only)
+        found = program.ledger.runs.get(run)
+        plan = program.ledger.plans.get(found.plan)
+        job = program.reports.write_undo(plan, out, only=only)
         invocation.document.update(
             run=found.id,
             job=job,

@@ -197,7 +197,26 @@ def kept_value(at: str, value: Any) -> None:
 
 
 def _set(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
-    return SetChange(at=_at(data, scope), to=_written_value(data, "to"), scope=scope)
+    return SetChange(at=_at(data, scope), to=_placed_value(data, "to", scope), scope=scope)
+
+
+def _placed_value(data: Mapping[str, Any], key: str, scope: Scope) -> Any:
+    """Return a value to be written, which does not have the place itself where all places are meant."""
+    value, at = _written_value(data, key), str(data["at"])
+    if scope.within is Within.ANYWHERE and _has_key(value, at.partition(".")[0]):
+        raise FormError(
+            Sentence("place_within_value", at=at), path=(key,), hint=Sentence("scope_narrower")
+        )
+    return value
+
+
+def _has_key(value: Any, key: str) -> bool:
+    match value:
+        case dict():
+            return key in value or any(_has_key(inner, key) for inner in value.values())
+        case list():
+            return any(_has_key(inner, key) for inner in value)
+    return False
 
 
 def _remove(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
@@ -205,7 +224,7 @@ def _remove(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
 
 
 def _append(data: Mapping[str, Any], scope: Scope, _outside: Outside) -> Change:
-    return AppendChange(at=_at(data, scope), value=_written_value(data, "value"), scope=scope)
+    return AppendChange(at=_at(data, scope), value=_placed_value(data, "value", scope), scope=scope)
 
 
 def _remove_items(data: Mapping[str, Any], scope: Scope, outside: Outside) -> Change:

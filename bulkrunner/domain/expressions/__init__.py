@@ -1,1 +1,1 @@
-"""expressions."""
+"""What a manifest may write for a value or a condition."""

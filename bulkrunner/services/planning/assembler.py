@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bulkrunner.domain.iris import iter_ids
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.new_records import renumbered
 from bulkrunner.domain.plan import (
     OPERATIONS,
@@ -15,7 +16,6 @@ from bulkrunner.domain.plan import (
     concerns_record,
     record_key,
 )
-from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
@@ -61,7 +61,7 @@ class Entry:
 class Entering:
     """One batch of changes on its way into the ledger."""
 
-    def __init__(self, ledger: PlanLedger, plan: str, view: View, *, last: int) -> None:
+    def __init__(self, ledger: Ledger, plan: str, view: View, *, last: int) -> None:
         """Begin a batch.
 
         Args:
@@ -98,7 +98,7 @@ class Entering:
             for draft in resolved.drafts
             if draft.change.target_key and not draft.change.number
         ]
-        self._taken = set(self._ledger.taken_targets(self._plan, keys)) if keys else set()
+        self._taken = set(self._ledger.lookups.taken_targets(self._plan, keys)) if keys else set()
 
     def means_others(self, entry: Entry) -> bool:
         """Tell whether an entry may mean other records than it did when it was resolved."""

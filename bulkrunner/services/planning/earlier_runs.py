@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Operation, Source, Unreadable
 from bulkrunner.domain.plan import Action, Made, Plan, left_key, record_key
-from bulkrunner.domain.ports import CatalogueReader, LaterWrite, Ledger
+from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.run import Outcome, Run
+from bulkrunner.domain.run_ledger import LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when
 from bulkrunner.domain.settlement.updates import MAX_VERSIONS
 from bulkrunner.domain.settlement.versions import Left
@@ -36,10 +39,10 @@ class EarlierRuns:
     def __init__(self, ledger: Ledger, plan: Plan) -> None:
         self._ledger = ledger
         self._undone = Undone(ledger, plan)
-        run = {run.plan for run in ledger.runs(job=plan.job)}
+        run = {run.plan for run in ledger.runs.all(job=plan.job)}
         self._plans = [
             other.id
-            for other in ledger.plans(job=plan.job, environment=plan.environment)
+            for other in ledger.plans.all(job=plan.job, environment=plan.environment)
             if other.id in run and other.addresses == plan.addresses
         ]
 
@@ -47,18 +50,18 @@ class EarlierRuns:
         """Return what a run has applied of what has this wish digest."""
         if not self._plans or digest is None:
             return None
-        found = self._ledger.made(self._plans, [digest])
+        found = self._ledger.plans.made(self._plans, [digest])
         return None if digest in self._undone.among(found) else found.get(digest)
 
     def later_than(self, run: str, record: str) -> Sequence[LaterWrite]:
         """Return what runs after this one applied to a record, oldest first."""
-        return self._ledger.written_later(run, [record]).get(record, ())
+        return self._ledger.runs.written_later(run, [record]).get(record, ())
 
     def deleted(self, bib: str, sigel: str) -> str | None:
         """Return the library's holding on a bib that a run of the job has deleted."""
         key = left_key(bib, sigel)
         for plan in self._plans:
-            change = self._ledger.changes_of(plan, [key]).get(key)
+            change = self._ledger.lookups.changes_of(plan, [key]).get(key)
             if change is not None and self.made(change.wish_digest()) is not None:
                 return change.record
         return None
@@ -96,21 +99,29 @@ class Undone:
             others_before: only other jobs than the plan's, in runs begun before the plan.
         """
         self._ledger = ledger
-        begun = {run.plan for run in ledger.runs() if run.started_at <= plan.created_at}
-        self._plans = [
+        self._plan = plan
+        self._others_before = others_before
+
+    @cached_property
+    def _plans(self) -> list[str]:
+        """The undo jobs' plans; looked for once something is found that one may have undone."""
+        plan, before = self._plan, self._others_before
+        runs = self._ledger.runs.all() if before else ()
+        begun = {run.plan for run in runs if run.started_at <= plan.created_at}
+        return [
             other.id
-            for other in ledger.plans(environment=plan.environment)
+            for other in self._ledger.plans.all(environment=plan.environment)
             if undone_by(other)
             and other.addresses == plan.addresses
-            and (not others_before or (other.job != plan.job and other.id in begun))
+            and (not before or (other.job != plan.job and other.id in begun))
         ]
 
     def among(self, made: Mapping[str, Made]) -> set[str]:
         """Return those of the operation digests whose change was taken back."""
-        if not self._plans or not made:
+        if not made or not self._plans:
             return set()
         undoing = {undo_digest(one.run, digest): digest for digest, one in made.items()}
-        taken = self._ledger.made(self._plans, list(undoing))
+        taken = self._ledger.plans.made(self._plans, list(undoing))
         again = self.among(taken)
         return {undoing[digest] for digest in taken if digest not in again}
 
@@ -249,9 +260,9 @@ class States:
         """Return what a record was before the runs of a job, or why that is not brought back."""
         runs = [
             (run, plan.active_sigel)
-            for plan in self._ledger.plans(job=job, environment=self._plan.environment)
+            for plan in self._ledger.plans.all(job=job, environment=self._plan.environment)
             if plan.effect_digest == effect and plan.addresses == self._plan.addresses
-            for run in self._ledger.runs(plan=plan.id)
+            for run in self._ledger.runs.all(plan=plan.id)
             if run.started_at <= self._plan.created_at
         ]
         done = [one for run in runs if (one := self._applied(*run, known.record)) is not None]
@@ -272,7 +283,7 @@ class States:
             etag=known.etag or "",
         )
         if not self._search.is_as_left(known.record, newest.left(), _version(now)):
-            later = self._ledger.written_later(newest.run, [known.record])
+            later = self._ledger.runs.written_later(newest.run, [known.record])
             return changed_since(
                 newest.run, now, by_a_later_run(later.get(known.record, ()), now.etag)
             )
@@ -295,16 +306,16 @@ class States:
     def _applied(self, run: Run, sigel: str, record: str) -> Restore | None:
         """Return what a run did to a record that was there before it."""
         key = record_key(record)
-        change = self._ledger.changes_of(run.plan, [key]).get(key)
+        change = self._ledger.lookups.changes_of(run.plan, [key]).get(key)
         if change is None or change.action not in (Action.UPDATE, Action.DELETE):
             return None
-        result = self._ledger.result_of(run.id, change.number)
+        result = self._ledger.runs.result_of(run.id, change.number)
         if result.outcome is not Outcome.APPLIED:
             return None
         return Restore(source=_NOWHERE, run=run.id, change=change, result=result, sigel=sigel)
 
     def _not_changed(self, job: str, runs: Sequence[str], record: str) -> Refusal:
-        created = self._ledger.created(runs, {record}).get(record)
+        created = self._ledger.runs.created(runs, {record}).get(record)
         if created is not None:
             return Refusal(
                 code="version_deleted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bulkrunner.domain.catalogue import Compared, compared
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Accept
 from bulkrunner.domain.plan import (
     WRITING,
@@ -12,7 +13,6 @@ from bulkrunner.domain.plan import (
     Plan,
 )
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import PlanLedger
 from bulkrunner.domain.rules import Level, broken, counted
 from bulkrunner.sentences import Sentence
 
@@ -48,17 +48,17 @@ def plan_ceilings(plan: Plan) -> list[Sentence]:
     return [*exceeded, *rules]
 
 
-def plan_findings(ledger: PlanLedger, plan: Plan, *, limit: int = 100) -> list[Finding]:
+def plan_findings(ledger: Ledger, plan: Plan, *, limit: int = 100) -> list[Finding]:
     """Return the plan's first findings: ceilings, refusals, what was not found, notes, searches."""
     ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
     searches = list(search_findings(ledger, plan))[:limit]
-    found = [*ceilings, *ledger.findings(plan.id, limit=limit)]
+    found = [*ceilings, *ledger.plans.findings(plan.id, limit=limit)]
     return [*found[: limit - len(searches)], *searches]
 
 
-def search_findings(ledger: PlanLedger, plan: Plan) -> Iterator[Finding]:
+def search_findings(ledger: Ledger, plan: Plan) -> Iterator[Finding]:
     """Yield where the index that a search asked does not agree with a library's list."""
-    for chosen in ledger.selections(plan.id):
+    for chosen in ledger.selections.all(plan.id):
         for sigel, facts in compared(chosen).items():
             told = Sentence("index_has", step=chosen["step"], count=facts.index, sigel=sigel)
             if facts.listed is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import PlanLedger
 
 MAX_CHAIN = 10_000
 """Changes looked at to find out whether one waits for another."""
@@ -19,7 +19,7 @@ Kept: TypeAlias = tuple[dict[int, PlannedChange], dict[str, int], Placed, set[st
 class View:
     """Finds changes by what they concern or by number; thread safe as long as nobody adds."""
 
-    def __init__(self, ledger: PlanLedger, plan: str) -> None:
+    def __init__(self, ledger: Ledger, plan: str) -> None:
         self._ledger = ledger
         self._plan = plan
         self._batch: dict[int, PlannedChange] = {}
@@ -48,9 +48,9 @@ class View:
 
     def fetch(self, keys: Sequence[str], places: Sequence[str]) -> None:
         """Look the keys and places of a batch up at once; what is stored stays as it is meanwhile."""
-        found = self._ledger.changes_of(self._plan, keys) if keys else {}
+        found = self._ledger.lookups.changes_of(self._plan, keys) if keys else {}
         self._fetched = {key: found.get(key) for key in keys}
-        numbers = self._ledger.numbers_at(self._plan, places) if places else {}
+        numbers = self._ledger.lookups.numbers_at(self._plan, places) if places else {}
         self._fetched_places = {place: numbers.get(place, ()) for place in places}
 
     def add(self, change: PlannedChange) -> None:
@@ -75,7 +75,7 @@ class View:
         fetched = {key: self._fetched.get(key) for key in keys if key not in found}
         found |= {key: change for key, change in fetched.items() if change is not None}
         left = [key for key in fetched if key not in self._fetched]
-        return found | (dict(self._ledger.changes_of(self._plan, left)) if left else {})
+        return found | (dict(self._ledger.lookups.changes_of(self._plan, left)) if left else {})
 
     def at(self, place: str, *, blind: bool) -> tuple[int, ...]:
         """Return the numbers of all changes that have a place."""
@@ -83,14 +83,14 @@ class View:
         if place in self._fetched_places:
             stored = self._fetched_places[place]
         elif not blind:
-            stored = self._ledger.numbers_at(self._plan, [place]).get(place, ())
+            stored = self._ledger.lookups.numbers_at(self._plan, [place]).get(place, ())
         return tuple(sorted({*stored, *self._placed.get(place, ())}))
 
     def numbered(self, number: int) -> PlannedChange | None:
         """Return a change by its number."""
         if number in self._batch:
             return self._batch[number]
-        return next(iter(self._ledger.changes_numbered(self._plan, [number])), None)
+        return next(iter(self._ledger.lookups.changes_numbered(self._plan, [number])), None)
 
     def waits_for(self, change: PlannedChange, number: int) -> bool:
         """Tell whether a change waits, over any others, for the one with the number."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Job, Undo, Unreadable
 from bulkrunner.domain.plan import (
     Plan,
@@ -23,7 +24,7 @@ from bulkrunner.domain.plan import (
     record_key,
 )
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import CatalogueReader, Clock, Ledger, PlanLedger, Progress
+from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import Rule, forbidden_places
@@ -48,42 +49,40 @@ from bulkrunner.services.planning.undo import Restorer, Undoing
 PAGE = 200
 
 
-def let_fall(ledger: PlanLedger, plan: str, *, cursor: int) -> None:
+def let_fall(ledger: Ledger, plan: str, *, cursor: int) -> None:
     """Refuse in a whole plan what waits for refused changes, and what was made for its sake."""
     while _pass(ledger, plan, cursor):
         pass
 
 
-def _pass(ledger: PlanLedger, plan: str, cursor: int) -> bool:
+def _pass(ledger: Ledger, plan: str, cursor: int) -> bool:
     """Go through the plan once; returns whether anything fell that may be waited for by others."""
     after, fell = 0, False
-    while page := ledger.waiting(plan, after=after, limit=PAGE):
+    while page := ledger.lookups.waiting(plan, after=after, limit=PAGE):
         after = max(page)
         while falling := _unmet(ledger, plan, page):
             replaced = _with_what_was_for(ledger, plan, falling)
-            ledger.add_changes(plan, [], cursor=cursor, replaced=replaced)
+            ledger.plans.add_changes(plan, [], cursor=cursor, replaced=replaced)
             page = {number: waits for number, waits in page.items() if number not in falling}
             fell = True
     return fell
 
 
-def _unmet(
-    ledger: PlanLedger, plan: str, page: Mapping[int, tuple[int, ...]]
-) -> dict[int, list[int]]:
+def _unmet(ledger: Ledger, plan: str, page: Mapping[int, tuple[int, ...]]) -> dict[int, list[int]]:
     """Return the changes that wait for failed ones, each with those."""
-    failed = ledger.failed(plan, sorted({one for waits in page.values() for one in waits}))
+    failed = ledger.lookups.failed(plan, sorted({one for waits in page.values() for one in waits}))
     found = {number: sorted(failed.intersection(waits)) for number, waits in page.items()}
     return {number: bad for number, bad in found.items() if bad}
 
 
 def _with_what_was_for(
-    ledger: PlanLedger, plan: str, falling: Mapping[int, list[int]]
+    ledger: Ledger, plan: str, falling: Mapping[int, list[int]]
 ) -> list[PlannedChange]:
     replaced: dict[int, PlannedChange] = {}
-    for change in ledger.changes_numbered(plan, sorted(falling)):
-        (needed,) = ledger.changes_numbered(plan, falling[change.number][:1])
+    for change in ledger.lookups.changes_numbered(plan, sorted(falling)):
+        (needed,) = ledger.lookups.changes_numbered(plan, falling[change.number][:1])
         replaced[change.number] = refused(change, fallen(needed))
-        for other in ledger.changes_numbered(plan, change.prerequisites):
+        for other in ledger.lookups.changes_numbered(plan, change.prerequisites):
             if is_for(other, change) and other.number not in falling:
                 replaced[other.number] = refused(other, fallen(replaced[change.number]))
     return list(replaced.values())
@@ -136,7 +135,7 @@ class BatchPlanner:
     def __init__(
         self,
         parts: Parts,
-        ledger: PlanLedger,
+        ledger: Ledger,
         plan: str,
         *,
         pool: ThreadPoolExecutor,
@@ -160,9 +159,9 @@ class BatchPlanner:
         self._stop = stop
         self._advance = advance
         self._view = View(ledger, plan)
-        first = next(iter(ledger.changes_numbered(plan, [1])), None)
+        first = next(iter(ledger.lookups.changes_numbered(plan, [1])), None)
         self._first_step = first.step if first else None
-        self._last = ledger.last_number(plan)
+        self._last = ledger.lookups.last_number(plan)
 
     def plan(self, batch: Sequence[Numbered]) -> tuple[Entering, int, BulkRunnerError | None]:
         """Return the changes of a batch, how many of its entries they are, and why not all."""
@@ -335,7 +334,7 @@ class Planner:
             folder=request.source.folder,
             rights=tuple(rights.as_dict()),
         )
-        self._ledger.begin_plan(plan)
+        self._ledger.plans.begin(plan)
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
 
     def resume(self, plan: Plan, request: PlanRequest) -> Plan:
@@ -347,7 +346,7 @@ class Planner:
         job = request.source.job
         require_unchanged(plan, job, request.environment)
         rights = self._reader.rights()
-        plan = self._ledger.reopen_plan(plan.id)
+        plan = self._ledger.plans.reopen(plan.id)
         return self._go_on(plan, request, Proofs(job=job, rights=rights, iris=self._iris))
 
     def _go_on(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> Plan:
@@ -366,7 +365,7 @@ class Planner:
 
     def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> int:
         """Plan what is left of the manifest; returns how many entries that makes in all."""
-        counts = {**empty_counts(), **self._ledger.count_actions(plan.id)}
+        counts = {**empty_counts(), **self._ledger.plans.count_actions(plan.id)}
         undoing = Undoing(self._ledger, self._drivers, plan)
         items = skipped(self._expanded(request.source, undoing, plan, proofs), plan.cursor)
         cursor = plan.cursor
@@ -407,9 +406,11 @@ class Planner:
         cursor: int,
     ) -> None:
         added, replaced = entering.added, entering.replaced
-        for action in self._ledger.actions_of(plan.id, [change.number for change in replaced]):
+        for action in self._ledger.lookups.actions_of(
+            plan.id, [change.number for change in replaced]
+        ):
             counts[action.value] -= 1
-        self._ledger.add_changes(
+        self._ledger.plans.add_changes(
             plan.id, added, cursor=cursor, since=since, replaced=replaced, left_out=left_out
         )
         for change in (*added, *replaced):
@@ -460,7 +461,7 @@ class Planner:
             refused = {"code": fault.code, "message": stored_text(fault.whole)} if fault else None
             yield _nothing(selection, refused, job)
             return
-        for ref in self._ledger.selected(plan, step.number):
+        for ref in self._ledger.selections.selected(plan, step.number):
             yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
 
     def _no_library(self, sigel: str) -> Refusal | None:
@@ -468,10 +469,10 @@ class Planner:
         return library_unresolved(sigel) if found is None else None
 
     def _finish(self, plan: Plan) -> Plan:
-        return self._ledger.finish_plan(
+        return self._ledger.plans.finish(
             plan.id,
-            plan_digest=plan_digest(plan.digest_head(), self._ledger.change_digests(plan.id)),
-            counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
+            plan_digest=plan_digest(plan.digest_head(), self._ledger.plans.change_digests(plan.id)),
+            counts={**empty_counts(), **self._ledger.plans.count_actions(plan.id)},
             requests=self._reader.requests,
             at=self._clock.now(),
         )
@@ -479,7 +480,7 @@ class Planner:
     def _interrupt(self, plan: Plan) -> None:
         """Mark the plan as interrupted; a ledger that cannot be written leaves it as it is."""
         with suppress(LedgerUnavailable, UsageError):
-            self._ledger.interrupt_plan(plan.id, requests=self._reader.requests)
+            self._ledger.plans.interrupt(plan.id, requests=self._reader.requests)
 
     def _heed_stop(self, plan: Plan, cursor: int) -> None:
         if self._stop.is_set():

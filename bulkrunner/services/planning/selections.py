@@ -13,7 +13,8 @@ from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.ports import CatalogueReader, Clock, PlanLedger, Progress
+from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
 from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.refusals import Refusal, Refused
@@ -290,7 +291,7 @@ class Choosing:
         self,
         reader: CatalogueReader,
         iris: IriMap,
-        ledger: PlanLedger,
+        ledger: Ledger,
         clock: Clock,
         progress: Progress,
         stop: Event,
@@ -328,7 +329,7 @@ class Choosing:
             CatalogueUnreachable: the environment does not answer.
         """
         step = selection.step.number
-        if self._ledger.selection(plan, step) is None:
+        if self._ledger.selections.get(plan, step) is None:
             what = next(iter(selection.selects))
             self._progress.note(
                 Sentence("selecting", step=step, what=what), action="selecting", step=step
@@ -339,8 +340,8 @@ class Choosing:
                 action="selected",
                 step=step,
             )
-            self._ledger.keep_selection(plan, step, records, note=lambda: note)
-        kept = self._ledger.selection(plan, step) or {}
+            self._ledger.selections.keep(plan, step, records, note=lambda: note)
+        kept = self._ledger.selections.get(plan, step) or {}
         return Chosen(count=kept.get("count", 0), note=kept.get("note") or {})
 
     def query(self, selection: StepSelection, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Create, Creates, Undo, Unreadable
 from bulkrunner.domain.new_records import PREFIX, created_number
 from bulkrunner.domain.operations import build_create, pattern_of
@@ -23,7 +24,6 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
-from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
     Document,
@@ -35,6 +35,7 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.undo import (
     Precedent,
@@ -425,14 +426,14 @@ class Undoing:
     def _plans(self, undo: Undo) -> dict[str, Plan]:
         return {
             other.id: other
-            for other in self._ledger.plans(job=undo.job, environment=self._plan.environment)
+            for other in self._ledger.plans.all(job=undo.job, environment=self._plan.environment)
             if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
         }
 
     def _runs(self, undo: Undo, plans: Collection[str]) -> list[Run]:
         return [
             run
-            for run in self._ledger.runs(job=undo.job)
+            for run in self._ledger.runs.all(job=undo.job)
             if run.plan in plans and run.started_at <= self._plan.created_at
         ]
 
@@ -446,14 +447,14 @@ class Undoing:
             return found
         others = {
             plan.id
-            for plan in self._ledger.plans(job=undo.job)
+            for plan in self._ledger.plans.all(job=undo.job)
             if plan.effect_digest == undo.effect_digest
             and plan.environment != self._plan.environment
         }
-        for run in self._ledger.runs(job=undo.job):
+        for run in self._ledger.runs.all(job=undo.job):
             if run.plan not in others or run.started_at > self._plan.created_at:
                 continue
-            for ended in self._ledger.ended_backwards(run.id, outcomes=(Outcome.APPLIED,)):
+            for ended in self._ledger.runs.ended_backwards(run.id, outcomes=(Outcome.APPLIED,)):
                 made = ended.result.record
                 if made and made != ended.change.record and made in undo.only:
                     found[ended.change.wish_digest()].add(made)
@@ -490,9 +491,9 @@ class Undoing:
 
         ``unsent``: what it has not sent yet too.
         """
-        stream = self._ledger.ended_backwards(run.id, outcomes=_CONCERNED)
+        stream = self._ledger.runs.ended_backwards(run.id, outcomes=_CONCERNED)
         while batch := list(islice(stream, BATCH)):
-            made = self._ledger.made(plans, [one.change.wish_digest() for one in batch])
+            made = self._ledger.plans.made(plans, [one.change.wish_digest() for one in batch])
             undone = self._undone.among(made)
             for ended in batch:
                 digest = ended.change.wish_digest()
@@ -567,9 +568,9 @@ class Order:
             run=run.id,
             verb=_verb(ended.change.action),
         )
-        results = self._ledger.ended_as(run.id, numbers)
+        results = self._ledger.runs.ended_as(run.id, numbers)
         ahead = []
-        for change in self._ledger.changes(run.plan, numbers=numbers, documents=False):
+        for change in self._ledger.plans.changes(run.plan, numbers=numbers, documents=False):
             result = results.get(change.number)
             record = (result.record if result else None) or change.made or change.record
             if change.action in WRITING and change.number > ended.change.number:

@@ -1,1 +1,1 @@
-"""report."""
+"""What a report says, put together from the ledger."""

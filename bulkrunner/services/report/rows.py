@@ -9,10 +9,11 @@ from itertools import islice
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.diff import MAX_LEAVES, Difference, contents, left_out, read_differences
 from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Plan, PlannedChange
-from bulkrunner.domain.ports import Ended, Ledger
 from bulkrunner.domain.report import ORDER, PROBLEMS, ReportedChange, Tried, record_link
 from bulkrunner.domain.run import Outcome, Result, Run
+from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.services.planning.bibs import summarise
 
 _Differ = Callable[[PlannedChange], tuple[Difference, ...]]
@@ -88,7 +89,7 @@ class Rows:
             yield from self._of_action(action)
 
     def _of_action(self, action: Action) -> Iterator[ReportedChange]:
-        changes = self._ledger.changes(self._plan.id, actions=(action,))
+        changes = self._ledger.plans.changes(self._plan.id, actions=(action,))
         if self._counts is None or action not in WRITING:
             yield from map(self._reported, changes)
             return
@@ -103,11 +104,13 @@ class Rows:
     def _twins(self, action: Action, numbers: Sequence[int] | None = None) -> Iterator[Twin]:
         if self._counts is None:
             return iter(())
-        return self._ledger.twins(self._plan, action=action, counts=self._counts, numbers=numbers)
+        return self._ledger.evidence.twins(
+            self._plan, action=action, counts=self._counts, numbers=numbers
+        )
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
         """Return changes by their numbers."""
-        changes = self._ledger.changes(self._plan.id, numbers=numbers)
+        changes = self._ledger.plans.changes(self._plan.id, numbers=numbers)
         found = {change.number: self._reported(change) for change in changes}
         for number, twin in self._twins_of([item.change for item in found.values()]).items():
             found[number] = replace(found[number], tried=_tried(twin))
@@ -120,7 +123,7 @@ class Rows:
             if self._run is None or action not in WRITING:
                 yield from changes
             else:
-                ended = self._ledger.ended(self._run.id, documents=False)
+                ended = self._ledger.runs.ended(self._run.id, documents=False)
                 yield from self._joined(changes, ended)
 
     def _joined(
@@ -152,18 +155,20 @@ class Rows:
     def _ended_badly(self) -> Iterator[Ended]:
         if self._run is None:
             return
-        for item in self._ledger.ended(self._run.id, outcomes=(Outcome.APPLIED,), documents=False):
+        for item in self._ledger.runs.ended(
+            self._run.id, outcomes=(Outcome.APPLIED,), documents=False
+        ):
             if item.result.code or item.result.detail:
                 yield item
         for outcome in PROBLEMS:
-            for item in self._ledger.ended(self._run.id, outcomes=(outcome,)):
+            for item in self._ledger.runs.ended(self._run.id, outcomes=(outcome,)):
                 if item.result.code != EXCLUDED:
                     yield item
 
     def _new_bibs(self, changes: Sequence[PlannedChange]) -> dict[int, PlannedChange]:
         """Return the bibs to be created among these, whole: their titles are in what is sent."""
         numbers = [c.number for c in changes if c.kind == "bib" and c.action is Action.CREATE]
-        found = self._ledger.changes(self._plan.id, numbers=numbers) if numbers else ()
+        found = self._ledger.plans.changes(self._plan.id, numbers=numbers) if numbers else ()
         return {change.number: change for change in found}
 
     def _twins_of(self, changes: Sequence[PlannedChange]) -> dict[int, Twin]:
@@ -203,7 +208,7 @@ class Rows:
 
     def _new_bib(self, number: int) -> BibSummary | None:
         if number not in self._new:
-            (found,) = self._ledger.changes(self._plan.id, numbers=(number,))
+            (found,) = self._ledger.plans.changes(self._plan.id, numbers=(number,))
             made = found.action is Action.CREATE and found.kind == "bib" and found.after
             self._remember(number, summarise("", found.after) if made and found.after else None)
         return self._new.get(number)

@@ -8,9 +8,10 @@ from typing import Any
 from bulkrunner.domain.approvals import EXCLUDED, loosened, permit
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Evidence, GateResult
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Plan, empty_counts
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import Clock, Ledger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import rule_results
 from bulkrunner.domain.run import Outcome, Run
@@ -68,7 +69,7 @@ class ReportService:
                 code="ambiguous",
             )
         if run is not None:
-            return self._ledger.plan(run.plan), run
+            return self._ledger.plans.get(run.plan), run
         if plan is not None:
             return plan, None
         raise UsageError(
@@ -78,14 +79,14 @@ class ReportService:
 
     def _plan(self, prefix: str) -> Plan | None:
         try:
-            return self._ledger.plan(prefix)
+            return self._ledger.plans.get(prefix)
         except UsageError as error:
             _pass_on_ambiguous(error)
             return None
 
     def _run(self, prefix: str) -> Run | None:
         try:
-            return self._ledger.run(prefix)
+            return self._ledger.runs.get(prefix)
         except UsageError as error:
             _pass_on_ambiguous(error)
             return None
@@ -109,7 +110,7 @@ class ReportService:
         evidence, now = self._evidence(plan), self._clock.now()
         found = permit(
             plan,
-            self._ledger.approvals(plan.id),
+            self._ledger.approvals.of_plan(plan.id),
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
         policy = Policy.from_dict(dict(plan.policy))
@@ -118,27 +119,27 @@ class ReportService:
         grouped = group_changes(
             lambda: watch.watched(rows.planned()), accepts_of(plan.manifest), rows.fetch
         )
-        decided = list(self._ledger.decisions(run.id)) if run else []
-        events = self._ledger.run_events(run.id, limit=MAX_MOMENTS) if run else ()
-        selections = tuple(self._ledger.selections(plan.id))
+        decided = list(self._ledger.runs.decisions(run.id)) if run else []
+        events = self._ledger.orders.events(run.id, limit=MAX_MOMENTS) if run else ()
+        selections = tuple(self._ledger.selections.all(plan.id))
         return ReportData(
             plan=plan,
             run=run,
             generated_at=now,
             gates=tuple(gates),
             loosened=loosened(plan),
-            counts={**empty_counts(), **self._ledger.count_actions(plan.id)},
-            sigels=self._ledger.count_sigels(plan.id),
-            outcomes=self._ledger.outcomes(run.id) if run else None,
+            counts={**empty_counts(), **self._ledger.plans.count_actions(plan.id)},
+            sigels=self._ledger.plans.count_sigels(plan.id),
+            outcomes=self._ledger.runs.outcomes(run.id) if run else None,
             excluded=self._excluded(run) if run else 0,
             approvals=found.weighed,
             evidence=evidence,
             grouped=grouped,
             problems=rows.problems,
             changes=rows.changes,
-            head=self._ledger.head(),
-            rules=rule_results(plan, gates, self._ledger.count_refusals(plan.id)),
-            libraries=self._ledger.library_names(plan.id),
+            head=self._ledger.chain.head(),
+            rules=rule_results(plan, gates, self._ledger.plans.count_refusals(plan.id)),
+            libraries=self._ledger.plans.library_names(plan.id),
             risks=(*watch.risks(), *searched(selections)),
             not_restored=watch.not_restored(),
             staging=watch.staging(),
@@ -153,13 +154,13 @@ class ReportService:
             else None,
             timeline=timeline(decided),
             moments=moments(events, [when for when, _ in decided]),
-            left_out=lambda: self._ledger.left_out(plan.id),
+            left_out=lambda: self._ledger.selections.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=selections,
         )
 
     def _excluded(self, run: Run) -> int:
-        return self._ledger.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+        return self._ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
 
     def _evidence(self, plan: Plan) -> Evidence | None:
         # What an undo restores is each environment's own; the gate says what was tried of it.

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile, zip_longest
 
 from bulkrunner.domain.approvals import EXCLUDED
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import Clock, Ended, Ledger, WorkItem
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
+from bulkrunner.domain.run_ledger import Ended, WorkItem
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending
 from bulkrunner.services.running.error_budget import BAD, Tally
@@ -227,7 +229,7 @@ class Feed:
                 continue
             if last is not None and number > last:
                 continue  # this one is then left pending, with what it waits for
-            page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+            page = self._ledger.runs.pending(self._run.id, after=number - 1, limit=1)
             if page and page[0].change.number == number:
                 self._early.add(number)
                 self._put_later_ones(page[0], last, passed=passed)
@@ -246,13 +248,15 @@ class Feed:
 
     def _pending(self) -> Iterator[WorkItem]:
         after = 0
-        while page := self._ledger.pending(self._run.id, after=after, limit=PAGE):
+        while page := self._ledger.runs.pending(self._run.id, after=after, limit=PAGE):
             yield from page
             after = page[-1].change.number
 
     def _limit_number(self, limit: int) -> int:
         """Return the number of the last change within the limit."""
-        pending = self._ledger.ended(self._run.id, outcomes=(Outcome.PENDING,), documents=False)
+        pending = self._ledger.runs.ended(
+            self._run.id, outcomes=(Outcome.PENDING,), documents=False
+        )
         return max((ended.change.number for ended in islice(pending, limit)), default=0)
 
     def _wait_until(self, enough: Callable[[], bool]) -> bool:
@@ -278,7 +282,7 @@ class Feed:
             tries *= 2
 
     def _to_prove(self, last: int | None, tries: int, proven: set[str]) -> dict[str, list[int]]:
-        run = self._ledger.ended(self._run.id, documents=False)
+        run = self._ledger.runs.ended(self._run.id, documents=False)
         ours = (
             ended
             for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
@@ -310,7 +314,7 @@ class Feed:
     def _put_first(self, number: int) -> None:
         if number in self._first:
             return
-        page = self._ledger.pending(self._run.id, after=number - 1, limit=1)
+        page = self._ledger.runs.pending(self._run.id, after=number - 1, limit=1)
         if page and page[0].change.number == number:
             for earlier in page[0].change.prerequisites:
                 self._put_first(earlier)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from bulkrunner.domain.approvals import REJECTED, standing
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ownership import USUAL, LeaseTimes
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import CatalogueWriter, Clock, Ledger, Progress, WriteGate
+from bulkrunner.domain.ports import CatalogueWriter, Clock, Progress, WriteGate
 from bulkrunner.domain.restoration import unknown_of
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import (
@@ -115,7 +116,7 @@ class Executor:
             started_at=now,
             active_at=now,
         )
-        self._parts.ledger.start_run(run, lease=self._lease.first(run_id))
+        self._parts.ledger.runs.start(run, lease=self._lease.first(run_id))
         return run
 
     def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:
@@ -133,21 +134,21 @@ class Executor:
             GateClosed: a gate closed meanwhile (4).
         """
         ledger = self._parts.ledger
-        run = ledger.run(run_id)
+        run = ledger.runs.get(run_id)
         if run.state is RunState.COMPLETED:
             return run
         requests = self._parts.catalogue.requests
         taken_over = self._lease.take(run.id)
         try:
-            run = ledger.run(run.id)  # whoever held it until now may have moved it
+            run = ledger.runs.get(run.id)  # whoever held it until now may have moved it
             if run.state is RunState.COMPLETED:
                 return run
             if run.state is not RunState.RUNNING:
-                run = ledger.move_run(run.id, RunState.RUNNING, at=self._parts.clock.now())
+                run = ledger.runs.move(run.id, RunState.RUNNING, at=self._parts.clock.now())
             elif taken_over:
                 self._void_orders(run)
-            if hold and ledger.hold_run(run.id, hold=True):
-                run = ledger.run(run.id)
+            if hold and ledger.orders.hold(run.id, hold=True):
+                run = ledger.runs.get(run.id)
             self._lease.start(self._control.fail)
             ending = self._drive(run, limit)
             return self._leave(run, ending, self._parts.catalogue.requests - requests)
@@ -163,19 +164,19 @@ class Executor:
         """
         ledger = self._parts.ledger
         if run.paused:
-            ledger.pause_run(run.id, paused=False, by=self._parts.owner.describe())
-        asked = ledger.stop_requested(run.id)
+            ledger.orders.pause(run.id, paused=False, by=self._parts.owner.describe())
+        asked = ledger.runs.stop_requested(run.id)
         if asked is None:
             return
-        if not says(asked, REJECTED) or standing(ledger.approvals(run.plan)):
-            ledger.void_stop(run.id, reason=asked)
+        if not says(asked, REJECTED) or standing(ledger.approvals.of_plan(run.plan)):
+            ledger.runs.void_stop(run.id, reason=asked)
 
     def _leave(self, run: Run, ending: Ending, requests: int) -> Run:
         """Store how the run ended, unless somebody else drives it, and raise what ended it."""
         try:
             # Whatever ended the run, the lease may have been lost as well, and not yet noticed.
             self._lease.renew()
-            run = self._parts.ledger.move_run(
+            run = self._parts.ledger.runs.move(
                 run.id,
                 ending.state,
                 at=self._parts.clock.now(),
@@ -193,8 +194,8 @@ class Executor:
 
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
-        plan = parts.ledger.plan(run.plan)
-        tally = self._tally = Tally(parts.ledger.outcomes(run.id), self._progress, control)
+        plan = parts.ledger.plans.get(run.plan)
+        tally = self._tally = Tally(parts.ledger.runs.outcomes(run.id), self._progress, control)
         records = Records(parts.ledger, run.id, plan.id, control)
         terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
         frame = self._frame(plan, records, terms)
@@ -284,7 +285,9 @@ class Executor:
             server_clock=ServerClock(),
             creations=Creations(parts.catalogue, parts.clock, parts.iris),
             confirm_fully=not _is_production(plan),
-            unknown=unknown_of(parts.ledger.restorations(), plan.finished_at or plan.created_at),
+            unknown=unknown_of(
+                parts.ledger.provenance.restorations(), plan.finished_at or plan.created_at
+            ),
         )
 
     def _goes_on(self, listener: Listener, terms: Terms) -> bool:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.ports import Ledger
 from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 from bulkrunner.sentences import Sentence
@@ -32,19 +32,19 @@ class Records:
         Raises:
             LedgerUnavailable: it is not; nothing may be sent.
         """
-        error = self._ledger.intend(self._run, attempt).exception()
+        error = self._ledger.runs.intend(self._run, attempt).exception()
         if error is not None:
             raise _as_ours(error)
 
     def answered(self, attempt: Attempt) -> None:
         """Hand in what an attempt was answered."""
-        self._watch(self._ledger.answered(self._run, attempt))
+        self._watch(self._ledger.runs.answered(self._run, attempt))
 
     def conclude(self, change: int, result: Result) -> None:
         """Hand in an outcome."""
         with self._changed:
             self._unsaved[change] = result
-        stored = self._ledger.conclude(self._run, change, result)
+        stored = self._ledger.runs.conclude(self._run, change, result)
         self._watch(stored)
         stored.add_done_callback(lambda _: self._unsaved.pop(change, None))
 
@@ -58,19 +58,19 @@ class Records:
             if result is not None
         }
         left = [number for number in changes if number not in known]
-        return {**known, **(self._ledger.ended_as(self._run, left) if left else {})}
+        return {**known, **(self._ledger.runs.ended_as(self._run, left) if left else {})}
 
     def result_of(self, change: int) -> Result:
         """Return a change's result, ``pending`` where it has none."""
-        return self._unsaved.get(change) or self._ledger.result_of(self._run, change)
+        return self._unsaved.get(change) or self._ledger.runs.result_of(self._run, change)
 
     def changes(self, numbers: Sequence[int]) -> list[PlannedChange]:
         """Return changes of the run's plan by their numbers."""
-        return self._ledger.changes_numbered(self._plan, numbers)
+        return self._ledger.lookups.changes_numbered(self._plan, numbers)
 
     def claimed(self, records: Sequence[str], *, change: int) -> frozenset[str]:
         """Return which of these records were made by another change than this one."""
-        return self._ledger.claimed(records, run=self._run, change=change)
+        return self._ledger.runs.claimed(records, run=self._run, change=change)
 
     def flush(self) -> None:
         """Wait until everything handed in is on disk, or has failed."""

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ownership import LeaseTimes, ownership
-from bulkrunner.domain.ports import Clock, RunLedger
+from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Lease, Owner
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, verbatim
@@ -28,7 +29,7 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        ledger: RunLedger,
+        ledger: Ledger,
         clock: Clock,
         owner: Owner,
         *,
@@ -68,10 +69,10 @@ class LeaseKeeper:
         if self._lease is not None and self._lease.run == run:
             return False
         asked_at = self._clock.monotonic()
-        held = self._ledger.lease(run)
+        held = self._ledger.leases.of(run)
         if held is not None:
             self._require_free(held)
-        lease = self._ledger.take_lease(
+        lease = self._ledger.leases.take(
             run,
             self._owner,
             expires_at=self._expiry(),
@@ -138,7 +139,7 @@ class LeaseKeeper:
         self.require()
         asked_at = self._clock.monotonic()
         lease = self._lease
-        if lease is None or not self._ledger.renew_lease(lease, expires_at=self._expiry()):
+        if lease is None or not self._ledger.leases.renew(lease, expires_at=self._expiry()):
             self._deadline = float("-inf")
             self.require()
         self._deadline = asked_at + self._times.life
@@ -154,6 +155,6 @@ class LeaseKeeper:
     def give_back(self) -> None:
         """Drop the lease; does nothing where it is not this process's any more."""
         if self._lease is not None:
-            self._ledger.drop_lease(self._lease)
+            self._ledger.leases.drop(self._lease)
             self._lease = None
             self._deadline = float("-inf")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ownership import Driver
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.ports import Clock, Ledger, Progress
+from bulkrunner.domain.ports import Clock, Progress
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState, Wait
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, says
@@ -88,7 +89,7 @@ class Listener:
         if now - self._looked_at < LISTEN_EVERY:
             return False
         self._looked_at = now
-        orders = self._ledger.orders(self._run)
+        orders = self._ledger.orders.of(self._run)
         if orders.stop is not None:
             self._control.end(Ending(state=RunState.STOPPED, reason=orders.stop))
         self._pause(orders.by if orders.paused else None)
@@ -120,7 +121,7 @@ class Listener:
 
     def _tell(self, wait: Wait | None) -> None:
         if wait != self._told:
-            self._ledger.note_wait(self._run, wait)
+            self._ledger.orders.note_wait(self._run, wait)
             self._told = wait
             self._log(wait)
 
@@ -129,17 +130,17 @@ class Listener:
         if wait is not None and wait.reason == self._logged:
             return
         if self._logged is not None:
-            self._ledger.log_wait(self._run, None)
+            self._ledger.orders.log_wait(self._run, None)
             self._logged = None
         if wait is None or wait.until is None or wait.until - self._clock.now() < LONG:
             return
-        self._ledger.log_wait(self._run, wait)
+        self._ledger.orders.log_wait(self._run, wait)
         self._logged = wait.reason
 
     def hold_once(self, by: str) -> None:
         """Pause the run by itself, once."""
-        self._ledger.hold_run(self._run, hold=False)
-        self._ledger.pause_run(self._run, paused=True, by=by)
+        self._ledger.orders.hold(self._run, hold=False)
+        self._ledger.orders.pause(self._run, paused=True, by=by)
         self._pause(by)
 
     def end(self) -> None:
@@ -175,9 +176,9 @@ class Ordering:
                 hint=Sentence("not_driven_todo", run=run.id),
                 code="not_driven",
             )
-        if not self._ledger.pause_run(run.id, paused=True, by=self._by):
+        if not self._ledger.orders.pause(run.id, paused=True, by=self._by):
             raise UsageError(Sentence("nothing_to_pause", run=run.id, state=run.state.value))
-        return self._ledger.run(run.id)
+        return self._ledger.runs.get(run.id)
 
     def stop(self, run: Run) -> Stopped:
         """Ask whoever drives a run to stop, end it where nobody does, put it away where it lies still.
@@ -192,11 +193,11 @@ class Ordering:
         found = self._drivers.of(run)
         if found.is_free:
             # What was asked of the dead process is why the run stops: a no to the plan above all.
-            asked = self._ledger.stop_requested(run.id)
+            asked = self._ledger.runs.stop_requested(run.id)
             reason = asked or Sentence("stopped_by_over_dead", by=self._by)
             ended = self._drivers.end(run, RunState.STOPPED, reason=reason)
             return Stopped(run=ended, said=(Sentence("stopped_dead", run=run.id),))
-        self._ledger.request_stop(run.id, reason=Sentence("stopped_by", by=self._by))
+        self._ledger.runs.request_stop(run.id, reason=Sentence("stopped_by", by=self._by))
         asked_to = Sentence("asked_to_stop", run=run.id)
         if found.driver in (Driver.SILENT, Driver.DOUBTFUL):
             return Stopped(run=run, said=(asked_to, *found.held()))
@@ -228,9 +229,9 @@ class Ordering:
                 hint=Sentence("rate_not_agreed_hint"),
                 code="rate_not_agreed",
             )
-        if not self._ledger.rate_run(run.id, rate=rate, by=self._by):
+        if not self._ledger.orders.set_rate(run.id, rate=rate, by=self._by):
             raise UsageError(Sentence("nothing_to_slow_down", run=run.id, state=run.state.value))
-        return self._ledger.run(run.id)
+        return self._ledger.runs.get(run.id)
 
     def lift(self, found: Plan | Run) -> Run | None:
         """Lift the pause of a run that a living process drives; None where it is no such run."""
@@ -238,6 +239,6 @@ class Ordering:
             return None
         if not self._drivers.is_driven(found):
             return None
-        if not self._ledger.pause_run(found.id, paused=False, by=self._by):
+        if not self._ledger.orders.pause(found.id, paused=False, by=self._by):
             return None
-        return self._ledger.run(found.id)
+        return self._ledger.runs.get(found.id)

@@ -17,7 +17,8 @@ from bulkrunner.domain.approvals import (
     weigh,
 )
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.ports import Clock, Ledger, Progress
+from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ports import Clock, Progress
 from bulkrunner.domain.run import Outcome, Result, Run, RunState
 from bulkrunner.domain.schedule import is_open, next_opening
 from bulkrunner.sentences import Sentence
@@ -72,12 +73,12 @@ class Terms:
             recheck()
 
     def _take(self) -> bool:
-        answers = self._ledger.approvals(self._run.plan)
+        answers = self._ledger.approvals.of_plan(self._run.plan)
         if len(answers) == len(self._answers):
             return False
         asked = strictest(answer.conditions for answer in standing(answers))
         if asked.excluded != self._asked.excluded:
-            self._excluded = self._ledger.numbers_of(self._run.plan, asked.excluded)
+            self._excluded = self._ledger.plans.numbers_of(self._run.plan, asked.excluded)
         self._answers, self._asked = answers, asked
         return True
 
@@ -138,7 +139,7 @@ class Terms:
         began = night_of(self._clock.now(), self._zone)[0]
         if began != self._night:
             self._night = began
-            self._sent = self._ledger.sent_since(self._run.id, began)
+            self._sent = self._ledger.runs.sent_since(self._run.id, began)
         return self._sent
 
 

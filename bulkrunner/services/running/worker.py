@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from bulkrunner.domain.new_records import references_in, with_records
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.ports import WorkItem
 from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState, outcome_word
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.domain.settlement.attempts import may_have_written
 from bulkrunner.errors import (
     AccessLost,

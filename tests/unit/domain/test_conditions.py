@@ -56,7 +56,7 @@ def met(data, files=None, **rest):
         ({"inventoryLevel.0": 4}, True),
         ({"inventoryLevel": "4"}, True),
         ({"inventoryLevel": "04"}, False),
-        ({"inventoryLevel": 4.0}, False),
+        ({"inventoryLevel": 4.0}, True),
         ({"inventoryLevel": True}, False),
         ({"inventoryLevel": {"in": ["3", "4"]}}, True),
         ({"inventoryLevel": {"starts_with": "4"}}, True),

@@ -139,8 +139,8 @@ def test_each_gate_closes_for_itself(ledger, situation, shut):
 
 
 def test_a_plan_that_is_not_complete(ledger):
-    ledger.begin_plan(a_plan(policy=Policy().as_dict()))
-    plan = ledger.plan("p1")
+    ledger.plans.begin(a_plan(policy=Policy().as_dict()))
+    plan = ledger.plans.get("p1")
     found = gates(ledger, plan)
     assert not found["plan"].open
     assert "bulkrunner resume p1" in found["plan"].reason

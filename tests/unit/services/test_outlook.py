@@ -101,7 +101,7 @@ def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
     clock = SetClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
     with new_ledger(tmp_path, clock) as ledger:
         plan = store_plan(ledger, a_plan(), [a_change(number) for number in range(1, 6)])
-        ledger.add_approval(an_approval(plan, conditions=Conditions(per_night=2)))
+        ledger.approvals.add(an_approval(plan, conditions=Conditions(per_night=2)))
         run = start_run(ledger, plan)
         send(ledger, "r1", 1)
         environment = Environment(
@@ -115,9 +115,9 @@ def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
         alive = {"now": True}
         drivers = Drivers(ledger, clock, OWNER, alive=lambda _: alive["now"])
         outlooks = Outlooks(ledger, clock, environment=lambda _: environment, drivers=drivers)
-        found = outlooks.of(run, ledger.outcomes("r1"))
+        found = outlooks.of(run, ledger.runs.outcomes("r1"))
         alive["now"] = False
-        orphan = outlooks.of(run, ledger.outcomes("r1"))
+        orphan = outlooks.of(run, ledger.runs.outcomes("r1"))
     # One was sent tonight and one may be; two in the next night, the last in the one after it.
     done = datetime.fromisoformat(found["done_at"])
     begins = datetime(2026, 3, 3, 17, 0, tzinfo=UTC)

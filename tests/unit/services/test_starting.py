@@ -42,7 +42,7 @@ def complete(ledger, plan, **values):
 
 
 def begun(ledger, plan, **values):
-    ledger.begin_plan(a_plan(plan, **values))
+    ledger.plans.begin(a_plan(plan, **values))
 
 
 def test_without_a_plan_the_gate_plan_is_closed(ledger):
@@ -93,7 +93,7 @@ def test_a_replaced_plan_of_one_job_does_not_hide_an_unfinished_one_of_another(l
 @pytest.mark.parametrize("state", [RunState.INTERRUPTED, RunState.STOPPED])
 def test_an_unfinished_run_is_taken_up(ledger, state):
     start_run(ledger, complete(ledger, "p1"))
-    ledger.move_run("r1", state, at=START + timedelta(minutes=5))
+    ledger.runs.move("r1", state, at=START + timedelta(minutes=5))
     assert starting(ledger).to_resume(None).id == "r1"
     assert starting(ledger).to_resume("p1").id == "r1"
 
@@ -117,7 +117,7 @@ def test_a_running_run_whose_process_gives_no_sign_is_taken_up(ledger):
 
 def test_a_run_that_was_put_away_is_taken_up_by_its_id_only(ledger):
     start_run(ledger, complete(ledger, "p1"))
-    ledger.move_run("r1", RunState.STOPPED, at=START, reason=Sentence("put_away_by", by="me@desk"))
+    ledger.runs.move("r1", RunState.STOPPED, at=START, reason=Sentence("put_away_by", by="me@desk"))
     with pytest.raises(NothingToResume):
         starting(ledger).to_resume(None)
     assert starting(ledger).to_resume("r1").id == "r1"
@@ -126,7 +126,7 @@ def test_a_run_that_was_put_away_is_taken_up_by_its_id_only(ledger):
 def three_left(ledger):
     for number, job in enumerate(("one", "two", "three"), start=1):
         start_run(ledger, complete(ledger, f"p{number}", job=job), f"r{number}")
-        ledger.move_run(f"r{number}", RunState.INTERRUPTED, at=START + timedelta(minutes=number))
+        ledger.runs.move(f"r{number}", RunState.INTERRUPTED, at=START + timedelta(minutes=number))
 
 
 def test_what_cannot_go_on_is_passed_over_and_told(ledger):
@@ -157,7 +157,7 @@ def test_where_there_is_no_choice_nothing_is_asked_beforehand(ledger):
 
 def test_whichever_is_newer_is_taken_up(ledger):
     start_run(ledger, complete(ledger, "p1"))
-    ledger.move_run("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=5))
+    ledger.runs.move("r1", RunState.INTERRUPTED, at=START + timedelta(minutes=5))
     begun(ledger, "p2", environment="qa", created_at=START + timedelta(minutes=4))
     assert starting(ledger).to_resume(None).id == "r1"
     begun(ledger, "p3", environment="production", created_at=START + timedelta(minutes=6))
