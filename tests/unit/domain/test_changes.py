@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.change import VERBS, ground_change, parse_change, parse_example
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
@@ -16,7 +17,6 @@ from bulkrunner.domain.operations import (
     Applied,
     apply_update,
     neutral_operation,
-    pattern_of,
 )
 from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
