@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from bulkrunner.domain.catalogue import Held
-from bulkrunner.domain.expressions.conditions import ground_expected
+from bulkrunner.domain.expressions.expectations import ground_expected
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import ground, settle
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.changes.change import VERBS, ground_change, parse_change, parse_example
+from bulkrunner.domain.changes.change import ground_change
+from bulkrunner.domain.changes.change_parsing import VERBS, parse_change, parse_example
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
