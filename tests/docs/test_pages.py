@@ -15,7 +15,18 @@ from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
 from tests.acceptance.test_jobs import EXPECTED
-from tests.support.docs import DOCS, PACKAGE, PAGES, ROOT, fenced, in_code, page, read, table_rows
+from tests.support.docs import (
+    DOCS,
+    PACKAGE,
+    PAGES,
+    ROOT,
+    fenced,
+    in_code,
+    page,
+    read,
+    sections,
+    table_rows,
+)
 from tests.support.tables import xlsx
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
@@ -56,6 +67,24 @@ def test_every_page_can_be_reached_from_the_front():
         waiting += [target for target in found if target.is_file()]
         waiting += [one for target in found if target.is_dir() for one in target.glob("*.md")]
     assert set(DOCS.rglob("*.md")) - seen == set()
+
+
+def test_every_page_has_a_row_of_its_own_in_the_list_of_its_kind():
+    kinds_of_page = sections(page("README.md"), "(Tutorial|How-to|Reference|Explanation)")
+    assert len(kinds_of_page) == 4
+    for kind, text in kinds_of_page.items():
+        rows = [row for row in table_rows(text) if row != ["page", "what it is for"]]
+        assert all(len(row) == 2 and row[1] for row in rows)
+        listed = [link for row in rows for link in LINK.findall(row[0])]
+        files = [path.relative_to(DOCS).as_posix() for path in (DOCS / kind.lower()).glob("*.md")]
+        assert sorted(listed) == sorted(files)
+
+
+def test_the_changelog_counts_what_is_there():
+    told = re.search(r"any of (\d+) kinds, .* (\d+) example jobs", read(ROOT / "CHANGELOG.md"))
+    assert told is not None
+    examples = [path for path in (ROOT / "jobs").iterdir() if path.is_dir()]
+    assert [int(number) for number in told.groups()] == [len(kinds()), len(examples)]
 
 
 def test_every_decision_is_listed_and_has_its_parts():
