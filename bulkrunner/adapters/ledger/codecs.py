@@ -444,7 +444,7 @@ def _content(digest: str | None, content: Mapping[str, bytes]) -> bytes:
     return b"null" if digest is None else content.get(digest, b"")
 
 
-class ResultColumns:
+class ResultOfRow:
     """The result's columns of a joined row, by their own names."""
 
     def __init__(self, row: Row[Any]) -> None:

@@ -14,7 +14,7 @@ from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
-    ResultColumns,
+    ResultOfRow,
     attempt_of,
     change_of,
     document_digests,
@@ -365,7 +365,7 @@ class Runs(Part):
         return [
             Ended(
                 change=change_of(row, found),
-                result=result_of(ResultColumns(row) if row.result_run is not None else None, found),
+                result=result_of(ResultOfRow(row) if row.result_run is not None else None, found),
                 attempts=tuple(sent.get(row.number, ())),
             )
             for row in page
