@@ -18,7 +18,7 @@ PLAIN = set(
     file fill folder forbidden found gap general generator gone grant handle held here hit http
     ignore illegal import in incomplete inline instant invocation itself json keep key kind
     language later lazy left line link list listen live load log long loopback lost malformed
-    manual map memory misshapen missing modify moment name network new no not nothing now null
+    manual map memory misshapen missing modify name network new no not nothing now null
     object of once only open option out outside page pair parse pause piece point preference
     prefix print process program progress protocol range re read reason ref refer reply request
     response rewrite same save search section seen serve service session several shared shift
