@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import quote_plus, unquote_plus
 
+from bulkrunner.sentences import Sentence
+
 Document: TypeAlias = dict[str, Any]
 
 LIBRARY_PREFIX = "https://libris.kb.se/library/"
@@ -155,3 +157,13 @@ def last_modifier(document: Document) -> str | None:
 def creator(document: Document) -> str | None:
     """Return the sigel of ``descriptionCreator``, or None."""
     return sigel_of_iri(link_of(record_part(document).get("descriptionCreator")))
+
+
+def kind_said(kind: str | None) -> Sentence:
+    """Return what a record of a kind is called."""
+    match kind:
+        case "holding":
+            return Sentence("record_holding")
+        case "bib":
+            return Sentence("record_bib")
+    return Sentence("record_any")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
+from bulkrunner.domain.change_patterns import restoring_pattern
 from bulkrunner.domain.fingerprints import UNCOMPARED
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.operations import TEMPID
@@ -16,15 +17,10 @@ from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.sentences import Sentence
 
 UNTRIED = "undo, untried"
 """What an approval says, word for word, to an undo that no test environment has tried."""
-
-_KINDS = {
-    Action.UPDATE: "give back old content",
-    Action.CREATE: "delete what was created",
-    Action.DELETE: "create again what was deleted",
-}
 
 
 def undone_by(plan: Plan) -> Mapping[str, Any] | None:
@@ -88,9 +84,9 @@ class Restore:
         """Return the operation in neutral form."""
         return undo_operation(self.run, self.change.wish_digest())
 
-    def kind_of_restoring(self) -> str:
+    def kind_of_restoring(self) -> Sentence:
         """Return what staging must have tried, as a pattern."""
-        return f"undo {self.change.kind or 'record'}: {_KINDS[self.change.action]}"
+        return restoring_pattern(self.change.action, self.change.kind)
 
     def wanted(self) -> Document | None:
         """Return the content to bring back: before the change, or as it was when removed."""

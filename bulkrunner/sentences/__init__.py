@@ -12,6 +12,9 @@ In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value 
 ``{items:list}``   ``a, b and c``; ``{items:or}``: ``a, b or c``; ``{items:,}``: ``a, b, c``;
                    ``{items:;}``: ``a; b; c``, in Swedish only a space after a full stop;
                    ``{items:lines}``: each on a line of its own
+``{at:place}``     a place in a record: in documents as it is, in a report in everyday words;
+                   ``{at:places}``: several, apart by commas
+``{text:.300}``    no more than so many characters
 ``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
 =================  =============================================================================
 """
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
@@ -28,6 +31,9 @@ from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 LANGUAGES = ("en", "sv")
+
+Places: TypeAlias = Callable[[str], str]
+"""Returns a place in a record as it is shown."""
 
 VERBATIM = "verbatim"
 """Key of a text that is nobody's sentence: a server's words, a name."""
@@ -56,7 +62,7 @@ class Sentence(str):
     def __new__(cls, key: str, /, **values: Value | datetime | date) -> Self:
         """Word it in English."""
         plain = MappingProxyType({name: _plain(value) for name, value in values.items()})
-        made = super().__new__(cls, _worded(key, plain, "en", UTC))
+        made = super().__new__(cls, _worded(key, plain, _Wording("en", UTC, str)))
         made.key, made.values = key, plain
         return made
 
@@ -67,9 +73,9 @@ class Sentence(str):
     def __reduce__(self) -> tuple[Any, ...]:
         return Sentence.from_data, (self.as_data(),)
 
-    def worded(self, language: str, clock: tzinfo = UTC) -> str:
-        """Return the sentence in a language, its moments by a clock."""
-        return _worded(self.key, self.values, language, clock)
+    def worded(self, language: str, clock: tzinfo = UTC, place: Places = str) -> str:
+        """Return the sentence in a language, its moments by a clock, its places in such words."""
+        return _worded(self.key, self.values, _Wording(language, clock, place))
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data, for the ledger and for documents."""
@@ -134,10 +140,10 @@ def joined(texts: Sequence[str]) -> Sentence:
     return Sentence("joined", parts=parts)
 
 
-def _worded(key: str, values: Mapping[str, Value], language: str, clock: tzinfo) -> str:
+def _worded(key: str, values: Mapping[str, Value], wording: _Wording) -> str:
     if key == VERBATIM:
         return str(values["text"])
-    return _Wording(language, clock).vformat(catalogue(language)[key], (), values)
+    return wording.vformat(catalogue(wording.language)[key], (), values)
 
 
 @cache
@@ -162,8 +168,8 @@ _FORMS: Mapping[str, Mapping[str, str]] = {
 class _Wording(string.Formatter):
     """Puts values into a template, in one language."""
 
-    def __init__(self, language: str, clock: tzinfo) -> None:
-        self._language, self._clock = language, clock
+    def __init__(self, language: str, clock: tzinfo, place: Places) -> None:
+        self.language, self._clock, self._place = language, clock, place
         self._forms = _FORMS[language]
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -172,24 +178,35 @@ class _Wording(string.Formatter):
                 return self._told(value)
             case "n":
                 return self._number(value)
-            case "list" | "or":
-                return self._listed([self._told(item) for item in value], self._forms[format_spec])
-            case ",":
-                return ", ".join(self._told(item) for item in value)
-            case ";":
-                return self._in_a_row(value)
-            case "lines":
-                return "\n".join(self._told(item) for item in value)
+            case "list" | "or" | "," | ";" | "lines" | "places":
+                return self._several(value, format_spec)
+            case "place":
+                return self._place(self._told(value))
             case "time":
                 return self._time(value)
             case "day":
                 return str(value)[:10]
+        if format_spec.startswith("."):
+            return format(self._told(value), format_spec)
         one, several = format_spec.split("|")
         return (one if value == 1 else several).replace("#", self._number(value))
 
+    def _several(self, items: Sequence[Value], form: str) -> str:
+        told = [self._told(item) for item in items]
+        match form:
+            case "list" | "or":
+                return self._listed(told, self._forms[form])
+            case ",":
+                return ", ".join(told)
+            case "places":
+                return ", ".join(map(self._place, told))
+            case "lines":
+                return "\n".join(told)
+        return self._in_a_row(items)
+
     def _told(self, value: Any) -> str:
         if isinstance(value, Sentence):
-            return value.worded(self._language, self._clock)
+            return _worded(value.key, value.values, self)
         return str(value)
 
     def _time(self, written: str) -> str:

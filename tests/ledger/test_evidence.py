@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.gates import TriedBy
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome, Result, RunState
+from bulkrunner.sentences import Sentence
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,
@@ -83,6 +85,29 @@ def test_applied_changes_of_the_same_operation_on_the_same_record_count(ledger):
             finished_at=START + timedelta(hours=1),
         ),
     )
+
+
+def test_patterns_are_said_in_any_language(ledger):
+    """The ledger keeps what a pattern is made of, and counts by that."""
+    place = Sentence("part_set", at="shelfMark.label")
+    named = [
+        update_pattern("holding", [place]),
+        delete_pattern("bib"),
+        update_pattern("holding", [place], earlier=Sentence("pattern_create", kind="holding")),
+    ]
+    changes = [a_change(number, pattern=pattern) for number, pattern in enumerate(named, 1)]
+    changes.append(a_change(4, pattern=named[0]))
+    staged(ledger, changes, {1: Outcome.APPLIED, 3: Outcome.APPLIED})
+    plan = production(ledger, changes)
+    found = ask(ledger, plan).patterns
+    assert found == {
+        "update holding: set shelfMark.label": (2, 1),
+        "delete bib": (1, 0),
+        "create holding: set shelfMark.label": (1, 1),
+    }
+    assert [text.worded("sv") for text in found] == [text.worded("sv") for text in named]
+    kept = [change.pattern for change in ledger.plans.changes(plan.id)]
+    assert [text.as_data() for text in kept] == [text.as_data() for text in (*named, named[0])]
 
 
 @pytest.mark.parametrize(

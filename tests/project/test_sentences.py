@@ -68,6 +68,9 @@ FILLED = {
     "lines": ("ONE", "TWO"),
     "time": "2026-11-30T12:00:00+00:00",
     "day": "2026-11-30",
+    "place": "VALUE",
+    "places": ("ONE", "TWO"),
+    ".300": "VALUE",
 }
 
 
@@ -187,6 +190,9 @@ def test_texts_are_joined():
         ("{x:;}", {"x": ["a.", "b"]}, "a.; b", "a.; b"),
         ("{x:;}", {"x": [verbatim("A."), verbatim("b")]}, "A.; b", "A. b"),
         ("{x:,}", {"x": ["a", "b"]}, "a, b", "a, b"),
+        ("{x:place}", {"x": "a.b"}, "a.b", "a.b"),
+        ("{x:places}", {"x": ["a.b", "c"]}, "a.b, c", "a.b, c"),
+        ("{x:.2}", {"x": verbatim("abc")}, "ab", "ab"),
         (
             "{t:time}",
             {"t": "2026-11-30T12:00:00+01:00"},
@@ -200,6 +206,14 @@ def test_the_forms_of_values(monkeypatch, template, values, english, swedish):
     monkeypatch.setattr("bulkrunner.sentences.catalogue", lambda language: {"t": template})
     said = Sentence("t", **values)
     assert (said.worded("en"), said.worded("sv")) == (english, swedish)
+
+
+def test_places_are_told_in_the_words_of_the_reader():
+    inner = Sentence("part_within", part=Sentence("part_set", at="a.b"), within=verbatim("c"))
+    said = Sentence("part_in_each", part=inner, each="d")
+    assert said == "set a.b c in each d"
+    assert said.worded("en", place=str.upper) == "set A.B C in each D"
+    assert said.worded("sv", place=str.upper) == "nytt värde i A.B C i varje D"
 
 
 def test_what_a_text_says_is_asked_by_its_key():

@@ -8,11 +8,11 @@ from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.records import kind_said
 from bulkrunner.domain.rules import counted
 from bulkrunner.sentences import Sentence, joined, stored_text, text_of, verbatim
 from bulkrunner.services.planning.draft import (
     MAX_MESSAGE,
-    kind_said,
     library_said,
     printable,
     shown_of,

@@ -11,6 +11,7 @@ from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.domain.approvals import Approval
+from bulkrunner.domain.change_patterns import delete_pattern, transfer_pattern, update_pattern
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
@@ -125,6 +126,13 @@ def holding(record: str, mark: str = "Hc", **item: Any) -> dict[str, Any]:
     }
 
 
+CREATED = Sentence(
+    "pattern_contents",
+    head=Sentence("pattern_create", kind=Sentence("record_holding")),
+    parts=(Sentence("part_contents", places=("physicalLocation", "shelfMark", "availability")),),
+)
+
+
 def a_reported(number: int, action: Action = Action.UPDATE, **values: Any) -> PlannedChange:
     """Return a planned change as the planner makes them."""
     record = record_id(number)
@@ -148,9 +156,9 @@ def a_reported(number: int, action: Action = Action.UPDATE, **values: Any) -> Pl
         "before": before if action is not Action.CREATE else None,
         "after": after if action in (Action.UPDATE, Action.CREATE) else None,
         "pattern": {
-            Action.UPDATE: "update holding: set shelfMark.label",
-            Action.DELETE: "delete holding",
-            Action.CREATE: "create holding: physicalLocation, shelfMark, availability",
+            Action.UPDATE: update_pattern("holding", [Sentence("part_set", at="shelfMark.label")]),
+            Action.DELETE: delete_pattern("holding"),
+            Action.CREATE: CREATED,
         }.get(action, ""),
         "target_key": f"record:{record}",
     }
@@ -220,6 +228,10 @@ def some_changes() -> list[PlannedChange]:
     return changes
 
 
+SAVED = transfer_pattern(Sentence("pattern_move"), Sentence("part_create_new"))
+LEFT = transfer_pattern(Sentence("pattern_move"), Sentence("part_delete_old"))
+
+
 def moved(number: int, to: str = "NO", sigel: str = "Ylm", **also: Any) -> list[PlannedChange]:
     """Return a move as the planner makes it: the new holding, then the old one's end."""
     old = holding(record_id(number + 1), f"Hc {number}")
@@ -231,7 +243,7 @@ def moved(number: int, to: str = "NO", sigel: str = "Ylm", **also: Any) -> list[
             sigel=to,
             after=new,
             operation={"create": "holding", "sigel": to, "from": record_id(number + 1), **also},
-            pattern="move holding: create the new one",
+            pattern=SAVED,
         ),
         a_reported(
             number + 1,
@@ -239,7 +251,7 @@ def moved(number: int, to: str = "NO", sigel: str = "Ylm", **also: Any) -> list[
             sigel=sigel,
             before=old,
             operation={"delete": record_id(number + 1), "moved_to": to},
-            pattern="move holding: delete the old one",
+            pattern=LEFT,
             prerequisites=(number,),
         ),
     ]
@@ -255,7 +267,7 @@ def joint_changes() -> list[PlannedChange]:
             11,
             Action.DELETE,
             operation={"delete": other, "merged_into": into, "take": ["hasNote"]},
-            pattern="merge holding: delete the merged one",
+            pattern=transfer_pattern(Sentence("pattern_merge"), Sentence("part_delete_merged")),
             prerequisites=(10,),
         ),
         a_reported(12, operation={"update": record_id(12), "revert": -2}),

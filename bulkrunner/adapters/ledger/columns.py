@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -119,6 +120,8 @@ class Json(TypeDecorator[Any]):
         return None if value is None else _read(json.loads, value)
 
 
+# Changes of a plan say the same few things, pattern above all.
+@lru_cache(maxsize=4096)
 def said(stored: str) -> str:
     """Return the text whose stored form a column holds, a sentence where it is one.
 

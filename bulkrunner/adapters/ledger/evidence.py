@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from bulkrunner.adapters.ledger.base import PAGE, Part
+from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.plans import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
@@ -84,7 +85,7 @@ class Evidences(Part):
                 untried=tuple(tally.untried),
                 declined=tally.declined_groups(),
                 patterns={
-                    pattern: (count, tally.patterns_tried[pattern])
+                    said(pattern): (count, tally.patterns_tried[pattern])
                     for pattern, count in tally.patterns.items()
                 },
                 newest_test_plan=None if newest is None else newest.id,
@@ -123,7 +124,7 @@ class Evidences(Part):
                 )
                 .distinct()
             )
-            return {row.pattern: row.id for row in applied}
+            return {said(row.pattern): row.id for row in applied}
 
     def twins(
         self,

@@ -53,15 +53,9 @@ SILENT = frozenset({"label", "value", "prefLabel"})
 
 """Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
 
-_PLACE = re.compile(r"(?<![\w.@:])(?:@record\.)?@?[A-Za-z][\w:]*(?:\.@?[\w:]+)*")
-
 _UTC = re.compile(
     r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?: UTC\b|Z\b|\+00:00)"
 )
-
-MAX_REASON = 2000
-
-"""Characters of a reason that are looked at; longer ones are not translated."""
 
 
 class Worded(NamedTuple):
@@ -77,9 +71,6 @@ class Language:
     def __init__(self, name: str, data: Mapping[str, Any]) -> None:
         self.name = name
         self._data = data
-        self._reasons = _compiled(data["rewrite"]["reason"])
-        self._patterns = _compiled(data["rewrite"]["pattern"])
-        self._words = _compiled(data["rewrite"]["pattern_words"])
         self._properties = _properties("sv" if name == "sv" else "en")
 
     def text(self, key: str, **values: Any) -> str:
@@ -179,62 +170,21 @@ class Language:
         return iri
 
     def reason(self, text: str) -> Worded:
-        """Return the program's own English sentence in this language, where it is known.
+        """Return a sentence in this language; a text that is none stays as it is.
 
-        Times in it are told by the Swedish clock, as all times of a report.
+        Times in a text are told by the Swedish clock, as all times of a report.
         """
         if isinstance(text, Sentence) and text.key != VERBATIM:
-            return Worded(text.worded(self.name, STOCKHOLM), self.name)
+            return Worded(text.worded(self.name, STOCKHOLM, self._named), self.name)
         text = _UTC.sub(lambda found: self.instant(f"{found[1]}T{found[2]}+00:00"), text)
-        if self.name == "en":
-            return Worded(text, "en")
-        found = self._rewritten(text)
-        if found is None and "; " in text:
-            parts = [self._rewritten(part) for part in text.split("; ")]
-            found = " ".join(p for p in parts if p is not None) if all(parts) else None
-        return Worded(text, "en") if found is None else Worded(found, self.name)
+        return Worded(text, "en")
 
-    def _rewritten(self, text: str) -> str | None:
-        if len(text) > MAX_REASON:
-            return None
-        for regex, template in self._reasons:
-            if found := regex.fullmatch(text):
-                return template.format(*(self._word(part) for part in found.groups("")))
-        return None
-
-    def _word(self, text: str) -> str:
-        """Put outcomes and actions that stand inside a reason into this language."""
-        known = {**self._data["action_count"], **self._data["outcome_count"]}
-        return ", ".join(_counted(part, known) for part in text.split(", "))
-
-    def pattern(self, text: str) -> str:
-        """Return a pattern in this language."""
-        kinds: Mapping[str, str] = self._data["rewrite"]["pattern_kind"]
-        for regex, template in self._patterns:
-            if found := regex.fullmatch(text):
-                kind, rest = found.groups()
-                return template.format(kind=kinds.get(kind, kind), rest=self._put(rest))
-        head, colon, rest = text.partition(": ")
-        return f"{head}{colon}{_PLACE.sub(self._named, rest)}"
-
-    def _named(self, found: re.Match[str]) -> str:
-        """Put a place inside a pattern into everyday words, where its property has any."""
-        steps = found[0].removeprefix("@record.").split(".")
-        return self.place(found[0]) if steps[0] in self._properties else found[0]
-
-    def _put(self, text: str) -> str:
-        for regex, word in self._words:
-            text = regex.sub(word, text)
-        return _PLACE.sub(self._named, text)
-
-
-def _counted(text: str, words: Mapping[str, str]) -> str:
-    count, _, word = text.partition(" ")
-    return f"{count} {words[word]}" if count.isdigit() and word in words else text
-
-
-def _compiled(pairs: Sequence[Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(pattern, re.DOTALL), template) for pattern, template in pairs]
+    def _named(self, place: str) -> str:
+        """Return a place of a sentence in everyday words, where its property has any."""
+        if place in self._data["place"]:
+            return str(self._data["place"][place])
+        known = place.removeprefix("@record.").split(".")[0] in self._properties
+        return self.place(place) if known else place
 
 
 @cache

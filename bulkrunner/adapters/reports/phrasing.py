@@ -66,7 +66,7 @@ def _verb(joint: Joint) -> str:
 def mixed_lines(joint: Joint, words: Language) -> list[tuple[int, str]]:
     """Return (count, what) of what the job changes in the records that it saves."""
     return [
-        (count, words.pattern(name) if ";" in name else words.text("j_mixed_earlier"))
+        (count, words.reason(name).text if ";" in name else words.text("j_mixed_earlier"))
         for name, count in joint.mixed.items()
     ]
 
@@ -135,7 +135,7 @@ def effect_line(group: PatternGroup, words: Language) -> str:
     if group.origin:
         told = [part for part in group.parts if part.values]
         parts = parts_line(tuple(told), words, made=group.action is Action.CREATE)
-        return ": ".join(part for part in (words.pattern(group.origin), parts) if part)
+        return ": ".join(part for part in (words.reason(group.origin).text, parts) if part)
     kind = words.text(f"p_kind_{group.kind or 'record'}")
     if len(group.sigels) == 1 and (sigel := next(iter(group.sigels))):
         kind = words.text("p_of", kind=kind, sigel=one_line(sigel, 40))

@@ -337,23 +337,23 @@ def _is_marked(value: Mapping[str, Any]) -> bool:
 # --- in words ----------------------------------------------------------------------------------
 
 
-def example_parts(match: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+def example_parts(match: Mapping[str, Any], result: Mapping[str, Any]) -> list[Sentence]:
     """Return what an example does, values left out: ``change shelfMark.label``."""
     return list(_words(match, result, ""))
 
 
-def _words(match: Mapping[str, Any], result: Mapping[str, Any], at: str) -> Iterator[str]:
+def _words(match: Mapping[str, Any], result: Mapping[str, Any], at: str) -> Iterator[Sentence]:
     for key in dict.fromkeys([*match, *result]):
         place = f"{at}{key}"
         if key not in result:
-            yield f"remove {place}"
+            yield Sentence("part_remove", at=place)
         elif key not in match:
-            yield f"add {place}"
+            yield Sentence("part_add", at=place)
         elif canonical_bytes(match[key]) != canonical_bytes(result[key]):
             yield from _words_of_pair(match[key], result[key], place)
 
 
-def _words_of_pair(match: Any, result: Any, place: str) -> Iterator[str]:
+def _words_of_pair(match: Any, result: Any, place: str) -> Iterator[Sentence]:
     if place == META:
         yield from _words(match, result, "@record.")
         return
@@ -361,5 +361,7 @@ def _words_of_pair(match: Any, result: Any, place: str) -> Iterator[str]:
     one = len(old) == len(new) == 1
     if one and isinstance(old[0], dict) and isinstance(new[0], dict) and not _is_link(new[0]):
         yield from _words(old[0], new[0], f"{place}.")
+    elif old and new:
+        yield Sentence("part_change", at=place)
     else:
-        yield f"change {place}" if old and new else f"{'add' if new else 'remove'} {place}"
+        yield Sentence("part_add" if new else "part_remove", at=place)

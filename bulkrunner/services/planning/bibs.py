@@ -15,10 +15,17 @@ from bulkrunner.domain.identifiers import Identifier, of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.domain.records import Document, held_by, is_holding, record_part, thing_part
+from bulkrunner.domain.records import (
+    Document,
+    held_by,
+    is_holding,
+    kind_said,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import NotFound, kind_said, library_said, shown_of
+from bulkrunner.services.planning.draft import NotFound, library_said, shown_of
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300

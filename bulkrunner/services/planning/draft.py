@@ -168,8 +168,8 @@ class Edit:
 
     operation: Mapping[str, Any]
     change: Callable[[Document], Applied | Refusal]
-    pattern: tuple[str, ...]
-    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[str, ...]]] | None = None
+    pattern: tuple[Sentence, ...]
+    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[Sentence, ...]]] | None = None
     admit: Callable[[], None] = everything
     first: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
@@ -185,7 +185,7 @@ class Removal:
     operation: Mapping[str, Any]
     admit: Callable[[], None] = everything
     first: Callable[[], None] = everything
-    pattern: str = ""
+    pattern: Sentence | None = None
     wish: Mapping[str, Any] | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
@@ -202,7 +202,7 @@ class Creation:
     sigel: str
     operation: Mapping[str, Any]
     document: Callable[[str], Document]
-    pattern: str
+    pattern: Sentence
     admit: Callable[[], None] = everything
     wish: Mapping[str, Any] | None = None
     origins: tuple[Origin, ...] = ()
@@ -337,16 +337,6 @@ def shown_of(all_of: Sequence[Any], few: str, shown: int) -> str:
     """Return the first few of many as they are told, and how many more there are."""
     left = len(all_of) - shown
     return Sentence("and_more", shown=few, count=left) if left > 0 else few
-
-
-def kind_said(kind: str | None) -> Sentence:
-    """Return what a record of a kind is called."""
-    match kind:
-        case "holding":
-            return Sentence("record_holding")
-        case "bib":
-            return Sentence("record_bib")
-    return Sentence("record_any")
 
 
 def library_said(sigel: str | None) -> str:

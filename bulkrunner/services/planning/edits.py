@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from bulkrunner.domain.catalogue import Found
+from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import check_expect, same, update_pattern
+from bulkrunner.domain.operations import check_expect, same
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,
@@ -23,7 +24,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import predict_stored
-from bulkrunner.domain.records import item_of, thing_part
+from bulkrunner.domain.records import item_of, kind_said, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.errors import CatalogueUnreachable
@@ -44,7 +45,6 @@ from bulkrunner.services.planning.draft import (
     demand,
     joined_operation,
     joined_wish,
-    kind_said,
     made_earlier,
     part_of,
     parts_of,
@@ -186,7 +186,7 @@ def _unless_same(wish: str | None, operation: Mapping[str, Any]) -> str | None:
     return None if wish is None or wish == operation_digest(operation) else wish
 
 
-def as_create(document: dict[str, Any], pattern: str) -> Fields:
+def as_create(document: dict[str, Any], pattern: Sentence) -> Fields:
     """Return the fields of a record to be created."""
     prediction = predict_stored(document)
     return {
@@ -479,7 +479,7 @@ class Editing(Drafting):
             "action": Action.DELETE,
             "links": tuple(link for link in links if link != known.record),
             "before_fingerprint": before_fingerprint(before),
-            "pattern": wish.pattern or f"delete {known.kind or 'record'}",
+            "pattern": wish.pattern or delete_pattern(known.kind),
         }
 
 

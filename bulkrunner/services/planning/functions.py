@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.change_patterns import parts_of_update
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.functions import (
     Changed,
@@ -27,7 +28,6 @@ from bulkrunner.domain.operations import (
     Applied,
     check_expect,
     neutral_operation,
-    parts_of_update,
 )
 from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import item_of

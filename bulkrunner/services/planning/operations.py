@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
+from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Unreadable, Update
 from bulkrunner.domain.new_records import (
@@ -19,13 +20,12 @@ from bulkrunner.domain.operations import (
     apply_update,
     build_create,
     neutral_operation,
-    parts_of_update,
-    pattern_of,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.transfers import repointed
+from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import (
     Creation,
     Draft,
@@ -144,7 +144,7 @@ class Operating:
         return Edit(
             operation=task.operation,
             change=lambda now: repointed(now, target[0]),
-            pattern=("repoint itemOf",),
+            pattern=(Sentence("part_repoint"),),
             first=first,
             expect=op.expect,
         )

@@ -64,7 +64,7 @@ class Resolver(Editing):
         return self._entered(task, known, planned)
 
     def make_bib(
-        self, task: Task, sigel: str, document: Document, pattern: str, look: Look
+        self, task: Task, sigel: str, document: Document, pattern: Sentence, look: Look
     ) -> PlannedChange:
         """Return what becomes of a bib to be created; refusals are changes too.
 
@@ -273,7 +273,7 @@ class Resolver(Editing):
         demand(self._may_become(document, "holding"))
         return as_create(document, creation.pattern)
 
-    def _make_bib(self, known: Known, sigel: str, document: Document, pattern: str) -> Fields:
+    def _make_bib(self, known: Known, sigel: str, document: Document, pattern: Sentence) -> Fields:
         demand(self._proofs.acting())
         self._know_library(sigel, known)
         demand(self._proofs.bib())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from bulkrunner.domain.catalogue import Held
+from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.expressions.expectations import ground_expected
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import ground, settle
@@ -19,8 +20,6 @@ from bulkrunner.domain.operations import (
     check_expect,
     ground_update,
     neutral_operation,
-    parts_of_update,
-    pattern_of,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
 from bulkrunner.domain.records import Document, item_of
@@ -310,7 +309,7 @@ class Stepping:
         def change(now: Document) -> Applied | Refusal:
             return apply_update(now, wanted, self._iris, context)
 
-        def done(result: Applied) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        def done(result: Applied) -> tuple[Mapping[str, Any], tuple[Sentence, ...]]:
             made = replace(wanted, changes=result.changes)
             tried = replace(wanted, changes=result.effective or result.changes)
             return neutral_operation(made, self._iris), parts_of_update(tried)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
+from bulkrunner.domain.change_patterns import transfer_pattern
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.conditions import (
     condition_data,
@@ -175,7 +176,7 @@ class Saving:
             document=lambda iri: build_create(
                 op, iris=self._iris, bib_thing_iri=iri, from_records=True
             ),
-            pattern=f"{task.verb} holding: create the new one",
+            pattern=transfer_pattern(_TRANSFERS[task.verb], Sentence("part_create_new")),
             origins=known.as_origins(),
         )
         change = self._resolver.hold(task, lambda _: creation, case.look)
@@ -285,7 +286,7 @@ class Taking(Saving):
                 operation={"delete": known.name, "moved_to": named_value(action.to, context)},
                 admit=lambda: self._admit(case, known, context),
                 first=first,
-                pattern="move holding: delete the old one",
+                pattern=transfer_pattern(_TRANSFERS["move"], Sentence("part_delete_old")),
             )
 
         change = self._resolver.concern(case.task, build, case.look, kind="holding")
@@ -319,7 +320,7 @@ class Taking(Saving):
                 },
                 admit=lambda: self._admit(case, known, context),
                 first=first,
-                pattern="merge holding: delete the merged one",
+                pattern=transfer_pattern(_TRANSFERS["merge"], Sentence("part_delete_merged")),
             )
 
         change = self._resolver.concern(case.task, build, case.look, kind="holding")
@@ -360,7 +361,7 @@ class Taking(Saving):
                 operation=operation,
                 wish=operation | {"content": digest(taken(source.now or {}, take))},
                 change=lambda now: merged(now, source.now or {}, take, self._iris),
-                pattern=tuple(f"merge {place}" for place in take),
+                pattern=tuple(Sentence("part_merge", at=place) for place in take),
                 origins=source.as_origins(),
             )
 
@@ -403,7 +404,7 @@ class Taking(Saving):
             return Edit(
                 operation={"update": known.name, "split": named},
                 change=lambda now: parted(now, goes)[1],
-                pattern=("split components",),
+                pattern=(Sentence("part_split"),),
                 admit=lambda: self._admit(case, known, context),
                 first=first,
             )
@@ -497,7 +498,7 @@ class Acting(Taking):
                     "repoint": self._named_record(action.to, context),
                 },
                 change=lambda now: repointed(now, target[0]),
-                pattern=("repoint itemOf",),
+                pattern=(Sentence("part_repoint"),),
                 admit=lambda: self._admit(case, known, context),
                 first=first,
             )
@@ -588,18 +589,28 @@ class Acting(Taking):
         return self._states.before(known, action.job, action.effect_digest)
 
 
-def _earlier_state(action: StepRevert, context: Context) -> tuple[Any, str]:
+_TRANSFERS = {
+    "move": Sentence("pattern_move"),
+    "copy": Sentence("pattern_copy"),
+    "split": Sentence("pattern_split"),
+    "merge": Sentence("pattern_merge"),
+}
+
+
+def _earlier_state(action: StepRevert, context: Context) -> tuple[Any, Sentence]:
     """Return which state is meant, as plain data, and the pattern of giving it back."""
     if action.version is not None:
-        return action.version, "revert to a version"
+        return action.version, Sentence("part_revert_to_version")
     if action.before is not None:
-        return {"before": named_value(action.before, context)}, "revert to before a day"
+        return {"before": named_value(action.before, context)}, Sentence("part_revert_to_day")
     if action.edit_by is not None:
         values = {"before_edit_by": action.edit_by, "since": action.since}
         given = {key: value for key, value in values.items() if value is not None}
         named = {key: named_value(value, context) for key, value in given.items()}
-        return named, "revert to before an edit"
-    return {"job": action.job, "effect_digest": action.effect_digest}, "revert to before a job"
+        return named, Sentence("part_revert_to_edit")
+    return {"job": action.job, "effect_digest": action.effect_digest}, Sentence(
+        "part_revert_to_job"
+    )
 
 
 def _moment(value: Any) -> Moment:

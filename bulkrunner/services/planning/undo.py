@@ -9,12 +9,13 @@ from itertools import islice
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
+from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Create, Creates, Undo, Unreadable
 from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.operations import build_create, pattern_of
+from bulkrunner.domain.operations import build_create
 from bulkrunner.domain.plan import (
     WRITING,
     Action,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.change import ground_change
 from bulkrunner.domain.changes.change_parsing import VERBS, parse_change, parse_example
 from bulkrunner.domain.expressions.parsing import FormError
@@ -17,7 +18,6 @@ from bulkrunner.domain.operations import (
     Applied,
     apply_update,
     neutral_operation,
-    pattern_of,
 )
 from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
