@@ -14,11 +14,7 @@ from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source, Update
-from bulkrunner.domain.operations import (
-    Applied,
-    apply_update,
-    neutral_operation,
-)
+from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
 from tests.support.documents import (
