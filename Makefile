@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-quick lint format unit browser soak bench census record lock clean
+.PHONY: demo test test-quick lint format unit browser soak bench census mutants record lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
@@ -53,6 +53,10 @@ bench: $(STAMP)
 census: $(STAMP)
 	$(BIN)/python -m tests.project.census
 	$(BIN)/python -m tests.project.trace
+
+# Breaks a promise at a time in a copy, and expects that a test notices: make mutants MUTANTS="lease undo"
+mutants: $(STAMP)
+	$(BIN)/python -m tests.project.mutants $(MUTANTS)
 
 record: $(STAMP)
 	$(BIN)/python -m tests.contract.record

@@ -103,7 +103,7 @@ class Standing:
         plan = found if isinstance(found, Plan) else self._core.ledger.plans.get(found.plan)
         return self._statuses().one(plan, with_gates=with_gates)
 
-    def after_yes(self, plan: Plan) -> tuple[list[str], str]:
+    def after_yes(self, plan: Plan) -> tuple[list[Sentence], str]:
         """Return what to know after a yes to a plan, and the next command that can work."""
         return self._statuses().after_yes(plan, self._gating.gates(plan, rights=None))
 

@@ -45,11 +45,13 @@ _WORDS: Mapping[str, Sentence] = {
     str(said): said
     for said in (
         Sentence("word_applied"),
+        Sentence("word_complete"),
         Sentence("word_completed"),
         Sentence("word_conflict"),
         Sentence("word_failed"),
         Sentence("word_interrupted"),
         Sentence("word_pending"),
+        Sentence("word_planning"),
         Sentence("word_refused"),
         Sentence("word_running"),
         Sentence("word_stopped"),

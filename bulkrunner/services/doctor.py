@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from bulkrunner.domain.environment import Environment, host_of
+from bulkrunner.domain.environment import Environment, Kind, host_of
 from bulkrunner.domain.ports import CatalogueReader, Clock
 from bulkrunner.domain.rights import Rights
 from bulkrunner.errors import BulkRunnerError
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import VERBATIM, Sentence, as_sentence
 
 SKEW = 60.0
 """Seconds between our clock and the server's that are worth a word."""
@@ -34,25 +34,32 @@ class Examined:
 
     name: str
     facts: dict[str, Any]
-    problems: tuple[str, ...]
+    problems: tuple[Sentence, ...]
 
     def as_document(self) -> dict[str, Any]:
         """Return plain data."""
         return {"environment": self.name, **self.facts, "problems": list(self.problems)}
 
-    def lines(self) -> Iterator[str]:
-        """Yield what people read."""
-        yield f"{self.name} ({self.facts['kind']}): {self.facts['base_url']}"
-        yield f"  login {self.facts['token_url']}"
+    def lines(self) -> Iterator[tuple[int, Sentence]]:
+        """Yield what people read: blanks before a sentence, and the sentence."""
+        where = {"name": self.name, "url": self.facts["base_url"]}
+        if self.facts["kind"] == Kind.PRODUCTION:
+            yield 0, Sentence("doctor_production", **where)
+        else:
+            yield 0, Sentence("doctor_test", **where)
+        yield 2, Sentence("doctor_login", url=self.facts["token_url"])
         for sigel in self.facts["rights"] or ():
             granted = [
                 name for name in ("registrant", "cataloger", "global_registrant") if sigel[name]
             ]
-            yield f"  {sigel['sigel']}: {', '.join(granted) or 'no rights'}"
+            if granted:
+                yield 2, Sentence("doctor_rights", sigel=sigel["sigel"], granted=granted)
+            else:
+                yield 2, Sentence("doctor_no_rights", sigel=sigel["sigel"])
         for problem in self.problems:
-            yield f"  ! {problem}"
+            yield 2, Sentence("doctor_problem", problem=problem)
         if not self.problems:
-            yield "  nothing stands in the way"
+            yield 2, Sentence("doctor_well")
 
 
 class Diagnosing:
@@ -78,7 +85,7 @@ class Diagnosing:
             "reachable": None,
             "clock_skew_seconds": None,
         }
-        problems: list[str] = []
+        problems: list[Sentence] = []
         try:
             with self._connect(environment) as reader:
                 self._ask(reader, facts, problems)
@@ -86,7 +93,7 @@ class Diagnosing:
             problems.append(_told(error))
         return Examined(name=environment.name, facts=facts, problems=tuple(problems))
 
-    def _ask(self, reader: TimedReader, facts: dict[str, Any], problems: list[str]) -> None:
+    def _ask(self, reader: TimedReader, facts: dict[str, Any], problems: list[Sentence]) -> None:
         try:
             reader.read(NOBODY)
             facts["reachable"] = True
@@ -105,7 +112,24 @@ class Diagnosing:
             problems.append(Sentence("doctor_no_sigel"))
 
 
-def _told(error: BulkRunnerError) -> str:
+def _told(error: BulkRunnerError) -> Sentence:
     """Return what is wrong, without the id that was asked for: it is nobody's, and means nothing."""
-    said = f"{error.message} ({error.hint})" if error.hint else error.message
-    return said.replace(NOBODY, "a record that does not exist")
+    if error.advice is None:
+        return _without_id(error.said)
+    return _without_id(Sentence("problem_with_hint", problem=error.said, hint=error.advice))
+
+
+def _without_id(said: Sentence) -> Sentence:
+    values = {name: _known(value) for name, value in said.values.items()}
+    if said.key == VERBATIM:
+        return as_sentence(values["text"])
+    return Sentence.from_data({"say": said.key, **values})
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return _without_id(value)
+    if isinstance(value, str) and NOBODY in value:
+        before, _, after = value.partition(NOBODY)
+        return Sentence("doctor_no_such", before=before, after=_known(after))
+    return tuple(map(_known, value)) if isinstance(value, tuple) else value

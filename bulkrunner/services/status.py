@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from bulkrunner.domain.approvals import EXCLUDED, REJECTED, Conditions, standing, strictest
+from bulkrunner.domain.approvals import EXCLUDED, REJECTED, standing, strictest
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.restoration import RESTORE
-from bulkrunner.domain.rules import RuleKind, RuleResult, rule_results
+from bulkrunner.domain.rules import RuleResult, rule_results
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
-from bulkrunner.sentences import says
+from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 
@@ -72,7 +72,7 @@ class Outlooks:
         driven = ownership.works
         wait = self._ledger.orders.wait_of(run.id) if driven else None
         if not driven and not ownership.is_free:
-            wait = Wait(reason=str(ownership.held()[0]), until=ownership.free_at)
+            wait = Wait(reason=ownership.held()[0], until=ownership.free_at)
         environment = self._environment(run.plan)
         found: dict[str, Any] = {**BLANK, "paused": run.paused, "driven": driven}
         if wait is not None:
@@ -112,23 +112,6 @@ def speed(times: Sequence[datetime], rate: float) -> float:
     return min(rate, len(working) / sum(working))
 
 
-def outlook_lines(run: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what people read of a run's outlook."""
-    if waiting := run.get("waiting"):
-        until = f", until {_minute(waiting['until'])}" if waiting["until"] else ""
-        yield f"    waits: {waiting['reason']}{until}"
-    elif run.get("driven") is False:
-        yield f"    no process works on it; go on with: bulkrunner resume {run['run']}"
-    elif run.get("paused"):
-        yield f"    paused; go on with: bulkrunner resume {run['run']}"
-    if window := run.get("window"):
-        state = "open" if window["open"] else "closed"
-        until = f" until {_minute(window['until'])}" if window["until"] else ""
-        yield f"    writing is allowed {window['hours']} ({window['timezone']}): {state}{until}"
-    if run.get("done_at"):
-        yield f"    at most {run['rate']:g} writes/s; done about {_minute(run['done_at'])}"
-
-
 def _window(environment: Environment, now: datetime) -> dict[str, Any] | None:
     if not environment.windows:
         return None
@@ -145,10 +128,6 @@ def _window(environment: Environment, now: datetime) -> dict[str, Any] | None:
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _minute(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
 
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
@@ -187,38 +166,6 @@ class Status:
             "rules": [result.as_dict() for result in self.rules],
             "next": self.next,
         }
-
-    def lines(self) -> Iterator[str]:
-        """Yield what people read."""
-        if not self.plans:
-            yield "the ledger holds no plan yet"
-        for plan in self.plans:
-            yield from self._plan_lines(plan)
-        for gate in self.gates:
-            yield f"  gate {gate.name:<12} {'open  ' if gate.open else 'CLOSED'} {gate.reason}"
-        for result in self.rules:
-            if result.kept is False and result.rule.kind is not RuleKind.GATE:
-                yield f"  rule {result.rule.id:<12} {result.rule.level.value:<6} {result.said}"
-        if self.closed:
-            yield f"nothing runs from this ledger: {self.closed}"
-        if self.next:
-            yield f"next: {self.next}"
-
-    def _plan_lines(self, plan: Mapping[str, Any]) -> Iterator[str]:
-        counts = ", ".join(f"{count:,} {name}" for name, count in plan["counts"].items() if count)
-        yield f"plan {plan['plan']}  {plan['job']} for {plan['environment']}: {plan['state']}; {counts}"
-        if asked := Conditions.from_dict(plan["conditions"]).describe():
-            yield f"  approved under conditions: {asked}"
-        for run in self.runs:
-            if run["plan"] == plan["plan"]:
-                yield from _run_lines(run)
-
-
-def _run_lines(run: Mapping[str, Any]) -> Iterator[str]:
-    text = ", ".join(f"{n:,} {name}" for name, n in run["outcomes"].items() if n)
-    why = f" ({run['reason']})" if run["reason"] else ""
-    yield f"  run {run['run']}: {run['state']}{why}; {text}"
-    yield from outlook_lines(run)
 
 
 def _params(given: Mapping[str, Any]) -> str:
@@ -305,7 +252,7 @@ class StatusService:
             **outlook,
         }
 
-    def after_yes(self, plan: Plan, gates: Iterable[GateResult]) -> tuple[list[str], str]:
+    def after_yes(self, plan: Plan, gates: Iterable[GateResult]) -> tuple[list[Sentence], str]:
         """Return what to know after a yes, and the next command that can work.
 
         Args:
@@ -313,19 +260,19 @@ class StatusService:
             gates: as they are now, but for the rights, which the login is asked for later.
         """
         if plan.addresses.get("kind") != Kind.PRODUCTION:
-            return ["this is a plan for a test environment; no approval is needed"], (
-                self.next_command(plan)
-            )
+            return [Sentence("yes_not_needed")], (self.next_command(plan))
         if self._ledger.runs.all(plan=plan.id):
             return [], self.next_command(plan)
-        said, named = [], ""
+        said, named = list[Sentence](), ""
         newest = self._ledger.plans.all(job=plan.job, environment=plan.environment)[0]
         if newest.id != plan.id:
-            said.append(f"plan {newest.id} is newer and is what run takes, unless --plan is given")
+            said.append(Sentence("yes_newer_plan", plan=newest.id))
             named = f" --plan {plan.id}"
         closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
         if closed:
-            said += [f"not yet: gate {gate.name} is closed: {gate.reason}" for gate in closed]
+            said += [
+                Sentence("yes_gate_closed", gate=gate.name, reason=gate.reason) for gate in closed
+            ]
             return said, f"bulkrunner status {plan.id}"
         return said, self.next_command(plan) + named
 

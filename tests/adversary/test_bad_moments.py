@@ -178,6 +178,28 @@ def test_an_edit_while_a_delete_waits_for_its_turn(rig, own):
     assert rig.sent() == []
 
 
+def test_an_edit_while_a_lost_delete_waits_for_its_next_turn(rig, own):
+    """It was looked at after the answer was lost, and must be again after the wait."""
+    record = next(own)
+    rig.control.fault("close_before", method="DELETE", times=1)
+    real_gate = rig.catalogue().write_gate
+    turns = []
+
+    @contextmanager
+    def gate():
+        with real_gate():
+            turns.append(record)
+            if len(turns) == 2:
+                rig.control.edit(record, sigel="S")
+            yield
+
+    run = rig.run(rig.plan(deleting(record)), gate=gate)
+    assert len(turns) == 2
+    assert the_outcome(rig, run) is Outcome.CONFLICT
+    assert len(rig.sent()) == 1
+    assert rig.control.get(record).status == 200
+
+
 def test_a_stop_during_the_last_look_sends_nothing_more(rig, own):
     def read(real, *args, **kwargs):
         executor.request_stop()

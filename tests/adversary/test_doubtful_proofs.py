@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
+from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.run import Outcome
 from tests.adversary.hooks import Hooked, hooked
 from tests.support.executing import creating_holding, deleting, resaving, setting
@@ -76,5 +77,28 @@ def test_what_belongs_to_no_library_of_the_job_is_not_sent(rig, own, bibs, kind)
         return replace(found, manifest={**found.manifest, "sigels": ["NO"]})
 
     run = rig.run(planned, ledger=Hooked(rig.ledger, **{"plans.get": plan}))
+    assert ended(rig, run) == (Outcome.REFUSED, "foreign_sigel")
+    assert rig.sent() == []
+
+
+@pytest.mark.parametrize("holder", [{"@id": "https://libris.kb.se/library/S"}, {"@id": "#x"}])
+def test_a_holding_with_a_part_of_anothers_is_not_deleted(rig, own, holder):
+    """As it stands at the last look, also where the plan knew it so."""
+    record = next(own)
+    parts = [{"@type": "Item", "heldBy": holder}]
+    planned = rig.plan(deleting(record))
+    rig.control.edit(record, sigel="S", set={"hasComponent": parts})
+    document = rig.control.document(record)
+
+    def pending(real, *args, **kwargs):
+        found = []
+        for item in real(*args, **kwargs):
+            change = replace(
+                item.change, before=document, before_fingerprint=before_fingerprint(document)
+            )
+            found.append(replace(item, change=change))
+        return found
+
+    run = rig.run(planned, ledger=Hooked(rig.ledger, **{"runs.pending": pending}))
     assert ended(rig, run) == (Outcome.REFUSED, "foreign_sigel")
     assert rig.sent() == []

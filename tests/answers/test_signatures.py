@@ -243,3 +243,38 @@ def test_an_answer_is_weighed_with_those_that_are_there_when_it_is_stored(tmp_pa
         assert error.value.code == "answered_meanwhile"
         ledger.approvals.add(an_approval(plan), known=1)
         assert len(ledger.approvals.of_plan(plan.id)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "today", "says"),
+    [
+        ({}, "karin", ""),
+        ({"text": TEXT + "x"}, "karin", "signed"),
+        ({"reference": "KB 9"}, "karin", "signed"),
+        ({"signature": ""}, "karin", "not signed"),
+        ({"signer": "ulla"}, "karin", "karin.ek"),
+        ({}, "ulla", "key of no reviewer"),
+        ({}, None, "no reviewers"),
+    ],
+)
+def test_a_recorded_yes_proves_what_was_asked_for_then_and_is_today(
+    karin, ulla, changes, today, says
+):
+    plan = complete_plan(policy={"reviewers": "f", "signers": [karin.line()]})
+    answer = an_answer(plan)
+    text = answer_text(plan, answer)
+    signature = karin.sign(text)
+    approval = replace(
+        an_approval(plan, by=answer.by, reference=answer.reference, head=answer.head),
+        statements=answer.statements,
+        text=text,
+        language=answer.language,
+        signature=signature,
+        signer=karin.identity,
+        key=read_seal(signature).fingerprint,
+    )
+    lines = {"karin": (karin.line(),), "ulla": (ulla.line(),), None: None}
+    found = Proofs(SshSignatures(), reviewers=lambda: lines[today]).unsound(
+        plan, replace(approval, **changes)
+    )
+    assert (found is None) if not says else (says in found)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
 from bulkrunner.domain.ports import NullProgress
@@ -14,10 +16,11 @@ from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary
-from bulkrunner.services.running.context import ServerClock
+from bulkrunner.services.running.context import ServerClock, Work
 from bulkrunner.services.running.control import Control, Ending, Stopped
 from bulkrunner.services.running.error_budget import ErrorBudget
 from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
+from bulkrunner.services.running.sending import send
 from bulkrunner.services.running.throttle import Hours
 from tests.support.ledgers import OWNER, a_change
 
@@ -341,3 +344,42 @@ def test_our_times_by_the_servers_clock():
     assert clock.at(NOON) is None
     clock.learn(NOON + timedelta(hours=1), NOON)
     assert clock.at(NOON) == NOON + timedelta(hours=1) - timedelta(seconds=2)
+
+
+# One send
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "done"),
+    [
+        (1, ["look"]),
+        (2, ["look", "intent", "look"]),
+        (None, ["look", "intent", "look", "request", "answer"]),
+    ],
+)
+def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(lost_at, done):
+    did = []
+
+    def look():
+        did.append("look")
+        if did.count("look") == lost_at:
+            raise LeaseLost("somebody has it")
+
+    def request():
+        did.append("request")
+        return WriteAnswer(kind=AnswerKind.DONE, environment="", record="rec000001", status=204)
+
+    frame = SimpleNamespace(
+        lease=SimpleNamespace(require=look),
+        records=SimpleNamespace(
+            intend=lambda attempt: did.append("intent"),
+            answered=lambda attempt: did.append("answer"),
+        ),
+        clock=SetClock(),
+        server_clock=ServerClock(),
+    )
+    try:
+        send(frame, Work(change=a_change(1)), "PUT", request)
+    except LeaseLost:
+        assert lost_at
+    assert did == done

@@ -81,7 +81,11 @@ def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[
     in_swedish(place, "status", "x", expect=2)
     in_swedish(place, "ledger", "check")
     in_swedish(place, "clients")
-    in_swedish(place, "status")
+    told = in_swedish(place, "status")
+    assert f"  körning {run}: slutförd; 2 genomförda" in told
+    assert "nästa: bulkrunner " in told
+    gates = in_swedish(place, "status", run)
+    assert "  spärr plan         öppen   " in gates
 
 
 def test_answers_and_gates_are_told_in_swedish(place: Workplace, own: list[str]) -> None:
@@ -94,7 +98,32 @@ def test_answers_and_gates_are_told_in_swedish(place: Workplace, own: list[str])
     said = place("--lang", "sv", "approve", *answer).stderr
     assert said.startswith("godkänd: planen ")
     assert "inte signerat" in said
+    assert english(said) == []
     assert in_swedish(place, "reject", *answer).startswith("avslagen: planen ")
+
+
+def test_what_an_empty_ledger_and_a_closed_gate_mean_is_told_in_swedish(
+    place: Workplace, own: list[str]
+) -> None:
+    assert in_swedish(place, "status").startswith("Liggaren har ingen plan ännu.\nnästa: ")
+    job = place.job("early", title="Prov", steps=[{"ids": own[:1], **LABEL}])
+    tried = place("plan", job, "--env", "staging").document["plan"]
+    plan = place("plan", job, "--env", "production").document["plan"]
+    assert "  spärr staging      STÄNGD  " in in_swedish(place, "status", plan)
+    answer = ("--by", "Ek", "--reference", "KB 1", "--per-night", "1")
+    assert "\ninte ännu: spärren staging är stängd: " in in_swedish(place, "approve", plan, *answer)
+    assert "  godkänd på villkor: " in in_swedish(place, "status", plan)
+    assert "inget godkännande behövs" in in_swedish(place, "approve", tried, *answer)
+    newer = place("plan", job, "--env", "production").document["plan"]
+    assert f"Planen {newer} är nyare" in in_swedish(place, "approve", plan, *answer)
+
+
+def test_what_doctor_finds_is_told_in_swedish(place: Workplace) -> None:
+    said = place("--lang", "sv", "doctor").stderr
+    assert english(said.replace("  NO: ", "  ")) == [], "NO is a sigel"
+    assert "staging (testmiljö): http" in said
+    assert "  inloggning http" in said
+    assert "  inget är i vägen" in said
 
 
 def test_every_kind_of_job_is_told_in_swedish(place: Workplace) -> None:

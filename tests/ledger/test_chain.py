@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.ledger.chain import event_content
+from bulkrunner.adapters.ledger.chain import ORIGIN, event_content, event_hash
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable
@@ -137,6 +138,28 @@ def test_any_row_removed_is_found(filled, tmp_path_factory, table):
             if table in CHAINED:
                 assert ledger.chain.verify() is not None, rowid
             assert ledger.chain.check() != [], rowid
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [(MAIN_CHAIN, "event_misfit"), ("r1", "chain_entered_other")]
+)
+def test_an_event_replaced_with_its_own_hash_is_found(filled, tmp_path_factory, name, fault):
+    """Whoever changes one event must write every later one of its chain anew."""
+    folder = _copy(filled, tmp_path_factory)
+    with closing(_open_raw(folder / "ledger.db")) as raw:
+        at, kind, data = raw.execute(
+            "SELECT at, kind, data FROM events WHERE chain = ? AND position = 1", [name]
+        ).fetchone()
+        later = at[:-7] + str((int(at[-7]) + 1) % 10) + at[-6:]
+        made = event_hash(ORIGIN, chain=name, position=1, at=later, kind=kind, data=data)
+        raw.execute(
+            "UPDATE events SET at = ?, hash = ? WHERE chain = ? AND position = 1",
+            [later, made, name],
+        )
+    with new_ledger(folder) as ledger:
+        found = ledger.chain.verify()
+    assert found is not None
+    assert found.key == fault
 
 
 NOW = "'2026-03-02T09:00:00.000000+00:00'"

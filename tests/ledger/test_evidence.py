@@ -169,6 +169,32 @@ def test_what_a_later_test_plan_found_still_made_counts_from_then(ledger, code, 
     assert ask(ledger, live, not_before=late).tried == tried
 
 
+def test_what_was_found_still_made_counts_as_long_as_the_plan_that_found_it(ledger):
+    staged(ledger, [a_change(1)], {1: Outcome.APPLIED})
+    found = a_change(1, Action.UNCHANGED, code="applied_earlier", after=None, predicted=None)
+    finished = store_plan(ledger, a_plan("p2"), [found]).finished_at
+    live = production(ledger, [a_change(1)])
+    assert ask(ledger, live, not_before=finished).tried == {"update": 1}
+    assert ask(ledger, live, not_before=finished + timedelta(seconds=1)).tried == {}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "job", "late", "tried"),
+    [
+        (Outcome.APPLIED, "j1", timedelta(0), {"set shelfMark": "r1"}),
+        (Outcome.APPLIED, "j1", timedelta(days=1), {}),
+        (Outcome.FAILED, "j1", timedelta(0), {}),
+        (Outcome.APPLIED, "other", timedelta(0), {}),
+    ],
+)
+def test_which_kinds_of_restoring_were_tried(ledger, outcome, job, late, tried):
+    undo = {"undo": {"job": job, "effect_digest": "sha256:e"}}
+    staged(ledger, [a_change(1)], {1: outcome}, job="back", manifest=undo)
+    found = ledger.evidence.restorings("j1", not_before=START + late, counts=lambda _: True)
+    assert found == tried
+    assert ledger.evidence.restorings("j1", not_before=START, counts=lambda _: False) == {}
+
+
 def test_what_the_newest_test_plan_refused_counts_with_what_its_run_refused(ledger):
     refusal = a_change(2, Action.REFUSED, code="unexpected_value", after=None, target_key=None)
     staged(ledger, [a_change(1), refusal], {1: Outcome.APPLIED})

@@ -85,6 +85,16 @@ def test_a_deleted_record_that_somebody_brought_back(place, staging, own):
     assert staging.get(record).status == 200
 
 
+def test_a_deleted_record_that_somebody_brought_back_and_edited(place, staging, own):
+    record = own[30]
+    before = staging.document(record)
+    made = run(place, "revived-edited", [{"delete": record}])
+    staging.revive(record, before)
+    staging.edit(record, sigel="S", set={"shelfMark.label": "Hannat"})
+    done = planned(place, undone(place, made))
+    assert (done["counts"], codes(done)) == (counts(refused=1), {record: "changed_since"})
+
+
 def test_a_deleted_holding_whose_bib_somebody_deleted(place, staging, own):
     record = own[41]
     bib = staging.document(record)["@graph"][1]["itemOf"]["@id"].removesuffix("#it")

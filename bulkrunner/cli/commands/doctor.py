@@ -34,8 +34,8 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
         hosts = sorted({host for found in examined for host in found.facts["hosts"]})
         invocation.document["hosts"] = hosts
         for found in examined:
-            for line in found.lines():
-                invocation.say(line)
+            for indent, said in found.lines():
+                invocation.say(said, indent=indent)
         _tell_network(invocation, program)
         if examined:
             invocation.say(Sentence("hosts", hosts=", ".join(hosts)))

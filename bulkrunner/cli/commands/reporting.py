@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.cli.words import counts_said, word
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
+    from bulkrunner.domain.gates import GateResult
+    from bulkrunner.services.status import Status
 
 FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
 
@@ -88,8 +92,8 @@ def status(invocation: Invocation, id: str | None, *, watch: bool) -> None:  # n
             return
         found = program.standing.status(id)
         invocation.document.update(found.as_document())
-        for line in found.lines():
-            invocation.say(line)
+        for indent, said in status_lines(found):
+            invocation.say(said, indent=indent)
 
 
 def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None:
@@ -98,7 +102,7 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
     try:
         for found in program.standing.watch(prefix):
             invocation.document.update(found.as_document())
-            lines = list(found.lines())
+            lines = [" " * n + invocation.worded(said) for n, said in status_lines(found)]
             if lines != shown:
                 if not invocation.as_json and sys.stdout.isatty():
                     click.clear()
@@ -106,3 +110,87 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
                 shown = lines
     except KeyboardInterrupt:
         return
+
+
+Line = tuple[int, Sentence]
+"""Blanks before a sentence, and the sentence."""
+
+
+def status_lines(status: Status) -> Iterator[Line]:
+    """Yield what stands where, and the next command."""
+    if not status.plans:
+        yield 0, Sentence("status_no_plan")
+    for plan in status.plans:
+        yield from _plan_lines(plan)
+        for run in status.runs:
+            if run["plan"] == plan["plan"]:
+                yield from _run_lines(run)
+    for gate in status.gates:
+        yield 2, _gate_said(gate)
+    for result in status.rules:
+        rule = result.rule
+        if result.kept is False and rule.kind != "gate":
+            shown = {"id": f"{rule.id:<12}", "level": f"{rule.level.value:<6}"}
+            yield 2, Sentence("status_rule", **shown, said=result.said)
+    if status.closed:
+        yield 0, Sentence("status_closed", why=status.closed)
+    if status.next:
+        yield 0, Sentence("next", command=status.next)
+
+
+def _gate_said(gate: GateResult) -> Sentence:
+    key = f"{gate.name:<12}"
+    if gate.open:
+        return Sentence("status_gate_open", gate=key, reason=gate.reason)
+    return Sentence("status_gate_closed", gate=key, reason=gate.reason)
+
+
+def _plan_lines(plan: Mapping[str, Any]) -> Iterator[Line]:
+    from bulkrunner.domain.approvals import Conditions
+
+    yield (
+        0,
+        Sentence(
+            "status_plan",
+            plan=plan["plan"],
+            job=plan["job"],
+            environment=plan["environment"],
+            state=word(plan["state"]),
+            counts=counts_said(plan["counts"]),
+        ),
+    )
+    if asked := Conditions.from_dict(plan["conditions"]).describe():
+        yield 2, Sentence("status_conditions", asked=asked)
+
+
+def _run_lines(run: Mapping[str, Any]) -> Iterator[Line]:
+    state = word(run["state"])
+    if run["reason"]:
+        state = Sentence("status_why", state=state, why=run["reason"])
+    counts = counts_said(run["outcomes"])
+    yield 2, Sentence("status_run", run=run["run"], state=state, counts=counts)
+    for said in outlook_lines(run):
+        yield 4, said
+
+
+def outlook_lines(run: Mapping[str, Any]) -> Iterator[Sentence]:
+    """Yield what is said of a run's outlook."""
+    if waiting := run.get("waiting"):
+        said = Sentence("status_waits", reason=waiting["reason"])
+        until = waiting["until"]
+        yield Sentence("status_waits_until", said=said, until=until) if until else said
+    elif run.get("driven") is False:
+        yield Sentence("status_nobody_works", run=run["run"])
+    elif run.get("paused"):
+        yield Sentence("status_paused", run=run["run"])
+    if window := run.get("window"):
+        given = {"hours": window["hours"], "timezone": window["timezone"]}
+        said = (
+            Sentence("status_window_open", **given)
+            if window["open"]
+            else Sentence("status_window_closed", **given)
+        )
+        until = window["until"]
+        yield Sentence("status_window_until", said=said, until=until) if until else said
+    if run.get("done_at"):
+        yield Sentence("status_done_about", rate=f"{run['rate']:g}", at=run["done_at"])

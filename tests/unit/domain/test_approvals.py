@@ -145,6 +145,17 @@ def test_a_day_and_records_too(earlier, later, lost):
     assert bool(Conditions(**earlier).lost_in(Conditions(**later))) is lost
 
 
+def test_the_strictest_of_several_keeps_each_of_them():
+    asked = [
+        Conditions(per_night=9, not_before=DAY, excluded=("a", "b")),
+        Conditions(per_night=5, not_before=date(2026, 11, 30)),
+        Conditions(excluded=("b", "c")),
+        Conditions(),
+    ]
+    wanted = Conditions(per_night=5, not_before=DAY, excluded=("a", "b", "c"))
+    assert strictest(asked) == strictest(asked[::-1][:1] + asked) == wanted
+
+
 # --- any order ----------------------------------------------------------------------------------
 
 TERMS = st.builds(

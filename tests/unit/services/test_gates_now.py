@@ -191,6 +191,7 @@ def test_a_login_that_gives_nothing_is_no_closed_gate_but_exit_7(ledger, error):
         (["holdings", "bibs"], rights("Ylm", cataloger=True), True),
         (["holdings", "bibs"], rights("Ylm"), False),
         (["holdings"], rights("Ylm", cataloger=True), False),
+        (["holdings", "bibs"], rights("S", cataloger=True), False),  # not as the job's sigel
     ],
 )
 def test_bibs_need_the_agreement_and_level_2(ledger, covers, granted, is_open):

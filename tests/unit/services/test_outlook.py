@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.cli.commands.reporting import outlook_lines
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.schedule import end_of_work, is_open
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.status import Outlooks, outlook_lines, speed
+from bulkrunner.services.status import Outlooks, speed
 from tests.support.ledgers import (
     OWNER,
     TEST_ADDRESSES,
@@ -89,12 +90,12 @@ def test_lines_say_what_is_waited_for_and_until_when():
         "done_at": NOON.isoformat(),
     }
     assert list(outlook_lines(run)) == [
-        "    waits: staging asked for 60 s of rest, until 2026-03-02 12:00 UTC",
-        "    writing is allowed 22:00-06:00 (Europe/Stockholm): closed until 2026-03-02 12:00 UTC",
-        "    at most 5 writes/s; done about 2026-03-02 12:00 UTC",
+        "waits: staging asked for 60 s of rest, until 2026-03-02 12:00 UTC",
+        "writing is allowed 22:00-06:00 (Europe/Stockholm): closed until 2026-03-02 12:00 UTC",
+        "at most 5 writes/s; done about 2026-03-02 12:00 UTC",
     ]
     nobody = {**run, "paused": True, "waiting": None, "window": None, "done_at": None}
-    assert list(outlook_lines(nobody)) == ["    paused; go on with: bulkrunner resume r-1"]
+    assert list(outlook_lines(nobody)) == ["paused; go on with: bulkrunner resume r-1"]
 
 
 def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
@@ -128,4 +129,4 @@ def test_a_maximum_for_each_night_puts_the_end_off(tmp_path):
 def test_lines_say_that_nobody_drives_the_run():
     run = {"run": "r-1", "paused": False, "driven": False, "waiting": None, "done_at": None}
     (line,) = outlook_lines(run)
-    assert line == "    no process works on it; go on with: bulkrunner resume r-1"
+    assert line == "no process works on it; go on with: bulkrunner resume r-1"
