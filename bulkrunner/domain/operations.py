@@ -21,12 +21,8 @@ from bulkrunner.domain.changes.verbs import (
     Change,
 )
 from bulkrunner.domain.diff import changed_places, undeclared_places
-from bulkrunner.domain.expressions.conditions import (
-    Itself,
-    check_expect,
-    condition_data,
-    ground_expected,
-)
+from bulkrunner.domain.expressions.conditions import Itself, condition_data
+from bulkrunner.domain.expressions.expectations import check_expect, ground_expected
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.iris import IriMap

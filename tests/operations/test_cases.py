@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
 from bulkrunner.domain.expressions.condition_parsing import parse_expected
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.domain.changes.by_example import looks_like
-from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update

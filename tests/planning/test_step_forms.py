@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.adapters.reports.language import language
-from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.manifest import Source

@@ -4,12 +4,12 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 295,
+    "modules": 312,
     "lines": 69_000,
-    "modules over 500 lines": 18,
-    "modules under 80 lines": 24,
-    "base names that stand twice": 32,
-    "classes of several bases": 4,
+    "modules over 500 lines": 6,
+    "modules under 80 lines": 26,
+    "base names that stand twice": 29,
+    "classes of several bases": 0,
     "modules in services/planning": 18,
     "lines of docstrings in domain and services": 4_500,
     "migrations": 1,

@@ -12,7 +12,7 @@ from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line, joint_count, joint_how, mixed_lines
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.report import PatternGroup
+from bulkrunner.domain.report_groups import PatternGroup
 from bulkrunner.domain.transfers import doing_of
 from tests.report.test_patterns import change, grouped, lines, mark
 from tests.support import reports

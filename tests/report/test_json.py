@@ -13,7 +13,8 @@ from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.json_report import json_chunks
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import ReportedChange
 from tests.support import reports
 
 ROOT = Path(__file__).resolve().parents[2]

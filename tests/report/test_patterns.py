@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.report import Grouped, PatternGroup, ReportedChange
+from bulkrunner.domain.report_groups import Grouped, PatternGroup, ReportedChange
 from bulkrunner.services.report.collect import MAX_VALUES
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.service import differences_of

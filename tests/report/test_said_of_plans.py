@@ -11,12 +11,7 @@ from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import kind_said
 from bulkrunner.domain.rules import counted
 from bulkrunner.sentences import Sentence, joined, stored_text, text_of, verbatim
-from bulkrunner.services.planning.draft import (
-    MAX_MESSAGE,
-    library_said,
-    printable,
-    shown_of,
-)
+from bulkrunner.services.planning.draft import MAX_MESSAGE, library_said, printable, shown_of
 
 LINKED_TODO = (
     "the server refuses to delete what something links to; delete those first, or earlier in the "

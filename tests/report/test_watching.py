@@ -13,7 +13,8 @@ import pytest
 
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.report import Noted, ReportedChange, Tried
+from bulkrunner.domain.report import Noted
+from bulkrunner.domain.report_groups import ReportedChange, Tried
 from bulkrunner.services.report.risks import MANY_DELETIONS, Watch
 from tests.support import reports
 from tests.support.ledgers import START, a_plan

@@ -15,7 +15,8 @@ from bulkrunner.adapters.reports.json_report import json_chunks
 from bulkrunner.adapters.reports.language import Language, language
 from bulkrunner.adapters.reports.sheets import csv_chunks
 from bulkrunner.domain.plan import BibSummary
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.errors import UsageError
 from tests.support import reports
 

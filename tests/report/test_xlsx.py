@@ -15,7 +15,8 @@ from python_calamine import CalamineWorkbook
 from bulkrunner.adapters.reports import sheets as xlsx_report
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.sheets import COLUMNS
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import ReportedChange
 from tests.report.test_csv import FORMULAS
 from tests.support import reports
 from tests.support.sizes import sized

@@ -129,9 +129,13 @@ def _goes_with_the_rest(
         for other in found
         if other.part == leaf.part
         and other.indexed[:at] == holder
-        and not any(step in KEPT for step in other.indexed[at:])
+        and len(other.indexed) > at
+        and other.indexed[at] not in KEPT
     ]
     if not inside:  # emptied, or empty from the start: a change has been here, or not
         keys = tuple(step for step in holder if isinstance(step, str))
         return is_named(replace(leaf, keys=keys, indexed=holder), changes)
-    return all(named[other.part, other.indexed] for other in inside)
+    return all(
+        named[other.part, other.indexed] or _goes_with_the_rest(other, found, named, changes)
+        for other in inside
+    )

@@ -15,7 +15,8 @@ from bulkrunner.domain.change_patterns import delete_pattern, transfer_pattern, 
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService

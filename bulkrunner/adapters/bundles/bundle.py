@@ -14,8 +14,9 @@ from typing import Any
 from bulkrunner import __version__
 from bulkrunner.adapters.files import written_whole
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
+from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text
 from bulkrunner.adapters.ledger.maintenance import Snapshot
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, digest_bytes, digest_text
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.adapters.ledger.witness import Facts
 from bulkrunner.sentences import Sentence
 

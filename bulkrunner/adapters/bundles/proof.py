@@ -26,9 +26,9 @@ from bulkrunner.adapters.ledger.codecs import (
     RESULT,
     RUN,
     approval_of,
+    change_digest,
     pick,
 )
-from bulkrunner.adapters.ledger.plans import change_digest
 from bulkrunner.adapters.ledger.schema import plans, runs
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.signatures import SshSignatures

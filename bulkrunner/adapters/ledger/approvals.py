@@ -15,11 +15,7 @@ from bulkrunner.adapters.ledger.chain import (
     row_digest,
 )
 from bulkrunner.adapters.ledger.codecs import APPROVAL, CLIENT_USE, approval_of, approval_row, pick
-from bulkrunner.adapters.ledger.schema import (
-    approvals,
-    client_uses,
-    clients,
-)
+from bulkrunner.adapters.ledger.schema import approvals, client_uses, clients
 from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
 from bulkrunner.domain.approvals import Approval
 from bulkrunner.domain.ledger_port import Client, ClientUse

@@ -32,16 +32,8 @@ from bulkrunner.adapters.ledger.chain import (
     row_digest,
 )
 from bulkrunner.adapters.ledger.codecs import ANSWER
-from bulkrunner.adapters.ledger.schema import (
-    MAIN_CHAIN,
-    Instant,
-    attempts,
-    chains,
-    clients,
-    digest_text,
-    events,
-    runs,
-)
+from bulkrunner.adapters.ledger.columns import Instant, digest_text
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, attempts, chains, clients, events, runs
 from bulkrunner.adapters.ledger.stored import (
     compaction_faults,
     content_faults,

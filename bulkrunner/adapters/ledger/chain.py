@@ -15,16 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text, instant_text, json_text
 from bulkrunner.adapters.ledger.database import COMMITTING, home_of
-from bulkrunner.adapters.ledger.schema import (
-    MAIN_CHAIN,
-    chains,
-    digest_bytes,
-    digest_text,
-    events,
-    instant_text,
-    json_text,
-)
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
 from bulkrunner.domain.canonical import canonical_bytes
 
 CHECKPOINT = 1000

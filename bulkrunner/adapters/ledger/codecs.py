@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.documents import Parcel
-from bulkrunner.adapters.ledger.schema import planned_changes, plans, said
+from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
+from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     Action,
@@ -413,3 +415,40 @@ def approval_of(row: Row[Any] | SimpleNamespace, *, given: int) -> Approval:
 def document_digests(rows: Sequence[Row[Any]]) -> list[str | None]:
     """Return the digests of every document that the rows of changes refer to."""
     return [digest for row in rows for digest in (row.before, row.after, row.predicted)]
+
+
+def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
+    """Return ``PlannedChange.digest`` of a row, from the canonical bytes of its parts."""
+    parts = [
+        canonical_bytes(row.number),
+        canonical_bytes(row.action),
+        canonical_bytes(row.record),
+        canonical_bytes(row.operation),
+        canonical_bytes(row.etag),
+        _content(row.before, content),
+        _content(row.after, content),
+        canonical_bytes(row.before_fingerprint),
+        canonical_bytes(row.after_fingerprint),
+        canonical_bytes(row.kind),
+        canonical_bytes(row.sigel),
+        canonical_bytes(row.code),
+    ]
+    if row.prerequisites:
+        parts.append(canonical_bytes(row.prerequisites))
+    if row.origins:
+        parts.append(canonical_bytes({"origins": row.origins}))
+    return digest_of_bytes(b"[" + b",".join(parts) + b"]")
+
+
+def _content(digest: str | None, content: Mapping[str, bytes]) -> bytes:
+    return b"null" if digest is None else content.get(digest, b"")
+
+
+class ResultOfRow:
+    """The result's columns of a joined row, by their own names."""
+
+    def __init__(self, row: Row[Any]) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, f"result_{name}")

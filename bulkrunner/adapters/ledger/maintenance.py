@@ -34,13 +34,13 @@ from bulkrunner.adapters.ledger.chain import (
     plain_row,
     read_head,
 )
+from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
     attempts,
     compactions,
-    digest_text,
     documents,
     dropped,
     events,

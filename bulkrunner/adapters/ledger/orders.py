@@ -11,7 +11,8 @@ from sqlalchemy import delete, select, update
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.schema import events, instant_text, results, runs, said, waits
+from bulkrunner.adapters.ledger.columns import instant_text, said
+from bulkrunner.adapters.ledger.schema import events, results, runs, waits
 from bulkrunner.domain.run import Orders, RunEvent, RunState, Wait
 from bulkrunner.sentences import stored_text
 

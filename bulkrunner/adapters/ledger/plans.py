@@ -14,6 +14,7 @@ from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     CHANGE,
     PLAN,
+    change_digest,
     change_of,
     change_row,
     document_digests,
@@ -21,6 +22,7 @@ from bulkrunner.adapters.ledger.codecs import (
     plan_of,
     plan_row,
 )
+from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.plan_queries import line_row
 from bulkrunner.adapters.ledger.schema import (
@@ -30,11 +32,9 @@ from bulkrunner.adapters.ledger.schema import (
     plans,
     results,
     runs,
-    said,
 )
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO, told_of_lines
-from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,
@@ -485,30 +485,3 @@ def _lines(plan: str, limit: int | None) -> Select[Any]:
     columns = (c.code, c.record, c.message, c.notes, *place)
     query = select(*columns).where(c.plan == plan).order_by(c.number)
     return query if limit is None else query.limit(limit)
-
-
-def change_digest(row: Any, content: Mapping[str, bytes]) -> str:
-    """Return ``PlannedChange.digest`` of a row, from the canonical bytes of its parts."""
-    parts = [
-        canonical_bytes(row.number),
-        canonical_bytes(row.action),
-        canonical_bytes(row.record),
-        canonical_bytes(row.operation),
-        canonical_bytes(row.etag),
-        _content(row.before, content),
-        _content(row.after, content),
-        canonical_bytes(row.before_fingerprint),
-        canonical_bytes(row.after_fingerprint),
-        canonical_bytes(row.kind),
-        canonical_bytes(row.sigel),
-        canonical_bytes(row.code),
-    ]
-    if row.prerequisites:
-        parts.append(canonical_bytes(row.prerequisites))
-    if row.origins:
-        parts.append(canonical_bytes({"origins": row.origins}))
-    return digest_of_bytes(b"[" + b",".join(parts) + b"]")
-
-
-def _content(digest: str | None, content: Mapping[str, bytes]) -> bytes:
-    return b"null" if digest is None else content.get(digest, b"")

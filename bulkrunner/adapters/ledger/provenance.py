@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import append_main, read_head
+from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.database import HOME, home_of
 from bulkrunner.adapters.ledger.heads import Head, HeadFile, Noted
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, digest_text, events
+from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, events
 from bulkrunner.domain.restoration import Restoration
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence

@@ -14,6 +14,7 @@ from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
+    ResultOfRow,
     attempt_of,
     change_of,
     document_digests,
@@ -23,9 +24,10 @@ from bulkrunner.adapters.ledger.codecs import (
     run_of,
     run_row,
 )
+from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.documents import fetch
 from bulkrunner.adapters.ledger.orders import kept_reason
-from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs, said
+from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
 from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action, record_key
@@ -363,7 +365,7 @@ class Runs(Part):
         return [
             Ended(
                 change=change_of(row, found),
-                result=result_of(_Prefixed(row) if row.result_run is not None else None, found),
+                result=result_of(ResultOfRow(row) if row.result_run is not None else None, found),
                 attempts=tuple(sent.get(row.number, ())),
             )
             for row in page
@@ -380,16 +382,6 @@ class Runs(Part):
         with self._database.read() as connection:
             for decided_at, outcome in connection.execute(query):
                 yield decided_at, Outcome(outcome)
-
-
-class _Prefixed:
-    """The result's columns of a joined row, by their own names."""
-
-    def __init__(self, row: Row[Any]) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, f"result_{name}")
 
 
 def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:

@@ -27,18 +27,16 @@ from bulkrunner.adapters.libris.http import (
     origin,
 )
 from bulkrunner.adapters.libris.login import Login, Token
+from bulkrunner.adapters.libris.record_json import Misshapen, Unreadable, write_document
 from bulkrunner.adapters.libris.responses import (
-    Misshapen,
     ReadAnswers,
-    Unreadable,
     no_answer,
-    plain,
     retry_after,
     sigel_header,
     write_answer,
-    write_document,
 )
 from bulkrunner.adapters.libris.searches import Searches
+from bulkrunner.adapters.libris.server_words import plain
 from bulkrunner.adapters.pacing.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.pacing.shared import Book, PlaceBook, SharedPlaces, SharedSpacing
 from bulkrunner.adapters.process import is_alive, this_process

@@ -23,7 +23,8 @@ from bulkrunner.adapters.libris.http import (
     Strange,
     TryAgain,
 )
-from bulkrunner.adapters.libris.responses import leads_to, words_of
+from bulkrunner.adapters.libris.responses import leads_to
+from bulkrunner.adapters.libris.server_words import words_of
 from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock

@@ -10,7 +10,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.faults import harmless
 from bulkrunner.domain.expressions.parsing import FormError
-from bulkrunner.domain.expressions.values import parse_call
+from bulkrunner.domain.expressions.text_functions import parse_call
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 MOST = 120

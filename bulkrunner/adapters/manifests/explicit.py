@@ -12,7 +12,7 @@ from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.change import written_change
 from bulkrunner.domain.expressions.condition_parsing import parse_expected
-from bulkrunner.domain.expressions.conditions import expected_data
+from bulkrunner.domain.expressions.expectations import expected_data
 from bulkrunner.domain.expressions.parsing import FormError, Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (

@@ -20,15 +20,10 @@ from bulkrunner.adapters.manifests.explicit import (
 from bulkrunner.adapters.manifests.faults import PathKey, Problems, shown
 from bulkrunner.adapters.manifests.folder import Found, JobFolder, find, read_tree
 from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
-from bulkrunner.adapters.manifests.inputs import (
-    SELECTIONS,
-    Input,
-    Seen,
-    hidden_noted,
-    ids_of,
-    selection_of,
-)
+from bulkrunner.adapters.manifests.input import Input, Seen
+from bulkrunner.adapters.manifests.inputs import SELECTIONS, hidden_noted, ids_of, selection_of
 from bulkrunner.adapters.manifests.lists import FolderLists
+from bulkrunner.adapters.manifests.operation_references import Referring
 from bulkrunner.adapters.manifests.parts import (
     Entry,
     EnvironmentStep,
@@ -39,7 +34,6 @@ from bulkrunner.adapters.manifests.parts import (
     UndoStep,
 )
 from bulkrunner.adapters.manifests.rules import (
-    Referring,
     head_faults,
     operation_faults,
     selection_faults,

@@ -8,7 +8,8 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.faults import harmless, meant, shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.inputs import Input, input_of
+from bulkrunner.adapters.manifests.input import Input
+from bulkrunner.adapters.manifests.inputs import input_of
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.faults import BadFile

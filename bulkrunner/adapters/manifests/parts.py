@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from bulkrunner.adapters.manifests.explicit import key_of, meaning_of, operation_of, unreadable
 from bulkrunner.adapters.manifests.faults import shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.inputs import Report, ReportLines, Selected, Selection
+from bulkrunner.adapters.manifests.input import Report, Selected
+from bulkrunner.adapters.manifests.inputs import ReportLines, Selection
 from bulkrunner.adapters.manifests.jsonl import Fault, read_lines
-from bulkrunner.adapters.manifests.rules import Referring, operation_faults
+from bulkrunner.adapters.manifests.operation_references import Referring
+from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical

@@ -9,14 +9,8 @@ from typing import Any, TypeVar
 
 from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.schema import Told
-from bulkrunner.domain.changes.change import (
-    VERBS,
-    change_references,
-    kept_value,
-    parse_change,
-    parse_example,
-    written_change,
-)
+from bulkrunner.domain.changes.change import change_references, written_change
+from bulkrunner.domain.changes.change_parsing import VERBS, kept_value, parse_change, parse_example
 from bulkrunner.domain.changes.verbs import Change
 from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_expected
 from bulkrunner.domain.expressions.conditions import (
@@ -24,9 +18,8 @@ from bulkrunner.domain.expressions.conditions import (
     Condition,
     condition_data,
     condition_references,
-    expected_data,
-    expected_references,
 )
+from bulkrunner.domain.expressions.expectations import expected_data, expected_references
 from bulkrunner.domain.expressions.parsing import FormError, Outside, proposal
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value

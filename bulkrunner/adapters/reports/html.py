@@ -25,7 +25,8 @@ from bulkrunner.adapters.reports.language import (
 from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_data import Blocks, tables_json
-from bulkrunner.domain.report import ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import ReportedChange
 
 _HERE = Path(__file__).parent
 

@@ -15,19 +15,14 @@ from bulkrunner.domain.approvals import WeighedAnswer
 from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import BibSummary, Part
-from bulkrunner.domain.report import (
-    REPORT_VERSION,
-    Estimate,
+from bulkrunner.domain.report import REPORT_VERSION, Estimate, Moment, Noted, ReportData, Timeline
+from bulkrunner.domain.report_groups import (
     General,
     Grouped,
     Joint,
-    Moment,
-    Noted,
     PatternGroup,
     PatternPart,
-    ReportData,
     ReportedChange,
-    Timeline,
     Tried,
 )
 from bulkrunner.domain.run import Attempt, Result

@@ -9,7 +9,8 @@ from bulkrunner.adapters.reports.language import Language, one_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_body import Point
 from bulkrunner.adapters.reports.phrasing import effect_line, joint_how
-from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 
 MAX_PATTERNS = 30
 MAX_TEXT = 600

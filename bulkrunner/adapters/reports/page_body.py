@@ -19,7 +19,8 @@ from bulkrunner.adapters.reports.phrasing import (
     parts_line,
 )
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.report import ORDER, Noted, Outlier, PatternGroup, PatternPart, ReasonGroup
+from bulkrunner.domain.report import ORDER, Noted
+from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
 
 PLAIN = frozenset({"gone", "not_found", "no_change"})
 

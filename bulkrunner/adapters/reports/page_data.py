@@ -27,7 +27,8 @@ from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import WRITING, Part
-from bulkrunner.domain.report import ORDER, ReportData, ReportedChange, record_link
+from bulkrunner.domain.report import ORDER, ReportData, record_link
+from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.run import Outcome, Result
 
 ROWS = 1000

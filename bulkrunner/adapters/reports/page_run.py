@@ -12,7 +12,8 @@ from bulkrunner.adapters.reports.language import Worded, one_line
 from bulkrunner.adapters.reports.page_head import PagePart
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.report import PROBLEMS, Moment, ReportedChange, Timeline
+from bulkrunner.domain.report import PROBLEMS, Moment, Timeline
+from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.run import Outcome, Result
 
 DETAILED = frozenset({"duplicate", "linked", "prerequisite"})

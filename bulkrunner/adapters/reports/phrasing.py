@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bulkrunner.adapters.reports.language import Language, one_line
 from bulkrunner.domain.diff import contents
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.report import (
+from bulkrunner.domain.report_groups import (
     General,
     Joint,
     PatternGroup,

@@ -19,7 +19,8 @@ from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.plan import Part
-from bulkrunner.domain.report import PatternGroup, ReportData, ReportedChange
+from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 from bulkrunner.domain.steps import InputLine
 
 COLUMNS = (

@@ -12,7 +12,8 @@ from bulkrunner.domain.changes.scopes import PLAIN, Here, Scope, leaves, spots
 from bulkrunner.domain.expressions.conditions import Condition, holds
 from bulkrunner.domain.expressions.parsing import Pattern
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import MAX_RESULT, Dynamic, resolve
+from bulkrunner.domain.expressions.text_functions import MAX_RESULT
+from bulkrunner.domain.expressions.values import Dynamic, resolve
 from bulkrunner.domain.places import (
     ABSENT,
     RECORD_PATH,

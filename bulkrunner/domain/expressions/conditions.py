@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.expressions.parsing import Pattern, brief
 from bulkrunner.domain.expressions.references import Context, Reference, values_at
 from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
-from bulkrunner.domain.records import Document
-from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
-from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence
 
 MAX_SHOWN = 20
@@ -480,99 +478,3 @@ __all__ = [
     "holds",
     "unmet",
 ]
-
-
-LONGEST_SHOWN = 120
-
-
-def check_expect(
-    document: Document, expect: Mapping[str, Any], iris: IriMap, context: Context | None = None
-) -> Refusal | None:
-    """Return a refusal where a place does not have what is expected of it.
-
-    A list of one counts as its value, null as absent; values are compared as the server stores
-    them, apart from their kind. Tests are asked of the place's value, or of each value of a list.
-
-    Args:
-        document: the record.
-        expect: by place: a value, constant or dynamic, or tests of it.
-        iris: of the environment.
-        context: what values and tests refer to beside the document.
-    """
-    context = (context or Context(document=document, iris=iris)).of(document)
-    for text, expected in expect.items():
-        place = parse_place(text)
-        try:
-            found = locate(document, place).value
-            refusal = _unexpected(place, found, expected, context)
-        except Refused as refused:
-            return refused.refusal
-        if refusal is not None:
-            return refusal
-    return None
-
-
-def _unexpected(place: Place, found: Any, expected: Any, context: Context) -> Refusal | None:
-    last = place.steps[-1]
-    key = last if isinstance(last, str) else ""
-    if isinstance(expected, Itself):
-        if fits(found, expected, context, key=key):
-            return None
-        wanted: Any = condition_data(expected)
-    else:
-        wanted = _localise(key, resolve(expected, context, at_id=key == "@id"), context.iris)
-        if _form_expecting(found, key, context.iris) == _form_expecting(wanted, key, context.iris):
-            return None
-    there, asked = _shown(found), _shown(wanted)
-    if kind_of(found) is not None and kind_of(wanted) is not None:
-        own, other = told_apart(there, asked)
-        there, asked = value_apart(there, own), value_apart(asked, other)
-    return Refusal(
-        code="unexpected_value",
-        message=Sentence("unexpected_value", place=place.text, there=there, asked=asked),
-        hint=Sentence("unexpected_value_hint"),
-    )
-
-
-def _form_expecting(value: Any, key: str, iris: IriMap) -> bytes:
-    return comparable(None if value is ABSENT else iris.neutral(value), key)
-
-
-def _shown(value: Any) -> str:
-    if value is ABSENT or value is None:
-        return Sentence("value_absent")
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    text = visible(canonical_bytes(value).decode("utf-8", "replace"))
-    if len(text) <= LONGEST_SHOWN:
-        return text
-    return Sentence("value_cut", shown=text[:LONGEST_SHOWN], count=len(text))
-
-
-def _localise(key: str, value: Any, iris: IriMap) -> Any:
-    if key == "@id" and isinstance(value, str):
-        return iris.localise({"@id": value})["@id"]
-    return iris.localise(value)
-
-
-# --- what is written ---------------------------------------------------------------------------
-
-
-def expected_data(expected: Any) -> Any:
-    """Return what is expected of a place as it is declared, the content of input files included."""
-    return condition_data(expected) if isinstance(expected, Itself) else written(expected)
-
-
-def expected_references(expected: Any) -> Iterator[Reference]:
-    """Yield every reference of what is expected of a place."""
-    if isinstance(expected, Itself):
-        yield from condition_references(expected)
-    else:
-        yield from references_of(expected)
-
-
-def ground_expected(expected: Any, context: Context) -> Any:
-    """Return what is expected of a place with the row's cells and the parameters put in."""
-    if isinstance(expected, Itself):
-        return ground_condition(expected, context)
-    return ground(expected, context)

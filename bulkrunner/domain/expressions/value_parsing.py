@@ -8,9 +8,8 @@ from typing import Any
 
 from bulkrunner.domain.expressions.parsing import FormError, brief, meant
 from bulkrunner.domain.expressions.references import Origin, Reference, parse_reference
+from bulkrunner.domain.expressions.text_functions import MAX_FUNCTIONS, Call, parse_call
 from bulkrunner.domain.expressions.values import (
-    MAX_FUNCTIONS,
-    Call,
     Constant,
     Dynamic,
     Listing,
@@ -18,7 +17,6 @@ from bulkrunner.domain.expressions.values import (
     Node,
     array_of,
     object_of,
-    parse_call,
     text_of,
 )
 from bulkrunner.domain.places import ABSENT, PlaceError

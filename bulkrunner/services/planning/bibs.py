@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bulkrunner.domain.catalogue import Found, Moved
-from bulkrunner.domain.identifiers import Identifier, Query, bears, may_be, of_canonical, queries
+from bulkrunner.domain.identifier_queries import Query, bears, may_be, queries
+from bulkrunner.domain.identifiers import Identifier, of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from bulkrunner.domain.catalogue import Held
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
-from bulkrunner.domain.expressions.conditions import ground_expected
+from bulkrunner.domain.expressions.expectations import ground_expected
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import ground, settle
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update

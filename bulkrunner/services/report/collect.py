@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.report import SAMPLES, General, Values
+from bulkrunner.domain.report import SAMPLES
+from bulkrunner.domain.report_groups import General, Values
 
 MAX_TEXT = 300
 

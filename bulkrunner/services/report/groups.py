@@ -9,14 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from bulkrunner.domain.manifest import Accept
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.report import (
-    ORDER,
-    SAMPLES,
-    Grouped,
-    ReasonGroup,
-    ReportedChange,
-    TextGroup,
-)
+from bulkrunner.domain.report import ORDER, SAMPLES
+from bulkrunner.domain.report_groups import Grouped, ReasonGroup, ReportedChange, TextGroup
 from bulkrunner.domain.transfers import looks_elsewhere
 from bulkrunner.services.report.patterns import Fetch, Patterns
 

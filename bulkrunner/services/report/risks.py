@@ -20,7 +20,8 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
-from bulkrunner.domain.report import Noted, ReportedChange, StagingSummary
+from bulkrunner.domain.report import Noted, StagingSummary
+from bulkrunner.domain.report_groups import ReportedChange
 
 RECENT = timedelta(days=30)
 """A record changed by others within so many days before the plan is one to look at."""

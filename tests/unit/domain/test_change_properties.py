@@ -6,7 +6,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.changes.change import parse_change, parse_example
+from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update

@@ -8,16 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.change_patterns import pattern_of
-from bulkrunner.domain.changes.change import VERBS, ground_change, parse_change, parse_example
+from bulkrunner.domain.changes.change import ground_change
+from bulkrunner.domain.changes.change_parsing import VERBS, parse_change, parse_example
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source, Update
-from bulkrunner.domain.operations import (
-    Applied,
-    apply_update,
-    neutral_operation,
-)
+from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
 from tests.support.changes import outside
 from tests.support.documents import (

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkrunner.domain.identifier_queries import bears, queries
 from bulkrunner.domain.identifiers import (
     Identifier,
     Number,
     Scheme,
-    bears,
     identify,
     is_libris_code,
     isbn10,
     isbn13,
     issn,
     of_canonical,
-    queries,
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.refusals import Refusal

@@ -3,7 +3,13 @@
 import pytest
 
 from bulkrunner.domain.expressions.parsing import FormError
-from bulkrunner.domain.expressions.values import FUNCTIONS, MAX_RESULT, TooLong, apply, parse_call
+from bulkrunner.domain.expressions.text_functions import (
+    FUNCTIONS,
+    MAX_RESULT,
+    TooLong,
+    apply,
+    parse_call,
+)
 
 
 @pytest.mark.parametrize(

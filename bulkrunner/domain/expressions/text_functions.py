@@ -1,0 +1,178 @@
+"""Functions that a value applies to texts, and how they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bulkrunner.domain.expressions.parsing import FormError, brief, meant
+from bulkrunner.sentences import Sentence
+
+MAX_FUNCTIONS = 20
+
+MAX_WRITTEN = 500
+
+MAX_RESULT = 1_000_000
+
+"""Characters of a result."""
+
+MAX_WIDTH = 1000
+
+
+class TooLong(Exception):
+    """A result beyond ``MAX_RESULT``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Function:
+    """One function: how many arguments it takes, which are whole numbers, and what it does.
+
+    It answers None where the text has no such part.
+    """
+
+    call: Callable[..., str | None]
+    least: int = 0
+    most: int = 0
+    numbers: frozenset[int] = frozenset()
+
+
+def _strip_zeros(text: str) -> str:
+    return text.lstrip("0") or text[-1:]
+
+
+def _split(text: str, separator: str, number: int) -> str | None:
+    parts = text.split(separator)
+    index = number - 1 if number > 0 else number
+    return parts[index] if number and -len(parts) <= index < len(parts) else None
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_RESULT:
+        raise TooLong
+    return text.replace(old, new)
+
+
+def _after_first_word(text: str) -> str | None:
+    words = text.split(maxsplit=1)
+    return words[1] if len(words) > 1 else None
+
+
+FUNCTIONS = {
+    "trim": _Function(call=str.strip),
+    "collapse": _Function(call=lambda text: " ".join(text.split())),
+    "upper": _Function(call=str.upper),
+    "lower": _Function(call=str.lower),
+    "capitalize": _Function(call=lambda text: text[:1].upper() + text[1:]),
+    "strip_zeros": _Function(call=_strip_zeros),
+    "strip_prefix": _Function(call=str.removeprefix, least=1, most=1),
+    "strip_suffix": _Function(call=str.removesuffix, least=1, most=1),
+    "split": _Function(call=_split, least=2, most=2, numbers=frozenset({1})),
+    "first_word": _Function(call=lambda text: next(iter(text.split()), None)),
+    "after_first_word": _Function(call=_after_first_word),
+    "replace": _Function(call=_replace, least=2, most=2),
+    "digits": _Function(call=lambda text: "".join(re.findall("[0-9]", text))),
+    "pad": _Function(
+        call=lambda text, width: text.rjust(width, "0"), least=1, most=1, numbers=frozenset({0})
+    ),
+    "default": _Function(call=lambda text, _other: text, least=1, most=1),
+}
+
+"""By name. ``default(x)`` stands in where there is no value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One function with its arguments."""
+
+    text: str
+    name: str
+    arguments: tuple[str | int, ...]
+
+
+def apply(calls: Sequence[Call], text: str | None) -> str | None:
+    """Return what the functions make of a text, one after the other; None where nothing is left.
+
+    Args:
+        calls: the functions.
+        text: None where there is no value; only ``default`` takes it up.
+
+    Raises:
+        TooLong: a result is longer than ``MAX_RESULT`` characters.
+    """
+    for call in calls:
+        if call.name == "default":
+            text = text or str(call.arguments[0])
+        elif text is not None:
+            text = FUNCTIONS[call.name].call(text, *call.arguments)
+        if text is not None and len(text) > MAX_RESULT:
+            raise TooLong
+    return text
+
+
+@lru_cache(maxsize=1024)
+def parse_call(text: str) -> Call:
+    """Read ``name`` or ``name(argument, …)``; arguments may stand in single or double quotes.
+
+    Raises:
+        FormError: unknown function, or other arguments than it takes.
+    """
+    if len(text) > MAX_WRITTEN:
+        raise FormError(Sentence("call_long", most=MAX_WRITTEN))
+    name, bracket, rest = text.strip().partition("(")
+    name = name.strip()
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise FormError(
+            Sentence("call_unknown", name=brief(name)), hint=meant(name, list(FUNCTIONS))
+        )
+    if bracket and not rest.endswith(")"):
+        raise FormError(Sentence("call_open", name=name))
+    given = _arguments(rest[:-1], name) if bracket else []
+    if given and not given[0] and name != "default":
+        raise FormError(Sentence("call_empty", name=name))
+    if not function.least <= len(given) <= function.most:
+        raise FormError(
+            Sentence("takes_arguments", name=name, wanted=function.least, count=len(given))
+            if function.least
+            else Sentence("takes_no_arguments", name=name, count=len(given))
+        )
+    return Call(
+        text=text,
+        name=name,
+        arguments=tuple(
+            _whole(value, name) if number in function.numbers else value
+            for number, value in enumerate(given)
+        ),
+    )
+
+
+def _whole(text: str, name: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,4}", text) or not -MAX_WIDTH <= int(text) <= MAX_WIDTH:
+        raise FormError(Sentence("call_no_whole", text=brief(text), name=name, most=MAX_WIDTH))
+    return int(text)
+
+
+_ARGUMENT = re.compile(r"""(?:\s*"([^"]*)"\s*|\s*'([^']*)'\s*|([^,"']*))(,|$)""")
+
+
+def _arguments(text: str, name: str) -> list[str]:
+    found: list[str] = []
+    at = 0
+    while True:
+        match = _ARGUMENT.match(text, at)
+        if match is None:
+            raise FormError(
+                Sentence("call_arguments", name=name, text=brief(text)),
+                hint=Sentence("call_arguments_hint"),
+            )
+        quoted = match[1] if match[1] is not None else match[2]
+        if quoted is None:
+            # A blank alone is meant: ``split( , 1)``. Blanks around a word are not.
+            quoted = match[3].strip() or (match[3] if not found else "")
+        found.append(quoted)
+        if not match[4]:
+            break
+        at = match.end()
+    return found
