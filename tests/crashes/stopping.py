@@ -53,15 +53,15 @@ def run_until_lost(place: Place, plan: Plan, run: str, stop: Stop, slept: Any) -
 def _arm(rig: Rig, parts: Parts, stop: Stop) -> None:
     match stop:
         case Stop.LOOKED:
-            _stop_at(rig.ledger.runs.all, "intend", after=False)
+            _stop_at(rig.ledger, "runs.intend", after=False)
         case Stop.INTENT:
-            _stop_at(rig.ledger.runs.all, "intend", after=True)
+            _stop_at(rig.ledger, "runs.intend", after=True)
         case Stop.AT_LAST:
             _stop_at(parts.catalogue._http, "send", after=False, when=_is_write)
         case Stop.CONFIRMED:
             # A process that is stopped within a transaction would keep everybody out.
             wait_for_answers(rig.ledger)
-            _stop_at(rig.ledger.runs.all, "conclude", after=False)
+            _stop_at(rig.ledger, "runs.conclude", after=False)
 
 
 def _is_write(method: str, *_arguments: Any) -> bool:
@@ -71,6 +71,9 @@ def _is_write(method: str, *_arguments: Any) -> bool:
 def _stop_at(
     part: Any, name: str, *, after: bool, when: Callable[..., bool] = lambda *_: True
 ) -> None:
+    *within, name = name.split(".")
+    for inner in within:
+        part = getattr(part, inner)
     real = getattr(part, name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
