@@ -28,6 +28,7 @@ Exit codes are the contract of ``docs/reference/exit-codes.md``.
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
@@ -255,21 +256,18 @@ class LoginDown(AccessLost):
 
 def why_of(error: OSError) -> Sentence:
     """Return why the system does not do what it was asked; what is rare stays in its own words."""
-    words = error.strerror or str(error)
-    return _SYSTEM.get(words) or verbatim(words)
+    known = None if error.errno is None else _SYSTEM.get(error.errno)
+    return known or verbatim(error.strerror or str(error))
 
 
 _SYSTEM = {
-    str(said): said
-    for said in (
-        Sentence("os_denied"),
-        Sentence("os_exists"),
-        Sentence("os_full"),
-        Sentence("os_is_folder"),
-        Sentence("os_missing"),
-        Sentence("os_name_too_long"),
-        Sentence("os_no_folder"),
-        Sentence("os_quota"),
-        Sentence("os_read_only"),
-    )
+    errno.EACCES: Sentence("os_denied"),
+    errno.EDQUOT: Sentence("os_quota"),
+    errno.EEXIST: Sentence("os_exists"),
+    errno.EISDIR: Sentence("os_is_folder"),
+    errno.ENAMETOOLONG: Sentence("os_name_too_long"),
+    errno.ENOENT: Sentence("os_missing"),
+    errno.ENOSPC: Sentence("os_full"),
+    errno.ENOTDIR: Sentence("os_no_folder"),
+    errno.EROFS: Sentence("os_read_only"),
 }

@@ -121,7 +121,7 @@ def text_of(stored: str) -> str:
         return stored
     try:
         return Sentence.from_data(json.loads(stored))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no sentence: {error}") from error
 
 

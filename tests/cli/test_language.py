@@ -1,17 +1,20 @@
 """The command line speaks the language that it is asked for."""
 
+import errno
 import json
 import re
 
 import pytest
 
+from bulkrunner.errors import why_of
+from bulkrunner.sentences import Sentence
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.cli import Workplace
 
 
 def test_language_of_an_error(place: Workplace, monkeypatch) -> None:
     from bulkrunner.errors import UsageError
-    from bulkrunner.sentences import Sentence, verbatim
+    from bulkrunner.sentences import verbatim
 
     monkeypatch.setattr(
         "bulkrunner.sentences.catalogue",
@@ -254,3 +257,13 @@ def test_words_of_click_are_the_same_in_english(place: Workplace) -> None:
         swedish = place("--lang", "sv", *words, expect=2)
         assert swedish.document == place(*words, expect=2).document
         assert swedish.document["error"]["message"] not in swedish.stderr
+
+
+def test_why_the_system_refuses_is_known_by_its_number_whatever_its_words():
+    full = why_of(OSError(errno.ENOSPC, "Auf dem Gerät ist kein Speicherplatz mehr verfügbar"))
+    assert (full, full.worded("sv")) == (
+        "No space left on device",
+        Sentence("os_full").worded("sv"),
+    )
+    assert why_of(OSError(errno.EIO, "Input/output error")) == "Input/output error"
+    assert why_of(OSError("no number")) == "no number"

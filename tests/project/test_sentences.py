@@ -159,6 +159,8 @@ def test_a_sentence_is_read_as_it_was_stored():
 @pytest.mark.parametrize(
     "stored",
     [
+        '{"say":' * 10_000,
+        '{"say":"joined","parts":' + "[" * 100_000,
         '{"say":"no such sentence"}',
         '{"say":1}',
         '{"say":',

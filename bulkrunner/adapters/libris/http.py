@@ -29,11 +29,6 @@ from tenacity import (
 )
 
 from bulkrunner import __version__
-from bulkrunner.adapters.redaction import Redaction
-from bulkrunner.sentences import Sentence
-
-if TYPE_CHECKING:
-    from bulkrunner.config import Network
 from bulkrunner.adapters.libris.connection import (
     Deadline,
     connection,
@@ -42,6 +37,11 @@ from bulkrunner.adapters.libris.connection import (
     tls_context,
     what_to_do,
 )
+from bulkrunner.adapters.redaction import Redaction
+from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.config import Network
 
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
 

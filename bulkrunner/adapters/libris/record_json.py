@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from math import isinf
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from bulkrunner.domain.records import Document
 from bulkrunner.sentences import Sentence
-
-if TYPE_CHECKING:
-    pass
-
 
 MAX_DEPTH = 100
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 from bulkrunner.adapters.libris.http import Header, Reply, Strange, TryAgain
+from bulkrunner.adapters.libris.record_json import JSON_TYPES, Misshapen, read_document, read_json
+from bulkrunner.adapters.libris.server_words import plain, words_of
 from bulkrunner.domain.catalogue import (
     AnswerKind,
     Found,
@@ -24,11 +26,6 @@ from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import LIBRARY_PREFIX, Document, record_part, thing_part
 from bulkrunner.sentences import Sentence
-
-if TYPE_CHECKING:
-    from bulkrunner.adapters.libris.http import Reply
-from bulkrunner.adapters.libris.record_json import JSON_TYPES, Misshapen, read_document, read_json
-from bulkrunner.adapters.libris.server_words import plain, words_of
 
 MOST_ERRORS = 20
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bulkrunner.adapters.libris.http import Reply
-
-if TYPE_CHECKING:
-    from bulkrunner.adapters.libris.http import Reply
-
 
 MOST = 500
 
