@@ -267,3 +267,9 @@ def test_why_the_system_refuses_is_known_by_its_number_whatever_its_words():
     )
     assert why_of(OSError(errno.EIO, "Input/output error")) == "Input/output error"
     assert why_of(OSError("no number")) == "no number"
+
+
+@pytest.mark.parametrize("name", ["p-4pbzn3z6fj", "r-kw5jtwtk6w"])
+def test_a_plan_or_run_in_place_of_a_job_is_told_as_that(place: Workplace, name) -> None:
+    error = place("run", name, "--env", "staging", expect=2).document["error"]
+    assert error["hint"].startswith("a job is named here, not a plan or a run: bulkrunner status")

@@ -264,6 +264,11 @@ def find(path: Path) -> Found:
     return named
 
 
+_ID = re.compile(r"[pr]-[0-9a-z]{10}")
+
+"""How the ledger's plans and runs are named."""
+
+
 def _where_else(path: Path) -> str:
     """Say where a job folder of that name is, one level further down, or how to make one."""
     if path.suffix:
@@ -274,7 +279,9 @@ def _where_else(path: Path) -> str:
         if any((folder / name).is_file() for name in NAMES)
     )
     if there:
-        return Sentence("job_meant", there=" or ".join(there[:3]))
+        return Sentence("job_meant", there=there[:3])
+    if _ID.fullmatch(path.name):
+        return Sentence("job_not_plan", name=path.name)
     return Sentence("job_new_makes_it", name=path.name)
 
 
