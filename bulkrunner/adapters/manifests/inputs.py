@@ -271,11 +271,13 @@ class ReportLines:
     def _wanted(self) -> Iterator[Sentence]:
         """Yield what is asked of a line."""
         if self.outcomes:
-            yield Sentence("report_ended", words=sorted(self.outcomes))
+            yield Sentence("report_ended", words=Sentence("any_of", parts=sorted(self.outcomes)))
         if self.actions:
-            yield Sentence("report_planned_as", words=sorted(self.actions))
+            yield Sentence(
+                "report_planned_as", words=Sentence("any_of", parts=sorted(self.actions))
+            )
         if self.codes:
-            yield Sentence("report_has_code", words=sorted(self.codes))
+            yield Sentence("report_has_code", words=Sentence("any_of", parts=sorted(self.codes)))
 
     def _entry(self, line: int, record: str, value: Mapping[str, Any], iris: IriMap) -> IdEntry:
         if not self._is_meant(value):
