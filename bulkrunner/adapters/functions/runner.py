@@ -268,7 +268,8 @@ class _Process:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    "-I",
+                    "-s",  # not -I, which ignores the hash seed too: the environment is ours
+                    "-P",
                     "-S",
                     "-B",
                     "-X",
