@@ -180,6 +180,7 @@ class ReportData:
         rules: how the plan stands to them.
         approvals: answers to the plan, oldest first.
         excluded: refused outcomes of the run that the answer asked for.
+        causes: outcome, code and count of what did not come about, the commonest first.
     """
 
     plan: Plan
@@ -208,6 +209,7 @@ class ReportData:
     moments: tuple[Moment, ...] = ()
     rules: tuple[RuleResult, ...] = ()
     excluded: int = 0
+    causes: tuple[tuple[Outcome, str, int], ...] = ()
 
     @property
     def production(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -81,7 +82,7 @@ def first_lines(item: ReportedChange) -> Lines:
 def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     """Yield the page; the changes are never held all at once."""
     scripts = (_vendored(), _script())
-    style = _read("templates/style.css")
+    style = _read("templates/style.css") + _page_margins(data, words)
     others = [language(name) for name in LANGUAGES if name != words.name]
     blocks = Blocks(data)
     stream = (
@@ -109,6 +110,17 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     stream.enable_buffering(_BUFFERED)
     for chunk in stream:
         yield chunk.encode()
+
+
+def _page_margins(data: ReportData, words: Language) -> str:
+    """Return what stands at the foot of each page on paper: which report, and the page's number."""
+    about = [(data.run or data.plan).id, data.plan.plan_digest or ""]
+    told = " · ".join(re.sub(r"[^\w:.-]", "", one)[:80] for one in about if one)
+    page, of = words.text("page_number"), words.text("page_of")
+    return (
+        f'@page {{ @bottom-left {{ content: "{told}"; font-size: 7pt; }} '
+        f'@bottom-right {{ content: "{page} " counter(page) " {of} " counter(pages); font-size: 7pt; }} }}\n'
+    )
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:

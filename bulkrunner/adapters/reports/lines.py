@@ -13,6 +13,17 @@ MAX_LINES = 200
 """Lines of one change that are shown; the rest is in the JSON form."""
 
 MAX_DEPTH = 12
+TELLING = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "hasNote",
+            "cataloguersNote", "copyNumber", "identifiedBy", "availability",
+        )
+    )
+}  # fmt: skip
+"""What tells a library most of a holding that goes away: it is shown first."""
+
 NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
 """What a text begins with that names a library or a term."""
 
@@ -41,9 +52,16 @@ def lines_of(differences: Sequence[Difference], limit: int) -> tuple[list[Line],
         differences: of one change.
         limit: characters of a value.
     """
+    if all(item.kind == "removed" for item in differences):
+        differences = sorted(differences, key=_telling)
     found = list(islice(_lines(differences, limit), MAX_LINES + 1))
     left = max(0, len(differences) - MAX_LINES)
     return found[:MAX_LINES], max(left, len(found) - MAX_LINES)
+
+
+def _telling(item: Difference) -> int:
+    ranks = (TELLING[step] for step in item.place.split(".") if step in TELLING)
+    return next(ranks, len(TELLING))
 
 
 def _lines(differences: Sequence[Difference], limit: int) -> Iterator[Line]:
