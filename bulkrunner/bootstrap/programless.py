@@ -49,9 +49,9 @@ def serve_sandbox(
     Raises:
         UsageError: a port is taken, or a file to load cannot be read.
     """
-    from bulkrunner.sandbox.launch import run
     from bulkrunner.sandbox.load import LoadError
     from bulkrunner.sandbox.pair import SandboxOptions
+    from bulkrunner.sandbox.server import run
 
     try:
         run(

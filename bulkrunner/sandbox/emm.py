@@ -13,18 +13,19 @@ from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.answers import (
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.entries import Catalogue, Entry
+from bulkrunner.sandbox.wire import (
     JSON,
     NO_CACHE,
+    Clock,
     PageError,
     Request,
     Response,
     Settings,
     json_response,
+    server_time,
 )
-from bulkrunner.sandbox.catalogue import Catalogue, Entry
-from bulkrunner.sandbox.clock import Clock, server_time
-from bulkrunner.sandbox.documents import Document
 
 _PAGE = 100
 _KEPT_FOR = timedelta(days=5)

@@ -9,29 +9,29 @@ from http import HTTPStatus
 from threading import RLock
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import access, emm, lookups, reading
-from bulkrunner.sandbox.answers import (
+from bulkrunner.sandbox import accounts, emm, find, reading
+from bulkrunner.sandbox.accounts import Client, Login
+from bulkrunner.sandbox.documents import Document, IdGenerator
+from bulkrunner.sandbox.entries import Catalogue
+from bulkrunner.sandbox.fault_rules import PAGES, FaultKind, FaultRule, Faults
+from bulkrunner.sandbox.find import Finder
+from bulkrunner.sandbox.index import NamesIndex, SearchIndex
+from bulkrunner.sandbox.own_paths import Control, ForeignEditor
+from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, Store
+from bulkrunner.sandbox.wire import (
     ApiError,
+    Clock,
     Cut,
     PageError,
     Request,
     Response,
     Settings,
+    ShiftedClock,
+    SystemClock,
     error_page,
+    http_date,
     json_response,
 )
-from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.clock import Clock, ShiftedClock, SystemClock, http_date
-from bulkrunner.sandbox.control import Control
-from bulkrunner.sandbox.documents import Document, IdGenerator
-from bulkrunner.sandbox.faults import FaultKind, FaultRule, Faults
-from bulkrunner.sandbox.find import Finder
-from bulkrunner.sandbox.foreign import ForeignEditor
-from bulkrunner.sandbox.index import SearchIndex
-from bulkrunner.sandbox.login import Client, Login
-from bulkrunner.sandbox.names_index import NamesIndex
-from bulkrunner.sandbox.proxy import PAGES
-from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, Store
 from bulkrunner.sandbox.writing import Writing
 
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
@@ -102,8 +102,8 @@ class Environment:
         self._control = Control(self)
         self._reads: dict[str, Callable[[Request], Response]] = {
             "/find": self._finder.find,
-            "/_findhold": lambda request: lookups.find_holdings(self.catalogue, request),
-            "/_dependencies": lambda request: lookups.dependencies(self.catalogue, request),
+            "/_findhold": lambda request: find.find_holdings(self.catalogue, request),
+            "/_dependencies": lambda request: find.dependencies(self.catalogue, request),
             "/context.jsonld": lambda _: json_response(
                 200, {"@context": {"@vocab": "https://id.kb.se/vocab/"}}
             ),
@@ -158,7 +158,7 @@ class Environment:
         with self._lock:
             if ticket.seq == 0:
                 return self._guarded(self._control.answer, request)
-            client = self.login.client_of(access.bearer(request))
+            client = self.login.client_of(accounts.bearer(request))
             self._strike_before(ticket)
             self._changed.clear()
             response = self._answer_or_fail(ticket)
@@ -187,7 +187,7 @@ class Environment:
         for rule in ticket.struck:
             match rule.kind:
                 case FaultKind.EXPIRE_TOKEN:
-                    self.login.expire_tokens(access.bearer(request))
+                    self.login.expire_tokens(accounts.bearer(request))
                 case FaultKind.REVOKE_CLIENT:
                     self.login.revoke(self._struck_client(rule, request))
                 case FaultKind.DROP_PERMISSION:
@@ -196,7 +196,9 @@ class Environment:
                     self.editor.before(request, rule.params)
 
     def _struck_client(self, rule: FaultRule, request: Request) -> str:
-        return str(rule.params.get("client") or self.login.client_of(access.bearer(request)) or "")
+        return str(
+            rule.params.get("client") or self.login.client_of(accounts.bearer(request)) or ""
+        )
 
     def _drop_permission(self, client_id: str, rule: FaultRule) -> None:
         sigel = rule.params.get("sigel")
@@ -252,7 +254,7 @@ class Environment:
         if request.path.startswith("/api/emm/"):
             return self._emm.answer(request)
         if request.path.startswith(_CLOSED_READS):
-            access.authenticate(request, self.login, login_down=down is not None)
+            accounts.authenticate(request, self.login, login_down=down is not None)
             raise PageError(404)
         read = self._reads.get(request.path)
         if read is not None:
@@ -274,7 +276,7 @@ class Environment:
     def _write(self, request: Request, *, login_down: bool) -> Response:
         if request.method == "POST" and request.path in _OPEN_POSTS:
             raise PageError(404)
-        writer = access.authenticate(request, self.login, login_down=login_down)
+        writer = accounts.authenticate(request, self.login, login_down=login_down)
         match request.method:
             case "POST":
                 return self._writing.post(request, writer)

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.sandbox import documents, seed
-from bulkrunner.sandbox.answers import Settings
-from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.clock import Clock
+from bulkrunner.sandbox.accounts import Client, Permission
 from bulkrunner.sandbox.engine import Environment
+from bulkrunner.sandbox.entries import Catalogue
 from bulkrunner.sandbox.load import read_records
-from bulkrunner.sandbox.login import Client, Permission
 from bulkrunner.sandbox.seed import BIBS, DEFAULT_SEED, HOLDINGS
 from bulkrunner.sandbox.store import MemoryStore, SqliteStore, Store
+from bulkrunner.sandbox.wire import Clock, Settings
 
 KINDS = ("test", "production")
 CLIENT_IDS = ("supplier", "cataloguer", "global", "other")

@@ -13,7 +13,7 @@ from bulkrunner.adapters.jobs import kinds
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
-from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
+from bulkrunner.sandbox.fault_rules import _KNOWN, _SELECTORS, FaultKind, Faults
 from tests.acceptance.test_jobs import EXPECTED
 from tests.support.docs import (
     DOCS,

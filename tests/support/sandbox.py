@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.launch import write_configuration
 from bulkrunner.sandbox.pair import (
     CLIENT_IDS,
     KINDS,
@@ -33,7 +32,7 @@ from bulkrunner.sandbox.pair import (
     build_environment,
     client_secret,
 )
-from bulkrunner.sandbox.server import RunningSandbox
+from bulkrunner.sandbox.server import RunningSandbox, write_configuration
 
 BIBS, HOLDINGS = 60, 200
 

@@ -13,9 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.clock import server_time, to_millisecond
 from bulkrunner.sandbox.documents import Document, checksum
 from bulkrunner.sandbox.store import Store, Version
+from bulkrunner.sandbox.wire import server_time, to_millisecond
 
 _WEAK_RELATIONS = ("concerning", "meta.derivedFrom", "hasTitle.source", "bulk:changeSpec")
 _WEAK_ENDINGS = (".hasTitle.source",)
