@@ -1,17 +1,22 @@
-"""Everything one command needs, in one object."""
+"""Everything one command needs, in one object; and what needs no configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bulkrunner.bootstrap.clients import Clients
+from bulkrunner.adapters.process import SystemClock
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.bootstrap.gates import Gating
-from bulkrunner.bootstrap.keeping import Keeping
-from bulkrunner.bootstrap.planning import Plans
-from bulkrunner.bootstrap.reporting import Reporting
-from bulkrunner.bootstrap.running import Runs
-from bulkrunner.bootstrap.standing import Standing
+from bulkrunner.bootstrap.oversight import Clients, Gating, Standing
+from bulkrunner.bootstrap.reports import Keeping, Reporting
+from bulkrunner.bootstrap.sessions import Plans, Runs
+from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.adapters.jobs import NewJob
 
 
 class Program(Core):
@@ -51,3 +56,52 @@ class Program(Core):
     def clients(self) -> Clients:
         """Tells which API clients were used for what."""
         return Clients(self)
+
+
+def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str]) -> NewJob:
+    """Make a job folder with a commented manifest of a kind of job."""
+    from bulkrunner.adapters.jobs import new_job
+
+    today = SystemClock().now().date().isoformat()
+    return new_job(name, parent, kind=kind, sigels=sigels, today=today)
+
+
+def kinds_of_jobs() -> dict[str, str]:
+    """Return the kinds of jobs that there are templates of, each with a sentence."""
+    from bulkrunner.adapters.jobs import kinds
+
+    return kinds()
+
+
+def manifest_schema() -> str:
+    """Return the JSON Schema of manifests."""
+    from bulkrunner.adapters.manifests.schema import schema_text
+
+    return schema_text()
+
+
+def serve_sandbox(
+    *,
+    test_port: int,
+    production_port: int,
+    data: Path | None,
+    load: Path | None,
+    write_config: Path | None,
+) -> None:
+    """Serve the embedded Libris until SIGINT or SIGTERM.
+
+    Raises:
+        UsageError: a port is taken, or a file to load cannot be read.
+    """
+    from bulkrunner.sandbox.load import LoadError
+    from bulkrunner.sandbox.pair import SandboxOptions
+    from bulkrunner.sandbox.server import run
+
+    try:
+        run(
+            SandboxOptions(data=data, load=load),
+            ports={"test": test_port, "production": production_port},
+            write_config=write_config,
+        )
+    except (OSError, LoadError) as error:
+        raise UsageError(Sentence("sandbox_not_started", error=str(error))) from None

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bulkrunner.cli.console import counted, counts_said, word
 from bulkrunner.cli.options import Invocation
-from bulkrunner.cli.words import counted, counts_said, word
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.catalogue import SEARCH_CODES
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState

@@ -24,9 +24,9 @@ from bulkrunner.sentences import LANGUAGES, Sentence
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
-    "clients": "doctor",
+    "clients": "health",
     "demo": "sandbox",
-    "doctor": "doctor",
+    "doctor": "health",
     "ledger": "ledger",
     "new": "jobs",
     "pause": "running",

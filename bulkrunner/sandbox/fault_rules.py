@@ -1,4 +1,4 @@
-"""Faults on request: rules that make some requests go wrong.
+"""Faults on request, and answers of what may stand between client and catalogue.
 
 A rule is a JSON object with a ``kind`` and, to choose the requests it strikes: ``method``; ``path``
 (a regular expression searched in path and query; without it every request but logins);

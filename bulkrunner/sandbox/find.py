@@ -1,4 +1,4 @@
-"""``GET /find``: search with its limits, its window and its lag."""
+"""``/find`` with its limits and window; ``_findhold`` and ``_dependencies``, which never lag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search index: a view of the records that lags behind the database."""
+"""The search index, a view of the records that lags behind: text matching, and names."""
 
 from __future__ import annotations
 

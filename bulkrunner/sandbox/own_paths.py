@@ -1,4 +1,4 @@
-"""The sandbox's own paths under ``/_sandbox``: what no real server has."""
+"""The sandbox's own paths under ``/_sandbox``, and somebody else's work on the records."""
 
 from __future__ import annotations
 

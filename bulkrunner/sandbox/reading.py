@@ -1,4 +1,4 @@
-"""GET of one record in all its forms."""
+"""GET of one record in all its forms: bare, embellished, framed, and its change sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the seeded catalogue holds: which library holds which bib, in which shape, and in which environment.
+"""What the seeded catalogue holds: which library has which bib, and in what words.
 
 The layout is the same for both environments; a spot says where it is present and whether its
 content differs. Record contents are made from spots by ``seed_documents``.

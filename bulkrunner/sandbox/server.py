@@ -1,4 +1,4 @@
-"""Serving a sandbox over HTTP, on this machine only."""
+"""Serving a sandbox over HTTP, on this machine only, and the configuration for its users."""
 
 from __future__ import annotations
 

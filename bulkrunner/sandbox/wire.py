@@ -1,4 +1,4 @@
-"""Answers in the server's own forms, and how one sandbox differs from another."""
+"""Requests, answers in the server's own forms, and time as the server writes it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkrunner.cli.console import signed_said
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import signed_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:

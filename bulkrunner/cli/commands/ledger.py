@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.console import counted, counts_said, signed_said
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import counted, counts_said, signed_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.console import counts_said, word
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import counts_said, word
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
