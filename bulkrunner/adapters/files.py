@@ -81,3 +81,18 @@ def _not_written(path: Path, error: OSError) -> UsageError:
         hint=Sentence("report_not_written_hint"),
         code="not_written",
     )
+
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def share_folder(name: str) -> Path:
+    """Return the folder ``migrations``, ``jobs`` or ``templates``.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    for candidate in (_PACKAGE / "_share" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"the installation has no folder {name}")

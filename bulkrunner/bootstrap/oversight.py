@@ -18,9 +18,8 @@ from bulkrunner.sentences import Sentence, joined
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.domain.ledger_port import Client
-    from bulkrunner.services.approvals import Approving
     from bulkrunner.services.clients import Retired
-    from bulkrunner.services.proofs import Proofs
+    from bulkrunner.services.reviews import Approving, Proofs
     from bulkrunner.services.running.orders import Ordering
     from bulkrunner.services.settle import Settling
     from bulkrunner.services.status import Status, StatusService
@@ -42,7 +41,7 @@ class Gating:
         unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
-        from bulkrunner.services.gates import Gates, Situation
+        from bulkrunner.services.gatekeeper import Gates, Situation
 
         return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
             Situation(
@@ -58,7 +57,7 @@ class Gating:
     def proofs(self) -> Proofs:
         """Return what proves the signatures of answers."""
         from bulkrunner.adapters.signatures import SshSignatures
-        from bulkrunner.services.proofs import Proofs
+        from bulkrunner.services.reviews import Proofs
 
         return Proofs(SshSignatures(), reviewers=self._core.signers)
 
@@ -103,7 +102,7 @@ class Gating:
 
     def approving(self) -> Approving:
         """Return what records answers."""
-        from bulkrunner.services.approvals import Approving
+        from bulkrunner.services.reviews import Approving
 
         return Approving(self._core.ledger, self._core.clock, proofs=self.proofs())
 

@@ -16,7 +16,7 @@ from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.adapters.jobs import NewJob
+    from bulkrunner.adapters.job_folders import NewJob
 
 
 class Program(Core):
@@ -60,7 +60,7 @@ class Program(Core):
 
 def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str]) -> NewJob:
     """Make a job folder with a commented manifest of a kind of job."""
-    from bulkrunner.adapters.jobs import new_job
+    from bulkrunner.adapters.job_folders import new_job
 
     today = SystemClock().now().date().isoformat()
     return new_job(name, parent, kind=kind, sigels=sigels, today=today)
@@ -68,7 +68,7 @@ def new_job_folder(name: str, parent: Path, *, kind: str, sigels: Sequence[str])
 
 def kinds_of_jobs() -> dict[str, str]:
     """Return the kinds of jobs that there are templates of, each with a sentence."""
-    from bulkrunner.adapters.jobs import kinds
+    from bulkrunner.adapters.job_folders import kinds
 
     return kinds()
 

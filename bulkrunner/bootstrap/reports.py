@@ -98,7 +98,7 @@ class Reporting:
         Raises:
             UsageError: no such plan, or a form that says nothing of two plans.
         """
-        from bulkrunner.adapters.reports.plan_diff import DIFF_FORMATS, write_plan_diff
+        from bulkrunner.adapters.reports.plan_comparison import DIFF_FORMATS, write_plan_diff
         from bulkrunner.services.compare import PlanComparison
 
         if form not in DIFF_FORMATS:
@@ -131,7 +131,7 @@ class Reporting:
         Raises:
             UsageError: the folder is there, or the list cannot be read or names no record.
         """
-        from bulkrunner.adapters.jobs import write_undo_job
+        from bulkrunner.adapters.job_folders import write_undo_job
         from bulkrunner.adapters.manifests.ids import read_id_file
         from bulkrunner.domain.manifest import Source, Undo
         from bulkrunner.services.compact import refuse_compacted

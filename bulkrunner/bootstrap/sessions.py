@@ -170,7 +170,7 @@ class Plans:
     def not_carried_out(self, plan: Plan) -> list[str]:
         """Return what test runs sent of a plan for production and the server there did not take."""
         from bulkrunner.domain.undo import undone_by
-        from bulkrunner.services.gates import declined, evidence_of
+        from bulkrunner.services.gatekeeper import declined, evidence_of
 
         if plan.addresses.get("kind") != "production" or undone_by(plan) is not None:
             return []
@@ -268,7 +268,7 @@ class RunningSession:
         Raises:
             GateClosed: names every closed one.
         """
-        from bulkrunner.services.unknown_writes import UnknownWrites
+        from bulkrunner.services.settle import UnknownWrites
 
         looking = UnknownWrites(
             self._core.ledger,
@@ -338,7 +338,7 @@ class Runs:
 
     def end_left(self, plan: Plan, run: str | None, progress: Progress) -> None:
         """End the other run of the job that a dead process left running, so that this one can go on."""
-        from bulkrunner.services.drivers import LEFT
+        from bulkrunner.services.running.lease import LEFT
 
         for other in self._core.ledger.runs.all(job=plan.job):
             left = other.environment == plan.environment and self._core.drivers().is_left(other)

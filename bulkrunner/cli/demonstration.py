@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
-from bulkrunner.share import share_folder
 
 JOB = "2026-11-shelf-marks"
 KILL_AFTER = 60

@@ -14,7 +14,7 @@ from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 
 
 @dataclass(frozen=True, kw_only=True)

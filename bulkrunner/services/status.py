@@ -22,8 +22,8 @@ from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.running.lease import Drivers
 
 SAMPLE = 200
 

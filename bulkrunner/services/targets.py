@@ -13,7 +13,7 @@ from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, joined, says
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 
 
 def _goes_on(_found: Plan | Run) -> None:

@@ -9,8 +9,7 @@ from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, 
 from bulkrunner.domain.answer_text import answer_text, spellings
 from bulkrunner.domain.approvals import Approval
 from bulkrunner.errors import AnswerRefused, ConfigError, SignatureRefused
-from bulkrunner.services.approvals import Approving, Read
-from bulkrunner.services.proofs import Proofs
+from bulkrunner.services.reviews import Approving, Proofs, Read
 from tests.support.answers import Key, an_answer, complete_plan
 from tests.support.ledgers import (
     SetClock,

@@ -17,8 +17,7 @@ from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary
 from bulkrunner.services.running.context import ServerClock, Work
-from bulkrunner.services.running.control import Control, Ending, Stopped
-from bulkrunner.services.running.error_budget import ErrorBudget
+from bulkrunner.services.running.control import Control, Ending, ErrorBudget, Stopped
 from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.sending import send
 from bulkrunner.services.running.throttle import Hours

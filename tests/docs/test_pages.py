@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from bulkrunner.adapters.jobs import kinds
+from bulkrunner.adapters.job_folders import kinds
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES

@@ -37,9 +37,9 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.domain.run_ledger import Ended
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.running.executor import Executor, Parts
+from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.verify import Verified, Verifier
 from tests.support.ledgers import begin_ledger
 from tests.support.sandbox import EnvironmentControl

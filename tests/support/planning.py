@@ -14,8 +14,8 @@ from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, SetChan
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import NullProgress, Progress
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
+from bulkrunner.services.running.lease import Drivers
 from tests.support.catalogue import BASE, MemoryCatalogue
 from tests.support.ledgers import OWNER, SetClock, new_ledger
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from bulkrunner.adapters.libris.bodies import words_of
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.adapters.libris.http import (
     Header,
@@ -24,7 +25,6 @@ from bulkrunner.adapters.libris.http import (
     TryAgain,
 )
 from bulkrunner.adapters.libris.responses import leads_to
-from bulkrunner.adapters.libris.server_words import words_of
 from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock

@@ -9,9 +9,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin
 
+from bulkrunner.adapters.libris.bodies import (
+    JSON_TYPES,
+    Misshapen,
+    plain,
+    read_document,
+    read_json,
+    words_of,
+)
 from bulkrunner.adapters.libris.http import Header, Reply, Strange, TryAgain
-from bulkrunner.adapters.libris.record_json import JSON_TYPES, Misshapen, read_document, read_json
-from bulkrunner.adapters.libris.server_words import plain, words_of
 from bulkrunner.domain.catalogue import (
     AnswerKind,
     Found,

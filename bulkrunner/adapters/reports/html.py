@@ -22,9 +22,9 @@ from bulkrunner.adapters.reports.language import (
     shorten,
     visible,
 )
-from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_data import Blocks, tables_json
+from bulkrunner.adapters.reports.phrasing import Line, lines_of
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import ReportedChange
 

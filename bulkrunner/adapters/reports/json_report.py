@@ -8,9 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from bulkrunner import __version__
-from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
 from bulkrunner.adapters.reports.language import Language
-from bulkrunner.adapters.reports.phrasing import effect_line, parts_line
+from bulkrunner.adapters.reports.phrasing import (
+    approving_text,
+    effect_line,
+    parts_line,
+    rejecting_text,
+)
 from bulkrunner.domain.approvals import WeighedAnswer
 from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.manifest import Source

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkrunner.adapters.reports.charts import Bar, stacked
 from bulkrunner.adapters.reports.language import one_line
-from bulkrunner.adapters.reports.lines import Shown, changed_middle
 from bulkrunner.adapters.reports.page_head import LISTED, PagePart
+from bulkrunner.adapters.reports.page_run import Bar, stacked
 from bulkrunner.adapters.reports.phrasing import (
     Pair,
+    Shown,
+    changed_middle,
     effect_line,
     joint_count,
     joint_how,

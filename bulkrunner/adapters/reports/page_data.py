@@ -21,8 +21,7 @@ from bulkrunner.adapters.reports.language import (
     shorten,
     visible,
 )
-from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
-from bulkrunner.adapters.reports.phrasing import effect_line
+from bulkrunner.adapters.reports.phrasing import Line, Shown, effect_line, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.iris import SHORT_ID

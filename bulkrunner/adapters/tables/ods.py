@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulkrunner.adapters.tables.cell_errors import (
-    LOST,
-    NOT_CALCULATED,
-    contradicted,
-    uncertain,
-)
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import (
+    LOST,
     MAX_CELLS,
     MAX_SHEETS,
     MAX_TEXT,
+    NOT_CALCULATED,
     Gaps,
     Range,
     SheetName,
     SheetRow,
     Survey,
+    contradicted,
     too_many_sheets,
+    uncertain,
 )
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles

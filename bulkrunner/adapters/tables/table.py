@@ -10,9 +10,8 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables.cell_errors import error_of_cell
 from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.adapters.tables.grid import SheetRow, Survey
+from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,

@@ -8,25 +8,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulkrunner.adapters.tables.cell_errors import LOST, NOT_CALCULATED, uncertain
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import (
+    LOST,
     MAX_TEXT,
+    NOT_CALCULATED,
     Gaps,
     SheetRow,
     Survey,
     column_number,
     range_of,
+    uncertain,
 )
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
-from bulkrunner.adapters.tables.package import Attributes, Package
-from bulkrunner.adapters.tables.xlsx_parts import (
+from bulkrunner.adapters.tables.package import (
     OFF,
     PHONETIC,
     SPACES,
     TEXT,
+    Attributes,
     Ignoring,
     Names,
+    Package,
     Relations,
     Strings,
     Styles,

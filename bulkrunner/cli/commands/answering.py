@@ -16,7 +16,7 @@ from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.services.approvals import Approving, Read, Recorded
+    from bulkrunner.services.reviews import Approving, Read, Recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -24,14 +24,12 @@ from bulkrunner.services.report.collect import (
     Collector,
     Effect,
     Extreme,
+    JointGroup,
+    JointKey,
     Part,
     Same,
     Slot,
     effect_of,
-)
-from bulkrunner.services.report.joint_groups import (
-    JointGroup,
-    JointKey,
     extremes,
     key_of,
     partners_of,

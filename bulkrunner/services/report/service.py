@@ -18,13 +18,13 @@ from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.gates import counting_hosts, evidence_of
+from bulkrunner.services.gatekeeper import counting_hosts, evidence_of
 from bulkrunner.services.planning.outcome import accepts_of
-from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.risks import Watch, searched
 from bulkrunner.services.report.rows import Rows, differences_of
 from bulkrunner.services.report.timing import estimate, moments, timeline
+from bulkrunner.services.reviews import Proofs
 
 __all__ = ["ReportService", "differences_of"]
 

@@ -15,8 +15,7 @@ from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
 from bulkrunner.domain.run_ledger import Ended, WorkItem
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.control import Control, Ending
-from bulkrunner.services.running.error_budget import BAD, Tally
+from bulkrunner.services.running.control import BAD, Control, Ending, Tally
 
 
 def lane_of(change: PlannedChange) -> str:

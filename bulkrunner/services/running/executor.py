@@ -25,12 +25,10 @@ from bulkrunner.errors import (
 )
 from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.access import PATIENCE, Access, RightsLost
-from bulkrunner.services.running.context import Frame, ServerClock
-from bulkrunner.services.running.control import Control, Ending
+from bulkrunner.services.running.context import Frame, Records, ServerClock
+from bulkrunner.services.running.control import Control, Ending, Tally
 from bulkrunner.services.running.dispatch import Crew, Feed
-from bulkrunner.services.running.error_budget import Tally
 from bulkrunner.services.running.history import Creations
-from bulkrunner.services.running.journal import Records
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.orders import Listener, WaitingNow
 from bulkrunner.services.running.throttle import Hours, Pauses, Terms

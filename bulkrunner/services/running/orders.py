@@ -14,8 +14,8 @@ from bulkrunner.domain.ports import Clock, Progress
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState, Wait
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.running.control import Control, Ending
+from bulkrunner.services.running.lease import Drivers
 
 LISTEN_EVERY = 0.5
 

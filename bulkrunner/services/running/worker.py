@@ -19,12 +19,11 @@ from bulkrunner.errors import (
     LeaseLost,
 )
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running import creates as creating
-from bulkrunner.services.running import updates as existing
+from bulkrunner.services.running import creations as creating
+from bulkrunner.services.running import existing_records as existing
 from bulkrunner.services.running.context import Frame, Work
-from bulkrunner.services.running.control import Stopped
+from bulkrunner.services.running.control import Stopped, Tally
 from bulkrunner.services.running.dispatch import PREREQUISITE
-from bulkrunner.services.running.error_budget import Tally
 from bulkrunner.services.running.throttle import LeftOut
 
 log = logging.getLogger(__name__)

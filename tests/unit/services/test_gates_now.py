@@ -12,7 +12,7 @@ from bulkrunner.domain.plan import Action
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import AccessLost, LoginDown
-from bulkrunner.services.gates import Gates, Situation
+from bulkrunner.services.gatekeeper import Gates, Situation
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,

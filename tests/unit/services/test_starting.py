@@ -7,7 +7,7 @@ import pytest
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, verbatim
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.targets import Starting
 from tests.support.ledgers import (
     OWNER,

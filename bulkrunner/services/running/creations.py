@@ -35,9 +35,8 @@ from bulkrunner.domain.settlement.updates import stored_otherwise
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import Frame, Work
-from bulkrunner.services.running.preconditions import outdated
-from bulkrunner.services.running.sending import after_answer, send
-from bulkrunner.services.unknown_writes import candidate_of, first_version
+from bulkrunner.services.running.sending import after_answer, outdated, send
+from bulkrunner.services.settle import candidate_of, first_version
 
 MAX_CREATED = 50
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests.faults import meant, shown
 from bulkrunner.adapters.manifests.schema import schema_text
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
-from bulkrunner.share import share_folder
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 

@@ -21,7 +21,7 @@ from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
-from bulkrunner.services.proofs import Proofs
+from bulkrunner.services.reviews import Proofs
 
 MAX_REASONS = 3
 MAX_WORDS = 300

@@ -28,8 +28,7 @@ from bulkrunner.domain.settlement.updates import equals_after, settle, stored_ot
 from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import Frame, Work
 from bulkrunner.services.running.history import read_history
-from bulkrunner.services.running.preconditions import outdated, unsaved
-from bulkrunner.services.running.sending import after_answer, send
+from bulkrunner.services.running.sending import after_answer, outdated, send, unsaved
 
 
 def carry_out(frame: Frame, work: Work) -> Result:
