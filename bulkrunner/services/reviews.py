@@ -1,4 +1,4 @@
-"""Records KB's answer to a plan: a yes or a no, bound to the plan's digest."""
+"""Records KB's answer to a plan, bound to the plan's digest, and proves its signatures."""
 
 from __future__ import annotations
 

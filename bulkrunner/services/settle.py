@@ -1,4 +1,4 @@
-"""A person decides an outcome that could not be determined."""
+"""Outcomes that nobody knows: decided by a person; and what the catalogue holds of a plan."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.adapters.libris.client import Catalogue
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.domain.environment import Environment, Kind

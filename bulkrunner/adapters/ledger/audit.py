@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import (
     ORIGIN,
     append_main,
@@ -48,6 +47,7 @@ from bulkrunner.adapters.ledger.witness import (
     chain_name,
     line_faults,
 )
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import Parcel
+from bulkrunner.adapters.ledger.document_store import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes

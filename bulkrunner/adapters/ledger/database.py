@@ -29,8 +29,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.util import LRUCache
 
-from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
-from bulkrunner.adapters.ledger.heads import Head, HeadFile
+from bulkrunner.adapters.ledger.file import PUT_BACK, Head, HeadFile, LedgerFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
 from bulkrunner.sentences import Sentence
 

@@ -25,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 
-from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.chain import (
     ORIGIN,
     Appender,
@@ -35,7 +34,7 @@ from bulkrunner.adapters.ledger.chain import (
     read_head,
 )
 from bulkrunner.adapters.ledger.columns import digest_text
-from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
@@ -50,6 +49,7 @@ from bulkrunner.adapters.ledger.schema import (
     runs,
 )
 from bulkrunner.adapters.ledger.stored import listed_digest
+from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
-from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     CHANGE,
@@ -23,7 +22,7 @@ from bulkrunner.adapters.ledger.codecs import (
     plan_row,
 )
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
+from bulkrunner.adapters.ledger.document_store import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.plan_queries import line_row
 from bulkrunner.adapters.ledger.schema import (
     input_lines,
@@ -35,6 +34,7 @@ from bulkrunner.adapters.ledger.schema import (
 )
 from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO, told_of_lines
+from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,

@@ -8,10 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from bulkrunner.adapters.ledger.base import PAGE
 from bulkrunner.adapters.ledger.chain import row_digest
 from bulkrunner.adapters.ledger.codecs import CHANGE, pick
-from bulkrunner.adapters.ledger.documents import damaged, first_damaged
+from bulkrunner.adapters.ledger.document_store import damaged, first_damaged
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     compactions,
@@ -21,6 +20,7 @@ from bulkrunner.adapters.ledger.schema import (
     planned_changes,
     results,
 )
+from bulkrunner.adapters.ledger.writer import PAGE
 from bulkrunner.domain.canonical import digest_of_bytes
 from bulkrunner.sentences import Sentence
 

@@ -1,4 +1,4 @@
-"""JSON of the catalogue, read and written: bounded, exact, no constants that are none."""
+"""Bodies of the catalogue's answers: JSON, bounded and exact, and words without mark-up."""
 
 from __future__ import annotations
 

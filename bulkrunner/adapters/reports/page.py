@@ -1,4 +1,4 @@
-"""What the HTML page works out from the report's data: sentences, the state at the top, tables."""
+"""What the page works out from the report's data, and what the plan was made from."""
 
 from __future__ import annotations
 

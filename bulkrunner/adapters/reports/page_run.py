@@ -1,4 +1,4 @@
-"""How a run went: outcomes, what to look at, when what was decided."""
+"""How a run went: outcomes, what to look at, when what was decided; its charts."""
 
 from __future__ import annotations
 

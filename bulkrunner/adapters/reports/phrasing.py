@@ -1,4 +1,4 @@
-"""What a group of changes does, in one line of words."""
+"""What changes do, in words: a group in one line, differences line by line, answers to send."""
 
 from __future__ import annotations
 

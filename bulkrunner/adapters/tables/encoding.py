@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.sentences import Sentence
 
 UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"

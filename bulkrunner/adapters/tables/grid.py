@@ -1,4 +1,4 @@
-"""The rows of a sheet as they are shown, and what is known of a sheet before they are read."""
+"""The rows of a sheet as they are shown, its errors, and what is known before they are read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.sentences import Sentence
 
 MAX_CELLS = 4_000_000

@@ -1,4 +1,4 @@
-"""The parts of a packed spreadsheet, read as they stream and within bounds.
+"""The parts of a packed spreadsheet, read as they stream; those of an XLSX beside its sheets.
 
 A few bytes can unpack to gigabytes, sizes in a packed file may be false, and XML can hold entities:
 what is read is counted, checksums are compared, and a document type is refused.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import MAX_SHEETS, MAX_TEXT, SheetName, too_many_sheets
 from bulkrunner.adapters.tables.number_formats import BUILT_IN, NumberFormat, format_of
 from bulkrunner.sentences import Sentence

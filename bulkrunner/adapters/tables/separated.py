@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.encoding import TextLine
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.sentences import Sentence
 
 _DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import (
     LOST,
     MAX_TEXT,

@@ -1,4 +1,4 @@
-"""What is kept of a group's changes while they stream by: numbers and effects, never documents.
+"""What is kept of a group's changes as they stream by, and changes that belong together.
 
 Whatever comes out depends on the changes alone, not on the order in which they came: every choice
 is by count or digest, and then by the change's number.

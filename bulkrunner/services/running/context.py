@@ -1,4 +1,4 @@
-"""What every change of a run has in common, and the progress of one change."""
+"""What every change of a run shares: what it writes into the ledger, and its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run goes on: the first reason to stop counts, and everybody asks here."""
+"""Whether a run goes on: the first reason to stop counts, too many bad ends are one."""
 
 from __future__ import annotations
 

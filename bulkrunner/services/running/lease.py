@@ -1,4 +1,4 @@
-"""Who drives a run: takes the lease, keeps it, and is asked just before each send."""
+"""Who drives a run: its lease, taken, kept and asked for; and the end of a run that none drives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One send: intent on disk, then exactly one request, then its answer; and what the answer means."""
+"""One send: what else must still be so, intent on disk, one request, what its answer means."""
 
 from __future__ import annotations
 
