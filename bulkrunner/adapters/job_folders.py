@@ -22,7 +22,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 MANIFEST = "job.yaml"
 
 SCHEMA = "job.schema.json"
-
 """Beside the manifest, whose first line names it, so that an editor completes and explains keys."""
 
 USUAL = "update"
@@ -43,11 +42,9 @@ OTHER_WORDS = {
     "bibs": "holdings-then-bibs",
     "titles": "holdings-then-bibs",
 }
-
 """What somebody may call a kind that has another name."""
 
 PLAIN_SIGEL = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-
 """Sigels that mean the same in YAML without quotes, everywhere in a template."""
 
 
@@ -224,7 +221,6 @@ ACCEPTED = {
     "prerequisite": "Det som den bygger på går inte att återställa",
     "unreadable_record": "Posten går inte att läsa",
 }
-
 """Refusals that an undo lives with: what cannot be restored is listed with the reason."""
 
 COMMENT = """\

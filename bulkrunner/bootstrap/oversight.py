@@ -124,7 +124,6 @@ class Gating:
 
 
 WATCH_EVERY = 2.0
-
 """Seconds between two looks of ``status --watch``."""
 
 

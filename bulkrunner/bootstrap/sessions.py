@@ -194,7 +194,6 @@ _STRICTER: dict[str, Callable[[Any, Any], Any]] = {
     "min_staging_coverage": max,
     "functions": lambda one, other: min(one, other, key=("none", "confined", "any").index),
 }
-
 """Of two values of a policy, the one that allows less."""
 
 

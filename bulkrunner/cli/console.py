@@ -97,11 +97,9 @@ log = logging.getLogger("bulkrunner")
 _CLEAR = "\r\x1b[2K"
 
 SPOKEN: ContextVar[str] = ContextVar("spoken", default="en")
-
 """The language of the command line, for what is wrong with the terminal itself."""
 
 EVERY = 10.0
-
 """Seconds between two lines where stderr is no terminal."""
 
 

@@ -33,7 +33,6 @@ BUILT_IN = {
     "qa": (KB_TEST_HOSTS[1], TEST_LOGIN),
     "edu": (KB_TEST_HOSTS[2], TEST_LOGIN),
 }
-
 """Host and login host of KB's environments."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
@@ -150,7 +149,6 @@ def check_addresses(environment: Environment, note: Note) -> None:
 
 
 ENVIRONMENT = "environment"
-
 """What ``proxy`` says where the environment variables are to count."""
 
 VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

@@ -47,7 +47,6 @@ _TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json"
 
 Page = Callable[[Request, str], Response]
-
 """Makes an answer, for a request and the IRI of some record that it is not about."""
 
 
@@ -110,7 +109,6 @@ PAGES: dict[str, Page] = {
     "503-html": _page(503, "Service Temporarily Unavailable"),
     "504-html": _page(504, "Gateway Time-out"),
 }
-
 """Every answer by its name."""
 
 

@@ -305,7 +305,6 @@ def _address(request: Request, offset: int, limit: int) -> str:
 
 
 _Link = tuple[str, str]
-
 """A record at one end of a link, with the relation."""
 
 _Neighbours = Callable[[Entry], set[_Link]]

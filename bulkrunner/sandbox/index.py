@@ -66,7 +66,6 @@ def _has_phrase(field: list[str], wanted: list[str]) -> bool:
 _LINK_FIELDS = ("heldBy", "itemOf")
 
 NUMBER_FIELDS = {"identifiedBy.value": 1, "meta.identifiedBy.value": 0}
-
 """Fields that are looked up by word, with the place in the graph where they stand."""
 
 _SEARCH_CARD = frozenset(
@@ -76,7 +75,6 @@ _SEARCH_CARD = frozenset(
         *("immediateAcquisition", "availability", "cataloguersNote"),
     }
 )
-
 """Keys of an item that the index holds, besides its components; the record is held whole."""
 
 _MANUAL = -1

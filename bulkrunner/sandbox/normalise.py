@@ -13,11 +13,9 @@ from bulkrunner.sandbox import documents
 Document = dict[str, Any]
 
 Resolve = Callable[[str], str | None]
-
 """Main IRI of the record or thing that an IRI names, or None where nothing does."""
 
 FindByName = Callable[[str, str], str | None]
-
 """IRI of the thing of a class that has a label or code, or None."""
 
 _LIGATURES = str.maketrans(
@@ -234,7 +232,6 @@ _CARRIED = ("carrierType", "mediaType", "contentType", "genreForm")
 _FORMS = "https://id.kb.se/term/saobf/"
 
 _KEPT = frozenset({"Print"})
-
 """Old types that are kept as a category."""
 
 _ISSUANCE = frozenset({"Monograph", "Serial", "Collection", "Integrating"})

@@ -89,7 +89,6 @@ NO_CACHE = ("Cache-Control", "no-cache")
 _PAGE_METHODS = frozenset({"GET", "POST", "HEAD"})
 
 _REASONS = {500: "Server Error"}
-
 """Phrases of the server's container that differ from the standard's."""
 
 _BAD_QUALITY = "Invalid q value in Accept header:"

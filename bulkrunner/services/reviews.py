@@ -133,7 +133,6 @@ def as_answer(approval: Approval) -> Answer:
 
 
 MOST_ASKED = 10
-
 """Lines beside an answer that a message shows."""
 
 

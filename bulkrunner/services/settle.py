@@ -33,11 +33,9 @@ from bulkrunner.errors import CatalogueUnreachable, UsageError
 from bulkrunner.sentences import Sentence
 
 SETTLED = "settled"
-
 """Code of an outcome that a person decided."""
 
 MAX_TEXT = 2000
-
 """Characters of a name or reason that are kept."""
 
 
@@ -200,24 +198,19 @@ def stated(option: str, value: str) -> str:
 
 
 SAMPLE = 3
-
 """Changes that are looked at. One new bib that is there says enough, as it is made of the plan; what
 a person may have done by hand says something only where all of it is there."""
 
 MANY = 200
-
 """New bibs that the newest records of the catalogue are compared with."""
 
 AHEAD = timedelta(hours=24)
-
 """The server's clock may be ahead of any that we know."""
 
 A_LITTLE = timedelta(seconds=5)
-
 """What is not sure of the difference between two clocks that was just seen."""
 
 MAX_FOUND = 20
-
 """Records that are looked at for one of the changes."""
 
 

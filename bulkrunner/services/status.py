@@ -26,15 +26,12 @@ from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unac
 from bulkrunner.services.running.lease import Drivers
 
 SAMPLE = 200
-
 """Changes by which the speed is measured."""
 
 IDLE = 60.0
-
 """Seconds between two outcomes from which on the run was waiting, not working."""
 
 ENOUGH = 5
-
 """Gaps between outcomes that are needed to speak of a speed."""
 
 BLANK: dict[str, Any] = dict.fromkeys(("paused", "driven", "waiting", "rate", "window", "done_at"))
@@ -131,15 +128,12 @@ def _text(moment: datetime | None) -> str | None:
 
 
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
-
 """Outcomes that somebody must look at before the job goes on."""
 
 FIRST = "staging"
-
 """The environment where a job's road begins."""
 
 NEWEST = 20
-
 """Plans and runs listed in the overview."""
 
 

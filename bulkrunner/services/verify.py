@@ -91,19 +91,15 @@ def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
 BATCH = 200
 
 SHOWN = 5
-
 """Places named in a message at most."""
 
 Difference = dict[str, Any]
-
 """``{record, code, message, by, when}``, as the command's JSON document has it."""
 
 NEWEST = ("edited", "no_history", "not_stored")
-
 """Differences that the newest version of a record makes."""
 
 REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
-
 """Outcomes after which the record should be as the job wanted it."""
 
 

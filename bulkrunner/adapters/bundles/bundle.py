@@ -21,7 +21,6 @@ from bulkrunner.adapters.ledger.witness import Facts
 from bulkrunner.sentences import Sentence
 
 _MADE = (1980, 1, 1, 0, 0, 0)
-
 """Time of every member, so that the same ledger gives the same bundle."""
 
 
@@ -131,7 +130,6 @@ OF_PLAN = (PLAN, CHANGES, APPROVALS, EVENTS, REPORT, README)
 OF_RUN = (RUN, ATTEMPTS, RESULTS)
 
 MOST_LINE = 64 * 1024 * 1024
-
 """Bytes of one line, or of one whole JSON member but the report."""
 
 TEXT = """\
@@ -150,7 +148,6 @@ of their canonical JSON: sorted keys, no blanks, UTF-8.
 
 
 Event = dict[str, Any]
-
 """``{position, kind, data}``, the data parsed."""
 
 _PLAN_KINDS = ("plan_begun", "plan_interrupted", "plan_reopened", "plan_finished")

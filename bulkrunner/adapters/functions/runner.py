@@ -35,15 +35,12 @@ from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
 START_SECONDS = 20.0
-
 """How long a process may take to start and to import the function."""
 
 MAX_LOOKS = 200
-
 """Records that one call may look up."""
 
 MAX_LINE = 10_000_000
-
 """Bytes of one message, as of a line of operations in a manifest."""
 
 FORGED = Sentence("function_forged")
@@ -51,11 +48,9 @@ FORGED = Sentence("function_forged")
 SAMPLE_FIRST = 20
 
 SAMPLE_EVERY = 100
-
 """Calls that are made twice, in another process, to see whether the answers agree."""
 
 MAX_FAULTS = 20
-
 """Time-outs and deaths in a row after which the function is not called any more."""
 
 _CHILD = str(Path(__file__).with_name("child.py"))
@@ -248,7 +243,6 @@ def _number(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_number, parse_float=_number)
-
 """Whoever encodes what the child sends knows no number without end; a forger may."""
 
 

@@ -34,7 +34,6 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
 
 EARLIER_CODE = "applied_earlier"
-
 """Code of a planned ``unchanged`` where an earlier run of the job made the change."""
 
 MAX_UNTRIED = 100
@@ -47,11 +46,9 @@ _NOT_CARRIED_OUT = [
 ]
 
 _REFUSING = 400
-
 """The least status of an answer that stored nothing."""
 
 _Reason: TypeAlias = tuple[str, str, str]
-
 """Outcome, code and the server's words."""
 
 

@@ -76,11 +76,9 @@ def _held(token: int) -> ColumnElement[bool]:
 
 
 OF_CHANGES = ("intent", "answer", "outcome")
-
 """Events that are about a single change."""
 
 MAX_REASON = 600
-
 """Characters of a reason that are kept in the chain."""
 
 

@@ -55,7 +55,6 @@ from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
 Exported = dict[str, Any]
-
 """A row: column → value, times as text, as its event's digest has them."""
 
 
@@ -307,7 +306,6 @@ class Compactions(Part):
 
 
 _Test = Callable[[Any], Any]
-
 """From a column with a plan's id to the condition that the plan is meant."""
 
 

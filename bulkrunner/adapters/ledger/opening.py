@@ -48,7 +48,6 @@ log = logging.getLogger(__name__)
 RESTORED = "restored"
 
 _FEW = 3
-
 """Events that a process may have stored that died before it noted the first."""
 
 

@@ -18,7 +18,6 @@ from bulkrunner.domain.run import Owner
 SECOND = 1_000_000
 
 HORIZON = 2 * 3600 * SECOND
-
 """A free moment farther ahead was written by a clock that was wrong, and does not count."""
 
 
@@ -45,11 +44,9 @@ _TAKE = (
 
 
 FARTHEST = 3600 * SECOND
-
 """A claim that ends later was written by a clock that was wrong, and does not count."""
 
 TURN = 5.0
-
 """Seconds that a process has its place, where there are more processes than places."""
 
 

@@ -26,11 +26,9 @@ from sqlalchemy import (
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
 SCHEMA_REVISION = "0001"
-
 """Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
 
 MAIN_CHAIN = ""
-
 """Name of the ledger's own chain of events; every other chain bears its run's id."""
 
 

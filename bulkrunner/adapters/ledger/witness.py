@@ -41,11 +41,9 @@ from bulkrunner.adapters.ledger.schema import (
 from bulkrunner.sentences import Sentence
 
 ALSO = "also"
-
 """Key of an event's data."""
 
 TOTALS = "totals"
-
 """Key of the columns of ``clients`` in an event about one of its uses."""
 
 PLAN_ALSO = ("cursor", "requests")
@@ -283,7 +281,6 @@ ALL = tuple({id(subject): subject for subject in SUBJECTS.values()}.values())
 
 
 _SHORT = 16
-
 """Digits of a row's digest that an event keeps of each row, to name the one that differs."""
 
 _KINDS = ("plan_begun", "selection_begun", "selected", "selection_kept", "lines_left_out")

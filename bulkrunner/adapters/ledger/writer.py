@@ -62,11 +62,9 @@ class Fence:
 
 
 GROUP = 500
-
 """Entries of one transaction at most."""
 
 _WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
-
 """What an entry that cannot be stored raises."""
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]
@@ -282,7 +280,6 @@ def _fail(group: Sequence[Entry], error: Exception) -> None:
 
 
 PAGE = 500
-
 """Rows read at a time by everything that streams."""
 
 _SHOWN = 10

@@ -14,7 +14,6 @@ from bulkrunner.domain.records import Document
 from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 100
-
 """Levels of a record; real ones have about ten."""
 
 JSON_TYPES = frozenset({"application/ld+json", "application/json"})
@@ -138,7 +137,6 @@ def write_document(document: Document) -> bytes:
 
 
 MOST = 500
-
 """Characters kept of a server's message."""
 
 _ENOUGH = 64 * 1024

@@ -106,11 +106,9 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 KEEP_ALIVE = 5.0
-
 """Seconds that an idle connection is kept; servers close theirs later."""
 
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-
 """Faults of TLS that a server has while it starts or ends."""
 
 

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from bulkrunner.config import Network
 
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
-
 """Headers of an answer that mean something here; what stands in others is not looked at."""
 
 USER_AGENT = f"bulkrunner/{__version__}"
@@ -54,7 +53,6 @@ USER_AGENT = f"bulkrunner/{__version__}"
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 FIRST_BYTE = "http11.send_request_headers.started"
-
 """What the HTTP library calls the moment before it writes."""
 
 Header = tuple[bytes, bytes]
@@ -375,7 +373,6 @@ def origin(url: str) -> str:
 T = TypeVar("T")
 
 TRIES = 6
-
 """Requests for one question, before whoever should answer counts as unreachable."""
 
 FIRST_PAUSE = 0.5

@@ -34,15 +34,12 @@ from bulkrunner.domain.records import LIBRARY_PREFIX, Document, record_part, thi
 from bulkrunner.sentences import Sentence
 
 MOST_ERRORS = 20
-
 """Entries kept of a failed validation."""
 
 SHOWN_ERRORS = 3
-
 """Those of them that stand in the message."""
 
 _DONE = {"POST": 201, "PUT": 204, "DELETE": 204}
-
 """The one status by which the catalogue says that a write is stored."""
 
 _BUSY = frozenset({429, 503})
@@ -55,7 +52,6 @@ _REFUSALS = {
     410: AnswerKind.GONE,
     412: AnswerKind.STALE,
 }
-
 """Refusals of the catalogue's API; they count in its own form alone."""
 
 _CONTAINERS_CACHING = frozenset({"must-revalidate", "no-cache", "no-store"})
@@ -234,7 +230,6 @@ def _bounded(value: Any) -> Any:
 
 
 MAX_NAME = 200
-
 """Characters kept of a library's name."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

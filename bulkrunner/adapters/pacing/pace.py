@@ -24,23 +24,18 @@ from bulkrunner.errors import Interrupted
 from bulkrunner.sentences import Sentence
 
 SAMPLE = 40
-
 """Writes judged together."""
 
 SLOW = 2.0
-
 """So many times the beginning is too slow."""
 
 WELL = 1.5
-
 """Below so many times the beginning all is well again."""
 
 WORTH = 0.05
-
 """Seconds; a smaller rise says nothing about the server."""
 
 LEAST = 1 / 16
-
 """Part of the rate that is always kept."""
 
 
@@ -92,28 +87,22 @@ def _ms(seconds: float) -> str:
 
 
 SLACK = 0.05
-
 """Seconds by which a limiter may lag behind and still catch up."""
 
 STEP = 0.5
-
 """Longest single sleep, so that a waiting thread soon sees that the pause grew or ended."""
 
 TELL_AFTER = 1.0
-
 """Waits shorter than this are not worth a word."""
 
 LONGEST_PAUSE = 3600.0
-
 """A longer Retry-After is cut to this; the server can ask again."""
 
 Tell = Callable[[str, float | None], None]
-
 """Told why nothing happens and for how long; an empty reason says that it goes on."""
 
 
 Note = Callable[[str], None]
-
 """Told once of something that people should know."""
 
 

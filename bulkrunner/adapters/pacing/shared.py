@@ -23,27 +23,21 @@ from bulkrunner.errors import Interrupted, LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
 LIFE = 15.0
-
 """Seconds that a claim counts without being renewed."""
 
 BEAT = 1.0
-
 """Seconds from one renewal to the next."""
 
 QUICK_BEAT = 0.2
-
 """The same while there is something to give or to get."""
 
 TELL_AFTER = 1.0
-
 """Waits shorter than this are not worth a word."""
 
 IDLE = 10.0
-
 """Seconds without a request after which a process gives back what it has."""
 
 LONGEST_IN_A_HURRY = 5.0
-
 """Seconds that somebody waits for a place who should not wait long."""
 
 
@@ -255,7 +249,6 @@ class SharedPlaces:
 
 
 AHEAD = 0.1
-
 """Seconds of moments taken at once, so that a high rate does not cost a transaction each."""
 
 

@@ -406,7 +406,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
 
 LEFT_OUT = "left_out"
-
 """Stands for an action where a line of an input gives no change."""
 
 

@@ -18,7 +18,6 @@ from bulkrunner.sentences import VERBATIM, Sentence
 __all__ = ["MAX_SHOWN", "as_text", "one_line", "shorten", "visible"]
 
 MAX_SHOWN = 300
-
 """Characters of a value that are shown; the rest is counted."""
 
 
@@ -50,7 +49,6 @@ def bounded(text: str, limit: int) -> str:
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
 SILENT = frozenset({"label", "value", "prefLabel"})
-
 """Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
 
 _UTC = re.compile(

@@ -18,12 +18,10 @@ from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import text_of
 
 MAX_LINES = 200
-
 """Lines without a change that stand in the page; every one is in the tables and the JSON."""
 
 
 MAX_SOURCE_LINES = 500
-
 """Lines of a function's source that stand in the page; the JSON has all."""
 
 

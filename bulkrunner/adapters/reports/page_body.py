@@ -24,7 +24,6 @@ from bulkrunner.domain.report import ORDER, Noted
 from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
 
 PLAIN = frozenset({"gone", "not_found", "no_change"})
-
 """Codes whose message adds nothing."""
 
 
@@ -151,7 +150,6 @@ class Groups(PagePart):
 BAR_WIDTH = 160
 
 MAX_SIGELS = 60
-
 """Libraries that get a line in the table."""
 
 

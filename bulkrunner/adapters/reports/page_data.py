@@ -31,7 +31,6 @@ from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.run import Outcome, Result
 
 ROWS = 1000
-
 """Changes in one block."""
 
 MAX_VALUE = 2000
@@ -39,33 +38,26 @@ MAX_VALUE = 2000
 MAX_SHORT = 60
 
 MAX_SEARCHED = 300
-
 """Characters of a value that a search looks at."""
 
 MAX_HAY = 6000
-
 """Characters of all values of a change that a search looks at."""
 
 MAX_KNOWN = 20_000
-
 """Different texts in a table; further ones stand in the rows themselves."""
 
 MAX_MESSAGE = 600
-
 """Characters of a message that are shown."""
 
 BIBS = " bib"
-
 """Stands for the sigel of a bib, which has none; no sigel begins with a blank."""
 
 NUMBERS = frozenset({"code", "message", "why"})
-
 """What a row says by number, of which 0 is one."""
 
 ACTIONS = tuple(action.value for action in ORDER)
 
 OUTCOMES = (*(outcome.value for outcome in Outcome), EXCLUDED)
-
 """What the list shows; a refusal that the answer asked for is no refusal there."""
 
 
@@ -284,7 +276,6 @@ SCRIPT_TEXTS = (
     "no_differences", "place", "server_said", "server_said_only", "sigel_bibs", "sigel_unknown", "table_sigel",
     "waits_for",
 )  # fmt: skip
-
 """Texts of the static page that the script uses too; its own begin with ``ui_``."""
 
 _PROBE = "0" * 15

@@ -13,7 +13,6 @@ from bulkrunner.domain.report import ORDER, PROBLEMS, ReportData
 from bulkrunner.domain.run import RunState
 
 LISTED = 20
-
 """Sigels, records or patterns named in a line or table before the rest is counted."""
 
 

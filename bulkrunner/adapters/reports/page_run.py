@@ -24,7 +24,6 @@ TOP = 18
 BOTTOM = 22
 
 LEAST = 1.5
-
 """Width of a bar that is not empty: one change of a thousand is still seen."""
 
 
@@ -91,15 +90,12 @@ def timeline_chart(found: Timeline, *, first: str, last: str, most: str) -> Char
 
 
 DETAILED = frozenset({"duplicate", "linked", "prerequisite"})
-
 """Codes whose message names what the explanation leaves out."""
 
 MAX_MOMENTS = 200
-
 """Entries of the run's timeline that stand in the page."""
 
 MAX_PROBLEMS = 100
-
 """Changes to look at that stand in the page itself; the list has them all."""
 
 

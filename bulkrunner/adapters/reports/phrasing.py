@@ -124,11 +124,9 @@ MAX_PARTS = 6
 MAX_VALUE = 80
 
 LABELS = ("", "label", "value")
-
 """Places inside a value that are the value itself to people."""
 
 OWN_WORDS = ("revert", "replace")
-
 """Verbs of updates that have words of their own."""
 
 
@@ -235,13 +233,11 @@ def general_text(general: General, words: Language) -> str:
 
 
 MAX_LINES = 200
-
 """Lines of one change that are shown; the rest is in the JSON form."""
 
 MAX_DEPTH = 12
 
 NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
-
 """What a text begins with that names a library or a term."""
 
 

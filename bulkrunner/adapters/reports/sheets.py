@@ -61,15 +61,12 @@ COLUMNS = (
     "tried_link",
     "inputs",
 )
-
 """Columns are added at the end only."""
 
 MAX_CELL = 32_000
-
 """Characters of a cell; spreadsheets take 32,767."""
 
 MAX_VALUE = 500
-
 """Characters of one value among the differences."""
 
 
@@ -157,7 +154,6 @@ def _value(value: Any) -> str:
 
 
 ROWS = 65_000
-
 """Changes in one sheet: one link each."""
 
 _SAFE = {
@@ -326,7 +322,6 @@ def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
 __all__ = ["COLUMNS", "cell", "csv_chunks"]
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-
 """What spreadsheets read as the beginning of a formula."""
 
 _BATCH = 200

@@ -11,11 +11,9 @@ from bulkrunner.adapters.files import BadFile
 from bulkrunner.sentences import Sentence
 
 MAX_CELLS = 4_000_000
-
 """Cells of the rectangle around everything in a sheet."""
 
 MAX_TEXT = 200_000
-
 """Characters of one cell that are kept; a longer one is refused where the row is read."""
 
 MAX_RANGES = 100_000

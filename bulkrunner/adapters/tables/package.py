@@ -24,11 +24,9 @@ from bulkrunner.sentences import Sentence
 MAX_PARTS = 2_000
 
 MAX_UNPACKED = 600_000_000
-
 """Bytes of all parts together."""
 
 MAX_TAG = 1_000_000
-
 """Bytes of one tag with its attributes."""
 
 _CHUNK = 1 << 18
@@ -184,7 +182,6 @@ TEXT = {f"{space}}}t" for space in SPACES}
 PHONETIC = {f"{space}}}rPh" for space in SPACES}
 
 OFF = ("", "0", "false")
-
 """What stands for no, in attributes."""
 
 

@@ -107,7 +107,6 @@ def _require_access(examined: list[Examined]) -> None:
 
 
 SHOWN = 5
-
 """Uses of a client shown to people; the document has all."""
 
 

@@ -30,7 +30,6 @@ from bulkrunner.domain.report_groups import (
 from bulkrunner.domain.transfers import Doing, doing_of
 
 MAX_TEXT = 300
-
 """Characters of a value that are compared and kept; longer ones go on as a digest."""
 
 MAX_LEAVES = 60
@@ -165,15 +164,12 @@ def _bounded(text: str | None) -> str | None:
 
 
 MAX_VALUES = 20_000
-
 """Different sets of values that are counted in one group; with more than that none is."""
 
 SKETCHED = 16
-
 """Kinds of changes from which samples are chosen."""
 
 Mark = tuple[bytes, str]
-
 """Digest of the values, and the sigel: by these two samples differ."""
 
 
@@ -322,7 +318,6 @@ class Collector:
 
 
 MAX_MIXED = 12
-
 """Other things done to what is saved that are told apart."""
 
 

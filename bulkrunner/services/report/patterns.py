@@ -74,11 +74,9 @@ def named(key: Iterable[object]) -> tuple[PatternPart, ...]:
 
 
 MAX_SHAPES = 60
-
 """Groups of one action and kind; with more of them coarser ones are shown."""
 
 MAX_OWN = 12
-
 """Sets of values that get a group of their own among changes of one shape."""
 
 OWN_SHARE = 0.02
@@ -92,7 +90,6 @@ _Kind: TypeAlias = tuple[Action, str, str]
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
 
 _Full: TypeAlias = tuple[_Kind, str, _Key, bytes]
-
 """Action, kind and verb, level, what is common at that level, digest of values where they are common."""
 
 

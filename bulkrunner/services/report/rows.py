@@ -61,11 +61,9 @@ def beyond_of(change: PlannedChange, found: Sequence[Difference]) -> int:
 
 
 BATCH = 200
-
 """Changes for which is looked up at once what test runs did."""
 
 MAX_NEW = 10_000
-
 """New bibs whose titles are kept at a time."""
 
 Counts = Callable[[Mapping[str, str]], bool]

@@ -15,7 +15,6 @@ from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence, verbatim
 
 STEP = 0.5
-
 """Longest single sleep, so that a stop is soon seen."""
 
 

@@ -143,15 +143,12 @@ class Crew:
 
 
 PAGE = 100
-
 """Changes read from the ledger at a time."""
 
 ROOM = 200
-
 """Changes that the crew holds at most."""
 
 TICK = 0.2
-
 """Seconds between two looks at whether the run goes on."""
 
 
@@ -328,11 +325,9 @@ class Feed:
 
 
 PREREQUISITE = "prerequisite"
-
 """Code of a change that was not tried, since another one had to precede it."""
 
 TRIES = 3
-
 """Changes of one pattern looked out at first; more where these are no longer as planned."""
 
 

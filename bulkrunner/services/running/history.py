@@ -75,7 +75,6 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
 
 
 _SAID = {"missing": AnswerKind.NOT_FOUND, "moved": AnswerKind.REDIRECT}
-
 """The answer to a send by which the catalogue says the same of a record as to a read."""
 
 
@@ -121,11 +120,9 @@ def _same(one: Version, other: Version) -> bool:
 log = logging.getLogger(__name__)
 
 MOST_PAGES = 20
-
 """Pages of a hundred changes that are read at most, newest first."""
 
 LATER = timedelta(hours=24)
-
 """The server's clock may be ahead of any that we know."""
 
 

@@ -161,7 +161,6 @@ class LeaseKeeper:
 
 
 LEFT = Sentence("run_left_by_dead")
-
 """Reason of a run whose driver died, once somebody has noticed."""
 
 

@@ -18,12 +18,10 @@ from bulkrunner.services.running.control import Control, Ending
 from bulkrunner.services.running.lease import Drivers
 
 LISTEN_EVERY = 0.5
-
 """Seconds between two looks into the ledger; an order is obeyed within a second."""
 
 
 LONG = timedelta(seconds=60)
-
 """A wait that is to take so long is entered in the run's chain."""
 
 

@@ -28,11 +28,9 @@ from bulkrunner.services.running.dispatch import PREREQUISITE
 from bulkrunner.services.verify import Search
 
 BACK_OFF = 1.0
-
 """Seconds before the look after a lost or 5xx answer, times the number of sends."""
 
 BUSY_BACK_OFF = 5.0
-
 """The same where the server is busy and does not say for how long."""
 
 UNAUTHORIZED = 401
@@ -40,11 +38,9 @@ UNAUTHORIZED = 401
 INTERNAL_ERROR = 500
 
 MAX_UNSENT = 3
-
 """Requests in a row that never left, before the environment counts as unreachable."""
 
 MAX_STRANGE = 2
-
 """Sends of a change in a row that something else answered; one is left for the next resume."""
 
 
@@ -209,7 +205,6 @@ def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
 
 
 MAX_HOPS = 20
-
 """Deletions that wait for each other, one merged into the next, that are followed."""
 
 
@@ -275,7 +270,6 @@ def _is_as_left(frame: Frame, saved: PlannedChange, result: Result, found: Found
 
 
 ORIGIN_CHANGED = "origin_changed"
-
 """Code of a change whose content comes from a record that is not as planned any more."""
 
 
