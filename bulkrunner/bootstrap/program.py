@@ -93,8 +93,8 @@ def serve_sandbox(
     Raises:
         UsageError: a port is taken, or a file to load cannot be read.
     """
+    from bulkrunner.sandbox.engine import SandboxOptions
     from bulkrunner.sandbox.load import LoadError
-    from bulkrunner.sandbox.pair import SandboxOptions
     from bulkrunner.sandbox.server import run
 
     try:

@@ -98,7 +98,7 @@ class Reporting:
         Raises:
             UsageError: no such plan, or a form that says nothing of two plans.
         """
-        from bulkrunner.adapters.reports.plan_comparison import DIFF_FORMATS, write_plan_diff
+        from bulkrunner.adapters.reports.markdown import DIFF_FORMATS, write_plan_diff
         from bulkrunner.services.compare import PlanComparison
 
         if form not in DIFF_FORMATS:

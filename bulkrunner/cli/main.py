@@ -15,8 +15,7 @@ from typing import Any
 import click
 
 from bulkrunner.cli.console import SPOKEN, flush, tell
-from bulkrunner.cli.options import KEYS, Invocation, blank, global_options
-from bulkrunner.cli.usage import usage_said
+from bulkrunner.cli.options import KEYS, Invocation, blank, global_options, usage_said
 from bulkrunner.domain.text import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError, why_of
 from bulkrunner.sentences import LANGUAGES, Sentence

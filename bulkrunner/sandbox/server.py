@@ -27,10 +27,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.pair import (
+from bulkrunner.sandbox.engine import (
     CLIENT_IDS,
     KINDS,
+    Environment,
     SandboxOptions,
     build_environment,
     client_secret,

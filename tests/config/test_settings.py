@@ -265,7 +265,7 @@ def test_policy():
 
 
 def test_the_sandboxs_own_configuration_is_read(tmp_path):
-    from bulkrunner.sandbox.pair import SandboxOptions
+    from bulkrunner.sandbox.engine import SandboxOptions
     from bulkrunner.sandbox.server import RunningSandbox, write_configuration
 
     with RunningSandbox(SandboxOptions(bibs=3, holdings=5)) as running:

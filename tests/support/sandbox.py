@@ -24,10 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.pair import (
+from bulkrunner.sandbox.engine import (
     CLIENT_IDS,
     KINDS,
+    Environment,
     SandboxOptions,
     build_environment,
     client_secret,

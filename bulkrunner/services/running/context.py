@@ -17,8 +17,7 @@ from bulkrunner.domain.restoration import Unknown
 from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.access import Access
-from bulkrunner.services.running.control import Control
+from bulkrunner.services.running.control import Access, Control
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.throttle import Hours, LeftOut, Pauses, Terms

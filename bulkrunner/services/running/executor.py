@@ -24,9 +24,8 @@ from bulkrunner.errors import (
     LoginDown,
 )
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.running.access import PATIENCE, Access, RightsLost
 from bulkrunner.services.running.context import Frame, Records, ServerClock
-from bulkrunner.services.running.control import Control, Ending, Tally
+from bulkrunner.services.running.control import PATIENCE, Access, Control, Ending, RightsLost, Tally
 from bulkrunner.services.running.dispatch import Crew, Feed
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
