@@ -21,11 +21,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 MANIFEST = "job.yaml"
 
+# Beside the manifest, whose first line names it, so that an editor completes and explains keys.
 SCHEMA = "job.schema.json"
-"""Beside the manifest, whose first line names it, so that an editor completes and explains keys."""
 
 USUAL = "update"
 
+# What somebody may call a kind that has another name.
 OTHER_WORDS = {
     "change": "update",
     "ids": "update",
@@ -42,10 +43,9 @@ OTHER_WORDS = {
     "bibs": "holdings-then-bibs",
     "titles": "holdings-then-bibs",
 }
-"""What somebody may call a kind that has another name."""
 
+# Sigels that mean the same in YAML without quotes, everywhere in a template.
 PLAIN_SIGEL = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-"""Sigels that mean the same in YAML without quotes, everywhere in a template."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +202,7 @@ def _made(folder: Path) -> Path:
 
 MAX_JOB_ID = 100
 
+# Refusals that an undo lives with: what cannot be restored is listed with the reason.
 ACCEPTED = {
     "bib_unresolved": "Den bibliografiska posten som beståndet hängde på finns inte",
     "changed_since": "Ändrad av någon efter körningen; skrivs inte över",
@@ -221,7 +222,6 @@ ACCEPTED = {
     "prerequisite": "Det som den bygger på går inte att återställa",
     "unreadable_record": "Posten går inte att läsa",
 }
-"""Refusals that an undo lives with: what cannot be restored is listed with the reason."""
 
 COMMENT = """\
 # Restores what an earlier job changed: in each environment what its own runs of that job applied.

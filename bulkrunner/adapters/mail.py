@@ -48,8 +48,8 @@ _HEX = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
 
 _AMOUNT = re.compile(r"(\d*\.?\d+)(%?)")
 
+# Lightness from which, and opacity below which, words are not seen on white.
 _PALE, _SEEN = 0.87, 0.25
-"""Lightness from which, and opacity below which, words are not seen on white."""
 
 _SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
 
@@ -59,8 +59,8 @@ _CONDITIONS = re.compile(r"\[[^\]]*\]|::?[\w-]+(?:\([^)]*\))?")
 
 _SELECTED = re.compile(r"[.#]?[A-Za-z][\w-]*")
 
+# Stands for every element, where a selector names none.
 ANY = "*"
-"""Stands for every element, where a selector names none."""
 
 
 def marks_of(style: str) -> list[str]:
@@ -123,8 +123,8 @@ _MAIL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+# What quoted-printable makes of long lines and of letters, where a mail's source was pasted.
 _PACKED = re.compile(r"^[^\n]{71,75}=$|=(?:3D|20$|C3=[89AB][0-9A-F]|[CEF][456])", re.MULTILINE)
-"""What quoted-printable makes of long lines and of letters, where a mail's source was pasted."""
 
 _TAGS = re.compile(r"</(?:p|div|td|span|pre|blockquote|table)>|<br\s*/?>", re.IGNORECASE)
 
@@ -152,15 +152,15 @@ _MARKED_TAGS = {
     "bdo": "turned round",
 }
 
+# What some mail programs show and others take for a comment.
 _SHOWN_BY_SOME = re.compile(r"\[if\b[^\]]*\]>(.*)<!\[endif\]", re.IGNORECASE | re.DOTALL)
-"""What some mail programs show and others take for a comment."""
 
 _WITHOUT_WORDS = re.compile(r"<(style|xml|script|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 _COMMON_PREAMBLE = re.compile(r"This is an? [\w/ -]*message\b[^\n]*", re.IGNORECASE)
 
+# What Python reads and no mail program does.
 _ODD_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode", "idna"})
-"""What Python reads and no mail program does."""
 
 _PROOFS = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from bulkrunner.services.clients import ClientService
     from bulkrunner.services.running.lease import Drivers
 
+# Letters of plan and run ids: none that is mistaken for another or makes a word.
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
-"""Letters of plan and run ids: none that is mistaken for another or makes a word."""
 
 
 def new_id(prefix: str) -> str:

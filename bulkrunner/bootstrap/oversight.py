@@ -123,8 +123,8 @@ class Gating:
         return Settling(self._core.ledger, self._core.clock, read=read)
 
 
+# Seconds between two looks of ``status --watch``.
 WATCH_EVERY = 2.0
-"""Seconds between two looks of ``status --watch``."""
 
 
 class Standing:

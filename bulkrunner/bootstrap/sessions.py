@@ -187,6 +187,7 @@ class Plans:
         return [*plan_ceilings(plan), *refused]
 
 
+# Of two values of a policy, the one that allows less.
 _STRICTER: dict[str, Callable[[Any, Any], Any]] = {
     "staging_max_age_days": min,
     "plan_max_age_hours": min,
@@ -194,7 +195,6 @@ _STRICTER: dict[str, Callable[[Any, Any], Any]] = {
     "min_staging_coverage": max,
     "functions": lambda one, other: min(one, other, key=("none", "confined", "any").index),
 }
-"""Of two values of a policy, the one that allows less."""
 
 
 def effective_policy(configured: Policy, overridden: Mapping[str, Any]) -> Policy:

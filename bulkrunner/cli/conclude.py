@@ -24,14 +24,14 @@ from bulkrunner.sentences import Sentence, as_sentence, joined, says, verbatim
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
 
+# Findings shown to people; the document has the first 100.
 SHOWN = 10
-"""Findings shown to people; the document has the first 100."""
 
+# Of these, as long as there are other codes to be shown.
 SHOWN_OF_A_CODE = 3
-"""Of these, as long as there are other codes to be shown."""
 
+# Characters of a finding that are shown.
 MAX_LINE = 500
-"""Characters of a finding that are shown."""
 
 
 def plan_concluded(

@@ -96,11 +96,11 @@ log = logging.getLogger("bulkrunner")
 
 _CLEAR = "\r\x1b[2K"
 
+# The language of the command line, for what is wrong with the terminal itself.
 SPOKEN: ContextVar[str] = ContextVar("spoken", default="en")
-"""The language of the command line, for what is wrong with the terminal itself."""
 
+# Seconds between two lines where stderr is no terminal.
 EVERY = 10.0
-"""Seconds between two lines where stderr is no terminal."""
 
 
 def open_streams() -> None:

@@ -20,6 +20,7 @@ from bulkrunner.domain.text import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError, why_of
 from bulkrunner.sentences import LANGUAGES, Sentence
 
+# Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
@@ -43,7 +44,6 @@ COMMANDS = {
     "undo": "running",
     "verify": "running",
 }
-"""Command → module of ``bulkrunner.cli.commands``; imported only when needed."""
 
 
 class LazyGroup(click.Group):

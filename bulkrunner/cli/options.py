@@ -36,8 +36,8 @@ class Invocation:
     verbose: int = 0
     language: str | None = None
     document: dict[str, Any] = field(default_factory=dict)
+    # Whether the command has already printed its document itself.
     printed: bool = False
-    """Whether the command has already printed its document itself."""
 
     def merge(self, given: dict[str, Any]) -> None:
         """Take what was given after the command; it wins over what stood before it."""

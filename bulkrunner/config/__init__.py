@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 DEFAULT_FILE = "bulkrunner.toml"
+# Copies of the ledger that are kept.
 BACKUPS = 3
-"""Copies of the ledger that are kept."""
 
 DEFAULT_LEDGER = "sqlite:///bulkrunner.db"
 _LEDGER = re.compile(r"(?P<scheme>(?P<kind>sqlite|postgresql)(\+[a-z0-9_]+)?)://(?P<rest>.*)")

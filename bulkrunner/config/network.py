@@ -27,13 +27,13 @@ from bulkrunner.sentences import Sentence
 
 TEST_LOGIN = "login-stg.libris.kb.se"
 
+# Host and login host of KB's environments.
 BUILT_IN = {
     "production": (PRODUCTION_HOST, PRODUCTION_LOGIN),
     "staging": (KB_TEST_HOSTS[0], TEST_LOGIN),
     "qa": (KB_TEST_HOSTS[1], TEST_LOGIN),
     "edu": (KB_TEST_HOSTS[2], TEST_LOGIN),
 }
-"""Host and login host of KB's environments."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 
@@ -148,8 +148,8 @@ def check_addresses(environment: Environment, note: Note) -> None:
         note("token_url", Sentence("login_of_another", login=token, host=base))
 
 
+# What ``proxy`` says where the environment variables are to count.
 ENVIRONMENT = "environment"
-"""What ``proxy`` says where the environment variables are to count."""
 
 VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1024 * 1024
 
+# Keys from the top of a file; of several tables of one name, their number from 1.
 Place: TypeAlias = tuple[str, ...]
-"""Keys from the top of a file; of several tables of one name, their number from 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,8 +32,8 @@ _KEPT_FOR = timedelta(days=5)
 _AS_CONTEXT = "https://www.w3.org/ns/activitystreams"
 _CONTEXT = [_AS_CONTEXT, "https://emm-spec.org/1.0/context.json"]
 _ACTIVITIES = "application/activity+json;charset=utf-8"
+# Record of the JSON-LD context, which a dump begins with.
 _CONTEXT_ID = "4tkrb9vl61pgqxrp"
-"""Record of the JSON-LD context, which a dump begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,9 +44,9 @@ _WRITES = frozenset({"POST", "PUT", "DELETE"})
 
 _OPEN_POSTS = frozenset({"/_convert", "/_transliterate"})
 
+# What is read with a token only; there is nothing of it here.
 _CLOSED_READS = ("/_userdata/", "/_remotesearch")
 
-"""What is read with a token only; there is nothing of it here."""
 
 _CONTROL = "/_sandbox"
 
@@ -341,10 +341,10 @@ class SandboxOptions:
     holdings: int = HOLDINGS
     data: Path | None = None
     load: Path | None = None
+    # Base URI by kind, where it is not to be the address that is served.
     base_uris: dict[str, str] = field(default_factory=dict)
-    """Base URI by kind, where it is not to be the address that is served."""
+    # By kind an environment whose records are copied; quicker than to make the same again.
     patterns: dict[str, Environment] = field(default_factory=dict)
-    """By kind an environment whose records are copied; quicker than to make the same again."""
     duplicate_status: int = 404
     time_zone: str = "Europe/Stockholm"
     token_lifetime: int = 36000

@@ -46,8 +46,8 @@ _TEXT = "text/plain; charset=utf-8"
 
 _JSON = "application/json"
 
+# Makes an answer, for a request and the IRI of some record that it is not about.
 Page = Callable[[Request, str], Response]
-"""Makes an answer, for a request and the IRI of some record that it is not about."""
 
 
 def _page(status: int, title: str) -> Page:
@@ -80,6 +80,7 @@ def _another_record(_request: Request, other: str) -> Response:
     return Response(status=201, headers=(("Location", other), ("ETag", '"1"')))
 
 
+# Every answer by its name.
 PAGES: dict[str, Page] = {
     "200-html": _plain(200, _HTML, b"<html><h1>Log in to the network</h1></html>"),
     "200-json": _json(200, {"status": "UP"}),
@@ -109,7 +110,6 @@ PAGES: dict[str, Page] = {
     "503-html": _page(503, "Service Temporarily Unavailable"),
     "504-html": _page(504, "Gateway Time-out"),
 }
-"""Every answer by its name."""
 
 
 _SELECTORS = frozenset({"kind", "method", "path", "nth", "every", "probability", "seed", "times"})

@@ -304,8 +304,8 @@ def _address(request: Request, offset: int, limit: int) -> str:
     return "/find?" + urlencode(kept)
 
 
+# A record at one end of a link, with the relation.
 _Link = tuple[str, str]
-"""A record at one end of a link, with the relation."""
 
 _Neighbours = Callable[[Entry], set[_Link]]
 

@@ -65,9 +65,10 @@ def _has_phrase(field: list[str], wanted: list[str]) -> bool:
 
 _LINK_FIELDS = ("heldBy", "itemOf")
 
+# Fields that are looked up by word, with the place in the graph where they stand.
 NUMBER_FIELDS = {"identifiedBy.value": 1, "meta.identifiedBy.value": 0}
-"""Fields that are looked up by word, with the place in the graph where they stand."""
 
+# Keys of an item that the index holds, besides its components; the record is held whole.
 _SEARCH_CARD = frozenset(
     {
         *("@id", "@type", "sameAs", "heldBy", "itemOf", "physicalLocation", "shelfControlNumber"),
@@ -75,7 +76,6 @@ _SEARCH_CARD = frozenset(
         *("immediateAcquisition", "availability", "cataloguersNote"),
     }
 )
-"""Keys of an item that the index holds, besides its components; the record is held whole."""
 
 _MANUAL = -1
 

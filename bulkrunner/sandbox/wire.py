@@ -88,8 +88,8 @@ NO_CACHE = ("Cache-Control", "no-cache")
 
 _PAGE_METHODS = frozenset({"GET", "POST", "HEAD"})
 
+# Phrases of the server's container that differ from the standard's.
 _REASONS = {500: "Server Error"}
-"""Phrases of the server's container that differ from the standard's."""
 
 _BAD_QUALITY = "Invalid q value in Accept header:"
 
@@ -251,17 +251,17 @@ class Settings:
 
     kind: str
     base_uri: str
+    # Answer to a POST of a holding that exists: 404 as observed today, or 409.
     duplicate_status: int = 404
-    """Answer to a POST of a holding that exists: 404 as observed today, or 409."""
     token_lifetime: int = 36000
+    # Time until a write shows in ``/find``; ``-1``: only when told to refresh.
     index_lag_ms: int = 500
-    """Time until a write shows in ``/find``; ``-1``: only when told to refresh."""
+    # Result window of ``/find``.
     max_items: int = 100_000
-    """Result window of ``/find``."""
+    # Zone of the server's clock; in UTC its times end in ``Z``.
     time_zone: str = "Europe/Stockholm"
-    """Zone of the server's clock; in UTC its times end in ``Z``."""
+    # Time during which a new dump says that it is being made.
     emm_generating_ms: int = 0
-    """Time during which a new dump says that it is being made."""
 
     def __post_init__(self) -> None:
         if not self.base_uri.endswith("/"):

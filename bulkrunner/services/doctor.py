@@ -14,11 +14,11 @@ from bulkrunner.domain.rights import Rights
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import VERBATIM, Sentence, as_sentence
 
+# Seconds between our clock and the server's that are worth a word.
 SKEW = 60.0
-"""Seconds between our clock and the server's that are worth a word."""
 
+# An id of the right form that no record has; asking for it shows that the catalogue answers.
 NOBODY = "bcdfghjklmnpqrs"
-"""An id of the right form that no record has; asking for it shows that the catalogue answers."""
 
 
 class TimedReader(CatalogueReader, Protocol):

@@ -132,8 +132,8 @@ def as_answer(approval: Approval) -> Answer:
     )
 
 
+# Lines beside an answer that a message shows.
 MOST_ASKED = 10
-"""Lines beside an answer that a message shows."""
 
 
 @dataclass(frozen=True, kw_only=True)

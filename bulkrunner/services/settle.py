@@ -32,11 +32,11 @@ from bulkrunner.domain.settlement.updates import equals_after
 from bulkrunner.errors import CatalogueUnreachable, UsageError
 from bulkrunner.sentences import Sentence
 
+# Code of an outcome that a person decided.
 SETTLED = "settled"
-"""Code of an outcome that a person decided."""
 
+# Characters of a name or reason that are kept.
 MAX_TEXT = 2000
-"""Characters of a name or reason that are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,21 +197,21 @@ def stated(option: str, value: str) -> str:
     return value[:MAX_TEXT]
 
 
+# Changes that are looked at. One new bib that is there says enough, as it is made of the plan; what
+# a person may have done by hand says something only where all of it is there.
 SAMPLE = 3
-"""Changes that are looked at. One new bib that is there says enough, as it is made of the plan; what
-a person may have done by hand says something only where all of it is there."""
 
+# New bibs that the newest records of the catalogue are compared with.
 MANY = 200
-"""New bibs that the newest records of the catalogue are compared with."""
 
+# The server's clock may be ahead of any that we know.
 AHEAD = timedelta(hours=24)
-"""The server's clock may be ahead of any that we know."""
 
+# What is not sure of the difference between two clocks that was just seen.
 A_LITTLE = timedelta(seconds=5)
-"""What is not sure of the difference between two clocks that was just seen."""
 
+# Records that are looked at for one of the changes.
 MAX_FOUND = 20
-"""Records that are looked at for one of the changes."""
 
 
 class UnknownWrites:

@@ -25,14 +25,14 @@ from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.running.lease import Drivers
 
+# Changes by which the speed is measured.
 SAMPLE = 200
-"""Changes by which the speed is measured."""
 
+# Seconds between two outcomes from which on the run was waiting, not working.
 IDLE = 60.0
-"""Seconds between two outcomes from which on the run was waiting, not working."""
 
+# Gaps between outcomes that are needed to speak of a speed.
 ENOUGH = 5
-"""Gaps between outcomes that are needed to speak of a speed."""
 
 BLANK: dict[str, Any] = dict.fromkeys(("paused", "driven", "waiting", "rate", "window", "done_at"))
 
@@ -127,14 +127,14 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
+# Outcomes that somebody must look at before the job goes on.
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
-"""Outcomes that somebody must look at before the job goes on."""
 
+# The environment where a job's road begins.
 FIRST = "staging"
-"""The environment where a job's road begins."""
 
+# Plans and runs listed in the overview.
 NEWEST = 20
-"""Plans and runs listed in the overview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +147,8 @@ class Status:
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
     next: str = ""
+    # Why nothing runs from this ledger as it is.
     closed: str = ""
-    """Why nothing runs from this ledger as it is."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the command's JSON document."""

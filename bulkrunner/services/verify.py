@@ -90,17 +90,17 @@ def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
 
 BATCH = 200
 
+# Places named in a message at most.
 SHOWN = 5
-"""Places named in a message at most."""
 
+# ``{record, code, message, by, when}``, as the command's JSON document has it.
 Difference = dict[str, Any]
-"""``{record, code, message, by, when}``, as the command's JSON document has it."""
 
+# Differences that the newest version of a record makes.
 NEWEST = ("edited", "no_history", "not_stored")
-"""Differences that the newest version of a record makes."""
 
+# Outcomes after which the record should be as the job wanted it.
 REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
-"""Outcomes after which the record should be as the job wanted it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,8 +144,8 @@ def not_a_bundle(path: Path) -> UsageError:
     )
 
 
+# What an attempt has of an answer that no event tells of.
 _UNANSWERED = dict.fromkeys(ANSWER) | {"words": "", "error_id": ""}
-"""What an attempt has of an answer that no event tells of."""
 
 _BATCH_KINDS = ("changes_added", "changes_replaced")
 

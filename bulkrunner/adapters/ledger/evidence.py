@@ -33,8 +33,8 @@ from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
 
+# Code of a planned ``unchanged`` where an earlier run of the job made the change.
 EARLIER_CODE = "applied_earlier"
-"""Code of a planned ``unchanged`` where an earlier run of the job made the change."""
 
 MAX_UNTRIED = 100
 
@@ -45,11 +45,11 @@ _NOT_CARRIED_OUT = [
     for outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.CONFLICT, Outcome.UNKNOWN)
 ]
 
+# The least status of an answer that stored nothing.
 _REFUSING = 400
-"""The least status of an answer that stored nothing."""
 
+# Outcome, code and the server's words.
 _Reason: TypeAlias = tuple[str, str, str]
-"""Outcome, code and the server's words."""
 
 
 class Evidences(Part):

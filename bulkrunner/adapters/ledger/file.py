@@ -29,14 +29,14 @@ PRIVATE = 0o600
 
 PAGE = 4096
 
+# Bytes of the file beside an open database that is mapped into memory (``-shm``).
 SHARED_MEMORY = 8 * PAGE
-"""Bytes of the file beside an open database that is mapped into memory (``-shm``)."""
 
+# What to do with a ledger of which something is lost.
 PUT_COPY_BACK = Sentence("ledger_put_copy_back")
-"""What to do with a ledger of which something is lost."""
 
+# The same, for whoever has not asked yet what is wrong.
 PUT_BACK = Sentence("ledger_put_back", todo=PUT_COPY_BACK)
-"""The same, for whoever has not asked yet what is wrong."""
 
 
 class LedgerFile:
@@ -193,17 +193,17 @@ log = logging.getLogger(__name__)
 
 SUFFIX = "-head"
 
+# Bytes of the file: written at once, so that it is never found half written.
 _SIZE = 4096
-"""Bytes of the file: written at once, so that it is never found half written."""
 
+# Linux' question for the generation of an inode: a number that is given again has another.
 _GET_GENERATION = 0x80087601
-"""Linux' question for the generation of an inode: a number that is given again has another."""
 
+# As far as the system has them: Windows knows the last alone.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
-"""As far as the system has them: Windows knows the last alone."""
 
+# Position of an event in its chain, and its hash as text.
 Head = tuple[int, str]
-"""Position of an event in its chain, and its hash as text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,11 +75,11 @@ def _held(token: int) -> ColumnElement[bool]:
     return (leases.c.token == token) & leases.c.host.is_not(None)
 
 
+# Events that are about a single change.
 OF_CHANGES = ("intent", "answer", "outcome")
-"""Events that are about a single change."""
 
+# Characters of a reason that are kept in the chain.
 MAX_REASON = 600
-"""Characters of a reason that are kept in the chain."""
 
 
 class LiveOrders(Part):

@@ -54,8 +54,8 @@ from bulkrunner.domain.records import Document
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
+# A row: column → value, times as text, as its event's digest has them.
 Exported = dict[str, Any]
-"""A row: column → value, times as text, as its event's digest has them."""
 
 
 class Snapshot:
@@ -305,8 +305,8 @@ class Compactions(Part):
         return self._database.size()
 
 
+# From a column with a plan's id to the condition that the plan is meant.
 _Test = Callable[[Any], Any]
-"""From a column with a plan's id to the condition that the plan is meant."""
 
 
 def _one_of(plans: Sequence[str]) -> _Test:

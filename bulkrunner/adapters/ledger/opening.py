@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 RESTORED = "restored"
 
+# Events that a process may have stored that died before it noted the first.
 _FEW = 3
-"""Events that a process may have stored that died before it noted the first."""
 
 
 class Provenance(Part):

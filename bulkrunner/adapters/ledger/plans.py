@@ -412,6 +412,7 @@ class Plans(Part):
             return int(connection.scalar(query) or 0)
 
 
+# Puts a row in the place of the one with its number; made once, run for many.
 _REPLACE = (
     update(planned_changes)
     .where(
@@ -420,7 +421,6 @@ _REPLACE = (
     )
     .values({name: bindparam(f"new_{name}") for name in _REPLACED})
 )
-"""Puts a row in the place of the one with its number; made once, run for many."""
 
 
 def _number(plan: str, name: str) -> str:

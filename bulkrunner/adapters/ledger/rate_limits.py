@@ -17,8 +17,8 @@ from bulkrunner.domain.run import Owner
 
 SECOND = 1_000_000
 
+# A free moment farther ahead was written by a clock that was wrong, and does not count.
 HORIZON = 2 * 3600 * SECOND
-"""A free moment farther ahead was written by a clock that was wrong, and does not count."""
 
 
 _FREE = case(
@@ -43,11 +43,11 @@ _TAKE = (
 )
 
 
+# A claim that ends later was written by a clock that was wrong, and does not count.
 FARTHEST = 3600 * SECOND
-"""A claim that ends later was written by a clock that was wrong, and does not count."""
 
+# Seconds that a process has its place, where there are more processes than places.
 TURN = 5.0
-"""Seconds that a process has its place, where there are more processes than places."""
 
 
 @dataclass(frozen=True, kw_only=True)

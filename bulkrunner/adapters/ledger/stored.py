@@ -24,15 +24,15 @@ from bulkrunner.adapters.ledger.writer import PAGE
 from bulkrunner.domain.canonical import digest_of_bytes
 from bulkrunner.sentences import Sentence
 
+# Columns of a change that name documents.
 _DOCUMENTS = ("before", "after", "predicted")
-"""Columns of a change that name documents."""
 
+# Digits of a row's digest that an event keeps of each change, to name the one that differs.
 _SHORT = 16
-"""Digits of a row's digest that an event keeps of each change, to name the one that differs."""
 
 
+# Plan, first and last change, position of the event, its data.
 _Told = tuple[str, int, int, int, dict[str, Any]]
-"""Plan, first and last change, position of the event, its data."""
 
 
 def told_of(plan: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

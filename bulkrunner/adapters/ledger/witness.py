@@ -40,11 +40,11 @@ from bulkrunner.adapters.ledger.schema import (
 )
 from bulkrunner.sentences import Sentence
 
+# Key of an event's data.
 ALSO = "also"
-"""Key of an event's data."""
 
+# Key of the columns of ``clients`` in an event about one of its uses.
 TOTALS = "totals"
-"""Key of the columns of ``clients`` in an event about one of its uses."""
 
 PLAN_ALSO = ("cursor", "requests")
 
@@ -280,8 +280,8 @@ SUBJECTS = {
 ALL = tuple({id(subject): subject for subject in SUBJECTS.values()}.values())
 
 
+# Digits of a row's digest that an event keeps of each row, to name the one that differs.
 _SHORT = 16
-"""Digits of a row's digest that an event keeps of each row, to name the one that differs."""
 
 _KINDS = ("plan_begun", "selection_begun", "selected", "selection_kept", "lines_left_out")
 

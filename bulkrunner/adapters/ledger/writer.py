@@ -61,11 +61,11 @@ class Fence:
             )
 
 
+# Entries of one transaction at most.
 GROUP = 500
-"""Entries of one transaction at most."""
 
+# What an entry that cannot be stored raises.
 _WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
-"""What an entry that cannot be stored raises."""
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]
 
@@ -279,8 +279,8 @@ def _fail(group: Sequence[Entry], error: Exception) -> None:
         entry.done.set_exception(error)
 
 
+# Rows read at a time by everything that streams.
 PAGE = 500
-"""Rows read at a time by everything that streams."""
 
 _SHOWN = 10
 

@@ -13,8 +13,8 @@ from bulkrunner.adapters.libris.http import Reply
 from bulkrunner.domain.records import Document
 from bulkrunner.sentences import Sentence
 
+# Levels of a record; real ones have about ten.
 MAX_DEPTH = 100
-"""Levels of a record; real ones have about ten."""
 
 JSON_TYPES = frozenset({"application/ld+json", "application/json"})
 
@@ -136,8 +136,8 @@ def write_document(document: Document) -> bytes:
     return _ENCODER.encode(document).encode("utf-8")
 
 
+# Characters kept of a server's message.
 MOST = 500
-"""Characters kept of a server's message."""
 
 _ENOUGH = 64 * 1024
 

@@ -58,8 +58,8 @@ class SharedBook(Book, PlaceBook, Protocol):
     """Where a pace is shared: the ledger."""
 
 
+# Records looked for by their identifiers at most.
 MAX_NAMED = 50
-"""Records looked for by their identifiers at most."""
 
 _RECORD_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/ld+json"),)
 _LIST_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
@@ -68,8 +68,8 @@ _WRITE_HEADERS: tuple[Header, ...] = (
     # Errors of the container are empty for application/ld+json alone, and HTML for */*.
     (b"Accept", b"application/json"),
 )
+# Code of the error where an answer came, but holds no record as the catalogue writes them.
 UNREADABLE_RECORD = "unreadable_record"
-"""Code of the error where an answer came, but holds no record as the catalogue writes them."""
 
 
 class ReadOnlyCatalogue(Searches):

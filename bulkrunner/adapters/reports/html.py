@@ -30,17 +30,17 @@ from bulkrunner.domain.report_groups import ReportedChange
 
 _HERE = Path(__file__).parent
 
+# Our own scripts; they make one.
 SCRIPTS = ("base", "data", "detail", "list", "controls", "main")
-"""Our own scripts; they make one."""
 
+# Tells the styles that scripts run, before anything is shown.
 FIRST_SCRIPT = 'document.documentElement.dataset.script = "";'
-"""Tells the styles that scripts run, before anything is shown."""
 
+# Lines of one change that are shown at once; further ones are folded away.
 SHOWN_LINES = 8
-"""Lines of one change that are shown at once; further ones are folded away."""
 
+# Lines of one change that stand in the page itself.
 MAX_LINES = 60
-"""Lines of one change that stand in the page itself."""
 
 MAX_SHOWN = 300
 

@@ -405,8 +405,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
 
+# Stands for an action where a line of an input gives no change.
 LEFT_OUT = "left_out"
-"""Stands for an action where a line of an input gives no change."""
 
 
 def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:

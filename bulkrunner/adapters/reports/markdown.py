@@ -211,9 +211,8 @@ DIFF_VERSION = 1
 
 SHOWN_PLACES = 6
 
+# Places of a record that are told, in Markdown and in JSON.
 MAX_PLACES = 50
-
-"""Places of a record that are told, in Markdown and in JSON."""
 
 
 def write_plan_diff(found: PlanDiff, path: Path, *, form: str, lang: str) -> Path:

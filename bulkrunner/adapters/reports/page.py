@@ -17,12 +17,12 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import text_of
 
+# Lines without a change that stand in the page; every one is in the tables and the JSON.
 MAX_LINES = 200
-"""Lines without a change that stand in the page; every one is in the tables and the JSON."""
 
 
+# Lines of a function's source that stand in the page; the JSON has all.
 MAX_SOURCE_LINES = 500
-"""Lines of a function's source that stand in the page; the JSON has all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.report import ORDER, Noted
 from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
 
+# Codes whose message adds nothing.
 PLAIN = frozenset({"gone", "not_found", "no_change"})
-"""Codes whose message adds nothing."""
 
 
 class Groups(PagePart):
@@ -149,8 +149,8 @@ class Groups(PagePart):
 
 BAR_WIDTH = 160
 
+# Libraries that get a line in the table.
 MAX_SIGELS = 60
-"""Libraries that get a line in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ TOP = 18
 
 BOTTOM = 22
 
+# Width of a bar that is not empty: one change of a thousand is still seen.
 LEAST = 1.5
-"""Width of a bar that is not empty: one change of a thousand is still seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +89,14 @@ def timeline_chart(found: Timeline, *, first: str, last: str, most: str) -> Char
     return Chart(bars=bars, names=names, first=first, last=last, most=most)
 
 
+# Codes whose message names what the explanation leaves out.
 DETAILED = frozenset({"duplicate", "linked", "prerequisite"})
-"""Codes whose message names what the explanation leaves out."""
 
+# Entries of the run's timeline that stand in the page.
 MAX_MOMENTS = 200
-"""Entries of the run's timeline that stand in the page."""
 
+# Changes to look at that stand in the page itself; the list has them all.
 MAX_PROBLEMS = 100
-"""Changes to look at that stand in the page itself; the list has them all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,11 +123,11 @@ MAX_PARTS = 6
 
 MAX_VALUE = 80
 
+# Places inside a value that are the value itself to people.
 LABELS = ("", "label", "value")
-"""Places inside a value that are the value itself to people."""
 
+# Verbs of updates that have words of their own.
 OWN_WORDS = ("revert", "replace")
-"""Verbs of updates that have words of their own."""
 
 
 def effect_line(group: PatternGroup, words: Language) -> str:
@@ -232,13 +232,13 @@ def general_text(general: General, words: Language) -> str:
             return words.text("g_absent")
 
 
+# Lines of one change that are shown; the rest is in the JSON form.
 MAX_LINES = 200
-"""Lines of one change that are shown; the rest is in the JSON form."""
 
 MAX_DEPTH = 12
 
+# What a text begins with that names a library or a term.
 NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
-"""What a text begins with that names a library or a term."""
 
 
 class Shown(NamedTuple):

@@ -12,13 +12,13 @@ from bulkrunner.adapters.tables import ods, xlsx
 from bulkrunner.adapters.tables.package import Package
 from bulkrunner.sentences import Sentence
 
+# Cells of the rectangle around everything in a sheet.
 MAX_CELLS = 4_000_000
 
-"""Cells of the rectangle around everything in a sheet."""
 
+# Characters of one cell that are kept; a longer one is refused where the row is read.
 MAX_TEXT = 200_000
 
-"""Characters of one cell that are kept; a longer one is refused where the row is read."""
 
 MAX_RANGES = 100_000
 

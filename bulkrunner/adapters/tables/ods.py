@@ -43,6 +43,7 @@ _ROWS, _COLUMNS = f"{TABLE}table-row-group", f"{TABLE}table-column-group"
 _CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
 _PARAGRAPH = f"{_TEXT}p"
 _BLANKS = {f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
+# Elements within a cell whose text is not the cell's.
 _APART = frozenset(
     {
         f"{_OFFICE}annotation",
@@ -55,7 +56,6 @@ _APART = frozenset(
         f"{_OASIS}drawing:1.0}}text-box",
     }
 )
-"""Elements within a cell whose text is not the cell's."""
 
 _UNSEEN = ("collapse", "filter")
 _SPAN = re.compile(

@@ -23,11 +23,11 @@ from bulkrunner.sentences import Sentence
 
 MAX_PARTS = 2_000
 
+# Bytes of all parts together.
 MAX_UNPACKED = 600_000_000
-"""Bytes of all parts together."""
 
+# Bytes of one tag with its attributes.
 MAX_TAG = 1_000_000
-"""Bytes of one tag with its attributes."""
 
 _CHUNK = 1 << 18
 
@@ -181,8 +181,8 @@ TEXT = {f"{space}}}t" for space in SPACES}
 
 PHONETIC = {f"{space}}}rPh" for space in SPACES}
 
+# What stands for no, in attributes.
 OFF = ("", "0", "false")
-"""What stands for no, in attributes."""
 
 
 class Ignoring:

@@ -23,14 +23,14 @@ from bulkrunner.adapters.tables.separated import (
 from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
+# Characters of one cell.
 MAX_CELL = 100_000
-"""Characters of one cell."""
 
+# Codes of rows that are left out because the manifest says so.
 HIDDEN, ABOVE = "hidden", "above_header"
-"""Codes of rows that are left out because the manifest says so."""
 
+# Rows that are looked at to see where the header is.
 _AHEAD = 20
-"""Rows that are looked at to see where the header is."""
 
 _PACKED = b"PK\x03\x04"
 _INVISIBLE = "\u00ad\u061c\u180e\u2060\ufeff" + "".join(

@@ -38,8 +38,8 @@ from bulkrunner.sentences import Sentence
 
 WORKBOOK = "xl/workbook.xml"
 
+# Bytes of the texts that are kept apart from the sheets; all of them are held in memory.
 MAX_STRINGS = 60_000_000
-"""Bytes of the texts that are kept apart from the sheets; all of them are held in memory."""
 
 _MEMORY = 20_000
 _SURE_DIGITS = 11

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Characters shown of what stands beside an answer.
 SHOWN = 500
-"""Characters shown of what stands beside an answer."""
 
 
 def _answer_options(command: F) -> F:

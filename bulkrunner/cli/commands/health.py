@@ -106,8 +106,8 @@ def _require_access(examined: list[Examined]) -> None:
         )
 
 
+# Uses of a client shown to people; the document has all.
 SHOWN = 5
-"""Uses of a client shown to people; the document has all."""
 
 
 @click.group(invoke_without_command=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
     from bulkrunner.domain.restoration import Restoration
 
+# Plans listed that stay as they are.
 SHOWN = 20
-"""Plans listed that stay as they are."""
 
 
 @click.group()

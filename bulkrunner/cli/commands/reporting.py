@@ -112,8 +112,8 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
         return
 
 
+# Blanks before a sentence, and the sentence.
 Line = tuple[int, Sentence]
-"""Blanks before a sentence, and the sentence."""
 
 
 def status_lines(status: Status) -> Iterator[Line]:

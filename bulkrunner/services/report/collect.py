@@ -29,8 +29,8 @@ from bulkrunner.domain.report_groups import (
 )
 from bulkrunner.domain.transfers import Doing, doing_of
 
+# Characters of a value that are compared and kept; longer ones go on as a digest.
 MAX_TEXT = 300
-"""Characters of a value that are compared and kept; longer ones go on as a digest."""
 
 MAX_LEAVES = 60
 
@@ -163,14 +163,14 @@ def _bounded(text: str | None) -> str | None:
     return f"{text[:MAX_TEXT]}… #{rest}"
 
 
+# Different sets of values that are counted in one group; with more than that none is.
 MAX_VALUES = 20_000
-"""Different sets of values that are counted in one group; with more than that none is."""
 
+# Kinds of changes from which samples are chosen.
 SKETCHED = 16
-"""Kinds of changes from which samples are chosen."""
 
+# Digest of the values, and the sigel: by these two samples differ.
 Mark = tuple[bytes, str]
-"""Digest of the values, and the sigel: by these two samples differ."""
 
 
 class Sketch:
@@ -317,8 +317,8 @@ class Collector:
         return before.general(), after.general()
 
 
+# Other things done to what is saved that are told apart.
 MAX_MIXED = 12
-"""Other things done to what is saved that are told apart."""
 
 
 class JointKey(NamedTuple):

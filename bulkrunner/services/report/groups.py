@@ -16,8 +16,8 @@ from bulkrunner.services.report.patterns import Fetch, Patterns
 
 __all__ = ["MAX_GROUPS", "group_changes"]
 
+# Reasons and texts that are shown; the rest is counted.
 MAX_GROUPS = 200
-"""Reasons and texts that are shown; the rest is counted."""
 
 MAX_TEXTS = 5000
 MAX_NUMBERS = 5

@@ -73,11 +73,11 @@ def named(key: Iterable[object]) -> tuple[PatternPart, ...]:
     return tuple(PatternPart(place=str(name), kind="changed") for name in key)
 
 
+# Groups of one action and kind; with more of them coarser ones are shown.
 MAX_SHAPES = 60
-"""Groups of one action and kind; with more of them coarser ones are shown."""
 
+# Sets of values that get a group of their own among changes of one shape.
 MAX_OWN = 12
-"""Sets of values that get a group of their own among changes of one shape."""
 
 OWN_SHARE = 0.02
 
@@ -89,8 +89,9 @@ _Kind: TypeAlias = tuple[Action, str, str]
 
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
 
+# Action, kind and verb, level, what is common at that level, digest of values where they are
+# common.
 _Full: TypeAlias = tuple[_Kind, str, _Key, bytes]
-"""Action, kind and verb, level, what is common at that level, digest of values where they are common."""
 
 
 class Patterns:

@@ -23,8 +23,8 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.report import Noted, StagingSummary
 from bulkrunner.domain.report_groups import ReportedChange
 
+# A record changed by others within so many days before the plan is one to look at.
 RECENT = timedelta(days=30)
-"""A record changed by others within so many days before the plan is one to look at."""
 
 MANY_DELETIONS = 1000
 MANY_SHARE = 0.25

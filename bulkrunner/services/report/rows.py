@@ -60,11 +60,11 @@ def beyond_of(change: PlannedChange, found: Sequence[Difference]) -> int:
     return left_out(change.before or change.after or {})
 
 
+# Changes for which is looked up at once what test runs did.
 BATCH = 200
-"""Changes for which is looked up at once what test runs did."""
 
+# New bibs whose titles are kept at a time.
 MAX_NEW = 10_000
-"""New bibs whose titles are kept at a time."""
 
 Counts = Callable[[Mapping[str, str]], bool]
 

@@ -30,17 +30,16 @@ from bulkrunner.services.report.risks import Watch, searched
 from bulkrunner.services.report.rows import Rows, differences_of
 from bulkrunner.services.reviews import Proofs
 
+# Steps of a timeline at most.
 STEPS = 60
 
-"""Steps of a timeline at most."""
 
+# Seconds that a step may take.
 WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
 
-"""Seconds that a step may take."""
 
+# Seconds between two outcomes from which on a run was waiting, not working.
 IDLE = 60.0
-
-"""Seconds between two outcomes from which on a run was waiting, not working."""
 
 
 def estimate(
@@ -162,9 +161,8 @@ def _instant(text: object) -> datetime | None:
 
 __all__ = ["ReportService", "differences_of"]
 
+# Entries of a run's chain that are looked at for its timeline.
 MAX_MOMENTS = 2000
-
-"""Entries of a run's chain that are looked at for its timeline."""
 
 
 class ReportService:

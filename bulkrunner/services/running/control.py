@@ -17,9 +17,8 @@ from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, Interrupted, LoginDown
 from bulkrunner.sentences import Sentence, verbatim
 
+# Longest single sleep, so that a stop is soon seen.
 STEP = 0.5
-
-"""Longest single sleep, so that a stop is soon seen."""
 
 
 class Stopped(Exception):
@@ -207,15 +206,14 @@ class Tally:
 
 T = TypeVar("T")
 
+# Seconds that a run waits for a login that does not answer, before it is interrupted.
 PATIENCE = 90.0
 
-"""Seconds that a run waits for a login that does not answer, before it is interrupted."""
 
 ASK_EVERY = 5.0
 
+# Seconds until the next send, where the login accepts the token and the catalogue does not.
 DOUBT = 10.0
-
-"""Seconds until the next send, where the login accepts the token and the catalogue does not."""
 
 
 class RightsLost(AccessLost):

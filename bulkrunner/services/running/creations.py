@@ -38,8 +38,8 @@ from bulkrunner.services.running.context import Frame, Work
 from bulkrunner.services.running.sending import after_answer, outdated, send
 from bulkrunner.services.settle import candidate_of, first_version
 
+# Records of the library whose first version is read, at most.
 MAX_CREATED = 50
-"""Records of the library whose first version is read, at most."""
 
 
 def vanished(
@@ -92,14 +92,14 @@ def _candidate(frame: Frame, record: str) -> Candidate | None:
 
 log = logging.getLogger(__name__)
 
+# Holdings of one library on one bib that are looked at; more than one is already odd.
 MAX_CANDIDATES = 5
-"""Holdings of one library on one bib that are looked at; more than one is already odd."""
 
+# Records with an identifier of a new bib that are looked at.
 MAX_BIBS = 50
-"""Records with an identifier of a new bib that are looked at."""
 
+# Seconds before each search for a bib whose creation was not answered: the index lags behind.
 SEARCHES = (0.0, 2.0, 5.0)
-"""Seconds before each search for a bib whose creation was not answered: the index lags behind."""
 
 
 def carry_out(frame: Frame, work: Work) -> Result:

@@ -142,14 +142,14 @@ class Crew:
             self._changed.notify_all()
 
 
+# Changes read from the ledger at a time.
 PAGE = 100
-"""Changes read from the ledger at a time."""
 
+# Changes that the crew holds at most.
 ROOM = 200
-"""Changes that the crew holds at most."""
 
+# Seconds between two looks at whether the run goes on.
 TICK = 0.2
-"""Seconds between two looks at whether the run goes on."""
 
 
 class Feed:
@@ -324,11 +324,11 @@ class Feed:
             self._control.end(Ending(state=RunState.STOPPED, reason=reason))
 
 
+# Code of a change that was not tried, since another one had to precede it.
 PREREQUISITE = "prerequisite"
-"""Code of a change that was not tried, since another one had to precede it."""
 
+# Changes of one pattern looked out at first; more where these are no longer as planned.
 TRIES = 3
-"""Changes of one pattern looked out at first; more where these are no longer as planned."""
 
 
 def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:

@@ -33,8 +33,8 @@ from bulkrunner.services.running.orders import Listener, WaitingNow
 from bulkrunner.services.running.throttle import Hours, Pauses, Terms
 from bulkrunner.services.running.worker import Worker
 
+# Who pauses a run that waits for a person after its first changes.
 HELD = Sentence("held_after_first")
-"""Who pauses a run that waits for a person after its first changes."""
 
 RECHECK_EVERY = 3600.0
 

@@ -74,8 +74,8 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
             raise AssertionError("an unconditional read was answered 304")
 
 
+# The answer to a send by which the catalogue says the same of a record as to a read.
 _SAID = {"missing": AnswerKind.NOT_FOUND, "moved": AnswerKind.REDIRECT}
-"""The answer to a send by which the catalogue says the same of a record as to a read."""
 
 
 def _unproven(found: Decision, attempts: Sequence[Attempt]) -> Decision | None:
@@ -119,11 +119,11 @@ def _same(one: Version, other: Version) -> bool:
 
 log = logging.getLogger(__name__)
 
+# Pages of a hundred changes that are read at most, newest first.
 MOST_PAGES = 20
-"""Pages of a hundred changes that are read at most, newest first."""
 
+# The server's clock may be ahead of any that we know.
 LATER = timedelta(hours=24)
-"""The server's clock may be ahead of any that we know."""
 
 
 class Creations:

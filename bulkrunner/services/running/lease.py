@@ -160,8 +160,8 @@ class LeaseKeeper:
             self._deadline = float("-inf")
 
 
+# Reason of a run whose driver died, once somebody has noticed.
 LEFT = Sentence("run_left_by_dead")
-"""Reason of a run whose driver died, once somebody has noticed."""
 
 
 class Drivers:

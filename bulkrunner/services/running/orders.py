@@ -17,12 +17,12 @@ from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.control import Control, Ending
 from bulkrunner.services.running.lease import Drivers
 
+# Seconds between two looks into the ledger; an order is obeyed within a second.
 LISTEN_EVERY = 0.5
-"""Seconds between two looks into the ledger; an order is obeyed within a second."""
 
 
+# A wait that is to take so long is entered in the run's chain.
 LONG = timedelta(seconds=60)
-"""A wait that is to take so long is entered in the run's chain."""
 
 
 class WaitingNow:

@@ -27,21 +27,21 @@ from bulkrunner.services.running.context import Frame, Work
 from bulkrunner.services.running.dispatch import PREREQUISITE
 from bulkrunner.services.verify import Search
 
+# Seconds before the look after a lost or 5xx answer, times the number of sends.
 BACK_OFF = 1.0
-"""Seconds before the look after a lost or 5xx answer, times the number of sends."""
 
+# The same where the server is busy and does not say for how long.
 BUSY_BACK_OFF = 5.0
-"""The same where the server is busy and does not say for how long."""
 
 UNAUTHORIZED = 401
 
 INTERNAL_ERROR = 500
 
+# Requests in a row that never left, before the environment counts as unreachable.
 MAX_UNSENT = 3
-"""Requests in a row that never left, before the environment counts as unreachable."""
 
+# Sends of a change in a row that something else answered; one is left for the next resume.
 MAX_STRANGE = 2
-"""Sends of a change in a row that something else answered; one is left for the next resume."""
 
 
 def send(
@@ -204,8 +204,8 @@ def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
     return count
 
 
+# Deletions that wait for each other, one merged into the next, that are followed.
 MAX_HOPS = 20
-"""Deletions that wait for each other, one merged into the next, that are followed."""
 
 
 def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
@@ -269,8 +269,8 @@ def _is_as_left(frame: Frame, saved: PlannedChange, result: Result, found: Found
     return Search(frame.catalogue).is_as_left(found.record, left, newest)
 
 
+# Code of a change whose content comes from a record that is not as planned any more.
 ORIGIN_CHANGED = "origin_changed"
-"""Code of a change whose content comes from a record that is not as planned any more."""
 
 
 def outdated(frame: Frame, change: PlannedChange) -> Decision | None:

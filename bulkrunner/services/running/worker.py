@@ -28,11 +28,11 @@ from bulkrunner.services.running.throttle import LeftOut
 
 log = logging.getLogger(__name__)
 
+# Error code of an answer that is no record; asking again would not help.
 UNREADABLE_RECORD = "unreadable_record"
-"""Error code of an answer that is no record; asking again would not help."""
 
+# Outcomes of a change after which those that wait for it are sent.
 WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
-"""Outcomes of a change after which those that wait for it are sent."""
 
 
 class Worker:
