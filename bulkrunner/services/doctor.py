@@ -37,7 +37,6 @@ class Examined:
     problems: tuple[Sentence, ...]
 
     def as_document(self) -> dict[str, Any]:
-        """Return plain data."""
         return {"environment": self.name, **self.facts, "problems": list(self.problems)}
 
     def lines(self) -> Iterator[tuple[int, Sentence]]:

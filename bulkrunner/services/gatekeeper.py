@@ -29,15 +29,9 @@ MAX_WORDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the gates are asked about.
+    """What the gates are asked about, as things are now.
 
-    Attributes:
-        environment: as configured now; None where the configuration has no such environment.
-        manifest_digest: of the job folder as it is now; None where it cannot be read.
-        rights: asks the login now; None where the caller may not ask it (offline status).
-        run: the run to be resumed, None at its start.
-        unknown_writes: asks the catalogue for what a run has written that the ledger does not
-            know; None where that is not asked.
+    None: no such environment, a manifest that cannot be read, rights or writes not to be asked for.
     """
 
     plan: Plan
@@ -59,8 +53,7 @@ class Gates:
     def evaluate(self, situation: Situation) -> list[GateResult]:
         """Return every gate that applies, in the order of the contract; no gate hides another.
 
-        Raises:
-            AccessLost: the login gives no rights at all (exit code 7).
+        AccessLost: the login gives no rights at all (exit code 7).
         """
         plan = situation.plan
         gates = [
@@ -315,8 +308,7 @@ def counting_hosts(
 ) -> Callable[[Mapping[str, str]], bool]:
     """Return the test of whether a test environment's runs count for this production.
 
-    For a production on loopback those on loopback count besides KB's own; for any other only runs
-    over https on KB's test hosts or a host of ``test_hosts``.
+    KB's test hosts and those of ``test_hosts`` over https; loopback where production is there too.
     """
     on_loopback = is_loopback(production["base_url"])
     hosts = {*KB_TEST_HOSTS, *(host.lower() for host in policy.test_hosts)}

@@ -49,18 +49,13 @@ class Proofs:
         *,
         reviewers: Callable[[], tuple[str, ...] | None] = lambda: None,
     ) -> None:
-        """Take what verifies, and today's reviewers; None where policy asks for no signature."""
         self._signatures = signatures
         self._reviewers = reviewers
 
     def signed(
         self, plan: Plan, answer: Answer, signature: str, *, at: datetime
     ) -> tuple[str, Signer]:
-        """Return the very text that was signed, and by whom.
-
-        Raises:
-            SignatureRefused: the signature is not good, with the reason.
-        """
+        """Return the very text that was signed, and by whom; SignatureRefused says why not."""
         if self._reviewers() is None:
             raise SignatureRefused(NO_REVIEWERS, code="signature_no_reviewers")
         error: SignatureRefused | None = None
@@ -92,11 +87,7 @@ class Proofs:
         return None
 
     def _by_reviewer(self, plan: Plan, text: str, signature: str, at: datetime) -> Signer:
-        """Return who signed: a reviewer when the plan was made, and still one today.
-
-        Raises:
-            SignatureRefused: the signature is not good, with the reason.
-        """
+        """Return who signed: a reviewer when the plan was made, and still one today."""
         then = Policy.from_dict(dict(plan.policy)).signers
         found = [
             self._verify(text, signature, signers, at)
@@ -117,7 +108,6 @@ def _signable(plan: Plan, answer: Answer) -> Iterator[str]:
 
 
 def as_answer(approval: Approval) -> Answer:
-    """Return the answer that was recorded."""
     return Answer(
         approved=approval.approved,
         plan=approval.plan,
@@ -140,11 +130,8 @@ MOST_ASKED = 10
 class Recorded:
     """What became of an answer.
 
-    Attributes:
-        stopping: runs that were asked to stop. beside: words that stood outside of the answer.
-        unverified: a signature stands there that nobody asked for and nobody verified.
-        known: it was recorded before, and counts; nothing was recorded now.
-        dropped: conditions of the person's earlier answer that do not count any more.
+    ``beside``: words outside of it. ``known``: it was recorded before, and counts.
+    ``unverified``: nobody asked for its signature. ``dropped``: conditions that count no more.
     """
 
     plan: Plan
@@ -188,9 +175,7 @@ class Approving:
     ) -> Read:
         """Return an answer that the operator was told; ``digest`` is the one that it names, if any.
 
-        Raises:
-            UsageError: unknown or incomplete plan, empty name or reference, another digest,
-                a statement that is none of the plan's, an excluded record that it does not write.
+        UsageError: not this plan's, incomplete, or names a record that the plan does not write.
         """
         plan, plan_digest = self._complete(prefix)
         if digest is not None and digest != plan_digest:
@@ -217,17 +202,9 @@ class Approving:
     def read(
         self, found: Found, *, approved: bool, prefix: str | None = None, signature: str = ""
     ) -> Read:
-        """Return the answer that stands in a reviewer's text.
+        """Return the answer in a reviewer's text; an empty signature: the one that stands there.
 
-        Args:
-            found: what was read out of the text.
-            approved: what it must say.
-            prefix: plan that it must be to; None: the one that it names.
-            signature: from a file of its own; empty: the one that stands in the text.
-
-        Raises:
-            AnswerRefused: it cannot be recorded as it stands.
-            UsageError: the plan is unknown or not complete.
+        AnswerRefused: not as it stands. UsageError: the plan is unknown or not complete.
         """
         form = the_answer(found, approved=approved)
         plan, _ = self._complete(plan_named(form))
@@ -281,15 +258,8 @@ class Approving:
     ) -> Recorded:
         """Record an answer; a no also asks running runs of the plan to stop.
 
-        Args:
-            read: the answer.
-            recorded_by: account@host of who records it.
-            replace_stricter: it may drop conditions of the person's earlier answer.
-            words_read: a person has read the words beside it, and they change nothing.
-
-        Raises:
-            AnswerRefused: it would not count, drops conditions, or other words stand beside it.
-            SignatureRefused: the plan's policy asks for a signature, and there is no good one.
+        ``words_read``: a person has read the words beside it, and they change nothing.
+        AnswerRefused, SignatureRefused: it would not count, loosens conditions, or is unsigned.
         """
         if read.answer.approved and not words_read:
             _check_beside(read.beside)
@@ -388,7 +358,6 @@ class _Holds:
 
 
 def _check_beside(beside: str) -> None:
-    """Raise AnswerRefused if words beside a yes may change what it says."""
     if asked := asked_about(beside):
         more = len(asked) - MOST_ASKED
         told = "; ".join(repr(one_line(row)[:200]) for row in asked[:MOST_ASKED])

@@ -41,14 +41,7 @@ MAX_TEXT = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
-    """What a person says became of a change.
-
-    Attributes:
-        applied: whether it was carried out.
-        record: of a create, the record that it made: short id or IRI.
-        by: who decided. reason: why, and how it was found out.
-        recorded_by: account@host of who records it.
-    """
+    """What a person says became of a change; ``record`` is what a create made, short id or IRI."""
 
     applied: bool
     record: str | None
@@ -63,13 +56,6 @@ class Settling:
     def __init__(
         self, ledger: Ledger, clock: Clock, *, read: Callable[[Run, str], Found | None]
     ) -> None:
-        """Take parts.
-
-        Args:
-            ledger: where the outcome is stored.
-            clock: for the time of the decision.
-            read: reads a record of a run's environment; None where it is not there.
-        """
         self._ledger = ledger
         self._clock = clock
         self._read = read
@@ -77,17 +63,8 @@ class Settling:
     def settle(self, run_prefix: str, change: str, said: Settlement) -> tuple[Run, Ended, Result]:
         """Store what a person found out of a change whose outcome is unknown.
 
-        Args:
-            run_prefix: run id or unique prefix.
-            change: number in the plan, or ``PLAN.NUMBER``.
-            said: the decision.
-
-        Returns:
-            The run, the change as it was, and its new result.
-
-        Raises:
-            UsageError: unknown run or change, an outcome that is known, a record that cannot be
-                the one, an empty name or reason.
+        ``change`` is a number in the plan, or ``PLAN.NUMBER``. Returns run, change as it was,
+        and its result. UsageError: unknown, known already, or not the record that it can be.
         """
         run = self._ledger.runs.get(run_prefix)
         by, reason = stated("--by", said.by), stated("--reason", said.reason)
@@ -185,11 +162,7 @@ class Settling:
 
 
 def stated(option: str, value: str) -> str:
-    """Return what a person states on one line.
-
-    Raises:
-        UsageError: it is empty.
-    """
+    """Return what a person states, on one line; UsageError if it is empty."""
     value = "".join(letter if letter.isprintable() else " " for letter in value)
     value = " ".join(value.split())
     if not value:
@@ -224,12 +197,7 @@ class UnknownWrites:
         self._iris = iris
 
     def sign(self, plan: Plan, run: Run | None) -> str | None:
-        """Return what says that a run wrote of which the ledger knows nothing; None: nothing does.
-
-        Args:
-            plan: that is about to be carried out.
-            run: to be resumed, None at its start.
-        """
+        """Return what says that a run wrote unknown to the ledger; None: nothing does."""
         made = plan.finished_at or plan.created_at
         if self._ledger.provenance.restorations():
             return None  # a person has said so already, and each new bib is searched for

@@ -105,11 +105,7 @@ REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was found.
-
-    Attributes:
-        checked: records read again.
-    """
+    """What was found; ``checked`` are records read again."""
 
     checked: int
     differences: list[Difference]
@@ -141,11 +137,7 @@ class Verifier:
         self._etags: dict[str, str] = {}
 
     def verify(self) -> Verified:
-        """Read every record of the run again.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Read every record of the run again; CatalogueUnreachable if nothing answers."""
         outcomes = self._ledger.runs.outcomes(self._run.id)
         total = sum(outcomes.values()) - outcomes[Outcome.PENDING.value]
         self._progress.begin(Sentence("progress_verifying", run=self._run.id), total)
@@ -165,7 +157,6 @@ class Verifier:
         return Verified(checked=checked, differences=differences, requests=self._reader.requests)
 
     def _read(self, record: str) -> ReadAnswer:
-        """Read a record, and remember which version was found."""
         answer = self._reader.read(record)
         if isinstance(answer, Found):
             self._etags[record] = answer.etag

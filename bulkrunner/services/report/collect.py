@@ -40,10 +40,7 @@ Kind: TypeAlias = Literal["added", "removed", "changed"]
 
 
 class Leaf(NamedTuple):
-    """A value inside a changed place; ``at`` is empty for the place's own value.
-
-    ``before`` and ``after`` are texts, None where there is none.
-    """
+    """A value inside a changed place; ``at`` is empty for the place's own; None: no text."""
 
     at: str
     before: str | None
@@ -68,12 +65,9 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What a change does.
+    """What a change does; ``parts`` are in an order that does not depend on the record's.
 
-    Attributes:
-        parts: in an order that does not depend on the record's.
-        shape: its slots, sorted. values: digest of every value. longest: characters of the longest
-            value. places: how many places are touched.
+    ``values``: digest of all. ``longest``: characters of the longest. ``places``: how many.
     """
 
     parts: tuple[Part, ...]
@@ -94,7 +88,6 @@ class Effect:
 
 
 def effect_of(differences: Sequence[Difference]) -> Effect:
-    """Return the effect of a change's differences."""
     parts, longest = [], 0
     for item in differences:
         before = {} if item.kind == "added" else _leaves(item.before)
@@ -182,7 +175,6 @@ class Sketch:
         self.lowest: list[int] = []
 
     def add(self, number: int, mark: Mark) -> None:
-        """Take one change."""
         self._note_lowest(number)
         key = blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
         known = self.kept.get(key)
@@ -200,7 +192,6 @@ class Sketch:
             self.lowest = sorted({*self.lowest, number})[:SAMPLES]
 
     def chosen(self) -> list[int]:
-        """Return the numbers of at most three changes that differ as much as may be."""
         left = sorted(self.kept.values())
         taken: list[tuple[int, Mark]] = []
         while left and len(taken) < SAMPLES:
@@ -225,7 +216,6 @@ class Extreme:
         self.count = 0
 
     def add(self, number: int, measure: int, times: int = 1) -> None:
-        """Take one change, or several alike of which this is the first."""
         self.total += measure * times
         self.least = measure if not self.count else min(self.least, measure)
         self.count += times
@@ -234,7 +224,6 @@ class Extreme:
 
     @property
     def mean(self) -> float:
-        """The measure's mean."""
         return self.total / self.count if self.count else 0.0
 
 
@@ -248,7 +237,6 @@ class Same:
         self.sigels: dict[str, list[int]] = {}
 
     def add(self, number: int, sigel: str) -> None:
-        """Take one change."""
         found = self.sigels.get(sigel)
         if found is None:
             self.sigels[sigel] = [1, number]
@@ -260,7 +248,6 @@ class Same:
 
     @property
     def count(self) -> int:
-        """How many."""
         return sum(found[0] for found in self.sigels.values())
 
     def chosen(self) -> list[int]:
@@ -285,7 +272,6 @@ class Collector:
         self._values = {slot: (Values(), Values()) for slot in slots}
 
     def add(self, change: PlannedChange, effect: Effect) -> None:
-        """Take one change."""
         number, sigel = change.number, change.sigel or ""
         self.count += 1
         self.sigels[sigel] += 1
@@ -354,7 +340,6 @@ class JointGroup:
         self._saves = _Side()
 
     def add(self, change: PlannedChange, doing: Doing, effect: Effect) -> None:
-        """Take one change."""
         self._actions[change.action] += 1
         side = self._leaves if doing.side == "leaves" else self._saves
         side.collector.add(change, effect)
@@ -381,7 +366,6 @@ class JointGroup:
         return self._leaves if self._leaves.count else self._saves
 
     def numbers(self) -> list[int]:
-        """Return the changes that are shown."""
         return [*self._main.numbers(), *(number for _, number, _ in self._outliers())]
 
     def _outliers(self) -> Iterator[tuple[Why, int, int]]:
@@ -433,17 +417,14 @@ class JointGroup:
 
 
 def key_of(doing: Doing) -> JointKey:
-    """Return the group that a change is in."""
     return JointKey(doing.verb, doing.to)
 
 
 def partners_of(fetched: Mapping[int, ReportedChange], numbers: Sequence[int]) -> list[int]:
-    """Return the changes that these ones wait for."""
     return sorted({other for n in numbers for other in fetched[n].change.prerequisites[:20]})
 
 
 def ranked(sigels: Mapping[str, int]) -> dict[str, int]:
-    """Return sigels, the one with most first."""
     return dict(sorted(sigels.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -69,7 +69,6 @@ def in_general(collector: Collector) -> tuple[PatternPart, ...]:
 
 
 def named(key: Iterable[object]) -> tuple[PatternPart, ...]:
-    """Return properties without values."""
     return tuple(PatternPart(place=str(name), kind="changed") for name in key)
 
 
@@ -103,7 +102,6 @@ class Patterns:
         self._places: dict[_Full | JointKey, int] = {}
 
     def add(self, item: ReportedChange) -> None:
-        """Take a change that a run would carry out."""
         change, effect = item.change, effect_of(item.differences)
         key = _key_of(change)
         if isinstance(key, JointKey):

@@ -54,13 +54,11 @@ class Watch:
         self._actions: dict[Action, int] = {}
 
     def watched(self, stream: Iterator[ReportedChange]) -> Iterator[ReportedChange]:
-        """Pass changes on, looking at each."""
         for item in stream:
             self.add(item)
             yield item
 
     def add(self, item: ReportedChange) -> None:
-        """Look at one change."""
         change = item.change
         self._actions[change.action] = self._actions.get(change.action, 0) + 1
         if change.action not in WRITING:

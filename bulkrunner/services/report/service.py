@@ -50,14 +50,9 @@ def estimate(
     looks: int = 0,
     asked: Conditions | None = None,
 ) -> Estimate:
-    """Return how long a run of so many changes will take.
+    """Return how long a run of so many changes, by action and kind of record, will take.
 
-    Args:
-        kinds: changes by action and kind of record.
-        environment: with the speed that the run may use.
-        now: when it would begin.
-        looks: other records that changes are held against before they are sent.
-        asked: conditions of the yeses that stand.
+    ``looks``: other records that changes are held against. ``asked``: conditions of the yeses.
     """
     writing = {key: count for key, count in kinds.items() if key[0] in WRITING}
     writes, requests = sum(writing.values()), requests_for(writing) + looks
@@ -80,11 +75,7 @@ def estimate(
 
 
 def timeline(decisions: Iterable[tuple[datetime, Outcome]]) -> Timeline | None:
-    """Return how many changes were decided when; None where none was.
-
-    Args:
-        decisions: in the order of time.
-    """
+    """Return how many changes were decided when, given in order of time; None where none was."""
     decided = list(decisions)
     if not decided:
         return None
@@ -116,12 +107,9 @@ TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "w
 
 
 def moments(events: Sequence[RunEvent], decided: Sequence[datetime] = ()) -> tuple[Moment, ...]:
-    """Return what happened to a run as a whole, for people to read.
+    """Return what happened to a run as a whole, for people to read; both given oldest first.
 
-    Args:
-        events: oldest first.
-        decided: when changes were, in the order of time. A wait that ended because the run did
-            left nothing decided behind it: nothing went on then.
+    A wait that ended because the run did left nothing decided behind it: nothing went on then.
     """
     idle = {id(one) for one, later in pairwise(events) if _ended_idle(one, later, decided)}
     return tuple(_moments([one for one in events if id(one) not in idle]))
@@ -174,24 +162,12 @@ class ReportService:
         self._proofs = proofs or Proofs(None)
 
     def report(self, prefix: str, gates: Sequence[GateResult] = ()) -> ReportData:
-        """Return the report of a plan or run.
-
-        Args:
-            prefix: id or unique prefix.
-            gates: as evaluated by the caller.
-
-        Raises:
-            UsageError: no such id, or several.
-        """
+        """Return the report of an id or unique prefix; UsageError if none or several."""
         plan, run = self.find(prefix)
         return self.report_of(plan, run, gates)
 
     def find(self, prefix: str) -> tuple[Plan, Run | None]:
-        """Return the plan, and the run where the id is a run's.
-
-        Raises:
-            UsageError: no such id, or several.
-        """
+        """Return the plan, and the run where the id is a run's; UsageError if none or several."""
         plan, run = self._plan(prefix), self._run(prefix)
         if plan is not None and plan.id == prefix:
             return plan, None
@@ -232,14 +208,7 @@ class ReportService:
         *,
         environment: Environment | None = None,
     ) -> ReportData:
-        """Return the report of a plan, or of one of its runs.
-
-        Args:
-            plan: what it is about.
-            run: None where the plan itself is.
-            gates: as evaluated by the caller.
-            environment: with the speed that a run may use; None where nobody knows.
-        """
+        """Return the report of a plan or a run; no environment: unknown speed."""
         evidence, now = self._evidence(plan), self._clock.now()
         found = permit(
             plan,

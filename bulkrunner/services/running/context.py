@@ -36,21 +36,15 @@ class Records:
         self._changed = threading.Condition()
 
     def intend(self, attempt: Attempt) -> None:
-        """Store an intent; returns once it is on disk.
-
-        Raises:
-            LedgerUnavailable: it is not; nothing may be sent.
-        """
+        """Store an intent; returns once it is on disk. LedgerUnavailable: nothing may be sent."""
         error = self._ledger.runs.intend(self._run, attempt).exception()
         if error is not None:
             raise _as_ours(error)
 
     def answered(self, attempt: Attempt) -> None:
-        """Hand in what an attempt was answered."""
         self._watch(self._ledger.runs.answered(self._run, attempt))
 
     def conclude(self, change: int, result: Result) -> None:
-        """Hand in an outcome."""
         with self._changed:
             self._unsaved[change] = result
         stored = self._ledger.runs.conclude(self._run, change, result)
@@ -58,7 +52,6 @@ class Records:
         stored.add_done_callback(lambda _: self._unsaved.pop(change, None))
 
     def ended_as(self, changes: Sequence[int]) -> dict[int, EndedAs]:
-        """Return how these changes ended, as far as they have."""
         # Looked at before the ledger: what leaves here meanwhile is on disk by then.
         unsaved = {number: self._unsaved.get(number) for number in changes}
         known = {
@@ -74,7 +67,6 @@ class Records:
         return self._unsaved.get(change) or self._ledger.runs.result_of(self._run, change)
 
     def changes(self, numbers: Sequence[int]) -> list[PlannedChange]:
-        """Return changes of the run's plan by their numbers."""
         return self._ledger.lookups.changes_numbered(self._plan, numbers)
 
     def claimed(self, records: Sequence[str], *, change: int) -> frozenset[str]:
@@ -129,10 +121,8 @@ class ServerClock:
 class Frame:
     """The parts that carry out changes.
 
-    Attributes:
-        sigels: libraries that the job may touch.
-        confirm_fully: read the content back, to compare it with what was predicted.
-        unknown: since when things may have been sent that the ledger does not know; None: none.
+    ``confirm_fully``: read the content back, to compare it with what was predicted.
+    ``unknown``: since when things may have been sent that the ledger does not know; None: none.
     """
 
     catalogue: CatalogueWriter
@@ -157,9 +147,7 @@ class Frame:
     def turn(self) -> Iterator[None]:
         """Wait for the turn to write, and hold it.
 
-        Raises:
-            Stopped: the run ended meanwhile.
-            AccessLost, Interrupted: a new token came with fewer rights, or none can be had.
+        Stopped: the run ended. AccessLost, Interrupted: a new token has fewer rights, or none.
         """
         with ExitStack() as stack:
             with self.control.parking():
@@ -172,16 +160,11 @@ class Frame:
             yield
 
     def leaves_out(self, work: Work) -> bool:
-        """Tell whether the approval leaves a change out; what was sent already is settled."""
+        """Return True if the approval leaves a change out; what was sent already is settled."""
         return not work.attempts and self.terms.excludes(work.change.number)
 
     def may_send(self, work: Work) -> bool:
-        """Tell, after the look, whether writing is still allowed: turn and look may wait for long.
-
-        Raises:
-            Stopped: the run ended meanwhile.
-            LeftOut: the approval leaves the change out by now.
-        """
+        """Return, after the look, if writing is still allowed; Stopped or LeftOut if not."""
         self.control.check()
         if self.leaves_out(work):
             raise LeftOut
@@ -192,9 +175,7 @@ class Frame:
 class Work:
     """One change with every send of it so far.
 
-    Attributes:
-        confirm_fully: read the content back, to compare it with what was predicted.
-        refers: the ids of records that this run created were put into the planned change.
+    ``refers``: the ids of records that this run created were put into the planned change.
     """
 
     change: PlannedChange

@@ -64,10 +64,7 @@ class Control:
         return self._parked
 
     def ask(self) -> None:
-        """End the run as soon as what is in flight is done.
-
-        Takes no lock: a signal handler may come while this thread holds any.
-        """
+        """End the run once what is in flight is done; no lock, for signal handlers."""
         if self._ending is None:
             self._ending = Ending(state=RunState.INTERRUPTED, reason=Sentence("stopped_by_signal"))
 
@@ -83,11 +80,7 @@ class Control:
         self.end(Ending(state=state, reason=reason, error=error))
 
     def check(self) -> None:
-        """Do nothing while the run goes on.
-
-        Raises:
-            Stopped: it does not.
-        """
+        """Raise Stopped unless the run goes on."""
         if self._ending is not None:
             raise Stopped
 
@@ -122,8 +115,7 @@ SHARE = 0.05
 class ErrorBudget:
     """Counts changes, not attempts; a conflict is nobody's fault and does not count.
 
-    The share is of a full window, so that ten of the first few hundred stop the run as soon as
-    they are reached.
+    The share is of a full window: ten of the first few hundred stop the run at once.
     """
 
     def __init__(self) -> None:
@@ -156,7 +148,6 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Changes of the run, done or not."""
         return sum(self._counts.values())
 
     @property
@@ -166,23 +157,18 @@ class Tally:
 
     @property
     def pending(self) -> int:
-        """Changes without an outcome."""
         return self._counts[Outcome.PENDING.value]
 
     def watch(self, change: int) -> None:
-        """Remember the result of this change."""
         self._watched[change] = None
 
     def is_watched(self, change: int) -> bool:
-        """Tell whether a change's result is remembered."""
         return change in self._watched
 
     def seen(self, change: int) -> Result | None:
-        """Return the result of a watched change."""
         return self._watched.get(change)
 
     def add(self, change: int, result: Result) -> None:
-        """Count one change's outcome."""
         with self._lock:
             self._counts[result.outcome.value] += 1
             self._counts[Outcome.PENDING.value] -= 1
@@ -244,13 +230,7 @@ class Access:
         self._planned = [right for right in plan.rights if right.get("sigel") in sigels]
 
     def require_with_this_token(self) -> None:
-        """Ask once with every new token whether the client may still do what was planned.
-
-        Raises:
-            LoginRefused, RightsLost: the client may do less than planned, or nothing.
-            Interrupted: the login stays down.
-            Stopped: the run ends.
-        """
+        """Ask with every new token whether the client may do as planned; as ``require``."""
         if not self._asking(self._catalogue.rights_are_due):
             return
         with self._one_asks:
@@ -258,16 +238,9 @@ class Access:
                 self._require(self._asking(self._catalogue.rights))
 
     def unauthorized(self, in_a_row: int) -> None:
-        """Do what must be done before a change is sent again that was answered 401.
+        """Do what must be done before a change is sent again that was answered 401 so often.
 
-        Args:
-            in_a_row: how many sends of the change were answered so, one after the other.
-
-        Raises:
-            LoginRefused: the login does not know the client any more.
-            RightsLost: the client may do less than planned.
-            Interrupted: the login stays down, or accepts what the catalogue keeps refusing.
-            Stopped: the run ends.
+        Raises as ``require``; Interrupted also where the catalogue refuses what login accepts.
         """
         if in_a_row == 1:
             self._asking(self._catalogue.renew_token)
@@ -286,10 +259,7 @@ class Access:
     def require(self) -> None:
         """Return once the login answers, and vouches for what was planned.
 
-        Raises:
-            LoginRefused, RightsLost: the client may do less than planned, or nothing.
-            Interrupted: the login stays down.
-            Stopped: the run ends.
+        LoginRefused, RightsLost: less than planned. Interrupted: it stays down. Stopped.
         """
         self._require(self._asking(self._catalogue.rights))
 

@@ -47,15 +47,8 @@ def vanished(
 ) -> Decision | None:
     """Return that a holding of ours was made and is gone; None where that cannot be shown.
 
-    Args:
-        frame: of the run.
-        work: a creation of which a request may have been carried out.
-        document: as it was sent.
-        live: ids of the library's holdings on the bib, which were looked at already.
-        since: the first intent by the server's clock.
-
-    Raises:
-        CatalogueUnreachable: the environment does not answer.
+    ``live``: holdings looked at already. ``since``: first intent by the server's clock.
+    CatalogueUnreachable: the environment does not answer.
     """
     sigel = held_by(document)
     if sigel is None or since is None:
@@ -105,9 +98,7 @@ SEARCHES = (0.0, 2.0, 5.0)
 def carry_out(frame: Frame, work: Work) -> Result:
     """Carry out a create, or find out how an earlier try of it ended.
 
-    Raises:
-        Stopped: the run ends; the change stays pending.
-        AccessLost, Interrupted: the run must end; the change stays pending.
+    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
     """
     document = work.change.after
     if document is None:
@@ -224,10 +215,7 @@ def _look_before_sending(
 ) -> Decision:
     """Search for a new bib that the ledger, as it was restored, may not know to have been made.
 
-    The index lags behind: what was made just before the ledger was restored is given time to show.
-
-    Raises:
-        CatalogueUnreachable: the search does not work.
+    The index lags behind: what was made just before is given time to show.
     """
     unknown = frame.unknown
     if unknown is None or not (names or values or unknown.plan_is_older):
@@ -305,10 +293,7 @@ def _what_is_missing(frame: Frame, change: PlannedChange, sigel: str) -> Decisio
 def _made(
     frame: Frame, work: Work, document: Document, *, etag: str | None = None
 ) -> Result | None:
-    """Read the record that the server said it made; None where it said nothing, or it is not so.
-
-    Where it is another record the answer is none, and settled like a lost one.
-    """
+    """Read the record that the server said it made; None where it said none, or it is another."""
     last = work.attempts[-1]
     if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
         return None

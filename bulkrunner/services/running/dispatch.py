@@ -19,10 +19,7 @@ from bulkrunner.services.running.control import BAD, Control, Ending, Tally
 
 
 def lane_of(change: PlannedChange) -> str:
-    """Return what changes must share to be carried out one after the other: the bib.
-
-    The server locks the bib for every write on one of its holdings.
-    """
+    """Return the bib, which the server locks: its changes are carried out one after the other."""
     if change.kind != "holding":
         return change.record
     if change.bib is not None:
@@ -35,9 +32,8 @@ class Crew:
     """A bounded number of threads, fed by one.
 
     Work of one lane is done in the order in which it came; a lane that has more goes to the back of
-    the queue, so that a long one keeps nobody waiting. Threads never wait for each other. A change
-    that has prerequisites among those handed in before it waits until they are done, and its lane
-    with it; as each waits for earlier ones only, never two for each other.
+    the queue. A change waits, and its lane with it, until its prerequisites among those handed in
+    are done; each waits for earlier ones only, never two for each other.
     """
 
     def __init__(
@@ -60,7 +56,6 @@ class Crew:
         ]
 
     def start(self) -> None:
-        """Let the threads begin."""
         for thread in self._threads:
             thread.start()
 
@@ -80,7 +75,6 @@ class Crew:
         return self._failure
 
     def put(self, item: WorkItem) -> None:
-        """Hand in a change."""
         lane = lane_of(item.change)
         with self._changed:
             self._size += 1
@@ -185,10 +179,7 @@ class Feed:
     ) -> None:
         """Hand in all that is pending and wait until it is done, or the run ends.
 
-        Args:
-            limit: at most so many changes.
-            first_prove: begin with a few changes that cover every pattern.
-            hold: called when these are verified; pauses the run until somebody lifts it.
+        ``first_prove``: begin with some that cover every pattern; ``hold`` pauses after these.
         """
         last = None if limit is None else self._limit_number(limit)
         self._settle_open(last)
@@ -213,13 +204,7 @@ class Feed:
         self._wait_until(lambda: self._crew.size == 0)
 
     def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
-        """Hand in what a change waits for although it comes later in the plan.
-
-        Args:
-            item: the change.
-            last: number of the last change within the limit.
-            passed: number that the feed has come to; what is before it is handed in.
-        """
+        """Hand in what a change waits for although it comes later than ``passed``."""
         for number in item.change.prerequisites:
             if number < passed or number in self._early or number in self._first:
                 continue
@@ -266,10 +251,7 @@ class Feed:
     # The first changes of every pattern
 
     def _prove_patterns(self, last: int | None) -> None:
-        """Carry out changes, one of each pattern at a time, until every pattern is proven.
-
-        Where the first ones of a pattern have been edited since, others of it are tried.
-        """
+        """Carry out changes of each pattern, one by one, until it is proven."""
         tries = TRIES
         proven: set[str] = set()
         while unproven := self._to_prove(last, tries, proven):
@@ -332,12 +314,7 @@ TRIES = 3
 
 
 def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
-    """Return for each pattern that no change of a run has proven the first that are pending.
-
-    Args:
-        run: its changes in plan order; their documents are not looked at.
-        tries: at most so many of a pattern.
-    """
+    """Return of each pattern that no change of a run has proven the first pending."""
     done: set[str] = set()
     found: dict[str, list[int]] = {}
     for ended in run:

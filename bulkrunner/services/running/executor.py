@@ -43,16 +43,9 @@ RECHECK_EVERY = 3600.0
 class Parts:
     """What an executor works with.
 
-    Attributes:
-        environment: as configured; its concurrency is the number of threads.
-        gate: decides when the next write may be sent.
-        owner: this process. alive: tells whether another owner's process lives, None if unknown.
-        recheck: tests the gates again, each hour; raises where one has closed.
-        set_rate: changes the writes per second that ``gate`` allows.
-        progress: remembers what is waited for, where it is a ``WaitingNow``.
-        hurry: interrupts whoever waits long, so that a run that ends need not sit it out.
-        patience: seconds to wait for a login that is down.
-        lease: how long this process may be silent, and how long others wait for it.
+    ``gate`` decides when the next write may be sent; ``recheck`` tests the plan's gates, each hour.
+    ``alive``: whether another owner's process lives. ``hurry`` interrupts whoever waits long.
+    ``patience``: seconds to wait for a login that is down. ``lease``: how long each may be silent.
     """
 
     catalogue: CatalogueWriter
@@ -98,11 +91,7 @@ class Executor:
         self._control.ask()
 
     def start(self, plan: Plan, run_id: str) -> Run:
-        """Store a new run of a plan, held by this process.
-
-        Raises:
-            UsageError: another run of the job and environment is running.
-        """
+        """Store a new run, held by this process; UsageError while another one is running."""
         now = self._parts.clock.now()
         run = Run(
             id=run_id,
@@ -117,18 +106,11 @@ class Executor:
         return run
 
     def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:
-        """Carry out what the run has not carried out yet.
+        """Carry out what the run has not carried out yet, at most ``limit`` changes of it.
 
-        Args:
-            run_id: of a run that ``start`` stored, or that was interrupted or stopped.
-            limit: at most so many changes, the next ones in plan order.
-            hold: pause once the first changes, one of every pattern, are verified. A run that was
-                to do so and did not come as far does so all the same.
-
-        Raises:
-            RunHeld: another process drives the run.
-            Interrupted: it can be resumed (6). AccessLost: likewise, once access is back (7).
-            GateClosed: a gate closed meanwhile (4).
+        ``hold``: pause once the first changes, one of every pattern, are verified.
+        RunHeld: another process drives it. Interrupted (6), AccessLost (7): it can be resumed.
+        GateClosed (4): a gate closed meanwhile.
         """
         ledger = self._parts.ledger
         run = ledger.runs.get(run_id)
@@ -155,10 +137,7 @@ class Executor:
                 self._lease.give_back()
 
     def _void_orders(self, run: Run) -> None:
-        """Drop what was ordered of a process that died: whoever takes it up wants it to go on.
-
-        A no to the plan is no order to a process; it stands until there is another yes.
-        """
+        """Drop what was ordered of a dead process; a no to the plan is no order, and stands."""
         ledger = self._parts.ledger
         if run.paused:
             ledger.orders.pause(run.id, paused=False, by=self._parts.owner.describe())

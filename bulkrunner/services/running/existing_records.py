@@ -34,12 +34,9 @@ from bulkrunner.services.running.sending import after_answer, outdated, send, un
 def carry_out(frame: Frame, work: Work) -> Result:
     """Carry out an update or delete, or find out how an earlier try of it ended.
 
-    The record is looked at outside the turn where something was sent, so that what is in flight is
-    settled also when the run ends; and always within the turn, just before a send.
-
-    Raises:
-        Stopped: the run ends; the change stays pending.
-        AccessLost, Interrupted: the run must end; the change stays pending.
+    The record is looked at outside the turn where something was sent, so that it is settled also
+    when the run ends; and always within the turn, just before a send.
+    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
     """
     while True:
         if work.attempts:
@@ -125,9 +122,8 @@ def _not_ours(document: Document, frame: Frame) -> Decision | None:
 def _confirm(frame: Frame, work: Work, answer: WriteAnswer, over: Version) -> Result | None:
     """Return the outcome where one read proves the write; None: look at the history.
 
-    A delete is proven by the history alone. An ETag proves nothing where it is the one sent: the
-    server gives out the ETag of a document also where it did not store it. Where the content is
-    wanted too, the read asks for anything but the version that was replaced.
+    A delete is proven by the history alone. The server gives out the ETag of a document also where
+    it did not store it. Where content is wanted, any but the version that was replaced is read.
     """
     change = work.change
     if change.action is Action.DELETE:

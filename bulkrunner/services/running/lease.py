@@ -23,8 +23,7 @@ class RunHeld(UsageError):
 class LeaseKeeper:
     """Holds the lease of one run.
 
-    The deadline is kept on a clock that also runs while the machine is suspended: a process that
-    wakes up finds its lease run out, whatever the ledger says.
+    Its deadline is on a clock that runs on while the machine is suspended.
     """
 
     def __init__(
@@ -61,11 +60,7 @@ class LeaseKeeper:
         return lease
 
     def take(self, run: str) -> bool:
-        """Take the lease of a run; False where this process holds it already.
-
-        Raises:
-            RunHeld: a process that lives, or may live, holds it.
-        """
+        """Take the lease of a run; False: we have it. RunHeld: another, which may live."""
         if self._lease is not None and self._lease.run == run:
             return False
         asked_at = self._clock.monotonic()
@@ -99,11 +94,7 @@ class LeaseKeeper:
         self._deadline = asked_at + self._times.life
 
     def require(self) -> None:
-        """Do nothing while this process may send.
-
-        Raises:
-            LeaseLost: it may not.
-        """
+        """Raise LeaseLost unless this process may send."""
         if self._clock.monotonic() >= self._deadline:
             raise LeaseLost(
                 Sentence("right_to_drive_over"),
@@ -130,12 +121,7 @@ class LeaseKeeper:
             return self._clock.wait_for(self._end, lambda: self._done, seconds)
 
     def renew(self) -> None:
-        """Renew the lease once.
-
-        Raises:
-            LeaseLost: it ran out before, or somebody else has it.
-            LedgerUnavailable: the ledger cannot be written.
-        """
+        """Renew the lease once; LeaseLost, or LedgerUnavailable where it cannot be written."""
         self.require()
         asked_at = self._clock.monotonic()
         lease = self._lease
@@ -145,7 +131,6 @@ class LeaseKeeper:
         self._deadline = asked_at + self._times.life
 
     def stop(self) -> None:
-        """Renew no more."""
         with self._end:
             self._done = True
             self._end.notify_all()
@@ -183,7 +168,6 @@ class Drivers:
         self._times = times
 
     def of(self, run: Run) -> Ownership:
-        """Return who drives a run."""
         lease = self._ledger.leases.of(run.id)
         alive = None if lease is None else self._alive(lease.owner)
         return ownership(lease, alive=alive, now=self._clock.now(), times=self._times)

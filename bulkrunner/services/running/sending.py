@@ -53,14 +53,10 @@ def send(
     etag: str | None = None,
     known_ids: tuple[str, ...] = (),
 ) -> WriteAnswer:
-    """Send once.
+    """Send once; where the login is down nothing, and the answer is UNAUTHORIZED and not sent.
 
-    Where the login is down no request is made; the answer then is UNAUTHORIZED and not sent.
-
-    Raises:
-        LeaseLost: somebody else drives the run; nothing was sent.
-        LedgerUnavailable: the intent is not on disk; nothing was sent.
-        AccessLost: the login refuses the client; nothing was sent.
+    LeaseLost: somebody else drives the run. LedgerUnavailable: the intent is not on disk.
+    AccessLost: the login refuses the client. In each case nothing was sent.
     """
     frame.lease.require()
     attempt = Attempt(
@@ -128,13 +124,9 @@ def _answered(frame: Frame, work: Work, attempt: Attempt) -> None:
 
 
 def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | None:
-    """Return the decision that an answer is by itself, or wait as it asks for and return None.
+    """Return the decision of an answer by itself; None after the wait it asks for.
 
-    None means: look at the record again, which also says whether to send again.
-
-    Raises:
-        AccessLost, Interrupted: the run must end.
-        Stopped: the run ends.
+    AccessLost, Interrupted, Stopped: the run ends.
     """
     last = work.attempts[-1]
     match _kind(answer):
@@ -209,11 +201,7 @@ MAX_HOPS = 20
 
 
 def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
-    """Return why a change must not take away what others have saved; None where they still stand.
-
-    Raises:
-        CatalogueUnreachable: the environment does not answer.
-    """
+    """Return why a change must not take away what others have saved, or None."""
     if not change.prerequisites or not takes_away(change):
         return None
     for saved, result in _saving(frame, change):
@@ -274,11 +262,7 @@ ORIGIN_CHANGED = "origin_changed"
 
 
 def outdated(frame: Frame, change: PlannedChange) -> Decision | None:
-    """Return why content would be saved that is not the other records' any more; None where it is.
-
-    Raises:
-        CatalogueUnreachable: the environment does not answer.
-    """
+    """Return why content to be saved is not the other records' any more, or None."""
     for origin in change.origins:
         if (found := _changed(frame, origin)) is not None:
             return found

@@ -60,10 +60,7 @@ class Worker:
     def _prerequisite(self, work: Work) -> Result | None:
         """Return the refusal of a change that is left out, or whose prerequisites ended badly.
 
-        What was sent already is settled like any other.
-
-        Raises:
-            Stopped: a prerequisite is still pending.
+        What was sent already is settled like any other. Stopped: a prerequisite is still pending.
         """
         if work.attempts:
             return None
@@ -137,10 +134,7 @@ class Worker:
             self._frame.control.fail(error)
 
     def _confined(self, work: Work, error: Exception) -> Result:
-        """Return the outcome of a change whose handling failed for a reason nobody foresaw.
-
-        Where nothing can have been written the run goes on; else it ends.
-        """
+        """Return the outcome of a change that failed unforeseen; if it may be written, end."""
         told = f"{type(error).__name__}: {error}"[:460]
         if not may_have_written(work.attempts):
             return Result(
