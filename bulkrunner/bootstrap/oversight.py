@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.domain.ledger_port import Client
     from bulkrunner.services.clients import Retired
-    from bulkrunner.services.reviews import Approving, Proofs
-    from bulkrunner.services.running.orders import Ordering
-    from bulkrunner.services.settle import Settling
+    from bulkrunner.services.reviews import Proofs, Reviews
+    from bulkrunner.services.running.orders import OrderDesk
+    from bulkrunner.services.settle import Settler
     from bulkrunner.services.status import Status, StatusService
-    from bulkrunner.services.targets import Starting
+    from bulkrunner.services.targets import Targets
 
 
-class Gating:
+class GateWiring:
     """Evaluates gates, records answers and settlements."""
 
     def __init__(self, core: Core) -> None:
@@ -41,10 +41,10 @@ class Gating:
         unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now."""
-        from bulkrunner.services.gatekeeper import Gates, Situation
+        from bulkrunner.services.gatekeeper import GateInput, Gates
 
         return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
-            Situation(
+            GateInput(
                 plan=plan,
                 environment=self._core.settings.environments.get(plan.environment),
                 manifest_digest=self._digest_now(plan),
@@ -100,16 +100,16 @@ class Gating:
         open_gates(gates)
         return gates
 
-    def approving(self) -> Approving:
+    def approving(self) -> Reviews:
         """Return what records answers."""
-        from bulkrunner.services.reviews import Approving
+        from bulkrunner.services.reviews import Reviews
 
-        return Approving(self._core.ledger, self._core.clock, proofs=self.proofs())
+        return Reviews(self._core.ledger, self._core.clock, proofs=self.proofs())
 
-    def settling(self) -> Settling:
+    def settling(self) -> Settler:
         """Return what records a person's decision about an unknown outcome."""
         from bulkrunner.domain.catalogue import Found
-        from bulkrunner.services.settle import Settling
+        from bulkrunner.services.settle import Settler
 
         def read(run: Run, record: str) -> Found | None:
             environment = self._core.settings.environment(run.environment)
@@ -120,25 +120,25 @@ class Gating:
                 answer = reader.read(ref.value)
             return answer if isinstance(answer, Found) else None
 
-        return Settling(self._core.ledger, self._core.clock, read=read)
+        return Settler(self._core.ledger, self._core.clock, read=read)
 
 
 # Seconds between two looks of ``status --watch``.
 WATCH_EVERY = 2.0
 
 
-class Standing:
+class StatusWiring:
     """Tells where things stand, and which plan or run is meant."""
 
-    def __init__(self, core: Core, gating: Gating) -> None:
+    def __init__(self, core: Core, gating: GateWiring) -> None:
         self._core = core
         self._gating = gating
 
-    def starting(self) -> Starting:
+    def starting(self) -> Targets:
         """Return what decides which plan or run is meant."""
-        from bulkrunner.services.targets import Starting
+        from bulkrunner.services.targets import Targets
 
-        return Starting(self._core.ledger, self._core.drivers())
+        return Targets(self._core.ledger, self._core.drivers())
 
     def to_resume(self, prefix: str | None, *, tell: Callable[[Sentence], None]) -> Plan | Run:
         """Return what ``resume`` continues; ``tell`` hears of what cannot go on, and why."""
@@ -179,11 +179,11 @@ class Standing:
         except UsageError:
             return None
 
-    def ordering(self) -> Ordering:
+    def ordering(self) -> OrderDesk:
         """Return what gives orders to running runs."""
-        from bulkrunner.services.running.orders import Ordering
+        from bulkrunner.services.running.orders import OrderDesk
 
-        return Ordering(self._core.ledger, self._core.drivers(), by=self._core.account())
+        return OrderDesk(self._core.ledger, self._core.drivers(), by=self._core.account())
 
     def most_rate(self, run: Run) -> float | None:
         """Return the writes per second that the run may be given; None: any number."""

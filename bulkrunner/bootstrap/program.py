@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.bootstrap.oversight import Clients, Gating, Standing
-from bulkrunner.bootstrap.reports import Keeping, Reporting
+from bulkrunner.bootstrap.oversight import Clients, GateWiring, StatusWiring
+from bulkrunner.bootstrap.reports import LedgerWiring, ReportWiring
 from bulkrunner.bootstrap.sessions import Plans, Runs
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -23,9 +23,9 @@ class Program(Core):
     """The whole program behind the command line; one object for each command."""
 
     @cached_property
-    def gating(self) -> Gating:
+    def gating(self) -> GateWiring:
         """Evaluates the gates of a plan."""
-        return Gating(self)
+        return GateWiring(self)
 
     @cached_property
     def plans(self) -> Plans:
@@ -38,19 +38,19 @@ class Program(Core):
         return Runs(self, self.gating)
 
     @cached_property
-    def standing(self) -> Standing:
+    def standing(self) -> StatusWiring:
         """Tells how plans and runs stand."""
-        return Standing(self, self.gating)
+        return StatusWiring(self, self.gating)
 
     @cached_property
-    def reports(self) -> Reporting:
+    def reports(self) -> ReportWiring:
         """Writes reports."""
-        return Reporting(self, self.gating)
+        return ReportWiring(self, self.gating)
 
     @cached_property
-    def keeping(self) -> Keeping:
+    def keeping(self) -> LedgerWiring:
         """Exports, checks and compacts the ledger."""
-        return Keeping(self, self.gating)
+        return LedgerWiring(self, self.gating)
 
     @cached_property
     def clients(self) -> Clients:

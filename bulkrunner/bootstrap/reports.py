@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.bootstrap.oversight import Gating
+from bulkrunner.bootstrap.oversight import GateWiring
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import ledger_fault
 from bulkrunner.domain.iris import IriMap
@@ -60,10 +60,10 @@ class WrittenReport:
         }
 
 
-class Reporting:
+class ReportWiring:
     """Writes reports and undo jobs, and looks at environments."""
 
-    def __init__(self, core: Core, gating: Gating) -> None:
+    def __init__(self, core: Core, gating: GateWiring) -> None:
         self._core = core
         self._gating = gating
 
@@ -168,12 +168,12 @@ class Reporting:
 
     def examine(self, name: str | None) -> list[Examined]:
         """Look at one environment, or at every one that has a client."""
-        from bulkrunner.services.doctor import Diagnosing
+        from bulkrunner.services.doctor import Doctor
 
         def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
             return self._core.reader(environment.name)
 
-        diagnosing = Diagnosing(self._core.clock, connect=connect)
+        diagnosing = Doctor(self._core.clock, connect=connect)
         if name is not None:
             return [diagnosing.examine(self._core.settings.environment(name))]
         return [
@@ -195,10 +195,10 @@ class Reporting:
         return True
 
 
-class Keeping:
+class LedgerWiring:
     """Proves, exports and compacts the ledger."""
 
-    def __init__(self, core: Core, gating: Gating) -> None:
+    def __init__(self, core: Core, gating: GateWiring) -> None:
         self._core = core
         self._gating = gating
 
@@ -274,17 +274,17 @@ class Keeping:
 
     def restore(self, *, by: str, reason: str) -> Restoration:
         """Enter that this ledger is to be used, by a person's word."""
-        from bulkrunner.services.compact import Keeping as Service
+        from bulkrunner.services.compact import LedgerKeeper
 
-        return Service(self._core.ledger).restore(
+        return LedgerKeeper(self._core.ledger).restore(
             by=by, reason=reason, recorded_by=self._core.account()
         )
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""
-        from bulkrunner.services.compact import Keeping as Service
+        from bulkrunner.services.compact import LedgerKeeper
 
-        return Service(self._core.ledger).compact(before)
+        return LedgerKeeper(self._core.ledger).compact(before)
 
 
 def _require_finished(plan: Plan, run: Run | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
-from bulkrunner.bootstrap.oversight import Gating
+from bulkrunner.bootstrap.oversight import GateWiring
 from bulkrunner.domain.environment import Environment, within_agreement
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
@@ -226,7 +226,7 @@ class RunningSession:
     def __init__(
         self,
         core: Core,
-        gating: Gating,
+        gating: GateWiring,
         runs: Runs,
         plan: Plan,
         run: Run | None,
@@ -299,7 +299,7 @@ class RunningSession:
 class Runs:
     """Carries plans out, and reads again what was written."""
 
-    def __init__(self, core: Core, gating: Gating) -> None:
+    def __init__(self, core: Core, gating: GateWiring) -> None:
         self._core = core
         self._gating = gating
 

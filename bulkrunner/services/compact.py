@@ -29,7 +29,7 @@ class Compacted:
     after: int | None = None
 
 
-class Keeping:
+class LedgerKeeper:
     """``ledger compact`` and ``ledger restore``."""
 
     def __init__(self, ledger: Ledger) -> None:

@@ -61,7 +61,7 @@ class Examined:
             yield 2, Sentence("doctor_well")
 
 
-class Diagnosing:
+class Doctor:
     """Looks at environments one by one; never writes."""
 
     def __init__(

@@ -28,7 +28,7 @@ MAX_WORDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class GateInput:
     """What the gates are asked about, as things are now.
 
     None: no such environment, a manifest that cannot be read, rights or writes not to be asked for.
@@ -50,7 +50,7 @@ class Gates:
         self._clock = clock
         self._proofs = proofs or Proofs(None)
 
-    def evaluate(self, situation: Situation) -> list[GateResult]:
+    def evaluate(self, situation: GateInput) -> list[GateResult]:
         """Return every gate that applies, in the order of the contract; no gate hides another.
 
         AccessLost: the login gives no rights at all (exit code 7).
@@ -69,7 +69,7 @@ class Gates:
         gates.append(self._whole(situation, asking=all(gate.open for gate in gates)))
         return gates
 
-    def _plan(self, situation: Situation) -> GateResult:
+    def _plan(self, situation: GateInput) -> GateResult:
         plan = situation.plan
         closed = (
             self._incomplete(plan)
@@ -91,7 +91,7 @@ class Gates:
             return None
         return Sentence("gate_plan_compacted")
 
-    def _too_old(self, situation: Situation) -> Sentence | None:
+    def _too_old(self, situation: GateInput) -> Sentence | None:
         plan, now = situation.plan, self._clock.now()
         policy = Policy.from_dict(dict(plan.policy))
         if situation.run is not None:
@@ -115,7 +115,7 @@ class Gates:
             return Sentence("gate_plan_digest")
         return None
 
-    def _environment(self, situation: Situation) -> GateResult:
+    def _environment(self, situation: GateInput) -> GateResult:
         plan, environment = situation.plan, situation.environment
         if environment is None:
             reason = Sentence("gate_environment_unknown", environment=plan.environment)
@@ -135,7 +135,7 @@ class Gates:
         )
         return GateResult(name="environment", open=not changed, reason=reason)
 
-    def _rights(self, situation: Situation) -> GateResult:
+    def _rights(self, situation: GateInput) -> GateResult:
         if situation.rights is None:
             return GateResult(name="rights", open=False, reason=Sentence("gate_rights_unasked"))
         try:
@@ -228,7 +228,7 @@ class Gates:
             reason = Sentence("gate_undo_untried", job=job, kinds=missing, statement=UNTRIED)
         return GateResult(name="staging", open=not missing, reason=reason)
 
-    def _permit(self, situation: Situation) -> Permit:
+    def _permit(self, situation: GateInput) -> Permit:
         plan = situation.plan
         return permit(
             plan,
@@ -236,7 +236,7 @@ class Gates:
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
-    def _approval(self, found: Permit, situation: Situation) -> GateResult:
+    def _approval(self, found: Permit, situation: GateInput) -> GateResult:
         asked = found.conditions
         closed = found.closed or self._too_early(asked, situation.environment)
         answers = [
@@ -260,7 +260,7 @@ class Gates:
             return None
         return Sentence("gate_approval_too_early", day=asked.not_before, zone=zone)
 
-    def _whole(self, situation: Situation, *, asking: bool) -> GateResult:
+    def _whole(self, situation: GateInput, *, asking: bool) -> GateResult:
         """Ask that the ledger is whole, and the newest that there is."""
         if fault := self._chain_fault(situation.plan):
             return GateResult(name="ledger", open=False, reason=fault)
@@ -295,7 +295,7 @@ class Gates:
         ]
 
 
-def _changed_manifest(situation: Situation) -> Sentence | None:
+def _changed_manifest(situation: GateInput) -> Sentence | None:
     if situation.manifest_digest is None:
         return Sentence("gate_manifest_unread", folder=str(situation.plan.folder))
     if situation.manifest_digest != situation.plan.manifest_digest:

@@ -153,7 +153,7 @@ class Read:
     beside: str = ""
 
 
-class Approving:
+class Reviews:
     """``approve`` and ``reject``."""
 
     def __init__(self, ledger: Ledger, clock: Clock, *, proofs: Proofs) -> None:

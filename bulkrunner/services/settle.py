@@ -50,7 +50,7 @@ class Settlement:
     recorded_by: str
 
 
-class Settling:
+class Settler:
     """``settle``."""
 
     def __init__(

@@ -24,7 +24,7 @@ def _in_silence(_text: Sentence) -> None:
     return None
 
 
-class Starting:
+class Targets:
     """Finds the plan or run a command means; never falls back to an older one."""
 
     def __init__(self, ledger: Ledger, drivers: Drivers) -> None:

@@ -368,9 +368,9 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         did.append("request")
         return WriteAnswer(kind=AnswerKind.DONE, environment="", record="rec000001", status=204)
 
-    frame = SimpleNamespace(
+    context = SimpleNamespace(
         lease=SimpleNamespace(require=look),
-        records=SimpleNamespace(
+        journal=SimpleNamespace(
             intend=lambda attempt: did.append("intent"),
             answered=lambda attempt: did.append("answer"),
         ),
@@ -378,7 +378,7 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         server_clock=ServerClock(),
     )
     try:
-        send(frame, Work(change=a_change(1)), "PUT", request)
+        send(context, Work(change=a_change(1)), "PUT", request)
     except LeaseLost:
         assert lost_at
     assert did == done

@@ -23,7 +23,7 @@ from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.throttle import Hours, LeftOut, Pauses, Terms
 
 
-class Records:
+class Journal:
     """One run's entries; the first that fails ends the run."""
 
     def __init__(self, ledger: Ledger, run: str, plan: str, control: Control) -> None:
@@ -118,7 +118,7 @@ class ServerClock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class RunContext:
     """The parts that carry out changes.
 
     ``confirm_fully``: read the content back, to compare it with what was predicted.
@@ -132,7 +132,7 @@ class Frame:
     sigels: frozenset[str]
     gate: WriteGate
     hours: Hours
-    records: Records
+    journal: Journal
     lease: LeaseKeeper
     access: Access
     control: Control

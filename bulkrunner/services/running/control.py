@@ -135,7 +135,7 @@ class ErrorBudget:
         return None
 
 
-class Tally:
+class OutcomeCounter:
     """Shared by all threads of a run."""
 
     def __init__(self, counts: Mapping[str, int], progress: Progress, control: Control) -> None:

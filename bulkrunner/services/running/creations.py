@@ -34,7 +34,7 @@ from bulkrunner.domain.settlement.creates import (
 from bulkrunner.domain.settlement.updates import stored_otherwise
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.sentences import Sentence, as_sentence
-from bulkrunner.services.running.context import Frame, Work
+from bulkrunner.services.running.context import RunContext, Work
 from bulkrunner.services.running.sending import after_answer, outdated, send
 from bulkrunner.services.settle import candidate_of, first_version
 
@@ -43,7 +43,7 @@ MAX_CREATED = 50
 
 
 def vanished(
-    frame: Frame, work: Work, document: Document, live: Sequence[str], since: datetime | None
+    context: RunContext, work: Work, document: Document, live: Sequence[str], since: datetime | None
 ) -> Decision | None:
     """Return that a holding of ours was made and is gone; None where that cannot be shown.
 
@@ -53,28 +53,30 @@ def vanished(
     sigel = held_by(document)
     if sigel is None or since is None:
         return None
-    created = frame.creations.since(since, sigel)
+    created = context.creations.since(since, sigel)
     if created is None:
         return None
     known = {record for attempt in work.attempts for record in attempt.known_ids}
-    claimed = frame.records.claimed(sorted(created), change=work.change.number)
+    claimed = context.journal.claimed(sorted(created), change=work.change.number)
     left = created - known - claimed - set(live)
     if len(left) > MAX_CREATED:
         return None
-    candidates = [one for record in sorted(left) if (one := _candidate(frame, record)) is not None]
+    candidates = [
+        one for record in sorted(left) if (one := _candidate(context, record)) is not None
+    ]
     decision = settle_create(
-        work.change, candidates, work.attempts, active_sigel=frame.active_sigel, not_before=since
+        work.change, candidates, work.attempts, active_sigel=context.active_sigel, not_before=since
     )
     if decision.verdict is not Verdict.APPLIED:
         return None
     return replace(decision, message=Sentence("made_then_deleted"))
 
 
-def _candidate(frame: Frame, record: str) -> Candidate | None:
-    first = frame.catalogue.read_version(record, 0)
+def _candidate(context: RunContext, record: str) -> Candidate | None:
+    first = context.catalogue.read_version(record, 0)
     if not isinstance(first, Found):
         return None
-    newest = frame.catalogue.read(record)
+    newest = context.catalogue.read(record)
     version = (
         Version(document=newest.document, etag=newest.etag)
         if isinstance(newest, Found)
@@ -95,7 +97,7 @@ MAX_BIBS = 50
 SEARCHES = (0.0, 2.0, 5.0)
 
 
-def carry_out(frame: Frame, work: Work) -> Result:
+def carry_out(context: RunContext, work: Work) -> Result:
     """Carry out a create, or find out how an earlier try of it ended.
 
     Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
@@ -104,202 +106,204 @@ def carry_out(frame: Frame, work: Work) -> Result:
     if document is None:
         return _result(work, refused("no_document", Sentence("no_document_planned")))
     while True:
-        if (ended := _earlier(frame, work, document)) is not None:
+        if (ended := _earlier(context, work, document)) is not None:
             return ended
-        frame.control.check()
-        with frame.turn():
-            decision, known = _look(frame, work, document)
+        context.control.check()
+        with context.turn():
+            decision, known = _look(context, work, document)
             if decision.verdict is not Verdict.SEND:
                 return _result(work, decision)
-            if not frame.may_send(work):
+            if not context.may_send(work):
                 continue
-            answer = _send(frame, work, document, known)
+            answer = _send(context, work, document, known)
         if isinstance(answer, Decision):
             return _result(work, answer)
         if answer.kind is AnswerKind.DONE:
-            made = _made(frame, work, document, etag=answer.etag)
+            made = _made(context, work, document, etag=answer.etag)
             if made is not None:
                 return made
-        elif (decided := after_answer(frame, work, answer)) is not None:
-            return _result(work, _unless_carried_out(frame, work, document, decided))
+        elif (decided := after_answer(context, work, answer)) is not None:
+            return _result(work, _unless_carried_out(context, work, document, decided))
 
 
 def _unless_carried_out(
-    frame: Frame, work: Work, document: Document, refusal: Decision
+    context: RunContext, work: Work, document: Document, refusal: Decision
 ) -> Decision:
     """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
     if not may_have_written(work.attempts[:-1]):
         return refusal
-    decision, _ = _look(frame, work, document)
+    decision, _ = _look(context, work, document)
     return decision if decision.verdict in PROVEN else refusal
 
 
-def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
+def _earlier(context: RunContext, work: Work, document: Document) -> Result | None:
     """Return how the sends so far ended; None where there was none, or another must follow."""
     if not work.attempts:
         return None
-    if (made := _made(frame, work, document)) is not None:
+    if (made := _made(context, work, document)) is not None:
         return made
-    decision, ids = _look(frame, work, document)
+    decision, ids = _look(context, work, document)
     nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
     if nothing and may_have_written(work.attempts):
-        decision = vanished(frame, work, document, ids, _not_before(frame, work)) or decision
+        decision = vanished(context, work, document, ids, _not_before(context, work)) or decision
     return None if decision.verdict is Verdict.SEND else _result(work, decision)
 
 
 def _send(
-    frame: Frame, work: Work, document: Document, known: tuple[str, ...]
+    context: RunContext, work: Work, document: Document, known: tuple[str, ...]
 ) -> WriteAnswer | Decision:
-    if conflict := outdated(frame, work.change):
+    if conflict := outdated(context, work.change):
         return conflict
     try:
-        check_sendable(document, frame.iris, frame.sigels)
+        check_sendable(document, context.iris, context.sigels)
     except Refused as error:
         return refused(error.refusal.code, as_sentence(error.refusal.message))
     return send(
-        frame,
+        context,
         work,
         "POST",
-        lambda: frame.catalogue.post(document, active_sigel=frame.active_sigel),
+        lambda: context.catalogue.post(document, active_sigel=context.active_sigel),
         known_ids=known,
     )
 
 
-def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple[str, ...]]:
+def _look(context: RunContext, work: Work, document: Document) -> tuple[Decision, tuple[str, ...]]:
     """Decide by what is there now; returns also the ids that are there."""
     if work.change.kind == "bib":
-        return _look_for_bib(frame, work), ()
+        return _look_for_bib(context, work), ()
     bib, sigel = item_of(document), held_by(document)
     if bib is None or sigel is None:
         return refused("no_sigel", Sentence("planned_no_sigel")), ()
-    ids = frame.catalogue.holdings_of(bib, sigel)
+    ids = context.catalogue.holdings_of(bib, sigel)
     candidates = [
         candidate
         for record in ids[:MAX_CANDIDATES]
-        if (candidate := candidate_of(frame.catalogue, record)) is not None
+        if (candidate := candidate_of(context.catalogue, record)) is not None
     ]
     decision = settle_create(
         work.change,
         candidates,
         work.attempts,
-        active_sigel=frame.active_sigel,
-        not_before=_not_before(frame, work),
+        active_sigel=context.active_sigel,
+        not_before=_not_before(context, work),
     )
     if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
-        decision = _what_is_missing(frame, work.change, sigel) or decision
+        decision = _what_is_missing(context, work.change, sigel) or decision
     return decision, ids
 
 
-def _look_for_bib(frame: Frame, work: Work) -> Decision:
+def _look_for_bib(context: RunContext, work: Work) -> Decision:
     """Decide how the creation of a bib stands, searching for it where it may have been stored."""
     decision = settle_bib_create(work.change, work.attempts)
     names, values = identifiers_of(work.change.predicted or {})
-    if decision.verdict is Verdict.SEND and frame.unknown is not None:
-        return _look_before_sending(frame, work, names, values)
+    if decision.verdict is Verdict.SEND and context.unknown is not None:
+        return _look_before_sending(context, work, names, values)
     if decision.verdict is not Verdict.UNKNOWN or not (names or values):
         return decision
     for pause in SEARCHES:
-        frame.control.pause(pause)
-        frame.control.check()
-        ids = _search(frame, work, names, values)
+        context.control.pause(pause)
+        context.control.check()
+        ids = _search(context, work, names, values)
         if ids is None:
             break
-        decision = _among(frame, work, ids)
+        decision = _among(context, work, ids)
         if decision.verdict is not Verdict.UNKNOWN:
             break
     return decision
 
 
 def _look_before_sending(
-    frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
+    context: RunContext, work: Work, names: tuple[str, ...], values: tuple[str, ...]
 ) -> Decision:
     """Search for a new bib that the ledger, as it was restored, may not know to have been made.
 
     The index lags behind: what was made just before is given time to show.
     """
-    unknown = frame.unknown
+    unknown = context.unknown
     if unknown is None or not (names or values or unknown.plan_is_older):
         return Decision(verdict=Verdict.SEND)
     if not (names or values):
         return refused("not_searchable", Sentence("bib_not_searchable"))
     shown = unknown.until + timedelta(seconds=sum(SEARCHES))
-    if (wait := (shown - frame.clock.now()).total_seconds()) > 0:
-        frame.control.pause(wait)
-        frame.control.check()
-    ids = frame.catalogue.bibs_named(names, values)
+    if (wait := (shown - context.clock.now()).total_seconds()) > 0:
+        context.control.pause(wait)
+        context.control.check()
+    ids = context.catalogue.bibs_named(names, values)
     return settle_unsent_bib(
         work.change,
-        _unclaimed(frame, work, ids),
-        active_sigel=frame.active_sigel,
+        _unclaimed(context, work, ids),
+        active_sigel=context.active_sigel,
         since=unknown.since,
     )
 
 
 def _search(
-    frame: Frame, work: Work, names: tuple[str, ...], values: tuple[str, ...]
+    context: RunContext, work: Work, names: tuple[str, ...], values: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """Search by names and identifiers; None where the catalogue says that this does not work."""
     try:
-        return frame.catalogue.bibs_named(names, values)
+        return context.catalogue.bibs_named(names, values)
     except CatalogueUnreachable as error:
         if not error.by_server:
             raise
-        frame.catalogue.read(library_iri(work.change.sigel or frame.active_sigel))
+        context.catalogue.read(library_iri(work.change.sigel or context.active_sigel))
         log.warning("change %d: the search failed: %s", work.change.number, error)
         return None
 
 
-def _among(frame: Frame, work: Work, ids: tuple[str, ...]) -> Decision:
+def _among(context: RunContext, work: Work, ids: tuple[str, ...]) -> Decision:
     return settle_bib_create(
         work.change,
         work.attempts,
-        _unclaimed(frame, work, ids),
-        active_sigel=frame.active_sigel,
-        not_before=_not_before(frame, work),
+        _unclaimed(context, work, ids),
+        active_sigel=context.active_sigel,
+        not_before=_not_before(context, work),
     )
 
 
-def _unclaimed(frame: Frame, work: Work, ids: tuple[str, ...]) -> list[Candidate]:
+def _unclaimed(context: RunContext, work: Work, ids: tuple[str, ...]) -> list[Candidate]:
     """Read the records that no other change has made."""
-    claimed = frame.records.claimed(ids, change=work.change.number)
+    claimed = context.journal.claimed(ids, change=work.change.number)
     looked_at = [record for record in ids if record not in claimed][:MAX_BIBS]
-    found = (candidate_of(frame.catalogue, record) for record in looked_at)
+    found = (candidate_of(context.catalogue, record) for record in looked_at)
     return [candidate for candidate in found if candidate is not None]
 
 
-def _not_before(frame: Frame, work: Work) -> datetime | None:
+def _not_before(context: RunContext, work: Work) -> datetime | None:
     if not work.attempts:
         return None
     for attempt in work.attempts:
-        frame.server_clock.learn(attempt.server_date, attempt.answered_at)
-    if frame.server_clock.ahead is None:
-        frame.server_clock.learn(frame.catalogue.server_time(), frame.clock.now())
-    return frame.server_clock.at(work.attempts[0].intent_at)
+        context.server_clock.learn(attempt.server_date, attempt.answered_at)
+    if context.server_clock.ahead is None:
+        context.server_clock.learn(context.catalogue.server_time(), context.clock.now())
+    return context.server_clock.at(work.attempts[0].intent_at)
 
 
 def _not_found(work: Work) -> bool:
     return bool(work.attempts) and work.attempts[-1].answer == AnswerKind.NOT_FOUND
 
 
-def _what_is_missing(frame: Frame, change: PlannedChange, sigel: str) -> Decision | None:
+def _what_is_missing(context: RunContext, change: PlannedChange, sigel: str) -> Decision | None:
     """Say what the server's 404 to a POST was about, where it was not a duplicate."""
-    if isinstance(frame.catalogue.read(change.record), (Gone, Missing)):
+    if isinstance(context.catalogue.read(change.record), (Gone, Missing)):
         return refused("bib_gone", Sentence("bib_gone"))
-    if not frame.catalogue.library_exists(sigel):
+    if not context.catalogue.library_exists(sigel):
         return refused("library_unresolved", Sentence("library_gone", sigel=sigel))
     return None
 
 
 def _made(
-    frame: Frame, work: Work, document: Document, *, etag: str | None = None
+    context: RunContext, work: Work, document: Document, *, etag: str | None = None
 ) -> Result | None:
     """Read the record that the server said it made; None where it said none, or it is another."""
     last = work.attempts[-1]
     if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
         return None
-    found = frame.catalogue.read(last.words)
-    first = first_version(frame.catalogue, found) if isinstance(found, (Found, Gone)) else None
-    ours = first is not None and is_named_rightly(work.change, document, first, frame.active_sigel)
+    found = context.catalogue.read(last.words)
+    first = first_version(context.catalogue, found) if isinstance(found, (Found, Gone)) else None
+    ours = first is not None and is_named_rightly(
+        work.change, document, first, context.active_sigel
+    )
     if not ours or last.words in last.known_ids:
         log.warning("change %d: %s is not what was made", work.change.number, last.words)
         work.attempts[-1] = replace(last, answer=AnswerKind.UNREADABLE.value)

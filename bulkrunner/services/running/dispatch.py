@@ -15,7 +15,7 @@ from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
 from bulkrunner.domain.run_ledger import Ended, WorkItem
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.control import BAD, Control, Ending, Tally
+from bulkrunner.services.running.control import BAD, Control, Ending, OutcomeCounter
 
 
 def lane_of(change: PlannedChange) -> str:
@@ -28,7 +28,7 @@ def lane_of(change: PlannedChange) -> str:
     return item_of(document) or change.record
 
 
-class Crew:
+class KeyedPool:
     """A bounded number of threads, fed by one.
 
     Work of one lane is done in the order in which it came; a lane that has more goes to the back of
@@ -146,15 +146,15 @@ ROOM = 200
 TICK = 0.2
 
 
-class Feed:
+class Dispatcher:
     """Feeds one run's crew; the memory it needs does not grow with the run."""
 
     def __init__(
         self,
         ledger: Ledger,
         run: Run,
-        crew: Crew,
-        tally: Tally,
+        pool: KeyedPool,
+        counter: OutcomeCounter,
         control: Control,
         *,
         goes_on: Callable[[], bool],
@@ -162,8 +162,8 @@ class Feed:
     ) -> None:
         self._ledger = ledger
         self._run = run
-        self._crew = crew
-        self._tally = tally
+        self._pool = pool
+        self._counter = counter
         self._control = control
         self._goes_on = goes_on
         self._excludes = excludes
@@ -197,11 +197,11 @@ class Feed:
             if number in self._early:
                 self._early.discard(number)
                 continue
-            if not self._wait_until(lambda: self._crew.size < ROOM):
+            if not self._wait_until(lambda: self._pool.size < ROOM):
                 return
             self._put_later_ones(item, last, passed=number)
-            self._crew.put(item)
-        self._wait_until(lambda: self._crew.size == 0)
+            self._pool.put(item)
+        self._wait_until(lambda: self._pool.size == 0)
 
     def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
         """Hand in what a change waits for although it comes later than ``passed``."""
@@ -214,7 +214,7 @@ class Feed:
             if page and page[0].change.number == number:
                 self._early.add(number)
                 self._put_later_ones(page[0], last, passed=passed)
-                self._crew.put(page[0])
+                self._pool.put(page[0])
 
     def _settle_open(self, last: int | None) -> None:
         """Find out first what became of the sends that an earlier process left open.
@@ -224,8 +224,8 @@ class Feed:
         for item in islice(self._pending(), ROOM + PAGE):
             if item.attempts and (last is None or item.change.number <= last):
                 self._first.add(item.change.number)
-                self._crew.put(item)
-        self._wait_until(lambda: self._crew.size == 0)
+                self._pool.put(item)
+        self._wait_until(lambda: self._pool.size == 0)
 
     def _pending(self) -> Iterator[WorkItem]:
         after = 0
@@ -242,10 +242,10 @@ class Feed:
 
     def _wait_until(self, enough: Callable[[], bool]) -> bool:
         """Wait for the crew; False where the run ends before."""
-        while self._crew.failure is None and self._goes_on():
+        while self._pool.failure is None and self._goes_on():
             if enough():
                 return True
-            self._crew.wait(enough, TICK)
+            self._pool.wait(enough, TICK)
         return False
 
     # The first changes of every pattern
@@ -279,11 +279,11 @@ class Feed:
             }
             for number in sorted(tried.values()):
                 self._put_first(number)
-            if not self._wait_until(lambda: self._crew.size == 0):
+            if not self._wait_until(lambda: self._pool.size == 0):
                 return False
             for pattern, number in tried.items():
                 self._judge(pattern, number)
-                if is_proven(self._tally.seen(number)):
+                if is_proven(self._counter.seen(number)):
                     proven.add(pattern)
             if self._control.ending is not None:
                 return False
@@ -297,11 +297,11 @@ class Feed:
             for earlier in page[0].change.prerequisites:
                 self._put_first(earlier)
             self._first.add(number)
-            self._tally.watch(number)
-            self._crew.put(page[0])
+            self._counter.watch(number)
+            self._pool.put(page[0])
 
     def _judge(self, pattern: str, number: int) -> None:
-        reason = fault(number, pattern, self._tally.seen(number))
+        reason = fault(number, pattern, self._counter.seen(number))
         if reason:
             self._control.end(Ending(state=RunState.STOPPED, reason=reason))
 

@@ -24,9 +24,16 @@ from bulkrunner.errors import (
     LoginDown,
 )
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.running.context import Frame, Records, ServerClock
-from bulkrunner.services.running.control import PATIENCE, Access, Control, Ending, RightsLost, Tally
-from bulkrunner.services.running.dispatch import Crew, Feed
+from bulkrunner.services.running.context import Journal, RunContext, ServerClock
+from bulkrunner.services.running.control import (
+    PATIENCE,
+    Access,
+    Control,
+    Ending,
+    OutcomeCounter,
+    RightsLost,
+)
+from bulkrunner.services.running.dispatch import Dispatcher, KeyedPool
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.orders import Listener, WaitingNow
@@ -79,12 +86,12 @@ class Executor:
         if not isinstance(progress, WaitingNow):
             progress = WaitingNow(progress, parts.clock)
         self._progress = progress
-        self._tally: Tally | None = None
+        self._counter: OutcomeCounter | None = None
 
     @property
     def counts(self) -> dict[str, int] | None:
         """Outcomes as counted so far, without asking the ledger; None before the first count."""
-        return None if self._tally is None else self._tally.counts
+        return None if self._counter is None else self._counter.counts
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
@@ -171,10 +178,12 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plans.get(run.plan)
-        tally = self._tally = Tally(parts.ledger.runs.outcomes(run.id), self._progress, control)
-        records = Records(parts.ledger, run.id, plan.id, control)
+        counter = self._counter = OutcomeCounter(
+            parts.ledger.runs.outcomes(run.id), self._progress, control
+        )
+        journal = Journal(parts.ledger, run.id, plan.id, control)
         terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
-        frame = self._frame(plan, records, terms)
+        context = self._context(plan, journal, terms)
         listener = Listener(
             run.id,
             parts.ledger,
@@ -183,49 +192,49 @@ class Executor:
             control,
             set_rate=parts.set_rate,
         )
-        worker = Worker(frame, tally)
-        crew = Crew(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
-        feed = Feed(
+        worker = Worker(context, counter)
+        pool = KeyedPool(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
+        dispatcher = Dispatcher(
             parts.ledger,
             run,
-            crew,
-            tally,
+            pool,
+            counter,
             control,
             goes_on=lambda: self._goes_on(listener, terms),
             excludes=terms.excludes,
         )
         self._progress.begin(
-            Sentence("progress_running", job=plan.job, environment=plan.environment), tally.total
+            Sentence("progress_running", job=plan.job, environment=plan.environment), counter.total
         )
-        tally.show()
+        counter.show()
         try:
-            crew.start()
+            pool.start()
             hold = (lambda: listener.hold_once(HELD)) if run.hold else None
             listener.listen()
-            feed.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
+            dispatcher.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
         except BulkRunnerError as error:
             control.fail(error)
         except KeyboardInterrupt:
             control.ask()
         finally:
-            crew.close()
+            pool.close()
             if control.ending is not None and parts.hurry is not None:
                 parts.hurry()
-            while crew.in_hand > control.parked:
-                crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
+            while pool.in_hand > control.parked:
+                pool.wait(lambda: pool.in_hand <= control.parked, 0.1)
             self._progress.end()
             with suppress(LedgerUnavailable):
                 listener.end()
-        if crew.failure is not None:
-            if not isinstance(crew.failure, Exception):
-                raise crew.failure
-            control.fail(crew.failure)
-        records.flush()
-        return self._ending(tally, limit)
+        if pool.failure is not None:
+            if not isinstance(pool.failure, Exception):
+                raise pool.failure
+            control.fail(pool.failure)
+        journal.flush()
+        return self._ending(counter, limit)
 
-    def _ending(self, tally: Tally, limit: int | None) -> Ending:
+    def _ending(self, counter: OutcomeCounter, limit: int | None) -> Ending:
         ending = self._control.ending
-        if tally.pending == 0 and (ending is None or ending.error is None):
+        if counter.pending == 0 and (ending is None or ending.error is None):
             return Ending(state=RunState.COMPLETED, reason="")
         if ending is not None:
             return ending
@@ -233,11 +242,11 @@ class Executor:
             return Ending(state=RunState.INTERRUPTED, reason=Sentence("changes_left"))
         return Ending(state=RunState.STOPPED, reason=Sentence("limit_reached", limit=limit))
 
-    def _frame(self, plan: Plan, records: Records, terms: Terms) -> Frame:
+    def _context(self, plan: Plan, journal: Journal, terms: Terms) -> RunContext:
         parts = self._parts
         manifest = plan.manifest
         sigel = plan.active_sigel
-        return Frame(
+        return RunContext(
             catalogue=parts.catalogue,
             clock=parts.clock,
             iris=parts.iris,
@@ -247,7 +256,7 @@ class Executor:
             hours=Hours(parts.environment, parts.clock, self._progress),
             pauses=Pauses(parts.clock),
             terms=terms,
-            records=records,
+            journal=journal,
             lease=self._lease,
             access=Access(
                 parts.catalogue,

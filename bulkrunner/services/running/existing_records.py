@@ -26,12 +26,12 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.domain.settlement.updates import equals_after, settle, stored_otherwise
 from bulkrunner.sentences import Sentence, as_sentence
-from bulkrunner.services.running.context import Frame, Work
+from bulkrunner.services.running.context import RunContext, Work
 from bulkrunner.services.running.history import read_history
 from bulkrunner.services.running.sending import after_answer, outdated, send, unsaved
 
 
-def carry_out(frame: Frame, work: Work) -> Result:
+def carry_out(context: RunContext, work: Work) -> Result:
     """Carry out an update or delete, or find out how an earlier try of it ended.
 
     The record is looked at outside the turn where something was sent, so that it is settled also
@@ -40,78 +40,78 @@ def carry_out(frame: Frame, work: Work) -> Result:
     """
     while True:
         if work.attempts:
-            decision = _look(frame, work)
+            decision = _look(context, work)
             if decision.verdict is not Verdict.SEND:
                 return _result(work.change, decision)
-        frame.control.check()
-        with frame.turn():
-            decision = _look(frame, work)
+        context.control.check()
+        with context.turn():
+            decision = _look(context, work)
             over = decision.version
             if decision.verdict is not Verdict.SEND or over is None:
                 return _result(work.change, decision)
-            if not frame.may_send(work):
+            if not context.may_send(work):
                 continue
-            answer = _send(frame, work, over)
+            answer = _send(context, work, over)
         if isinstance(answer, Decision):
             return _result(work.change, answer)
         if answer.kind is AnswerKind.DONE:
-            confirmed = _confirm(frame, work, answer, over)
+            confirmed = _confirm(context, work, answer, over)
             if confirmed is not None:
                 return confirmed
-        elif (ended := after_answer(frame, work, answer)) is not None:
-            return _result(work.change, _unless_carried_out(frame, work, ended))
+        elif (ended := after_answer(context, work, answer)) is not None:
+            return _result(work.change, _unless_carried_out(context, work, ended))
 
 
-def _look(frame: Frame, work: Work) -> Decision:
-    history = read_history(frame.catalogue, work.change, work.attempts)
+def _look(context: RunContext, work: Work) -> Decision:
+    history = read_history(context.catalogue, work.change, work.attempts)
     if isinstance(history, Decision):
         return history
-    return settle(work.change, history, work.attempts, active_sigel=frame.active_sigel)
+    return settle(work.change, history, work.attempts, active_sigel=context.active_sigel)
 
 
-def _unless_carried_out(frame: Frame, work: Work, refusal: Decision) -> Decision:
+def _unless_carried_out(context: RunContext, work: Work, refusal: Decision) -> Decision:
     """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
     if not may_have_written(work.attempts[:-1]):
         return refusal
-    decision = _look(frame, work)
+    decision = _look(context, work)
     return decision if decision.verdict in PROVEN else refusal
 
 
-def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
-    change, sigel = work.change, frame.active_sigel
-    if decision := outdated(frame, change) or unsaved(frame, change):
+def _send(context: RunContext, work: Work, over: Version) -> WriteAnswer | Decision:
+    change, sigel = work.change, context.active_sigel
+    if decision := outdated(context, change) or unsaved(context, change):
         return decision
     if change.action is Action.DELETE:
-        if refusal := _not_ours(over.document or {}, frame):
+        if refusal := _not_ours(over.document or {}, context):
             return refusal
         return send(
-            frame,
+            context,
             work,
             "DELETE",
-            lambda: frame.catalogue.delete(change.record, active_sigel=sigel),
+            lambda: context.catalogue.delete(change.record, active_sigel=sigel),
         )
     document = change.after
     if document is None:
         return refused("no_document", Sentence("no_document_planned"))
     try:
-        check_sendable(document, frame.iris, frame.sigels)
+        check_sendable(document, context.iris, context.sigels)
     except Refused as error:
         return refused(error.refusal.code, as_sentence(error.refusal.message))
     return send(
-        frame,
+        context,
         work,
         "PUT",
-        lambda: frame.catalogue.put(change.record, document, etag=over.etag, active_sigel=sigel),
+        lambda: context.catalogue.put(change.record, document, etag=over.etag, active_sigel=sigel),
         etag=over.etag,
     )
 
 
-def _not_ours(document: Document, frame: Frame) -> Decision | None:
+def _not_ours(document: Document, context: RunContext) -> Decision | None:
     """Refuse to delete a holding that is not wholly the job's, as it stands at this moment."""
     if not is_holding(document):
         return None
     for holder in (held_by(document), *component_holders(document)):
-        if holder not in frame.sigels:
+        if holder not in context.sigels:
             belongs = (
                 Sentence("holder_foreign", sigel=holder) if holder else Sentence("holder_none")
             )
@@ -119,7 +119,7 @@ def _not_ours(document: Document, frame: Frame) -> Decision | None:
     return None
 
 
-def _confirm(frame: Frame, work: Work, answer: WriteAnswer, over: Version) -> Result | None:
+def _confirm(context: RunContext, work: Work, answer: WriteAnswer, over: Version) -> Result | None:
     """Return the outcome where one read proves the write; None: look at the history.
 
     A delete is proven by the history alone. The server gives out the ETag of a document also where
@@ -130,20 +130,20 @@ def _confirm(frame: Frame, work: Work, answer: WriteAnswer, over: Version) -> Re
         return None
     proof = answer.etag if answer.etag and answer.etag != over.etag else None
     known = over.etag if work.confirm_fully else proof
-    found = frame.catalogue.read(change.record, if_none_match=known if proof else None)
+    found = context.catalogue.read(change.record, if_none_match=known if proof else None)
     if isinstance(found, NotModified) and proof is not None and known == proof:
         return Result(outcome=Outcome.APPLIED, record=change.record, etag=proof)
     if not isinstance(found, Found):
         return None
     version = Version(document=found.document, etag=found.etag)
-    if (proof is not None and found.etag == proof) or _moved(frame, change, version, over):
+    if (proof is not None and found.etag == proof) or _moved(context, change, version, over):
         return _applied(change, version)
     return None
 
 
-def _moved(frame: Frame, change: PlannedChange, version: Version, over: Version) -> bool:
+def _moved(context: RunContext, change: PlannedChange, version: Version, over: Version) -> bool:
     """Tell whether the wanted content was stored, by us, after the version that was replaced."""
-    if version.document is None or last_modifier(version.document) != frame.active_sigel:
+    if version.document is None or last_modifier(version.document) != context.active_sigel:
         return False
     then, now = moment(modified(over.document or {})), moment(modified(version.document))
     return then is not None and now is not None and now > then and equals_after(change, version)

@@ -23,7 +23,7 @@ from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.transfers import takes_away
 from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.context import Frame, Work
+from bulkrunner.services.running.context import RunContext, Work
 from bulkrunner.services.running.dispatch import PREREQUISITE
 from bulkrunner.services.verify import Search
 
@@ -45,7 +45,7 @@ MAX_STRANGE = 2
 
 
 def send(
-    frame: Frame,
+    context: RunContext,
     work: Work,
     method: str,
     request: Callable[[], WriteAnswer],
@@ -58,29 +58,29 @@ def send(
     LeaseLost: somebody else drives the run. LedgerUnavailable: the intent is not on disk.
     AccessLost: the login refuses the client. In each case nothing was sent.
     """
-    frame.lease.require()
+    context.lease.require()
     attempt = Attempt(
         change=work.change.number,
         number=len(work.attempts) + 1,
-        intent_at=frame.clock.now(),
+        intent_at=context.clock.now(),
         method=method,
         etag=etag,
         known_ids=known_ids,
     )
-    frame.records.intend(attempt)
+    context.journal.intend(attempt)
     work.attempts.append(attempt)
-    frame.lease.require()
+    context.lease.require()
     try:
         answer = request()
     except AccessLost as error:
-        _answered(frame, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
+        _answered(context, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
         if not isinstance(error, LoginDown):
             raise
         return _without_token(work.change, error)
-    answered_at = frame.clock.now()
-    frame.server_clock.learn(answer.server_date, answered_at)
+    answered_at = context.clock.now()
+    context.server_clock.learn(answer.server_date, answered_at)
     _answered(
-        frame,
+        context,
         work,
         replace(
             attempt,
@@ -118,12 +118,12 @@ def _words(method: str, answer: WriteAnswer) -> str:
     return answer.words
 
 
-def _answered(frame: Frame, work: Work, attempt: Attempt) -> None:
+def _answered(context: RunContext, work: Work, attempt: Attempt) -> None:
     work.attempts[-1] = attempt
-    frame.records.answered(attempt)
+    context.journal.answered(attempt)
 
 
-def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | None:
+def after_answer(context: RunContext, work: Work, answer: WriteAnswer) -> Decision | None:
     """Return the decision of an answer by itself; None after the wait it asks for.
 
     AccessLost, Interrupted, Stopped: the run ends.
@@ -136,37 +136,37 @@ def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | No
         case AnswerKind.CONFLICT if last.method != "POST":
             return refused_by_server(last)
         case AnswerKind.FORBIDDEN:
-            frame.access.require()
+            context.access.require()
             return refused_by_server(last)
         case kind:
-            _wait(frame, work, answer, kind)
+            _wait(context, work, answer, kind)
     return None
 
 
-def _wait(frame: Frame, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
+def _wait(context: RunContext, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
     """Do what must be done, and wait as long as is due, before a change is looked at again."""
     last = work.attempts[-1]
     seconds = BACK_OFF
     match kind:
         case AnswerKind.UNAUTHORIZED:
-            frame.access.unauthorized(_at_end(work.attempts, kind) or 1)
+            context.access.unauthorized(_at_end(work.attempts, kind) or 1)
             return
         case AnswerKind.BUSY:
             seconds = 0.0 if answer.retry_after else BUSY_BACK_OFF
         case AnswerKind.UNREADABLE:
             _give_up_strange(work.attempts)
             if last.status == UNAUTHORIZED:
-                frame.access.unauthorized(1)
+                context.access.unauthorized(1)
         case AnswerKind.SERVER_ERROR:
             if last.status == INTERNAL_ERROR and not last.error_id:
-                frame.access.require()  # without a word it fails while its login does
+                context.access.require()  # without a word it fails while its login does
         case AnswerKind.NOT_SENT:
             _give_up_unsent(work.attempts)
         case AnswerKind.LOST:
             pass
         case _:
             return
-    frame.control.pause(seconds * len(work.attempts))
+    context.control.pause(seconds * len(work.attempts))
 
 
 def _give_up_strange(attempts: Sequence[Attempt]) -> None:
@@ -200,17 +200,17 @@ def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
 MAX_HOPS = 20
 
 
-def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
+def unsaved(context: RunContext, change: PlannedChange) -> Decision | None:
     """Return why a change must not take away what others have saved, or None."""
     if not change.prerequisites or not takes_away(change):
         return None
-    for saved, result in _saving(frame, change):
+    for saved, result in _saving(context, change):
         record = result.record or saved.made or saved.record
-        answer = frame.catalogue.read(record)
+        answer = context.catalogue.read(record)
         if not isinstance(answer, Found):
             gone = Sentence("taken_away_gone", change=saved.number, record=record)
             return refused(PREREQUISITE, gone)
-        if not _is_as_left(frame, saved, result, answer):
+        if not _is_as_left(context, saved, result, answer):
             facts = by_and_when(answer.document)
             edited = Sentence(
                 "taken_away_edited",
@@ -223,7 +223,7 @@ def unsaved(frame: Frame, change: PlannedChange) -> Decision | None:
     return None
 
 
-def _saving(frame: Frame, change: PlannedChange) -> Iterator[tuple[PlannedChange, Result]]:
+def _saving(context: RunContext, change: PlannedChange) -> Iterator[tuple[PlannedChange, Result]]:
     """Yield the changes that saved something, also where what they saved was passed on."""
     seen = {change.number}
     numbers = list(change.prerequisites)
@@ -233,11 +233,11 @@ def _saving(frame: Frame, change: PlannedChange) -> Iterator[tuple[PlannedChange
             return
         seen.update(numbers)
         further: list[int] = []
-        for saved in frame.records.changes(numbers):
+        for saved in context.journal.changes(numbers):
             if saved.action is Action.DELETE:
                 further += saved.prerequisites
             elif saved.action is not Action.UNCHANGED or _says_what_stood(saved):
-                yield saved, frame.records.result_of(saved.number)
+                yield saved, context.journal.result_of(saved.number)
         numbers = further
 
 
@@ -245,32 +245,32 @@ def _says_what_stood(saved: PlannedChange) -> bool:
     return saved.made is not None or saved.before_fingerprint is not None
 
 
-def _is_as_left(frame: Frame, saved: PlannedChange, result: Result, found: Found) -> bool:
+def _is_as_left(context: RunContext, saved: PlannedChange, result: Result, found: Found) -> bool:
     """Return True if a record is as the run left it, or as the plan found it."""
     if saved.kind == "bib":
         return True
     if saved.action is Action.UNCHANGED:
         known = saved.before_fingerprint
         return known is None or before_fingerprint(found.document) == known
-    left = Left.by(saved, result, frame.active_sigel)
+    left = Left.by(saved, result, context.active_sigel)
     newest = Version(document=found.document, etag=found.etag)
-    return Search(frame.catalogue).is_as_left(found.record, left, newest)
+    return Search(context.catalogue).is_as_left(found.record, left, newest)
 
 
 # Code of a change whose content comes from a record that is not as planned any more.
 ORIGIN_CHANGED = "origin_changed"
 
 
-def outdated(frame: Frame, change: PlannedChange) -> Decision | None:
+def outdated(context: RunContext, change: PlannedChange) -> Decision | None:
     """Return why content to be saved is not the other records' any more, or None."""
     for origin in change.origins:
-        if (found := _changed(frame, origin)) is not None:
+        if (found := _changed(context, origin)) is not None:
             return found
     return None
 
 
-def _changed(frame: Frame, origin: Origin) -> Decision | None:
-    answer = frame.catalogue.read(origin.record)
+def _changed(context: RunContext, origin: Origin) -> Decision | None:
+    answer = context.catalogue.read(origin.record)
     if not isinstance(answer, Found):
         said = Sentence("origin_gone", record=origin.record)
         return _conflict(origin, said, by_and_when(None))

@@ -21,8 +21,8 @@ from bulkrunner.errors import (
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running import creations as creating
 from bulkrunner.services.running import existing_records as existing
-from bulkrunner.services.running.context import Frame, Work
-from bulkrunner.services.running.control import Stopped, Tally
+from bulkrunner.services.running.context import RunContext, Work
+from bulkrunner.services.running.control import OutcomeCounter, Stopped
 from bulkrunner.services.running.dispatch import PREREQUISITE
 from bulkrunner.services.running.throttle import LeftOut
 
@@ -38,9 +38,9 @@ WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 class Worker:
     """What the crew's threads do."""
 
-    def __init__(self, frame: Frame, tally: Tally) -> None:
-        self._frame = frame
-        self._tally = tally
+    def __init__(self, context: RunContext, counter: OutcomeCounter) -> None:
+        self._context = context
+        self._counter = counter
 
     def carry_out(self, item: WorkItem) -> None:
         """Carry out a change and store its outcome; without one it stays pending."""
@@ -48,14 +48,14 @@ class Worker:
         work = Work(
             change=change,
             attempts=list(item.attempts),
-            confirm_fully=self._frame.confirm_fully or self._tally.is_watched(change.number),
+            confirm_fully=self._context.confirm_fully or self._counter.is_watched(change.number),
         )
         result = self._result(work)
         if result is None:
             return
-        result = replace(result, decided_at=self._frame.clock.now())
-        self._frame.records.conclude(change.number, result)
-        self._tally.add(change.number, result)
+        result = replace(result, decided_at=self._context.clock.now())
+        self._context.journal.conclude(change.number, result)
+        self._counter.add(change.number, result)
 
     def _prerequisite(self, work: Work) -> Result | None:
         """Return the refusal of a change that is left out, or whose prerequisites ended badly.
@@ -64,10 +64,10 @@ class Worker:
         """
         if work.attempts:
             return None
-        if self._frame.leaves_out(work):
-            return self._frame.terms.refusal()
+        if self._context.leaves_out(work):
+            return self._context.terms.refusal()
         numbers = work.change.prerequisites
-        ended = self._frame.records.ended_as(numbers) if numbers else {}
+        ended = self._context.journal.ended_as(numbers) if numbers else {}
         bad = [number for number in numbers if not _ended_well(ended.get(number))]
         if any(number not in ended for number in bad):
             raise Stopped  # they were left pending, as the run ends
@@ -79,7 +79,7 @@ class Worker:
         numbers = sorted(references_in(change.after).intersection(change.prerequisites))
         if not numbers:
             return None
-        ended = self._frame.records.ended_as(numbers)
+        ended = self._context.journal.ended_as(numbers)
         records = {number: ended[number].record for number in numbers if number in ended}
         missing = [number for number in numbers if not records.get(number)]
         if missing:
@@ -90,7 +90,7 @@ class Worker:
                 detail={"prerequisites": missing},
             )
         known = {number: record for number, record in records.items() if record}
-        work.change = with_records(change, known, self._frame.iris)
+        work.change = with_records(change, known, self._context.iris)
         work.refers = True
         return None
 
@@ -100,9 +100,9 @@ class Worker:
         except Stopped:
             return None
         except LeftOut:
-            return self._frame.terms.refusal()
+            return self._context.terms.refusal()
         except AccessLost as error:
-            self._frame.control.fail(error, RunState.STOPPED)
+            self._context.control.fail(error, RunState.STOPPED)
             return None
         except CatalogueUnreachable as error:
             if error.code == UNREADABLE_RECORD:
@@ -113,7 +113,7 @@ class Worker:
             self._interrupted(error)
             return None
         except BulkRunnerError as error:
-            self._frame.control.fail(error)
+            self._context.control.fail(error)
             return None
         except Exception as error:
             log.exception("change %d failed inside the program", work.change.number)
@@ -123,15 +123,15 @@ class Worker:
         result = self._prerequisite(work) or self._refer(work)
         if result is None:
             how = creating if work.change.action is Action.CREATE else existing
-            result = _with_content(work, how.carry_out(self._frame, work))
+            result = _with_content(work, how.carry_out(self._context, work))
         # Whoever drives the run now decides; what this process knows may be old.
-        self._frame.lease.require()
+        self._context.lease.require()
         return result
 
     def _interrupted(self, error: Interrupted) -> None:
         # Whoever waits while the run ends is interrupted; that is no reason of its own.
-        if self._frame.control.ending is None or isinstance(error, LeaseLost):
-            self._frame.control.fail(error)
+        if self._context.control.ending is None or isinstance(error, LeaseLost):
+            self._context.control.fail(error)
 
     def _confined(self, work: Work, error: Exception) -> Result:
         """Return the outcome of a change that failed unforeseen; if it may be written, end."""
@@ -142,7 +142,7 @@ class Worker:
                 code="internal_error",
                 message=Sentence("fault_of_program_unsent", error=told),
             )
-        self._frame.control.fail(error)
+        self._context.control.fail(error)
         message = Sentence("fault_of_program", error=told)
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
 
