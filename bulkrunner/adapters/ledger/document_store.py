@@ -1,15 +1,24 @@
-"""Documents: stored once by the digest of their canonical JSON, compressed."""
+"""Documents: stored once by the digest of their canonical JSON, compressed; damaged or dropped."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from bulkrunner.adapters.ledger.database import Database
-from bulkrunner.adapters.ledger.schema import documents, dropped
+from bulkrunner.adapters.ledger.schema import (
+    MAIN_CHAIN,
+    compactions,
+    documents,
+    dropped,
+    events,
+    planned_changes,
+    results,
+)
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import ChainBroken
@@ -136,3 +145,94 @@ def _known(connection: Connection, digests: list[str], *, empty: bool = False) -
 def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
     for start in range(0, len(items), _IN):
         yield items[start : start + _IN]
+
+
+# Columns of a change that name documents.
+_DOCUMENTS = ("before", "after", "predicted")
+
+
+def document_faults(connection: Connection) -> Iterator[Sentence]:
+    """Yield what is wrong with documents: missing, changed, or emptied though not dropped."""
+    c = planned_changes.c
+    for name in _DOCUMENTS:
+        query = (
+            select(c.plan, c.number, c[name].label("digest"))
+            .outerjoin(documents, documents.c.digest == c[name])
+            .where(c[name].is_not(None), documents.c.digest.is_(None))
+            .order_by(c.plan, c.number)
+        )
+        if (row := connection.execute(query.limit(1)).first()) is not None:
+            what = _of_change(name, row.plan, row.number)
+            yield Sentence("document_gone", digest=row.digest, what=what)
+    kept = (
+        select(results.c.run, results.c.change, results.c.stored)
+        .outerjoin(documents, documents.c.digest == results.c.stored)
+        .where(results.c.stored.is_not(None), documents.c.digest.is_(None))
+        .order_by(results.c.run, results.c.change)
+    )
+    if (row := connection.execute(kept.limit(1)).first()) is not None:
+        what = Sentence("document_kept_of_change", number=row.change, run=row.run)
+        yield Sentence("document_gone", digest=row.stored, what=what)
+    found = first_damaged(connection)
+    if found is not None:
+        yield _damaged(connection, found)
+
+
+def compaction_faults(connection: Connection) -> Iterator[Sentence]:
+    """Yield what does not fit of the documents that were dropped."""
+    query = (
+        select(events.c.position, events.c.data)
+        .where(events.c.chain == MAIN_CHAIN, events.c.kind == "compacted")
+        .order_by(events.c.position)
+    )
+    plans, digests = 0, 0
+    for position, text in connection.execute(query).all():
+        data = json.loads(text)
+        names = connection.scalars(
+            select(compactions.c.plan).where(compactions.c.event == position)
+        ).all()
+        count, digest = dropped_digest(connection, position)
+        plans, digests = plans + len(names), digests + count
+        if sorted(names) != data["plans"] or (count, digest) != (data["count"], data["documents"]):
+            yield Sentence("compacted_changed", position=position)
+    for table, told in ((compactions, plans), (dropped, digests)):
+        if connection.scalar(select(func.count()).select_from(table)) != told:
+            yield Sentence("rows_of_no_event", table=table.name)
+
+
+def dropped_digest(connection: Connection, event: int) -> tuple[int, str]:
+    """Return how many documents an event dropped, and the digest of all of theirs."""
+    query = select(dropped.c.digest).where(dropped.c.event == event).order_by(dropped.c.digest)
+    return listed_digest(connection, query)
+
+
+def listed_digest(connection: Connection, query: Select[Any]) -> tuple[int, str]:
+    """Return how many digests a query gives, and one over all of them."""
+    found = connection.scalars(query).all()
+    return len(found), digest_of_bytes("\n".join(found).encode())
+
+
+def documents_damaged(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Sentence]:
+    """Yield which documents of these changes are not as they were stored."""
+    for start in range(0, len(rows), _IN):
+        digests: dict[str, Sentence] = {}
+        for row in rows[start : start + _IN]:
+            for name in _DOCUMENTS:
+                if (digest := getattr(row, name)) is not None:
+                    digests.setdefault(digest, _of_change(name, row.plan, row.number))
+        for digest in damaged(connection, list(digests)):
+            yield Sentence("document_changed", digest=digest, what=digests[digest])
+
+
+def _damaged(connection: Connection, digest: str) -> Sentence:
+    c = planned_changes.c
+    for name in _DOCUMENTS:
+        query = select(c.plan, c.number).where(c[name] == digest).order_by(c.plan, c.number)
+        if (row := connection.execute(query.limit(1)).first()) is not None:
+            what = _of_change(name, row.plan, row.number)
+            return Sentence("document_changed", digest=digest, what=what)
+    return Sentence("document_changed_alone", digest=digest)
+
+
+def _of_change(name: str, plan: str, number: int) -> Sentence:
+    return Sentence("document_of_change", name=name, number=number, plan=plan)

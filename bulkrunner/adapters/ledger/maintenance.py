@@ -34,7 +34,7 @@ from bulkrunner.adapters.ledger.chain import (
     read_head,
 )
 from bulkrunner.adapters.ledger.columns import digest_text
-from bulkrunner.adapters.ledger.document_store import fetch
+from bulkrunner.adapters.ledger.document_store import fetch, listed_digest
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
@@ -48,7 +48,6 @@ from bulkrunner.adapters.ledger.schema import (
     results,
     runs,
 )
-from bulkrunner.adapters.ledger.stored import listed_digest
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import LedgerUnavailable
