@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables.grid import Sheet, SheetRow, Survey, error_of_cell
+from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,
@@ -20,6 +20,7 @@ from bulkrunner.adapters.tables.separated import (
     layout_of,
     rows_of,
 )
+from bulkrunner.adapters.tables.spreadsheet import Sheet
 from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
