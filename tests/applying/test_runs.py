@@ -392,7 +392,7 @@ def test_a_fault_of_the_program_after_something_is_sent(rig, own, monkeypatch):
     def faulty(*args):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(existing, "_confirm", faulty)
+    monkeypatch.setattr(existing.ExistingRecord, "confirm", faulty)
     executor, run_id = begin(rig, plan)
     with pytest.raises(ZeroDivisionError):
         executor.run(run_id)

@@ -11,11 +11,10 @@ from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, WriteA
 from bulkrunner.domain.fingerprints import check_sendable, create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.records import Document, held_by, item_of, library_iri, modified, record_part
+from bulkrunner.domain.records import Document, held_by, item_of, library_iri, record_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
-    PROVEN,
     Decision,
     Verdict,
     Version,
@@ -35,7 +34,7 @@ from bulkrunner.domain.settlement.updates import stored_otherwise
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import RunContext, Work
-from bulkrunner.services.running.sending import after_answer, outdated, send
+from bulkrunner.services.running.sending import applied_version, outcome, outdated, send
 from bulkrunner.services.settle import candidate_of, first_version
 
 # Records of the library whose first version is read, at most.
@@ -97,99 +96,113 @@ MAX_BIBS = 50
 SEARCHES = (0.0, 2.0, 5.0)
 
 
-def carry_out(context: RunContext, work: Work) -> Result:
-    """Carry out a create, or find out how an earlier try of it ended.
+class Creation:
+    """The creation of a holding or bib; ``known`` are the holdings that were there at the look."""
 
-    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
-    """
-    document = work.change.after
-    if document is None:
-        return _result(work, refused("no_document", Sentence("no_document_planned")))
-    while True:
-        if (ended := _earlier(context, work, document)) is not None:
-            return ended
-        context.control.check()
-        with context.turn():
-            decision, known = _look(context, work, document)
-            if decision.verdict is not Verdict.SEND:
-                return _result(work, decision)
-            if not context.may_send(work):
-                continue
-            answer = _send(context, work, document, known)
-        if isinstance(answer, Decision):
-            return _result(work, answer)
-        if answer.kind is AnswerKind.DONE:
-            made = _made(context, work, document, etag=answer.etag)
-            if made is not None:
-                return made
-        elif (decided := after_answer(context, work, answer)) is not None:
-            return _result(work, _unless_carried_out(context, work, document, decided))
+    def __init__(self, context: RunContext, work: Work) -> None:
+        self._context = context
+        self._work = work
+        self._known: tuple[str, ...] = ()
 
+    def earlier(self) -> Result | Decision:
+        context, work, document = self._context, self._work, self._work.change.after or {}
+        if (made := self._made()) is not None:
+            return made
+        decision = self.look()
+        nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
+        if nothing and may_have_written(work.attempts):
+            since = _not_before(context, work)
+            decision = vanished(context, work, document, self._known, since) or decision
+        return decision
 
-def _unless_carried_out(
-    context: RunContext, work: Work, document: Document, refusal: Decision
-) -> Decision:
-    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
-    if not may_have_written(work.attempts[:-1]):
-        return refusal
-    decision, _ = _look(context, work, document)
-    return decision if decision.verdict in PROVEN else refusal
+    def look(self) -> Decision:
+        """Decide by what is there now."""
+        context, work, document = self._context, self._work, self._work.change.after
+        if document is None:
+            return refused("no_document", Sentence("no_document_planned"))
+        if work.change.kind == "bib":
+            return _look_for_bib(context, work)
+        bib, sigel = item_of(document), held_by(document)
+        if bib is None or sigel is None:
+            return refused("no_sigel", Sentence("planned_no_sigel"))
+        self._known = context.catalogue.holdings_of(bib, sigel)
+        candidates = [
+            candidate
+            for record in self._known[:MAX_CANDIDATES]
+            if (candidate := candidate_of(context.catalogue, record)) is not None
+        ]
+        decision = settle_create(
+            work.change,
+            candidates,
+            work.attempts,
+            active_sigel=context.active_sigel,
+            not_before=_not_before(context, work),
+        )
+        if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
+            return _what_is_missing(context, work.change, sigel) or decision
+        return decision
 
+    def send(self, _decision: Decision) -> WriteAnswer | Decision:
+        context, document = self._context, self._work.change.after or {}
+        if conflict := outdated(context, self._work.change):
+            return conflict
+        try:
+            check_sendable(document, context.iris, context.sigels)
+        except Refused as error:
+            return refused(error.refusal.code, as_sentence(error.refusal.message))
+        return send(
+            context,
+            self._work,
+            "POST",
+            lambda: context.catalogue.post(document, active_sigel=context.active_sigel),
+            known_ids=self._known,
+        )
 
-def _earlier(context: RunContext, work: Work, document: Document) -> Result | None:
-    """Return how the sends so far ended; None where there was none, or another must follow."""
-    if not work.attempts:
-        return None
-    if (made := _made(context, work, document)) is not None:
-        return made
-    decision, ids = _look(context, work, document)
-    nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
-    if nothing and may_have_written(work.attempts):
-        decision = vanished(context, work, document, ids, _not_before(context, work)) or decision
-    return None if decision.verdict is Verdict.SEND else _result(work, decision)
+    def confirm(self, answer: WriteAnswer, _decision: Decision) -> Result | None:
+        return self._made(etag=answer.etag)
 
+    def _made(self, *, etag: str | None = None) -> Result | None:
+        """Read the record that the server said it made; None where it said none, or it is another."""
+        context, work, document = self._context, self._work, self._work.change.after or {}
+        last = work.attempts[-1]
+        if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
+            return None
+        found = context.catalogue.read(last.words)
+        first = (
+            first_version(context.catalogue, found) if isinstance(found, (Found, Gone)) else None
+        )
+        ours = first is not None and is_named_rightly(
+            work.change, document, first, context.active_sigel
+        )
+        if not ours or last.words in last.known_ids:
+            log.warning("change %d: %s is not what was made", work.change.number, last.words)
+            work.attempts[-1] = replace(last, answer=AnswerKind.UNREADABLE.value)
+            return None
+        if not isinstance(found, Found):
+            return Result(
+                outcome=Outcome.APPLIED,
+                record=last.words,
+                message=Sentence("made_then_deleted"),
+                detail={"changed_since": by_and_when(None)},
+            )
+        decision = Decision(
+            verdict=Verdict.APPLIED,
+            version=Version(document=found.document, etag=found.etag),
+            record=last.words,
+        )
+        if _edited(found, etag):
+            decision = replace(decision, detail={"changed_since": by_and_when(found.document)})
+        return self.result(decision)
 
-def _send(
-    context: RunContext, work: Work, document: Document, known: tuple[str, ...]
-) -> WriteAnswer | Decision:
-    if conflict := outdated(context, work.change):
-        return conflict
-    try:
-        check_sendable(document, context.iris, context.sigels)
-    except Refused as error:
-        return refused(error.refusal.code, as_sentence(error.refusal.message))
-    return send(
-        context,
-        work,
-        "POST",
-        lambda: context.catalogue.post(document, active_sigel=context.active_sigel),
-        known_ids=known,
-    )
-
-
-def _look(context: RunContext, work: Work, document: Document) -> tuple[Decision, tuple[str, ...]]:
-    """Decide by what is there now; returns also the ids that are there."""
-    if work.change.kind == "bib":
-        return _look_for_bib(context, work), ()
-    bib, sigel = item_of(document), held_by(document)
-    if bib is None or sigel is None:
-        return refused("no_sigel", Sentence("planned_no_sigel")), ()
-    ids = context.catalogue.holdings_of(bib, sigel)
-    candidates = [
-        candidate
-        for record in ids[:MAX_CANDIDATES]
-        if (candidate := candidate_of(context.catalogue, record)) is not None
-    ]
-    decision = settle_create(
-        work.change,
-        candidates,
-        work.attempts,
-        active_sigel=context.active_sigel,
-        not_before=_not_before(context, work),
-    )
-    if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
-        decision = _what_is_missing(context, work.change, sigel) or decision
-    return decision, ids
+    def result(self, decision: Decision) -> Result:
+        change, version = self._work.change, applied_version(decision)
+        document = version.document if version else None
+        record, detail = decision.record, dict(decision.detail)
+        if document is None or create_fingerprint(document) == change.after_fingerprint:
+            return outcome(decision, record=record, detail=detail)
+        if "changed_since" not in detail:
+            detail.update(stored_otherwise(change, document))
+        return outcome(decision, record=record, detail=detail, stored=document)
 
 
 def _look_for_bib(context: RunContext, work: Work) -> Decision:
@@ -292,63 +305,8 @@ def _what_is_missing(context: RunContext, change: PlannedChange, sigel: str) -> 
     return None
 
 
-def _made(
-    context: RunContext, work: Work, document: Document, *, etag: str | None = None
-) -> Result | None:
-    """Read the record that the server said it made; None where it said none, or it is another."""
-    last = work.attempts[-1]
-    if last.answer != AnswerKind.DONE or not SHORT_ID.fullmatch(last.words):
-        return None
-    found = context.catalogue.read(last.words)
-    first = first_version(context.catalogue, found) if isinstance(found, (Found, Gone)) else None
-    ours = first is not None and is_named_rightly(
-        work.change, document, first, context.active_sigel
-    )
-    if not ours or last.words in last.known_ids:
-        log.warning("change %d: %s is not what was made", work.change.number, last.words)
-        work.attempts[-1] = replace(last, answer=AnswerKind.UNREADABLE.value)
-        return None
-    if not isinstance(found, Found):
-        return Result(
-            outcome=Outcome.APPLIED,
-            record=last.words,
-            message=Sentence("made_then_deleted"),
-            detail={"changed_since": by_and_when(None)},
-        )
-    decision = Decision(
-        verdict=Verdict.APPLIED,
-        version=Version(document=found.document, etag=found.etag),
-        record=last.words,
-    )
-    if _edited(found, etag):
-        decision = replace(decision, detail={"changed_since": by_and_when(found.document)})
-    return _result(work, decision)
-
-
 def _edited(found: Found, etag: str | None) -> bool:
     if etag is not None:
         return found.etag != etag
     fields = record_part(found.document)
     return fields.get("created") != fields.get("modified")
-
-
-def _result(work: Work, decision: Decision) -> Result:
-    change = work.change
-    version = decision.version if decision.verdict is Verdict.APPLIED else None
-    document = version.document if version else None
-    detail = dict(decision.detail)
-    stored = None
-    if document is not None and create_fingerprint(document) != change.after_fingerprint:
-        stored = document
-        if "changed_since" not in detail:
-            detail.update(stored_otherwise(change, document))
-    return Result(
-        outcome=decision.outcome(),
-        code=decision.code,
-        message=decision.message,
-        record=decision.record,
-        etag=version.etag or None if version else None,
-        stored_modified=modified(document) if document is not None else None,
-        detail=detail,
-        stored=stored,
-    )

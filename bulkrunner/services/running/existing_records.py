@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkrunner.domain.catalogue import AnswerKind, Found, NotModified, WriteAnswer
+from bulkrunner.domain.catalogue import Found, NotModified, WriteAnswer
 from bulkrunner.domain.fingerprints import check_sendable
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
@@ -16,11 +16,9 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
-    PROVEN,
     Decision,
     Verdict,
     Version,
-    may_have_written,
     moment,
     refused,
 )
@@ -28,82 +26,93 @@ from bulkrunner.domain.settlement.updates import equals_after, settle, stored_ot
 from bulkrunner.sentences import Sentence, as_sentence
 from bulkrunner.services.running.context import RunContext, Work
 from bulkrunner.services.running.history import read_history
-from bulkrunner.services.running.sending import after_answer, outdated, send, unsaved
+from bulkrunner.services.running.sending import applied_version, outcome, outdated, send, unsaved
 
 
-def carry_out(context: RunContext, work: Work) -> Result:
-    """Carry out an update or delete, or find out how an earlier try of it ended.
+class ExistingRecord:
+    """An update or delete."""
 
-    The record is looked at outside the turn where something was sent, so that it is settled also
-    when the run ends; and always within the turn, just before a send.
-    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
-    """
-    while True:
-        if work.attempts:
-            decision = _look(context, work)
-            if decision.verdict is not Verdict.SEND:
-                return _result(work.change, decision)
-        context.control.check()
-        with context.turn():
-            decision = _look(context, work)
-            over = decision.version
-            if decision.verdict is not Verdict.SEND or over is None:
-                return _result(work.change, decision)
-            if not context.may_send(work):
-                continue
-            answer = _send(context, work, over)
-        if isinstance(answer, Decision):
-            return _result(work.change, answer)
-        if answer.kind is AnswerKind.DONE:
-            confirmed = _confirm(context, work, answer, over)
-            if confirmed is not None:
-                return confirmed
-        elif (ended := after_answer(context, work, answer)) is not None:
-            return _result(work.change, _unless_carried_out(context, work, ended))
+    def __init__(self, context: RunContext, work: Work) -> None:
+        self._context = context
+        self._work = work
 
+    def earlier(self) -> Decision:
+        return self.look()
 
-def _look(context: RunContext, work: Work) -> Decision:
-    history = read_history(context.catalogue, work.change, work.attempts)
-    if isinstance(history, Decision):
-        return history
-    return settle(work.change, history, work.attempts, active_sigel=context.active_sigel)
+    def look(self) -> Decision:
+        context, work = self._context, self._work
+        history = read_history(context.catalogue, work.change, work.attempts)
+        if isinstance(history, Decision):
+            return history
+        return settle(work.change, history, work.attempts, active_sigel=context.active_sigel)
 
-
-def _unless_carried_out(context: RunContext, work: Work, refusal: Decision) -> Decision:
-    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
-    if not may_have_written(work.attempts[:-1]):
-        return refusal
-    decision = _look(context, work)
-    return decision if decision.verdict in PROVEN else refusal
-
-
-def _send(context: RunContext, work: Work, over: Version) -> WriteAnswer | Decision:
-    change, sigel = work.change, context.active_sigel
-    if decision := outdated(context, change) or unsaved(context, change):
-        return decision
-    if change.action is Action.DELETE:
-        if refusal := _not_ours(over.document or {}, context):
+    def send(self, decision: Decision) -> WriteAnswer | Decision:
+        context, work, over = self._context, self._work, decision.version
+        change, sigel = work.change, context.active_sigel
+        if over is None:
+            return decision
+        if refusal := outdated(context, change) or unsaved(context, change):
             return refusal
+        if change.action is Action.DELETE:
+            if refusal := _not_ours(over.document or {}, context):
+                return refusal
+            return send(
+                context,
+                work,
+                "DELETE",
+                lambda: context.catalogue.delete(change.record, active_sigel=sigel),
+            )
+        document = change.after
+        if document is None:
+            return refused("no_document", Sentence("no_document_planned"))
+        try:
+            check_sendable(document, context.iris, context.sigels)
+        except Refused as error:
+            return refused(error.refusal.code, as_sentence(error.refusal.message))
         return send(
             context,
             work,
-            "DELETE",
-            lambda: context.catalogue.delete(change.record, active_sigel=sigel),
+            "PUT",
+            lambda: context.catalogue.put(
+                change.record, document, etag=over.etag, active_sigel=sigel
+            ),
+            etag=over.etag,
         )
-    document = change.after
-    if document is None:
-        return refused("no_document", Sentence("no_document_planned"))
-    try:
-        check_sendable(document, context.iris, context.sigels)
-    except Refused as error:
-        return refused(error.refusal.code, as_sentence(error.refusal.message))
-    return send(
-        context,
-        work,
-        "PUT",
-        lambda: context.catalogue.put(change.record, document, etag=over.etag, active_sigel=sigel),
-        etag=over.etag,
-    )
+
+    def confirm(self, answer: WriteAnswer, decision: Decision) -> Result | None:
+        """Return the outcome where one read proves the write; None: look at the history.
+
+        A delete is proven by the history alone. The server gives out the ETag of a document also
+        where it did not store it. Where content is wanted, any but the replaced version is read.
+        """
+        change, over = self._work.change, decision.version
+        if change.action is Action.DELETE or over is None:
+            return None
+        proof = answer.etag if answer.etag and answer.etag != over.etag else None
+        known = over.etag if self._work.confirm_fully else proof
+        found = self._context.catalogue.read(change.record, if_none_match=known if proof else None)
+        if isinstance(found, NotModified) and proof is not None and known == proof:
+            return Result(outcome=Outcome.APPLIED, record=change.record, etag=proof)
+        if not isinstance(found, Found):
+            return None
+        version = Version(document=found.document, etag=found.etag)
+        ours = self._context.active_sigel
+        if (proof is not None and found.etag == proof) or _moved(ours, change, version, over):
+            return self.result(Decision(verdict=Verdict.APPLIED, version=version))
+        return None
+
+    def result(self, decision: Decision) -> Result:
+        """Return the outcome as stored: with the document where it is not what was predicted."""
+        change, version = self._work.change, applied_version(decision)
+        document = version.document if version else None
+        record, detail = change.record, dict(decision.detail)
+        if document is not None and change.action is Action.DELETE:
+            stored = document if decision.code == "deleted_over_edit" else None
+            return outcome(decision, record=record, detail=detail, stored=stored)
+        if document is None or version is None or equals_after(change, version):
+            return outcome(decision, record=record, detail=detail)
+        detail.update(stored_otherwise(change, document))
+        return outcome(decision, record=record, detail=detail, stored=document)
 
 
 def _not_ours(document: Document, context: RunContext) -> Decision | None:
@@ -119,58 +128,9 @@ def _not_ours(document: Document, context: RunContext) -> Decision | None:
     return None
 
 
-def _confirm(context: RunContext, work: Work, answer: WriteAnswer, over: Version) -> Result | None:
-    """Return the outcome where one read proves the write; None: look at the history.
-
-    A delete is proven by the history alone. The server gives out the ETag of a document also where
-    it did not store it. Where content is wanted, any but the version that was replaced is read.
-    """
-    change = work.change
-    if change.action is Action.DELETE:
-        return None
-    proof = answer.etag if answer.etag and answer.etag != over.etag else None
-    known = over.etag if work.confirm_fully else proof
-    found = context.catalogue.read(change.record, if_none_match=known if proof else None)
-    if isinstance(found, NotModified) and proof is not None and known == proof:
-        return Result(outcome=Outcome.APPLIED, record=change.record, etag=proof)
-    if not isinstance(found, Found):
-        return None
-    version = Version(document=found.document, etag=found.etag)
-    if (proof is not None and found.etag == proof) or _moved(context, change, version, over):
-        return _applied(change, version)
-    return None
-
-
-def _moved(context: RunContext, change: PlannedChange, version: Version, over: Version) -> bool:
-    """Tell whether the wanted content was stored, by us, after the version that was replaced."""
-    if version.document is None or last_modifier(version.document) != context.active_sigel:
+def _moved(ours: str, change: PlannedChange, version: Version, over: Version) -> bool:
+    """Return True if the wanted content was stored, by us, after the version that was replaced."""
+    if version.document is None or last_modifier(version.document) != ours:
         return False
     then, now = moment(modified(over.document or {})), moment(modified(version.document))
     return then is not None and now is not None and now > then and equals_after(change, version)
-
-
-def _applied(change: PlannedChange, version: Version) -> Result:
-    return _result(change, Decision(verdict=Verdict.APPLIED, version=version))
-
-
-def _result(change: PlannedChange, decision: Decision) -> Result:
-    """Return the outcome as stored: with the document where it is not what was predicted."""
-    version = decision.version if decision.verdict is Verdict.APPLIED else None
-    document = version.document if version else None
-    detail = dict(decision.detail)
-    stored = None
-    if document is not None and change.action is Action.DELETE:
-        stored = document if decision.code == "deleted_over_edit" else None
-    elif document is not None and version is not None and not equals_after(change, version):
-        stored = document
-        detail.update(stored_otherwise(change, document))
-    return Result(
-        outcome=decision.outcome(),
-        code=decision.code,
-        message=decision.message,
-        record=change.record,
-        etag=version.etag or None if version else None,
-        stored_modified=modified(document) if document is not None else None,
-        detail=detail,
-        stored=stored,
-    )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, WriteAnswer
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import Action, Origin, PlannedChange
+from bulkrunner.domain.records import Document, modified
 from bulkrunner.domain.run import Attempt, Result
 from bulkrunner.domain.settlement.attempts import (
+    PROVEN,
     Decision,
     Verdict,
     Version,
     by_and_when,
     by_whom,
+    may_have_written,
     refused,
     refused_by_server,
 )
@@ -194,6 +197,100 @@ def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
             break
         count += 1
     return count
+
+
+class Sendable(Protocol):
+    """One change as it is carried out, in the way of its kind."""
+
+    def earlier(self) -> Result | Decision:
+        """Return how the sends so far ended; a decision to send: another one must follow."""
+        ...
+
+    def look(self) -> Decision:
+        """Return what is to be done, by what is there now."""
+        ...
+
+    def send(self, decision: Decision) -> WriteAnswer | Decision:
+        """Send once, over the version of the decision; a decision says why not."""
+        ...
+
+    def confirm(self, answer: WriteAnswer, decision: Decision) -> Result | None:
+        """Return the outcome where a read proves that what was answered is so."""
+        ...
+
+    def result(self, decision: Decision) -> Result:
+        """Return the outcome as stored."""
+        ...
+
+
+def carry_out(context: RunContext, work: Work, change: Sendable) -> Result:
+    """Carry out a change, or find out how an earlier try of it ended.
+
+    What was sent is looked at outside the turn, so that it is settled also when the run ends; and
+    there is always a look within the turn, just before a send.
+    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
+    """
+    while True:
+        if work.attempts and (ended := _ended(change)) is not None:
+            return ended
+        context.control.check()
+        with context.turn():
+            decision = change.look()
+            if decision.verdict is not Verdict.SEND:
+                return change.result(decision)
+            if not context.may_send(work):
+                continue
+            answer = change.send(decision)
+        if isinstance(answer, Decision):
+            return change.result(answer)
+        if answer.kind is AnswerKind.DONE:
+            if (confirmed := change.confirm(answer, decision)) is not None:
+                return confirmed
+        elif (refusal := after_answer(context, work, answer)) is not None:
+            return change.result(_unless_carried_out(work, refusal, change))
+
+
+def _ended(change: Sendable) -> Result | None:
+    """Return how the sends so far ended; None where another one must follow."""
+    found = change.earlier()
+    if isinstance(found, Result):
+        return found
+    return None if found.verdict is Verdict.SEND else change.result(found)
+
+
+def _unless_carried_out(work: Work, refusal: Decision, change: Sendable) -> Decision:
+    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
+    if not may_have_written(work.attempts[:-1]):
+        return refusal
+    decision = change.look()
+    return decision if decision.verdict in PROVEN else refusal
+
+
+def applied_version(decision: Decision) -> Version | None:
+    """Return the version that shows that a change was applied."""
+    return decision.version if decision.verdict is Verdict.APPLIED else None
+
+
+def outcome(
+    decision: Decision,
+    *,
+    record: str | None,
+    detail: Mapping[str, Any],
+    stored: Document | None = None,
+) -> Result:
+    """Return a decision as it is stored, with the document where it is not what was planned."""
+    version = applied_version(decision)
+    document = version.document if version else None
+    return Result(
+        outcome=decision.outcome(),
+        code=decision.code,
+        message=decision.message,
+        record=record,
+        etag=version.etag or None if version else None,
+        stored_modified=modified(document) if document is not None else None,
+        detail=detail,
+        stored=stored,
+    )
 
 
 # Deletions that wait for each other, one merged into the next, that are followed.

@@ -19,11 +19,12 @@ from bulkrunner.errors import (
     LeaseLost,
 )
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running import creations as creating
-from bulkrunner.services.running import existing_records as existing
 from bulkrunner.services.running.context import RunContext, Work
 from bulkrunner.services.running.control import OutcomeCounter, Stopped
+from bulkrunner.services.running.creations import Creation
 from bulkrunner.services.running.dispatch import PREREQUISITE
+from bulkrunner.services.running.existing_records import ExistingRecord
+from bulkrunner.services.running.sending import carry_out
 from bulkrunner.services.running.throttle import LeftOut
 
 log = logging.getLogger(__name__)
@@ -122,8 +123,9 @@ class Worker:
     def _carried_out(self, work: Work) -> Result:
         result = self._prerequisite(work) or self._refer(work)
         if result is None:
-            how = creating if work.change.action is Action.CREATE else existing
-            result = _with_content(work, how.carry_out(self._context, work))
+            kind = Creation if work.change.action is Action.CREATE else ExistingRecord
+            sendable = kind(self._context, work)
+            result = _with_content(work, carry_out(self._context, work, sendable))
         # Whoever drives the run now decides; what this process knows may be old.
         self._context.lease.require()
         return result
