@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from bulkrunner.domain.environment import Environment, Kind, host_of
 from bulkrunner.domain.ports import CatalogueReader, Clock
@@ -19,13 +18,6 @@ SKEW = 60.0
 
 # An id of the right form that no record has; asking for it shows that the catalogue answers.
 NOBODY = "bcdfghjklmnpqrs"
-
-
-class TimedReader(CatalogueReader, Protocol):
-    """A reader that also knows the server's clock."""
-
-    def server_time(self) -> datetime | None:
-        """Return the time of the server's last answer, None where it told none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +60,7 @@ class Doctor:
         self,
         clock: Clock,
         *,
-        connect: Callable[[Environment], AbstractContextManager[TimedReader]],
+        connect: Callable[[Environment], AbstractContextManager[CatalogueReader]],
     ) -> None:
         self._clock = clock
         self._connect = connect
@@ -92,7 +84,9 @@ class Doctor:
             problems.append(_told(error))
         return Examined(name=environment.name, facts=facts, problems=tuple(problems))
 
-    def _ask(self, reader: TimedReader, facts: dict[str, Any], problems: list[Sentence]) -> None:
+    def _ask(
+        self, reader: CatalogueReader, facts: dict[str, Any], problems: list[Sentence]
+    ) -> None:
         try:
             reader.read(NOBODY)
             facts["reachable"] = True

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.executor import Executor
 from bulkrunner.services.running.orders import OrderDesk, WaitingNow
 from tests.support.executing import before_it, setting
+from tests.support.progress import NullProgress
 from tests.support.sandbox import wait_until
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
@@ -22,6 +21,7 @@ from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.sending import send
 from bulkrunner.services.running.throttle import Hours
 from tests.support.ledgers import OWNER, a_change
+from tests.support.progress import NullProgress
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

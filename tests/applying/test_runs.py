@@ -4,7 +4,6 @@ from concurrent.futures import Future
 
 import pytest
 
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import (
     AccessLost,
@@ -25,6 +24,7 @@ from tests.support.executing import (
     Rig,
     setting,
 )
+from tests.support.progress import NullProgress
 from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
 
 

@@ -34,7 +34,6 @@ from bulkrunner.domain.manifest import (
 )
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.services.planning.planner import Planner, PlanRequest
@@ -42,6 +41,7 @@ from bulkrunner.services.running.executor import Executor, Parts
 from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.verify import Verified, Verifier
 from tests.support.ledgers import begin_ledger
+from tests.support.progress import NullProgress
 from tests.support.sandbox import EnvironmentControl
 
 _NUMBERS = itertools.count(1)
