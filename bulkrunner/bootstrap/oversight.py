@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bulkrunner.domain.ledger_port import Client
     from bulkrunner.services.clients import Retired
     from bulkrunner.services.reviews import Proofs, Reviews
-    from bulkrunner.services.running.orders import OrderDesk
+    from bulkrunner.services.running.orders import RunOrders
     from bulkrunner.services.settle import Settler
     from bulkrunner.services.status import Status, StatusService
     from bulkrunner.services.targets import Targets
@@ -179,11 +179,11 @@ class StatusWiring:
         except UsageError:
             return None
 
-    def ordering(self) -> OrderDesk:
+    def ordering(self) -> RunOrders:
         """Return what gives orders to running runs."""
-        from bulkrunner.services.running.orders import OrderDesk
+        from bulkrunner.services.running.orders import RunOrders
 
-        return OrderDesk(self._core.ledger, self._core.drivers(), by=self._core.account())
+        return RunOrders(self._core.ledger, self._core.drivers(), by=self._core.account())
 
     def most_rate(self, run: Run) -> float | None:
         """Return the writes per second that the run may be given; None: any number."""

@@ -149,7 +149,7 @@ class Stopped:
     said: tuple[Sentence, ...]
 
 
-class OrderDesk:
+class RunOrders:
     """Writes orders into the ledger; whoever drives the run obeys them within a second."""
 
     def __init__(self, ledger: Ledger, drivers: Drivers, *, by: str) -> None:
