@@ -123,15 +123,49 @@ def _devnull(mode: str) -> TextIO:
     return open(os.devnull, mode, encoding="utf-8")  # type: ignore[return-value] # noqa: PTH123
 
 
-def tell(text: str, *, err: bool = False) -> None:
-    """Print for people, or a document for machines.
+def tell(text: str, *, err: bool = False, style: str = "") -> None:
+    """Print for people, in a style where a terminal shows colours, or a document for machines.
 
     Texts of records, files and servers may hold what a terminal would obey; it is written out.
     """
+    stream = sys.stderr if err else sys.stdout
     try:
-        click.echo(visible(text), file=sys.stderr if err else sys.stdout)
+        if style and _shows_colours(stream):
+            _draw(stream, visible(text), style)
+        else:
+            click.echo(visible(text), file=stream)
     except OSError as error:
-        _give_up(sys.stderr if err else sys.stdout, error)
+        _give_up(stream, error)
+
+
+# What is said in which colour, by the key of the sentence.
+STYLES = {
+    "error": "bold red",
+    "hint": "cyan",
+    "next": "bold",
+    "go_on_with": "bold",
+    "status_gate_open": "green",
+    "status_gate_closed": "red",
+    "yes_gate_closed": "red",
+    "doctor_problem": "red",
+    "doctor_well": "green",
+    "doctor_production": "bold yellow",
+}
+
+
+def _shows_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _draw(stream: TextIO, text: str, style: str = "", *, end: str = "\n", width: int = 0) -> None:
+    """Draw a text on a terminal, as much of it as ``width`` columns hold; 0: all."""
+    from rich.console import Console
+    from rich.text import Text
+
+    drawn = Text(text, style=style, end="")
+    if width:
+        drawn.truncate(width, overflow="ellipsis")
+    Console(file=stream, soft_wrap=True).print(drawn, end=end)
 
 
 def flush() -> None:
@@ -227,7 +261,13 @@ class ConsoleProgress:
         if not force and now - self._said < (0.2 if self._live else EVERY):
             return
         self._said = now
-        _write(_CLEAR + _fitted(self._line()) if self._live else self._line() + "\n")
+        if not self._live:
+            _write(self._line() + "\n")
+            return
+        _write(_CLEAR)
+        with suppress(OSError):
+            _draw(sys.stderr, self._line(), end="", width=_columns())
+            sys.stderr.flush()
 
 
 def _write(text: str) -> None:
@@ -237,17 +277,12 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
-def _fitted(line: str) -> str:
-    """Return what fits on one row of the terminal: a longer line could not be taken back."""
-    from rich.cells import cell_len, set_cell_size
-
+def _columns() -> int:
+    """Return how many columns a line may take: a longer one could not be taken back."""
     try:
-        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        return max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 0)
     except (OSError, ValueError):
-        width = 79
-    if width < 1 or cell_len(line) <= width:
-        return line
-    return set_cell_size(line, width - 1) + "…"
+        return 79
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkrunner import __version__
-from bulkrunner.cli.console import tell
+from bulkrunner.cli.console import STYLES, tell
 from bulkrunner.sentences import LANGUAGES, Sentence, verbatim
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Invocation:
         told = self.worded(text)
         if most:
             told = " ".join(told.split())[:most]
-        tell(" " * indent + told, err=err or self.as_json)
+        style = STYLES.get(text.key, "") if isinstance(text, Sentence) else ""
+        tell(" " * indent + told, err=err or self.as_json, style=style)
 
     def worded(self, text: Sentence | str) -> str:
         """Return a sentence in the language of the command line."""
