@@ -27,7 +27,7 @@ def this_process() -> Owner:
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Tell whether the owner's process lives; None where that cannot be told from here.
+    """Return True if the owner's process lives; None where that cannot be told from here.
 
     Only of a process on this very host can it be told. A process that got the number of a dead one
     has another start time; a zombie is dead.

@@ -205,7 +205,7 @@ class Server:
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Tell whether the confinement is behind an error, also where another one is raised for it."""
+    """Return True if the confinement is behind an error, also where another one is raised for it."""
     seen: BaseException | None = error
     for _ in range(MAX_CAUSES):
         if seen is None:

@@ -119,7 +119,7 @@ class LedgerFile:
             raise self._loss
 
     def _is_whole(self, size: int) -> bool:
-        """Tell whether the file is as long as it says: a database may give room back by itself."""
+        """Return True if the file is as long as it says: a database may give room back by itself."""
         with self.path.open("rb") as file:
             head = file.read(32)
         page = int.from_bytes(head[16:18], "big")

@@ -219,7 +219,7 @@ class ReadOnlyCatalogue(Searches):
         return tuple(found)[:MAX_NAMED]
 
     def library_exists(self, sigel: str) -> bool:
-        """Tell whether the library's record resolves in this environment."""
+        """Return True if the library's record resolves in this environment."""
         return self.library_name(sigel) is not None
 
     def library_name(self, sigel: str) -> str | None:
@@ -237,7 +237,7 @@ class ReadOnlyCatalogue(Searches):
         return self._login.rights()
 
     def rights_are_due(self) -> bool:
-        """Tell whether the token is another one than when rights were asked for last."""
+        """Return True if the token is another one than when rights were asked for last."""
         return self._login.rights_are_due()
 
     def ensure_token(self) -> None:

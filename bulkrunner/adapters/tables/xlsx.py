@@ -240,7 +240,7 @@ class _Sheet:
 
 
 class _Filled(Ignoring):
-    """Whether a sheet holds anything."""
+    """Return True if a sheet holds anything."""
 
     found = False
 
