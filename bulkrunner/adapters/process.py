@@ -21,7 +21,6 @@ MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 def this_process() -> Owner:
-    """Return this process as an owner."""
     pid = os.getpid()
     return Owner(host=_host(), boot=_boot(), pid=pid, started=_started(pid) or "")
 

@@ -102,7 +102,6 @@ class Channel:
         return message
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message."""
         self._out.write(_dumps(message, allow_nan=False).encode() + b"\n")
         self._out.flush()
 

@@ -256,11 +256,7 @@ class HeadFile:
             os.close(handle)
 
     def begin(self, noted: Noted) -> None:
-        """Write it anew, as another file.
-
-        Raises:
-            LedgerUnavailable: that is not possible.
-        """
+        """Write it anew, as another file. LedgerUnavailable: that is not possible."""
         try:
             handle, draft = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:

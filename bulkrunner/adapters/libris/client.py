@@ -384,7 +384,6 @@ class Catalogue(ReadOnlyCatalogue):
         return self._write("POST", "/data", "", active_sigel, document)
 
     def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
-        """Delete a record."""
         return self._write("DELETE", f"/{record}", record, active_sigel)
 
     def renew_token(self) -> None:

@@ -154,7 +154,6 @@ class OwnSlots:
         self._free.acquire()
 
     def give_back(self) -> None:
-        """Give a slot back."""
         self._free.release()
 
     def close(self) -> None:

@@ -133,7 +133,6 @@ class SharedSlots:
         return self._used < self._usable and self._is_good()
 
     def give_back(self) -> None:
-        """Give a slot back."""
         with self._changed:
             self._used -= 1
             if self._waiting:

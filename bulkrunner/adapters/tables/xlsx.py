@@ -62,11 +62,7 @@ class Workbook:
     kind = "xlsx"
 
     def __init__(self, package: Package) -> None:
-        """Read everything but the sheets.
-
-        Raises:
-            BadFile: it is damaged, or holds more than is read.
-        """
+        """Read everything but the sheets. BadFile: it is damaged, or holds more than is read."""
         self._package = package
         relations = Relations()
         package.read(self._part("_rels/workbook.xml.rels"), relations)
