@@ -1,4 +1,4 @@
-"""Return True if a run goes on: the first reason to stop counts; bad ends and lost access are some."""
+"""Whether a run goes on: the first reason to stop counts; bad ends and lost access are some."""
 
 from __future__ import annotations
 
