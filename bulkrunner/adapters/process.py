@@ -14,21 +14,19 @@ from bulkrunner.domain.run import Owner
 
 PROC = Path("/proc")
 
+# Elsewhere signal 0 is no question: on Windows it stops the process, or ends it.
 _CAN_ASK = os.name == "posix"
-
-"""Elsewhere signal 0 is no question: on Windows it stops the process, or ends it."""
 
 MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 def this_process() -> Owner:
-    """Return this process as an owner."""
     pid = os.getpid()
     return Owner(host=_host(), boot=_boot(), pid=pid, started=_started(pid) or "")
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Tell whether the owner's process lives; None where that cannot be told from here.
+    """Return True if the owner's process lives; None where that cannot be told from here.
 
     Only of a process on this very host can it be told. A process that got the number of a dead one
     has another start time; a zombie is dead.

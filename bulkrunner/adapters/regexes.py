@@ -12,25 +12,21 @@ from bulkrunner.domain.expressions.parsing import FormError, Pattern, brief
 from bulkrunner.sentences import Sentence
 
 MAX_PATTERN = 1000
+# Bytes that one compiled expression may take.
 MAX_MEMORY = 4_000_000
-"""Bytes that one compiled expression may take."""
 
+# Characters of a text that is replaced in; real ones have a few hundred.
 MAX_TEXT = 100_000
-"""Characters of a text that is replaced in; real ones have a few hundred."""
 
+# Matches replaced in one text. Each begins a search of its own, so that both bounds count.
 MAX_MATCHES = 1000
-"""Matches replaced in one text. Each begins a search of its own, so that both bounds count."""
 
 
 class Re2Engine:
     """Compiles regular expressions in RE2's syntax."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression.
-
-        Raises:
-            FormError: malformed, or too large.
-        """
+        """Return the compiled expression. FormError: malformed, or too large."""
         if len(text) > MAX_PATTERN:
             raise FormError(Sentence("pattern_too_long", most=MAX_PATTERN))
         options = re2.Options()

@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary
 from bulkrunner.services.running.context import ServerClock, Work
-from bulkrunner.services.running.control import Control, Ending, Stopped
-from bulkrunner.services.running.error_budget import ErrorBudget
+from bulkrunner.services.running.control import Control, Ending, ErrorBudget, Stopped
 from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.sending import send
-from bulkrunner.services.running.throttle import Hours
+from bulkrunner.services.running.throttle import Hours, Throttle
 from tests.support.ledgers import OWNER, a_change
+from tests.support.progress import NullProgress
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -91,6 +90,12 @@ def environment(*windows):
     )
 
 
+def throttle(*windows, clock, control=None, progress=None):
+    terms = SimpleNamespace(held=lambda: None, take=lambda: True)
+    hours = Hours(environment(*windows), clock)
+    return Throttle(control or Control(clock), progress or NullProgress(), hours, terms)
+
+
 def test_writes_wait_for_their_hours_and_say_so():
     clock, told = SetClock(), []
 
@@ -98,7 +103,7 @@ def test_writes_wait_for_their_hours_and_say_so():
         def waiting(self, reason, seconds):
             told.append((reason, seconds))
 
-    Hours(environment("22:00-06:00"), clock, Listening()).wait(Control(clock))
+    throttle("22:00-06:00", clock=clock, progress=Listening()).wait()
     # 22:00 in Stockholm is 21:00 UTC in March.
     assert NOON.replace(hour=21) <= clock.time < NOON.replace(hour=21, minute=1)
     assert told[0] == ("writing is allowed 22:00-06:00", 9 * 3600)
@@ -110,14 +115,40 @@ def test_a_stop_ends_the_wait():
     control = Control(clock)
     control.ask()
     with pytest.raises(Stopped):
-        Hours(environment("22:00-06:00"), clock, NullProgress()).wait(control)
+        throttle("22:00-06:00", clock=clock, control=control).wait()
     assert clock.time == NOON
 
 
 def test_without_windows_every_hour_will_do():
     clock = SetClock()
-    Hours(environment(), clock, NullProgress()).wait(Control(clock))
+    throttle(clock=clock).wait()
     assert clock.time == NOON
+
+
+def test_a_pause_that_was_given_outside_the_hours_holds_when_they_begin():
+    told = []
+
+    class Listening(NullProgress):
+        def waiting(self, reason, seconds):
+            told.append(reason)
+            if reason:
+                control.hold("Eva")
+
+    class Lifted(SetClock):
+        def sleep(self, seconds):
+            super().sleep(seconds)
+            if self.time >= NOON.replace(hour=22):
+                control.hold(None)
+
+    clock = Lifted()
+    control = Control(clock)
+    held = throttle("22:00-06:00", clock=clock, control=control, progress=Listening())
+    held.wait()
+    assert clock.time >= NOON.replace(hour=22)
+    assert told[-1] == ""
+    assert held.lets_send()
+    control.hold("Eva")
+    assert not held.lets_send()
 
 
 # Control
@@ -369,9 +400,9 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         did.append("request")
         return WriteAnswer(kind=AnswerKind.DONE, environment="", record="rec000001", status=204)
 
-    frame = SimpleNamespace(
+    context = SimpleNamespace(
         lease=SimpleNamespace(require=look),
-        records=SimpleNamespace(
+        journal=SimpleNamespace(
             intend=lambda attempt: did.append("intent"),
             answered=lambda attempt: did.append("answer"),
         ),
@@ -379,7 +410,7 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         server_clock=ServerClock(),
     )
     try:
-        send(frame, Work(change=a_change(1)), "PUT", request)
+        send(context, Work(change=a_change(1)), "PUT", request)
     except LeaseLost:
         assert lost_at
     assert did == done

@@ -1,4 +1,4 @@
-"""One pace and one number of requests at a time for every process on the ledger.
+"""One pace and one number of requests at a time for every process on the ledger, shared out.
 
 The generic cell rate algorithm: the row holds when the next request may be sent; taking a moment
 moves it on. Times are microseconds since 1970, so that one statement can take and move.
@@ -6,20 +6,19 @@ moves it on. Times are microseconds since 1970, so that one statement can take a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, delete, select, update
 
-from bulkrunner.adapters.files import shares
-from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.schema import paces, places
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.run import Owner
 
 SECOND = 1_000_000
 
+# A free moment farther ahead was written by a clock that was wrong, and does not count.
 HORIZON = 2 * 3600 * SECOND
-
-"""A free moment farther ahead was written by a clock that was wrong, and does not count."""
 
 
 _FREE = case(
@@ -44,13 +43,11 @@ _TAKE = (
 )
 
 
+# A claim that ends later was written by a clock that was wrong, and does not count.
 FARTHEST = 3600 * SECOND
 
-"""A claim that ends later was written by a clock that was wrong, and does not count."""
-
+# Seconds that a process has its slot, where there are more processes than slots.
 TURN = 5.0
-
-"""Seconds that a process has its place, where there are more processes than places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +57,8 @@ class Claim:
     Attributes:
         place: what all that ask share.
         holder: an id of the process's own.
-        wanted: places that it could use now. held: those that it cannot give back at once.
-        most: places that there are, as far as this process knows.
+        wanted: slots that it could use now. held: those that it cannot give back at once.
+        most: slots that there are, as far as this process knows.
         now: seconds since 1970. life: seconds that the claim counts.
     """
 
@@ -80,12 +77,12 @@ class Granted:
     """What it got.
 
     Attributes:
-        places: that count as its own; never fewer than it held.
+        slots: that count as its own; never fewer than it held.
         usable: that it may use from now on: it gives back what it has beyond.
-        others: who else has places, by holder.
+        others: who else has slots, by holder.
     """
 
-    places: int
+    slots: int
     usable: int
     others: dict[str, Owner]
 
@@ -150,8 +147,8 @@ class RateLimits(Part):
         row = {"place": place, "kind": kind, "free_at": 0, "rest_until": 0}
         connection.execute(self._database.insert_new(paces), [row])
 
-    def claim_places(self, claim: Claim) -> Granted:
-        """Renew a process's claim, and take the share of places that is free."""
+    def claim_slots(self, claim: Claim) -> Granted:
+        """Renew a process's claim, and take the share of slots that is free."""
         now = round(claim.now * SECOND)
         with self._database.jot() as connection:
             self._one_at_a_time(connection, claim.place)
@@ -179,7 +176,7 @@ class RateLimits(Part):
             }
             connection.execute(self._database.upsert(places), [row])
         return Granted(
-            places=granted,
+            slots=granted,
             usable=usable,
             others={
                 row.holder: Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started)
@@ -189,7 +186,7 @@ class RateLimits(Part):
         )
 
     def drop_claim(self, place: str, holder: str) -> None:
-        """Free the places of a process that needs them no more, or is dead."""
+        """Free the slots of a process that needs them no more, or is dead."""
         gone = (places.c.place == place) & (places.c.holder == holder)
         with self._database.jot() as connection:
             connection.execute(delete(places).where(gone))
@@ -201,3 +198,29 @@ class RateLimits(Part):
         row = {"place": place, "kind": "write", "free_at": 0, "rest_until": 0}
         connection.execute(self._database.insert_new(paces), [row])
         connection.execute(select(paces).where(paces.c.place == place).with_for_update())
+
+
+def shares(wants: Sequence[int], slots: int, turn: int) -> list[int]:
+    """Return how many slots each process may have; together no more than there are.
+
+    Nobody gets fewer than it wants while another has more than it; what nobody wants is given out
+    evenly too, so that whoever is alone has all. Where there are more processes than slots, each
+    has one in its turn.
+
+    Args:
+        wants: slots that each process could use now, at least 1.
+        slots: how many there are.
+        turn: a number that grows with time.
+    """
+    count = len(wants)
+    if count > slots:
+        begin = turn % count
+        lucky = {(begin + slot) % count for slot in range(slots)}
+        return [int(number in lucky) for number in range(count)]
+    given = [0] * count
+    left = slots
+    while left and (hungry := [n for n in range(count) if given[n] < wants[n]]):
+        for number in hungry[:left]:
+            given[number] += 1
+        left -= len(hungry[:left])
+    return [one + left // count + (n < left % count) for n, one in enumerate(given)]

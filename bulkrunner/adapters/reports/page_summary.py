@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulkrunner.adapters.reports.language import Language, Worded, one_line
-from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
 from bulkrunner.adapters.reports.page_head import PagePart
-from bulkrunner.adapters.reports.phrasing import parts_line
+from bulkrunner.adapters.reports.phrasing import Line, lines_of, parts_line
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Action, PlanState
 from bulkrunner.domain.report import ReportData
@@ -152,7 +151,9 @@ class Summary(PagePart):
         words, name = self._words, self._words.name
         for gate in self._closed_gates():
             told = words.reason(gate.reason)
-            yield Look(text=Worded(one_line(told.text, 300), told.lang), section="gates", stops=True)
+            yield Look(
+                text=Worded(one_line(told.text, 300), told.lang), section="gates", stops=True
+            )
         if count := len(self._data.loosened):
             text = words.text("s_looser", n=words.count("rule", count))
             yield Look(text=Worded(text, name), section="looser", stops=True)
@@ -179,7 +180,9 @@ class Summary(PagePart):
         run = self._data.run
         if run is None or run.state is not RunState.COMPLETED:
             told = ("approval", "refusals")
-            yield from (gate for gate in self._data.gates if not gate.open and gate.name not in told)
+            yield from (
+                gate for gate in self._data.gates if not gate.open and gate.name not in told
+            )
 
     def causes(self) -> list[Cause]:
         """Return why changes of the run did not come about, the commonest first."""
