@@ -272,11 +272,6 @@ def test_in_a_browser(hostile: Hostile, what: str, open_report: Opener, script: 
     assert TEXTS["formula"] in text
     assert "⟨U+202E⟩gnp.exe⟨U+202C⟩" in text
     assert page.locator("img").count() == 0
-    print(
-        page.evaluate(
-            "()=>[...document.querySelectorAll('body *')].filter(e=>e.offsetParent&&e.getBoundingClientRect().right>1281).slice(0,12).map(e=>[e.tagName,e.className,e.closest('section')?.id,Math.round(e.getBoundingClientRect().right)])"
-        )
-    )
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH
     if script:
         for toggle in page.locator(".toggle").all()[:6]:
