@@ -6,20 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.changes.by_example import example_parts
-from bulkrunner.domain.changes.scopes import Scope, Within
-from bulkrunner.domain.changes.verbs import (
-    AppendChange,
-    Change,
-    ExampleChange,
-    MoveValueChange,
-    RemoveChange,
-    RemoveItemsChange,
-    ReplaceTextChange,
-    ReplaceValueChange,
-    RetypeChange,
-    SetChange,
-)
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.manifest import Create, Delete, Operation, Update
@@ -90,7 +76,7 @@ def parts_of_update(op: Update) -> tuple[Sentence, ...]:
             "item": Sentence("part_replace_item"),
         }
         return tuple(part for name, part in parts.items() if name in op.replace)
-    return tuple(_in_scope(_verb_part(change), change.scope) for change in op.changes)
+    return tuple(change.scope.pattern(change.pattern) for change in op.changes)
 
 
 def update_pattern(kind: str | None, parts: Iterable[Sentence], *, earlier: str = "") -> Sentence:
@@ -184,43 +170,3 @@ def _difference_part(item: Difference) -> Sentence:
             return Sentence("part_remove", at=item.place)
         case _:
             return Sentence("part_change", at=item.place)
-
-
-def _in_scope(part: Sentence, scope: Scope) -> Sentence:
-    if scope.each is not None:
-        return Sentence("part_in_each", part=part, each=scope.each)
-    if scope.within is not None:
-        return Sentence("part_within", part=part, within=_WITHIN[scope.within])
-    return part
-
-
-_WITHIN = {
-    Within.ITEM: Sentence("within_item"),
-    Within.COMPONENTS: Sentence("within_components"),
-    Within.ITEM_AND_COMPONENTS: Sentence("within_item_and_components"),
-    Within.EACH_PLACE: Sentence("within_each_place"),
-    Within.ANYWHERE: Sentence("within_anywhere"),
-    Within.RECORD: Sentence("within_record"),
-}
-
-
-def _verb_part(change: Change) -> Sentence:
-    match change:
-        case SetChange(at=at):
-            return Sentence("part_set", at=at)
-        case RemoveChange(at=at):
-            return Sentence("part_remove", at=at)
-        case AppendChange(at=at):
-            return Sentence("part_append", at=at)
-        case RemoveItemsChange(at=at):
-            return Sentence("part_remove_items", at=at)
-        case ReplaceValueChange(at=at):
-            return Sentence("part_replace_value", at=at)
-        case ReplaceTextChange(at=at):
-            return Sentence("part_replace_text", at=at)
-        case MoveValueChange(origin=origin, to=to):
-            return Sentence("part_move", origin=origin, to=to)
-        case RetypeChange(at=at, to=to):
-            return Sentence("part_retype", at=at, to=to)
-        case ExampleChange(match=match, result=result):
-            return joined(example_parts(written(match), written(result)))

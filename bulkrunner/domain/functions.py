@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.canonical import digest, same
+from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.changes.verbs import Change, RemoveChange, SetChange
+from bulkrunner.domain.changes.verbs import RemoveChange, SetChange
 from bulkrunner.domain.manifest import Operation, Source
 from bulkrunner.domain.places import (
     ABSENT,

@@ -17,6 +17,7 @@ from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 RECORD_PREFIX = "@record."
+ITEM_PREFIX = "@item."
 MAX_LENGTH = 500
 MAX_STEPS = 20
 

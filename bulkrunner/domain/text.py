@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import Any
 
 from bulkrunner.sentences import Sentence
 
@@ -32,6 +33,26 @@ def _shown(char: str) -> str:
     if category == "Cc" or category in _HIDDEN or _FILLERS.match(char):
         return f"⟨U+{ord(char):04X}⟩"
     return char
+
+
+def harmless(text: str) -> str:
+    """Return the text with everything that does not print, or changes direction, escaped."""
+    if isinstance(text, Sentence):
+        values = {name: _harmless_value(value) for name, value in text.as_data().items()}
+        return Sentence.from_data(values)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
+        for letter in text
+    )
+
+
+def _harmless_value(value: Any) -> Any:
+    """Return a value of a sentence's data, its texts harmless."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {name: _harmless_value(inner) for name, inner in value.items()}
+    return [_harmless_value(inner) for inner in value] if isinstance(value, list) else value
 
 
 _UNSEEN = re.compile(

@@ -27,7 +27,7 @@ from bulkrunner.adapters.tables.cell_errors import (
 from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
 from bulkrunner.domain.change_patterns import delete_pattern, pattern_of, update_pattern
-from bulkrunner.domain.changes.change_parsing import parse_change
+from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap

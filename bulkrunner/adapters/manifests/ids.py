@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.adapters.manifests.faults import harmless
 from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
 from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence, as_sentence, joined
 

@@ -9,13 +9,20 @@ say alike stays; the rest is removed, added or replaced, in every place that fit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
 from bulkrunner.domain.canonical import canonical_bytes, same
-from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, as_list
-from bulkrunner.domain.expressions.parsing import FormError, FormPath, brief
-from bulkrunner.domain.expressions.value_parsing import MARKS
+from bulkrunner.domain.changes.change import Change, demand_kept_at, read_value
+from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list, value_of
+from bulkrunner.domain.changes.scopes import PLAIN, Scope
+from bulkrunner.domain.expressions.parsing import FormError, FormPath, Outside, brief
+from bulkrunner.domain.expressions.references import Context
+from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
+from bulkrunner.domain.expressions.values import resolve, written
+from bulkrunner.domain.expressions.wording import value_said
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     ABSENT,
     FORBIDDEN_ON_THING,
@@ -25,8 +32,9 @@ from bulkrunner.domain.places import (
     Path,
 )
 from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
-from bulkrunner.sentences import Sentence, verbatim
+from bulkrunner.sentences import Sentence, joined, verbatim
 from bulkrunner.vocabulary import is_set
 
 META = "meta"
@@ -34,6 +42,93 @@ ANY_TYPE = "bulk:Any"
 _ORDERED = frozenset({"termComponentList"})
 MAX_DEPTH = 30
 MAX_ELEMENTS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleChange(Change):
+    """What looks like one example comes to look like the other; both constant or ``Dynamic``."""
+
+    verb = "example"
+    values = ("match", "result")
+
+    match: Any
+    result: Any
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    @classmethod
+    def parse(cls, data: Any, scope: Scope = PLAIN, outside: Outside | None = None) -> Self:
+        """Read both forms; FormError where they do not say plainly what becomes of what."""
+        check_example(data["match"], data["result"])
+        for key, value in data["result"].items():
+            if key != META:
+                try:
+                    demand_kept_at(key, parse_value(value), key=key)
+                except FormError as error:
+                    raise error.below("result") from None
+        match, result = read_value(data, "match"), read_value(data, "result")
+        return cls(match=match, result=result, scope=scope)
+
+    def fits(self, context: Context) -> bool:
+        """Return True if the record looks like the first form; Refused where a value is missing."""
+        return looks_like(self._forms(context)[0], context.document)
+
+    def edits_on(self, document: Document, context: Context) -> EditSet:
+        match, result = self._forms(context)
+        if not looks_like(match, document):
+            return EditSet()
+        try:
+            edits = example_edits(match, result, document)
+        except FormError as error:
+            raise Refused(
+                "unclear_example",
+                Sentence("unclear_example", why=error.said),
+                error.hint,
+            ) from None
+        formed = (_formed(edit, context) for edit in edits)
+        return EditSet(
+            edits=tuple(edit for edit in formed if edit is not None),
+            named=tuple(edit.path for edit in edits),
+        )
+
+    def _forms(self, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+        match = context.iris.localise(resolve(self.match, context))
+        return match, context.iris.localise(resolve(self.result, context))
+
+    def arguments(self, iris: IriMap | None) -> dict[str, Any]:
+        forms = {"match": written(self.match), "result": written(self.result)}
+        return forms if iris is None else dict(iris.neutral(forms))
+
+    @property
+    def pattern(self) -> Sentence:
+        return joined(list(_words(written(self.match), written(self.result), "")))
+
+    @classmethod
+    def said(cls, given: Mapping[str, Any]) -> Sentence:
+        match, result = value_said(given["match"]), value_said(given["result"])
+        return Sentence("does_example", match=match, result=result)
+
+
+def _formed(edit: Edit, context: Context) -> Edit | None:
+    """Return an edit with its value in the form of the record; None where that is there already."""
+    if isinstance(edit, Take):
+        return edit
+    found = value_of(context.document, edit.path)
+    if isinstance(edit, Add):
+        return replace(edit, value=context.storage.form(edit.value, edit.path, found))
+    there = found if isinstance(found, list) else []
+    if isinstance(edit.value, list):
+        value: Any = [
+            item
+            if any(item is other for other in there)
+            else context.storage.form(item, (*edit.path, index), found)
+            for index, item in enumerate(edit.value)
+        ]
+    else:
+        value = context.storage.form(edit.value, edit.path, found)
+    return None if same(found, value) else Put(path=edit.path, value=value)
 
 
 # --- fitting -----------------------------------------------------------------------------------
@@ -335,11 +430,6 @@ def _is_marked(value: Mapping[str, Any]) -> bool:
 
 
 # --- in words ----------------------------------------------------------------------------------
-
-
-def example_parts(match: Mapping[str, Any], result: Mapping[str, Any]) -> list[Sentence]:
-    """Return what an example does, values left out: ``change shelfMark.label``."""
-    return list(_words(match, result, ""))
 
 
 def _words(match: Mapping[str, Any], result: Mapping[str, Any], at: str) -> Iterator[Sentence]:

@@ -59,6 +59,23 @@ Edit: TypeAlias = Put | Add | Take
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditSet:
+    """Edits of one change; ``named``: paths that it names, whether it changes anything there or not."""
+
+    edits: tuple[Edit, ...] = ()
+    named: tuple[Path, ...] = ()
+
+    @classmethod
+    def joined(cls, sets: Iterable[EditSet]) -> EditSet:
+        """Return one for all objects."""
+        given = list(sets)
+        return cls(
+            edits=tuple(edit for one in given for edit in one.edits),
+            named=tuple(path for one in given for path in one.named),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edited:
     """The document after edits, and the paths at or under which it may differ."""
 

@@ -12,7 +12,7 @@ from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.expressions.parsing import Pattern, brief
 from bulkrunner.domain.expressions.references import Context, Reference, values_at
-from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
+from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
@@ -438,31 +438,31 @@ def _neutral(value: Any, iris: IriMap | None) -> Any:
     return iris.neutral(value)
 
 
-def ground_condition(condition: Condition, context: Context) -> Condition:
+def bind_condition(condition: Condition, context: Context) -> Condition:
     """Return the condition with the row's cells and the parameters put in."""
     match condition:
         case All(parts=parts):
-            return All(parts=tuple(ground_condition(part, context) for part in parts))
+            return All(parts=tuple(bind_condition(part, context) for part in parts))
         case Some(parts=parts):
-            return Some(parts=tuple(ground_condition(part, context) for part in parts))
+            return Some(parts=tuple(bind_condition(part, context) for part in parts))
         case Not(part=part):
-            return Not(part=ground_condition(part, context))
+            return Not(part=bind_condition(part, context))
         case InCatalogue(number=number):
-            return replace(condition, number=ground(number, context))
+            return replace(condition, number=bind(number, context))
         case Itself(checks=checks):
-            return Itself(checks=tuple(_grounded(check, context) for check in checks))
+            return Itself(checks=tuple(_bound(check, context) for check in checks))
         case Test(checks=checks):
             return replace(
                 condition,
-                checks=tuple(_grounded(check, context) for check in checks),
+                checks=tuple(_bound(check, context) for check in checks),
             )
 
 
-def _grounded(check: Check, context: Context) -> Check:
+def _bound(check: Check, context: Context) -> Check:
     if check.odd:
-        values = tuple(ground(value, context) for value in check.value)
+        values = tuple(bind(value, context) for value in check.value)
         return replace(listed(check.kind, values), file=check.file)
-    return replace(check, value=ground(check.value, context))
+    return replace(check, value=bind(check.value, context))
 
 
 __all__ = [
@@ -470,11 +470,11 @@ __all__ = [
     "MAX_SHOWN",
     "Condition",
     "Itself",
+    "bind_condition",
     "condition_data",
     "condition_references",
     "condition_text",
     "fits",
-    "ground_condition",
     "holds",
     "unmet",
 ]

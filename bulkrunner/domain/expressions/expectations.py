@@ -8,13 +8,13 @@ from typing import Any
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.expressions.conditions import (
     Itself,
+    bind_condition,
     condition_data,
     condition_references,
     fits,
-    ground_condition,
 )
 from bulkrunner.domain.expressions.references import Context, Reference
-from bulkrunner.domain.expressions.values import ground, references_of, resolve, written
+from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
@@ -112,8 +112,8 @@ def expected_references(expected: Any) -> Iterator[Reference]:
         yield from references_of(expected)
 
 
-def ground_expected(expected: Any, context: Context) -> Any:
+def bind_expected(expected: Any, context: Context) -> Any:
     """Return what is expected of a place with the row's cells and the parameters put in."""
     if isinstance(expected, Itself):
-        return ground_condition(expected, context)
-    return ground(expected, context)
+        return bind_condition(expected, context)
+    return bind(expected, context)

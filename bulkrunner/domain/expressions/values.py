@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT, Call, TooLong, apply
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
@@ -95,6 +96,19 @@ def references_of(value: Any) -> Iterator[Reference]:
 def written(value: Any) -> Any:
     """Return a value as it is written in a manifest."""
     return value.data if isinstance(value, Dynamic) else value
+
+
+def portable(at: str, value: Any, iris: IriMap | None) -> Any:
+    """Return a value that is to stand at a place as it is written.
+
+    Where ``iris`` is given, record IRIs are written without a base, equal in every environment.
+    """
+    plain = written(value)
+    if iris is None:
+        return plain
+    if isinstance(plain, str) and at.rpartition(".")[2] == "@id":
+        return iris.neutral({"@id": plain})["@id"]
+    return iris.neutral(plain)
 
 
 def references_in(node: Node) -> Iterator[Reference]:
@@ -206,14 +220,14 @@ def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
 
 
-def ground(value: Any, context: Context) -> Any:
+def bind(value: Any, context: Context) -> Any:
     """Return the value with the row's cells and the parameters put in; the rest stays a reference.
 
     What has no value stays a reference too; looking it up later says so.
     """
     if not isinstance(value, Dynamic):
         return value
-    node = _ground(value.node, context)
+    node = _bind(value.node, context)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
@@ -233,7 +247,7 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return [_resolve(item, context) for item in listed]
 
 
-def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
+def freeze(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
     """Return the value with everything looked up that does not depend on where it is used.
 
     Args:
@@ -249,18 +263,18 @@ def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = F
             return _resolve(value.node, context, at_id=at_id)
         except Refused:
             return value
-    node = _settle(value.node, context, at_id=at_id)
+    node = _freeze(value.node, context, at_id=at_id)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
-def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
+def _freeze(node: Node, context: Context, *, at_id: bool = False) -> Node:
     match node:
         case Object(items=items):
             return object_of(
-                {key: _settle(item, context, at_id=key == "@id") for key, item in items.items()}
+                {key: _freeze(item, context, at_id=key == "@id") for key, item in items.items()}
             )
         case Array(items=listed):
-            return array_of([_settle(item, context) for item in listed])
+            return array_of([_freeze(item, context) for item in listed])
     if any(ref.origin is Origin.HERE for ref in references_in(node)):
         return node
     try:
@@ -269,41 +283,41 @@ def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
         return node
 
 
-_GROUND = (Origin.ROW, Origin.PARAM)
+_BINDABLE = (Origin.ROW, Origin.PARAM)
 
 
-def _ground(node: Node, context: Context) -> Node:
+def _bind(node: Node, context: Context) -> Node:
     match node:
-        case Lookup(ref=ref) if ref.origin in _GROUND:
+        case Lookup(ref=ref) if ref.origin in _BINDABLE:
             try:
                 return Constant(value=_looked_up(node, context, at_id=False))
             except Refused:
                 return node
-        case Listing(ref=ref) if ref.origin in _GROUND:
+        case Listing(ref=ref) if ref.origin in _BINDABLE:
             try:
                 return Constant(value=_listed(node, context, at_id=False))
             except Refused:
                 return node
         case Text(pieces=pieces):
-            return _ground_text(pieces, context)
+            return _bind_text(pieces, context)
         case Object(items=items):
-            return object_of({key: _ground(item, context) for key, item in items.items()})
+            return object_of({key: _bind(item, context) for key, item in items.items()})
         case Array(items=listed):
-            return array_of([_ground(item, context) for item in listed])
+            return array_of([_bind(item, context) for item in listed])
     return node
 
 
-def _ground_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
-    grounded: list[str | Lookup] = []
+def _bind_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
+    bound: list[str | Lookup] = []
     for piece in pieces:
-        if isinstance(piece, Lookup) and piece.ref.origin in _GROUND:
+        if isinstance(piece, Lookup) and piece.ref.origin in _BINDABLE:
             try:
-                grounded.append(_as_text(piece, context))
+                bound.append(_as_text(piece, context))
             except Refused:
-                grounded.append(piece)
+                bound.append(piece)
         else:
-            grounded.append(piece)
-    return text_of(grounded)
+            bound.append(piece)
+    return text_of(bound)
 
 
 def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:
@@ -434,11 +448,12 @@ def _plain_text(ref: Reference, value: Any) -> str:
 
 __all__ = [
     "Dynamic",
-    "ground",
+    "bind",
+    "freeze",
     "joined_text",
+    "portable",
     "references_of",
     "resolve",
-    "settle",
     "text_pieces",
     "written",
 ]

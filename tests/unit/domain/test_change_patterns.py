@@ -10,7 +10,7 @@ from bulkrunner.domain.change_patterns import (
     restoring_pattern,
     update_pattern,
 )
-from bulkrunner.domain.changes.verbs import ExampleChange
+from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.diff import diff
 from bulkrunner.domain.manifest import (
     AppendChange,
