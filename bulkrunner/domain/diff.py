@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.places import ABSENT, Path, path_text
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import KEPT, THING_KEPT, Document, record_part, thing_part
 from bulkrunner.vocabulary import is_set
 
 MAX_DIFFERENCES = 1000
@@ -178,20 +178,8 @@ MAX_NESTING = 30
 
 COMPONENTS = "hasComponent"
 
-OWNED = frozenset({"@id", "@type", "heldBy", "itemOf", "mainEntity", "sameAs"})
-
-"""Keys of record and thing that say which record it is: shown elsewhere."""
-
-MANAGED = OWNED | {
-    "controlNumber",
-    "created",
-    "modified",
-    "recordStatus",
-    "descriptionCreator",
-    "descriptionLastModifier",
-}
-
-"""Keys of the record part that the server keeps."""
+# Said elsewhere of a record: which it is, and whose.
+_SAID_OF_THING = THING_KEPT | {"mainEntity"}
 
 
 def contents(document: Document) -> list[tuple[str, Any]]:
@@ -202,8 +190,8 @@ def contents(document: Document) -> list[tuple[str, Any]]:
     after the thing's own properties, and are what is left out first where there are too many.
     """
     thing, record = thing_part(document), record_part(document)
-    own = _of_part("", thing, OWNED | {COMPONENTS})
-    managed = _of_part("@record.", record, MANAGED)
+    own = _of_part("", thing, _SAID_OF_THING | {COMPONENTS})
+    managed = _of_part("@record.", record, KEPT)
     room = max(0, MAX_LEAVES - len(own) - len(managed))
     parts = {COMPONENTS: thing[COMPONENTS]} if COMPONENTS in thing else {}
     return [*own, *_of_part("", parts, frozenset(), limit=room), *managed][:MAX_LEAVES]
@@ -212,8 +200,8 @@ def contents(document: Document) -> list[tuple[str, Any]]:
 def left_out(document: Document) -> int:
     """Return how many places ``contents`` leaves out; of very many at least so many."""
     kept = (
-        (thing_part(document), OWNED),
-        (record_part(document), MANAGED),
+        (thing_part(document), _SAID_OF_THING),
+        (record_part(document), KEPT),
     )
     total = sum(len(_of_part("", part, hidden, limit=MOST)) for part, hidden in kept)
     return max(0, total - MAX_LEAVES)

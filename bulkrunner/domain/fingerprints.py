@@ -10,9 +10,11 @@ from collections.abc import Collection
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import IriMap, without_own_iri
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
     Document,
     component_holders,
     held_by,
@@ -24,19 +26,13 @@ from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
-UNCOMPARED = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
-"""Fields of the record part that the server writes at every save."""
-
-UNCOMPARED_IN_NEW = UNCOMPARED | {"controlNumber", "descriptionCreator"}
-"""Fields of the record part that the server writes when it creates a record."""
-
 SELF = "self:"
 """Stands for a new record's own IRI, which nobody knows beforehand."""
 
 
 def before_fingerprint(document: Document) -> str:
     """Return the fingerprint of a document as it stands."""
-    return digest(_comparable(document, UNCOMPARED))
+    return digest(_comparable(document, WRITTEN_AT_SAVE))
 
 
 def after_fingerprint(document: Document) -> str:
@@ -47,8 +43,8 @@ def after_fingerprint(document: Document) -> str:
 def create_fingerprint(document: Document) -> str:
     """Return the fingerprint of a new record, the same before and after it gets its ids."""
     own = record_part(document).get("@id")
-    comparable = _comparable(document, UNCOMPARED_IN_NEW)
-    return digest(_without_own_id(comparable, own) if isinstance(own, str) and own else comparable)
+    comparable = _comparable(document, WRITTEN_AT_CREATION)
+    return digest(without_own_iri(comparable, own if isinstance(own, str) else "", SELF))
 
 
 def equal_content(one: Document, other: Document) -> bool:
@@ -79,23 +75,6 @@ def in_set_order(key: str, value: Any) -> Any:
     if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
         return sorted(ordered, key=canonical_bytes)
     return ordered
-
-
-def _without_own_id(value: Any, own: str) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _own_iri(inner, own) if key == "@id" else _without_own_id(inner, own)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_own_id(item, own) for item in value]
-    return value
-
-
-def _own_iri(iri: Any, own: str) -> Any:
-    if isinstance(iri, str) and (iri == own or iri.startswith(f"{own}#")):
-        return SELF + iri[len(own) :]
-    return iri
 
 
 def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:

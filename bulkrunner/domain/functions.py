@@ -17,16 +17,15 @@ from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.edits import put
 from bulkrunner.domain.changes.verbs import RemoveChange, SetChange
 from bulkrunner.domain.manifest import Operation, Source
-from bulkrunner.domain.places import (
-    ABSENT,
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path, path_text
+from bulkrunner.domain.records import (
     RECORD_KEPT,
-    RECORD_PATH,
     THING_KEPT,
-    THING_PATH,
-    Path,
-    path_text,
+    Document,
+    is_holding,
+    record_part,
+    thing_part,
 )
-from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 from bulkrunner.sentences import Sentence

@@ -8,7 +8,7 @@ same everywhere and are never mapped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -84,11 +84,11 @@ class IriMap:
 
     def localise(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments moved to the target."""
-        return _map_ids(value, self._localise_iri)
+        return map_ids(value, self._localise_iri)
 
     def neutral(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments as ``libris:<id>``."""
-        return _map_ids(value, self._neutral_iri)
+        return map_ids(value, self._neutral_iri)
 
     def foreign(self, value: Any) -> Iterator[str]:
         """Yield every ``@id`` inside that belongs to another known environment than the target."""
@@ -127,12 +127,28 @@ def iter_ids(value: Any) -> Iterator[str]:
             stack.extend(node)
 
 
-def _map_ids(value: Any, change: Any) -> Any:
+def map_ids(value: Any, made: Callable[[str], str]) -> Any:
+    """Return a JSON value with every string under an ``@id`` key, at any depth, made another."""
     if isinstance(value, dict):
         return {
-            key: change(item) if key == "@id" and isinstance(item, str) else _map_ids(item, change)
+            key: made(item) if key == "@id" and isinstance(item, str) else map_ids(item, made)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_map_ids(item, change) for item in value]
+        return [map_ids(item, made) for item in value]
     return value
+
+
+def without_own_iri(value: Any, own: str, instead: str) -> Any:
+    """Return a JSON value with a record's own IRI, and those below it, beginning otherwise.
+
+    Args:
+        value: any JSON.
+        own: the record's IRI; empty: nothing is its own.
+        instead: stands in its place, ``#it`` and the like kept behind it.
+    """
+
+    def other(iri: str) -> str:
+        return instead + iri[len(own) :] if iri == own or iri.startswith(f"{own}#") else iri
+
+    return map_ids(value, other) if own else value

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
-from bulkrunner.domain.iris import IriMap, iter_ids
+from bulkrunner.domain.iris import IriMap, iter_ids, map_ids
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.prediction import predict_stored
 
@@ -115,7 +115,7 @@ def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChan
     change = replace(change, record=record, bib=bib, target_key=key, place=place)
     if change.after is None:
         return change
-    after = _with_iris(change.after, names)
+    after = map_ids(change.after, lambda iri: with_names(iri, names))
     predicted = predict_stored(after).document
     fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
     return replace(
@@ -123,32 +123,7 @@ def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChan
     )
 
 
-def _with_iris(value: Any, names: Mapping[int, str]) -> Any:
-    """Return a JSON value with the references under ``@id`` replaced, and no other text."""
-    if isinstance(value, dict):
-        return {
-            key: with_names(inner, names) if key == "@id" else _with_iris(inner, names)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_with_iris(item, names) for item in value]
-    return value
-
-
 def with_ids(document: Any, records: Mapping[int, str], iris: IriMap) -> Any:
     """Return a document with the IRIs of records under ``@id`` in the place of ``new:N``."""
-    if isinstance(document, dict):
-        return {
-            key: _iri(inner, records, iris) if key == "@id" else with_ids(inner, records, iris)
-            for key, inner in document.items()
-        }
-    if isinstance(document, list):
-        return [with_ids(item, records, iris) for item in document]
-    return document
-
-
-def _iri(iri: Any, records: Mapping[int, str], iris: IriMap) -> Any:
-    number = created_number(iri)
-    if number is None or number not in records:
-        return iri
-    return iris.record_iri(records[number]) + ("#it" if iri.endswith("#it") else "")
+    names = {number: iris.record_iri(record) for number, record in records.items()}
+    return map_ids(document, lambda iri: with_names(iri, names))

@@ -19,16 +19,11 @@ from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import portable, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
-from bulkrunner.domain.places import (
-    ABSENT,
-    RECORD_KEPT,
-    RECORD_PATH,
-    THING_KEPT,
-    THING_PATH,
-    Path,
-)
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.records import (
     HOLDING_TYPE,
+    RECORD_KEPT,
+    THING_KEPT,
     Document,
     is_holding,
     library_iri,

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from bulkrunner.domain.records import Document, components, record_part, thing_part
+from bulkrunner.domain.records import (
+    KEPT,
+    RECORD_KEPT,
+    Document,
+    components,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
@@ -28,26 +35,6 @@ Path: TypeAlias = tuple[Step, ...]
 RECORD_PATH: Final[Path] = ("@graph", 0)
 THING_PATH: Final[Path] = ("@graph", 1)
 
-THING_KEPT = frozenset({"@id", "@type", "heldBy", "itemOf", "sameAs"})
-"""Keys of the thing that no change reaches: they say which record it is and whose."""
-
-RECORD_KEPT = frozenset(
-    {
-        "@id",
-        "@type",
-        "mainEntity",
-        "controlNumber",
-        "sameAs",
-        "created",
-        "modified",
-        "recordStatus",
-        "descriptionCreator",
-        "descriptionLastModifier",
-    }
-)
-"""Keys of the record part that no change reaches: identity, and what the server writes itself."""
-
-FORBIDDEN_ON_THING = THING_KEPT | RECORD_KEPT
 _JSON_LD_KEYS = frozenset({"@id", "@type", "@value", "@language"})
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
@@ -156,7 +143,7 @@ def writable_place(text: str) -> Place:
         PlaceError: malformed.
     """
     place = parse_place(text)
-    if place.steps[0] in (RECORD_KEPT if place.in_record else FORBIDDEN_ON_THING):
+    if place.steps[0] in (RECORD_KEPT if place.in_record else KEPT):
         raise forbidden(text)
     return place
 

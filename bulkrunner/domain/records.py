@@ -22,6 +22,23 @@ HOLDING_TYPE = "Item"
 WRAPPERS = frozenset({"@list", "@set"})
 """Keys of JSON-LD around a list of values."""
 
+# --- keys of records by role ----------------------------------------------------------------------
+
+# Of the record part, written by the server at every save; no comparison looks at them.
+WRITTEN_AT_SAVE = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
+
+# Of the record part, written by the server when it creates a record: nobody knows them beforehand.
+WRITTEN_AT_CREATION = WRITTEN_AT_SAVE | {"controlNumber", "descriptionCreator"}
+
+# Of the thing; no change reaches them: they say which record it is and whose.
+THING_KEPT = frozenset({"@id", "@type", "heldBy", "itemOf", "sameAs"})
+
+# Of the record part; no change reaches them: identity, and what the server writes itself.
+RECORD_KEPT = WRITTEN_AT_CREATION | {"@id", "@type", "mainEntity", "sameAs"}
+
+# On the thing none of either: those of the record part would be taken for it.
+KEPT = THING_KEPT | RECORD_KEPT
+
 
 def record_part(document: Document) -> dict[str, Any]:
     """Return graph[0], or an empty object."""

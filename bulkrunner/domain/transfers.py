@@ -14,19 +14,14 @@ from typing import Any, Literal, TypeAlias, get_args
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.changes.verbs import RemoveChange
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import IriMap, without_own_iri
 from bulkrunner.domain.manifest import AppendChange, Source, Update
-from bulkrunner.domain.operations import Applied, apply_update
-from bulkrunner.domain.places import (
-    ABSENT,
-    RECORD_KEPT,
-    THING_KEPT,
-    THING_PATH,
-    locate,
-    parse_place,
-)
+from bulkrunner.domain.operations import TEMPID, Applied, apply_update
+from bulkrunner.domain.places import ABSENT, THING_PATH, locate, parse_place
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.records import (
+    RECORD_KEPT,
+    THING_KEPT,
     WRAPPERS,
     Document,
     held_by,
@@ -37,7 +32,6 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable
-from bulkrunner.domain.undo import without_own_id
 
 COMPONENTS = "hasComponent"
 
@@ -57,7 +51,7 @@ def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[st
     old = held_by(document)
     if COMPONENTS in thing and old is not None:
         thing[COMPONENTS] = owned(thing[COMPONENTS], old, sigel)
-    return without_own_id(thing, own), without_own_id(record, own)
+    return without_own_iri(thing, own, TEMPID), without_own_iri(record, own, TEMPID)
 
 
 def lacking(document: Document, without: Sequence[str], iris: IriMap) -> Document | Refusal:

@@ -8,12 +8,10 @@ from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.change_patterns import restoring_pattern
-from bulkrunner.domain.fingerprints import UNCOMPARED
 from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import WRITTEN_AT_SAVE, Document, record_part, thing_part
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.stored_form import comparable
@@ -169,7 +167,7 @@ def restored(now: Document, before: Document) -> Document:
     Other names of the record stay as they are too: the server lets none of them go.
     """
     graph = [
-        _with_own(record_part(now), record_part(before), UNCOMPARED | {"sameAs"}),
+        _with_own(record_part(now), record_part(before), WRITTEN_AT_SAVE | {"sameAs"}),
         _with_own(thing_part(now), thing_part(before), {"sameAs"}),
     ]
     content = {key: value for key, value in before.items() if key != "@context"}
@@ -188,21 +186,3 @@ def changed_paths(now: Document, after: Document) -> Iterator[Path]:
         for key in one.keys() | other.keys():
             if key not in one or key not in other or not same(one[key], other[key]):
                 yield (*root, key)
-
-
-def without_own_id(value: Any, own: str) -> Any:
-    """Return a JSON value with every ``@id`` under a record's own IRI made one of a new record."""
-    if isinstance(value, dict):
-        return {
-            key: _new_iri(inner, own) if key == "@id" else without_own_id(inner, own)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [without_own_id(item, own) for item in value]
-    return value
-
-
-def _new_iri(iri: Any, own: str) -> Any:
-    if isinstance(iri, str) and own and (iri == own or iri.startswith(f"{own}#")):
-        return TEMPID + iri[len(own) :]
-    return iri

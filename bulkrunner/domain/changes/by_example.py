@@ -23,15 +23,8 @@ from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import resolve, written
 from bulkrunner.domain.expressions.wording import value_said
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import (
-    ABSENT,
-    FORBIDDEN_ON_THING,
-    RECORD_KEPT,
-    RECORD_PATH,
-    THING_PATH,
-    Path,
-)
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
+from bulkrunner.domain.records import KEPT, RECORD_KEPT, Document, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence, joined, verbatim
@@ -51,12 +44,9 @@ class ExampleChange(Change):
     verb = "example"
     values = ("match", "result")
 
+    at: str = ""
     match: Any
     result: Any
-
-    @property
-    def place(self) -> str:
-        return ""
 
     @classmethod
     def parse(cls, data: Any, scope: Scope = PLAIN, outside: Outside | None = None) -> Self:
@@ -204,7 +194,7 @@ def _parts(
     match: Mapping[str, Any], result: Mapping[str, Any], document: Document
 ) -> Iterator[tuple[Path, frozenset[str], dict[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
     meta = frozenset({META})
-    yield THING_PATH, FORBIDDEN_ON_THING | meta, thing_part(document), match, result
+    yield THING_PATH, KEPT | meta, thing_part(document), match, result
     yield (
         RECORD_PATH,
         RECORD_KEPT,
@@ -328,9 +318,9 @@ def check_example(match: Any, result: Any) -> None:
             raise FormError(Sentence("example_meta"), path=(name, META))
     if not match:
         raise FormError(Sentence("example_match_empty"), path=("match",))
-    _check_kept(match, result, FORBIDDEN_ON_THING, ("result",))
+    _check_kept(match, result, KEPT, ("result",))
     _check_kept(match.get(META, {}), result.get(META, {}), RECORD_KEPT, ("result", META))
-    _check_pair(_without(match, FORBIDDEN_ON_THING), _without(result, FORBIDDEN_ON_THING), ())
+    _check_pair(_without(match, KEPT), _without(result, KEPT), ())
 
 
 def _check_form(value: Any, path: FormPath) -> None:

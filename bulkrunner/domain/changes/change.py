@@ -66,12 +66,8 @@ class Change(ABC):
     # It takes whole values away, so that its explanation says what else goes.
     takes_away: ClassVar[bool] = False
 
+    at: str  # the place that it begins at
     scope: Scope = PLAIN
-
-    @property
-    @abstractmethod
-    def place(self) -> str:
-        """The place that it begins at."""
 
     @classmethod
     @abstractmethod
@@ -130,7 +126,7 @@ class Change(ABC):
 
         Values of components and other objects that it was made in stay references: each has its own.
         """
-        at_id = self.values_at_place and is_id(self.place)
+        at_id = self.values_at_place and is_id(self.at)
         whole = self.scope.is_one_object
         return self._with_values(partial(freeze, context=context, at_id=at_id, whole=whole))
 
@@ -146,7 +142,7 @@ class Change(ABC):
     def edits_on(self, document: Document, context: Context) -> EditSet:
         """Return what it comes down to in all objects that are meant."""
         one = self.scope.is_one_object
-        place = writable_place(self.place) if one else parse_place(self.place)
+        place = writable_place(self.at) if one else parse_place(self.at)
         if self.scope.within is None and self.scope.each is None:
             refuse_component(document, place)
         when = self.scope.when

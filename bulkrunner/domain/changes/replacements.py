@@ -113,15 +113,10 @@ class ReplaceValueChange(Change):
 
     verb = "replace_value"
 
-    at: str
     table: Table
     refuse_others: bool = (
         False  # refuse a value that the table does not have, instead of keeping it
     )
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
@@ -224,16 +219,11 @@ class ReplaceTextChange(Change):
     verb = "replace_text"
     values = ("template", "find", "into")
 
-    at: str
     find: Any = None
     expression: Pattern | None = None
     into: Any = ""
     template: Template = ()
     trim: bool = False  # blanks at both ends go, in texts that were changed
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:

@@ -13,8 +13,6 @@ from bulkrunner.domain.expressions.parsing import FormError, Outside, brief, mea
 from bulkrunner.domain.expressions.wording import condition_said, place_said
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
-    FORBIDDEN_ON_THING,
-    RECORD_KEPT,
     RECORD_PATH,
     THING_PATH,
     Path,
@@ -24,6 +22,8 @@ from bulkrunner.domain.places import (
     parse_place,
 )
 from bulkrunner.domain.records import (
+    KEPT,
+    RECORD_KEPT,
     Document,
     components_below,
     objects_in,
@@ -175,7 +175,7 @@ class Here:
     def kept(self) -> frozenset[str]:
         """Return the keys of the object that no change reaches."""
         if self.path == THING_PATH:
-            return FORBIDDEN_ON_THING
+            return KEPT
         return RECORD_KEPT if self.path == RECORD_PATH else frozenset()
 
 

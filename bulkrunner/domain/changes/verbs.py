@@ -67,12 +67,7 @@ class SetChange(Change):
     values_at_place = True
     leaves_emptied = True
 
-    at: str
     to: Any
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
@@ -114,12 +109,6 @@ class RemoveChange(Change):
     leaves_emptied = True
     takes_away = True
 
-    at: str
-
-    @property
-    def place(self) -> str:
-        return self.at
-
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
         return cls(at=read_at(data, scope), scope=scope)
@@ -151,12 +140,7 @@ class AppendChange(Change):
     values_at_place = True
     leaves_emptied = True
 
-    at: str
     value: Any
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
@@ -197,12 +181,7 @@ class RemoveItemsChange(Change):
     conditions = ("matching",)
     takes_away = True
 
-    at: str
     matching: Condition
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
@@ -247,12 +226,7 @@ class MoveValueChange(Change):
 
     verb = "move_value"
 
-    origin: str
     to: str
-
-    @property
-    def place(self) -> str:
-        return self.origin
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
@@ -262,7 +236,7 @@ class MoveValueChange(Change):
             shorter = min(len(place.steps), len(steps))
             if place.steps[:shorter] == steps[:shorter]:
                 raise FormError(Sentence("places_inside"), path=("to",))
-        return cls(origin=origin, to=data["to"], scope=scope)
+        return cls(at=origin, to=data["to"], scope=scope)
 
     @staticmethod
     def _goal_of(text: str) -> tuple[bool, Path]:
@@ -275,7 +249,7 @@ class MoveValueChange(Change):
         return text.startswith(RECORD_PREFIX), place.steps
 
     def edits_in(self, here: Here, context: Context) -> EditSet:
-        spot = follow(here.node, here.path, parse_place(self.origin))
+        spot = follow(here.node, here.path, parse_place(self.at))
         if spot.value is ABSENT:
             return EditSet()
         target = _findable(*self._goal(here, context))
@@ -302,11 +276,11 @@ class MoveValueChange(Change):
         return here, place
 
     def arguments(self, iris: IriMap | None) -> dict[str, Any]:
-        return {"from": self.origin, "to": self.to}
+        return {"from": self.at, "to": self.to}
 
     @property
     def pattern(self) -> Sentence:
-        return Sentence("part_move", origin=self.origin, to=self.to)
+        return Sentence("part_move", origin=self.at, to=self.to)
 
     @classmethod
     def said(cls, given: Mapping[str, Any]) -> Sentence:
@@ -322,12 +296,7 @@ class RetypeChange(Change):
 
     verb = "retype"
 
-    at: str
     to: str
-
-    @property
-    def place(self) -> str:
-        return self.at
 
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:

@@ -12,7 +12,13 @@ from typing import Any
 from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.diff import diff
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.records import Document, last_modifier, modified
+from bulkrunner.domain.records import (
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
+    Document,
+    last_modifier,
+    modified,
+)
 from bulkrunner.domain.run import Attempt
 from bulkrunner.domain.settlement.attempts import (
     STILL_THERE,
@@ -32,21 +38,13 @@ from bulkrunner.sentences import Sentence, joined
 MAX_VERSIONS = 20
 """Versions read back at most."""
 
-SERVERS_OWN = frozenset(
-    f"@record.{name}" for name in ("created", "modified", "recordStatus", "descriptionLastModifier")
-)
-"""Places that the server writes and no comparison looks at."""
+# Places that the server writes and no comparison looks at.
+SERVERS_OWN = frozenset(f"@record.{name}" for name in WRITTEN_AT_SAVE)
 
-NAMES_OF_NEW = frozenset(
-    (
-        "@id",
-        "@record.@id",
-        "@record.mainEntity.@id",
-        "@record.controlNumber",
-        "@record.descriptionCreator",
-    )
-)
-"""Places of a new record that nobody knows beforehand."""
+# Places of a new record that nobody knows beforehand.
+NAMES_OF_NEW = frozenset({"@id", "@record.@id", "@record.mainEntity.@id"}) | {
+    f"@record.{name}" for name in WRITTEN_AT_CREATION - WRITTEN_AT_SAVE
+}
 
 
 def is_later(change: PlannedChange, version: Version) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.by_example import ExampleChange
-from bulkrunner.domain.changes.verbs import VERBS, parse_change
+from bulkrunner.domain.changes.verbs import VERBS, MoveValueChange, parse_change
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
@@ -122,8 +122,8 @@ def test_any_change_of_any_record_is_made_or_refused(document, changes):
 
 
 def first_keys(change):
-    keys = {change.origin if hasattr(change, "origin") else change.at}
-    if hasattr(change, "origin"):
+    keys = {change.at}
+    if isinstance(change, MoveValueChange):
         keys.add(change.to)
     if change.scope.each is not None:
         keys = {change.scope.each}
