@@ -73,3 +73,24 @@ def same(one: Any, other: Any) -> bool:
             return len(one) == len(other) and all(map(same, one, other))
         case _:
             return type(one) is type(other) and bool(one == other)
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Return True if objects and lists are nested in more than so many levels."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, (dict, list))
+            for inner in (node.values() if isinstance(node, dict) else node)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, a single value as a list of one."""
+    return value if isinstance(value, list) else [value]

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from itertools import islice, zip_longest
 from typing import Any, Literal, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes, same
+from bulkrunner.domain.canonical import canonical_bytes, listed, same
 from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import KEPT, THING_KEPT, Document, record_part, thing_part
 from bulkrunner.vocabulary import is_set
@@ -260,14 +260,10 @@ def _walk(before: Any, after: Any, path: Path, depth: int) -> Iterator[Differenc
         case dict(), dict() if depth < MAX_DEPTH:
             yield from _objects(before, after, path, depth)
         case (list(), _) | (_, list()) if depth < MAX_DEPTH:
-            yield from _lists(_listed(before), _listed(after), path, depth)
+            yield from _lists(listed(before), listed(after), path, depth)
         case _:
             if canonical_bytes(before) != canonical_bytes(after):
                 yield Difference(place=path_text(path), before=before, after=after, kind="changed")
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _objects(

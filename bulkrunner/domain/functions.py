@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from bulkrunner.domain.canonical import digest, same
+from bulkrunner.domain.canonical import digest, is_deeper, same
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.edits import put
 from bulkrunner.domain.changes.verbs import RemoveChange, SetChange
@@ -195,21 +195,7 @@ def _demand_sound(value: Any) -> None:
     Raises:
         Refused: it is nested too deeply, or holds text that cannot be written.
     """
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = (
-            [
-                inner
-                for node in level
-                for inner in (node.values() if isinstance(node, dict) else node)
-                if isinstance(inner, (dict, list))
-            ]
-            if isinstance(value, (dict, list))
-            else []
-        )
-        if not level:
-            break
-    else:
+    if is_deeper(value, MAX_DEPTH):
         raise _wrong(Sentence("function_too_deep", most=MAX_DEPTH))
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkrunner.domain.canonical import same
+from bulkrunner.domain.canonical import is_deeper, same
 from bulkrunner.domain.changes.change import Change, apply_change
 from bulkrunner.domain.changes.edits import put
 from bulkrunner.domain.diff import changed_places, undeclared_places
@@ -204,27 +204,17 @@ def bind_update(op: Update, context: Context) -> Update:
 def _unreadable(document: Document) -> Refusal | None:
     graph = document.get("@graph")
     parts = graph[:2] if isinstance(graph, list) else []
-    if len(parts) == 2 and all(isinstance(part, dict) for part in parts) and _is_shallow(document):
+    if (
+        len(parts) == 2
+        and all(isinstance(part, dict) for part in parts)
+        and not is_deeper(document, MAX_DEPTH)
+    ):
         return None
     return Refusal(
         code="unreadable_record",
         message=Sentence("unreadable_record"),
         hint=Sentence("mend_or_drop"),
     )
-
-
-def _is_shallow(document: Document) -> bool:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _applied(document: Document, op: Update, context: Context) -> Applied:

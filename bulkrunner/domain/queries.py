@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
+from bulkrunner.domain.canonical import listed
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.records import Document, record_part, sigel_of_iri, thing_part
@@ -114,7 +115,7 @@ def libraries_named(query: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the sigels of the libraries whose holdings a query finds; empty where it names none."""
     if _kind(query, of_bibs=False) is not _Kind.HOLDING or HELD_BY not in query:
         return ()
-    sigels = [sigel_of_iri(one) for one in _listed(query[HELD_BY])]
+    sigels = [sigel_of_iri(one) for one in listed(query[HELD_BY])]
     return tuple(dict.fromkeys(one for one in sigels if one)) if all(sigels) else ()
 
 
@@ -131,7 +132,7 @@ def _kind(query: Mapping[str, Any], *, of_bibs: bool) -> _Kind:
         one
         for name, value in query.items()
         if (parsed := parse_name(name)).field == "@type" and parsed.relation in ("", "and")
-        for one in _listed(value)
+        for one in listed(value)
         if isinstance(one, str)
     ]
     if types:
@@ -187,17 +188,13 @@ def unmet_part(document: Document, query: Mapping[str, Any]) -> str | None:
     fits_either = False
     for text, value in query.items():
         name = parse_name(text)
-        fits = _fits(document, name, _listed(value))
+        fits = _fits(document, name, listed(value))
         if name.either:
             either.append(text)
             fits_either = fits_either or fits
         elif not fits:
             return text
     return None if fits_either or not either else either[0]
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _fits(document: Document, name: Name, wanted: Sequence[Any]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, listed
 from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
 from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
@@ -407,7 +407,7 @@ def _in_kind(value: Plain, path: Path, found: Any) -> Any:
     Raises:
         Refused: ``wrong_kind``.
     """
-    beside, key = _as_list(found), _key_of(path)
+    beside, key = listed(found), _key_of(path)
     found = _first_plain(beside)
     kinds = {kind_of(item) for item in beside} - {None}
     if len(kinds) > 1:
@@ -441,7 +441,7 @@ def _demand_node(path: Path, found: Any) -> None:
     Raises:
         Refused: ``wrong_kind``.
     """
-    kinds = {kind_of(item) for item in _as_list(found) if item is not ABSENT}
+    kinds = {kind_of(item) for item in listed(found) if item is not ABSENT}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and not _takes_nodes(_key_of(path)):
         raise _wrong_kind(path, kind, Sentence("object_is_none"))
@@ -472,10 +472,6 @@ def _key_of(path: Path) -> str:
 
 def _takes_nodes(key: str) -> bool:
     return is_object_property(key) and not is_vocab_typed(key)
-
-
-def _as_list(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [found]
 
 
 def _as_number(value: Plain) -> int | float | None:

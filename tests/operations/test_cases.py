@@ -14,7 +14,7 @@ import pytest
 
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import parse_change
-from bulkrunner.domain.expressions.condition_parsing import parse_expected
+from bulkrunner.domain.expressions.expectations import parse_expected
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap

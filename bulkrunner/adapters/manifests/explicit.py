@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.expressions.condition_parsing import parse_expected
-from bulkrunner.domain.expressions.expectations import expected_data
+from bulkrunner.domain.expressions.expectations import expected_data, parse_expected
 from bulkrunner.domain.expressions.parsing import FormError, Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (

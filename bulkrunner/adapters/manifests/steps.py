@@ -12,14 +12,18 @@ from bulkrunner.adapters.manifests.schema import Told
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.change import Change, demand_kept_at
 from bulkrunner.domain.changes.verbs import VERBS, parse_change
-from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_expected
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import (
     All,
     Condition,
     condition_data,
     condition_references,
 )
-from bulkrunner.domain.expressions.expectations import expected_data, expected_references
+from bulkrunner.domain.expressions.expectations import (
+    expected_data,
+    expected_references,
+    parse_expected,
+)
 from bulkrunner.domain.expressions.parsing import FormError, Outside, proposal
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value

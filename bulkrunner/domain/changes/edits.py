@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.canonical import same
+from bulkrunner.domain.canonical import listed, same
 from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
@@ -209,9 +209,7 @@ def put(node: Any, path: Path, value: Any) -> Any:
 
 def as_list(value: Any) -> list[Any]:
     """Return a list as it is, a single value as a list of one, ``ABSENT`` as an empty list."""
-    if value is ABSENT:
-        return []
-    return value if isinstance(value, list) else [value]
+    return [] if value is ABSENT else listed(value)
 
 
 # --- adding ------------------------------------------------------------------------------------

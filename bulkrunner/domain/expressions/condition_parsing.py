@@ -58,20 +58,9 @@ def parse_matching(data: Any, outside: Outside) -> Condition:
     return Itself(checks=parser.checks(data))
 
 
-def parse_expected(data: Any, outside: Outside) -> Any:
-    """Read what a place is expected to have: a value, None where it must be absent, or tests of it.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
-    if isinstance(data, dict) and data.get("exists") is False:
-        if len(data) > 1:
-            raise FormError(Sentence("absent_alone"))
-        return None
-    checks = _Parser(outside).checks(data)
-    if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
-        return checks[0].value
-    return Itself(checks=checks)
+def parse_checks(data: Any, outside: Outside) -> tuple[Check, ...]:
+    """Read tests of one value, or the value that it must equal; FormError says what is wrong."""
+    return _Parser(outside).checks(data)
 
 
 def _meant(key: str) -> Sentence:

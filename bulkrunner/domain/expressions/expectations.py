@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.expressions.condition_parsing import parse_checks
 from bulkrunner.domain.expressions.conditions import (
     Itself,
+    Kind,
     bind_condition,
     condition_data,
     condition_references,
     fits,
 )
+from bulkrunner.domain.expressions.parsing import FormError, Outside
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
@@ -24,6 +27,22 @@ from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence
 
 LONGEST_SHOWN = 120
+
+
+def parse_expected(data: Any, outside: Outside) -> Any:
+    """Read what a place is expected to have: a value, None where it must be absent, or tests of it.
+
+    Raises:
+        FormError: malformed or too large; says where.
+    """
+    if isinstance(data, dict) and data.get("exists") is False:
+        if len(data) > 1:
+            raise FormError(Sentence("absent_alone"))
+        return None
+    checks = parse_checks(data, outside)
+    if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
+        return checks[0].value
+    return Itself(checks=checks)
 
 
 def check_expect(
