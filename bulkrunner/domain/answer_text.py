@@ -15,11 +15,10 @@ from types import MappingProxyType
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.plan import Plan
 
-MOST_WORDS = 300
-"""Characters of a name, a reference or a title."""
+MOST_WORDS = 300  # characters of a name, a reference or a title
 
+# Without these nothing in a title can pass for a label or a sentence of the text.
 _WITHOUT_ENDS = re.compile(r"[.:]")
-"""Without these nothing in a title can pass for a label or a sentence of the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,27 +96,20 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer to a plan, as a reviewer gives it.
-
-    Attributes:
-        head: the ledger's head that the report named.
-        agreed: what it agrees to in particular, as found in the text.
-        reason: of a no; may be empty.
-        bibs: how many of the plan's deletions are bibs.
-    """
+    """An answer to a plan, as a reviewer gives it."""
 
     approved: bool
     plan: str
     digest: str
-    head: str
+    head: str  # the ledger's head that the report named
     by: str = ""
     reference: str = ""
-    reason: str = ""
-    agreed: str = ""
+    reason: str = ""  # of a no; may be empty
+    agreed: str = ""  # what it agrees to in particular, as found in the text
     statements: tuple[str, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
     language: str = "sv"
-    bibs: int = 0
+    bibs: int = 0  # how many of the plan's deletions are bibs
 
 
 def answer_text(plan: Plan, answer: Answer) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
+# Made once: it is called for every value that is compared.
 _ENCODER = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
 )
-"""Made once: it is called for every value that is compared."""
 
 
 def canonical_bytes(value: Any) -> bytes:

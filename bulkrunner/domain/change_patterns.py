@@ -15,9 +15,8 @@ from bulkrunner.sentences import Sentence, as_sentence, joined
 
 _Text = TypeVar("_Text", bound=str)
 
+# Characters of a pattern before it is cut; the template of a cut one has the same number.
 MAX_LENGTH = 300
-
-"""Characters of a pattern before it is cut; the template of a cut one has the same number."""
 
 _SEPARATOR = "; "
 

@@ -116,8 +116,7 @@ _OF_PERSONS = re.compile(r"(?i:från|from|till|to|kopia|cc|bcc|svar till|reply-t
 _OF_A_DAY = re.compile(r"(?i:skickat|sent|datum|date)\s*:\s*(.*)")
 _SUBJECT = re.compile(r"(?i:ämne|subject)\s*:\s*(.*)")
 _TURN = re.compile(r"(.*)\b(?i:skrev|wrote)\b(.*):")
-_NEAR = 3
-"""Lines between the sender and the day of a mail's head, at most."""
+_NEAR = 3  # lines between the sender and the day of a mail's head, at most
 _BETWEEN = re.compile(
     r"-{2,}\s*(?i:ursprungligt meddelande|original message|vidarebefordrat meddelande|"
     r"forwarded message)\s*-{2,}"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Europe/Stockholm")
-"""Of days, and of times written without a zone."""
+ZONE = ZoneInfo("Europe/Stockholm")  # of days, and of times written without a zone
 
 _YEAR = re.compile(r"[0-9]{4}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")

@@ -24,13 +24,10 @@ Kind: TypeAlias = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One place where two documents differ.
+    """One place where two documents differ."""
 
-    Attributes:
-        place: as written in manifests; the index of a list of one is left out, the index of a
-            removed element counts in the document before, of an added one in the document after.
-    """
-
+    # As written in manifests; the index of a list of one is left out, the index of a removed
+    # element counts in the document before, of an added one in the document after.
     place: str
     before: Any
     after: Any
@@ -166,13 +163,9 @@ def _outside(before: Any, after: Any, mask: dict[Any, Any], path: Path) -> list[
     return found
 
 
-MAX_LEAVES = 200
+MAX_LEAVES = 200  # places listed of one document; the rest is in the document itself
 
-"""Places listed of one document; the rest is in the document itself."""
-
-MOST = 100_000
-
-"""Places of one part that are counted."""
+MOST = 100_000  # places of one part that are counted
 
 MAX_NESTING = 30
 

@@ -41,21 +41,17 @@ def is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One catalogue instance.
-
-    Attributes:
-        rate: writes per second. read_rate: reads per second. concurrency: requests at a time.
-        windows: ``HH:MM-HH:MM`` hours in ``timezone`` when writes may be sent; empty: always.
-    """
+    """One catalogue instance."""
 
     name: str
     kind: Kind
     base_url: str
     token_url: str
     base_uri: str
-    rate: float
-    read_rate: float
-    concurrency: int
+    rate: float  # writes per second
+    read_rate: float  # reads per second
+    concurrency: int  # requests at a time
+    # ``HH:MM-HH:MM`` hours in ``timezone`` when writes may be sent; empty: always.
     windows: tuple[str, ...] = ()
     timezone: str = "Europe/Stockholm"
 

@@ -48,18 +48,13 @@ _UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class FilledForm:
-    """One form as text, its values as they were written.
-
-    Attributes:
-        stray: words between its first sentence and its first line.
-        twice: values whose line stands more than once.
-    """
+    """One form as text, its values as they were written."""
 
     approved: bool
     language: str
     values: Mapping[str, str]
-    stray: str = ""
-    twice: tuple[str, ...] = ()
+    stray: str = ""  # words between its first sentence and its first line
+    twice: tuple[str, ...] = ()  # values whose line stands more than once
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
@@ -81,18 +76,12 @@ class FilledForm:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was read out of a text.
+    """What was read out of a text."""
 
-    Attributes:
-        answers: forms that somebody filled in, each different one once. blanks: the others.
-        beside: words that stand outside of every form.
-        signatures: armoured SSH signatures, each different one once.
-    """
-
-    answers: tuple[FilledForm, ...] = ()
-    blanks: tuple[FilledForm, ...] = ()
-    beside: str = ""
-    signatures: tuple[str, ...] = ()
+    answers: tuple[FilledForm, ...] = ()  # forms that somebody filled in, each different one once
+    blanks: tuple[FilledForm, ...] = ()  # the others
+    beside: str = ""  # words that stand outside of every form
+    signatures: tuple[str, ...] = ()  # armoured SSH signatures, each different one once
 
 
 def unfilled(text: str) -> bool:

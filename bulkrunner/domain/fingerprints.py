@@ -26,8 +26,7 @@ from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
-SELF = "self:"
-"""Stands for a new record's own IRI, which nobody knows beforehand."""
+SELF = "self:"  # stands for a new record's own IRI, which nobody knows beforehand
 
 
 def before_fingerprint(document: Document) -> str:

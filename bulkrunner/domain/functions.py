@@ -30,44 +30,32 @@ from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 from bulkrunner.sentences import Sentence
 
+# What a function may look up: a record, the holdings on a bib, or nothing.
 Looked: TypeAlias = Document | list[Document] | None
 
-"""What a function may look up: a record, the holdings on a bib, or nothing."""
+MAX_REASON = 500  # characters of a reason that are kept
 
-MAX_REASON = 500
+MAX_OPERATIONS = 100  # operations that one call may return
 
-"""Characters of a reason that are kept."""
-
-MAX_OPERATIONS = 100
-
-"""Operations that one call may return."""
-
-MAX_DEPTH = 110
-
-"""Levels of an answer; a record may have a hundred of them."""
+MAX_DEPTH = 110  # levels of an answer; a record may have a hundred of them
 
 SECONDS = 5.0
 
-MEGABYTES = 512
-
-"""What a call may use where the manifest does not say."""
+MEGABYTES = 512  # what a call may use where the manifest does not say
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSource:
-    """A function with all that decides what it does.
+    """A function with all that decides what it does."""
 
-    Attributes:
-        module, function: dotted module of the job folder, and the function in it.
-        sources: text of that module and of every module of the folder that it imports, by name.
-        files: data files that it may read: name in the folder → digest of the content.
-        seconds, megabytes: what one call may take, and what its process may use.
-    """
-
+    # module, function: dotted module of the job folder, and the function in it.
     module: str
     function: str
+    # Text of that module and of every module of the folder that it imports, by name.
     sources: Mapping[str, str]
+    # Data files that it may read: name in the folder → digest of the content.
     files: Mapping[str, str] = field(default_factory=dict)
+    # seconds, megabytes: what one call may take, and what its process may use.
     seconds: float = SECONDS
     megabytes: int = MEGABYTES
 
@@ -87,20 +75,15 @@ class FunctionSource:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionInput:
-    """What a function is called with.
+    """What a function is called with."""
 
-    Attributes:
-        document: the record. id: its short id.
-        row: columns of the row that the record was named in, None where there was none.
-        parameters: of the job.
-        look: returns a record by short id or IRI, None where there is none; ``bib`` stands for the
-            bib of the holding, ``holdings`` for the list of the other holdings on it.
-    """
-
-    document: Document
-    id: str
+    document: Document  # the record
+    id: str  # its short id
+    # Columns of the row that the record was named in, None where there was none.
     row: Mapping[str, str] | None
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any]  # of the job
+    # Returns a record by short id or IRI, None where there is none; ``bib`` stands for the bib of
+    # the holding, ``holdings`` for the list of the other holdings on it.
     look: Callable[[str], Looked]
 
 
@@ -243,24 +226,16 @@ def _wrong(what: Sentence) -> Refused:
 
 _REPOINT = '{"update": context.id, "repoint": {"to": id}}'
 
-_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
-
-"""Keys that a place can be written with."""
+_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")  # keys that a place can be written with
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edited:
-    """A record as a function returned it.
+    """A record as a function returned it."""
 
-    Attributes:
-        document: to be written, with what is not the function's to change as it was.
-        changes: the same as changes, place by place.
-        declared: the paths that differ.
-    """
-
-    document: Document
-    changes: tuple[Change, ...]
-    declared: tuple[Path, ...]
+    document: Document  # to be written, with what is not the function's to change as it was
+    changes: tuple[Change, ...]  # the same as changes, place by place
+    declared: tuple[Path, ...]  # the paths that differ
 
 
 def edited(before: Document, after: Document) -> Edited | Refusal:

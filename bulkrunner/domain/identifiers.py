@@ -22,9 +22,7 @@ from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.sentences import Sentence, verbatim
 
-MOST = 300
-
-"""Characters of an identifier; a longer text names no record."""
+MOST = 300  # characters of an identifier; a longer text names no record
 
 
 class Scheme(StrEnum):
@@ -67,9 +65,8 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
 
+# Numbers of LIBRIS III that begin with letters, as ``Y111302721``.
 _LETTERED = "[A-Za-z]{1,3}[0-9]{5,12}[Xx]?"
-
-"""Numbers of LIBRIS III that begin with letters, as ``Y111302721``."""
 
 _LIBRIS_NUMBER = re.compile(rf"\(?\s*([A-Za-z-]{{4,9}})\s*\)\s*([0-9]{{1,14}}[Xx]?|{_LETTERED})")
 
@@ -87,9 +84,8 @@ _BTJ = re.compile(r"(?:system:)?(BTJ)[\s:-]*([0-9A-Za-z][0-9A-Za-z-]*)", re.IGNO
 
 _SPOILT_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 
+# Where legacy addresses stand, whatever environments are known.
 _CATALOGUE = "https://libris.kb.se/"
-
-"""Where legacy addresses stand, whatever environments are known."""
 
 _ADDRESS = re.compile(r"(?:https?:)?//([^/?#\s]+)/([^?#\s]*)[^\s]*", re.IGNORECASE)
 
@@ -103,9 +99,8 @@ _BEHIND_ID = re.compile(r"(?:data(?:-view)?(?:\.[a-z]{2,7})?)?", re.IGNORECASE)
 
 _NEARLY = re.compile(r"[0-9a-z]{15,16}", re.IGNORECASE)
 
+# What stands in parentheses before this catalogue's own legacy number of a bib.
 _OWN_CODES = ("LIBRIS", "SE-LIBR")
-
-"""What stands in parentheses before this catalogue's own legacy number of a bib."""
 
 _LONGEST_LEGACY = 9
 

@@ -15,8 +15,8 @@ from typing import Any
 
 SHORT_ID = re.compile(r"[0-9bcdfghjklmnpqrstvwxz]{15,16}")
 LEGACY = re.compile(r"https?://libris\.kb\.se/(resource/)?(bib|hold|auth)/[0-9]{1,12}")
+# Prefix of an IRI written without any environment's base, for comparing across environments.
 NEUTRAL = "libris:"
-"""Prefix of an IRI written without any environment's base, for comparing across environments."""
 
 
 class RefKind(StrEnum):
@@ -36,15 +36,10 @@ class RecordRef:
 
 @dataclass(frozen=True, kw_only=True)
 class IriMap:
-    """Maps record IRIs to one environment.
+    """Maps record IRIs to one environment."""
 
-    Attributes:
-        bases: base URIs of every known environment, each ending in ``/``.
-        target: base URI of the environment written to.
-    """
-
-    bases: tuple[str, ...]
-    target: str
+    bases: tuple[str, ...]  # base URIs of every known environment, each ending in ``/``
+    target: str  # base URI of the environment written to
 
     def split(self, iri: str) -> tuple[str, str, str] | None:
         """Return (base, short id, suffix) where the whole value is a known record or thing IRI.

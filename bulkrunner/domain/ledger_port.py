@@ -27,22 +27,16 @@ class ClientUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """An API client of an environment, and when it was used.
-
-    Attributes:
-        last_use: plan or run; empty where it was never used here.
-        retired_at: since when it is used no more; None while it is.
-        uses: the latest first.
-    """
+    """An API client of an environment, and when it was used."""
 
     environment: str
     client: str
     first_used_at: datetime
     last_used_at: datetime
-    last_use: str
-    retired_at: datetime | None = None
+    last_use: str  # plan or run; empty where it was never used here
+    retired_at: datetime | None = None  # since when it is used no more; None while it is
     retired_by: str = ""
-    uses: tuple[ClientUse, ...] = ()
+    uses: tuple[ClientUse, ...] = ()  # the latest first
 
 
 class PlanLedger(Protocol):

@@ -14,8 +14,8 @@ from bulkrunner.domain.prediction import predict_stored
 
 PREFIX = "new:"
 
+# Added to the places of operations in a function's answer until they are numbered in the plan.
 IN_ANSWER = 900_000_000
-"""Added to the places of operations in a function's answer until they are numbered in the plan."""
 
 _REFERENCE = re.compile(r"new:([1-9][0-9]{0,8})(#it)?")
 

@@ -29,8 +29,7 @@ MAX_LENGTH = 500
 MAX_STEPS = 20
 
 Step: TypeAlias = str | int
-Path: TypeAlias = tuple[Step, ...]
-"""Steps from the top of a document, list indexes included."""
+Path: TypeAlias = tuple[Step, ...]  # steps from the top of a document, list indexes included
 
 RECORD_PATH: Final[Path] = ("@graph", 0)
 THING_PATH: Final[Path] = ("@graph", 1)
@@ -46,15 +45,11 @@ class PlaceError(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A parsed place.
+    """A parsed place."""
 
-    Attributes:
-        text: as written. in_record: begins at the record part. steps: keys and list indexes.
-    """
-
-    text: str
-    in_record: bool
-    steps: Path
+    text: str  # as written
+    in_record: bool  # begins at the record part
+    steps: Path  # keys and list indexes
 
     @property
     def root(self) -> Path:
@@ -69,23 +64,16 @@ class Absent:
         return "absent"
 
 
-ABSENT: Final = Absent()
-"""Stands for the value of a place that is not there."""
+ABSENT: Final = Absent()  # stands for the value of a place that is not there
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """Where a place leads in one document.
+    """Where a place leads in one document."""
 
-    Attributes:
-        path: of the value; as far as it leads where the place is absent.
-        value: ``ABSENT`` where the place is absent.
-        creatable: only the last key is missing.
-    """
-
-    path: Path
-    value: Any
-    creatable: bool = False
+    path: Path  # of the value; as far as it leads where the place is absent
+    value: Any  # ``ABSENT`` where the place is absent
+    creatable: bool = False  # only the last key is missing
 
 
 @lru_cache(maxsize=4096)

@@ -32,14 +32,10 @@ MAX_CLEANUPS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The document as it will be stored.
-
-    Attributes:
-        cleanups: what the server changes by itself, as ``place: what``.
-    """
+    """The document as it will be stored."""
 
     document: Document
-    cleanups: tuple[str, ...] = ()
+    cleanups: tuple[str, ...] = ()  # what the server changes by itself, as ``place: what``
 
 
 def predict_stored(document: Document, *, declared: Iterable[Path] = ()) -> Prediction:

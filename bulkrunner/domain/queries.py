@@ -23,9 +23,9 @@ _RELATION = re.compile(r"(not|and|exists|minEx|maxEx|min|max|matches)-(.+)", re.
 _UNTESTED = ("q", "matches")
 _DATES = ("meta.created", "meta.modified")
 _RANGES = ("min", "minEx", "max", "maxEx")
-_SMALLEST = timedelta(milliseconds=1)
-"""What the index tells apart in time."""
+_SMALLEST = timedelta(milliseconds=1)  # what the index tells apart in time
 
+# Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone.
 INDEXED = frozenset(
     {
         *("@id", "@type", "sameAs", "meta", "heldBy", "itemOf", "hasComponent"),
@@ -33,8 +33,8 @@ INDEXED = frozenset(
         *("cataloguersNote", "language", "genreForm", "classification", "subject", "summary"),
     }
 )
-"""Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone."""
 
+# Keys that mean holdings, or holdings too, where a query does not say what it is for.
 _OF_HOLDINGS = frozenset(
     {
         *("shelfLabel", "callNumberPrefix", "callNumberSuffix", "copyNumber"),
@@ -42,7 +42,6 @@ _OF_HOLDINGS = frozenset(
         *("hasNote", "usageAndAccessPolicy", "associatedMedia"),
     }
 )
-"""Keys that mean holdings, or holdings too, where a query does not say what it is for."""
 
 _HOLDINGS_STATEMENTS = "marc:hasTextualHoldings"
 

@@ -14,13 +14,12 @@ from bulkrunner.sentences import Sentence
 
 Document: TypeAlias = dict[str, Any]
 
+# Library IRIs carry the production host in every environment.
 LIBRARY_PREFIX = "https://libris.kb.se/library/"
-"""Library IRIs carry the production host in every environment."""
 
 HOLDING_TYPE = "Item"
 
-WRAPPERS = frozenset({"@list", "@set"})
-"""Keys of JSON-LD around a list of values."""
+WRAPPERS = frozenset({"@list", "@set"})  # keys of JSON-LD around a list of values
 
 # --- keys of records by role ----------------------------------------------------------------------
 

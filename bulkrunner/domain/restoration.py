@@ -8,29 +8,22 @@ from datetime import datetime, timedelta
 
 from bulkrunner.sentences import Sentence
 
+# The command by which a person says that a ledger is to be used though it is a copy.
 RESTORE = "bulkrunner ledger restore --by NAME --reason TEXT"
-"""The command by which a person says that a ledger is to be used though it is a copy."""
 
-CLOCKS = timedelta(hours=1)
-"""How much the clocks of machines and of the catalogue may differ."""
+CLOCKS = timedelta(hours=1)  # how much the clocks of machines and of the catalogue may differ
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restoration:
-    """Somebody said that a ledger is to be used.
+    """Somebody said that a ledger is to be used."""
 
-    Attributes:
-        at: when it was said. by: who said so. recorded_by: account@host that typed it in.
-        known_until: time of the newest event before; what was sent later it may not know.
-        was: what spoke against it; empty where nothing did.
-    """
-
-    at: datetime
-    by: str
+    at: datetime  # when it was said
+    by: str  # who said so
     reason: str
-    recorded_by: str
-    known_until: datetime
-    was: str = ""
+    recorded_by: str  # account@host that typed it in
+    known_until: datetime  # time of the newest event before; what was sent later it may not know
+    was: str = ""  # what spoke against it; empty where nothing did
 
     def describe(self) -> Sentence:
         """Return it as part of a gate's reason."""
@@ -39,17 +32,12 @@ class Restoration:
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """What a restored ledger may not know.
+    """What a restored ledger may not know."""
 
-    Attributes:
-        since: when something may have been sent that is not in it.
-        until: when a person said that the ledger is to be used; what it lacks was sent before.
-        plan_is_older: whether the plan was made before the ledger was restored.
-    """
-
-    since: datetime
+    since: datetime  # when something may have been sent that is not in it
+    # When a person said that the ledger is to be used; what it lacks was sent before.
     until: datetime
-    plan_is_older: bool
+    plan_is_older: bool  # whether the plan was made before the ledger was restored
 
 
 def unknown_of(restorations: Sequence[Restoration], plan_made: datetime) -> Unknown | None:

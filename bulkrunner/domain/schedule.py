@@ -16,13 +16,10 @@ _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24
 
 _DAY = 24 * 60
 
+# Minutes looked ahead: a window may be missing on the day when the clock is put forward.
 _HORIZON = 3 * _DAY
 
-"""Minutes looked ahead: a window may be missing on the day when the clock is put forward."""
-
-_MOST_WINDOWS = 60
-
-"""Windows looked ahead for the end of work."""
+_MOST_WINDOWS = 60  # windows looked ahead for the end of work
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,15 +42,14 @@ SPACELESS = ("ISNI", "ORCID")
 _SPELLED_OUT = str.maketrans(LIGATURES)
 _ENDS = BLANKS + "\r\n"
 _TERMS = "https://id.kb.se/"
+# Classes of nodes that the server links by their code, and the folder of their addresses.
 _BY_CODE: Final = {"Language": "language", "Country": "country"}
-"""Classes of nodes that the server links by their code, and the folder of their addresses."""
 
 _STANDARD_NUMBER = re.compile(r"[0-9][0-9-]{7,15}[0-9Xx]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
 _SHOWN = 40
 
-Plain: TypeAlias = str | int | float
-"""A text, a number or a truth value."""
+Plain: TypeAlias = str | int | float  # a text, a number or a truth value
 
 
 # --- texts -------------------------------------------------------------------------------------
@@ -195,17 +194,12 @@ def in_words(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Puts values into the form in which one record will have them.
+    """Puts values into the form in which one record will have them."""
 
-    Attributes:
-        document: the record.
-        bases: of the environment, by which links to records are known.
-        from_records: the values come from records: they keep their kind, and what the server
-            takes away of them is no fault of who moves them.
-    """
-
-    document: Document
-    bases: tuple[str, ...] = ()
+    document: Document  # the record
+    bases: tuple[str, ...] = ()  # of the environment, by which links to records are known
+    # The values come from records: they keep their kind, and what the server takes away of them is
+    # no fault of who moves them.
     from_records: bool = False
 
     @classmethod

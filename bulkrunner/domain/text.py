@@ -12,11 +12,11 @@ from typing import Any
 from bulkrunner.sentences import Sentence
 
 _KEPT = frozenset("\n\t")
+# Categories that reorder, hide or break the text around them.
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories that reorder, hide or break the text around them."""
 
+# Letters and signs that look like nothing at all.
 _FILLERS = re.compile("[\u115f\u1160\u3164\uffa0\u2800]")
-"""Letters and signs that look like nothing at all."""
 
 
 def visible(text: str) -> str:
@@ -71,11 +71,11 @@ def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
+# Letters of other alphabets, and digits, that are drawn like Latin ones.
 _LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυχıIiLl1|0",
     "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXaivopuxiiiiiiio",
 )
-"""Letters of other alphabets, and digits, that are drawn like Latin ones."""
 
 
 def same_to_the_eye(name: str) -> str:
@@ -100,10 +100,10 @@ def _left_of(char: str) -> str:
 
 
 _SIGNS = dict(zip("0I1|‐‑‒–—−’‘´`“”", "Olll------''''\"\"", strict=True))
+# Only what is drawn alike in the same case.
 _ALIKE = {code: letter for code, letter in _LOOK_ALIKE.items() if code > 127} | {
     ord(sign): other for sign, other in _SIGNS.items()
 }
-"""Only what is drawn alike in the same case."""
 
 _MOST_TOLD = 3
 

@@ -214,9 +214,8 @@ Side: TypeAlias = Literal["leaves", "saves", "both"]
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
+# Verbs whose changes are told together, by libraries instead of by content.
 JOINT = frozenset({"move", "merge", "split", "repoint", "copy"})
-
-"""Verbs whose changes are told together, by libraries instead of by content."""
 
 _MARKS: dict[str, tuple[Verb, Side]] = {
     "moved_to": ("move", "leaves"),
@@ -237,20 +236,15 @@ _TO_OTHERS = frozenset({"move", "copy"})
 
 @dataclass(frozen=True, kw_only=True)
 class Doing:
-    """What a change belongs to.
-
-    Attributes:
-        side: ``leaves``: the record that content is taken from; ``saves``: the one that takes it.
-        to: sigel that a holding goes to, where the verb names one library.
-        other: the other record, by the neutral name it has in the operation; empty where none.
-        mixed: other operations are carried out on the same record, too.
-    """
+    """What a change belongs to."""
 
     verb: Verb
+    # ``leaves``: the record that content is taken from; ``saves``: the one that takes it.
     side: Side
-    to: str = ""
+    to: str = ""  # sigel that a holding goes to, where the verb names one library
+    # The other record, by the neutral name it has in the operation; empty where none.
     other: str = ""
-    mixed: bool = False
+    mixed: bool = False  # other operations are carried out on the same record, too
 
 
 def doing_of(change: PlannedChange) -> Doing | None:

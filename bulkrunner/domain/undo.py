@@ -17,8 +17,8 @@ from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence
 
+# What an approval says, word for word, to an undo that no test environment has tried.
 UNTRIED = "undo, untried"
-"""What an approval says, word for word, to an undo that no test environment has tried."""
 
 
 def undone_by(plan: Plan) -> Mapping[str, Any] | None:
@@ -44,33 +44,23 @@ def undo_digest(run: str, digest: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Precedent:
-    """What must be restored first: what waited for a change goes back before it.
+    """What must be restored first: what waited for a change goes back before it."""
 
-    Attributes:
-        key: by which its restoration is found in the plan; None where the plan has none.
-        what: for people.
-    """
-
-    key: str | None
-    what: str
+    key: str | None  # by which its restoration is found in the plan; None where the plan has none
+    what: str  # for people
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One change that a run applied and that is to be taken back.
-
-    Attributes:
-        sigel: as whom the run wrote.
-        behind: what must be restored before it.
-        ahead: keys of restorations, planned already, that must not be carried out before it.
-    """
+    """One change that a run applied and that is to be taken back."""
 
     source: Source
     run: str
     change: PlannedChange
     result: Result
-    sigel: str
-    behind: tuple[Precedent, ...] = ()
+    sigel: str  # as whom the run wrote
+    behind: tuple[Precedent, ...] = ()  # what must be restored before it
+    # Keys of restorations, planned already, that must not be carried out before it.
     ahead: tuple[str, ...] = ()
 
     @property

@@ -162,18 +162,12 @@ class Change(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """What one change made of a document.
-
-    Attributes:
-        declared: paths at or under which it may have changed something.
-        change: with the values in it that it was carried out with.
-        effective: it found something to do.
-    """
+    """What one change made of a document."""
 
     document: Document
-    declared: tuple[Path, ...]
-    change: Change
-    effective: bool
+    declared: tuple[Path, ...]  # paths at or under which it may have changed something
+    change: Change  # with the values in it that it was carried out with
+    effective: bool  # it found something to do
 
 
 def apply_change(document: Document, change: Change, context: Context) -> Changed:

@@ -19,8 +19,7 @@ from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
-ROOT_LENGTH = 2
-"""Steps of the paths of record and thing; these are never pruned."""
+ROOT_LENGTH = 2  # steps of the paths of record and thing; these are never pruned
 
 _BARE = frozenset({"@type"})
 _BARE_COMPONENT = frozenset({"@type", "heldBy"})
@@ -36,15 +35,12 @@ class Put:
 
 @dataclass(frozen=True, kw_only=True)
 class Add:
-    """The path gets the values beside those that it has, unless equal ones are there.
-
-    Attributes:
-        as_list: what is absent becomes a list, and a single value is made one; otherwise a first
-            value is put as it is, and a second one is refused where the property takes one only.
-    """
+    """The path gets the values beside those that it has, unless equal ones are there."""
 
     path: Path
     value: Any
+    # What is absent becomes a list, and a single value is made one; otherwise a first value is put
+    # as it is, and a second one is refused where the property takes one only.
     as_list: bool
 
 

@@ -54,18 +54,13 @@ TABLE_FILE = frozenset({"file", "from", "to", "header", "separator", "encoding",
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Old values and what each becomes; None takes the value away.
+    """Old values and what each becomes; None takes the value away."""
 
-    Attributes:
-        pairs: new values by old ones, as text. by_name: by the old ones as the server stores them.
-        results: the new values in comparable form, which are left alone when met again.
-        digest: of all pairs.
-    """
-
-    pairs: Mapping[str, Any]
-    by_name: Mapping[str, Any] = field(repr=False)
+    pairs: Mapping[str, Any]  # new values by old ones, as text
+    by_name: Mapping[str, Any] = field(repr=False)  # by the old ones as the server stores them
+    # The new values in comparable form, which are left alone when met again.
     results: frozenset[bytes] = field(repr=False)
-    digest: str
+    digest: str  # of all pairs
 
     @classmethod
     def parse(cls, data: Any, outside: Outside) -> Self:

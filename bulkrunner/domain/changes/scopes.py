@@ -46,17 +46,12 @@ class Within(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Where a change is made, and on what condition.
+    """Where a change is made, and on what condition."""
 
-    Attributes:
-        within: None where nothing is said: the item, or the record part by ``@record.``.
-        each: a place all objects at which are meant, instead of ``within``.
-        when: tested on each of the objects.
-    """
-
+    # None where nothing is said: the item, or the record part by ``@record.``.
     within: Within | None = None
-    each: str | None = None
-    when: Condition | None = None
+    each: str | None = None  # a place all objects at which are meant, instead of ``within``
+    when: Condition | None = None  # tested on each of the objects
 
     @property
     def is_plain(self) -> bool:

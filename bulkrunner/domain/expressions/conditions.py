@@ -20,9 +20,8 @@ from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
 from bulkrunner.sentences import Sentence
 
+# Values of a list that a plan keeps of a condition; of longer ones it keeps the digest.
 MAX_SHOWN = 20
-
-"""Values of a list that a plan keeps of a condition; of longer ones it keeps the digest."""
 
 
 class Kind(StrEnum):
@@ -45,24 +44,17 @@ KINDS = tuple(kind.value for kind in Kind)
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One test of a value.
-
-    Attributes:
-        value: what is compared with, constant or ``Dynamic``; of a list of values the tuple.
-        known: the comparable form of the plain values of a list, to be looked up.
-        odd: the other values of a list.
-        digest: of a list too long to be shown.
-        pattern: of ``matches``.
-        file: of ``in_file``.
-    """
+    """One test of a value."""
 
     kind: Kind
+    # What is compared with, constant or ``Dynamic``; of a list of values the tuple.
     value: Any = None
+    # The comparable form of the plain values of a list, to be looked up.
     known: frozenset[bytes] = frozenset()
-    odd: tuple[Any, ...] = ()
-    digest: str = ""
-    pattern: Pattern | None = None
-    file: str = ""
+    odd: tuple[Any, ...] = ()  # the other values of a list
+    digest: str = ""  # of a list too long to be shown
+    pattern: Pattern | None = None  # of ``matches``
+    file: str = ""  # of ``in_file``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +75,14 @@ class Count:
 
 @dataclass(frozen=True, kw_only=True)
 class Test:
-    """A place some value of which must fit all the checks; without checks it must be absent.
-
-    Attributes:
-        count: how many values must fit, the least and the most; None: at least one.
-    """
+    """A place some value of which must fit all the checks; without checks it must be absent."""
 
     __test__ = False
 
     ref: Reference
     checks: tuple[Check, ...]
     wanted: bool = True
+    # How many values must fit, the least and the most; None: at least one.
     count: Count | None = None
 
 
@@ -127,14 +116,10 @@ class Itself:
 
 @dataclass(frozen=True, kw_only=True)
 class InCatalogue:
-    """Another record of the catalogue bears a number.
+    """Another record of the catalogue bears a number."""
 
-    Attributes:
-        number: the number, or a value that leads to it. meanings: what bare numbers are.
-    """
-
-    number: Any
-    meanings: tuple[Number, ...] = ()
+    number: Any  # the number, or a value that leads to it
+    meanings: tuple[Number, ...] = ()  # what bare numbers are
 
 
 Condition: TypeAlias = Test | All | Some | Not | Itself | InCatalogue
@@ -333,9 +318,7 @@ def _form(value: Any, context: Context, *, key: str) -> bytes:
 
 LONGEST_LINE = 300
 
-SHOWN = 5
-
-"""Values of a long list in a line."""
+SHOWN = 5  # values of a long list in a line
 
 
 def condition_references(condition: Condition) -> Iterator[Reference]:

@@ -45,29 +45,21 @@ def no_catalogue(_number: str, _meanings: Sequence[Number]) -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One record and what belongs to it.
+    """One record and what belongs to it."""
 
-    Attributes:
-        document: the record as the steps before have left it.
-        iris: of the environment that it was read from.
-        bib: reads the bib of a holding when something refers to it, once.
-        holdings: reads the other holdings on the bib, of one library or, without a sigel, of all.
-        bearing: looks up the short ids of the records that bear a number.
-        row: the input row that named the record; None where there was none.
-        parameters: of the job.
-        here: the object that plain places begin at; the item where left out.
-        from_records: values that are written come from records.
-    """
-
-    document: Document
-    iris: IriMap
+    document: Document  # the record as the steps before have left it
+    iris: IriMap  # of the environment that it was read from
+    # Reads the bib of a holding when something refers to it, once.
     bib: Callable[[], Document | None] = no_bib
+    # Reads the other holdings on the bib, of one library or, without a sigel, of all.
     holdings: Callable[[str], Sequence[Document]] = no_holdings
+    # Looks up the short ids of the records that bear a number.
     bearing: Callable[[str, Sequence[Number]], Sequence[str]] = no_catalogue
+    # The input row that named the record; None where there was none.
     row: Mapping[str, str] | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    here: Any = ABSENT
-    from_records: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the job
+    here: Any = ABSENT  # the object that plain places begin at; the item where left out
+    from_records: bool = False  # values that are written come from records
 
     @property
     def storage(self) -> Storage:
@@ -153,15 +145,11 @@ _HOLDING = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Pick:
-    """Elements of a list that have a value at a place of theirs: ``[@type=ISBN]``.
+    """Elements of a list that have a value at a place of theirs: ``[@type=ISBN]``."""
 
-    Attributes:
-        path: of the place in the element. text: the value; None: any. wanted: it is there.
-    """
-
-    path: Path
-    text: str | None = None
-    wanted: bool = True
+    path: Path  # of the place in the element
+    text: str | None = None  # the value; None: any
+    wanted: bool = True  # it is there
 
     def meets(self, element: Any, iris: IriMap) -> bool:
         """Return True if an element is one of those meant."""
@@ -186,20 +174,14 @@ Steps: TypeAlias = tuple[str | int | Pick, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A parsed reference.
+    """A parsed reference."""
 
-    Attributes:
-        text: as written. steps: keys, indexes and picks from the origin, for places. name: of the column or parameter.
-        sigel: whose holdings on the bib are meant, empty for everybody's. of_record: the place is
-            in their record parts.
-    """
-
-    text: str
+    text: str  # as written
     origin: Origin
-    steps: Steps = ()
-    name: str = ""
-    sigel: str = ""
-    of_record: bool = False
+    steps: Steps = ()  # keys, indexes and picks from the origin, for places
+    name: str = ""  # of the column or parameter
+    sigel: str = ""  # whose holdings on the bib are meant, empty for everybody's
+    of_record: bool = False  # the place is in their record parts
 
     @property
     def is_id(self) -> bool:

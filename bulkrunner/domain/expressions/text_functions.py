@@ -26,19 +26,14 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class _Function:
-    """One function of values.
+    """One function of values."""
 
-    Attributes:
-        call: answers None where the text has no such part.
-        said: what it makes of a text, given its arguments in words.
-        least, most: how many arguments it takes. numbers: which of them are whole numbers.
-    """
-
-    call: Callable[..., str | None]
-    said: Callable[..., Sentence]
+    call: Callable[..., str | None]  # answers None where the text has no such part
+    said: Callable[..., Sentence]  # what it makes of a text, given its arguments in words
+    # least, most: how many arguments it takes.
     least: int = 0
     most: int = 0
-    numbers: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()  # which of them are whole numbers
 
 
 def _strip_zeros(text: str) -> str:

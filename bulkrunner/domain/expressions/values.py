@@ -27,14 +27,10 @@ class Lookup:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """``$values``: a list of every value that a reference leads to.
-
-    Attributes:
-        split: texts are split at it; empty: they are not.
-    """
+    """``$values``: a list of every value that a reference leads to."""
 
     ref: Reference
-    split: str = ""
+    split: str = ""  # texts are split at it; empty: they are not
     through: tuple[Call, ...] = ()
     default: Any = ABSENT
 

@@ -15,17 +15,15 @@ from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 from bulkrunner.sentences import Sentence
 
+# Answers in the catalogue's own form that say that nothing was stored, to any request. 302, 404,
+# 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass on the
+# answer to the second one. Nor are 401 and 429, which may be its own.
 NOT_WRITTEN = frozenset(
     {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
 )
-"""Answers in the catalogue's own form that say that nothing was stored, to any request.
 
-302, 404, 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass
-on the answer to the second one. Nor are 401 and 429, which may be its own.
-"""
-
+# The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent.
 NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
-"""The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent."""
 
 NOTHING_STORED = Sentence("saved_nothing")
 STILL_THERE = Sentence("deleted_still_there")
@@ -43,8 +41,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Verdicts on an earlier send that a refusal of a later one does not change.
 PROVEN = frozenset({Verdict.APPLIED, Verdict.UNKNOWN})
-"""Verdicts on an earlier send that a refusal of a later one does not change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,32 +60,24 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Versions read, newest first.
-
-    Attributes:
-        complete: every version that is newer than the plan's was read, and the one below them.
-    """
+    """Versions read, newest first."""
 
     versions: tuple[Version, ...]
+    # Every version that is newer than the plan's was read, and the one below them.
     complete: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What follows, and why.
-
-    Attributes:
-        version: for APPLIED the version that is ours (for a delete the removed one), for SEND the
-            newest one.
-        record: of a create, the record that is ours.
-    """
+    """What follows, and why."""
 
     verdict: Verdict
     code: str = ""
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    # For APPLIED the version that is ours (for a delete the removed one), for SEND the newest one.
     version: Version | None = None
-    record: str | None = None
+    record: str | None = None  # of a create, the record that is ours
 
     def outcome(self) -> Outcome:
         """Return the outcome that the verdict stands for.

@@ -30,23 +30,17 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.sentences import Sentence
 
-MAX_IDENTIFIERS = 10
-"""Names, and identifiers, of a bib that are searched for."""
+MAX_IDENTIFIERS = 10  # names, and identifiers, of a bib that are searched for
 
-MAX_IDENTIFIER = 200
-"""Characters of one that is searched for."""
+MAX_IDENTIFIER = 200  # characters of one that is searched for
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A record that may be the one that was created.
-
-    Attributes:
-        first: its first version, None where that cannot be read.
-    """
+    """A record that may be the one that was created."""
 
     record: str
-    first: Document | None
+    first: Document | None  # its first version, None where that cannot be read
     newest: Version
 
 

@@ -35,8 +35,7 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.sentences import Sentence, joined
 
-MAX_VERSIONS = 20
-"""Versions read back at most."""
+MAX_VERSIONS = 20  # versions read back at most
 
 # Places that the server writes and no comparison looks at.
 SERVERS_OWN = frozenset(f"@record.{name}" for name in WRITTEN_AT_SAVE)
