@@ -153,12 +153,8 @@ def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
 
 
 def plan_facts(plan: Plan, bibs: int) -> dict[str, list[str]]:
-    """Return job, environment and extent of a plan as texts of every language have them.
-
-    Args:
-        plan: what an answer is to.
-        bibs: how many of its deletions are bibs; earlier texts said nothing of that.
-    """
+    """Return job, environment and extent of a plan as texts of every language have them."""
+    # ``bibs``: how many of its deletions are bibs; earlier texts said nothing of that.
     found: dict[str, list[str]] = {"job": [], "environment": [], "extent": []}
     for number in dict.fromkeys((bibs, 0)):
         answer = Answer(approved=True, plan=plan.id, digest="", head="", bibs=number)

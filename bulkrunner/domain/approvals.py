@@ -161,12 +161,10 @@ class Permit:
 
 
 def weigh(answers: Sequence[Approval]) -> list[WeighedAnswer]:
-    """Return which answers, given oldest first, stand: of each person the newest yes since the last no.
-
-    What counts is when an answer was given: not before the head that it names. A yes counts after
-    a no only where it answers a report that was made after that no was recorded, and never in the
-    place of the same person's stricter answer to a later report. The same answer counts once.
-    """
+    """Return which answers, given oldest first, stand: of each person the newest yes since the last no."""
+    # What counts is when an answer was given: not before the head that it names. A yes counts after
+    # a no only where it answers a report that was made after that no was recorded, and never in the
+    # place of the same person's stricter answer to a later report. The same answer counts once.
     found: list[WeighedAnswer] = []
     for answer in answers:
         new = _weigh_yes(answer, found) if answer.approved else WeighedAnswer(answer=answer)

@@ -17,14 +17,8 @@ _ENCODER = json.JSONEncoder(
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """Return JSON with sorted keys and no blanks, as UTF-8.
-
-    Args:
-        value: plain JSON data. Numbers keep their kind: ``1`` and ``1.0`` differ.
-
-    Raises:
-        ValueError: NaN or infinity inside.
-    """
+    """Return JSON with sorted keys and no blanks, as UTF-8; ValueError: NaN or infinity inside."""
+    # Numbers keep their kind: ``1`` and ``1.0`` differ.
     return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
 
 
@@ -43,11 +37,8 @@ def as_digest(text: str) -> str | None:
 
 
 def as_head(text: str) -> str:
-    """Return a ledger's head as somebody wrote it, as ``sha256:<hex>``.
-
-    Raises:
-        UsageError: it is none.
-    """
+    """Return a ledger's head as somebody wrote it, as ``sha256:<hex>``."""
+    # UsageError where it is none.
     head = as_digest(text)
     if head is None:
         raise UsageError(

@@ -22,12 +22,8 @@ _SEPARATOR = "; "
 
 
 def pattern_of(what: Operation | Sequence[Difference], *, kind: str | None = None) -> Sentence:
-    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``.
-
-    Args:
-        what: an operation, or the differences that a change makes.
-        kind: ``holding`` or ``bib``; None where nobody knows.
-    """
+    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``."""
+    # ``kind``: ``holding`` or ``bib``; None where nobody knows.
     match what:
         case Update():
             return update_pattern(kind, parts_of_update(what))
@@ -79,13 +75,8 @@ def parts_of_update(op: Update) -> tuple[Sentence, ...]:
 
 
 def update_pattern(kind: str | None, parts: Iterable[Sentence], *, earlier: str = "") -> Sentence:
-    """Return the pattern of an update made of parts.
-
-    Args:
-        kind: ``holding`` or ``bib``; None where nobody knows.
-        parts: what it does, values left out.
-        earlier: pattern of what precedes in the same change, an update or a create.
-    """
+    """Return the pattern of an update made of parts."""
+    # ``earlier``: of what precedes in the same change.
     if not earlier:
         return _bounded(Sentence("pattern_update", kind=kind_said(kind)), list(parts))
     before = as_sentence(earlier)

@@ -36,10 +36,8 @@ class Span:
 
 
 def parse_span(text: str) -> Span | None:
-    """Read a year, month, day or moment (ISO 8601); None where the text is none.
-
-    ``2026-11-02`` is the whole day in Sweden, ``2026`` the whole year.
-    """
+    """Read a year, month, day or moment (ISO 8601); None where the text is none."""
+    # ``2026-11-02`` is the whole day in Sweden, ``2026`` the whole year.
     if len(text) > MAX_LENGTH:
         return None
     try:

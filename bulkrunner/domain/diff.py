@@ -35,10 +35,8 @@ class Difference:
 
 
 def diff(before: Document, after: Document) -> list[Difference]:
-    """Return where two documents differ, at most ``MAX_DIFFERENCES``; equal ones give nothing.
-
-    Lists are aligned by equal elements, so that what follows a removed element is not shown.
-    """
+    """Return where two documents differ, at most ``MAX_DIFFERENCES``; equal ones give nothing."""
+    # Lists are aligned by equal elements, so that what follows a removed element is not shown.
     return list(islice(_diff(before, after, (), 0), MAX_DIFFERENCES))
 
 
@@ -176,12 +174,10 @@ _SAID_OF_THING = THING_KEPT | {"mainEntity"}
 
 
 def contents(document: Document) -> list[tuple[str, Any]]:
-    """Return (place, value) of what the document says, at most ``MAX_LEAVES``.
-
-    Places are written as in a manifest: from the thing, or ``@record.`` from the record part; the
-    index of a list of one is left out, and so are types beside other content. Components come
-    after the thing's own properties, and are what is left out first where there are too many.
-    """
+    """Return (place, value) of what the document says, at most ``MAX_LEAVES``."""
+    # Places are written as in a manifest: from the thing, or ``@record.`` from the record part; the
+    # index of a list of one is left out, and so are types beside other content. Components come
+    # after the thing's own properties, and are what is left out first where there are too many.
     thing, record = thing_part(document), record_part(document)
     own = _of_part("", thing, _SAID_OF_THING | {COMPONENTS})
     managed = _of_part("@record.", record, KEPT)
@@ -237,11 +233,9 @@ _Pair: TypeAlias = tuple[int | None, int | None]
 
 
 def read_differences(before: Document, after: Document) -> list[Difference]:
-    """Return where two documents differ, at most ``MAX_DIFFERENCES``.
-
-    In lists that the vocabulary calls sets, and between a value and a list of it, order and form
-    do not count; documents that differ in nothing else are compared place by place.
-    """
+    """Return where two documents differ as a person reads them, at most ``MAX_DIFFERENCES``."""
+    # In lists that the vocabulary calls sets, and between a value and a list of it, order and form
+    # do not count; documents that differ in nothing else are compared place by place.
     found = list(islice(_walk(before, after, (), 0), MAX_DIFFERENCES))
     return found or diff(before, after)
 

@@ -89,11 +89,9 @@ POLITE = {
 
 
 def allowed_rate(environment: Environment, agreement_rate: float | None) -> float:
-    """Return the writes per second that may be used.
-
-    Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
-    the polite default where nothing is.
-    """
+    """Return the writes per second that may be used."""
+    # Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
+    # the polite default where nothing is.
     if environment.loopback:
         return environment.rate
     most = POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
@@ -108,11 +106,9 @@ def most_rate(environment: Environment, agreement_rate: float | None) -> float |
 
 
 def within_agreement(environment: Environment, agreement_rate: float | None) -> Environment:
-    """Return the environment with no more speed than is allowed.
-
-    An agreement on more writes than the default also frees reads and requests at a time, which
-    have no number of their own in it.
-    """
+    """Return the environment with no more speed than is allowed."""
+    # An agreement on more writes than the default also frees reads and requests at a time, which
+    # have no number of their own in it.
     if environment.loopback:
         return environment
     polite = POLITE[environment.kind]

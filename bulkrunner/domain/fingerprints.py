@@ -77,17 +77,10 @@ def in_set_order(key: str, value: Any) -> Any:
 
 
 def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:
-    """Look once more at the very document about to be sent.
-
-    Args:
-        document: the request's body.
-        iris: of the environment written to.
-        sigels: libraries that the job may touch.
-
-    Raises:
-        Refused: it carries ``@context`` or the status of a deleted record, is not flat, names a
-            record of another environment, or is a holding that is not wholly the job's.
-    """
+    """Look once more at the very document about to be sent; Refused: it must not be."""
+    # It carries ``@context`` or the status of a deleted record, is not flat, names a record of
+    # another environment, or is a holding that is not wholly of ``sigels``, the libraries of the
+    # job.
     if "@context" in document:
         raise Refused("context", Sentence("sent_context"))
     if not record_part(document) or not thing_part(document):

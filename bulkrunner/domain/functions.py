@@ -126,11 +126,7 @@ class FunctionRunner(Protocol):
         """How the function is held, in words for people."""
 
     def call(self, given: FunctionInput) -> FunctionAnswer:
-        """Call the function for one record.
-
-        Raises:
-            Refused: it gave no answer that can be used.
-        """
+        """Call the function for one record; Refused: it gave no answer that can be used."""
 
     def operations(
         self, answer: Sequence[Mapping[str, Any]], source: Source
@@ -148,11 +144,8 @@ class FunctionRunner(Protocol):
 
 
 def answer_of(value: Any) -> FunctionAnswer:
-    """Read what a function returned, already plain JSON data.
-
-    Raises:
-        Refused: it is none of the forms of an answer.
-    """
+    """Read what a function returned, plain JSON data."""
+    # Refused: it is none of the forms of an answer.
     _demand_sound(value)
     if isinstance(value, list):
         return _several(value)
@@ -173,11 +166,7 @@ def answer_of(value: Any) -> FunctionAnswer:
 
 
 def _demand_sound(value: Any) -> None:
-    """Go on where everything that looks at a record can look at the answer.
-
-    Raises:
-        Refused: it is nested too deeply, or holds text that cannot be written.
-    """
+    """Refuse what is nested too deeply for whatever looks at records, or holds text not to be written."""
     if is_deeper(value, MAX_DEPTH):
         raise _wrong(Sentence("function_too_deep", most=MAX_DEPTH))
     try:
@@ -239,12 +228,8 @@ class Edited:
 
 
 def edited(before: Document, after: Document) -> Edited | Refusal:
-    """Return what a function changed in a record, or why that cannot be.
-
-    Args:
-        before: as given to the function.
-        after: as it returned it; anything may be in it but the two parts of the graph.
-    """
+    """Return what a function changed in a record, or why that cannot be."""
+    # Anything may be in ``after`` but the two parts of the graph.
     kept_thing = THING_KEPT if is_holding(before) else THING_KEPT - {"@type"}
     for name, part, kept in (
         ("@record.", record_part, RECORD_KEPT),

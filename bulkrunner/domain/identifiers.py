@@ -106,13 +106,8 @@ _LONGEST_LEGACY = 9
 
 
 def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | Refusal:
-    """Return what a text names.
-
-    Args:
-        text: as written; blanks around it do not matter.
-        iris: known environments.
-        meanings: what bare numbers are; a number whose form allows several is ambiguous.
-    """
+    """Return what a text names, blanks around it aside."""
+    # ``meanings``: what bare numbers are; a number whose form allows several is ambiguous.
     given = text.strip()
     if SHORT_ID.fullmatch(given):
         return Identifier(scheme=Scheme.SHORT_ID, text=given)
@@ -314,7 +309,8 @@ def _unsaid(number: str) -> Refusal:
 
 
 def _may_mean(number: str, meaning: Number) -> bool:
-    """Return True if a number may be of a kind, among others; a spreadsheet may have cut its zeros."""
+    """Return True if a number may be of a kind, among others."""
+    # A spreadsheet may have cut its zeros.
     match meaning:
         case Number.ISSN:
             return len(number) >= 4 and issn(number.zfill(8)) is not None

@@ -42,10 +42,7 @@ class IriMap:
     target: str  # base URI of the environment written to
 
     def split(self, iri: str) -> tuple[str, str, str] | None:
-        """Return (base, short id, suffix) where the whole value is a known record or thing IRI.
-
-        The suffix is ``""`` or ``"#it"``.
-        """
+        """Return (base, short id, ``""`` or ``"#it"``) where the whole value is a known record or thing IRI."""
         body, suffix = (iri[:-3], "#it") if iri.endswith("#it") else (iri, "")
         for base in self.bases:
             if body.startswith(base) and SHORT_ID.fullmatch(body, len(base)):
@@ -135,13 +132,7 @@ def map_ids(value: Any, made: Callable[[str], str]) -> Any:
 
 
 def without_own_iri(value: Any, own: str, instead: str) -> Any:
-    """Return a JSON value with a record's own IRI, and those below it, beginning otherwise.
-
-    Args:
-        value: any JSON.
-        own: the record's IRI; empty: nothing is its own.
-        instead: stands in its place, ``#it`` and the like kept behind it.
-    """
+    """Return a JSON value with a record's IRI, and those below it such as ``#it``, beginning ``instead``."""
 
     def other(iri: str) -> str:
         return instead + iri[len(own) :] if iri == own or iri.startswith(f"{own}#") else iri

@@ -84,15 +84,7 @@ class PlanLedger(Protocol):
         after: int = 0,
         documents: bool = True,
     ) -> Iterator[PlannedChange]:
-        """Stream changes in plan order; without documents before/after/predicted are None.
-
-        Args:
-            plan: its id.
-            actions: only changes of these.
-            numbers: only these changes.
-            after: only changes with greater numbers.
-            documents: whether to read the documents too.
-        """
+        """Stream changes in plan order; without documents before/after/predicted are None."""
 
     def count_actions(self, plan: str) -> dict[str, int]:
         """Count stored changes by action."""
@@ -124,19 +116,10 @@ class PlanLedger(Protocol):
         """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
     def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
-        """Return the numbers of the changes to be carried out that these names mean.
-
-        Args:
-            plan: whose changes they are.
-            names: short ids of records, or ``<plan>.<number>``.
-        """
+        """Return the numbers of changes to be carried out that short ids, or ``<plan>.<number>``, mean."""
 
     def get(self, prefix: str) -> Plan:
-        """Return the plan with this id or unique prefix.
-
-        Raises:
-            UsageError: none, or several.
-        """
+        """Return the plan with this id or unique prefix; UsageError: none, or several."""
 
     def all(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
         """Return plans, newest first."""
@@ -187,14 +170,7 @@ class SelectionLedger(Protocol):
         *,
         note: Callable[[], Mapping[str, Any]] = dict,
     ) -> int:
-        """Store the records of a selection, which are consumed outside any transaction.
-
-        Args:
-            plan: being made.
-            step: number of the step.
-            refs: short ids.
-            note: facts about the selection, asked for at its end.
-        """
+        """Store the short ids of a selection, consumed outside any transaction, and, at its end, facts about it."""
 
     def left_out(self, plan: str) -> Iterator[InputLine]:
         """Stream the lines of a plan's inputs that give no change, in their order."""
@@ -233,24 +209,15 @@ class EvidenceLedger(Protocol):
     def of_plan(
         self, plan: Plan, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Evidence:
-        """Return what test runs of the plan's job say of its changes.
-
-        Args:
-            plan: a plan for production.
-            not_before: older outcomes do not count.
-            counts: tells from a test plan's addresses whether its environment counts.
-        """
+        """Return what test runs of the job of a plan for production say of its changes."""
+        # Outcomes before ``not_before`` do not count; ``counts`` tells from a test plan's addresses
+        # whether its environment does.
 
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Mapping[str, str]:
-        """Return the patterns that undo jobs of a job applied in test runs, each with such a run.
-
-        Args:
-            job: that was undone.
-            not_before: older outcomes do not count.
-            counts: tells from a test plan's addresses whether its environment counts.
-        """
+        """Return the patterns that undos of a job applied in test runs, each with such a run."""
+        # ``not_before`` and ``counts`` as in ``of_plan``.
 
     def twins(
         self,
@@ -260,16 +227,9 @@ class EvidenceLedger(Protocol):
         counts: Callable[[Mapping[str, str]], bool],
         numbers: Sequence[int] | None = None,
     ) -> Iterator[Twin]:
-        """Stream for the plan's changes of an action what test runs did, in plan order.
-
-        Of several test runs an applied one is taken before any other, the newest first.
-
-        Args:
-            plan: for production.
-            action: of the changes.
-            counts: tells from a test plan's addresses whether its environment counts.
-            numbers: only these changes.
-        """
+        """Stream for the plan's changes of an action what test runs did, in plan order."""
+        # Of several test runs an applied one is taken before any other, the newest first.
+        # ``counts`` as in ``of_plan``.
 
 
 class ChainLedger(Protocol):
@@ -291,27 +251,17 @@ class ChainLedger(Protocol):
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
     def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
-        """Compare what is stored of one plan with its events; None where all fits.
-
-        Args:
-            plan: its id.
-            documents: whether to read those of its changes too.
-        """
+        """Compare what is stored of one plan, perhaps with documents, with its events."""
+        # None where all fits.
 
 
 class BackupLedger(Protocol):
     """Copies of the ledger."""
 
     def back_up(self, label: str, *, keep: int) -> str | None:
-        """Copy the ledger's file and remove older copies; None where there is no file to copy.
-
-        Args:
-            label: part of the copy's name, e.g. a plan's id.
-            keep: copies that stay, this one included; 0: nothing is copied.
-
-        Raises:
-            LedgerUnavailable: the copy cannot be written.
-        """
+        """Copy the ledger's file, and keep so many."""
+        # None: no file, or ``keep`` is 0. LedgerUnavailable: the copy cannot be written.
+        # ``label``: part of the copy's name, e.g. a plan's id.
 
 
 class ProvenanceLedger(Protocol):
@@ -324,13 +274,8 @@ class ProvenanceLedger(Protocol):
         """Return who said that this ledger is to be used though it was a copy, oldest first."""
 
     def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
-        """Enter that this ledger is to be used; from now on it is the one.
-
-        Args:
-            by: who says so.
-            reason: why.
-            recorded_by: account@host that typed it in.
-        """
+        """Enter who says that this ledger is to be used, and why; from now on it is the one."""
+        # ``recorded_by``: account@host that typed it in.
 
 
 class CompactionLedger(Protocol):

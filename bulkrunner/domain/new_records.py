@@ -54,12 +54,7 @@ def _set_ids(operation: Mapping[str, Any]) -> Iterator[int | None]:
 
 
 def with_names(value: Any, names: Mapping[int, str]) -> Any:
-    """Return a JSON value with every text ``new:N`` whose number is named replaced.
-
-    Args:
-        value: any JSON.
-        names: by number, what stands for the record; ``#it`` is kept behind it.
-    """
+    """Return a JSON value with every text ``new:N`` replaced by the name of N, ``#it`` kept behind it."""
     if isinstance(value, dict):
         return {key: with_names(inner, names) for key, inner in value.items()}
     if isinstance(value, list):
@@ -71,15 +66,8 @@ def with_names(value: Any, names: Mapping[int, str]) -> Any:
 
 
 def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap) -> PlannedChange:
-    """Return a change with the ids of the records that were created in it.
-
-    What will be stored is predicted anew, since it depends on the ids.
-
-    Args:
-        change: as planned.
-        records: short ids by the number of the change that created them.
-        iris: of the environment written to.
-    """
+    """Return a change with the short ids, by the number that made them, of the records that were created."""
+    # What will be stored is predicted anew, since it depends on the ids.
     if change.after is None:
         return change
     after = with_ids(change.after, records, iris)
@@ -98,12 +86,7 @@ def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap
 
 
 def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChange:
-    """Return a change that refers to records to be created by other numbers.
-
-    Args:
-        change: as drafted.
-        numbers: the numbers to be, by those that it has.
-    """
+    """Return a change that refers to records to be created by the new numbers of the old ones."""
     names = {old: f"{PREFIX}{new}" for old, new in numbers.items()}
     record, key = with_names(change.record, names), change.target_key
     if key is not None and record != change.record:

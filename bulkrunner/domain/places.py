@@ -78,11 +78,7 @@ class Spot:
 
 @lru_cache(maxsize=4096)
 def parse_place(text: str) -> Place:
-    """Read a place as written in a manifest.
-
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
+    """Read a place as written in a manifest; PlaceError, where it is malformed, says why."""
     if not text:
         raise PlaceError(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
@@ -93,11 +89,7 @@ def parse_place(text: str) -> Place:
 
 
 def parse_steps(text: str) -> Path:
-    """Read keys and list indexes that are joined by dots.
-
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
+    """Read keys and list indexes that are joined by dots; PlaceError, where malformed, says why."""
     words = text.split(".")
     if len(words) > MAX_STEPS:
         raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
@@ -124,12 +116,8 @@ def _step(word: str) -> Step:
 
 
 def writable_place(text: str) -> Place:
-    """Read a place that a change is to be made at.
-
-    Raises:
-        Refused: ``forbidden_place``.
-        PlaceError: malformed.
-    """
+    """Read a place that a change is to be made at."""
+    # Refused: ``forbidden_place``. PlaceError: malformed.
     place = parse_place(text)
     if place.steps[0] in (RECORD_KEPT if place.in_record else KEPT):
         raise forbidden(text)
@@ -146,27 +134,15 @@ def forbidden(text: str) -> Refused:
 
 
 def locate(document: Document, place: Place) -> Spot:
-    """Follow a place into a document.
-
-    Raises:
-        Refused: ``ambiguous_place`` or ``in_component``.
-    """
+    """Follow a place into a document; Refused: ``ambiguous_place`` or ``in_component``."""
     node: Any = record_part(document) if place.in_record else thing_part(document)
     refuse_component(document, place)
     return follow(node, place.root, place)
 
 
 def follow(node: Any, path: Path, place: Place) -> Spot:
-    """Follow the steps of a place from an object.
-
-    Args:
-        node: the object.
-        path: its own in the document.
-        place: whose steps are followed.
-
-    Raises:
-        Refused: ``ambiguous_place``.
-    """
+    """Follow the steps of a place from an object at a path of the document."""
+    # Refused: ``ambiguous_place``.
     last = len(place.steps) - 1
     for number, step in enumerate(place.steps):
         if isinstance(step, str):
@@ -206,11 +182,7 @@ def ambiguous(place: Place, length: int, *, before: str = "") -> Refused:
 
 
 def refuse_component(document: Document, place: Place) -> None:
-    """Refuse a place that the item lacks but a component has.
-
-    Raises:
-        Refused: ``in_component``.
-    """
+    """Refuse, as ``in_component``, a place that the item lacks but a component has."""
     first = place.steps[0]
     if place.in_record or first in thing_part(document):
         return

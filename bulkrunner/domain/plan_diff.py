@@ -31,12 +31,9 @@ class Compared:
 
     @property
     def places(self) -> list[tuple[str, Any, Any]]:
-        """Return (place, older, newer) of what would be stored, or goes away; None: not there.
-
-        Where that is the same, of what the change would be made in.
-
-        Empty where the plans do not do the same kind of thing with the record.
-        """
+        """Return (place, older, newer) of what would be stored, or goes away; None: not there."""
+        # Where that is the same, of what the change would be made in. Empty where the plans do not
+        # do the same kind of thing with the record.
         if self.kind not in ("operation", "content") or self.older is None or self.newer is None:
             return []
         stored = _places(_content(self.older), _content(self.newer))

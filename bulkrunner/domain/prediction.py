@@ -39,12 +39,8 @@ class Prediction:
 
 
 def predict_stored(document: Document, *, declared: Iterable[Path] = ()) -> Prediction:
-    """Return what the server will store of a document; the argument is left as it is.
-
-    Args:
-        document: as it will be sent.
-        declared: paths that the operation names; what the server changes there is no clean-up.
-    """
+    """Return what the server will store of a document to be sent, which is left as it is."""
+    # ``declared``: paths that the operation names; what the server changes there is no clean-up.
     work = _Work()
     sent = {key: value for key, value in document.items() if key != "@context"}
     stored = work.clean(sent, ())

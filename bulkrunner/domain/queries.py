@@ -111,7 +111,8 @@ def unindexed(query: Mapping[str, Any], *, of_bibs: bool) -> dict[str, str]:
 
 
 def libraries_named(query: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the sigels of the libraries whose holdings a query finds; empty where it names none."""
+    """Return the sigels of the libraries whose holdings a query finds."""
+    # Empty where it names none.
     if _kind(query, of_bibs=False) is not _Kind.HOLDING or HELD_BY not in query:
         return ()
     sigels = [sigel_of_iri(one) for one in listed(query[HELD_BY])]
@@ -179,10 +180,8 @@ class _Elsewhere(Exception):
 
 
 def unmet_part(document: Document, query: Mapping[str, Any]) -> str | None:
-    """Return the first name of a query that the record does not fit, None where it fits.
-
-    What cannot be told from the record alone counts as fitting.
-    """
+    """Return the first name of a query that the record does not fit, None where it fits."""
+    # What cannot be told from the record alone counts as fitting.
     either: list[str] = []
     fits_either = False
     for text, value in query.items():

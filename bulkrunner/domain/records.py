@@ -75,11 +75,9 @@ def library_iri(sigel: str) -> str:
 
 
 def sigel_of_iri(iri: Any) -> str | None:
-    """Return the sigel of a library IRI, or None for anything else.
-
-    Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
-    server would read a sigel out of it, but no library has it.
-    """
+    """Return the sigel of a library IRI, or None for anything else."""
+    # Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
+    # server would read a sigel out of it, but no library has it.
     if not isinstance(iri, str) or not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
         return None
     sigel = unquote_plus(iri.removeprefix(LIBRARY_PREFIX))
@@ -122,12 +120,10 @@ def objects_in(
 
 
 def component_holders(document: Document) -> list[str | None]:
-    """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library.
-
-    They count wherever they stand: in components of components, in nested lists, in a third part of
-    the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to the
-    item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
-    """
+    """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library."""
+    # They count wherever they stand: in components of components, in nested lists, in a third part
+    # of the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to
+    # the item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
     own = {key: value for key, value in thing_part(document).items() if key != "heldBy"}
     graph = document.get("@graph")
     others = [graph[0], *graph[2:]] if isinstance(graph, list) and graph else []

@@ -23,10 +23,9 @@ from bulkrunner.domain.undo import UNTRIED, undone_by
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """Something that is true of ``count`` changes; ``numbers`` are the first of them.
+    """Something that is true of ``count`` changes, 0: of the plan."""
 
-    ``count`` is 0 where it is true of the plan as a whole.
-    """
+    # ``numbers`` are the first of them.
 
     code: str
     count: int = 0
@@ -101,11 +100,7 @@ REQUESTS = {
 
 
 def requests_for(kinds: Mapping[tuple[Action, str], int]) -> int:
-    """Return how many requests so many changes take, the login's included.
-
-    Args:
-        kinds: by action and kind of record.
-    """
+    """Return how many requests so many changes, by action and kind, take, the login's included."""
     total = 1
     for (action, kind), count in kinds.items():
         each = REQUESTS.get((action, kind), REQUESTS.get((action, ""), 0))

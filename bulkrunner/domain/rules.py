@@ -150,12 +150,8 @@ def counted(name: str, count: int) -> Sentence:
 
 
 def over(rule: Rule, counts: Mapping[str, int]) -> Sentence | None:
-    """Return by how much the counts exceed a rule; None where they do not.
-
-    Args:
-        rule: of the kind ``most``.
-        counts: of the plan, by action.
-    """
+    """Return by how much a plan's counts, by action, exceed a rule of the kind ``most``."""
+    # None: they do not.
     all_writes = sum(counts.get(action.value, 0) for action in WRITING)
     count = all_writes if rule.action == "records" else counts.get(rule.action, 0)
     if rule.number is not None and count > rule.number:
@@ -258,13 +254,8 @@ def _alike(place: str, one: list[Any], other: list[Any]) -> bool:
 def rule_results(
     plan: Plan, gates: Sequence[GateResult], refused: Mapping[str, int]
 ) -> tuple[RuleResult, ...]:
-    """Return how a plan stands to every rule, KB's first.
-
-    Args:
-        plan: which may be incomplete.
-        gates: as evaluated by the caller; may be none.
-        refused: refused changes of the plan by code.
-    """
+    """Return how a plan, perhaps incomplete, stands to every rule, KB's first."""
+    # ``gates``: as evaluated by the caller; may be none. ``refused``: refused changes by code.
     production = plan.addresses.get("kind") == Kind.PRODUCTION
     rules = (*(KB_RULES if production else ()), *rules_of(plan))
     ruling = _Ruling(plan, {gate.name: gate for gate in gates}, refused)

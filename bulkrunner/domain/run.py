@@ -34,11 +34,7 @@ class IllegalTransition(Exception):
 
 
 def transition(old: RunState, new: RunState) -> RunState:
-    """Return the new state.
-
-    Raises:
-        IllegalTransition: the table ``ALLOWED`` has no such move.
-    """
+    """Return the new state; IllegalTransition where the table ``ALLOWED`` has no such move."""
     if new not in ALLOWED[old]:
         raise IllegalTransition(f"a run cannot go from {old} to {new}")
     return new

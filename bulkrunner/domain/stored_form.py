@@ -66,7 +66,8 @@ def spelled(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Return the text without blanks, word joiners and line breaks at its ends; a single blank stays."""
+    """Return the text without blanks, word joiners and line breaks at its ends."""
+    # A single blank stays.
     return text if text == " " else text.lstrip(BLANKS).rstrip(_ENDS)
 
 
@@ -88,12 +89,8 @@ def standard_number(kind: Any, text: str) -> str:
 
 
 def is_known(iri: Any, bases: Sequence[str] = ()) -> bool:
-    """Return True if the server surely, or almost surely, has a record of the IRI.
-
-    Args:
-        iri: of a node; also one without an environment's base.
-        bases: of the environment.
-    """
+    """Return True if the server surely, or almost surely, has a record of a node's IRI."""
+    # The IRI may be one without an environment's base; ``bases`` are the environment's.
     if not isinstance(iri, str):
         return False
     if sigel_of_iri(iri) is not None or iri.startswith(_TERMS):
@@ -116,13 +113,9 @@ def is_link(value: Any, bases: Sequence[str] = ()) -> bool:
 
 
 def comparable(value: Any, key: str = "") -> bytes:
-    """Return what is equal for values that the server stores alike, kinds left out of account.
-
-    Args:
-        value: plain JSON, record IRIs without a base; a list of one counts as its value, at any
-            depth.
-        key: of the place; at ``value`` standard numbers are compared without hyphens.
-    """
+    """Return what is equal for values that the server stores alike, kinds left out of account."""
+    # Record IRIs are without a base; a list of one counts as its value, at any depth. ``key``: of
+    # the place; at ``value`` standard numbers are compared without hyphens.
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if key == "value" and isinstance(value, str) and _STANDARD_NUMBER.fullmatch(value.strip()):
@@ -211,16 +204,9 @@ class Storage:
         return cls(document=document, bases=bases, from_records=from_records)
 
     def form(self, value: Any, path: Path, found: Any = ABSENT) -> Any:
-        """Return a value as the record will have it.
-
-        Args:
-            value: plain JSON, record IRIs of the record's environment.
-            path: where it is to stand.
-            found: what stands there, or beside it in its list.
-
-        Raises:
-            Refused: ``tidied_away`` or ``wrong_kind``.
-        """
+        """Return a plain value as the record will have it at a path."""
+        # Refused: ``tidied_away``, ``wrong_kind``.
+        # ``found``: what stands there, or beside it in its list.
         match value:
             case None if not self.from_records:
                 raise _taken_away(path, verbatim("null"), Sentence("take_value_away"))
@@ -287,11 +273,7 @@ class Storage:
         return value
 
     def refuse_below_link(self, path: Path) -> None:
-        """Go on unless a path leads into what is a link.
-
-        Raises:
-            Refused: ``below_link``.
-        """
+        """Refuse, as ``below_link``, a path that leads into what is a link."""
         node: Any = self.document
         for number, step in enumerate(path):
             if number > len(("@graph", 0)) and step != "@id" and is_link(node, self.bases):
@@ -302,11 +284,7 @@ class Storage:
 
 
 def demand_kept(value: Any, path: Path) -> None:
-    """Go on where a constant holds nothing that the server takes away again, whatever the record.
-
-    Raises:
-        Refused: ``tidied_away``.
-    """
+    """Refuse, as ``tidied_away``, a constant of which the server takes something away, in any record."""
     try:
         Storage(document={}).form(value, path)
     except Refused as refused:
@@ -329,13 +307,8 @@ def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> Refused:
 
 
 def is_same_text(one: Any, other: Any, *, ends: bool = True) -> bool:
-    """Return True if two values are the same but for kind and composition.
-
-    Args:
-        one: any value; only plain ones are compared.
-        other: the same.
-        ends: blanks at the ends count.
-    """
+    """Return True if two plain values, or any others, are the same but for kind and composition."""
+    # ``ends``: blanks at the ends count.
     if kind_of(one) is None or kind_of(other) is None:
         return True
     texts = (composed(in_words(one)), composed(in_words(other)))
@@ -396,11 +369,7 @@ def kind_of(value: Any) -> str | None:
 
 
 def _in_kind(value: Plain, path: Path, found: Any) -> Any:
-    """Return a plain value in the kind that its place has.
-
-    Raises:
-        Refused: ``wrong_kind``.
-    """
+    """Return a plain value in the kind that its place has; Refused: ``wrong_kind``."""
     beside, key = listed(found), _key_of(path)
     found = _first_plain(beside)
     kinds = {kind_of(item) for item in beside} - {None}
@@ -430,11 +399,7 @@ def _certain(value: float) -> bool:
 
 
 def _demand_node(path: Path, found: Any) -> None:
-    """Go on unless an object or a link is meant for a place that has a plain value.
-
-    Raises:
-        Refused: ``wrong_kind``.
-    """
+    """Refuse, as ``wrong_kind``, an object or a link for a place that has a plain value."""
     kinds = {kind_of(item) for item in listed(found) if item is not ABSENT}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and not _takes_nodes(_key_of(path)):

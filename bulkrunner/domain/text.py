@@ -79,11 +79,9 @@ _LOOK_ALIKE = str.maketrans(
 
 
 def same_to_the_eye(name: str) -> str:
-    """Return a key that names share where nobody could tell them apart for certain.
-
-    Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
-    and letters drawn alike make no difference. An accent itself does.
-    """
+    """Return a key that names share where nobody could tell them apart for certain."""
+    # Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
+    # and letters drawn alike make no difference. An accent itself does.
     plain = unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE).casefold()
     plain = unicodedata.normalize("NFKC", plain)
     kept = "".join(char if _is_of_a_word(char) else _left_of(char) for char in plain)
@@ -124,10 +122,8 @@ def _skeleton(text: str) -> str:
 
 
 def told_apart(one: str, other: str) -> tuple[str, str]:
-    """Return what is to stand after each of two texts that look alike: in what they differ.
-
-    Both are empty where the texts look different.
-    """
+    """Return in what each of two texts that look alike differs."""
+    # Both empty where they look different.
     if not look_alike(one, other):
         return "", ""
     pairs = [

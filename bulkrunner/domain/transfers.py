@@ -39,10 +39,8 @@ _NOWHERE = Source(file="")
 
 
 def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return item and record part of a holding as the content of a new one of a library.
-
-    What says which record it is, and what the server writes itself, is left out.
-    """
+    """Return item and record part of a holding as the content of a new one of a library."""
+    # What says which record it is, and what the server writes itself, is left out.
     own = str(record_part(document).get("@id") or "")
     thing, record = (
         {key: value for key, value in part.items() if key not in kept}
@@ -95,14 +93,8 @@ def repointed(document: Document, thing_iri: str) -> Applied:
 def merged(
     target: Document, source: Document, take: Sequence[str], iris: IriMap
 ) -> Applied | Refusal:
-    """Return a holding with what places of another one hold added, unless it is there.
-
-    Args:
-        target: that is added to.
-        source: that is taken from; what it has not is not taken.
-        take: places.
-        iris: of the environment.
-    """
+    """Return a holding with what places of another one hold added, unless it is there."""
+    # What the source has not is not taken.
     old, new = held_by(source), held_by(target)
     changes = []
     try:
@@ -135,12 +127,8 @@ def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
 def parted(
     document: Document, goes: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[list[dict[str, Any]], Applied]:
-    """Return the components that go, and the holding without them.
-
-    Args:
-        document: of the holding.
-        goes: tells of a component of its own whether it goes.
-    """
+    """Return the components that go, and the holding without them."""
+    # ``goes``: asked of a library's component.
     thing = thing_part(document)
     value = thing.get(COMPONENTS)
     components = value if isinstance(value, list) else [value]
@@ -167,10 +155,8 @@ def looks_elsewhere(change: PlannedChange) -> int:
 
 
 def left_behind(source: Document, target: Document) -> tuple[str, ...]:
-    """Return the places of a merged holding whose content the other one does not have.
-
-    What says which record it is, and what the server writes itself, does not count.
-    """
+    """Return the places of a merged holding whose content the other one does not have."""
+    # What says which record it is, and what the server writes itself, does not count.
     body, record = content_for(source, held_by(target) or "")
     pairs = (("", body, thing_part(target)), ("@record.", record, record_part(target)))
     return tuple(
@@ -284,10 +270,8 @@ def _text(value: Any) -> str:
 
 
 def is_joint(doing: Doing | None) -> bool:
-    """Tell whether a change is told together with those it belongs to.
-
-    An update that does something else as well is told by what it does.
-    """
+    """Return True if a change is told together with those it belongs to."""
+    # An update that does something else as well is told by what it does.
     return doing is not None and doing.verb in JOINT
 
 

@@ -28,12 +28,7 @@ def undone_by(plan: Plan) -> Mapping[str, Any] | None:
 
 
 def undo_operation(run: str, digest: str) -> dict[str, Any]:
-    """Return the operation, in neutral form, that takes back one change of a run.
-
-    Args:
-        run: that made the change.
-        digest: of the operation that was carried out.
-    """
+    """Return the operation, in neutral form, that takes back a run's change, by its operation's digest."""
     return {"undo": digest, "run": run}
 
 
@@ -93,10 +88,8 @@ def again_key(record: str) -> str:
 
 
 def as_stored(old: Any, sent: Any, stored: Any) -> Any:
-    """Return old content as the server will store it, by what it made of what a run sent.
-
-    What the run sent unchanged and the server tidied or linked, it would tidy and link again.
-    """
+    """Return old content as the server will store it, by what it made of what a run sent."""
+    # What the run sent unchanged and the server tidied or linked, it would tidy and link again.
     if same(old, sent):
         return stored
     match old, sent, stored:
@@ -115,11 +108,9 @@ def as_stored(old: Any, sent: Any, stored: Any) -> Any:
 
 
 def _paired(sent: Sequence[Any], stored: Sequence[Any]) -> dict[int, Any]:
-    """Return by the place of what was sent what became of it.
-
-    Somebody may have turned the list round since, so elements are known by what they are or by
-    their own ``@id``, not by their places; of several that cannot be told apart none is paired.
-    """
+    """Return by the place of what was sent what became of it."""
+    # Somebody may have turned the list round since, so elements are known by what they are or by
+    # their own ``@id``, not by their places; of several that cannot be told apart none is paired.
     pairs: dict[int, Any] = {}
     left = list(stored)
     for form in (canonical_bytes, comparable, _name):
@@ -152,10 +143,8 @@ def _element(old: Sequence[Any], index: int, sent: Sequence[Any], made: Mapping[
 
 
 def restored(now: Document, before: Document) -> Document:
-    """Return the old content with the fields that are the server's own as they are now.
-
-    Other names of the record stay as they are too: the server lets none of them go.
-    """
+    """Return the old content with the fields that are the server's own as they are now."""
+    # Other names of the record stay as they are too: the server lets none of them go.
     graph = [
         _with_own(record_part(now), record_part(before), WRITTEN_AT_SAVE | {"sameAs"}),
         _with_own(thing_part(now), thing_part(before), {"sameAs"}),

@@ -173,16 +173,10 @@ def _place(number: int, fitting: list[list[int]], taken: dict[int, int], tried: 
 def example_edits(
     match: Mapping[str, Any], result: Mapping[str, Any], document: Document
 ) -> list[Edit]:
-    """Return what makes a record that looks like one form look like the other.
-
-    Args:
-        match: plain data, record IRIs of the document's environment; the document looks like it.
-        result: the same.
-        document: left as it is.
-
-    Raises:
-        FormError: the forms do not say plainly what becomes of what.
-    """
+    """Return what makes a record that looks like one form look like the other."""
+    # FormError: unclear.
+    # Both are plain data, with record IRIs of the document's environment; the document looks like
+    # ``match``.
     check_example(match, result)
     edits: list[Edit] = []
     for root, kept, node, one, other in _parts(match, result, document):
@@ -301,15 +295,8 @@ def _is_link(value: Any) -> bool:
 
 
 def check_example(match: Any, result: Any) -> None:
-    """Find what the two forms leave unclear, or ask for and must not.
-
-    Args:
-        match: as written, marked values included.
-        result: the same.
-
-    Raises:
-        FormError: with the path from the example: ``match`` or ``result`` first.
-    """
+    """Raise FormError for what two forms, as written, leave unclear, or ask for and must not."""
+    # Its path begins with ``match`` or ``result``.
     for name, form in (("match", match), ("result", result)):
         if not isinstance(form, dict):
             raise FormError(Sentence("example_no_object", name=name), path=(name,))

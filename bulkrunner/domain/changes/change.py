@@ -80,7 +80,8 @@ class Change(ABC):
 
     @abstractmethod
     def arguments(self, iris: IriMap | None) -> dict[str, Any]:
-        """Return what stands below the verb; where ``iris`` is given, record IRIs without a base."""
+        """Return what stands below the verb."""
+        # Where ``iris`` is given, record IRIs without a base.
 
     @property
     @abstractmethod
@@ -95,10 +96,8 @@ class Change(ABC):
     # --- the same for all ------------------------------------------------------------------------
 
     def data(self, iris: IriMap | None = None) -> dict[str, Any]:
-        """Return it as it is declared, the content of its input files included.
-
-        Where ``iris`` is given, record IRIs are written without a base.
-        """
+        """Return it as it is declared, with its files' content."""
+        # With ``iris``, record IRIs without a base.
         return {self.verb: self.arguments(iris)} | self.scope.data(iris)
 
     def references(self) -> Iterator[Reference]:
@@ -122,10 +121,9 @@ class Change(ABC):
         return self._with_values(partial(bind, context=context), bound)
 
     def frozen(self, context: Context) -> Self:
-        """Return it with the values that it was carried out with.
-
-        Values of components and other objects that it was made in stay references: each has its own.
-        """
+        """Return it with the values that it was carried out with."""
+        # Those of components and other objects that it was made in stay references: each has its
+        # own.
         at_id = self.values_at_place and is_id(self.at)
         whole = self.scope.is_one_object
         return self._with_values(partial(freeze, context=context, at_id=at_id, whole=whole))

@@ -80,16 +80,9 @@ class Edited:
 
 
 def carry_out(document: Document, edits: Iterable[Edit], *, prune: bool) -> Edited:
-    """Return the document after the edits.
-
-    Args:
-        document: left as it is.
-        edits: computed on that document.
-        prune: lists, objects and components that are emptied by it go away as well.
-
-    Raises:
-        Refused: ``place_taken`` or ``overlapping_changes``.
-    """
+    """Return the document after edits computed on it."""
+    # Refused: ``place_taken``, ``overlapping_changes``.
+    # ``prune``: lists, objects and components that are emptied by it go away as well.
     wanted = _outermost(edits)
     puts = {edit.path: edit.value for edit in wanted if isinstance(edit, Put)}
     after: Document = _with_all(document, _tree(puts))
@@ -254,10 +247,8 @@ def _put(document: Document, path: Path, value: Any) -> Document:
 
 
 def _without_all(node: Any, tree: _Tree, path: Path, *, prune: bool, declared: list[Path]) -> Any:
-    """Return a copy without what a tree says, ``ABSENT`` where nothing worth keeping is left.
-
-    Taking out a list element moves those after it, so the whole list is what may change.
-    """
+    """Return a copy without what a tree says, ``ABSENT`` where nothing worth keeping is left."""
+    # Taking out a list element moves those after it, so the whole list is what may change.
     left: dict[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else dict(node)
     for step, inner in tree.items():
         if isinstance(inner, _Leaf):

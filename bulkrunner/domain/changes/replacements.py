@@ -205,11 +205,10 @@ _GROUP = re.compile(r"\\(.?)", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceTextChange(Change):
-    """``replace_text``: in every text at the place something is replaced.
+    """``replace_text``: in every text at the place something is replaced."""
 
-    Either ``find`` becomes ``into``, texts or values that lead to one; or what ``expression``
-    matches becomes ``template``.
-    """
+    # Either ``find`` becomes ``into``, texts or values that lead to one; or what ``expression``
+    # matches becomes ``template``.
 
     verb = "replace_text"
     values = ("template", "find", "into")
@@ -361,10 +360,8 @@ def _written_template(template: Template) -> Any:
 
 
 def _rewritten(here: Here, place: Place, new: Callable[[Any], Any], storage: Storage) -> EditSet:
-    """Return the edits that make every value at the place a new one; ``ABSENT`` takes it away.
-
-    What becomes equal to another element of its list goes away, so that nothing is there twice.
-    """
+    """Return the edits that make every value at the place a new one; ``ABSENT`` takes it away."""
+    # What becomes equal to another element of its list goes away, so that nothing is there twice.
     edits: list[Edit] = []
     named: list[Path] = []
     for path, value in leaves(here.node, here.path, place.steps):

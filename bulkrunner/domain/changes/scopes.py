@@ -175,11 +175,8 @@ class Here:
 
 
 def objects(document: Document, scope: Scope, place: Place) -> list[Here]:
-    """Return the objects that a change at a place is made in, in the document's order.
-
-    Raises:
-        Refused: ``forbidden_place``.
-    """
+    """Return the objects that a change is made in, in the document's order."""
+    # Refused: ``forbidden_place``.
     if scope.each is not None:
         return list(_each(document, parse_place(scope.each)))
     first = place.steps[0]

@@ -38,20 +38,13 @@ _COMBINING = ("all", "any", "not", "in_catalogue")
 
 
 def parse_condition(data: Any, outside: Outside) -> Condition:
-    """Read a condition as written in a manifest.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
+    """Read a condition as written in a manifest; FormError, malformed or too large, says where."""
     return _Parser(outside).condition(data, 0)
 
 
 def parse_matching(data: Any, outside: Outside) -> Condition:
-    """Read what an element of a list is tested by: a condition on it, a test, or its value.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
+    """Read what an element of a list is tested by: a condition on it, a test, or its value."""
+    # FormError, where it is malformed, says what is wrong.
     parser = _Parser(outside)
     if isinstance(data, dict) and not any(key in KINDS or key in MARKS for key in data):
         return parser.condition(data, 0)

@@ -140,11 +140,8 @@ def listed(kind: Kind, values: tuple[Any, ...]) -> Check:
 
 
 def holds(condition: Condition, context: Context) -> bool:
-    """Tell whether a condition is met.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return True if a condition is met."""
+    # Refused: a value to compare with is missing or ambiguous.
     match condition:
         case All(parts=parts):
             return all(holds(part, context) for part in parts)
@@ -161,11 +158,8 @@ def holds(condition: Condition, context: Context) -> bool:
 
 
 def unmet(condition: Condition, context: Context) -> Condition | None:
-    """Return the first part that is not met of what must hold whole, None where all is met.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return the first part that is not met of what must hold whole, None where all is met."""
+    # Refused: a value to compare with is missing or ambiguous.
     if isinstance(condition, All):
         found = (unmet(part, context) for part in condition.parts)
         return next((part for part in found if part is not None), None)
@@ -209,17 +203,9 @@ def _is_there(value: Any) -> bool:
 
 
 def fits(value: Any, condition: Itself, context: Context, *, key: str) -> bool:
-    """Return True if a value, or each of a list of values, meets what is asked of the value itself.
-
-    Args:
-        value: of a place; ``ABSENT`` meets nothing.
-        condition: the tests.
-        context: what they refer to.
-        key: the last key of the place.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return True if a value, or each of a list, meets what is asked of the value itself."""
+    # Refused: a value to compare with is missing or ambiguous.
+    # ``key``: the last one of its place. ``ABSENT`` meets nothing.
     if value is ABSENT or not _is_there(value):
         return False
     if _fits_all(value, condition.checks, context, key=key):
@@ -345,12 +331,7 @@ def _check_references(checks: tuple[Check, ...]) -> Iterator[Reference]:
 
 
 def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
-    """Return the condition as plain data.
-
-    Args:
-        condition: the condition.
-        iris: where given, record IRIs are written without a base.
-    """
+    """Return the condition as it is written; with ``iris``, record IRIs without a base."""
     match condition:
         case All(parts=parts):
             return {"all": [condition_data(part, iris) for part in parts]}

@@ -30,11 +30,8 @@ LONGEST_SHOWN = 120
 
 
 def parse_expected(data: Any, outside: Outside) -> Any:
-    """Read what a place is expected to have: a value, None where it must be absent, or tests of it.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
+    """Read what a place must have: a value, None (absent), or tests of it."""
+    # FormError says where not.
     if isinstance(data, dict) and data.get("exists") is False:
         if len(data) > 1:
             raise FormError(Sentence("absent_alone"))
@@ -48,17 +45,9 @@ def parse_expected(data: Any, outside: Outside) -> Any:
 def check_expect(
     document: Document, expect: Mapping[str, Any], iris: IriMap, context: Context | None = None
 ) -> Refusal | None:
-    """Return a refusal where a place does not have what is expected of it.
-
-    A list of one counts as its value, null as absent; values are compared as the server stores
-    them, apart from their kind. Tests are asked of the place's value, or of each value of a list.
-
-    Args:
-        document: the record.
-        expect: by place: a value, constant or dynamic, or tests of it.
-        iris: of the environment.
-        context: what values and tests refer to beside the document.
-    """
+    """Return a refusal where a place does not have what is expected of it."""
+    # A list of one counts as its value, null as absent; values are compared as the server stores
+    # them, apart from their kind. Tests are asked of the place's value, or of each value of a list.
     context = (context or Context(document=document, iris=iris)).of(document)
     for text, expected in expect.items():
         place = parse_place(text)

@@ -39,7 +39,8 @@ def no_holdings(_sigel: str) -> Sequence[Document]:
 
 
 def no_catalogue(_number: str, _meanings: Sequence[Number]) -> Sequence[str]:
-    """Stand for the catalogue where there is none to be asked; that is never taken for an answer."""
+    """Stand for the catalogue where there is none to be asked."""
+    # That is never taken for an answer.
     raise RuntimeError("numbers are looked up while a plan is made")
 
 
@@ -190,11 +191,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a reference.
-
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
+    """Read a reference; PlaceError, where it is malformed, says why."""
     if not text:
         raise PlaceError(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
@@ -305,11 +302,8 @@ def _inner(node: Any, step: str | int | Pick, iris: IriMap) -> Sequence[Any]:
 
 
 def value_at(ref: Reference, context: Context) -> Any:
-    """Return the one value of the place, ``ABSENT`` where there is none.
-
-    Raises:
-        Refused: ``ambiguous_place``.
-    """
+    """Return the one value of the place, ``ABSENT`` where there is none."""
+    # Refused: ``ambiguous_place``.
     match ref.origin:
         case Origin.COMPONENT:
             return _only(ref, components(context.document), Sentence("components"), context.iris)

@@ -137,15 +137,9 @@ class Call:
 
 
 def apply(calls: Sequence[Call], text: str | None) -> str | None:
-    """Return what the functions make of a text, one after the other; None where nothing is left.
-
-    Args:
-        calls: the functions.
-        text: None where there is no value; only ``default`` takes it up.
-
-    Raises:
-        TooLong: a result is longer than ``MAX_RESULT`` characters.
-    """
+    """Return what functions make of a text, in turn."""
+    # None: nothing is left. TooLong: ``MAX_RESULT``.
+    # A text of None is no value; only ``default`` takes it up.
     for call in calls:
         if call.name == "default":
             text = text or str(call.arguments[0])
@@ -158,11 +152,8 @@ def apply(calls: Sequence[Call], text: str | None) -> str | None:
 
 @lru_cache(maxsize=1024)
 def parse_call(text: str) -> Call:
-    """Read ``name`` or ``name(argument, …)``; arguments may stand in single or double quotes.
-
-    Raises:
-        FormError: unknown function, or other arguments than it takes.
-    """
+    """Read ``name`` or ``name(argument, …)``, arguments perhaps in quotes."""
+    # FormError says what is wrong.
     if len(text) > MAX_WRITTEN:
         raise FormError(Sentence("call_long", most=MAX_WRITTEN))
     name, bracket, rest = text.strip().partition("(")

@@ -95,10 +95,8 @@ def written(value: Any) -> Any:
 
 
 def portable(at: str, value: Any, iris: IriMap | None) -> Any:
-    """Return a value that is to stand at a place as it is written.
-
-    Where ``iris`` is given, record IRIs are written without a base, equal in every environment.
-    """
+    """Return a value that is to stand at a place as it is written."""
+    # With ``iris``, IRIs without a base.
     plain = written(value)
     if iris is None:
         return plain
@@ -202,25 +200,16 @@ def text_of(pieces: Sequence[str | Lookup]) -> Constant | Text:
 
 
 def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
-    """Return the plain value; record IRIs that come out of documents are written neutrally.
-
-    Args:
-        value: plain JSON or ``Dynamic``.
-        context: what the references are looked up in.
-        at_id: the value is to stand at an ``@id``.
-
-    Raises:
-        Refused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
-            ``value_too_long``.
-    """
+    """Return the plain value; record IRIs that come out of documents are written without a base."""
+    # ``at_id``: it is to stand at an ``@id``. Refused: ``value_missing``, ``ambiguous_place``,
+    # ``not_text``, ``environment_iri`` or ``value_too_long``.
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
 
 
 def bind(value: Any, context: Context) -> Any:
-    """Return the value with the row's cells and the parameters put in; the rest stays a reference.
-
-    What has no value stays a reference too; looking it up later says so.
-    """
+    """Return the value with the row's cells and the parameters put in."""
+    # The rest stays a reference.
+    # What has no value stays a reference too; looking it up later says so.
     if not isinstance(value, Dynamic):
         return value
     node = _bind(value.node, context)
@@ -244,14 +233,9 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
 
 
 def freeze(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
-    """Return the value with everything looked up that does not depend on where it is used.
-
-    Args:
-        value: plain JSON or ``Dynamic``; what has no value stays a reference.
-        context: what the references are looked up in.
-        at_id: the value is to stand at an ``@id``.
-        whole: plain places begin at one object only, so they are looked up too.
-    """
+    """Return the value with everything looked up that does not depend on where it is used."""
+    # What has no value stays a reference. ``at_id``: it is to stand at an ``@id``; ``whole``: plain
+    # places begin at one object only, so they are looked up too.
     if not isinstance(value, Dynamic):
         return value
     if whole:

@@ -80,11 +80,7 @@ class Decision:
     record: str | None = None  # of a create, the record that is ours
 
     def outcome(self) -> Outcome:
-        """Return the outcome that the verdict stands for.
-
-        Raises:
-            ValueError: the verdict is to send.
-        """
+        """Return the outcome that the verdict stands for; ValueError where it is to send."""
         return Outcome(self.verdict.value)
 
 
@@ -135,13 +131,8 @@ def sends(attempts: Sequence[Attempt]) -> int:
 
 
 def again(attempts: Sequence[Attempt], newest: Version | None, *, unsaved: str) -> Decision:
-    """Return what follows where nothing of ours is there: send, or why not.
-
-    Args:
-        attempts: every send so far.
-        newest: the version to send over.
-        unsaved: code of the refusal where the server said that it had stored something.
-    """
+    """Return what follows where nothing of ours is there: send over ``newest``, or why not."""
+    # ``unsaved``: code of the refusal where the server said that it had stored something.
     last = attempts[-1] if attempts else None
     if last is not None:
         match last.answer:

@@ -67,10 +67,8 @@ def settle_create(
     active_sigel: str,
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a holding stands, by the live ones of its library on the bib.
-
-    ``not_before`` is the time of the first intent by the server's clock, None if unknown.
-    """
+    """Decide how the creation of a holding stands, by the live ones of its library on the bib."""
+    # ``not_before`` is the time of the first intent by the server's clock, None if unknown.
     known = {record for attempt in attempts for record in attempt.known_ids}
     ours = [
         found
@@ -170,11 +168,9 @@ def settle_bib_create(
     active_sigel: str = "",
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a bib stands: never a second POST on a guess.
-
-    The candidates have an identifier of the bib's, and no other change has made them. Where the
-    server's time of the first intent is not known nothing can be proven to be ours.
-    """
+    """Decide how the creation of a bib stands: never a second POST on a guess."""
+    # The candidates have an identifier of the bib's, and no other change has made them. Where the
+    # server's time of the first intent is not known nothing can be proven to be ours.
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:
             words = attempts[-1].words.rstrip(": ")
@@ -218,14 +214,9 @@ def settle_unsent_bib(
     active_sigel: str,
     since: datetime,
 ) -> Decision:
-    """Decide on a new bib that was never sent as far as a restored ledger knows.
-
-    Args:
-        change: as planned.
-        candidates: records with an identifier of the bib's that no other change has made.
-        active_sigel: as whom it is made.
-        since: when something may have been sent that the ledger does not know.
-    """
+    """Decide on a new bib that was never sent as far as a restored ledger knows."""
+    # ``candidates``: records with an identifier of the bib's that no other change has made.
+    # ``since``: when something may have been sent that the ledger does not know.
     ours = [found for found in candidates if is_ours(change, found, active_sigel, since)]
     if len(ours) == 1:
         return Decision(

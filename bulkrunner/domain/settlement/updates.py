@@ -81,14 +81,7 @@ def goes_further(
 def settle(
     change: PlannedChange, history: History, attempts: Sequence[Attempt], *, active_sigel: str
 ) -> Decision:
-    """Decide how an update or delete stands.
-
-    Args:
-        change: as planned.
-        history: as far back as ``goes_further`` asked for; at least the newest version.
-        attempts: every send so far, with what is known of its answer.
-        active_sigel: as whom the attempts were made.
-    """
+    """Decide how an update or delete stands, by a history as long as ``goes_further`` asked for."""
     if change.action is Action.DELETE:
         return _settle_delete(change, history, attempts)
     return _settle_update(change, history, attempts, active_sigel)
@@ -142,10 +135,8 @@ def _ours(change: PlannedChange, versions: Sequence[Version], sigel: str) -> Dec
 
 
 def _on_a_deletion(change: PlannedChange, older: Sequence[Version]) -> bool:
-    """Tell whether what lies below a version is a deletion of the record as planned from.
-
-    A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
-    """
+    """Return True if what lies below a version is a deletion of the record as planned from."""
+    # A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
     return len(older) > 1 and older[0].document is None and equals_before(change, older[1])
 
 
@@ -164,10 +155,8 @@ def _revived(version: Version, detail: dict[str, Any]) -> Decision:
 
 
 def differs_beside(change: PlannedChange, document: Document) -> list[str] | None:
-    """Return where a version differs from the prediction outside the places the plan changes.
-
-    None where it differs in such a place, or where the plan changes none (a mere resave).
-    """
+    """Return where a version differs from the prediction outside the places the plan changes."""
+    # None where it differs in such a place, or where the plan changes none (a mere resave).
     if change.before is None or change.predicted is None:
         return None
     wanted = _properties(change.before, change.predicted)
@@ -178,10 +167,8 @@ def differs_beside(change: PlannedChange, document: Document) -> list[str] | Non
 
 
 def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any]:
-    """Return, as detail of an outcome, where a stored document is not as predicted.
-
-    ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
-    """
+    """Return, as detail of an outcome, where a stored document is not as predicted."""
+    # ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
     unknown = NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
     found = sorted(_places(change.predicted or {}, document, unknown))
     if not found:
