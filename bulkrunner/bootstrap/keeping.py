@@ -17,7 +17,7 @@ from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
-    from bulkrunner.domain.restoration import Restoration
+    from bulkrunner.domain.ledger_port import Restoration
     from bulkrunner.services.compact import Compacted
 
 

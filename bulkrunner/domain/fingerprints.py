@@ -10,20 +10,14 @@ from collections.abc import Collection
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.iris import IriMap, without_own_iri
+from bulkrunner.domain.iris import without_own_iri
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
     WRITTEN_AT_CREATION,
     WRITTEN_AT_SAVE,
     Document,
-    component_holders,
-    held_by,
-    is_holding,
     record_part,
-    thing_part,
 )
-from bulkrunner.domain.refusals import Refused
-from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
 SELF = "self:"  # stands for a new record's own IRI, which nobody knows beforehand
@@ -74,36 +68,3 @@ def in_set_order(key: str, value: Any) -> Any:
     if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
         return sorted(ordered, key=canonical_bytes)
     return ordered
-
-
-def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:
-    """Look once more at the very document about to be sent; Refused: it must not be."""
-    # It carries ``@context`` or the status of a deleted record, is not flat, names a record of
-    # another environment, or is a holding that is not wholly of ``sigels``, the libraries of the
-    # job.
-    if "@context" in document:
-        raise Refused("context", Sentence("sent_context"))
-    if not record_part(document) or not thing_part(document):
-        raise Refused("not_flat", Sentence("sent_not_flat"))
-    status = canonical_bytes(record_part(document).get("recordStatus"))
-    if b"marc:Deleted" in status or b"marc/Deleted" in status:
-        raise Refused("deleted_status", Sentence("sent_deleted"))
-    foreign = next(iris.foreign(document), None)
-    if foreign is not None:
-        raise Refused("foreign_base", Sentence("sent_foreign", iri=foreign))
-    if is_holding(document):
-        _check_owner(document, sigels)
-
-
-def _check_owner(document: Document, sigels: Collection[str]) -> None:
-    owner = held_by(document)
-    if owner not in sigels:
-        raise Refused(
-            "foreign_sigel", Sentence("other_library", owner=owner or Sentence("no_library"))
-        )
-    for holder in component_holders(document):
-        if holder not in sigels:
-            raise Refused(
-                "foreign_component",
-                Sentence("sent_component", holder=holder or Sentence("no_library")),
-            )

@@ -201,3 +201,9 @@ def path_text(path: Path) -> str:
             rest = ".".join(map(str, path[2:]))
             return f"{prefix}{rest}" if rest else (RECORD_PREFIX[:-1] if prefix else "@item")
     return ".".join(map(str, path))
+
+
+def property_of(place: str) -> str:
+    """Return the property that a place begins with, ``@record.`` kept."""
+    head, _, rest = place.partition(".")
+    return f"{head}.{rest.partition('.')[0]}" if head == "@record" else head

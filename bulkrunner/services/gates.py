@@ -10,11 +10,10 @@ from typing import Any
 from bulkrunner.domain.approvals import Conditions, Permit, agrees_untried, opens_at, permit
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.gates import Evidence, GateResult
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by

@@ -31,10 +31,10 @@ from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gates import declined, untried

@@ -17,7 +17,7 @@ from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.database import HOME, home_of
 from bulkrunner.adapters.ledger.heads import Head, HeadFile, Noted
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, events
-from bulkrunner.domain.restoration import Restoration
+from bulkrunner.domain.ledger_port import Restoration
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bulkrunner.domain.canonical import is_deeper
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.new_records import PREFIX, place_in_answer
@@ -346,16 +347,8 @@ def library_said(sigel: str | None) -> str:
 
 def shallow(document: Document) -> Refusal | None:
     """Refuse a record that would be nested more deeply than any real one."""
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return None
+    if not is_deeper(document, MAX_DEPTH):
+        return None
     return Refusal(
         code="unreadable_record",
         message=Sentence("record_too_deep", most=MAX_DEPTH),

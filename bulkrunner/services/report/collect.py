@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.places import property_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.report import SAMPLES
 from bulkrunner.domain.report_groups import General, Values
@@ -77,7 +78,7 @@ class Effect:
     @property
     def top(self) -> tuple[str, ...]:
         """Return the properties that are touched, sorted."""
-        return tuple(sorted({top_of(slot.place) for slot in self.shape}))
+        return tuple(sorted({property_of(slot.place) for slot in self.shape}))
 
     @property
     def of_thing(self) -> tuple[str, ...]:
@@ -115,12 +116,6 @@ def _order(part: Part) -> str:
 def general(place: str) -> str:
     """Return a place without its list indexes: ``hasNote.3.label`` is ``hasNote.label``."""
     return ".".join(step for step in place.split(".") if not step.isdecimal())
-
-
-def top_of(place: str) -> str:
-    """Return the property that a place begins with, ``@record.`` kept."""
-    head, _, rest = place.partition(".")
-    return f"{head}.{rest.partition('.')[0]}" if head == "@record" else head
 
 
 def _leaves(value: Any) -> dict[str, str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import Unknown
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
-from bulkrunner.domain.restoration import Unknown
 from bulkrunner.domain.run import Attempt
 from bulkrunner.services.running.access import Access
 from bulkrunner.services.running.control import Control

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, WriteAnswer
-from bulkrunner.domain.fingerprints import check_sendable, create_fingerprint
+from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document, held_by, item_of, library_iri, modified, record_part
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, NotModified, WriteAnswer
-from bulkrunner.domain.fingerprints import check_sendable
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
     Document,
@@ -14,6 +13,7 @@ from bulkrunner.domain.records import (
     modified,
 )
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,

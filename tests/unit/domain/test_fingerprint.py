@@ -11,11 +11,11 @@ from bulkrunner.domain.fingerprints import (
     UNCOMPARED_IN_NEW,
     after_fingerprint,
     before_fingerprint,
-    check_sendable,
     create_fingerprint,
     equal_content,
 )
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.vocabulary import is_set
 from tests.support.documents import (
     BIB,
