@@ -48,7 +48,7 @@ soak: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.report
-	FULL_SIZE=1 $(BIN)/pytest -m size
+	FULL_SIZE=1 $(BIN)/pytest -m "size or hypothesis"
 
 census: $(STAMP)
 	$(BIN)/python -m tests.project.census

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from tests.support.sizes import examples  # noqa: E402 (found by the path above)
+
 # Hundreds of processes would compile the program and its libraries anew. Where the surroundings want no
 # bytecode beside the sources, it is kept in a folder of its own.
 if sys.dont_write_bytecode:
@@ -20,7 +22,7 @@ if sys.dont_write_bytecode:
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # Generated cases take the time they take: a busy machine fails no test.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=examples())
 settings.load_profile("unhurried")
 
 # What these assert is told as in a test.

@@ -19,6 +19,7 @@ from bulkrunner.services.report.collect import MAX_VALUES
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.service import differences_of
 from tests.support import reports
+from tests.support.sizes import examples
 
 SV, EN = language("sv"), language("en")
 
@@ -199,7 +200,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(CHANGES, st.randoms(use_true_random=False))
 def test_the_order_of_the_changes_is_no_matter(made: list[Any], dice: Any) -> None:
     changes = [
