@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.fingerprints import before_fingerprint
@@ -29,20 +28,11 @@ NOTHING_STORED = Sentence("saved_nothing")
 STILL_THERE = Sentence("deleted_still_there")
 
 
-class Verdict(StrEnum):
-    """What follows."""
+# Stands in the place of an outcome where a change is to be sent.
+SEND: Final = None
 
-    SEND = "send"
-    APPLIED = "applied"
-    UNCHANGED = "unchanged"
-    CONFLICT = "conflict"
-    REFUSED = "refused"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-# Verdicts on an earlier send that a refusal of a later one does not change.
-PROVEN = frozenset({Verdict.APPLIED, Verdict.UNKNOWN})
+# Outcomes of an earlier send that a refusal of a later one does not change.
+PROVEN = frozenset({Outcome.APPLIED, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +61,7 @@ class History:
 class Decision:
     """What follows, and why."""
 
-    verdict: Verdict
+    outcome: Outcome | None  # ``SEND`` or how it ends
     code: str = ""
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -79,9 +69,12 @@ class Decision:
     version: Version | None = None
     record: str | None = None  # of a create, the record that is ours
 
-    def outcome(self) -> Outcome:
-        """Return the outcome that the verdict stands for; ValueError where it is to send."""
-        return Outcome(self.verdict.value)
+    @property
+    def ended(self) -> Outcome:
+        """How it ends; ValueError where it is to be sent."""
+        if self.outcome is None:
+            raise ValueError("a change that is to be sent has no outcome")
+        return self.outcome
 
 
 def moment(text: object) -> datetime | None:
@@ -141,7 +134,7 @@ def again(attempts: Sequence[Attempt], newest: Version | None, *, unsaved: str) 
             case AnswerKind.INVALID | AnswerKind.CONFLICT:
                 return refused_by_server(last)
     if sends(attempts) < MAX_SENDS:
-        return Decision(verdict=Verdict.SEND, version=newest)
+        return Decision(outcome=SEND, version=newest)
     return exhausted(attempts)
 
 
@@ -157,7 +150,7 @@ def refused_by_server(attempt: Attempt) -> Decision:
 
 def refused(code: str, message: Sentence) -> Decision:
     """Return a refusal."""
-    return Decision(verdict=Verdict.REFUSED, code=code, message=message)
+    return Decision(outcome=Outcome.REFUSED, code=code, message=message)
 
 
 def exhausted(attempts: Sequence[Attempt]) -> Decision:
@@ -167,7 +160,7 @@ def exhausted(attempts: Sequence[Attempt]) -> Decision:
     said = f" ({last.status})" if last.status else ""
     words = f": {last.words}" if last.words else ""
     return Decision(
-        verdict=Verdict.FAILED,
+        outcome=Outcome.FAILED,
         code=last.answer or AnswerKind.LOST.value,
         message=Sentence(
             "sends_exhausted",

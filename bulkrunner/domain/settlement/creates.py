@@ -18,10 +18,10 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
-from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import (
+    SEND,
     Decision,
-    Verdict,
     Version,
     again,
     by_and_when,
@@ -82,7 +82,7 @@ def settle_create(
     if ours:
         made = [found.record for found in ours]
         return Decision(
-            verdict=Verdict.UNKNOWN,
+            outcome=Outcome.UNKNOWN,
             code="several_created",
             message=Sentence("several_created", records=made),
             detail={"existing": made, "candidates": [_described(found) for found in ours]},
@@ -92,14 +92,14 @@ def settle_create(
         found.first is None and found.record not in known for found in candidates
     ):
         return Decision(
-            verdict=Verdict.UNKNOWN,
+            outcome=Outcome.UNKNOWN,
             code="history_unread",
             message=Sentence("candidate_history_unread", records=", ".join(ids)),
             detail={"existing": ids},
         )
     if candidates:
         return Decision(
-            verdict=Verdict.REFUSED,
+            outcome=Outcome.REFUSED,
             code="duplicate",
             message=Sentence("duplicate_holding", records=", ".join(ids)),
             detail={"existing": ids, **by_and_when(candidates[0].newest.document)},
@@ -153,7 +153,7 @@ def _created(change: PlannedChange, found: Candidate) -> Decision:
     newest = found.newest.document
     same = newest is not None and create_fingerprint(newest) == change.after_fingerprint
     return Decision(
-        verdict=Verdict.APPLIED,
+        outcome=Outcome.APPLIED,
         detail={} if same else {"changed_since": by_and_when(newest)},
         version=found.newest,
         record=found.record,
@@ -175,7 +175,7 @@ def settle_bib_create(
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:
             words = attempts[-1].words.rstrip(": ")
             return Decision(
-                verdict=Verdict.FAILED,
+                outcome=Outcome.FAILED,
                 code="not_stored",
                 message=Sentence("not_stored_because", words=words)
                 if words
@@ -193,7 +193,7 @@ def settle_bib_create(
     listed = ", ".join(found.record for found in candidates)
     seen = Sentence("bib_create_found", records=listed) if listed else Sentence("bib_create_search")
     return Decision(
-        verdict=Verdict.UNKNOWN,
+        outcome=Outcome.UNKNOWN,
         code="bib_create_unproven",
         message=Sentence("bib_create_unproven", seen=seen),
         detail={
@@ -220,7 +220,7 @@ def settle_unsent_bib(
     ours = [found for found in candidates if is_ours(change, found, active_sigel, since)]
     if len(ours) == 1:
         return Decision(
-            verdict=Verdict.UNCHANGED,
+            outcome=Outcome.UNCHANGED,
             code="made_unknown",
             message=Sentence("bib_made_unknown", record=ours[0].record, sigel=active_sigel),
             detail=_described(ours[0]),
@@ -230,12 +230,12 @@ def settle_unsent_bib(
     if ours or recent:
         ids = [found.record for found in ours or recent]
         return Decision(
-            verdict=Verdict.REFUSED,
+            outcome=Outcome.REFUSED,
             code="similar_bib",
             message=Sentence("similar_bib", sigel=active_sigel, records=", ".join(ids)),
             detail={"existing": ids},
         )
-    return Decision(verdict=Verdict.SEND)
+    return Decision(outcome=SEND)
 
 
 def _is_recent(found: Candidate, sigel: str, since: datetime) -> bool:

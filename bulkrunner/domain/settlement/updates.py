@@ -19,12 +19,11 @@ from bulkrunner.domain.records import (
     last_modifier,
     modified,
 )
-from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import (
     STILL_THERE,
     Decision,
     History,
-    Verdict,
     Version,
     again,
     by_and_when,
@@ -98,7 +97,7 @@ def _settle_update(
         return _unread(newest)
     if newest.document is None:
         return Decision(
-            verdict=Verdict.CONFLICT,
+            outcome=Outcome.CONFLICT,
             code="deleted",
             message=Sentence("deleted_since_plan"),
             detail=by_and_when(None),
@@ -141,12 +140,12 @@ def _on_a_deletion(change: PlannedChange, older: Sequence[Version]) -> bool:
 
 
 def _applied(version: Version, detail: dict[str, Any]) -> Decision:
-    return Decision(verdict=Verdict.APPLIED, detail=detail, version=version)
+    return Decision(outcome=Outcome.APPLIED, detail=detail, version=version)
 
 
 def _revived(version: Version, detail: dict[str, Any]) -> Decision:
     return Decision(
-        verdict=Verdict.APPLIED,
+        outcome=Outcome.APPLIED,
         code="revived",
         message=Sentence("revived"),
         detail={**detail, "revived": by_and_when(None)},
@@ -213,7 +212,7 @@ def _settle_delete(
     if newest.document is None:
         if not may_have_written(attempts):
             return Decision(
-                verdict=Verdict.UNCHANGED,
+                outcome=Outcome.UNCHANGED,
                 code="done_by_other",
                 message=Sentence("deleted_by_other"),
                 detail=by_and_when(None),
@@ -234,7 +233,7 @@ def _still_there(newest: Version, *, restored: bool) -> Decision:
     """The server said that it deleted the record, but there it is."""
     if restored:
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             message=Sentence("deleted_and_restored"),
             detail={"changed_since": by_and_when(newest.document)},
         )
@@ -254,27 +253,27 @@ def _deleted(change: PlannedChange, history: History, attempts: Sequence[Attempt
     detail: dict[str, Any] = {"author_unproven": True} if unproven else {}
     if removed is None:
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             code=code or "removed_unread",
             message=message or Sentence("removed_unread"),
             detail={**detail, "removed_unread": True},
         )
     if removed.document is not None and not equals_before(change, removed):
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             code="deleted_over_edit",
             message=joined((Sentence("deleted_over_edit"), message)),
             detail={**detail, "deleted_over_edit": by_and_when(removed.document)},
             version=removed,
         )
     return Decision(
-        verdict=Verdict.APPLIED, code=code, message=message, detail=detail, version=removed
+        outcome=Outcome.APPLIED, code=code, message=message, detail=detail, version=removed
     )
 
 
 def _done_by_other(document: Document) -> Decision:
     return Decision(
-        verdict=Verdict.UNCHANGED,
+        outcome=Outcome.UNCHANGED,
         code="done_by_other",
         message=Sentence("as_wanted_already"),
         detail=by_and_when(document),
@@ -284,7 +283,7 @@ def _done_by_other(document: Document) -> Decision:
 def _conflict(document: Document) -> Decision:
     facts = by_and_when(document)
     return Decision(
-        verdict=Verdict.CONFLICT,
+        outcome=Outcome.CONFLICT,
         code="edited",
         message=Sentence("edited_since_plan", by=by_whom(facts), when=str(facts["when"])),
         detail=facts,
@@ -293,7 +292,7 @@ def _conflict(document: Document) -> Decision:
 
 def _unread(newest: Version) -> Decision:
     return Decision(
-        verdict=Verdict.UNKNOWN,
+        outcome=Outcome.UNKNOWN,
         code="history_unread",
         message=Sentence("update_history_unread"),
         detail=by_and_when(newest.document),

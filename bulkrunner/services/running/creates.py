@@ -17,8 +17,8 @@ from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,
+    SEND,
     Decision,
-    Verdict,
     Version,
     by_and_when,
     may_have_written,
@@ -75,7 +75,7 @@ def vanished(
     decision = settle_create(
         work.change, candidates, work.attempts, active_sigel=frame.active_sigel, not_before=since
     )
-    if decision.verdict is not Verdict.APPLIED:
+    if decision.outcome is not Outcome.APPLIED:
         return None
     return replace(decision, message=Sentence("made_then_deleted"))
 
@@ -124,7 +124,7 @@ def carry_out(frame: Frame, work: Work) -> Result:
         frame.control.check()
         with frame.turn():
             decision, known = _look(frame, work, document)
-            if decision.verdict is not Verdict.SEND:
+            if decision.outcome is not SEND:
                 return _result(work, decision)
             if not frame.may_send(work):
                 continue
@@ -146,7 +146,7 @@ def _unless_carried_out(
     if not may_have_written(work.attempts[:-1]):
         return refusal
     decision, _ = _look(frame, work, document)
-    return decision if decision.verdict in PROVEN else refusal
+    return decision if decision.outcome in PROVEN else refusal
 
 
 def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
@@ -156,10 +156,10 @@ def _earlier(frame: Frame, work: Work, document: Document) -> Result | None:
     if (made := _made(frame, work, document)) is not None:
         return made
     decision, ids = _look(frame, work, document)
-    nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
+    nothing = decision.outcome in (SEND, Outcome.FAILED) and work.change.kind != "bib"
     if nothing and may_have_written(work.attempts):
         decision = vanished(frame, work, document, ids, _not_before(frame, work)) or decision
-    return None if decision.verdict is Verdict.SEND else _result(work, decision)
+    return None if decision.outcome is SEND else _result(work, decision)
 
 
 def _send(
@@ -200,7 +200,7 @@ def _look(frame: Frame, work: Work, document: Document) -> tuple[Decision, tuple
         active_sigel=frame.active_sigel,
         not_before=_not_before(frame, work),
     )
-    if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
+    if decision.outcome in (SEND, Outcome.FAILED) and _not_found(work):
         decision = _what_is_missing(frame, work.change, sigel) or decision
     return decision, ids
 
@@ -209,9 +209,9 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
     """Decide how the creation of a bib stands, searching for it where it may have been stored."""
     decision = settle_bib_create(work.change, work.attempts)
     names, values = identifiers_of(work.change.predicted or {})
-    if decision.verdict is Verdict.SEND and frame.unknown is not None:
+    if decision.outcome is SEND and frame.unknown is not None:
         return _look_before_sending(frame, work, names, values)
-    if decision.verdict is not Verdict.UNKNOWN or not (names or values):
+    if decision.outcome is not Outcome.UNKNOWN or not (names or values):
         return decision
     for pause in SEARCHES:
         frame.control.pause(pause)
@@ -220,7 +220,7 @@ def _look_for_bib(frame: Frame, work: Work) -> Decision:
         if ids is None:
             break
         decision = _among(frame, work, ids)
-        if decision.verdict is not Verdict.UNKNOWN:
+        if decision.outcome is not Outcome.UNKNOWN:
             break
     return decision
 
@@ -237,7 +237,7 @@ def _look_before_sending(
     """
     unknown = frame.unknown
     if unknown is None or not (names or values or unknown.plan_is_older):
-        return Decision(verdict=Verdict.SEND)
+        return Decision(outcome=SEND)
     if not (names or values):
         return refused("not_searchable", Sentence("bib_not_searchable"))
     shown = unknown.until + timedelta(seconds=sum(SEARCHES))
@@ -333,7 +333,7 @@ def _made(
             detail={"changed_since": by_and_when(None)},
         )
     decision = Decision(
-        verdict=Verdict.APPLIED,
+        outcome=Outcome.APPLIED,
         version=Version(document=found.document, etag=found.etag),
         record=last.words,
     )
@@ -351,7 +351,7 @@ def _edited(found: Found, etag: str | None) -> bool:
 
 def _result(work: Work, decision: Decision) -> Result:
     change = work.change
-    version = decision.version if decision.verdict is Verdict.APPLIED else None
+    version = decision.version if decision.outcome is Outcome.APPLIED else None
     document = version.document if version else None
     detail = dict(decision.detail)
     stored = None
@@ -360,7 +360,7 @@ def _result(work: Work, decision: Decision) -> Result:
         if "changed_since" not in detail:
             detail.update(stored_otherwise(change, document))
     return Result(
-        outcome=decision.outcome(),
+        outcome=decision.ended,
         code=decision.code,
         message=decision.message,
         record=decision.record,

@@ -8,10 +8,9 @@ from typing import Any
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import Action, Origin, PlannedChange
-from bulkrunner.domain.run import Result
+from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     Decision,
-    Verdict,
     Version,
     by_and_when,
     by_whom,
@@ -123,7 +122,7 @@ def _changed(frame: Frame, origin: Origin) -> Decision | None:
 
 def _conflict(origin: Origin, said: Sentence, facts: Mapping[str, Any]) -> Decision:
     return Decision(
-        verdict=Verdict.CONFLICT,
+        outcome=Outcome.CONFLICT,
         code=ORIGIN_CHANGED,
         message=said,
         detail={"origin": origin.record, **facts},

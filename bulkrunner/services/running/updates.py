@@ -17,8 +17,8 @@ from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,
+    SEND,
     Decision,
-    Verdict,
     Version,
     may_have_written,
     moment,
@@ -45,13 +45,13 @@ def carry_out(frame: Frame, work: Work) -> Result:
     while True:
         if work.attempts:
             decision = _look(frame, work)
-            if decision.verdict is not Verdict.SEND:
+            if decision.outcome is not SEND:
                 return _result(work.change, decision)
         frame.control.check()
         with frame.turn():
             decision = _look(frame, work)
             over = decision.version
-            if decision.verdict is not Verdict.SEND or over is None:
+            if decision.outcome is not SEND or over is None:
                 return _result(work.change, decision)
             if not frame.may_send(work):
                 continue
@@ -78,7 +78,7 @@ def _unless_carried_out(frame: Frame, work: Work, refusal: Decision) -> Decision
     if not may_have_written(work.attempts[:-1]):
         return refusal
     decision = _look(frame, work)
-    return decision if decision.verdict in PROVEN else refusal
+    return decision if decision.outcome in PROVEN else refusal
 
 
 def _send(frame: Frame, work: Work, over: Version) -> WriteAnswer | Decision:
@@ -155,12 +155,12 @@ def _moved(frame: Frame, change: PlannedChange, version: Version, over: Version)
 
 
 def _applied(change: PlannedChange, version: Version) -> Result:
-    return _result(change, Decision(verdict=Verdict.APPLIED, version=version))
+    return _result(change, Decision(outcome=Outcome.APPLIED, version=version))
 
 
 def _result(change: PlannedChange, decision: Decision) -> Result:
     """Return the outcome as stored: with the document where it is not what was predicted."""
-    version = decision.version if decision.verdict is Verdict.APPLIED else None
+    version = decision.version if decision.outcome is Outcome.APPLIED else None
     document = version.document if version else None
     detail = dict(decision.detail)
     stored = None
@@ -170,7 +170,7 @@ def _result(change: PlannedChange, decision: Decision) -> Result:
         stored = document
         detail.update(stored_otherwise(change, document))
     return Result(
-        outcome=decision.outcome(),
+        outcome=decision.ended,
         code=decision.code,
         message=decision.message,
         record=change.record,
