@@ -150,7 +150,7 @@ class WeighedAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permit:
+class ApprovalDecision:
     """What the answers to a plan come to."""
 
     closed: str = ""  # why they do not allow it; empty where they do
@@ -234,13 +234,13 @@ def the_no(weighed: Sequence[WeighedAnswer]) -> Approval | None:
 
 def permit(
     plan: Plan, answers: Sequence[Approval], *, unsound: Callable[[Approval], str | None]
-) -> Permit:
+) -> ApprovalDecision:
     """Weigh the answers to a plan; ``unsound`` says why an answer's signature does not hold."""
     weighed = [_tested(plan, one, unsound) for one in weigh(answers)]
     untested = standing(answers)
     conditions = strictest(answer.conditions for answer in untested)
     if not untested:
-        return Permit(closed=_nobody(plan, weighed), weighed=tuple(weighed))
+        return ApprovalDecision(closed=_nobody(plan, weighed), weighed=tuple(weighed))
     counted = tuple(one.answer for one in weighed if one.counts and one.answer.approved)
     needed = approvers(plan)
     closed: str = ""
@@ -249,7 +249,9 @@ def permit(
         if needed > 1:
             why.insert(0, Sentence("answer_too_few", said=len(counted), needed=needed))
         closed = joined(why)
-    return Permit(closed=closed, counted=counted, conditions=conditions, weighed=tuple(weighed))
+    return ApprovalDecision(
+        closed=closed, counted=counted, conditions=conditions, weighed=tuple(weighed)
+    )
 
 
 def _tested(
@@ -301,7 +303,7 @@ def permitted_statements(plan: Plan) -> tuple[str, ...]:
     return (*required_statements(plan), *own)
 
 
-def agrees_untried(found: Permit) -> bool:
+def agrees_untried(found: ApprovalDecision) -> bool:
     """Tell whether everybody says yes to an undo that no test environment has tried."""
     return bool(found.counted) and all(UNTRIED in answer.statements for answer in found.counted)
 

@@ -61,7 +61,7 @@ class TriedBy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class Counterpart:
     """How a test run ended that did the same to the same record as a change of a plan."""
 
     change: int  # number of the plan's change

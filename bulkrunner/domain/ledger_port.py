@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.gates import Evidence, Twin
-from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
+from bulkrunner.domain.gates import Counterpart, Evidence
+from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
 from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence
@@ -111,7 +111,7 @@ class PlanLedger(Protocol):
     def interrupt(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
 
-    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
+    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, AppliedChange]:
         """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
     def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
@@ -218,14 +218,14 @@ class EvidenceLedger(Protocol):
         """Return the patterns that undos of a job applied in test runs, each with such a run."""
         # ``not_before`` and ``counts`` as in ``of_plan``.
 
-    def twins(
+    def counterparts(
         self,
         plan: Plan,
         *,
         action: Action,
         counts: Callable[[Mapping[str, str]], bool],
         numbers: Sequence[int] | None = None,
-    ) -> Iterator[Twin]:
+    ) -> Iterator[Counterpart]:
         """Stream for the plan's changes of an action what test runs did, in plan order."""
         # Of several test runs an applied one is taken before any other, the newest first.
         # ``counts`` as in ``of_plan``.

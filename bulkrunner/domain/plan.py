@@ -155,7 +155,7 @@ class PlannedChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class AppliedChange:
     """A change that a run applied, as the ledger knows it."""
 
     run: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.run import Attempt, Result
 
@@ -79,7 +79,7 @@ def just(text: str | None) -> General:
 class Tried:
     """What a test run did with a change; ``link`` is the record's address there, where safe."""
 
-    twin: Twin
+    counterpart: Counterpart
     link: str | None = None
 
 

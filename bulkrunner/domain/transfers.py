@@ -221,7 +221,7 @@ _TO_OTHERS = frozenset({"move", "copy"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doing:
+class TransferRole:
     """What a change belongs to."""
 
     verb: Verb
@@ -233,7 +233,7 @@ class Doing:
     mixed: bool = False  # other operations are carried out on the same record, too
 
 
-def doing_of(change: PlannedChange) -> Doing | None:
+def role_of(change: PlannedChange) -> TransferRole | None:
     """Return what a change belongs to, None where it is only itself."""
     if change.action not in WRITING or change.pattern.startswith("undo "):
         return None
@@ -243,7 +243,7 @@ def doing_of(change: PlannedChange) -> Doing | None:
             if mark not in operation:
                 continue
             mixed = len(operations) > 1 and change.action is not Action.DELETE
-            return Doing(
+            return TransferRole(
                 verb=verb,
                 side=side,
                 to=_library(operation, change) if verb in _TO_OTHERS else "",
@@ -269,14 +269,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def is_joint(doing: Doing | None) -> bool:
+def is_joint(role: TransferRole | None) -> bool:
     """Return True if a change is told together with those it belongs to."""
     # An update that does something else as well is told by what it does.
-    return doing is not None and doing.verb in JOINT
+    return role is not None and role.verb in JOINT
 
 
-def told_by_places(doing: Doing | None, action: Action) -> bool:
+def told_by_places(role: TransferRole | None, action: Action) -> bool:
     """Tell whether a change is told by the places it touches."""
-    if not is_joint(doing):
+    if not is_joint(role):
         return True
-    return action is Action.UPDATE and doing is not None and doing.mixed
+    return action is Action.UPDATE and role is not None and role.mixed

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bulkrunner.domain.approvals import Conditions, Permit, agrees_untried, opens_at, permit
+from bulkrunner.domain.approvals import (
+    ApprovalDecision,
+    Conditions,
+    agrees_untried,
+    opens_at,
+    permit,
+)
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
@@ -190,7 +196,7 @@ class Gates:
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
-    def _staging(self, plan: Plan, found: Permit) -> GateResult:
+    def _staging(self, plan: Plan, found: ApprovalDecision) -> GateResult:
         policy = Policy.from_dict(dict(plan.policy))
         if (undone := undone_by(plan)) is not None:
             return self._undo_tried(plan, str(undone["job"]), policy, found)
@@ -214,7 +220,9 @@ class Gates:
                 yield Sentence("gate_staging_other_values", plan=other.id)
                 return
 
-    def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
+    def _undo_tried(
+        self, plan: Plan, job: str, policy: Policy, found: ApprovalDecision
+    ) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
         tried = self._ledger.evidence.restorings(
             job,
@@ -234,7 +242,7 @@ class Gates:
             reason = Sentence("gate_undo_untried", job=job, kinds=missing, statement=UNTRIED)
         return GateResult(name="staging", open=not missing, reason=reason)
 
-    def _permit(self, situation: Situation) -> Permit:
+    def _permit(self, situation: Situation) -> ApprovalDecision:
         plan = situation.plan
         return permit(
             plan,
@@ -242,7 +250,7 @@ class Gates:
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
-    def _approval(self, found: Permit, situation: Situation) -> GateResult:
+    def _approval(self, found: ApprovalDecision, situation: Situation) -> GateResult:
         asked = found.conditions
         closed = found.closed or self._too_early(asked, situation.environment)
         answers = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
-from bulkrunner.domain.plan import Action, Made, PlannedChange
+from bulkrunner.domain.plan import Action, AppliedChange, PlannedChange
 from bulkrunner.domain.records import creator, last_modifier, modified
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.attempts import Version, same_moment
@@ -45,7 +45,7 @@ class Left:
         )
 
     @classmethod
-    def by_earlier(cls, made: Made, sigel: str) -> Left:
+    def by_earlier(cls, made: AppliedChange, sigel: str) -> Left:
         """Return what an earlier run of the job left."""
         return cls(
             sigel=sigel,

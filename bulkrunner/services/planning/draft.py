@@ -16,8 +16,8 @@ from bulkrunner.domain.plan import (
     HOLDING_KEY,
     WRITING,
     Action,
+    AppliedChange,
     BibSummary,
-    Made,
     Origin,
     Part,
     PlannedChange,
@@ -293,7 +293,7 @@ def as_refused(refusal: Refusal) -> dict[str, Any]:
     return {"action": Action.REFUSED, "code": refusal.code, "message": refusal.whole}
 
 
-def made_earlier(known: Known, made: Made) -> dict[str, Any]:
+def made_earlier(known: Known, made: AppliedChange) -> dict[str, Any]:
     """Return the fields of a change that an earlier run has made, as it was carried out."""
     if known.earlier is None and made.operation:
         known.operation = made.operation

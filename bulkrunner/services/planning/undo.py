@@ -18,7 +18,7 @@ from bulkrunner.domain.operations import TEMPID, build_create
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
-    Made,
+    AppliedChange,
     Plan,
     PlannedChange,
     operation_digest,
@@ -160,7 +160,7 @@ class Restorer(Resolver):
         return [Draft(change=change, alone=True), *later]
 
     def _take_back(
-        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+        self, wish: Restore, task: Task, known: Known, made: AppliedChange | None, look: Look
     ) -> Fields:
         match wish.change.action:
             case Action.UPDATE:
@@ -173,7 +173,7 @@ class Restorer(Resolver):
     # --- an update ---------------------------------------------------------------------------
 
     def _give_back(
-        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+        self, wish: Restore, task: Task, known: Known, made: AppliedChange | None, look: Look
     ) -> Fields:
         found = self._read_target(wish.record, known)
         if made is not None and self._still_there(found, made):
@@ -209,7 +209,7 @@ class Restorer(Resolver):
 
     # --- a create ----------------------------------------------------------------------------
 
-    def _remove(self, wish: Restore, known: Known, made: Made | None) -> Fields:
+    def _remove(self, wish: Restore, known: Known, made: AppliedChange | None) -> Fields:
         try:
             found = self._read_target(wish.record, known)
         except NotFound as missing:

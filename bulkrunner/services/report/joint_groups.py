@@ -16,7 +16,7 @@ from bulkrunner.domain.report_groups import (
     ReportedChange,
     Why,
 )
-from bulkrunner.domain.transfers import Doing, doing_of
+from bulkrunner.domain.transfers import TransferRole, role_of
 from bulkrunner.services.report.collect import (
     Collector,
     Effect,
@@ -60,12 +60,12 @@ class JointGroup:
         self._leaves = _Side()
         self._saves = _Side()
 
-    def add(self, change: PlannedChange, doing: Doing, effect: Effect) -> None:
+    def add(self, change: PlannedChange, role: TransferRole, effect: Effect) -> None:
         """Take one change."""
         self._actions[change.action] += 1
-        side = self._leaves if doing.side == "leaves" else self._saves
+        side = self._leaves if role.side == "leaves" else self._saves
         side.collector.add(change, effect)
-        if doing.mixed and doing.side == "saves":
+        if role.mixed and role.side == "saves":
             known = change.pattern in self._mixed or len(self._mixed) < MAX_MIXED
             self._mixed[change.pattern if known else ""] += 1
 
@@ -135,13 +135,13 @@ class JointGroup:
         )
 
     def _belongs(self, other: ReportedChange) -> bool:
-        doing = doing_of(other.change)
-        return doing is not None and doing.verb == self.key.verb and doing.side == "saves"
+        role = role_of(other.change)
+        return role is not None and role.verb == self.key.verb and role.side == "saves"
 
 
-def key_of(doing: Doing) -> JointKey:
+def key_of(role: TransferRole) -> JointKey:
     """Return the group that a change is in."""
-    return JointKey(doing.verb, doing.to)
+    return JointKey(role.verb, role.to)
 
 
 def partners_of(fetched: Mapping[int, ReportedChange], numbers: Sequence[int]) -> list[int]:
