@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
+import bulkrunner
 from bulkrunner.adapters.manifests.schema import schema
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.verbs import VERBS, change_said, parse_change
@@ -134,3 +137,19 @@ def test_an_explanation_is_in_both_languages(verb, scope):
 )
 def test_an_explanation_says_where_what_is_emptied_goes_too(verb, scope, prunes):
     assert (change_said(written(verb, scope)).key == "change_prunes") is prunes
+
+
+# Names that mean nothing but the verb; ``set``, ``remove`` and ``append`` are words of much else.
+ITS_OWN = sorted(VERBS.keys() - {"set", "remove", "append"})
+
+
+@pytest.mark.parametrize("verb", ITS_OWN)
+def test_a_verb_is_named_in_its_class_and_nowhere_else(verb):
+    package = Path(bulkrunner.__file__).parent
+    named = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value == verb
+    }
+    assert named == {Path(inspect.getfile(VERBS[verb])).relative_to(package).as_posix()}
