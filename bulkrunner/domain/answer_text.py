@@ -1,9 +1,8 @@
-"""The text by which a reviewer answers to a plan; ``filled_forms`` finds it again in a mail.
+"""The text by which a reviewer answers to a plan; ``filled_forms`` finds it again in a mail."""
 
-``answer_text`` of an answer is its canonical text: whoever signs the answer signs these very
-characters. What a mail program does to a text (quote marks, other line breaks, lost blanks) is
-undone by reading the answer out of it and writing it anew.
-"""
+# ``answer_text`` of an answer is its canonical text: whoever signs the answer signs these very
+# characters. What a mail program does to a text (quote marks, other line breaks, lost blanks) is
+# undone by reading the answer out of it and writing it anew.
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What the catalogue, its searches and the login answer, in a small set of typed results.
+"""What the catalogue, its searches and the login answer, in a small set of typed results."""
 
-Every answer carries environment, record and the server's own words; nothing is concluded from a
-status alone where the server is known to mean something else by it (docs/explanation/server.md).
-"""
+# Every answer carries environment, record and the server's own words; nothing is concluded from a
+# status alone where the server is known to mean something else by it (docs/explanation/server.md).
 
 from __future__ import annotations
 

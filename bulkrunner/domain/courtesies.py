@@ -1,8 +1,7 @@
-"""Words beside an answer that change nothing: greetings, names and addresses, heads of mails.
+"""Words beside an answer that change nothing: greetings, names and addresses, heads of mails."""
 
-What is none of these may change what the answer says, so a person is asked about it. The list is of
-what passes, not of what does not: a condition can be put into any words.
-"""
+# What is none of these may change what the answer says, so a person is asked about it. The list is
+# of what passes, not of what does not: a condition can be put into any words.
 
 from __future__ import annotations
 

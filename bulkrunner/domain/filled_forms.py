@@ -1,8 +1,7 @@
-"""Filled-in forms of an answer, found again in whatever a mail has made of them.
+"""Filled-in forms of an answer, found again in whatever a mail has made of them."""
 
-Every word between the first sentence of a form and its end belongs to that sentence or to one of
-the lines; none is passed over. Whether each is understood is for ``services.answers`` to say.
-"""
+# Every word between the first sentence of a form and its end belongs to that sentence or to one of
+# the lines; none is passed over. Whether each is understood is for ``services.answers`` to say.
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Fingerprints: what must be equal for two documents to say the same, as a digest.
+"""Fingerprints: what must be equal for two documents to say the same, as a digest."""
 
-The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary compare
-without order; a single value and a list of one do not compare equal, since both are stored as sent.
-"""
+# The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary
+# compare without order; a single value and a list of one do not compare equal, since both are
+# stored as sent.
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Functions of a job folder: what they are given, what they may answer, and what becomes of it.
+"""Functions of a job folder: what they are given, what they may answer, and what becomes of it."""
 
-A function is the operator's own code. Its answer is plain data, which is looked at like anything
-else that comes from outside.
-"""
+# A function is the operator's own code. Its answer is plain data, which is looked at like anything
+# else that comes from outside.
 
 from __future__ import annotations
 

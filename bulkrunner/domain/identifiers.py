@@ -1,13 +1,10 @@
-"""What a text of a list names: every way in which people and systems write a record's number.
+"""What a text of a list names: every way in which people and systems write a record's number."""
 
-Each becomes one canonical text, so that the same record written in two ways is seen to be one:
-
-    fzr8v1sn2k3m4p5                      short id, or an address of the record in any environment
-    http://libris.kb.se/bib/1234567      legacy address, legacy number, ``(LIBRIS)`` number
-    libris3:917000059X                   number of LIBRIS III, also libris3:Y111302721
-    isbn:9789170000591, issn:0347-0547   with their check digits proved
-    system:(OCoLC)123456                 number of another system
-"""
+# Each becomes one canonical text, so that the same record written in two ways is seen to be one:
+# fzr8v1sn2k3m4p5 short id, or an address of the record in any environment
+# http://libris.kb.se/bib/1234567 legacy address, legacy number, ``(LIBRIS)`` number
+# libris3:917000059X number of LIBRIS III, also libris3:Y111302721 isbn:9789170000591,
+# issn:0347-0547 with their check digits proved system:(OCoLC)123456 number of another system
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Record identifiers and how they map between environments.
+"""Record identifiers and how they map between environments."""
 
-The short id of a record is the same in every environment; its IRI is the environment's base plus
-the short id. Library IRIs, ``https://id.kb.se/…`` and legacy ``http://libris.kb.se/…`` IRIs are the
-same everywhere and are never mapped.
-"""
+# The short id of a record is the same in every environment; its IRI is the environment's base plus
+# the short id. Library IRIs, ``https://id.kb.se/…`` and legacy ``http://libris.kb.se/…`` IRIs are
+# the same everywhere and are never mapped.
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Places: dotted paths of keys and list indexes inside a record, as manifests write them.
+"""Places: dotted paths of keys and list indexes inside a record, as manifests write them."""
 
-A place begins at the thing (graph[1]), with ``@record.`` at the record part (graph[0]). On the way
-a list of one is walked through; a longer list needs an index.
-"""
+# A place begins at the thing (graph[1]), with ``@record.`` at the record part (graph[0]). On the
+# way a list of one is walked through; a longer list needs an index.
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the server will store of a document it is sent, as far as that is certain.
+"""What the server will store of a document it is sent, as far as that is certain."""
 
-Left out, since it takes the server's own data: blank nodes that it links by label or code, aliases
-that it replaces by main IRIs, categories that others imply, old bib types that it converts.
-"""
+# Left out, since it takes the server's own data: blank nodes that it links by label or code,
+# aliases that it replaces by main IRIs, categories that others imply, old bib types that it
+# converts.
 
 from __future__ import annotations
 

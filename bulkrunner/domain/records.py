@@ -1,8 +1,7 @@
-"""Catalogue records: parts, identity and ownership.
+"""Catalogue records: parts, identity and ownership."""
 
-A document is ``{"@graph": [record, thing]}``, flat JSON-LD as Libris stores it; record and thing
-are found by position. Where a shape is unexpected, functions here answer None rather than guess.
-"""
+# A document is ``{"@graph": [record, thing]}``, flat JSON-LD as Libris stores it; record and thing
+# are found by position. Where a shape is unexpected, functions here answer None rather than guess.
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""What the server will store of a value, in the kind that its place has.
+"""What the server will store of a value, in the kind that its place has."""
 
-Whatever writes a value or compares one goes by this: texts are composed and freed of blanks at
-their ends, a node with a known ``@id`` is a link, standard numbers are written in one way; and a
-number, a text or a truth value becomes what stands at its place already, else what the vocabulary
-says of it.
-"""
+# Whatever writes a value or compares one goes by this: texts are composed and freed of blanks at
+# their ends, a node with a known ``@id`` is a link, standard numbers are written in one way; and a
+# number, a text or a truth value becomes what stands at its place already, else what the vocabulary
+# says of it.
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What holdings become when they move, merge and split. Pure; the documents given stay as they are.
+"""What holdings become when they move, merge and split. Pure; the documents given stay as they are."""
 
-A component may name its library by itself: where that is the holding's, it follows the holding that
-it goes into.
-"""
+# A component may name its library by itself: where that is the holding's, it follows the holding
+# that it goes into.
 
 from __future__ import annotations
 

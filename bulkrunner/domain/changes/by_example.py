@@ -1,10 +1,9 @@
-"""Changes by example: a record that looks like ``match`` comes to look like ``result``.
+"""Changes by example: a record that looks like ``match`` comes to look like ``result``."""
 
-An example is the thing's own content, with the record part under ``meta``. A form fits where the
-record has everything in it: objects may have more, a single value equals a list of one, lists are
-sets (``termComponentList`` keeps its order), ``@type`` is equal or ``bulk:Any``. What both forms
-say alike stays; the rest is removed, added or replaced, in every place that fits.
-"""
+# An example is the thing's own content, with the record part under ``meta``. A form fits where the
+# record has everything in it: objects may have more, a single value equals a list of one, lists are
+# sets (``termComponentList`` keeps its order), ``@type`` is equal or ``bulk:Any``. What both forms
+# say alike stays; the rest is removed, added or replaced, in every place that fits.
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Edits: the small steps that changes come down to, each at one path of a document.
+"""Edits: the small steps that changes come down to, each at one path of a document."""
 
-All edits of one change are computed on the document before it, then carried out together: new
-values first, the deepest first, and then what is taken away, from the end, so that no path moves
-under another. Whatever no edit names is the very same object afterwards.
-"""
+# All edits of one change are computed on the document before it, then carried out together: new
+# values first, the deepest first, and then what is taken away, from the end, so that no path moves
+# under another. Whatever no edit names is the very same object afterwards.
 
 from __future__ import annotations
 

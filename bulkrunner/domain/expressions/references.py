@@ -1,8 +1,7 @@
-"""References to places of record, bib, row and parameters, and what they are looked up in.
+"""References to places of record, bib, row and parameters, and what they are looked up in."""
 
-A plain place begins at the object that a change is made in, which is the item unless the change
-says otherwise.
-"""
+# A plain place begins at the object that a change is made in, which is the item unless the change
+# says otherwise.
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Decides how an update or delete stands: from the record's history, our attempts and the plan.
+"""Decides how an update or delete stands: from the record's history, our attempts and the plan."""
 
-Pure. Used on every path, also for the first look before anything was sent: the first send, the
-look after an answer that proves nothing, a confirmation that failed, and every resume.
-"""
+# Pure. Used on every path, also for the first look before anything was sent: the first send, the
+# look after an answer that proves nothing, a confirmation that failed, and every resume.
 
 from __future__ import annotations
 

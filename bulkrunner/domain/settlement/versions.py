@@ -1,9 +1,9 @@
-"""Which version of a record a run left, and whether the record still is as the run left it.
+"""Which version of a record a run left, and whether the record still is as the run left it."""
 
-The only rules of both, for runs, verifications, undos and reverts. In their order of strength: the
-ETag, the version, the content. Of a change that a 304 proved no content is kept, and the server may
-have tidied or linked what it was sent: then the version in the history says what was left.
-"""
+# The only rules of both, for runs, verifications, undos and reverts. In their order of strength:
+# the ETag, the version, the content. Of a change that a 304 proved no content is kept, and the
+# server may have tidied or linked what it was sent: then the version in the history says what was
+# left.
 
 from __future__ import annotations
 
