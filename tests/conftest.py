@@ -27,3 +27,11 @@ settings.load_profile("unhurried")
 
 # What these assert is told as in a test.
 pytest.register_assert_rewrite("tests.support.cases")
+
+SLOWEST = ("browser", "adversary", "acceptance", "undo", "crashes", "planning", "applying", "ledger")
+"""Folders whose files take longest: begun first, so that none is left for one process at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {folder: number for number, folder in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], 99))

@@ -15,7 +15,7 @@ from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report_groups import Grouped, PatternGroup, ReportedChange
-from bulkrunner.services.report.collect import MAX_VALUES
+from bulkrunner.services.report import collect
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.service import differences_of
 from tests.support import reports
@@ -180,8 +180,9 @@ def test_too_many_shapes_are_told_by_property_and_then_by_kind() -> None:
     assert lines(grouped(wild)) == [(79, "Change holding of Ylm in different ways")]
 
 
-def test_values_too_many_to_count_are_not_listed() -> None:
-    labels = range(1, MAX_VALUES + 3)
+def test_values_too_many_to_count_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "MAX_VALUES", 500)
+    labels = range(1, 503)
     changes = [change(n, before=mark(f"{n} a"), after=mark(f"{n} b")) for n in labels]
     (group,) = grouped(changes).patterns
     assert group.count == len(changes)
