@@ -139,7 +139,7 @@ class WeighedAnswer:
 
     @property
     def counts(self) -> bool:
-        """Whether it is heeded."""
+        """Return True if it is heeded."""
         return self.against is None
 
     @property
@@ -304,7 +304,7 @@ def permitted_statements(plan: Plan) -> tuple[str, ...]:
 
 
 def agrees_untried(found: ApprovalDecision) -> bool:
-    """Tell whether everybody says yes to an undo that no test environment has tried."""
+    """Return True if everybody says yes to an undo that no test environment has tried."""
     return bool(found.counted) and all(UNTRIED in answer.statements for answer in found.counted)
 
 

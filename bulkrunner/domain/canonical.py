@@ -54,7 +54,7 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are equal; ``1``, ``1.0`` and ``true`` are not."""
+    """Return True if two JSON values are equal; ``1``, ``1.0`` and ``true`` are not."""
     match one, other:
         case dict(), dict():
             return one.keys() == other.keys() and all(

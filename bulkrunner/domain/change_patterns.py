@@ -54,6 +54,19 @@ def restoring_pattern(action: Action, kind: str | None) -> Sentence:
             return Sentence("pattern_undo_delete", kind=kind_said(kind))
 
 
+def is_restoring(pattern: str) -> bool:
+    """Return True if a pattern is of taking back a change, whatever else is done with it."""
+    said = as_sentence(pattern)
+    match said.key:
+        case "pattern_undo_update" | "pattern_undo_create" | "pattern_undo_delete":
+            return True
+        case "pattern_parts":
+            return is_restoring(cast("str", said.values["head"]))
+        case "pattern_cut":
+            return is_restoring(cast("str", said.values["said"]))
+    return False
+
+
 def transfer_pattern(head: Sentence, part: Sentence) -> Sentence:
     """Return the pattern of one side of a transfer: the head names the transfer."""
     return Sentence("pattern_parts", head=head, parts=(part,))

@@ -27,11 +27,11 @@ class Span:
     end: datetime
 
     def is_before(self, other: Span) -> bool:
-        """Whether it is over when the other begins."""
+        """Return True if it is over when the other begins."""
         return self.end <= other.start
 
     def is_after(self, other: Span) -> bool:
-        """Whether it begins when the other is over."""
+        """Return True if it begins when the other is over."""
         return self.start >= other.end
 
 

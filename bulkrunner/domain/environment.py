@@ -29,7 +29,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the URL's host is this machine's loopback address or ``localhost``."""
+    """Return True if the URL's host is this machine's loopback address or ``localhost``."""
     host = host_of(url)
     if host == "localhost":
         return True
@@ -57,7 +57,7 @@ class Environment:
 
     @property
     def loopback(self) -> bool:
-        """Whether the catalogue is on this machine."""
+        """Return True if the catalogue is on this machine."""
         return is_loopback(self.base_url)
 
     def addresses(self) -> dict[str, str]:

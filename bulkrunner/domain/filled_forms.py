@@ -64,7 +64,7 @@ class FilledForm:
 
     @property
     def blank(self) -> bool:
-        """Whether nobody wrote anything where something is to be written."""
+        """Return True if nobody wrote anything where something is to be written."""
         return not self.stray and all(unfilled(self[name]) for name in _FILLED_IN)
 
     def words(self) -> tuple[object, ...]:

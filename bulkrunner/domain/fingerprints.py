@@ -41,7 +41,7 @@ def create_fingerprint(document: Document) -> str:
 
 
 def equal_content(one: Document, other: Document) -> bool:
-    """Tell whether two documents have the same fingerprint."""
+    """Return True if two documents have the same fingerprint."""
     return before_fingerprint(one) == before_fingerprint(other)
 
 

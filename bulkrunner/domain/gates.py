@@ -88,12 +88,12 @@ class Declined:
 
     @property
     def refused(self) -> bool:
-        """Whether the server refused them."""
+        """Return True if the server refused them."""
         return self.outcome == Outcome.REFUSED
 
     @property
     def lasting(self) -> bool:
-        """Whether production will refuse them too: what was sent is not valid."""
+        """Return True if production will refuse them too: what was sent is not valid."""
         return self.refused and self.code == AnswerKind.INVALID
 
 

@@ -43,12 +43,12 @@ def queries(identifier: Identifier) -> tuple[Query, ...]:
 
 
 def may_be(identifier: Identifier, kind: str) -> bool:
-    """Tell whether a ``holding`` or a ``bib`` may have such a number as its own."""
+    """Return True if a ``holding`` or a ``bib`` may have such a number as its own."""
     return kind == "bib" or identifier.scheme is Scheme.LIBRIS3
 
 
 def bears(document: Document, identifier: Identifier) -> bool:
-    """Tell whether a record has the number; the index alone proves nothing."""
+    """Return True if a record has the number; the index alone proves nothing."""
     record, thing = record_part(document), thing_part(document)
     value = identifier.value
     match identifier.scheme:

@@ -171,7 +171,7 @@ def compact(text: str) -> str:
 
 
 def is_libris_code(word: str) -> bool:
-    """Tell whether a word in parentheses is this catalogue's, also with one typing error."""
+    """Return True if a word in parentheses is this catalogue's, also with one typing error."""
     upper = word.upper()
     return upper in _OWN_CODES or _one_edit(upper, "LIBRIS")
 
@@ -428,7 +428,7 @@ def _mod11(digits: str, most: int) -> int:
 
 
 def _one_edit(word: str, wanted: str) -> bool:
-    """Tell whether one letter more, less, other or exchanged with its neighbour makes them equal."""
+    """Return True if one letter more, less, other or exchanged with its neighbour makes them equal."""
     if abs(len(word) - len(wanted)) > 1:
         return False
     if len(word) == len(wanted):

@@ -78,7 +78,7 @@ class PlanDiff:
 
     @property
     def changed(self) -> bool:
-        """Whether a run of the newer plan would do something else than one of the older."""
+        """Return True if a run of the newer plan would do something else than one of the older."""
         return any(item.kind != "reason" for item in self.differences)
 
 

@@ -80,7 +80,7 @@ class CatalogueReader(Protocol):
         """Return the time that the catalogue's last answer bore, None where it bore none."""
 
     def library_exists(self, sigel: str) -> bool:
-        """Tell whether the library's record resolves in this environment."""
+        """Return True if the library's record resolves in this environment."""
 
     def library_name(self, sigel: str) -> str | None:
         """Return the name in the library's record, empty where it has none; None: no record."""

@@ -55,7 +55,7 @@ def _part(document: Document, index: int) -> dict[str, Any]:
 
 
 def is_holding(document: Document) -> bool:
-    """Tell whether the main thing is an ``Item`` (or the subclass ``SingleItem``)."""
+    """Return True if the main thing is an ``Item`` (or the subclass ``SingleItem``)."""
     return thing_part(document).get("@type") in ("Item", "SingleItem")
 
 

@@ -169,7 +169,7 @@ class ReportData:
 
     @property
     def production(self) -> bool:
-        """Whether the plan is for a production environment."""
+        """Return True if the plan is for a production environment."""
         return self.plan.addresses.get("kind") == Kind.PRODUCTION
 
     @property
@@ -188,7 +188,7 @@ class ReportData:
 
     @property
     def answerable(self) -> bool:
-        """Whether there is something to say yes or no to."""
+        """Return True if there is something to say yes or no to."""
         return self.production and self.plan.plan_digest is not None
 
     def head_text(self, *keys: str) -> str:

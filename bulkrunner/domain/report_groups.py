@@ -212,7 +212,7 @@ class ReasonGroup:
 
     @property
     def accepted(self) -> bool:
-        """Whether the manifest lives with all of them."""
+        """Return True if the manifest lives with all of them."""
         return self.at_most is not None and self.occurrences <= self.at_most
 
 

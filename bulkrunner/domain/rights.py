@@ -37,11 +37,11 @@ class Rights:
     permissions: tuple[Permission, ...]
 
     def may_act_as(self, sigel: str) -> bool:
-        """Tell whether the sigel may stand in ``XL-Active-Sigel``."""
+        """Return True if the sigel may stand in ``XL-Active-Sigel``."""
         return any(p.sigel == sigel for p in self.permissions)
 
     def may_write_holding(self, sigel: str, *, active: str) -> bool:
-        """Tell whether the client may write holdings of the sigel while acting as another."""
+        """Return True if the client may write holdings of the sigel while acting as another."""
         if not self.may_act_as(active):
             return False
         return any(
@@ -51,7 +51,7 @@ class Rights:
         )
 
     def may_write_bibs(self) -> bool:
-        """Tell whether the client is of level 2 (cataloger on any sigel)."""
+        """Return True if the client is of level 2 (cataloger on any sigel)."""
         return any(p.cataloger for p in self.permissions)
 
     def as_dict(self) -> list[dict[str, Any]]:

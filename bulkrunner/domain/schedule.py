@@ -30,7 +30,7 @@ class Window:
     end: int
 
     def holds(self, minute: int) -> bool:
-        """Tell whether a minute of the day is inside."""
+        """Return True if a minute of the day is inside."""
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
@@ -86,7 +86,7 @@ def _clock(minute: int) -> str:
 
 
 def is_open(windows: Sequence[str], timezone: str, now: datetime) -> bool:
-    """Tell whether writes may be sent at this moment; without windows always."""
+    """Return True if writes may be sent at this moment; without windows always."""
     return _inside([parse_window(text) for text in windows], time_zone(timezone), now)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from bulkrunner.domain.canonical import same
+from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.changes.verbs import RemoveChange
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap, without_own_iri
@@ -141,7 +142,7 @@ def parted(
 
 
 def takes_away(change: PlannedChange) -> bool:
-    """Tell whether a change removes content of a holding that others may have saved before."""
+    """Return True if a change removes content of a holding that others may have saved before."""
     if change.action is Action.DELETE:
         return change.kind == "holding"
     parts = change.operation.get("steps", [change.operation])
@@ -167,7 +168,7 @@ def left_behind(source: Document, target: Document) -> tuple[str, ...]:
 
 
 def _holds(value: Any, wanted: Any) -> bool:
-    """Tell whether each of the wanted values is there; a list of one is its value."""
+    """Return True if each of the wanted values is there; a list of one is its value."""
     there = value if isinstance(value, list) else [value]
     return all(
         any(comparable(one) == comparable(other) for other in there)
@@ -234,7 +235,7 @@ class TransferRole:
 
 def role_of(change: PlannedChange) -> TransferRole | None:
     """Return what a change belongs to, None where it is only itself."""
-    if change.action not in WRITING or change.pattern.startswith("undo "):
+    if change.action not in WRITING or is_restoring(change.pattern):
         return None
     operations = list(_operations(change.operation))
     for operation in operations:
@@ -275,7 +276,7 @@ def is_joint(role: TransferRole | None) -> bool:
 
 
 def told_by_places(role: TransferRole | None, action: Action) -> bool:
-    """Tell whether a change is told by the places it touches."""
+    """Return True if a change is told by the places it touches."""
     if not is_joint(role):
         return True
     return action is Action.UPDATE and role is not None and role.mixed

@@ -11,6 +11,7 @@ import pytest
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line, joint_count, joint_how, mixed_lines
+from bulkrunner.domain.change_patterns import restoring_pattern
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report_groups import PatternGroup
 from bulkrunner.domain.transfers import role_of
@@ -150,7 +151,7 @@ def test_other_verbs_are_named(operation: dict[str, Any], line: str) -> None:
 
 
 def test_an_undo_is_told_as_such() -> None:
-    one = updated(1, {"revert": -2, "update": "h1"}, "undo holding: give back old content")
+    one = updated(1, {"revert": -2, "update": "h1"}, restoring_pattern(Action.UPDATE, "holding"))
     assert role_of(one) is None
 
 

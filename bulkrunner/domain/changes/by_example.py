@@ -124,7 +124,7 @@ def _formed(edit: Edit, context: Context) -> Edit | None:
 
 
 def looks_like(form: Mapping[str, Any], document: Document) -> bool:
-    """Tell whether a record has everything that the form has."""
+    """Return True if a record has everything that the form has."""
     thing = {key: value for key, value in form.items() if key != META}
     return _fits(thing, thing_part(document)) and _fits(form.get(META, {}), record_part(document))
 
@@ -149,7 +149,7 @@ def _has(form: Mapping[str, Any], key: str, node: Mapping[str, Any]) -> bool:
 
 
 def _all_placed(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
-    """Tell whether each form fits an element of its own, whichever way they are handed out."""
+    """Return True if each form fits an element of its own, whichever way they are handed out."""
     fitting = [[index for index, item in enumerate(found) if _fits(form, item)] for form in wanted]
     taken: dict[int, int] = {}
     return all(_place(number, fitting, taken, set()) for number in range(len(wanted)))

@@ -66,7 +66,7 @@ class Pattern(Protocol):
         """How many groups it captures."""
 
     def found_in(self, text: str, /) -> bool:
-        """Tell whether it matches anywhere in the text."""
+        """Return True if it matches anywhere in the text."""
 
     def replaced(self, text: str, template: Sequence[str | int], /) -> str | None:
         """Return the text, each match replaced (numbers: groups)."""

@@ -185,7 +185,7 @@ class Reference:
 
     @property
     def is_id(self) -> bool:
-        """Whether it leads to an ``@id``, which differs from environment to environment."""
+        """Return True if it leads to an ``@id``, which differs from environment to environment."""
         return bool(self.steps) and self.steps[-1] == "@id"
 
 

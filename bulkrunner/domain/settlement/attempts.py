@@ -109,12 +109,12 @@ def by_whom(facts: Mapping[str, Any]) -> str:
 
 
 def surely_not_written(attempt: Attempt) -> bool:
-    """Tell whether an attempt's answer proves that it stored nothing."""
+    """Return True if an attempt's answer proves that it stored nothing."""
     return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
 
 
 def may_have_written(attempts: Sequence[Attempt]) -> bool:
-    """Tell whether any attempt may have stored something."""
+    """Return True if any attempt may have stored something."""
     return not all(surely_not_written(attempt) for attempt in attempts)
 
 

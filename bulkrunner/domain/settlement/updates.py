@@ -45,7 +45,7 @@ NAMES_OF_NEW = frozenset({"@id", "@record.@id", "@record.mainEntity.@id"}) | {
 
 
 def is_later(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is newer than the one that the plan read."""
+    """Return True if a version is newer than the one that the plan read."""
     if version.document is None:
         return True
     planned = moment(modified(change.before or {}))
@@ -56,19 +56,19 @@ def is_later(change: PlannedChange, version: Version) -> bool:
 
 
 def equals_before(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is, by fingerprint, the record as planned from."""
+    """Return True if a version is, by fingerprint, the record as planned from."""
     return version.fingerprint == change.before_fingerprint
 
 
 def equals_after(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is, by fingerprint, what the plan wants stored."""
+    """Return True if a version is, by fingerprint, what the plan wants stored."""
     return version.fingerprint == change.after_fingerprint
 
 
 def goes_further(
     change: PlannedChange, versions: Sequence[Version], attempts: Sequence[Attempt]
 ) -> bool:
-    """Tell whether one more older version must be read before ``settle`` can decide."""
+    """Return True if one more older version must be read before ``settle`` can decide."""
     if not may_have_written(attempts) or len(versions) >= MAX_VERSIONS:
         return False
     if change.action is Action.DELETE and versions[0].document is None:

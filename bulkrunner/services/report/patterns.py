@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ORDER
 from bulkrunner.domain.report_groups import (
@@ -114,7 +115,7 @@ class Patterns:
             self._add_joint(key, change, effect)
             return
         if key not in self._kinds:
-            origin = change.pattern if change.pattern.startswith("undo ") else ""
+            origin = change.pattern if is_restoring(change.pattern) else ""
             self._kinds[key] = _OfKind(key, change.kind, origin)
         self._kinds[key].add(change, effect)
 
