@@ -78,13 +78,18 @@ class Spot:
 @lru_cache(maxsize=4096)
 def parse_place(text: str) -> Place:
     """Read a place as written in a manifest; PlaceError, where it is malformed, says why."""
+    demand_length(text)
+    in_record = text.startswith(RECORD_PREFIX)
+    steps = parse_steps(text.removeprefix(RECORD_PREFIX))
+    return Place(text=text, in_record=in_record, steps=steps)
+
+
+def demand_length(text: str) -> None:
+    """Raise PlaceError for a place or reference that is empty, or too long."""
     if not text:
         raise PlaceError(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
         raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
-    in_record = text.startswith(RECORD_PREFIX)
-    steps = parse_steps(text.removeprefix(RECORD_PREFIX))
-    return Place(text=text, in_record=in_record, steps=steps)
 
 
 def parse_steps(text: str) -> Path:

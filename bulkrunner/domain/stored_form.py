@@ -111,12 +111,18 @@ def is_link(value: Any, bases: Sequence[str] = ()) -> bool:
 # --- comparing ---------------------------------------------------------------------------------
 
 
+def only_of(value: Any) -> Any:
+    """Return the value of a list of one, at any depth; any other as it is."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
+
+
 def comparable(value: Any, key: str = "") -> bytes:
     """Return what is equal for values that the server stores alike, kinds left out of account."""
     # Record IRIs are without a base; a list of one counts as its value, at any depth. ``key``: of
     # the place; at ``value`` standard numbers are compared without hyphens.
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = only_of(value)
     if key == "value" and isinstance(value, str) and _STANDARD_NUMBER.fullmatch(value.strip()):
         value = value.replace("-", "").upper()
     return canonical_bytes(_plain(value))
@@ -158,8 +164,7 @@ def tidied_node(node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _link_by_code(node: Mapping[str, Any]) -> str | None:
     folder, code = _BY_CODE.get(str(node.get("@type"))), node.get("code")
-    while isinstance(code, list) and len(code) == 1:
-        code = code[0]
+    code = only_of(code)
     if folder is None or "@id" in node or not isinstance(code, str) or not code.isalpha():
         return None
     return f"{_TERMS}{folder}/{code}"

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.expressions.parsing import Pattern, brief
-from bulkrunner.domain.expressions.references import Context, Reference, values_at
+from bulkrunner.domain.expressions.references import Context, Reference, compared, values_at
 from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
@@ -223,7 +223,7 @@ def _fits(value: Any, check: Check, context: Context, *, key: str) -> bool:
     match check.kind:
         case Kind.EQUALS:
             wanted = resolve(check.value, context, at_id=key == "@id")
-            return _form(value, context, key=key) == _form(wanted, context, key=key)
+            return compared(value, context.iris, key) == compared(wanted, context.iris, key)
         case Kind.IN | Kind.IN_FILE:
             return _is_among(value, check, context, key=key)
         case Kind.EXISTS:
@@ -241,12 +241,13 @@ def _fits(value: Any, check: Check, context: Context, *, key: str) -> bool:
 
 
 def _is_among(value: Any, check: Check, context: Context, *, key: str) -> bool:
-    form = _form(value, context, key=key)
+    form = compared(value, context.iris, key)
     if form in check.known or (key == "@id" and _is_id_among(value, check, context)):
         return True
     others = check.value if key == "value" else check.odd
     return any(
-        _form(resolve(one, context, at_id=key == "@id"), context, key=key) == form for one in others
+        compared(resolve(one, context, at_id=key == "@id"), context.iris, key) == form
+        for one in others
     )
 
 
@@ -291,15 +292,6 @@ def _limit(value: Any) -> Span:
             Sentence("not_a_date_hint"),
         )
     return span
-
-
-def _form(value: Any, context: Context, *, key: str) -> bytes:
-    """Return what is compared: as the server stores it, record IRIs without a base."""
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if key == "@id" and isinstance(value, str):
-        return comparable(context.iris.neutral({"@id": value})["@id"])
-    return comparable(context.iris.neutral(value), key)
 
 
 LONGEST_LINE = 300

@@ -22,7 +22,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.domain.stored_form import comparable, kind_of
+from bulkrunner.domain.stored_form import comparable, kind_of, only_of
 from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence
 
@@ -90,8 +90,7 @@ def _form_expecting(value: Any, key: str, iris: IriMap) -> bytes:
 def _shown(value: Any) -> str:
     if value is ABSENT or value is None:
         return Sentence("value_absent")
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = only_of(value)
     text = visible(canonical_bytes(value).decode("utf-8", "replace"))
     if len(text) <= LONGEST_SHOWN:
         return text

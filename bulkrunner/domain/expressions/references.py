@@ -15,15 +15,15 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     ABSENT,
-    MAX_LENGTH,
     MAX_STEPS,
     Path,
     PlaceError,
+    demand_length,
     parse_steps,
 )
 from bulkrunner.domain.records import Document, components, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
-from bulkrunner.domain.stored_form import Storage, comparable
+from bulkrunner.domain.stored_form import Storage, comparable, only_of
 from bulkrunner.sentences import Sentence
 
 
@@ -159,14 +159,18 @@ class Pick:
         values = [one for one in _walk(element, self.path, iris) if one is not None and one != []]
         if self.text is None:
             return bool(values) is self.wanted
-        wanted = _form(self.text, last, iris)
-        return any(_form(one, last, iris) == wanted for one in values) is self.wanted
+        key = "@id" if last == "@id" else ""
+        wanted = compared(self.text, iris, key)
+        return any(compared(one, iris, key) == wanted for one in values) is self.wanted
 
 
-def _form(value: Any, key: str | int | Pick, iris: IriMap) -> bytes:
+def compared(value: Any, iris: IriMap, key: str = "") -> bytes:
+    """Return what is equal for values that are stored alike, record IRIs without a base."""
+    # ``key``: the last one of the place.
+    value = only_of(value)
     if key == "@id" and isinstance(value, str):
         return comparable(iris.neutral({"@id": value})["@id"])
-    return comparable(value)
+    return comparable(iris.neutral(value), key)
 
 
 Steps: TypeAlias = tuple[str | int | Pick, ...]
@@ -191,10 +195,7 @@ class Reference:
 
 def parse_reference(text: str) -> Reference:
     """Read a reference; PlaceError, where it is malformed, says why."""
-    if not text:
-        raise PlaceError(Sentence("place_empty"))
-    if len(text) > MAX_LENGTH:
-        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
+    demand_length(text)
     if text in _WHOLE:
         return Reference(text=text, origin=Origin(text))
     if re.match(r"@bib\.holdings(?![^.\[])", text):

@@ -12,7 +12,7 @@ from bulkrunner.domain.expressions.text_functions import MAX_RESULT, Call, TooLo
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.refusals import Refused
-from bulkrunner.domain.stored_form import comparable
+from bulkrunner.domain.stored_form import comparable, only_of
 from bulkrunner.sentences import Sentence
 
 
@@ -404,8 +404,7 @@ def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
 
 def _as_text(lookup: Lookup, context: Context) -> str:
     value = _looked_up(lookup, context, at_id=False)
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = only_of(value)
     return _plain_text(lookup.ref, value)
 
 
