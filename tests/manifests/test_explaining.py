@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests.explain import explained
 from bulkrunner.adapters.manifests.schema import schema
 from bulkrunner.domain.changes.verbs import VERBS
 from bulkrunner.domain.expressions.wording import through_said
-from bulkrunner.share import share_folder
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import load
 
