@@ -179,7 +179,9 @@ def _marks(groups: Sequence[PatternGroup], words: Language) -> list[str]:
 
 
 def _touched(group: PatternGroup) -> tuple[PatternPart, ...]:
-    places = dict.fromkeys(_top(one.place) for item in group.samples for one in item.differences)
+    places = dict.fromkeys(
+        property_of(one.place) for item in group.samples for one in item.differences
+    )
     return tuple(PatternPart(place=place, kind="changed") for place in places)
 
 
