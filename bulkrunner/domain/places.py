@@ -52,8 +52,8 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 
 
-class PlaceError(Fault):
-    """The text is no place."""
+PlaceError = Fault
+"""The text is no place."""
 
 
 @dataclass(frozen=True, kw_only=True)

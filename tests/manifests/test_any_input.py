@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests.source import plain
 from bulkrunner.domain.changes.change_parsing import VERBS
-from bulkrunner.domain.manifest import Problem
 from bulkrunner.domain.steps import InputLine
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError
 from tests.support.manifests import HEAD, ID, load, make_job
 
 KEYS = st.sampled_from(
@@ -187,12 +186,12 @@ def acting(draw: st.DrawFn) -> dict[str, Any]:
 
 def outcome(
     text: str | bytes, files: dict[str, str | bytes], name: str = "job.yaml"
-) -> list[Problem]:
+) -> list[Fault]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             loaded = load(make_job(Path(folder), text, files, name=name))
         except ManifestError as error:
-            return [problem for problem in error.problems if isinstance(problem, Problem)]
+            return [problem for problem in error.problems if isinstance(problem, Fault)]
         found = list(loaded.operations())
         lines = [one.code for one in found if isinstance(one, InputLine)]
         assert lines.count("repeat") == loaded.counts["duplicates"]
@@ -237,7 +236,7 @@ def test_any_values(head: dict[str, Any], steps: list[Any], operations: list[Any
     }
     for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
         assert problem.message
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
 
 
 @settings(max_examples=300, deadline=None)
@@ -255,7 +254,7 @@ def test_any_verb(step: dict[str, Any]) -> None:
     for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
         assert problem.message
         assert problem.source.line >= 1
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
 
 
 def test_every_verb_is_tried() -> None:

@@ -207,7 +207,7 @@ def test_messages_hold_nothing_that_harms_a_terminal(tmp_path: Path) -> None:
     problems = problems_of(make_job(tmp_path, HEAD + f"{bad}: 1\non_missing: {bad}\n" + ONE))
     assert problems
     for problem in problems:
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
         assert len(problem.message) < 300
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.manifest import Problem
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError
 from tests.support.manifests import ID, OTHER, load, make_job, problems_of
 
 BASE = {
@@ -96,7 +95,7 @@ def test_any_shape_anywhere(part: dict[str, Any], tmp_path: Path) -> None:
             try:
                 load(tmp_path)
             except ManifestError as error:
-                problems = [one for one in error.problems if isinstance(one, Problem)]
+                problems = [one for one in error.problems if isinstance(one, Fault)]
                 assert problems, (path, shape)
                 assert all(one.source.file and one.message for one in problems), (path, shape)
 

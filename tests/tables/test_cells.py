@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.errors import Fault
 from tests.support.tables import ods, ods_cell, ods_row, ods_sheet, ods_style, repacked, xlsx_of
 
 ID = "fzr8v1sn2k3m4p5"
@@ -25,8 +25,8 @@ def rows(data: bytes, **form: Any) -> list[Row]:
     return list(opened(data, **form).rows())
 
 
-def refused(data: bytes, **form: Any) -> BadFile:
-    with pytest.raises(BadFile) as fault:
+def refused(data: bytes, **form: Any) -> Fault:
+    with pytest.raises(Fault) as fault:
         rows(data, **form)
     return fault.value
 
@@ -263,7 +263,7 @@ def test_a_title_of_merged_cells_is_left_above_the_header() -> None:
 
     data = xlsx_of(write)
     fault = refused(data)
-    assert (fault.code, fault.line) == ("title_row", 1)
+    assert (fault.code, fault.source.line) == ("title_row", 1)
     assert "header: 3" in fault.hint
     found = rows(data, header=3)
     assert [(row.line, row.code) for row in found] == [(1, "above_header"), (4, "")]
@@ -316,7 +316,7 @@ def test_hidden_rows_are_a_fault_until_it_is_said_what_is_meant(
 
     data = xlsx_of(write)
     fault = refused(data)
-    assert (fault.code, fault.line) == ("hidden_rows", 3)
+    assert (fault.code, fault.source.line) == ("hidden_rows", 3)
     assert "2 rows are hidden" in fault.message
     assert ": 3, 5" in fault.message
     assert "hidden: skip" in fault.hint
@@ -373,7 +373,7 @@ def test_hidden_rows_of_ods_are_told_alike(head: str, row: str) -> None:
     hidden += "</table:table-row-group>" if head else ""
     tail = hidden + ods_row(ods_cell("c"), ods_cell("z"))
     data = ods(ods_sheet([["Id", "Nytt"], ["a", "x"]], tail=tail), styles=style)
-    assert refused(data).line == 3
+    assert refused(data).source.line == 3
     assert [row.code for row in rows(data, hidden="skip")] == ["", "hidden", ""]
 
 

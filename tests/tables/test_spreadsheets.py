@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.tables import Form, Table, grid, open_table
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.errors import Fault
 from tests.support.sizes import sized
 from tests.support.tables import ods, ods_sheet, repacked, xlsx, xlsx_of
 
@@ -56,12 +56,12 @@ def test_rows_keep_their_number_wherever_the_table_begins() -> None:
 def test_the_sheet_is_the_only_one_with_content_or_the_named_one() -> None:
     assert opened(xlsx([["Id"], ["a"]], more=["Blad2"])).facts.sheet == "Blad1"
     both = ods(ods_sheet([["Id"], ["a"]], name="Ett") + ods_sheet([["Id"], ["b"]], name="Två"))
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(both)
     assert fault.value.code == "several_sheets"
     assert "Ett, Två" in fault.value.hint
     assert cells(opened(both, sheet="Två")) == [{"Id": "b"}]
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(both, sheet="Tre")
     assert fault.value.code == "missing_sheet"
 
@@ -144,7 +144,7 @@ def hidden_part(name: str, content: bytes) -> bytes:
 )
 def test_hostile_and_broken_spreadsheets_are_refused(change: Any, code: str) -> None:
     data = repacked(xlsx([["Id"], ["a"]]), change)
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(data)
     assert fault.value.code == code
 
@@ -158,7 +158,7 @@ def test_what_unpacks_to_hundreds_of_megabytes_is_refused() -> None:
         for _ in range(700):
             part.write(b" " * 1_000_000)
     assert len(out.getvalue()) < 2_000_000
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(out.getvalue())
     assert fault.value.code == "too_large"
 
@@ -169,7 +169,7 @@ def test_a_false_size_in_the_packed_file_is_found_out() -> None:
         size = packed.getinfo("xl/worksheets/sheet1.xml").file_size
     where = data.rindex(size.to_bytes(4, "little"))
     data[where : where + 4] = (100).to_bytes(4, "little")
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(bytes(data))
     assert fault.value.code == "bad_spreadsheet"
 
@@ -180,7 +180,7 @@ def test_rows_repeated_a_billion_times_are_refused() -> None:
         '<table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>'
         "</table:table-row>"
     )
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(ods(ods_sheet([["Id"]], tail=bomb)))
     assert fault.value.code == "too_large"
 
@@ -199,7 +199,7 @@ def test_a_large_sheet_is_refused_and_one_beside_it_read(kind: str, monkeypatch:
 
     both = ods_sheet(rows, name="Ett") + ods_sheet(large, name="Två")
     data = xlsx_of(write) if kind == "xlsx" else ods(both)
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(data, sheet="Två")
     assert fault.value.code == "too_large"
     assert opened(data, sheet="Ett").facts.sheet == "Ett"
@@ -207,7 +207,7 @@ def test_a_large_sheet_is_refused_and_one_beside_it_read(kind: str, monkeypatch:
 
 def test_a_cut_file_is_refused() -> None:
     data = xlsx([["Id"], ["a"]])
-    with pytest.raises(BadFile) as fault:
+    with pytest.raises(Fault) as fault:
         opened(data[: len(data) // 2])
     assert fault.value.code == "bad_spreadsheet"
 

@@ -19,7 +19,7 @@ from typing import Any
 from bulkrunner.adapters.manifests.explicit import operation_of
 from bulkrunner.adapters.manifests.operation_references import Referring, in_answer
 from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Told, Validator, tell
+from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
@@ -29,9 +29,9 @@ from bulkrunner.domain.functions import (
     answer_of,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Operation, Source, Undo, Unreadable
+from bulkrunner.domain.manifest import Operation, Undo, Unreadable
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import Fault, Source, UsageError
 from bulkrunner.sentences import Sentence
 
 START_SECONDS = 20.0
@@ -216,7 +216,7 @@ class Runner:
         return read
 
     def _operation(
-        self, data: Mapping[str, Any], source: Source, references: Sequence[Told]
+        self, data: Mapping[str, Any], source: Source, references: Sequence[Fault]
     ) -> Operation:
         told = [
             one

@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.explain_changes import (
     through_said,
     value_said,
 )
-from bulkrunner.adapters.manifests.faults import harmless
+from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.sentences import Sentence, verbatim
 
 _TRANSFERS = ("move", "repoint", "copy", "merge", "split", "revert")

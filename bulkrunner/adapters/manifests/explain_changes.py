@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from bulkrunner.adapters.manifests.faults import harmless
-from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.domain.expressions.text_functions import parse_call
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 MOST = 120
@@ -163,7 +163,7 @@ def through_said(calls: Sequence[str]) -> Sentence:
 def _call_said(text: str) -> Sentence:
     try:
         call = parse_call(text)
-    except FormError:
+    except Fault:
         return verbatim(harmless(text))
     given = [f'"{harmless(one)}"' if isinstance(one, str) else str(one) for one in call.arguments]
     said = _CALLS.get(call.name)

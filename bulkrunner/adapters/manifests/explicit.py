@@ -13,7 +13,7 @@ from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.change import written_change
 from bulkrunner.domain.expressions.condition_parsing import parse_expected
 from bulkrunner.domain.expressions.expectations import expected_data
-from bulkrunner.domain.expressions.parsing import FormError, Outside
+from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (
     Accept,
@@ -29,7 +29,6 @@ from bulkrunner.domain.manifest import (
     RemoveChange,
     Scalar,
     SetChange,
-    Source,
     Undo,
     Unreadable,
     Update,
@@ -38,6 +37,7 @@ from bulkrunner.domain.manifest import (
 from bulkrunner.domain.new_records import PREFIX, created_number
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry, InputLine, StepEntry, StepSelection
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 
@@ -107,11 +107,11 @@ class _NoLists:
 
     def values(self, _file: str, /) -> NoReturn:
         """Refuse a list."""
-        raise FormError(Sentence("explicit_names_file"), hint=Sentence("explicit_write_values_out"))
+        raise Fault(Sentence("explicit_names_file"), hint=Sentence("explicit_write_values_out"))
 
     def table(self, _declared: Mapping[str, Any], /) -> NoReturn:
         """Refuse a table."""
-        raise FormError(Sentence("explicit_names_file"))
+        raise Fault(Sentence("explicit_names_file"))
 
 
 _ALONE = Outside(engine=Re2Engine(), lists=_NoLists())
@@ -121,7 +121,7 @@ def expected_of(data: Any) -> Any:
     """Return what an explicit operation expects of a place.
 
     Raises:
-        FormError: malformed.
+        Fault: malformed.
     """
     return parse_expected(data, _ALONE)
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.adapters.manifests.faults import harmless
+from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.errors import UsageError, why_of
+from bulkrunner.errors import Fault, UsageError, why_of
 from bulkrunner.sentences import Sentence, as_sentence, joined
 
 MAX_LINE = 1_000
@@ -69,7 +68,7 @@ def read_ids(
         encoding: None: it is found out.
 
     Raises:
-        BadFile: the file is no text, or not in this encoding.
+        Fault: the file is no text, or not in this encoding.
     """
     for line in text_lines(file, detect(file, encoding), MAX_LINE):
         yield _read(line, iris, meanings)
@@ -114,9 +113,10 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
                             message=as_sentence(found.message),
                         )
                     )
-    except BadFile as bad:
+    except Fault as bad:
         raise UsageError(
-            Sentence("at_line", file=str(path), line=bad.line, message=bad.message), hint=bad.hint
+            Sentence("at_line", file=str(path), line=bad.source.line, message=bad.said),
+            hint=bad.hint,
         ) from None
     except OSError as error:
         raise UsageError(Sentence("file_unreadable", path=str(path), why=why_of(error))) from None

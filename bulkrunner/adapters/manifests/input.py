@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from bulkrunner.adapters.manifests.folder import FileRefused
 from bulkrunner.adapters.manifests.ids import IdEntry
-from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.errors import Fault, Source
 
-Report = Callable[[Problem], None]
+Report = Callable[[Fault], None]
 
 """Takes a fault."""
 
@@ -76,15 +74,6 @@ class Input:
         """Return the facts as plain data, empty ones left out."""
         plain = {name: value for name, value in vars(self).items() if value}
         return plain | {"lines": self.lines, "left_out": dict(self.left_out)}
-
-
-def _problem(bad: BadFile, name: str) -> Problem:
-    place = Source(file=name, line=bad.line, column=bad.column)
-    return Problem(source=place, code=bad.code, message=bad.message, hint=bad.hint)
-
-
-def _refused(refused: FileRefused, at: Source, hint: str) -> Problem:
-    return Problem(source=at, code=refused.code, message=refused.message, hint=hint)
 
 
 class Seen:

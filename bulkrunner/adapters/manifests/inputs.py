@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, shown
-from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.ids import BLANK, OTHER_OUTCOME, IdEntry, entry, read_ids
-from bulkrunner.adapters.manifests.input import Input, Report, Selected, _problem, _refused
-from bulkrunner.adapters.manifests.jsonl import Fault, read_lines
+from bulkrunner.adapters.manifests.input import Input, Report, Selected
+from bulkrunner.adapters.manifests.jsonl import read_lines
+from bulkrunner.adapters.manifests.problems import PathKey, harmless, meant, shown
 from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply, parse_call
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence, joined
 
 
@@ -57,19 +56,16 @@ class IdFile:
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every line with its place."""
         try:
-            with self.folder.open(self.name) as file:
+            with self.folder.reading(self.name) as file:
                 encoding = detect(file, self.encoding)
                 self.input = Input(file=self.name, kind="ids", encoding=encoding)
                 for found in read_ids(file, iris, self.meanings, encoding=encoding):
                     self.input.count(found)
                     yield Selected(Source(file=self.name, line=found.line), found)
-        except BadFile as bad:
-            report(_problem(bad, self.name))
-        except FileRefused as refused:
-            hint = refused.hint
-            if iris.parse(self.name):
-                hint = Sentence("ids_written_as_list", id=self.name)
-            report(_refused(refused, self.at, hint))
+        except Fault as fault:
+            if not fault.source.file and iris.parse(self.name):
+                fault = fault.but(hint=Sentence("ids_written_as_list", id=self.name))
+            report(fault.at(self.at))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +121,7 @@ class TableRows:
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every row with its place."""
         try:
-            with self.folder.open(self.name) as file:
+            with self.folder.reading(self.name) as file:
                 table = open_table(file, self.form)
                 self.input = input_of(self.name, table.facts)
                 missing = list(self._missing(table))
@@ -134,10 +130,8 @@ class TableRows:
                 if missing:
                     return
                 yield from self._rows(table, iris)
-        except BadFile as bad:
-            report(_problem(bad, self.name))
-        except FileRefused as refused:
-            report(_refused(refused, self.at, refused.hint))
+        except Fault as fault:
+            report(fault.at(self.at))
 
     def _rows(self, table: Table, iris: IriMap) -> Iterator[Selected]:
         read = self.input
@@ -183,7 +177,7 @@ class TableRows:
             return facts.columns.index(self.key) + 1
         return int(self.key) if self.key.isdecimal() else 0
 
-    def _missing(self, table: Table) -> Iterator[Problem]:
+    def _missing(self, table: Table) -> Iterator[Fault]:
         """Yield a fault for each column that the manifest names and the table has not."""
         columns = table.facts.columns
         if not columns:
@@ -201,11 +195,11 @@ class TableRows:
                     hint = proposal(name, near)
                 elif self.form.header:
                     hint = Sentence("columns_or_header", columns=", ".join(columns[:20])[:300])
-                yield Problem(
-                    source=place,
+                yield Fault(
+                    Sentence("column_missing", called=self.called, name=shown(name)),
                     code="missing_column",
-                    message=Sentence("column_missing", called=self.called, name=shown(name)),
                     hint=harmless(hint),
+                    source=place,
                 )
 
 
@@ -230,7 +224,7 @@ class ReportLines:
         """Yield every line with its place."""
         read = self.input = Input(file=self.name, kind="report", encoding="utf-8")
         try:
-            with self.folder.open(self.name) as file:
+            with self.folder.reading(self.name) as file:
                 for number, value in read_lines(file):
                     source = Source(file=self.name, line=number)
                     record = value.get("record") if isinstance(value, dict) else None
@@ -242,8 +236,8 @@ class ReportLines:
                     found = self._entry(number, record, value, iris)
                     read.count(found)
                     yield Selected(source, found)
-        except FileRefused as refused:
-            report(_refused(refused, self.at, refused.hint))
+        except Fault as fault:
+            report(fault.at(self.at))
 
     def fault_of_none(self) -> tuple[Sentence, Sentence]:
         """Return message and hint for a report of which no line is meant."""
@@ -295,13 +289,13 @@ class ReportLines:
         )
 
 
-def _no_report(value: Any, source: Source) -> Problem:
+def _no_report(value: Any, source: Source) -> Fault:
     message = value.message if isinstance(value, Fault) else Sentence("report_line_without_record")
-    return Problem(
-        source=source,
+    return Fault(
+        Sentence("not_a_report", message=message),
         code="not_a_report",
-        message=Sentence("not_a_report", message=message),
         hint=Sentence("report_hint_or_list"),
+        source=source,
     )
 
 
@@ -323,7 +317,7 @@ def input_of(name: str, facts: Facts) -> Input:
     )
 
 
-def hidden_noted(read: Input) -> Iterator[Problem]:
+def hidden_noted(read: Input) -> Iterator[Fault]:
     """Yield what of a spreadsheet is not seen by whoever opens it."""
     place = Source(file=read.file)
     if read.hidden_rows:
@@ -331,19 +325,17 @@ def hidden_noted(read: Input) -> Iterator[Problem]:
         said = Sentence(
             "hidden_rows_left_out" if is_left_out else "hidden_rows_used", count=read.hidden_rows
         )
-        yield Problem(source=place, code="hidden_rows", message=said)
+        yield Fault(said, code="hidden_rows", source=place)
     if read.hidden_columns:
         names = ", ".join(shown(name) for name in read.hidden_columns[:10])
-        yield Problem(
-            source=place, code="hidden_columns", message=Sentence("hidden_columns", names=names)
-        )
+        yield Fault(Sentence("hidden_columns", names=names), code="hidden_columns", source=place)
     if read.sheet in read.hidden_sheets:
         message = Sentence("hidden_sheet_read", sheet=shown(read.sheet))
-        yield Problem(source=place, code="hidden_sheets", message=message)
+        yield Fault(message, code="hidden_sheets", source=place)
     if others := [name for name in read.hidden_sheets if name != read.sheet]:
         names = ", ".join(map(shown, others[:10]))
         message = Sentence("hidden_sheets", names=names)
-        yield Problem(source=place, code="hidden_sheets", message=message)
+        yield Fault(message, code="hidden_sheets", source=place)
 
 
 Path = tuple[PathKey, ...]

@@ -17,9 +17,8 @@ from bulkrunner.adapters.manifests.explicit import (
     normal_head,
     parameters_of,
 )
-from bulkrunner.adapters.manifests.faults import PathKey, Problems, shown
 from bulkrunner.adapters.manifests.folder import Found, JobFolder, find, read_tree
-from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
+from bulkrunner.adapters.manifests.functions import read_function
 from bulkrunner.adapters.manifests.input import Input, Seen
 from bulkrunner.adapters.manifests.inputs import SELECTIONS, hidden_noted, ids_of, selection_of
 from bulkrunner.adapters.manifests.lists import FolderLists
@@ -33,13 +32,14 @@ from bulkrunner.adapters.manifests.parts import (
     Step,
     UndoStep,
 )
+from bulkrunner.adapters.manifests.problems import PathKey, Problems, shown
 from bulkrunner.adapters.manifests.rules import (
     head_faults,
     operation_faults,
     selection_faults,
     transfer_faults,
 )
-from bulkrunner.adapters.manifests.schema import Told, Validator, tell
+from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.adapters.manifests.steps import called_of, head_of, read_forms, step_of
 from bulkrunner.adapters.manifests.warnings import HINT, noticed, unfilled_faults, unfilled_lines
@@ -51,9 +51,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (
     Job,
     Parameter,
-    Problem,
     Scalar,
-    Source,
     Unreadable,
     missing,
     resolved,
@@ -61,7 +59,7 @@ from bulkrunner.domain.manifest import (
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
-from bulkrunner.errors import Fault, ManifestError, UsageError
+from bulkrunner.errors import Fault, ManifestError, Source, UsageError
 from bulkrunner.sentences import Sentence
 
 Keys = tuple[PathKey, ...]
@@ -193,18 +191,16 @@ class _Checking:
     def _function(self, step: Mapping[str, Any], path: Keys) -> FunctionSource:
         """Return the step's function; note what is wrong with it."""
         given = called_of(step)
-        try:
-            source = read_function(
-                self._folder,
-                given["call"],
-                at=self._tree.source((*path, "function")),
-                files=given.get("files", ()),
-                seconds=float(given.get("seconds", SECONDS)),
-                megabytes=int(given.get("megabytes", MEGABYTES)),
-            )
-        except FunctionRefused as refused:
-            for problem in refused.problems:
-                self._problems.note(problem)
+        source = read_function(
+            self._folder,
+            given["call"],
+            at=self._tree.source((*path, "function")),
+            files=given.get("files", ()),
+            seconds=float(given.get("seconds", SECONDS)),
+            megabytes=int(given.get("megabytes", MEGABYTES)),
+            report=self._problems.note,
+        )
+        if source is None:
             return FunctionSource(module="", function="", sources={})
         self._unfilled(source)
         return source
@@ -228,10 +224,9 @@ class _Checking:
         covers: Sequence[Any] = agreement.get("covers") or () if isinstance(agreement, dict) else ()
         return isinstance(covers, list) and "bibs" in covers
 
-    def _note(self, told: Iterable[Told], prefix: Keys) -> None:
+    def _note(self, told: Iterable[Fault], prefix: Keys) -> None:
         for one in told:
-            source = self._tree.source((*prefix, *one.path), key=one.key)
-            self._problems.add(source, one.code, one.message, one.hint)
+            self._problems.note(one.at(self._tree.source((*prefix, *one.path), key=one.key)))
 
 
 UNREADABLE = 10
@@ -277,8 +272,8 @@ class LoadedJob:
         counts: dict[str, int],
         missing: list[Parameter],
         explained: list[Sentence],
-        notes: list[Problem],
-        unreadable: list[Problem],
+        notes: list[Fault],
+        unreadable: list[Fault],
         tables: Sequence[Input],
     ) -> None:
         self.job = job
@@ -311,7 +306,7 @@ class LoadedJob:
             yield from self._again(read)
 
     def _again(self, read: _Read) -> Iterator[Streamed]:
-        def changed(problem: Problem) -> NoReturn:
+        def changed(problem: Fault) -> NoReturn:
             raise self._changed(problem.source)
 
         state = hashlib.sha256()
@@ -401,7 +396,7 @@ class _Reading:
         self._problems = problems
         self._seen = seen
         self.counts = {"update": 0, "delete": 0, "create": 0, "unreadable": 0, "duplicates": 0}
-        self.unreadable: list[Problem] = []
+        self.unreadable: list[Fault] = []
 
     def read(self, number: int, part: Part, at: Source) -> _Read:
         """Read one part to its end."""
@@ -435,7 +430,7 @@ class _Reading:
         if not isinstance(why, (Unreadable, Refusal)):
             return False
         if len(self.unreadable) < UNREADABLE:
-            one = Problem(source=entry.source, code=why.code, message=why.message)
+            one = Fault(why.message, code=why.code, source=entry.source)
             self.unreadable.append(one)
         return True
 
@@ -454,7 +449,7 @@ class _Reading:
         return True
 
 
-def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Problem]:
+def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Fault]:
     """Yield what of the job's spreadsheets is not seen by whoever opens them."""
     for read in reads:
         if isinstance(read.part, Step) and read.part.selection.input is not None:

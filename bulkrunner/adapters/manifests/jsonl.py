@@ -5,34 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.manifests.faults import FORBIDDEN, harmless, shown
 from bulkrunner.adapters.manifests.folder import Line, lines_of
-from bulkrunner.adapters.manifests.source import MAX_DEPTH, BadNumber, control_message, number
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, harmless, shown
+from bulkrunner.adapters.manifests.source import MAX_DEPTH, control_message, number
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 MAX_LINE = 10_000_000
 """Bytes of one line."""
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a line."""
-
-    code: str
-    message: Sentence
-    column: int = 0
-    hint: str = ""
-
-
-class _Refused(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
 
 
 def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
@@ -42,10 +26,10 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
     """
     for line in lines_of(file, MAX_LINE):
         if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            yield 1, Fault("not_utf8", Sentence("line_utf16"), hint=Sentence("save_as_utf8"))
+            yield 1, Fault(Sentence("line_utf16"), code="not_utf8", hint=Sentence("save_as_utf8"))
             return
         if not line.whole:
-            yield line.number, Fault("line_too_long", Sentence("line_too_long", most=MAX_LINE))
+            yield line.number, Fault(Sentence("line_too_long", most=MAX_LINE), code="line_too_long")
         elif line.data.strip():
             yield line.number, _value(line)
 
@@ -53,25 +37,26 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
 def _value(line: Line) -> Any:
     try:
         return _parse(line.data)
-    except _Refused as refused:
-        return refused.fault
+    except Fault as fault:
+        return fault
 
 
 def _parse(data: bytes) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Refused(_not_utf8(error)) from None
+        raise _not_utf8(error) from None
     # A text can hold many brackets without being deep; only then is a closer look needed.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise _Refused(Fault("too_deep", Sentence("too_deep", most=MAX_DEPTH)))
+        raise Fault(Sentence("too_deep", most=MAX_DEPTH), code="too_deep")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        fault = Fault("not_json", Sentence("not_json", msg=harmless(error.msg)), column=error.colno)
-        raise _Refused(fault) from None
-    except BadNumber as error:
-        raise _Refused(Fault("bad_number", error.said)) from None
+        raise Fault(
+            Sentence("not_json", msg=harmless(error.msg)),
+            code="not_json",
+            source=Source(column=error.colno),
+        ) from None
     if "\\u" in text or "\x7f" in text:
         _check_texts(value)
     return value
@@ -79,10 +64,10 @@ def _parse(data: bytes) -> Any:
 
 def _not_utf8(error: UnicodeDecodeError) -> Fault:
     return Fault(
-        "not_utf8",
         Sentence("line_not_utf8", byte=f"{error.object[error.start]:02X}"),
-        column=error.start + 1,
+        code="not_utf8",
         hint=Sentence("save_file_as_utf8"),
+        source=Source(column=error.start + 1),
     )
 
 
@@ -107,7 +92,7 @@ def _check_texts(value: Any) -> None:
         elif isinstance(node, list):
             stack.extend(node)
         elif isinstance(node, str) and (found := FORBIDDEN.search(node)):
-            raise _Refused(Fault("control_character", control_message(found[0])))
+            raise Fault(control_message(found[0]), code="control_character")
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -116,14 +101,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                fault = Fault("duplicate_key", Sentence("line_key_twice", name=shown(key)))
-                raise _Refused(fault)
+                raise Fault(Sentence("line_key_twice", name=shown(key)), code="duplicate_key")
             seen.add(key)
     return made
 
 
 def _constant(word: str) -> Any:
-    raise BadNumber(Sentence("line_no_number", word=word))
+    raise Fault(Sentence("line_no_number", word=word), code="bad_number")
 
 
 _DECODER = json.JSONDecoder(

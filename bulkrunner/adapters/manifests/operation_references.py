@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bulkrunner.adapters.manifests.faults import PathKey, shown
-from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.adapters.manifests.problems import PathKey, shown
 from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 Named = tuple[tuple[PathKey, ...], str]
@@ -28,7 +28,7 @@ class Referring:
     def __init__(self) -> None:
         self._kinds = bytearray()
 
-    def faults(self, data: Any) -> Iterator[Told]:
+    def faults(self, data: Any) -> Iterator[Fault]:
         """Yield what is wrong with the references of the list's next operation.
 
         Args:
@@ -38,17 +38,17 @@ class Referring:
         number = len(self._kinds) + 1
         for place, after in enumerate(_list(data.get("after"))):
             if isinstance(after, int) and after >= number:
-                yield Told(
-                    path=("after", place),
+                yield Fault(
+                    Sentence("after_later", after=after, number=number),
                     code="bad_reference",
-                    message=Sentence("after_later", after=after, number=number),
                     hint=Sentence("operations_numbered"),
+                    path=("after", place),
                 )
         for path, text in _named(data):
             yield from self._fault(path, text, number)
         self._kinds.append(_kind(data.get("create")))
 
-    def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Told]:
+    def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Fault]:
         found = created_number(text)
         if path in (("update",), ("delete",)):
             message = Sentence("reference_created_here", text=shown(text))
@@ -65,7 +65,7 @@ class Referring:
             hint = Sentence("rules_number_of_bib" if is_bib else "rules_number_of_record")
         else:
             return
-        yield Told(path=path, code="bad_reference", message=message, hint=hint)
+        yield Fault(message, code="bad_reference", hint=hint, path=path)
 
 
 def _created(kind: int, text: str, number: int) -> Sentence:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from bulkrunner.adapters.manifests.explicit import key_of, meaning_of, operation_of, unreadable
-from bulkrunner.adapters.manifests.faults import shown
-from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.input import Report, Selected
 from bulkrunner.adapters.manifests.inputs import ReportLines, Selection
-from bulkrunner.adapters.manifests.jsonl import Fault, read_lines
+from bulkrunner.adapters.manifests.jsonl import read_lines
 from bulkrunner.adapters.manifests.operation_references import Referring
+from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.rules import operation_faults
 from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Declared, Problem, Source, Undo
+from bulkrunner.domain.manifest import Declared, Undo
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepSelection
 from bulkrunner.domain.steps import Step as Does
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 FaultOfTotal = tuple[str, Sentence, Sentence]
@@ -110,18 +111,16 @@ class FileOperations:
         """Yield the operations in order, one line at a time."""
         referring = Referring()
         try:
-            with self.folder.open(self.name) as file:
+            with self.folder.reading(self.name) as file:
                 for number, value in read_lines(file):
                     source = Source(file=self.name, line=number)
-                    fine = self._refers(value, source, referring, report)
-                    if self._fits(value, source, report) and fine:
+                    faults = list(self._faults(value, referring))
+                    for fault in faults:
+                        report(fault.but(source=replace(source, column=fault.source.column)))
+                    if not faults:
                         yield _explicit(operation_of(value, source, self.iris), source)
-        except FileRefused as refused:
-            report(
-                Problem(
-                    source=self.at, code=refused.code, message=refused.message, hint=refused.hint
-                )
-            )
+        except Fault as fault:
+            report(fault.at(self.at))
 
     def fault_of_total(self, total: int, _readable: int, /) -> FaultOfTotal | None:
         """Find an empty file."""
@@ -136,30 +135,15 @@ class FileOperations:
     def input(self) -> None:
         """Return nothing: there is no list or table."""
 
-    def _refers(self, value: Any, source: Source, referring: Referring, report: Report) -> bool:
-        fine = True
-        for told in referring.faults(value):
-            report(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
-            fine = False
-        return fine
-
-    def _fits(self, value: Any, source: Source, report: Report) -> bool:
+    def _faults(self, value: Any, referring: Referring) -> Iterator[Fault]:
+        yield from referring.faults(value)
         if isinstance(value, Fault):
-            place = Source(file=source.file, line=source.line, column=value.column)
-            report(Problem(source=place, code=value.code, message=value.message, hint=value.hint))
-            return False
-        if not self.validator.fits(value):
+            yield value
+        elif self.validator.fits(value):
+            yield from operation_faults(value, covers_bibs=self.covers_bibs)
+        else:
             for found in self.validator.violations(value)[0]:
-                for told in tell(found, value):
-                    report(
-                        Problem(source=source, code=told.code, message=told.message, hint=told.hint)
-                    )
-            return False
-        fine = True
-        for told in operation_faults(value, covers_bibs=self.covers_bibs):
-            report(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
-            fine = False
-        return fine
+                yield from tell(found, value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from bulkrunner.adapters.manifests.explicit import expected_of
-from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, path_text, shown
-from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.adapters.manifests.problems import PathKey, harmless, meant, path_text, shown
 from bulkrunner.domain.changes.change_parsing import kept_value
 from bulkrunner.domain.dates import parse_span
-from bulkrunner.domain.expressions.parsing import FormError, proposal
+from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.domain.expressions.text_functions import parse_call
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
@@ -21,31 +20,31 @@ from bulkrunner.domain.expressions.values import references_of
 from bulkrunner.domain.identifiers import identify
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import declared
-from bulkrunner.domain.places import RECORD_PREFIX, PlaceError, parse_place
+from bulkrunner.domain.places import RECORD_PREFIX, parse_place
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, verbatim
 
 
-def head_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+def head_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what the keys of a manifest's head demand of each other."""
     sigels = data.get("sigels")
     owner = data.get("on_behalf_of")
     if isinstance(sigels, list) and isinstance(owner, str) and owner and owner not in sigels:
-        yield Told(
-            path=("on_behalf_of",),
+        yield Fault(
+            Sentence("owner_not_in_job", owner=shown(owner)),
             code="sigel_not_in_job",
-            message=Sentence("owner_not_in_job", owner=shown(owner)),
             hint=_sigel_hint(owner, sigels),
+            path=("on_behalf_of",),
         )
     agreement = data.get("agreement")
     agreed_on = agreement.get("agreed_on") if isinstance(agreement, dict) else None
     if isinstance(agreed_on, str) and not _is_date(agreed_on):
-        yield Told(
-            path=("agreement", "agreed_on"),
+        yield Fault(
+            Sentence("agreed_on_no_day", agreed_on=shown(agreed_on)),
             code="wrong_value",
-            message=Sentence("agreed_on_no_day", agreed_on=shown(agreed_on)),
+            path=("agreement", "agreed_on"),
         )
 
     yield from _undo_faults(data)
@@ -58,31 +57,31 @@ def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
     return proposal(owner, near) if near else Sentence("rules_name_sigels")
 
 
-def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     parameters = data.get("parameters")
     for name, one in parameters.items() if isinstance(parameters, dict) else ():
         try:
             declared(name, one)
         except Fault as fault:
-            yield Told(
-                path=("parameters", name),
+            yield Fault(
+                Sentence("parameter_default", name=name[:60], error=fault.said),
                 code="wrong_value",
-                message=Sentence("parameter_default", name=name[:60], error=fault.said),
+                path=("parameters", name),
             )
         except ValueError:
             continue  # an unknown type is the schema's to tell
 
 
-def _undo_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+def _undo_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     steps = data.get("steps")
     steps = steps if isinstance(steps, list) else []
     undoing = any(isinstance(step, dict) and "undo" in step for step in steps)
     if undoing and (len(steps) > 1 or "operations" in data):
-        yield Told(
-            path=("steps",),
+        yield Fault(
+            Sentence("undo_alone"),
             code="undo_alone",
-            message=Sentence("undo_alone"),
             hint=Sentence("undo_alone_hint"),
+            path=("steps",),
         )
 
 
@@ -99,43 +98,39 @@ def _is_date(text: str) -> bool:
 
 def operation_faults(
     data: Mapping[str, Any], *, covers_bibs: bool, prefix: tuple[PathKey, ...] = ()
-) -> Iterator[Told]:
+) -> Iterator[Fault]:
     """Yield what is wrong with an explicit operation that fits the schema."""
     if data.get("create") == "bib" and not covers_bibs:
-        yield Told(
-            path=("create",),
+        yield Fault(
+            Sentence("bibs_not_covered"),
             code="bibs_not_covered",
-            message=Sentence("bibs_not_covered"),
             hint=Sentence("bibs_not_covered_hint"),
+            path=("create",),
         )
     yield from change_faults(data, prefix=prefix)
     yield from _content_faults(data, prefix)
     yield from _expect_faults(data, prefix)
     for path, mark in _marks({key: data[key] for key in _VALUED if key in data}, ()):
-        yield Told(
+        yield Fault(
+            Sentence("reference_in_operation", mark=shown(mark), path=path_text((*prefix, *path))),
+            code="unknown_key",
+            hint=Sentence("reference_in_operation_hint"),
             path=path,
             key=mark,
-            code="unknown_key",
-            message=Sentence(
-                "reference_in_operation", mark=shown(mark), path=path_text((*prefix, *path))
-            ),
-            hint=Sentence("reference_in_operation_hint"),
         )
 
 
-def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Told]:
+def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Fault]:
     """Yield every value that is to be written and of which the server would keep nothing."""
     for path, place, value in _written(data):
         try:
             kept_value(place, value)
-        except FormError as error:
-            yield Told(
-                path=path,
+        except Fault as error:
+            yield Fault(
+                Sentence("at_path", path=path_text((*prefix, *path)), message=error.message),
                 code=error.code,
-                message=Sentence(
-                    "at_path", path=path_text((*prefix, *path)), message=error.message
-                ),
                 hint=error.hint,
+                path=path,
             )
 
 
@@ -156,20 +151,20 @@ def _written(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str
             yield (*path, key), f"{prefix}{key}", value
 
 
-def _expect_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Told]:
+def _expect_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Fault]:
     """Yield what is wrong with the tests in ``expect``."""
     for place, value in data.get("expect", {}).items():
         try:
             expected_of(value)
-        except FormError as error:
+        except Fault as error:
             found = error.below("expect", place)
             where = path_text((*prefix, *found.path, *((found.key,) if found.key else ())))
-            yield Told(
+            yield Fault(
+                Sentence("at_path", path=where, message=found.message),
+                code=found.code,
+                hint=found.hint,
                 path=found.path,
                 key=found.key,
-                code=found.code,
-                message=Sentence("at_path", path=where, message=found.message),
-                hint=found.hint,
             )
 
 
@@ -190,19 +185,19 @@ def _marks(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[tuple[PathKe
                 yield from _marks(item, (*path, number))
 
 
-def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) -> Iterator[Told]:
+def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) -> Iterator[Fault]:
     """Yield every place in ``changes`` and ``expect`` that is none."""
     for path, place in _places(data):
         if reason := _place_fault(place):
             # In ``expect`` the place is the key, not its value.
             key = place if path[0] == "expect" else None
-            yield Told(
-                path=path[:-1] if key is not None else path,
-                key=key,
-                code="bad_place",
-                message=Sentence(
+            yield Fault(
+                Sentence(
                     "bad_place", path=path_text((*prefix, *path)), place=shown(place), error=reason
                 ),
+                code="bad_place",
+                path=path[:-1] if key is not None else path,
+                key=key,
             )
 
 
@@ -223,7 +218,7 @@ def _place_fault(place: str) -> str:
     return ""
 
 
-def selection_faults(step: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Told]:
+def selection_faults(step: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with a step's selection.
 
     Args:
@@ -237,21 +232,21 @@ def selection_faults(step: Mapping[str, Any], data: Mapping[str, Any]) -> Iterat
         yield from _index_faults(step["find"], data.get("sigels"), of_bibs="holdings" in step)
 
 
-def _clean_faults(step: Mapping[str, Any]) -> Iterator[Told]:
+def _clean_faults(step: Mapping[str, Any]) -> Iterator[Fault]:
     for name, texts in step.get("rows", {}).get("clean", {}).items():
         for number, text in enumerate(texts):
             try:
                 parse_call(text)
-            except FormError as error:
-                yield Told(
-                    path=("rows", "clean", name, number),
+            except Fault as error:
+                yield Fault(
+                    Sentence("rows_clean", name=shown(name), error=error.message),
                     code="bad_function",
-                    message=Sentence("rows_clean", name=shown(name), error=error.message),
                     hint=error.hint,
+                    path=("rows", "clean", name, number),
                 )
 
 
-def _library_faults(step: Mapping[str, Any], sigels: Any) -> Iterator[Told]:
+def _library_faults(step: Mapping[str, Any], sigels: Any) -> Iterator[Fault]:
     known: Sequence[Any] = sigels if isinstance(sigels, list) else ()
     for key in ("library", "holdings"):
         named = step.get(key, ())
@@ -260,49 +255,49 @@ def _library_faults(step: Mapping[str, Any], sigels: Any) -> Iterator[Told]:
             [named] if one else named if isinstance(named, list) else ()
         ):
             if known and sigel not in known:
-                yield Told(
-                    path=(key,) if one else (key, number),
+                yield Fault(
+                    Sentence("sigel_not_in_job", path=key, sigel=shown(sigel)),
                     code="sigel_not_in_job",
-                    message=Sentence("sigel_not_in_job", path=key, sigel=shown(sigel)),
                     hint=Sentence("selects_own_libraries"),
+                    path=(key,) if one else (key, number),
                 )
 
 
-def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Told]:
+def _find_faults(find: Mapping[str, Any], parameters: Any) -> Iterator[Fault]:
     known = list(parameters) if isinstance(parameters, dict) else []
     try:
         references = list(references_of(parse_value(dict(find))))
-    except FormError as error:
-        yield Told(
+    except Fault as error:
+        yield Fault(
+            Sentence("at_path", path="find", message=error.message),
+            code="bad_value",
+            hint=error.hint,
             path=("find", *error.path),
             key=error.key,
-            code="bad_value",
-            message=Sentence("at_path", path="find", message=error.message),
-            hint=error.hint,
         )
         return
     for found in references:
         name = found.text.partition(".")[2]
         if found.origin is not Origin.PARAM:
-            yield Told(
-                path=("find",),
+            yield Fault(
+                Sentence("search_reference", found=shown(found.text)),
                 code="bad_value",
-                message=Sentence("search_reference", found=shown(found.text)),
                 hint=Sentence("search_reference_hint"),
+                path=("find",),
             )
         elif name not in known:
             near = meant(name, known)
-            yield Told(
-                path=("find",),
+            yield Fault(
+                Sentence("search_parameter", name=shown(name)),
                 code="unknown_parameter",
-                message=Sentence("search_parameter", name=shown(name)),
                 hint=proposal(name, near, "@param.")
                 if near
                 else Sentence("rules_declare_parameter"),
+                path=("find",),
             )
 
 
-def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Iterator[Told]:
+def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Iterator[Fault]:
     """Yield each condition that the index cannot answer: it selects wrongly, without a word."""
     named = libraries_named(find) or tuple(one for one in sigels or () if isinstance(one, str))
     library = named[0] if len(named) == 1 else f"[{', '.join(named)}]"
@@ -312,12 +307,12 @@ def _index_faults(find: Mapping[str, Any], sigels: Any, *, of_bibs: bool) -> Ite
             library=harmless(library)[:200],
             condition=_where(parse_name(name), find[name]),
         )
-        yield Told(
+        yield Fault(
+            Sentence("search_not_indexed", name=shown(name), lacking=_lacking(lacking)),
+            code="not_indexed",
+            hint=hint if of_bibs or "@type" in find else Sentence("search_or_bibs", hint=hint),
             path=("find",),
             key=name,
-            code="not_indexed",
-            message=Sentence("search_not_indexed", name=shown(name), lacking=_lacking(lacking)),
-            hint=hint if of_bibs or "@type" in find else Sentence("search_or_bibs", hint=hint),
         )
 
 
@@ -368,7 +363,7 @@ PLACES = (("merge", "take"), ("copy", "without"))
 RECORDS = (("repoint", "to"), ("copy", "of"), ("split", "of"), ("merge", "into"))
 
 
-def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Iterator[Told]:
+def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Iterator[Fault]:
     """Yield what is wrong with constants that name a library, a record or a place.
 
     Args:
@@ -379,53 +374,48 @@ def transfer_faults(step: Mapping[str, Any], sigels: Any, iris: IriMap) -> Itera
     known: Sequence[Any] = sigels if isinstance(sigels, list) else ()
     for path, sigel in _constants(step, SIGELS):
         if known and sigel not in known:
-            yield Told(
-                path=path,
+            yield Fault(
+                Sentence("sigel_not_in_job", path=path_text(path), sigel=shown(sigel)),
                 code="sigel_not_in_job",
-                message=Sentence("sigel_not_in_job", path=path_text(path), sigel=shown(sigel)),
                 hint=Sentence("writes_own_libraries"),
+                path=path,
             )
     for path, text in _constants(step, RECORDS):
         found = identify(text, iris)
         if isinstance(found, Refusal):
-            yield Told(
-                path=path,
+            yield Fault(
+                Sentence("at_path", path=path_text(path), message=found.message),
                 code=found.code,
-                message=Sentence("at_path", path=path_text(path), message=found.message),
                 hint=found.hint,
+                path=path,
             )
     yield from _moment_faults(step)
     for verb, key in PLACES:
         for number, place in enumerate(step.get(verb, {}).get(key, ())):
             try:
                 parse_place(place)
-            except PlaceError as error:
+            except Fault as error:
                 at = (verb, key, number)
-                yield Told(
-                    path=at,
-                    code="bad_place",
-                    message=Sentence(
+                yield Fault(
+                    Sentence(
                         "bad_place", path=path_text(at), place=shown(place), error=error.args[0]
                     ),
+                    code="bad_place",
+                    path=at,
                 )
 
 
-def _moment_faults(step: Mapping[str, Any]) -> Iterator[Told]:
+def _moment_faults(step: Mapping[str, Any]) -> Iterator[Fault]:
     for path, text in _constants(step, MOMENTS):
         if parse_span(text) is None:
-            yield Told(
-                path=path,
+            yield Fault(
+                Sentence("no_date", path=path_text(path), text=shown(text)),
                 code="wrong_value",
-                message=Sentence("no_date", path=path_text(path), text=shown(text)),
                 hint=Sentence("no_date_hint"),
+                path=path,
             )
     if "since" in step.get("revert", {}) and "before_edit_by" not in step["revert"]:
-        yield Told(
-            path=("revert",),
-            key="since",
-            code="unknown_key",
-            message=Sentence("revert_since"),
-        )
+        yield Fault(Sentence("revert_since"), code="unknown_key", path=("revert",), key="since")
 
 
 def _constants(

@@ -12,8 +12,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MOST = 2_000
@@ -189,18 +190,7 @@ def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:
     return _SAID[said] if said is not None else otherwise
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """A violation in words; ``key`` is the key of the object at ``path`` that is meant, if any."""
-
-    path: tuple[PathKey, ...]
-    key: str | None = None
-    code: str
-    message: Sentence
-    hint: str = ""
-
-
-def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Told]:
+def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Fault]:
     """Yield what is wrong.
 
     Args:
@@ -216,11 +206,11 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
                 yield _unknown(found, name, value, full)
         case "required":
             name = found.names[0]
-            yield Told(
-                path=found.path,
+            yield Fault(
+                _missing(name, full),
                 code="missing_key",
-                message=_missing(name, full),
                 hint=_misspelt(value, name, found.rule),
+                path=found.path,
             )
         case "propertyNames":
             yield from _names(found, value, full)
@@ -230,15 +220,10 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
             message, hint = _value(found, value)
             code = "wrong_type" if found.keyword == "type" else "wrong_value"
             where = path_text(full)
-            yield Told(
-                path=found.path,
-                code=code,
-                message=_at_path(where, message),
-                hint=hint,
-            )
+            yield Fault(_at_path(where, message), code=code, hint=hint, path=found.path)
 
 
-def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Told:
+def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Fault:
     known = list(found.rule.get("properties", {}))
     word = meant(name, known) or _only_missing(found.rule, value)
     hint = proposal(name, word) if word else belongs(name, full)
@@ -247,12 +232,12 @@ def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -
         if full
         else Sentence("unknown_key", name=shown(name))
     )
-    return Told(
+    return Fault(
+        said,
+        code="unknown_key",
+        hint=hint or Sentence("schema_known_here", known=", ".join(known)),
         path=found.path,
         key=name,
-        code="unknown_key",
-        message=said,
-        hint=hint or Sentence("schema_known_here", known=", ".join(known)),
     )
 
 
@@ -282,24 +267,24 @@ def _only_missing(rule: dict[str, Any], value: Any) -> str:
     return missing[0] if len(missing) == len(strange) == 1 else ""
 
 
-def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Told]:
+def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Fault]:
     rule = found.rule["propertyNames"]
     forbidden = rule.get("not", {}).get("enum", [])
     for name in value:
         if name in forbidden:
-            yield Told(
+            yield Fault(
+                _forbidden(name, full),
+                code="forbidden_key",
+                hint=Sentence("leave_out"),
                 path=found.path,
                 key=name,
-                code="forbidden_key",
-                message=_forbidden(name, full),
-                hint=Sentence("leave_out"),
             )
     if not forbidden:
         said = _rule_said(rule, Sentence("schema_name"))
-        yield Told(
-            path=found.path,
+        yield Fault(
+            Sentence("at_path", path=path_text(full), message=said),
             code="wrong_value",
-            message=Sentence("at_path", path=path_text(full), message=said),
+            path=found.path,
         )
 
 
@@ -309,7 +294,7 @@ def _forbidden(name: str, path: Sequence[PathKey]) -> Sentence:
     return Sentence("forbidden_key", name=name)
 
 
-def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
+def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Fault:
     options = [name for rule in found.rule[found.keyword] for name in rule["required"]]
     given = [name for name in options if name in value]
     message = _rule_said(found.rule, Sentence("schema_one_of", options=", ".join(options)))
@@ -320,11 +305,11 @@ def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
     if not hint and len(full) == 2 and full[0] == "steps":
         hint = Sentence("schema_dash")
     where = path_text(full)
-    return Told(
-        path=found.path,
+    return Fault(
+        _at_path(where, message),
         code="wrong_choice" if given else "missing_key",
-        message=_at_path(where, message),
         hint=hint or "",
+        path=found.path,
     )
 
 

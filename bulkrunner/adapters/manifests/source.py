@@ -10,9 +10,15 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, TypeAlias
 
-from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, harmless, shown
-from bulkrunner.domain.manifest import Source
-from bulkrunner.errors import Fault
+from bulkrunner.adapters.manifests.problems import (
+    FORBIDDEN,
+    PathKey,
+    Problems,
+    Stop,
+    harmless,
+    shown,
+)
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 64
@@ -247,17 +253,13 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _LARGEST = 2**63 - 1
 
 
-class BadNumber(Fault):
-    """A number that cannot be kept as it is written."""
-
-
 def plain(text: str) -> Any:
     """Return the meaning of an unquoted YAML scalar.
 
     ``NO``, ``yes``, ``0123``, ``1_000`` and dates are text.
 
     Raises:
-        BadNumber: a number beyond 64 bits.
+        Fault: a number beyond 64 bits.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -301,23 +303,20 @@ def number(text: str) -> int | float:
     """Return a JSON number.
 
     Raises:
-        BadNumber: beyond 64 bits.
+        Fault: beyond 64 bits.
     """
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise BadNumber(Sentence("no_number", text=text[:30]))
+        raise Fault(Sentence("no_number", text=text[:30]), code="bad_number")
     if found["real"] is None and found["power"] is None:
         whole = int(text) if len(text) <= 20 else _LARGEST + 1
         if not -_LARGEST - 1 <= whole <= _LARGEST:
-            raise BadNumber(
-                Sentence("number_too_large", text=f"{text[:30]}…")
-                if len(text) > 30
-                else Sentence("number_too_large", text=text)
-            )
+            short = f"{text[:30]}…" if len(text) > 30 else text
+            raise Fault(Sentence("number_too_large", text=short), code="bad_number")
         return whole
     real = float(text)
     if real in (float("inf"), float("-inf")):
-        raise BadNumber(Sentence("number_too_large", text=text[:30]))
+        raise Fault(Sentence("number_too_large", text=text[:30]), code="bad_number")
     return real
 
 
@@ -386,6 +385,6 @@ def _word(token: str, at: int, builder: Builder) -> Any:
         return _WORDS_json_text[token]
     try:
         return number(token)
-    except BadNumber as error:
+    except Fault as error:
         builder.problem(at, "bad_number", error.said)
         return 0

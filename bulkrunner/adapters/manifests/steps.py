@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
-from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.domain.changes.change import change_references, written_change
 from bulkrunner.domain.changes.change_parsing import VERBS, kept_value, parse_change, parse_example
 from bulkrunner.domain.changes.verbs import Change
@@ -20,13 +19,12 @@ from bulkrunner.domain.expressions.conditions import (
     condition_references,
 )
 from bulkrunner.domain.expressions.expectations import expected_data, expected_references
-from bulkrunner.domain.expressions.parsing import FormError, Outside, proposal
+from bulkrunner.domain.expressions.parsing import Outside, proposal
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import references_of, written
 from bulkrunner.domain.functions import FunctionSource
-from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.places import PlaceError, parse_place
+from bulkrunner.domain.places import parse_place
 from bulkrunner.domain.steps import (
     Step,
     StepAction,
@@ -41,6 +39,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 Path = tuple[PathKey, ...]
@@ -77,7 +76,7 @@ class Forms:
     create: dict[str, Any] = field(default_factory=dict)
     transfer: dict[str, Any] = field(default_factory=dict)
     components: Condition | None = None
-    told: list[Told] = field(default_factory=list)
+    told: list[Fault] = field(default_factory=list)
     references: list[tuple[Reference, Path]] = field(default_factory=list)
 
     @property
@@ -138,7 +137,7 @@ class _Reader:
                 if key == "into" and isinstance(value, dict) and "holding_of" in value:
                     for other in value.keys() - {"holding_of"}:
                         wrong = Sentence("beside_holding_of", other=shown(other))
-                        self._tell(FormError(wrong, path=(verb, key), key=other))
+                        self._tell(Fault(wrong, path=(verb, key), key=other))
                     of = self._value((verb, key, "holding_of"), value["holding_of"])
                     self.forms.transfer["holding_of"] = of
                 elif key in TRANSFER_VALUES:
@@ -161,16 +160,14 @@ class _Reader:
         for place, value in data.items():
             try:
                 parse_place(place)
-            except PlaceError as error:
+            except Fault as error:
                 where = path_text((*self._prefix, *path, place))
                 self.forms.told.append(
-                    Told(
+                    Fault(
+                        Sentence("bad_place", path=where, place=shown(place), error=error.args[0]),
+                        code="bad_place",
                         path=path,
                         key=place,
-                        code="bad_place",
-                        message=Sentence(
-                            "bad_place", path=where, place=shown(place), error=error.args[0]
-                        ),
                     )
                 )
             else:
@@ -183,7 +180,7 @@ class _Reader:
         for key, value in content.items():
             try:
                 kept_value(f"{prefix}{key}", parse_value(value))
-            except FormError as error:
+            except Fault as error:
                 if error.code == "tidied_away":
                     self._tell(error.below(*path, key))
 
@@ -199,23 +196,23 @@ class _Reader:
     ) -> T | None:
         try:
             found = read()
-        except FormError as error:
+        except Fault as error:
             self._tell(error.below(*path))
             return None
         for ref in references(found):
             self.forms.references.append((ref, (*path, *(_where(data, ref.text) or ()))))
         return found
 
-    def _tell(self, error: FormError) -> None:
+    def _tell(self, error: Fault) -> None:
         key = error.key
         where = path_text((*self._prefix, *error.path, *((key,) if key else ())))
         self.forms.told.append(
-            Told(
+            Fault(
+                Sentence("at_path", path=where, message=error.message),
+                code=error.code,
+                hint=error.hint,
                 path=error.path,
                 key=key,
-                code=error.code,
-                message=Sentence("at_path", path=where, message=error.message),
-                hint=error.hint,
             )
         )
 
@@ -225,23 +222,23 @@ class _Reader:
             where = path_text((*self._prefix, *path))
             if ref.origin is Origin.ROW and "rows" not in step:
                 self.forms.told.append(
-                    Told(
-                        path=path,
+                    Fault(
+                        Sentence("step_without_rows", where=where, ref=shown(ref.text)),
                         code="no_row",
-                        message=Sentence("step_without_rows", where=where, ref=shown(ref.text)),
                         hint=Sentence("step_without_rows_hint", form="rows: {file: …, key: …}"),
+                        path=path,
                     )
                 )
             if ref.origin is Origin.PARAM and ref.name not in parameters:
                 near = meant(ref.name, list(parameters))
                 self.forms.told.append(
-                    Told(
-                        path=path,
+                    Fault(
+                        Sentence("step_parameter", where=where, ref=shown(ref.name)),
                         code="unknown_parameter",
-                        message=Sentence("step_parameter", where=where, ref=shown(ref.name)),
                         hint=proposal(ref.name, near, "@param.")
                         if near
                         else Sentence("declare_parameter"),
+                        path=path,
                     )
                 )
 

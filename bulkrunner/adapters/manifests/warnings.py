@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
-from bulkrunner.adapters.manifests.schema import Told
+from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.references import Origin
-from bulkrunner.domain.manifest import Problem
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
@@ -52,7 +50,7 @@ OPERATION_SIGELS: tuple[Path, ...] = (("sigel",),)
 OPERATION_IDS: tuple[Path, ...] = (("update",), ("delete",), ("of",))
 
 
-def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Told]:
+def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield every place that still holds a word of a template, where no such word can be meant.
 
     Args:
@@ -78,7 +76,7 @@ def unfilled_lines(source: str) -> Iterator[tuple[int, str]]:
             yield number, found[0]
 
 
-def _words(value: Any, path: Path) -> Iterator[Told]:
+def _words(value: Any, path: Path) -> Iterator[Fault]:
     """Yield the words of an example at any depth: values, and places that are keys."""
     if isinstance(value, str) and WORD.fullmatch(value):
         yield _told(path, value, HINT)
@@ -88,7 +86,7 @@ def _words(value: Any, path: Path) -> Iterator[Told]:
     elif isinstance(value, dict):
         for key, one in value.items():
             if isinstance(key, str) and WORD.fullmatch(key):
-                yield replace(_told(path, key, HINT), key=key)
+                yield _told(path, key, HINT).but(key=key)
             yield from _words(one, (*path, key))
 
 
@@ -100,7 +98,7 @@ def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[Path, Any]]:
 
 def _left(
     value: Any, prefix: Path, paths: tuple[Path, ...], word: re.Pattern[str], hint: str
-) -> Iterator[Told]:
+) -> Iterator[Fault]:
     for path, text in _texts(value, paths):
         if word.fullmatch(text):
             yield _told((*prefix, *path), text, hint)
@@ -119,12 +117,12 @@ def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
                 yield (*path, number), one
 
 
-def _told(path: Path, text: str, hint: str) -> Told:
-    return Told(
-        path=path,
+def _told(path: Path, text: str, hint: str) -> Fault:
+    return Fault(
+        Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         code="fill_in",
-        message=Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         hint=hint,
+        path=path,
     )
 
 
@@ -175,7 +173,7 @@ MOST = 50
 """Notes that are told; a manifest of a thousand places says the same again and again."""
 
 
-def noticed(tree: Tree) -> list[Problem]:
+def noticed(tree: Tree) -> list[Fault]:
     """Return what is worth a second look, with its place; none of it keeps the job from going on.
 
     Args:
@@ -183,21 +181,20 @@ def noticed(tree: Tree) -> list[Problem]:
     """
     found = []
     for told in _all(tree.data):
-        source = tree.source(told.path, key=told.key)
-        found.append(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+        found.append(told.at(tree.source(told.path, key=told.key)))
         if len(found) == MOST:
             break
     return found
 
 
-def _all(data: Mapping[str, Any]) -> Iterator[Told]:
+def _all(data: Mapping[str, Any]) -> Iterator[Fault]:
     for number, one in enumerate(data.get("accept", ())):
         if one["code"] not in _codes():
-            yield Told(
-                path=("accept", number, "code"),
+            yield Fault(
+                Sentence("accept_unknown_code", code=shown(one["code"])),
                 code="unknown_code",
-                message=Sentence("accept_unknown_code", code=shown(one["code"])),
                 hint=_meant(one["code"], list(_codes())),
+                path=("accept", number, "code"),
             )
     seen: set[str] = set()
     for name in ("operations", "steps"):
@@ -207,7 +204,7 @@ def _all(data: Mapping[str, Any]) -> Iterator[Told]:
                 yield told
 
 
-def _below(value: Any, path: Path) -> Iterator[Told]:
+def _below(value: Any, path: Path) -> Iterator[Fault]:
     if isinstance(value, list):
         for number, item in enumerate(value):
             yield from _below(item, (*path, number))
@@ -216,7 +213,7 @@ def _below(value: Any, path: Path) -> Iterator[Told]:
             yield from _entry(key, item, path)
 
 
-def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
+def _entry(key: str, item: Any, path: Path) -> Iterator[Fault]:
     below = (*path, key)
     if key in _VALUES:
         yield from _content(item, below)
@@ -231,7 +228,7 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         yield from _below(item, below)
 
 
-def _content(value: Any, path: Path) -> Iterator[Told]:
+def _content(value: Any, path: Path) -> Iterator[Fault]:
     """Yield of content of records, at any depth."""
     if isinstance(value, list):
         for number, one in enumerate(value):
@@ -239,17 +236,17 @@ def _content(value: Any, path: Path) -> Iterator[Told]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key in _WITH_AT and f"@{key}" not in value:
-                yield Told(
+                yield Fault(
+                    Sentence("property_lacks_at", name=key),
+                    code="unknown_property",
+                    hint=Sentence("property_lacks_at_hint", name=key),
                     path=path,
                     key=key,
-                    code="unknown_property",
-                    message=Sentence("property_lacks_at", name=key),
-                    hint=Sentence("property_lacks_at_hint", name=key),
                 )
             yield from _content(inner, (*path, key))
 
 
-def _asked(condition: Any, path: Path) -> Iterator[Told]:
+def _asked(condition: Any, path: Path) -> Iterator[Fault]:
     """Yield of a condition, or of what is expected."""
     if isinstance(condition, list):
         for number, one in enumerate(condition):
@@ -264,18 +261,18 @@ def _asked(condition: Any, path: Path) -> Iterator[Told]:
                 yield from _place(key, path, key)
 
 
-def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
+def _place(place: str, path: Path, key: str | None) -> Iterator[Fault]:
     if place.startswith(_NO_PROPERTIES):
         return
     for word in _PREFIX.sub("", place).split("."):
         if not _KEY.fullmatch(word) or WORD.fullmatch(word) or is_term(word) or is_skipped(word):
             continue
-        yield Told(
+        yield Fault(
+            Sentence("property_unknown", place=shown(place), word=shown(word)),
+            code="unknown_property",
+            hint="keys are joined by dots" if "/" in word else _property_meant(word),
             path=path,
             key=key,
-            code="unknown_property",
-            message=Sentence("property_unknown", place=shown(place), word=shown(word)),
-            hint="keys are joined by dots" if "/" in word else _property_meant(word),
         )
 
 

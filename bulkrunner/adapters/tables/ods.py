@@ -14,7 +14,6 @@ from bulkrunner.adapters.tables.cell_errors import (
     contradicted,
     uncertain,
 )
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import (
     MAX_CELLS,
     MAX_SHEETS,
@@ -29,6 +28,7 @@ from bulkrunner.adapters.tables.grid import (
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles
 from bulkrunner.adapters.tables.package import Attributes, Package, has_password
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 CONTENT = "content.xml"
@@ -89,7 +89,7 @@ class Workbook:
         """Look at every sheet.
 
         Raises:
-            BadFile: it is damaged, encrypted, or holds more than is read.
+            Fault: it is damaged, encrypted, or holds more than is read.
         """
         self._package = package
         manifest = package.named("META-INF/manifest.xml")
@@ -430,7 +430,9 @@ def _seconds(found: re.Match[str]) -> float:
 def _times(attributes: Attributes, name: str) -> int:
     given = attributes.get(f"{TABLE}number-{name}", "1")
     if not given.isdecimal() or len(given) > 9 or given == "0":
-        raise BadFile(
-            "bad_spreadsheet", Sentence("table_endless_repeat"), Sentence("table_save_anew")
+        raise Fault(
+            Sentence("table_endless_repeat"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         )
     return int(given)

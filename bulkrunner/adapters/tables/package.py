@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MAX_PARTS = 2_000
@@ -49,7 +49,7 @@ class Package:
         """Read the directory.
 
         Raises:
-            BadFile: it is damaged, encrypted, or unpacks to more than is read.
+            Fault: it is damaged, encrypted, or unpacks to more than is read.
         """
         file.seek(0)
         with damage_told():
@@ -57,12 +57,12 @@ class Package:
         parts = self._packed.infolist()
         self.names = [part.filename for part in parts]
         if len(parts) > MAX_PARTS or len(set(self.names)) != len(parts):
-            raise BadFile("bad_spreadsheet", Sentence("table_many_parts"))
+            raise Fault(Sentence("table_many_parts"), code="bad_spreadsheet")
         if sum(part.file_size for part in parts) > MAX_UNPACKED:
-            raise BadFile(
-                "too_large",
+            raise Fault(
                 Sentence("table_unpacks_to_much", most=MAX_UNPACKED // 1000000),
-                Sentence("table_save_csv"),
+                code="too_large",
+                hint=Sentence("table_save_csv"),
             )
         if any(part.flag_bits & 1 for part in parts):
             raise has_password()
@@ -81,7 +81,7 @@ class Package:
         """Read a part to its end.
 
         Raises:
-            BadFile: it is damaged.
+            Fault: it is damaged.
         """
         for _ in self.stream(name, handler):
             pass
@@ -90,7 +90,7 @@ class Package:
         """Read a part, pausing after each piece of it.
 
         Raises:
-            BadFile: it is damaged.
+            Fault: it is damaged.
         """
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
@@ -104,7 +104,7 @@ class Package:
                 _parsed(name, parser.Parse, chunk, False)  # noqa: FBT003
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TAG + _CHUNK:
-                    raise BadFile("bad_spreadsheet", Sentence("table_endless_tag"))
+                    raise Fault(Sentence("table_endless_tag"), code="bad_spreadsheet")
                 yield
             _parsed(name, parser.Parse, b"", True)  # noqa: FBT003
         yield
@@ -130,16 +130,16 @@ def damage_told() -> Iterator[None]:
     ) as error:
         words = str(error)[:120]
         no_zip = Sentence("no_zip")
-        raise BadFile(
-            "bad_spreadsheet",
+        raise Fault(
             Sentence("table_damaged", error=no_zip if words == no_zip else words),
-            Sentence("table_save_anew"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         ) from None
 
 
-def has_password() -> BadFile:
+def has_password() -> Fault:
     """Return the fault of an encrypted file."""
-    return BadFile("password", Sentence("table_password"), Sentence("table_password_hint"))
+    return Fault(Sentence("table_password"), code="password", hint=Sentence("table_password_hint"))
 
 
 def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, final: bool) -> None:  # noqa: FBT001
@@ -149,12 +149,12 @@ def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, fin
         # An encoding that nobody knows is told so; what else lacks is a fault of the program.
         if isinstance(error, KeyError | IndexError):
             raise
-        raise BadFile(
-            "bad_spreadsheet",
+        raise Fault(
             Sentence("table_part_damaged", name=name[:80], error=str(error)),
-            Sentence("table_save_anew"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         ) from None
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise BadFile("bad_spreadsheet", Sentence("table_doctype"), Sentence("table_save_anew"))
+    raise Fault(Sentence("table_doctype"), code="bad_spreadsheet", hint=Sentence("table_save_anew"))

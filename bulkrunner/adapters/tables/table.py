@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encoding as encodings
 from bulkrunner.adapters.tables.cell_errors import error_of_cell
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import SheetRow, Survey
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
@@ -22,6 +21,7 @@ from bulkrunner.adapters.tables.separated import (
     rows_of,
 )
 from bulkrunner.adapters.tables.spreadsheet import Sheet
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
@@ -125,7 +125,7 @@ class Table:
         """Yield every row but the header, blank ones too; can be asked for once.
 
         Raises:
-            BadFile: the rest cannot be read.
+            Fault: the rest cannot be read.
         """
         yield from self._above
         columns = self.facts.columns
@@ -147,7 +147,7 @@ def open_table(file: BinaryIO, form: Form) -> Table:
     """Open a table; the file stays open while its rows are read.
 
     Raises:
-        BadFile: it cannot be read as a table, or holds hidden rows of which the manifest says
+        Fault: it cannot be read as a table, or holds hidden rows of which the manifest says
             nothing.
     """
     file.seek(0)
@@ -168,7 +168,7 @@ class _Text:
 
     def __init__(self, file: BinaryIO, form: Form) -> None:
         if form.sheet is not None:
-            raise BadFile("not_a_table", Sentence("table_no_spreadsheet"))
+            raise Fault(Sentence("table_no_spreadsheet"), code="not_a_table")
         self.encoding = encodings.detect(file, form.encoding)
         self._file = file
         self._quotes = form.quotes
@@ -245,7 +245,7 @@ def _refuse_hidden(survey: Survey, header: int) -> None:
     else:
         said = Sentence("table_hidden_rows", count=count, listed=listed)
     hint = Sentence("table_hidden_rows_hint")
-    raise BadFile("hidden_rows", said, hint, line=first[0] if first else 0)
+    raise Fault(said, code="hidden_rows", hint=hint, source=Source(line=first[0] if first else 0))
 
 
 def _columns(
@@ -271,13 +271,13 @@ def _columns(
             _refuse_title(row, ahead)
             return above, _names(row), chain(ahead, rows)
     if form.header_row:
-        raise BadFile(
-            "no_header",
+        raise Fault(
             Sentence("table_no_header", header_row=form.header_row),
-            Sentence("table_no_header_hint"),
-            line=form.header_row,
+            code="no_header",
+            hint=Sentence("table_no_header_hint"),
+            source=Source(line=form.header_row),
         )
-    raise BadFile("empty", Sentence("table_empty"))
+    raise Fault(Sentence("table_empty"), code="empty")
 
 
 def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
@@ -287,11 +287,11 @@ def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
     if len(filled) > 1 or not wider or 2 * len(wider) < sum(_filled(row) > 0 for row in ahead):
         return
     title = " ".join(filled[0].split())[:60] if filled else ""
-    raise BadFile(
-        "title_row",
+    raise Fault(
         Sentence("table_title_row", number=first.number, title=title),
-        Sentence("table_title_row_hint", other=wider[0].number, this=first.number),
-        line=first.number,
+        code="title_row",
+        hint=Sentence("table_title_row_hint", other=wider[0].number, this=first.number),
+        source=Source(line=first.number),
     )
 
 
@@ -308,35 +308,36 @@ def _name(text: str) -> str:
 def _names(row: SheetRow) -> tuple[str, ...]:
     line = row.number
     if row.fault[0]:
-        raise BadFile(
-            "bad_header",
+        raise Fault(
             Sentence("table_header_cell", at=row.fault[0], said=row.fault[1]),
-            Sentence("table_header_cell_hint"),
-            line=line,
-            column=row.fault[0],
+            code="bad_header",
+            hint=Sentence("table_header_cell_hint"),
+            source=Source(line=line, column=row.fault[0]),
         )
     names = [_name(cell) for cell in row.texts]
     while names and not names[-1]:
         names.pop()
     if len(names) > MAX_COLUMNS:
-        raise BadFile("too_large", Sentence("table_many_columns", most=MAX_COLUMNS), line=line)
+        raise Fault(
+            Sentence("table_many_columns", most=MAX_COLUMNS),
+            code="too_large",
+            source=Source(line=line),
+        )
     named = [name or str(at) for at, name in enumerate(names, start=1)]
     for at, name in enumerate(named, start=1):
         if name in named[: at - 1]:
-            raise BadFile(
-                "duplicate_column",
+            raise Fault(
                 Sentence("table_duplicate_column", name=name[:60]),
-                Sentence("table_duplicate_column_hint"),
-                line=line,
-                column=at,
+                code="duplicate_column",
+                hint=Sentence("table_duplicate_column_hint"),
+                source=Source(line=line, column=at),
             )
         if len(name) > 200 or _CONTROL.search(name):
-            raise BadFile(
-                "bad_header",
+            raise Fault(
                 Sentence("table_bad_header"),
-                Sentence("table_bad_header_hint"),
-                line=line,
-                column=at,
+                code="bad_header",
+                hint=Sentence("table_bad_header_hint"),
+                source=Source(line=line, column=at),
             )
     return tuple(named)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bulkrunner.adapters.tables.cell_errors import LOST, NOT_CALCULATED, uncertain
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import (
     MAX_TEXT,
     Gaps,
@@ -31,6 +30,7 @@ from bulkrunner.adapters.tables.xlsx_parts import (
     Strings,
     Styles,
 )
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 WORKBOOK = "xl/workbook.xml"
@@ -62,7 +62,7 @@ class Workbook:
         """Read everything but the sheets.
 
         Raises:
-            BadFile: it is damaged, or holds more than is read.
+            Fault: it is damaged, or holds more than is read.
         """
         self._package = package
         relations = Relations()
@@ -84,10 +84,10 @@ class Workbook:
         if "sharedStrings" in of_kind:
             part = self._part(of_kind["sharedStrings"])
             if package.size(part) > MAX_STRINGS:
-                raise BadFile(
-                    "too_large",
+                raise Fault(
                     Sentence("table_many_texts", most=MAX_STRINGS // 1000000),
-                    Sentence("table_save_csv"),
+                    code="too_large",
+                    hint=Sentence("table_save_csv"),
                 )
             package.read(part, self._strings)
 
@@ -119,8 +119,10 @@ class Workbook:
     def _part(self, target: str) -> str:
         found = self._package.named(target, "xl")
         if found is None:
-            raise BadFile(
-                "bad_spreadsheet", Sentence("table_part_lacking"), Sentence("table_save_anew")
+            raise Fault(
+                Sentence("table_part_lacking"),
+                code="bad_spreadsheet",
+                hint=Sentence("table_save_anew"),
             )
         return found
 
@@ -182,8 +184,10 @@ class Workbook:
     def _string(self, value: str) -> str:
         at = int(value) if value.isdecimal() else -1
         if not 0 <= at < len(self._strings):
-            raise BadFile(
-                "bad_spreadsheet", Sentence("table_text_lacking"), Sentence("table_save_anew")
+            raise Fault(
+                Sentence("table_text_lacking"),
+                code="bad_spreadsheet",
+                hint=Sentence("table_save_anew"),
             )
         return _unescaped(self._strings[at])
 
@@ -394,9 +398,9 @@ def _is_flat(size: str | None) -> bool:
         return False
 
 
-def _disordered() -> BadFile:
-    return BadFile(
-        "bad_spreadsheet",
+def _disordered() -> Fault:
+    return Fault(
         Sentence("table_disordered"),
-        Sentence("table_save_spreadsheet_anew"),
+        code="bad_spreadsheet",
+        hint=Sentence("table_save_spreadsheet_anew"),
     )

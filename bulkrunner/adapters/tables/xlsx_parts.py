@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.grid import MAX_SHEETS, MAX_TEXT, SheetName, too_many_sheets
 from bulkrunner.adapters.tables.number_formats import BUILT_IN, NumberFormat, format_of
 from bulkrunner.adapters.tables.package import Attributes
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 _MAX_STYLES = 70_000
@@ -108,7 +108,7 @@ class Styles(Ignoring):
         elif local == "xf" and self._within == "cellXfs":
             self.formats.append(self._format(attributes.get("numFmtId", "0")))
             if len(self.formats) > _MAX_STYLES:
-                raise BadFile("bad_spreadsheet", Sentence("table_many_styles"))
+                raise Fault(Sentence("table_many_styles"), code="bad_spreadsheet")
 
     def _format(self, number: str) -> NumberFormat:
         if number in self._codes:

@@ -9,49 +9,13 @@ from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.text import told_apart, visible
 from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.sentences import Sentence
 
 FormPath: TypeAlias = tuple[str | int, ...]
 
 
-class FormError(Fault):
-    """A condition, value or change that cannot be understood.
-
-    Attributes:
-        path: from the value that was read to the part that is wrong.
-        key: the key of the object at the path that is meant, if any.
-        code: stable name of the fault.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        path: FormPath = (),
-        key: str | None = None,
-        hint: str = "",
-        code: str = "wrong_value",
-    ) -> None:
-        super().__init__(as_sentence(message))
-        self.path = path
-        self.key = key
-        self.hint = hint
-        self.code = code
-
-    @property
-    def message(self) -> str:
-        """What is wrong."""
-        return self.said
-
-    def below(self, *steps: str | int) -> FormError:
-        """Return the same fault, seen from further out."""
-        return FormError(
-            self.said,
-            path=(*steps, *self.path),
-            key=self.key,
-            hint=self.hint,
-            code=self.code,
-        )
+FormError = Fault
+"""A condition, value or change that cannot be understood."""
 
 
 class Pattern(Protocol):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.expressions.parsing import nearest
-from bulkrunner.domain.manifest import Problem, Source
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError, Source
 from bulkrunner.sentences import Sentence
 
 SHOWN = 300
@@ -35,15 +33,15 @@ class Problems:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._kept: list[Problem] = []
+        self._kept: list[Fault] = []
         self._files: dict[str, int] = {}
         self.total = 0
 
     def add(self, source: Source, code: str, message: Sentence, hint: str = "") -> None:
         """Note a fault; ``source.file`` is relative to the job folder."""
-        self.note(Problem(source=source, code=code, message=message, hint=hint))
+        self.note(Fault(message, code=code, hint=hint, source=source))
 
-    def note(self, problem: Problem) -> None:
+    def note(self, problem: Fault) -> None:
         """Note a fault; its file is relative to the job folder."""
         self.total += 1
         self._files.setdefault(problem.source.file, len(self._files))
@@ -52,7 +50,11 @@ class Problems:
 
     def stop(self, source: Source, code: str, message: Sentence, hint: str = "") -> Stop:
         """Note a fault after which the file cannot be read on; raise what is returned."""
-        self.add(source, code, message, hint)
+        return self.stopped(Fault(message, code=code, hint=hint, source=source))
+
+    def stopped(self, fault: Fault) -> Stop:
+        """Note such a fault."""
+        self.note(fault)
         return Stop()
 
     def uncounted(self, number: int) -> None:
@@ -76,25 +78,25 @@ class Problems:
             message = Sentence("problems", total=self.total, first=message)
         return ManifestError(message, problems=problems, hint=problems[0].hint)
 
-    def _shown(self) -> list[Problem]:
-        def place(problem: Problem) -> tuple[int, int, int]:
+    def _shown(self) -> list[Fault]:
+        def place(problem: Fault) -> tuple[int, int, int]:
             source = problem.source
             return self._files[source.file], source.line, source.column
 
         shown = [self.placed(found) for found in sorted(self._kept, key=place)]
         if (rest := self.total - len(shown)) > 0:
             shown.append(
-                Problem(
-                    source=Source(file=self._prefix or "."),
+                Fault(
+                    Sentence("problems_more", rest=rest),
                     code="more_problems",
-                    message=Sentence("problems_more", rest=rest),
+                    source=Source(file=self._prefix or "."),
                 )
             )
         return shown
 
-    def placed(self, found: Problem) -> Problem:
+    def placed(self, found: Fault) -> Fault:
         """Return it with its file as the user named the folder."""
-        return replace(found, source=replace(found.source, file=self._display(found.source.file)))
+        return found.in_file(self._display(found.source.file))
 
     def _display(self, file: str) -> str:
         return f"{self._prefix}/{file}" if self._prefix else file
