@@ -21,6 +21,7 @@ from bulkrunner.adapters.manifests.folder import Found, JobFolder, find, read_tr
 from bulkrunner.adapters.manifests.functions import read_function
 from bulkrunner.adapters.manifests.input import Input, Seen
 from bulkrunner.adapters.manifests.inputs import SELECTIONS, hidden_noted, ids_of, selection_of
+from bulkrunner.adapters.manifests.job_schema import RowChecker, manifest_violations
 from bulkrunner.adapters.manifests.lists import FolderLists
 from bulkrunner.adapters.manifests.operation_references import Referring
 from bulkrunner.adapters.manifests.parts import (
@@ -39,9 +40,9 @@ from bulkrunner.adapters.manifests.rules import (
     selection_faults,
     transfer_faults,
 )
-from bulkrunner.adapters.manifests.schema import Validator, tell
 from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.adapters.manifests.steps import called_of, head_of, read_forms, step_of
+from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import HINT, noticed, unfilled_faults, unfilled_lines
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import digest
@@ -64,10 +65,6 @@ from bulkrunner.sentences import Sentence
 
 Keys = tuple[PathKey, ...]
 
-_SOME_OPERATION = {"delete": "x"}
-
-"""Stands for a list of operations while the rest is checked; they are checked one by one."""
-
 
 def checked_parts(
     tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems
@@ -88,7 +85,6 @@ class _Checking:
         self._folder = folder
         self._iris = iris
         self._problems = problems
-        self._operation = Validator("operation")
         self.lists = FolderLists(folder=folder)
         self._outside = Outside(engine=Re2Engine(), lists=self.lists)
         self._bad: set[Keys] = set()
@@ -97,7 +93,8 @@ class _Checking:
         """Check everything; return what declares operations."""
         self._check_head()
         found: list[tuple[Part, Source]] = []
-        if "operations" in self._data and ("operations",) not in self._bad:
+        bad = {("operations",), ("operations", "file")}
+        if "operations" in self._data and self._bad.isdisjoint(bad):
             found.append((self._operations(), self._named_at(("operations",))))
         steps = self._data.get("steps")
         for number, step in enumerate(steps if isinstance(steps, list) else []):
@@ -112,16 +109,13 @@ class _Checking:
         return found
 
     def _check_head(self) -> None:
-        value = dict(self._data)
-        if isinstance(value.get("operations"), list) and value["operations"]:
-            value["operations"] = [_SOME_OPERATION]
-        violations, more = Validator().violations(value)
+        violations, more = manifest_violations(self._data)
         for violation in violations:
-            # The longest path that a part can be blamed by: operations, or one step.
-            self._bad.add(
-                violation.path[:2] if violation.path[:1] == ("steps",) else violation.path[:1]
-            )
-            self._note(tell(violation, value), ())
+            # The longest path that a part can be blamed by: one step, or one operation.
+            self._bad.add(violation.path[:2])
+            self._note(tell(violation, self._data), ())
+        if more:
+            self._bad |= {("steps",), ("operations",)}
         self._problems.uncounted(more)
         self._note(head_faults(self._data), ())
         self._note(unfilled_faults(self._data), ())
@@ -134,7 +128,7 @@ class _Checking:
                 name=declared["file"],
                 at=self._named_at(("operations",)),
                 iris=self._iris,
-                validator=self._operation,
+                checker=RowChecker("operation"),
                 covers_bibs=self._covers_bibs(),
             )
         referring = Referring()
@@ -149,15 +143,11 @@ class _Checking:
         path = ("operations", number)
         before = self._problems.total
         self._note(referring.faults(data), path)
-        if self._operation.fits(data):
-            faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
-            self._note(faults, path)
-            return self._problems.total == before
-        violations, more = self._operation.violations(data)
-        for violation in violations:
-            self._note(tell(violation, data, path), path)
-        self._problems.uncounted(more)
-        return False
+        if path in self._bad:
+            return False
+        faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
+        self._note(faults, path)
+        return self._problems.total == before
 
     def _step(self, step: Mapping[str, Any], path: Keys) -> Part:
         if (undo := step.get("undo")) is not None:

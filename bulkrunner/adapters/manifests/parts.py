@@ -10,11 +10,12 @@ from bulkrunner.adapters.manifests.explicit import key_of, meaning_of, operation
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.input import Report, Selected
 from bulkrunner.adapters.manifests.inputs import ReportLines, Selection
+from bulkrunner.adapters.manifests.job_schema import RowChecker
 from bulkrunner.adapters.manifests.jsonl import read_lines
 from bulkrunner.adapters.manifests.operation_references import Referring
 from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Validator, tell
+from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
@@ -101,7 +102,7 @@ class FileOperations:
     name: str
     at: Source
     iris: IriMap
-    validator: Validator
+    checker: RowChecker
     covers_bibs: bool
 
     drops_repeats = False
@@ -139,10 +140,10 @@ class FileOperations:
         yield from referring.faults(value)
         if isinstance(value, Fault):
             yield value
-        elif self.validator.fits(value):
+        elif self.checker.fits(value):
             yield from operation_faults(value, covers_bibs=self.covers_bibs)
         else:
-            for found in self.validator.violations(value)[0]:
+            for found in self.checker.violations(value):
                 yield from tell(found, value)
 
 
