@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from bulkrunner.adapters.manifests.job_schema import schema_text
 from bulkrunner.adapters.manifests.problems import meant, shown
-from bulkrunner.adapters.manifests.schema import schema_text
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 from bulkrunner.share import share_folder

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bulkrunner.adapters.manifests.schema import schema, schema_text
+from bulkrunner.adapters.manifests.job_schema import schema, schema_text
 from bulkrunner.cli.main import main
 from bulkrunner.share import share_folder
 

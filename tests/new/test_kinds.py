@@ -12,7 +12,7 @@ import yaml
 
 from bulkrunner.adapters.jobs import kinds, new_job
 from bulkrunner.adapters.manifests import load_job
-from bulkrunner.adapters.manifests.schema import schema
+from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.errors import ManifestError
 from bulkrunner.share import share_folder

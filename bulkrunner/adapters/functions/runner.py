@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.manifests.explicit import operation_of
+from bulkrunner.adapters.manifests.job_schema import RowChecker
 from bulkrunner.adapters.manifests.operation_references import Referring, in_answer
 from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Validator, tell
+from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
@@ -115,7 +116,7 @@ class Runner:
         self._folder = folder
         self._must_be_confined = must_be_confined
         self._iris = iris
-        self._validator = Validator("operation")
+        self._checker = RowChecker("operation")
         self._free: dict[int, deque[_Process]] = {0: deque(), 1: deque()}
         self._places = threading.Semaphore(processes)
         self._lock = threading.Lock()
@@ -220,9 +221,7 @@ class Runner:
     ) -> Operation:
         told = [
             one
-            for violation in (
-                () if self._validator.fits(data) else self._validator.violations(data)[0]
-            )
+            for violation in (() if self._checker.fits(data) else self._checker.violations(data))
             for one in tell(violation, data)
         ] or [*operation_faults(data, covers_bibs=True), *references]
         if told:

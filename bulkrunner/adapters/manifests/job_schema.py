@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import jsonschema_rs
 from jsonschema import Draft202012Validator, ValidationError
@@ -131,10 +131,14 @@ def _holder(rule: Any, path: Iterable[PathKey], keyword: str) -> dict[str, Any]:
 
 
 def _of_jsonschema(error: ValidationError) -> Violation:
-    keyword, rule = str(error.validator), dict(error.schema)
+    keyword, rule, value = (
+        str(error.validator),
+        cast("dict[str, Any]", error.schema),
+        error.instance,
+    )
     names: tuple[str, ...] = ()
-    if keyword == "additionalProperties":
-        names = tuple(key for key in error.instance if key not in rule.get("properties", {}))
+    if keyword == "additionalProperties" and isinstance(value, dict):
+        names = tuple(key for key in value if key not in rule.get("properties", {}))
     elif keyword == "required":
         names = (error.message,)
     return Violation(path=tuple(error.absolute_path), keyword=keyword, rule=rule, names=names)
