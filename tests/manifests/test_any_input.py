@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.manifests.source import plain
+from bulkrunner.adapters.manifests.tree import plain
 from bulkrunner.domain.changes.change_parsing import VERBS
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import Fault, ManifestError

@@ -389,7 +389,7 @@ class TestFinding:
     ) -> None:
         make_job(tmp_path / "jobs" / "x", "")
         monkeypatch.chdir(tmp_path)
-        assert [str(p) for p in problems_of(Path("jobs/x"))] == [
+        assert [p.whole for p in problems_of(Path("jobs/x"))] == [
             "jobs/x/job.yaml:1:1: the manifest is empty"
         ]
         assert [p.source.file for p in problems_of(Path("jobs/x/job.yaml"))] == ["jobs/x/job.yaml"]

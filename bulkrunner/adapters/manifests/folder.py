@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
 from bulkrunner.adapters.manifests.problems import Problems, Stop, meant, shown
-from bulkrunner.adapters.manifests.source import Tree, control_message, read_json
+from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.errors import Fault, Source, why_of

@@ -1,34 +1,17 @@
-"""An input of a job, and the records that it has named already."""
+"""How an input file was read, for people to see."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from bulkrunner.adapters.manifests.ids import IdEntry
+from bulkrunner.adapters.manifests.id_lists import Selected
+from bulkrunner.adapters.manifests.problems import shown
+from bulkrunner.adapters.tables import Facts
 from bulkrunner.errors import Fault, Source
-
-Report = Callable[[Fault], None]
-
-"""Takes a fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """One line, row or id of a selection.
-
-    Attributes:
-        entry: what it names, or why it names nothing.
-        row: the row's columns where the selection is a table.
-    """
-
-    source: Source
-    entry: IdEntry
-    row: Mapping[str, str] | None = None
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(kw_only=True)
@@ -59,11 +42,11 @@ class Input:
     lines: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def count(self, found: IdEntry) -> None:
+    def count(self, found: Selected) -> None:
         """Count one line."""
         self.lines += 1
-        if found.code:
-            self.left_out[found.code] += 1
+        if code := found.fault.code if found.fault else found.left_out:
+            self.left_out[code] += 1
 
     @property
     def hides(self) -> bool:
@@ -76,43 +59,40 @@ class Input:
         return plain | {"lines": self.lines, "left_out": dict(self.left_out)}
 
 
-class Seen:
-    """A temporary set of keys with the place where each was first taken."""
+def input_of(name: str, facts: Facts) -> Input:
+    """Return how a table was read."""
+    return Input(
+        file=name,
+        kind=facts.kind,
+        encoding=facts.encoding,
+        separator=facts.separator,
+        header_separator=facts.header_separator,
+        sheet=facts.sheet,
+        columns=facts.columns,
+        header_row=facts.header_row,
+        hidden=facts.hidden,
+        hidden_rows=facts.hidden_rows,
+        hidden_columns=facts.hidden_columns,
+        hidden_sheets=facts.hidden_sheets,
+    )
 
-    def __init__(self) -> None:
-        # An empty name is a private file of SQLite's own, gone when it is closed.
-        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000"):
-            self._base.execute(f"PRAGMA {pragma}")
-        self._base.execute(
-            "CREATE TABLE seen (key TEXT PRIMARY KEY, part INTEGER NOT NULL, file TEXT NOT NULL,"
-            " line INTEGER NOT NULL, col INTEGER NOT NULL) WITHOUT ROWID"
+
+def hidden_noted(read: Input) -> Iterator[Fault]:
+    """Yield what of a spreadsheet is not seen by whoever opens it."""
+    place = Source(file=read.file)
+    if read.hidden_rows:
+        is_left_out = read.hidden == "skip"
+        said = Sentence(
+            "hidden_rows_left_out" if is_left_out else "hidden_rows_used", count=read.hidden_rows
         )
-        self._base.execute("BEGIN")
-
-    def take(self, key: str, part: int, source: Source) -> tuple[int, Source] | None:
-        """Take a key; return the part and place that has it already, None where it was free."""
-        taken = self._base.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)",
-            (key, part, source.file, source.line, source.column),
-        )
-        if taken.rowcount:
-            return None
-        found = self._base.execute("SELECT part, file, line, col FROM seen WHERE key = ?", (key,))
-        first, file, line, column = found.fetchone()
-        return first, Source(file=file, line=line, column=column)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._base.close()
+        yield Fault(said, code="hidden_rows", source=place)
+    if read.hidden_columns:
+        names = ", ".join(shown(name) for name in read.hidden_columns[:10])
+        yield Fault(Sentence("hidden_columns", names=names), code="hidden_columns", source=place)
+    if read.sheet in read.hidden_sheets:
+        message = Sentence("hidden_sheet_read", sheet=shown(read.sheet))
+        yield Fault(message, code="hidden_sheets", source=place)
+    if others := [name for name in read.hidden_sheets if name != read.sheet]:
+        names = ", ".join(map(shown, others[:10]))
+        message = Sentence("hidden_sheets", names=names)
+        yield Fault(message, code="hidden_sheets", source=place)

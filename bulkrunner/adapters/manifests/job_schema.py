@@ -18,7 +18,8 @@ from typing import Any, TypeAlias, cast
 
 import jsonschema_rs
 from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
+from jsonschema.protocols import Validator
+from jsonschema.validators import create
 
 from bulkrunner.adapters.manifests.problems import PathKey
 
@@ -208,9 +209,15 @@ def _unique(_validator: Any, wanted: bool, value: Any, _schema: Rule) -> Errors:
         yield ValidationError("repeated")
 
 
+def _in_order(rule: Any) -> list[tuple[str, Any]]:
+    """Return the keywords in the other validator's order: what is wrong at one place is told in it."""
+    first = {"required": "additionalProperties"} if "additionalProperties" in rule else {}
+    return sorted(rule.items(), key=lambda item: first.get(item[0], item[0]))
+
+
 @cache
-def _checker() -> Draft202012Validator:
-    own = {
+def _checker() -> Validator:
+    own: dict[str, Any] = {
         "additionalProperties": _additional,
         "items": _items,
         "pattern": _pattern,
@@ -218,5 +225,11 @@ def _checker() -> Draft202012Validator:
         "required": _required,
         "uniqueItems": _unique,
     }
-    made: Draft202012Validator = extend(Draft202012Validator, own)(schema())  # type: ignore[no-untyped-call]
+    kind = create(
+        meta_schema=Draft202012Validator.META_SCHEMA,
+        validators={**Draft202012Validator.VALIDATORS, **own},
+        type_checker=Draft202012Validator.TYPE_CHECKER,
+        applicable_validators=_in_order,
+    )
+    made: Validator = kind(schema())
     return made

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from bulkrunner.adapters.manifests.folder import Line, lines_of
 from bulkrunner.adapters.manifests.problems import FORBIDDEN, harmless, shown
-from bulkrunner.adapters.manifests.source import MAX_DEPTH, control_message, number
+from bulkrunner.adapters.manifests.tree import MAX_DEPTH, control_message, number
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bulkrunner.domain.expressions.parsing import nearest
+from bulkrunner.domain.expressions.parsing import nearest, proposal
 from bulkrunner.errors import Fault, ManifestError, Source
 from bulkrunner.sentences import Sentence
 
@@ -150,3 +150,11 @@ def path_text(path: Sequence[PathKey]) -> str:
 def meant(given: str, known: Sequence[str]) -> str:
     """Return the probably meant word, or an empty text."""
     return nearest(given, known)
+
+
+def proposed(
+    given: str, known: Iterable[str], otherwise: Sentence | str = "", *, prefix: str = ""
+) -> Sentence | str:
+    """Return a hint that names the probably meant word, else another hint."""
+    near = nearest(given, list(known))
+    return proposal(given, near, prefix) if near else otherwise

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
-from bulkrunner.adapters.manifests.source import Tree
+from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.errors import Fault

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
-from bulkrunner.adapters.manifests.source import (
+from bulkrunner.adapters.manifests.tree import (
     Builder,
     Tree,
     plain,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +12,10 @@ from typing import BinaryIO
 from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
-from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.errors import Fault, UsageError, why_of
-from bulkrunner.sentences import Sentence, as_sentence, joined
+from bulkrunner.errors import Fault, Source, UsageError, why_of
+from bulkrunner.sentences import Sentence, joined
 
 MAX_LINE = 1_000
 """Characters of one line; a longer one names no record."""
@@ -30,66 +29,68 @@ _NO_RECORD = re.compile(r'\{"record":\s*null\s*,')
 """How a line of a report begins that tells of an input line without a record."""
 
 BLANK, COMMENT, OTHER_OUTCOME = "blank", "comment", "other_outcome"
-LEFT_OUT = frozenset({BLANK, COMMENT, OTHER_OUTCOME, HIDDEN, ABOVE})
-"""Codes of lines that are no ids and need not be."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdEntry:
-    """One line of a list.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """One line, row or id of an input.
 
     Attributes:
-        line: from 1; in a list in the manifest, the place in the list.
-        ref: canonical form of the id; None where the text names no record.
-        code: why the line cannot be used; it may name a record all the same.
+        given: what names the record, as written.
+        ref: canonical form of the id; None where nothing is named.
+        left_out: why it is no id and need not be one. note: more of that.
+        fault: why it cannot be used; it may name a record all the same.
+        row: the row's columns where the input is a table.
     """
 
-    line: int
-    given: str
-    ref: str | None
-    code: str = ""
-    message: str = ""
-
-    @property
-    def is_left_out(self) -> bool:
-        """Whether the line is no id and need not be one."""
-        return self.code in LEFT_OUT
+    source: Source
+    given: str = ""
+    ref: str | None = None
+    left_out: str = ""
+    note: str = ""
+    fault: Fault | None = None
+    row: Mapping[str, str] | None = None
 
 
 def read_ids(
-    file: BinaryIO, iris: IriMap, meanings: Sequence[Number] = (), *, encoding: str | None = None
-) -> Iterator[IdEntry]:
+    file: BinaryIO,
+    iris: IriMap,
+    meanings: Sequence[Number] = (),
+    *,
+    name: str = "",
+    encoding: str | None = None,
+) -> Iterator[Selected]:
     """Yield every line of a file.
 
     Args:
         file: that can be read again from its beginning.
         iris: known environments.
         meanings: what bare numbers are.
+        name: of the file, for places.
         encoding: None: it is found out.
 
     Raises:
         Fault: the file is no text, or not in this encoding.
     """
     for line in text_lines(file, detect(file, encoding), MAX_LINE):
-        yield _read(line, iris, meanings)
+        yield _read(line, Source(file=name, line=line.number), iris, meanings)
 
 
-def _read(line: TextLine, iris: IriMap, meanings: Sequence[Number]) -> IdEntry:
+def _read(line: TextLine, source: Source, iris: IriMap, meanings: Sequence[Number]) -> Selected:
     text = line.text.strip()
     # A column copied from a spreadsheet: its errors begin as comments do.
     if error := error_of(text):
-        return IdEntry(
-            line.number, _shown(text), None, "cell_error", Sentence("cell_line", said=error)
-        )
+        fault = Fault(Sentence("cell_line", said=error), code="cell_error")
+        return Selected(source=source, given=_shown(text), fault=fault)
     if line.text.startswith("#"):
-        return IdEntry(line.number, _shown(line.text), None, COMMENT)
+        return Selected(source=source, given=_shown(line.text), left_out=COMMENT)
     if _NO_RECORD.match(text):
-        return IdEntry(line.number, "", None, OTHER_OUTCOME)
+        return Selected(source=source, left_out=OTHER_OUTCOME)
     if text.startswith("{"):
         text = _record_of(text, whole=line.whole)
     if not text:
-        return IdEntry(line.number, "", None, BLANK)
-    return entry(line.number, text, iris, meanings)
+        return Selected(source=source, left_out=BLANK)
+    return named(text, source, iris, meanings)
 
 
 def read_id_file(path: Path, iris: IriMap) -> list[str]:
@@ -104,19 +105,12 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
             for found in read_ids(file, iris):
                 if found.ref is not None:
                     ids[found.ref] = None
-                elif not found.is_left_out:
-                    raise UsageError(
-                        Sentence(
-                            "at_line",
-                            file=str(path),
-                            line=found.line,
-                            message=as_sentence(found.message),
-                        )
-                    )
+                elif found.fault is not None:
+                    raise found.fault.at(Source(file=str(path), line=found.source.line))
     except Fault as bad:
+        line, said = bad.source.line, bad.said
         raise UsageError(
-            Sentence("at_line", file=str(path), line=bad.source.line, message=bad.said),
-            hint=bad.hint,
+            Sentence("at_line", file=str(path), line=line, message=said), hint=bad.hint
         ) from None
     except OSError as error:
         raise UsageError(Sentence("file_unreadable", path=str(path), why=why_of(error))) from None
@@ -125,13 +119,13 @@ def read_id_file(path: Path, iris: IriMap) -> list[str]:
     return list(ids)
 
 
-def entry(line: int, text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> IdEntry:
+def named(text: str, source: Source, iris: IriMap, meanings: Sequence[Number] = ()) -> Selected:
     """Return what a text of a list names."""
     found = identify(text, iris, meanings)
     if isinstance(found, Identifier):
-        return IdEntry(line, _shown(text), found.text)
-    message = harmless(joined((found.message, found.hint)))
-    return IdEntry(line, _shown(text), None, found.code, message)
+        return Selected(source=source, given=_shown(text), ref=found.text)
+    fault = Fault(harmless(joined((found.message, found.hint))), code=found.code)
+    return Selected(source=source, given=_shown(text), fault=fault)
 
 
 def _shown(text: str) -> str:
