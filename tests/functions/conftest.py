@@ -6,7 +6,7 @@ import pytest
 
 from bulkrunner.adapters.functions import Runner
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.functions import read_function
+from bulkrunner.adapters.manifests.function_sources import read_function
 from bulkrunner.domain.functions import FunctionInput, FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import Fault, Source

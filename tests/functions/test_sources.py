@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.functions import read_function
+from bulkrunner.adapters.manifests.function_sources import read_function
 from bulkrunner.errors import Fault
 from tests.functions.conftest import AT
 

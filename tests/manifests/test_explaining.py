@@ -16,7 +16,7 @@ from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.adapters.manifests.lists import FolderLists
-from bulkrunner.adapters.manifests.operation_lists import read_operations
+from bulkrunner.adapters.manifests.parts import read_operations
 from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.regexes import Re2Engine

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.ledger.witness import chain_name
-from bulkrunner.adapters.manifests.id_lists import named, read_ids
+from bulkrunner.adapters.manifests.line_files import named, read_ids
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
 from bulkrunner.adapters.tables.cell_errors import (

@@ -16,9 +16,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.manifests.explicit import operation_faults, operation_of
+from bulkrunner.adapters.manifests.explicit import (
+    Referring,
+    in_answer,
+    operation_faults,
+    operation_of,
+)
 from bulkrunner.adapters.manifests.job_schema import RowChecker
-from bulkrunner.adapters.manifests.operation_references import Referring, in_answer
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (

@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.explain_changes import (
     then,
     value_said,
 )
-from bulkrunner.adapters.manifests.functions import read_function
+from bulkrunner.adapters.manifests.function_sources import read_function
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.problems import PathKey, harmless, path_text, shown
 from bulkrunner.adapters.manifests.step_forms import StepForms

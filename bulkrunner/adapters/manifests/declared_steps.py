@@ -9,9 +9,8 @@ from typing import Any
 from bulkrunner.adapters.manifests.actions import constants_fit, kind_of, read_action
 from bulkrunner.adapters.manifests.explicit import unreadable
 from bulkrunner.adapters.manifests.head import Manifest
-from bulkrunner.adapters.manifests.id_lists import Selected
-from bulkrunner.adapters.manifests.input import Input
-from bulkrunner.adapters.manifests.inputs import Report, ReportLines, Selection, TableRows
+from bulkrunner.adapters.manifests.inputs import Input, Report, ReportLines, Selection, TableRows
+from bulkrunner.adapters.manifests.line_files import Selected
 from bulkrunner.adapters.manifests.parts import Entry, explicit_entry
 from bulkrunner.adapters.manifests.problems import PathKey
 from bulkrunner.adapters.manifests.selection_sources import Asked, Chosen, chosen_by, ids_of

@@ -17,8 +17,7 @@ from bulkrunner.adapters.manifests.explain_changes import (
     value_said,
 )
 from bulkrunner.adapters.manifests.head import Manifest, parameters_of
-from bulkrunner.adapters.manifests.operation_lists import FileOperations, InlineOperations
-from bulkrunner.adapters.manifests.parts import Part
+from bulkrunner.adapters.manifests.parts import FileOperations, InlineOperations, Part
 from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.domain.manifest import Parameter
 from bulkrunner.domain.steps import StepCreate, StepFunction

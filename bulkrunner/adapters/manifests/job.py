@@ -22,11 +22,10 @@ from bulkrunner.adapters.manifests.head import (
     normal_head,
     parameters_of,
 )
-from bulkrunner.adapters.manifests.input import Input, hidden_noted
+from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
 from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
 from bulkrunner.adapters.manifests.lists import FolderLists
-from bulkrunner.adapters.manifests.operation_lists import read_operations
-from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as
+from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
 from bulkrunner.adapters.manifests.problems import PathKey, Problems
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.input import Input, input_of
+from bulkrunner.adapters.manifests.inputs import Input, input_of
 from bulkrunner.adapters.manifests.problems import harmless, meant, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines

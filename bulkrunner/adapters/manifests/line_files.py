@@ -1,4 +1,4 @@
-"""Reads lists of ids as they come: any encoding, byte order marks, CRLF, blanks, every dialect."""
+"""Input files read line by line: lists of ids, and JSON Lines, one strict object a line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from bulkrunner.adapters.manifests.problems import harmless
+from bulkrunner.adapters.manifests.folder import Line, lines_of
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, harmless, shown
+from bulkrunner.adapters.manifests.tree import MAX_DEPTH, control_message, number
 from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
 from bulkrunner.domain.identifiers import Identifier, Number, identify
@@ -145,3 +147,108 @@ def _record_of(text: str, *, whole: bool) -> str:
         return text
     record = value.get("record") if isinstance(value, dict) else None
     return record.strip() or text if isinstance(record, str) else text
+
+
+MAX_JSON_LINE = 10_000_000
+"""Bytes of one line."""
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def read_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
+    """Yield for each line that is not empty its number and its value, or the ``Fault`` it has.
+
+    Lines after one that shows another encoding are not read.
+    """
+    for line in lines_of(file, MAX_JSON_LINE):
+        if line.number == 1 and line.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            yield 1, Fault(Sentence("line_utf16"), code="not_utf8", hint=Sentence("save_as_utf8"))
+            return
+        if not line.whole:
+            yield (
+                line.number,
+                Fault(Sentence("line_too_long", most=MAX_JSON_LINE), code="line_too_long"),
+            )
+        elif line.data.strip():
+            yield line.number, _value(line)
+
+
+def _value(line: Line) -> Any:
+    try:
+        return _parse(line.data)
+    except Fault as fault:
+        return fault
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from None
+    # A text can hold many brackets without being deep; only then is a closer look needed.
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        raise Fault(Sentence("too_deep", most=MAX_DEPTH), code="too_deep")
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise Fault(
+            Sentence("not_json", msg=harmless(error.msg)),
+            code="not_json",
+            source=Source(column=error.colno),
+        ) from None
+    if "\\u" in text or "\x7f" in text:
+        _check_texts(value)
+    return value
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Fault:
+    return Fault(
+        Sentence("line_not_utf8", byte=f"{error.object[error.start]:02X}"),
+        code="not_utf8",
+        hint=Sentence("save_file_as_utf8"),
+        source=Source(column=error.start + 1),
+    )
+
+
+def _depth(data: bytes) -> int:
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(data):
+        if found[0] in (b"{", b"["):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif found[0] in (b"}", b"]"):
+            depth -= 1
+    return deepest
+
+
+def _check_texts(value: Any) -> None:
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            stack.extend(node)
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+        elif isinstance(node, str) and (found := FORBIDDEN.search(node)):
+            raise Fault(control_message(found[0]), code="control_character")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Fault(Sentence("line_key_twice", name=shown(key)), code="duplicate_key")
+            seen.add(key)
+    return made
+
+
+def _constant(word: str) -> Any:
+    raise Fault(Sentence("line_no_number", word=word), code="bad_number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_constant=_constant, parse_int=number, parse_float=number
+)
