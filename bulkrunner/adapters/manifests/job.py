@@ -52,11 +52,15 @@ def read_parts(manifest: Manifest) -> list[Part]:
         manifest.problems.uncounted(more)
     parted: tuple[list[Violation], list[Violation]] = ([], [])
     for violation in violations:
-        parted[violation.path[:1] == ("operations",)].append(violation)
-    manifest.note(fault for one in parted[False] for fault in tell(one, data))
+        match violation.path:
+            case ("operations", int(), *_):
+                parted[1].append(violation)
+            case _:
+                parted[0].append(violation)
+    manifest.note(fault for one in parted[0] for fault in tell(one, data))
     manifest.note(head_faults(data))
     manifest.note(unfilled_faults(data))
-    manifest.note(fault for one in parted[True] for fault in tell(one, data))
+    manifest.note(fault for one in parted[1] for fault in tell(one, data))
     parts: list[Part] = []
     if "operations" in data and bad.isdisjoint({("operations",), ("operations", "file")}):
         parts.append(read_operations(data["operations"], bad, manifest))

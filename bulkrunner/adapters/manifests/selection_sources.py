@@ -161,6 +161,7 @@ def _rows_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> TableR
                 said = Sentence("rows_clean", name=shown(name), error=fault.said)
                 bad = Fault(said, code="bad_function", hint=fault.hint)
                 manifest.note([bad], (*path, "clean", name, number))
+    header = given.get("header", True)
     return TableRows(
         folder=manifest.folder,
         name=given["file"],
@@ -170,7 +171,8 @@ def _rows_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> TableR
         form=Form(
             encoding=given.get("encoding"),
             separator=given.get("separator"),
-            header=given.get("header", True),
+            # JSON has one kind of number: 1.0 is the first row too.
+            header=int(header) if isinstance(header, float) else header,
             columns=tuple(given.get("columns", ())),
             quotes=given.get("quotes", True),
             sheet=given.get("sheet"),
@@ -331,7 +333,7 @@ def _where(name: Name, value: Any) -> Sentence:
     values = value if isinstance(value, list) else [value]
     field = name.field.rpartition("@reverse.itemOf.")[2]
     simple = field != "q" and "hasComponent" not in field and not name.either
-    if not simple or any(isinstance(one, dict) for one in values):
+    if not simple or not values or any(isinstance(one, dict) for one in values):
         return _IN_WHERE
     match name.relation:
         case "exists":
