@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
-from bulkrunner.adapters.manifests.problems import Problems, Stop, meant, shown
+from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
 from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
-from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
 
@@ -161,11 +160,10 @@ def _link(name: str) -> Fault:
 def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> Fault:
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
-            near = meant(part, _names(folder))
             return Fault(
                 Sentence("file_missing", name=shown(name)),
                 code="missing_file",
-                hint=proposal(part, near) if near else Sentence("file_missing_hint"),
+                hint=proposed(part, _names(folder), Sentence("file_missing_hint")),
             )
         case errno.ENXIO:
             return Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.problems import meant, shown
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
@@ -190,12 +189,11 @@ class _Reading:
         node = found.get(function)
         file = self._files[module]
         if node is None:
-            near = meant(function, list(found))
             self._fault(
                 self._at,
                 "missing_function",
                 Sentence("function_missing", file=file, function=shown(function)),
-                proposal(function, near) if near else Sentence("function_write_def"),
+                proposed(function, found, Sentence("function_write_def")),
             )
             return
         place = Source(file=file, line=node.lineno, column=node.col_offset + 1)

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.problems import PathKey, Problems, meant, shown
+from bulkrunner.adapters.manifests.problems import PathKey, Problems, shown
 from bulkrunner.adapters.manifests.tree import Tree
-from bulkrunner.domain.expressions.parsing import Outside, proposal
+from bulkrunner.domain.expressions.parsing import Outside, nearest, proposal
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Accept, Agreement, Job, Parameter, Scalar, declared
 from bulkrunner.errors import Fault, Source
@@ -95,7 +95,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
     clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
-    near = meant(owner.strip(), clean)
+    near = nearest(owner.strip(), clean)
     return proposal(owner, near) if near else Sentence("rules_name_sigels")
 
 

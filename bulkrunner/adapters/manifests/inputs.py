@@ -16,11 +16,10 @@ from bulkrunner.adapters.manifests.line_files import (
     read_ids,
     read_lines,
 )
-from bulkrunner.adapters.manifests.problems import harmless, meant, shown
+from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
-from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
@@ -287,14 +286,13 @@ class TableRows:
         header = table.header_with(missing) if missing and self.form.header else 0
         for name, place in wanted.items():
             if name in missing:
-                near = meant(name, columns)
-                hint: str = Sentence("columns_are", columns=", ".join(columns[:20])[:300])
+                listed = ", ".join(columns[:20])[:300]
                 if header:
-                    hint = Sentence("column_in_other_row", header=header)
-                elif near:
-                    hint = proposal(name, near)
+                    hint: str = Sentence("column_in_other_row", header=header)
                 elif self.form.header:
-                    hint = Sentence("columns_or_header", columns=", ".join(columns[:20])[:300])
+                    hint = proposed(name, columns, Sentence("columns_or_header", columns=listed))
+                else:
+                    hint = proposed(name, columns, Sentence("columns_are", columns=listed))
                 yield Fault(
                     Sentence("column_missing", called=self.called, name=shown(name)),
                     code="missing_column",

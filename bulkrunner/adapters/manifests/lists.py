@@ -9,12 +9,11 @@ from typing import Any, BinaryIO, TypeVar
 
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.inputs import Input, input_of
-from bulkrunner.adapters.manifests.problems import harmless, meant, shown
+from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
-from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, as_sentence
 
@@ -149,14 +148,10 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         wanted = str(declared[key])
         if wanted in columns:
             return wanted
-        near = meant(wanted, table.facts.columns)
         named = [str(declared[name]) for name in ("from", "to") if name in declared]
         header = table.header_with(named) if table.facts.columns else 0
-        hint = (
-            proposal(wanted, near)
-            if near
-            else Sentence("columns_are", columns=", ".join(columns[:20])[:360])
-        )
+        others = Sentence("columns_are", columns=", ".join(columns[:20])[:360])
+        hint = proposed(wanted, table.facts.columns, others)
         if header:
             hint = Sentence("column_in_other_row", header=header)
         raise Fault(

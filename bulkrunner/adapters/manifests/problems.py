@@ -147,11 +147,6 @@ def path_text(path: Sequence[PathKey]) -> str:
     return text
 
 
-def meant(given: str, known: Sequence[str]) -> str:
-    """Return the probably meant word, or an empty text."""
-    return nearest(given, known)
-
-
 def proposed(
     given: str, known: Iterable[str], otherwise: Sentence | str = "", *, prefix: str = ""
 ) -> Sentence | str:

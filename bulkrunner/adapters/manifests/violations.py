@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from bulkrunner.adapters.manifests.job_schema import Violation, schema, unique_key
-from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.domain.expressions.parsing import nearest, proposal
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
@@ -128,7 +128,7 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
 
 def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Fault:
     known = list(found.rule.get("properties", {}))
-    word = meant(name, known) or _only_missing(found.rule, value)
+    word = nearest(name, known) or _only_missing(found.rule, value)
     hint = proposal(name, word) if word else belongs(name, full)
     said = (
         Sentence("unknown_key_in", name=shown(name), path=path_text(full))
@@ -157,7 +157,7 @@ def _at_path(path: str, message: Sentence) -> Sentence:
 def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
     known = rule.get("properties", {})
     strange = [key for key in value if key not in known] if isinstance(value, dict) else []
-    near = meant(name, strange) if known else ""
+    near = nearest(name, strange) if known else ""
     if not near and len(strange) == 1 and _only_missing(rule, value) == name:
         near = strange[0]
     return Sentence("schema_meant", name=shown(near), word=name) if near else ""
@@ -203,7 +203,7 @@ def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Fault:
     message = _rule_said(found.rule, Sentence("schema_one_of", options=", ".join(options)))
     hint = Sentence("schema_given", given=", ".join(given)) if given else None
     for name in value:
-        if not given and name not in options and (word := meant(name, options)):
+        if not given and name not in options and (word := nearest(name, options)):
             hint = Sentence("schema_meant", name=shown(name), word=word)
     if not hint and len(full) == 2 and full[0] == "steps":
         hint = Sentence("schema_dash")
@@ -302,7 +302,7 @@ def _allowed(options: list[Any], value: Any) -> tuple[Sentence, str]:
     for option in options:
         if not isinstance(option, str) and json.dumps(option) == value.strip().lower():
             return message, Sentence("schema_write_word", word=json.dumps(option))
-    word = meant(value, [option for option in options if isinstance(option, str)])
+    word = nearest(value, [option for option in options if isinstance(option, str)])
     return message, proposal(value, word) if word else ""
 
 

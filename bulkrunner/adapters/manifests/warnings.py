@@ -9,9 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bulkrunner.adapters.manifests.problems import PathKey, meant, path_text, shown
+from bulkrunner.adapters.manifests.problems import PathKey, path_text, proposed, shown
 from bulkrunner.adapters.manifests.tree import Tree
-from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
@@ -193,7 +192,7 @@ def _all(data: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(
                 Sentence("accept_unknown_code", code=shown(one["code"])),
                 code="unknown_code",
-                hint=_meant(one["code"], list(_codes())),
+                hint=proposed(one["code"], _codes()),
                 path=("accept", number, "code"),
             )
     seen: set[str] = set()
@@ -270,19 +269,12 @@ def _place(place: str, path: Path, key: str | None) -> Iterator[Fault]:
         yield Fault(
             Sentence("property_unknown", place=shown(place), word=shown(word)),
             code="unknown_property",
-            hint="keys are joined by dots" if "/" in word else _property_meant(word),
+            hint=Sentence("keys_joined_by_dots")
+            if "/" in word
+            else proposed(word, _COMMON) or proposed(word, _properties()),
             path=path,
             key=key,
         )
-
-
-def _meant(word: str, known: list[str]) -> str:
-    near = meant(word, known)
-    return proposal(word, near) if near else ""
-
-
-def _property_meant(word: str) -> str:
-    return _meant(word, list(_COMMON)) or _meant(word, _properties())
 
 
 @cache
