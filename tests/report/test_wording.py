@@ -42,6 +42,7 @@ from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan
+from tests.support.tables import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SV, EN = language("sv"), language("en")
@@ -430,7 +431,7 @@ def test_why_a_cell_is_not_used_is_told_in_swedish(said: Sentence) -> None:
 )
 def test_why_a_row_is_not_used_is_told_in_swedish(rows: str, swedish: str) -> None:
     row = next(open_table(BytesIO(rows.encode()), Form()).rows())
-    assert SV.reason(row.message).text.startswith(swedish)
+    assert SV.reason(message_of(row)).text.startswith(swedish)
 
 
 def test_why_a_line_is_not_used_is_told_in_swedish() -> None:

@@ -19,7 +19,6 @@ from bulkrunner.adapters.manifests.line_files import (
 from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
-from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
@@ -180,10 +179,6 @@ class InlineIds:
                 yield Selected(source=source, left_out=BLANK)
 
 
-LEFT_OUT = frozenset({"blank", HIDDEN, ABOVE})
-"""Codes of rows that name no record and need not."""
-
-
 @dataclass(kw_only=True)
 class TableRows:
     """A table with a column that names the records.
@@ -236,33 +231,35 @@ class TableRows:
             yield found
 
     def _cleaned(self, row: Row) -> Row:
-        if not self.clean or row.code:
+        if not self.clean or row.left_out or row.fault:
             return row
         cells = dict(row.cells)
         for name, calls in self.clean.items():
             try:
                 cells[name] = (apply(calls, cells.get(name, "")) or "").strip()
             except TooLong:
-                message = Sentence("cell_becomes_too_long", name=name)
-                return replace(row, code="cell_too_long", message=harmless(message))
+                said = harmless(Sentence("cell_becomes_too_long", name=name))
+                source = Source(line=row.line)
+                return replace(row, fault=Fault(said, code="cell_too_long", source=source))
         return replace(row, cells=cells)
 
     def _place(self, facts: Facts) -> str:
         return f"{self.name}[{facts.sheet}]" if facts.sheet else self.name
 
     def _selected(self, row: Row, iris: IriMap, facts: Facts) -> Selected:
-        source = Source(file=self._place(facts), line=row.line, column=row.column)
+        source = Source(file=self._place(facts), line=row.line)
         key = row.cells.get(self.key, "")
-        if row.code in LEFT_OUT:
-            return Selected(source=source, left_out=row.code, row=row.cells)
-        if row.code:
+        if row.left_out:
+            return Selected(source=source, left_out=row.left_out, row=row.cells)
+        if row.fault:
+            source = row.fault.in_file(source.file).source
             # A row that cannot be used names its record all the same, unless that is the bad cell.
-            sound = row.column not in (0, self._number(facts)) and key
+            sound = source.column not in (0, self._number(facts)) and key
             return Selected(
                 source=source,
                 given=harmless(key[:100]),
                 ref=named(key, source, iris, self.meanings).ref if sound else None,
-                fault=Fault(row.message, code=row.code),
+                fault=row.fault,
                 row=row.cells,
             )
         if not key:

@@ -13,9 +13,8 @@ from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
-from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.sentences import Sentence
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000
@@ -125,8 +124,8 @@ def _pairs(table: Table, declared: Mapping[str, Any], read: Input) -> dict[str, 
     lines: dict[str, int] = {}
     for row in _named(name, table.rows()):
         read.lines += 1
-        if row.code in ("blank", HIDDEN, ABOVE):
-            read.left_out[row.code] += 1
+        if row.left_out:
+            read.left_out[row.left_out] += 1
             continue
         one, other = _pair(row, old, new, name)
         if one in pairs and pairs[one] != other:
@@ -166,8 +165,8 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
 
 
 def _pair(row: Row, old: str, new: str, name: str) -> tuple[str, str]:
-    if row.code:
-        raise _fault(name, row.line, as_sentence(row.message))
+    if row.fault:
+        raise _fault(name, row.line, row.fault.said)
     one, other = row.cells.get(old, ""), row.cells.get(new, "")
     if not one or not other:
         raise _fault(name, row.line, Sentence("pairs_new_missing" if one else "pairs_old_missing"))

@@ -98,16 +98,14 @@ class Row:
 
     Attributes:
         line: of the file or row of the sheet where it begins, from 1.
-        code: why the row cannot be used: ``blank``, ``hidden``, ``above_header``, ``cell_error``,
-            ``too_many_cells``, ``cell_too_long``, ``control_character``; empty where it can.
-        column: from 1, of the cell that is meant; 0 where none is.
+        left_out: why it holds no data: ``blank``, ``hidden``, ``above_header``.
+        fault: why it cannot be used, with its line and the column of the cell that is meant.
     """
 
     line: int
     cells: Mapping[str, str]
-    code: str = ""
-    message: str = ""
-    column: int = 0
+    left_out: str = ""
+    fault: Fault | None = None
 
 
 class Table:
@@ -346,9 +344,7 @@ def _row(row: SheetRow, columns: Sequence[str]) -> Row:
     texts = [cell.strip() if cell.isascii() else cell.strip(_BLANKS) for cell in row.texts]
     if not any(texts) and not row.fault[0]:
         return Row(row.number, {}, "blank")
-    code, message, column = _fault(texts, row.fault, len(columns))
-    named = _named(texts, columns)
-    return Row(row.number, named, code, message, column)
+    return Row(row.number, _named(texts, columns), fault=_fault(row, texts, len(columns)))
 
 
 def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
@@ -360,7 +356,12 @@ def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _fault(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
+def _fault(row: SheetRow, texts: Sequence[str], width: int) -> Fault | None:
+    code, said, at = _wrong(texts, row.fault, width)
+    return Fault(said, code=code, source=Source(line=row.number, column=at)) if code else None
+
+
+def _wrong(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
     if fault[0]:
         return "cell_error", Sentence("cell", at=fault[0], said=fault[1]), fault[0]
     most = width or MAX_COLUMNS
