@@ -60,8 +60,8 @@ SELECTIONS = [
     ),
     ({"library": ["Ylm", "NO"]}, "for every holding of Ylm and NO"),
     (
-        {"find": {"@type": "Item", "q": ["a", {"$value": "@param.shelf"}]}},
-        "for every record that the search @type=Item and q=a|the parameter shelf finds",
+        {"find": {"@type": ["Item", {"$value": "@param.shelf"}]}},
+        "for every record that the search @type=Item|the parameter shelf finds",
     ),
     (
         {

@@ -55,7 +55,7 @@ Path: TypeAlias = tuple[PathKey, ...]
 
 
 @dataclass(kw_only=True)
-class Arguments:
+class ActionReader:
     """What stands below the key of an action.
 
     Attributes:
@@ -90,7 +90,7 @@ class Kind:
         sigels, records, moments: keys whose constants name such. places: keys that list them.
     """
 
-    read: Callable[[Arguments], StepAction]
+    read: Callable[[ActionReader], StepAction]
     said: Callable[[Any], Sentence]
     makes_holdings: bool = False
     sigels: tuple[Path, ...] = ()
@@ -110,7 +110,7 @@ def read_action(
     """Return the action of a step, and what of it goes into digests."""
     given, path = (step, ()) if key == "update" else (step[key], (key,))
     means = dict(given) if isinstance(given, dict) else {}
-    it = Arguments(given=given, path=path, forms=forms, manifest=manifest, means=means)
+    it = ActionReader(given=given, path=path, forms=forms, manifest=manifest, means=means)
     return KINDS[key].read(it), it.means
 
 
@@ -177,7 +177,7 @@ _SCOPE = ("in", "when")
 """Keys that stand beside a verb, in a change or in the step itself."""
 
 
-def _update(it: Arguments) -> StepAction:
+def _update(it: ActionReader) -> StepAction:
     step, forms = it.given, it.forms
     changes: list[Change] = []
     for path, holder in (((), step), (("update",), _below(step))):
@@ -215,7 +215,7 @@ def _update_said(step: Mapping[str, Any]) -> Sentence:
 # --- deletes, creates, functions -----------------------------------------------------------------
 
 
-def _create(it: Arguments) -> StepAction:
+def _create(it: ActionReader) -> StepAction:
     values: dict[str, Any] = {}
     for key in it.given:
         values |= it.values(key) if key != "creates" else {}
@@ -235,7 +235,7 @@ def _create_said(given: Mapping[str, Any]) -> Sentence:
     return Sentence("does_create", sigel=sigel)
 
 
-def _function(it: Arguments) -> StepAction:
+def _function(it: ActionReader) -> StepAction:
     given = _called(it.given)
     source = read_function(
         it.manifest.folder,
@@ -273,15 +273,15 @@ def _function_said(given: Any) -> Sentence:
 # --- from one holding into another ---------------------------------------------------------------
 
 
-def _move(it: Arguments) -> StepAction:
+def _move(it: ActionReader) -> StepAction:
     return StepMove(**it.values("to"))
 
 
-def _repoint(it: Arguments) -> StepAction:
+def _repoint(it: ActionReader) -> StepAction:
     return StepRepoint(**it.values("to"))
 
 
-def _copy(it: Arguments) -> StepAction:
+def _copy(it: ActionReader) -> StepAction:
     return StepCopy(**it.values("sigel", "of"), without=tuple(it.given.get("without", ())))
 
 
@@ -301,7 +301,7 @@ def _elsewhere(given: Mapping[str, Any]) -> Sentence:
     return Sentence("elsewhere_for", sigel=sigel)
 
 
-def _merge(it: Arguments) -> StepAction:
+def _merge(it: ActionReader) -> StepAction:
     take, into = tuple(it.given["take"]), it.given["into"]
     if not (isinstance(into, dict) and "holding_of" in into):
         return StepMerge(**it.values("into"), take=take)
@@ -324,7 +324,7 @@ def _merge_said(given: Mapping[str, Any]) -> Sentence:
     return Sentence("does_merge", taken=all_of(map(place_said, given["take"])), into=said)
 
 
-def _split(it: Arguments) -> StepAction:
+def _split(it: ActionReader) -> StepAction:
     values = it.values("sigel", "of")
     components = it.forms.condition((*it.path, "components"), it.given["components"])
     if components is not None:
@@ -337,7 +337,7 @@ def _split_said(given: Mapping[str, Any]) -> Sentence:
     return Sentence("does_split", condition=condition, elsewhere=_elsewhere(given))
 
 
-def _revert(it: Arguments) -> StepAction:
+def _revert(it: ActionReader) -> StepAction:
     if "since" in it.given and "before_edit_by" not in it.given:
         said = Sentence("revert_since")
         it.forms.note(Fault(said, code="unknown_key", path=it.path, key="since"))

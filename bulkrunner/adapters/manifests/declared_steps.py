@@ -13,7 +13,12 @@ from bulkrunner.adapters.manifests.inputs import Input, Report, ReportLines, Sel
 from bulkrunner.adapters.manifests.line_files import Selected
 from bulkrunner.adapters.manifests.parts import Entry, explicit_entry
 from bulkrunner.adapters.manifests.problems import PathKey
-from bulkrunner.adapters.manifests.selection_sources import Asked, Chosen, chosen_by, ids_of
+from bulkrunner.adapters.manifests.selection_sources import (
+    Chosen,
+    EnvironmentSelection,
+    chosen_by,
+    ids_of,
+)
 from bulkrunner.adapters.manifests.step_forms import StepForms
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.expressions.conditions import condition_data
@@ -31,7 +36,7 @@ _BESIDE = ("holdings", "on_missing", "on_several", "on_duplicate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeclaredStep:
+class ManifestStep:
     """Which records, and what is done with every one of them.
 
     Attributes:
@@ -59,7 +64,7 @@ class DeclaredStep:
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield one entry for each line, row or id, repeated ones included."""
         read = self.chosen.read
-        if isinstance(read, Asked):
+        if isinstance(read, EnvironmentSelection):
             asked = StepSelection(source=read.at, step=self.does, selects=read.selects)
             yield Entry(read.at, asked, None, canonical_bytes(dict(read.selects)))
             return
@@ -96,7 +101,7 @@ class DeclaredStep:
     def fault_of_total(self, total: int, readable: int, /) -> Fault | None:
         """Return the fault of a list that names no record."""
         read = self.chosen.read
-        if readable or isinstance(read, Asked):
+        if readable or isinstance(read, EnvironmentSelection):
             return None
         if total:
             return Fault(
@@ -112,7 +117,9 @@ class DeclaredStep:
     @property
     def read_from(self) -> Input | None:
         """How the list or table was read, once it was."""
-        return None if isinstance(self.chosen.read, Asked) else self.chosen.read.input
+        return (
+            None if isinstance(self.chosen.read, EnvironmentSelection) else self.chosen.read.input
+        )
 
     def input(self) -> Mapping[str, Any] | None:
         """Return how the list or table was read."""
@@ -182,7 +189,7 @@ def _unreadable(found: Selected, step: int) -> Entry:
 
 def read_step(
     step: Mapping[str, Any], number: int, manifest: Manifest
-) -> DeclaredStep | UndoStep | None:
+) -> ManifestStep | UndoStep | None:
     """Read a step that fits the schema; None where its records or constants have faults.
 
     Args:
@@ -218,7 +225,7 @@ def _read(
     kind: str,
     chosen: Chosen,
     manifest: Manifest,
-) -> DeclaredStep:
+) -> ManifestStep:
     forms = StepForms(manifest, path)
     where = forms.condition(("where",), step["where"]) if "where" in step else None
     holder, expected = _expected(step)
@@ -250,7 +257,7 @@ def _read(
         on_several=step.get("on_several", "refuse"),
         on_duplicate=step.get("on_duplicate", "refuse"),
     )
-    return DeclaredStep(
+    return ManifestStep(
         chosen=chosen,
         does=does,
         kind=kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bulkrunner.adapters.manifests.actions import KINDS, action_said
-from bulkrunner.adapters.manifests.declared_steps import DeclaredStep, UndoStep
+from bulkrunner.adapters.manifests.declared_steps import ManifestStep, UndoStep
 from bulkrunner.adapters.manifests.explain_changes import (
     all_of,
     any_of,
@@ -39,7 +39,7 @@ def explained(manifest: Manifest, parts: Sequence[Part]) -> list[Sentence]:
                 steps += 1
                 does = Sentence("step_undo", job=name_said(part.job))
                 said.append(Sentence("step", number=steps, does=does))
-            case DeclaredStep():
+            case ManifestStep():
                 steps += 1
                 said.append(_step(part, sigels, manifest.data.get("on_missing")))
     return [*said, *_bounds(manifest, sigels)]
@@ -62,8 +62,8 @@ def _bounds(manifest: Manifest, sigels: Sequence[str]) -> Iterator[Sentence]:
         yield Sentence("parameters_are", parameters=all_of(map(_parameter, parameters.values())))
     if sigels:
         named = any_of(map(harmless, sigels))
-        kinds = "only_bibs_and_holdings" if manifest.covers_bibs else "only_holdings"
-        yield Sentence(kinds, sigels=named)
+        bibs_too = manifest.covers_bibs
+        yield Sentence("only_bibs_and_holdings" if bibs_too else "only_holdings", sigels=named)
     if ceilings := data.get("ceilings"):
         yield Sentence("ceilings_are", most=any_of(_ceiling(*one) for one in ceilings.items()))
     for one in data.get("accept", ()):
@@ -89,7 +89,7 @@ def _parameter(one: Parameter) -> Sentence:
     return Sentence("parameter_with_default", name=one.name, default=value_said(one.default))
 
 
-def _step(step: DeclaredStep, sigels: Sequence[str], missing: str | None) -> Sentence:
+def _step(step: ManifestStep, sigels: Sequence[str], missing: str | None) -> Sentence:
     said = _concerned(step, sigels)
     if where := step.written.get("where"):
         said = Sentence("step_where", said=said, condition=condition_said(where))
@@ -103,7 +103,7 @@ def _step(step: DeclaredStep, sigels: Sequence[str], missing: str | None) -> Sen
     return Sentence("step", number=number, does=does)
 
 
-def _concerned(step: DeclaredStep, sigels: Sequence[str]) -> Sentence:
+def _concerned(step: ManifestStep, sigels: Sequence[str]) -> Sentence:
     chosen, holdings = step.chosen, step.does.holdings
     if holdings is None:
         return Sentence("for_every", selected=_selected(step))
@@ -114,7 +114,7 @@ def _concerned(step: DeclaredStep, sigels: Sequence[str]) -> Sentence:
     return Sentence("others_reported", said=said) if holdings == "all" else said
 
 
-def _selected(step: DeclaredStep) -> Sentence:
+def _selected(step: ManifestStep) -> Sentence:
     """Return what is selected, one by one, and which of them."""
     rest, action = step.chosen.said, step.does.action
     match step.chosen.key:
@@ -129,7 +129,7 @@ def _selected(step: DeclaredStep) -> Sentence:
     return Sentence("selected_record", rest=rest)
 
 
-def _guards(step: DeclaredStep, missing: str | None) -> Iterator[Sentence]:
+def _guards(step: ManifestStep, missing: str | None) -> Iterator[Sentence]:
     if expect := step.expected:
         wanted = both(
             Sentence("place_test", place=place_said(place), test=test_said(value))

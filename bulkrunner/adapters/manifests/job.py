@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from bulkrunner.adapters.manifests.declared_steps import DeclaredStep, read_step
+from bulkrunner.adapters.manifests.declared_steps import ManifestStep, read_step
 from bulkrunner.adapters.manifests.explain import explained
 from bulkrunner.adapters.manifests.folder import Found, find, read_tree
 from bulkrunner.adapters.manifests.head import (
@@ -121,7 +121,7 @@ class LoadedJob:
         self.head = head
         self.folder = str(found.again)
         self.path = found.folder.path
-        steps = [one.part.does for one in reads if isinstance(one.part, DeclaredStep)]
+        steps = [one.part.does for one in reads if isinstance(one.part, ManifestStep)]
         actions = [step.action for step in steps]
         self.functions = tuple(one.source for one in actions if isinstance(one, StepFunction))
         self.counts = counts
@@ -298,7 +298,7 @@ class _Reading:
 def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Fault]:
     """Yield what of the job's spreadsheets is not seen by whoever opens them."""
     for read in reads:
-        if isinstance(read.part, DeclaredStep) and (facts := read.part.read_from) is not None:
+        if isinstance(read.part, ManifestStep) and (facts := read.part.read_from) is not None:
             yield from hidden_noted(facts)
     for table in tables:
         yield from hidden_noted(table)

@@ -37,7 +37,7 @@ Path: TypeAlias = tuple[PathKey, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class EnvironmentSelection:
     """Records that only an environment can name.
 
     Attributes:
@@ -59,7 +59,7 @@ class Chosen:
 
     key: str
     given: Any
-    read: Selection | Asked
+    read: Selection | EnvironmentSelection
 
     @property
     def said(self) -> Sentence:
@@ -76,7 +76,7 @@ class _Source:
         said: says which they are.
     """
 
-    read: Callable[[Any, Path, Manifest], Selection | Asked]
+    read: Callable[[Any, Path, Manifest], Selection | EnvironmentSelection]
     said: Callable[[Any], Sentence]
 
 
@@ -229,9 +229,9 @@ _OF_LINES: Mapping[str, Callable[[str], Sentence]] = {
 # --- what only an environment can answer ---------------------------------------------------------
 
 
-def _library_of(given: Any, path: Path, manifest: Manifest) -> Asked:
+def _library_of(given: Any, path: Path, manifest: Manifest) -> EnvironmentSelection:
     manifest.note(_foreign("library", given, manifest), path[:-1])
-    return Asked(selects={"library": given}, at=manifest.source(path))
+    return EnvironmentSelection(selects={"library": given}, at=manifest.source(path))
 
 
 def _foreign(key: str, given: Any, manifest: Manifest) -> Iterator[Fault]:
@@ -252,8 +252,8 @@ def _library_said(given: Any) -> Sentence:
     return Sentence("of_libraries", sigels=all_of(map(harmless, named)))
 
 
-def _search_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> Asked:
-    return Asked(selects={"find": given}, at=manifest.source(path))
+def _search_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> EnvironmentSelection:
+    return EnvironmentSelection(selects={"find": given}, at=manifest.source(path))
 
 
 def _search_said(given: Mapping[str, Any]) -> Sentence:
