@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests import explain_changes as explaining_values
 from bulkrunner.adapters.manifests.declared_steps import read_step
 from bulkrunner.adapters.manifests.explain import explained
@@ -23,7 +24,6 @@ from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.text_functions import FUNCTIONS
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.share import share_folder
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import BASES, load
 

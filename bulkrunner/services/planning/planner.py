@@ -32,7 +32,6 @@ from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelecti
 from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, stored_text, text_of
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.assembler import Entering, Entry, Resolved, policed
 from bulkrunner.services.planning.contexts import Contexts
 from bulkrunner.services.planning.draft import Draft, Portion, fallen, is_for, refused
@@ -45,6 +44,7 @@ from bulkrunner.services.planning.selections import Choosing
 from bulkrunner.services.planning.step_entries import Selecting, Stepping
 from bulkrunner.services.planning.transfers import Acting
 from bulkrunner.services.planning.undo import Restorer, Undoing
+from bulkrunner.services.running.lease import Drivers
 
 PAGE = 200
 

@@ -50,7 +50,6 @@ from bulkrunner.domain.undo import (
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.compact import refuse_compacted
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.draft import (
     FAILED,
     Creation,
@@ -68,6 +67,7 @@ from bulkrunner.services.planning.earlier_runs import Undone, changed_since
 from bulkrunner.services.planning.edits import Fields
 from bulkrunner.services.planning.plan_so_far import Look
 from bulkrunner.services.planning.resolver import Resolver
+from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.verify import Search, by_a_later_run
 
 
