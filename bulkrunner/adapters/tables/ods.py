@@ -8,12 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulkrunner.adapters.tables.cell_errors import (
-    LOST,
-    NOT_CALCULATED,
-    contradicted,
-    uncertain,
-)
+from bulkrunner.adapters.tables.cell_errors import LOST, NOT_CALCULATED, contradicted, uncertain
 from bulkrunner.adapters.tables.grid import (
     MAX_CELLS,
     MAX_SHEETS,
