@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from bulkrunner.adapters.manifests.explain_changes import (
     VERBS,
@@ -24,7 +24,7 @@ from bulkrunner.adapters.manifests.explain_changes import (
 )
 from bulkrunner.adapters.manifests.function_sources import read_function
 from bulkrunner.adapters.manifests.head import Manifest
-from bulkrunner.adapters.manifests.problems import PathKey, harmless, path_text, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, harmless, path_text, shown
 from bulkrunner.adapters.manifests.step_forms import StepForms
 from bulkrunner.adapters.manifests.warnings import HINT, unfilled_lines
 from bulkrunner.domain.changes.change import written_change
@@ -51,8 +51,6 @@ from bulkrunner.domain.steps import (
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
-Path: TypeAlias = tuple[PathKey, ...]
-
 
 @dataclass(kw_only=True)
 class ActionReader:
@@ -64,7 +62,7 @@ class ActionReader:
     """
 
     given: Any
-    path: Path
+    path: KeyPath
     forms: StepForms
     manifest: Manifest
     means: dict[str, Any]
@@ -93,9 +91,9 @@ class Kind:
     read: Callable[[ActionReader], StepAction]
     said: Callable[[Any], Sentence]
     makes_holdings: bool = False
-    sigels: tuple[Path, ...] = ()
-    records: tuple[Path, ...] = ()
-    moments: tuple[Path, ...] = ()
+    sigels: tuple[KeyPath, ...] = ()
+    records: tuple[KeyPath, ...] = ()
+    moments: tuple[KeyPath, ...] = ()
     places: tuple[str, ...] = ()
 
 
@@ -119,7 +117,7 @@ def action_said(key: str, step: Mapping[str, Any]) -> Sentence:
     return KINDS[key].said(step if key == "update" else step[key])
 
 
-def constants_fit(key: str, step: Mapping[str, Any], path: Path, manifest: Manifest) -> bool:
+def constants_fit(key: str, step: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> bool:
     """Return True if constants name libraries, records, moments and places; note what does not."""
     kind = KINDS[key]
     faults = [
@@ -135,7 +133,7 @@ def constants_fit(key: str, step: Mapping[str, Any], path: Path, manifest: Manif
     return fine
 
 
-def _foreign(step: Any, paths: list[Path], manifest: Manifest) -> Iterator[Fault]:
+def _foreign(step: Any, paths: list[KeyPath], manifest: Manifest) -> Iterator[Fault]:
     for path, sigel in _constants(step, paths):
         if manifest.sigels and sigel not in manifest.sigels:
             yield Fault(
@@ -146,7 +144,7 @@ def _foreign(step: Any, paths: list[Path], manifest: Manifest) -> Iterator[Fault
             )
 
 
-def _nameless(step: Any, paths: list[Path], manifest: Manifest) -> Iterator[Fault]:
+def _nameless(step: Any, paths: list[KeyPath], manifest: Manifest) -> Iterator[Fault]:
     for path, text in _constants(step, paths):
         found = identify(text, manifest.iris)
         if isinstance(found, Refusal):
@@ -154,14 +152,14 @@ def _nameless(step: Any, paths: list[Path], manifest: Manifest) -> Iterator[Faul
             yield Fault(said, code=found.code, hint=found.hint, path=path)
 
 
-def _timeless(step: Any, paths: list[Path]) -> Iterator[Fault]:
+def _timeless(step: Any, paths: list[KeyPath]) -> Iterator[Fault]:
     for path, text in _constants(step, paths):
         if parse_span(text) is None:
             said = Sentence("no_date", path=path_text(path), text=shown(text))
             yield Fault(said, hint=Sentence("no_date_hint"), path=path)
 
 
-def _constants(step: Any, paths: list[Path]) -> Iterator[tuple[Path, str]]:
+def _constants(step: Any, paths: list[KeyPath]) -> Iterator[tuple[KeyPath, str]]:
     for path in paths:
         text = step
         for key in path:

@@ -12,7 +12,7 @@ from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.inputs import Input, Report, ReportLines, Selection, TableRows
 from bulkrunner.adapters.manifests.line_files import Selected
 from bulkrunner.adapters.manifests.parts import Entry, explicit_entry
-from bulkrunner.adapters.manifests.problems import PathKey
+from bulkrunner.adapters.manifests.problems import KeyPath
 from bulkrunner.adapters.manifests.selection_sources import (
     Chosen,
     EnvironmentSelection,
@@ -197,7 +197,7 @@ def read_step(
         number: among the manifest's steps, from 0.
         manifest: the manifest; gets every fault.
     """
-    path: tuple[PathKey, ...] = ("steps", number)
+    path: KeyPath = ("steps", number)
     if "undo" in step:
         return _undo(step["undo"], (*path, "undo"), manifest)
     kind = kind_of(step)
@@ -208,7 +208,7 @@ def read_step(
     return _read(step, path, kind, chosen, manifest)
 
 
-def _undo(given: Mapping[str, Any], path: tuple[PathKey, ...], manifest: Manifest) -> UndoStep:
+def _undo(given: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> UndoStep:
     only = given.get("only")
     return UndoStep(
         job=given["job"],
@@ -221,7 +221,7 @@ def _undo(given: Mapping[str, Any], path: tuple[PathKey, ...], manifest: Manifes
 
 def _read(
     step: Mapping[str, Any],
-    path: tuple[PathKey, ...],
+    path: KeyPath,
     kind: str,
     chosen: Chosen,
     manifest: Manifest,
@@ -268,7 +268,7 @@ def _read(
     )
 
 
-def _expected(step: Mapping[str, Any]) -> tuple[tuple[PathKey, ...], Mapping[str, Any]]:
+def _expected(step: Mapping[str, Any]) -> tuple[KeyPath, Mapping[str, Any]]:
     """Return what is expected of each record, and its path."""
     for path, holder in (
         ((), step),

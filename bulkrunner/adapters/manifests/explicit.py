@@ -5,11 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.line_files import Selected, named
-from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.adapters.manifests.problems import (
+    KeyPath,
+    bad_place,
+    nodes,
+    path_text,
+    shown,
+    with_path,
+)
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.changes.change_parsing import kept_value
 from bulkrunner.domain.expressions.condition_parsing import parse_expected
@@ -29,7 +35,7 @@ from bulkrunner.domain.manifest import (
     Update,
 )
 from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
-from bulkrunner.domain.places import RECORD_PREFIX, parse_place
+from bulkrunner.domain.places import RECORD_PREFIX
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
@@ -158,7 +164,7 @@ def unreadable(found: Selected) -> Unreadable:
 
 
 def operation_faults(
-    data: Mapping[str, Any], *, covers_bibs: bool, prefix: tuple[PathKey, ...] = ()
+    data: Mapping[str, Any], *, covers_bibs: bool, prefix: KeyPath = ()
 ) -> Iterator[Fault]:
     """Yield what is wrong with an explicit operation that fits the schema."""
     if data.get("create") == "bib" and not covers_bibs:
@@ -168,7 +174,7 @@ def operation_faults(
             hint=Sentence("bibs_not_covered_hint"),
             path=("create",),
         )
-    yield from change_faults(data, prefix=prefix)
+    yield from _place_faults(data, prefix)
     yield from _content_faults(data, prefix)
     yield from _expect_faults(data, prefix)
     for path, mark in _marks({key: data[key] for key in _VALUED if key in data}, ()):
@@ -181,21 +187,16 @@ def operation_faults(
         )
 
 
-def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Fault]:
+def _content_faults(data: Mapping[str, Any], prefix: KeyPath) -> Iterator[Fault]:
     """Yield every value that is to be written and of which the server would keep nothing."""
     for path, place, value in _written(data):
         try:
             kept_value(place, value)
-        except Fault as error:
-            yield Fault(
-                Sentence("at_path", path=path_text((*prefix, *path)), message=error.message),
-                code=error.code,
-                hint=error.hint,
-                path=path,
-            )
+        except Fault as fault:
+            yield with_path(fault.below(*path), prefix)
 
 
-def _written(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str, Any]]:
+def _written(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, Any]]:
     """Yield every value that an explicit operation writes: path, place, value."""
     for number, change in enumerate(data.get("changes", ())):
         for verb, key in (("set", "to"), ("append", "value")):
@@ -212,27 +213,19 @@ def _written(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str
             yield (*path, key), f"{prefix}{key}", value
 
 
-def _expect_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Iterator[Fault]:
+def _expect_faults(data: Mapping[str, Any], prefix: KeyPath) -> Iterator[Fault]:
     """Yield what is wrong with the tests in ``expect``."""
     for place, value in data.get("expect", {}).items():
         try:
             expected_of(value)
-        except Fault as error:
-            found = error.below("expect", place)
-            where = path_text((*prefix, *found.path, *((found.key,) if found.key else ())))
-            yield Fault(
-                Sentence("at_path", path=where, message=found.message),
-                code=found.code,
-                hint=found.hint,
-                path=found.path,
-                key=found.key,
-            )
+        except Fault as fault:
+            yield with_path(fault.below("expect", place), prefix)
 
 
 _VALUED = ("changes", "replace", "body", "record", "expect")
 
 
-def _marks(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[tuple[PathKey, ...], str]]:
+def _marks(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Yield where a value has the mark of a reference."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -246,48 +239,28 @@ def _marks(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[tuple[PathKe
                 yield from _marks(item, (*path, number))
 
 
-def change_faults(data: Mapping[str, Any], *, prefix: tuple[PathKey, ...] = ()) -> Iterator[Fault]:
+def _place_faults(data: Mapping[str, Any], prefix: KeyPath) -> Iterator[Fault]:
     """Yield every place in ``changes`` and ``expect`` that is none."""
-    for path, place in _places(data):
-        if reason := _place_fault(place):
-            # In ``expect`` the place is the key, not its value.
-            key = place if path[0] == "expect" else None
-            yield Fault(
-                Sentence(
-                    "bad_place", path=path_text((*prefix, *path)), place=shown(place), error=reason
-                ),
-                code="bad_place",
-                path=path[:-1] if key is not None else path,
-                key=key,
-            )
+    faults = [
+        bad_place(arguments["at"], ("changes", number, kind, "at"), prefix)
+        for number, change in enumerate(data.get("changes", ()))
+        for kind, arguments in change.items()
+    ]
+    faults += [
+        bad_place(place, ("expect", place), prefix, is_key=True) for place in data.get("expect", {})
+    ]
+    yield from filter(None, faults)
 
 
-def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[PathKey, ...], str]]:
-    for number, change in enumerate(data.get("changes", ())):
-        for kind, arguments in change.items():
-            yield ("changes", number, kind, "at"), arguments["at"]
-    for place in data.get("expect", {}):
-        yield ("expect", place), place
-
-
-@lru_cache(maxsize=4096)
-def _place_fault(place: str) -> str:
-    try:
-        parse_place(place)
-    except ValueError as error:
-        return str(error.args[0])
-    return ""
-
-
-Named = tuple[tuple[PathKey, ...], str]
+Named = tuple[KeyPath, str]
 
 """A path in an operation, and the text there."""
 
 _OTHER, _HOLDING, _BIB = range(3)
 
-_TO_BIB: tuple[PathKey, ...] = ("repoint", "to")
+_TO_BIB: KeyPath = ("repoint", "to")
 
-_ON_BIB: tuple[tuple[PathKey, ...], ...] = (("of",), _TO_BIB)
+_ON_BIB: tuple[KeyPath, ...] = (("of",), _TO_BIB)
 
 
 class Referring:
@@ -305,7 +278,7 @@ class Referring:
         data = data if isinstance(data, dict) else {}
         number = len(self._kinds) + 1
         for place, after in enumerate(_list(data.get("after"))):
-            if isinstance(after, int) and after >= number:
+            if isinstance(after, int) and not isinstance(after, bool) and after >= number:
                 yield Fault(
                     Sentence("after_later", after=after, number=number),
                     code="bad_reference",
@@ -316,7 +289,7 @@ class Referring:
             yield from self._fault(path, text, number)
         self._kinds.append(_kind(data.get("create")))
 
-    def _fault(self, path: tuple[PathKey, ...], text: str, number: int) -> Iterator[Fault]:
+    def _fault(self, path: KeyPath, text: str, number: int) -> Iterator[Fault]:
         found = created_number(text)
         if path in (("update",), ("delete",)):
             message = Sentence("reference_created_here", text=shown(text))
@@ -377,27 +350,17 @@ def _named(data: Mapping[str, Any]) -> Iterator[Named]:
     for number, change in enumerate(_list(data.get("changes"))):
         for verb, arguments in change.items() if isinstance(change, dict) else ():
             yield from _set_id(arguments, ("changes", number, verb))
-    yield from _ids(data, ())
+    for path, value in nodes(data):
+        if path[-1:] == ("@id",) and _is_meant(value):
+            yield path, value
 
 
-def _set_id(arguments: Any, path: tuple[PathKey, ...]) -> Iterator[Named]:
+def _set_id(arguments: Any, path: KeyPath) -> Iterator[Named]:
     """Yield what a change puts into a place that is itself an ``@id``."""
     if isinstance(arguments, dict) and str(arguments.get("at")).endswith("@id"):
         for key in ("to", "value"):
             if _is_meant(arguments.get(key)):
                 yield (*path, key), arguments[key]
-
-
-def _ids(value: Any, path: tuple[PathKey, ...]) -> Iterator[Named]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "@id" and _is_meant(inner):
-                yield (*path, key), inner
-            else:
-                yield from _ids(inner, (*path, key))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _ids(inner, (*path, number))
 
 
 def _is_meant(text: Any) -> bool:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.problems import PathKey, Problems, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, PathKey, Problems, shown
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.expressions.parsing import Outside, nearest, proposal
 from bulkrunner.domain.iris import IriMap
@@ -61,7 +61,7 @@ class Manifest:
         """Return the place of the value at the path, or of a key of the object there."""
         return self.tree.source(path, key=key)
 
-    def note(self, faults: Iterable[Fault], prefix: tuple[PathKey, ...] = ()) -> bool:
+    def note(self, faults: Iterable[Fault], prefix: KeyPath = ()) -> bool:
         """Note faults below a path; return True if there were none."""
         before = self.problems.total
         for one in faults:

@@ -26,7 +26,7 @@ from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
 from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
 from bulkrunner.adapters.manifests.lists import FolderLists
 from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
-from bulkrunner.adapters.manifests.problems import PathKey, Problems
+from bulkrunner.adapters.manifests.problems import KeyPath, Problems
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
 from bulkrunner.adapters.regexes import Re2Engine
@@ -46,7 +46,7 @@ def read_parts(manifest: Manifest) -> list[Part]:
     data = manifest.data
     violations, more = manifest_violations(data)
     # The longest path that a part can be blamed by: one step, or one operation.
-    bad: set[tuple[PathKey, ...]] = {violation.path[:2] for violation in violations}
+    bad: set[KeyPath] = {violation.path[:2] for violation in violations}
     if more:  # some of them are not known
         bad |= {("steps",), ("operations",)}
         manifest.problems.uncounted(more)

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import create
 
-from bulkrunner.adapters.manifests.problems import PathKey
+from bulkrunner.adapters.manifests.problems import KeyPath, PathKey
 
 MOST = 2_000
 """Violations of one value that are looked at; the rest are counted."""
@@ -43,7 +43,7 @@ class Violation:
         names: keys that are unknown or missing.
     """
 
-    path: tuple[PathKey, ...]
+    path: KeyPath
     keyword: str
     rule: dict[str, Any]
     names: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.inputs import Report
 from bulkrunner.adapters.manifests.job_schema import RowChecker
 from bulkrunner.adapters.manifests.line_files import read_lines
-from bulkrunner.adapters.manifests.problems import PathKey, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, shown
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.change import written_change
@@ -217,7 +217,7 @@ class FileOperations:
 
 
 def read_operations(
-    given: Any, bad: Collection[tuple[PathKey, ...]], manifest: Manifest
+    given: Any, bad: Collection[KeyPath], manifest: Manifest
 ) -> InlineOperations | FileOperations:
     """Read the explicit operations of a manifest.
 
@@ -232,7 +232,7 @@ def read_operations(
     referring = Referring()
     operations: list[Declared] = []
     for number, data in enumerate(given):
-        path: tuple[PathKey, ...] = ("operations", number)
+        path: KeyPath = ("operations", number)
         fine = manifest.note(referring.faults(data), path) and path not in bad
         if path not in bad:
             faults = operation_faults(data, covers_bibs=manifest.covers_bibs, prefix=path)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.domain.places import parse_place
 from bulkrunner.errors import Fault, ManifestError, Source
 from bulkrunner.sentences import Sentence
 
 SHOWN = 300
 """More problems than this are counted, not shown."""
 
-PathKey = str | int
+PathKey: TypeAlias = str | int
+
+KeyPath: TypeAlias = tuple[PathKey, ...]
+"""Keys and indexes on the way to a value."""
 
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Characters that no text of a job may hold: control characters and halves of surrogate pairs."""
@@ -153,3 +158,45 @@ def proposed(
     """Return a hint that names the probably meant word, else another hint."""
     near = nearest(given, list(known))
     return proposal(given, near, prefix) if near else otherwise
+
+
+def with_path(fault: Fault, prefix: KeyPath = ()) -> Fault:
+    """Return a fault whose path, below a prefix, stands in its words too."""
+    where = path_text((*prefix, *fault.path, *((fault.key,) if fault.key else ())))
+    said = Sentence("at_path", path=where, message=fault.said)
+    return Fault(said, code=fault.code, hint=fault.hint, path=fault.path, key=fault.key)
+
+
+def bad_place(
+    text: str, path: KeyPath, prefix: KeyPath = (), *, is_key: bool = False
+) -> Fault | None:
+    """Return the fault of a text that is no place; as a key it is the last of the path."""
+    why = _no_place(text)
+    if why is None:
+        return None
+    said = Sentence("bad_place", path=path_text((*prefix, *path)), place=shown(text), error=why)
+    if is_key:
+        return Fault(said, code="bad_place", path=path[:-1], key=text)
+    return Fault(said, code="bad_place", path=path)
+
+
+@lru_cache(maxsize=4096)
+def _no_place(text: str) -> Sentence | None:
+    try:
+        parse_place(text)
+    except Fault as fault:
+        return fault.said
+    return None
+
+
+def nodes(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value inside of a value, itself first, with its path."""
+    yield path, value
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
+        yield from nodes(inner, (*path, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from bulkrunner.adapters.manifests.explain_changes import (
     all_of,
@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.inputs import (
     Selection,
     TableRows,
 )
-from bulkrunner.adapters.manifests.problems import PathKey, harmless, proposed, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, harmless, proposed, shown
 from bulkrunner.adapters.tables import Form
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.domain.expressions.text_functions import Call, parse_call
@@ -32,8 +32,6 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence, verbatim
-
-Path: TypeAlias = tuple[PathKey, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +74,11 @@ class _Source:
         said: says which they are.
     """
 
-    read: Callable[[Any, Path, Manifest], Selection | EnvironmentSelection]
+    read: Callable[[Any, KeyPath, Manifest], Selection | EnvironmentSelection]
     said: Callable[[Any], Sentence]
 
 
-def chosen_by(step: Mapping[str, Any], path: Path, manifest: Manifest) -> Chosen:
+def chosen_by(step: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> Chosen:
     """Return which records a step means, and note what is wrong with that.
 
     Args:
@@ -103,7 +101,7 @@ def chosen_by(step: Mapping[str, Any], path: Path, manifest: Manifest) -> Chosen
 # --- lists, tables, reports ----------------------------------------------------------------------
 
 
-def ids_of(given: Any, path: Path, manifest: Manifest) -> Selection:
+def ids_of(given: Any, path: KeyPath, manifest: Manifest) -> Selection:
     """Return what reads a list of ids, in the manifest or in a file."""
     long = given if isinstance(given, dict) else {}
     meanings = _meanings(long.get("as"))
@@ -151,7 +149,7 @@ def _numbers_said(said: Sentence, given: Mapping[str, Any]) -> Sentence:
     return Sentence("bare_numbers", said=said, kinds=any_of(_NUMBERS[kind] for kind in kinds))
 
 
-def _rows_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> TableRows:
+def _rows_of(given: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> TableRows:
     clean: dict[str, list[Call]] = {name: [] for name in given.get("clean", {})}
     for name, texts in given.get("clean", {}).items():
         for number, text in enumerate(texts):
@@ -199,7 +197,7 @@ def _rows_said(given: Mapping[str, Any]) -> Sentence:
     return Sentence("cleaned_first", said=said, cells=all_of(cleaned)) if cleaned else said
 
 
-def _report_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> ReportLines:
+def _report_of(given: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> ReportLines:
     others = any(key in given for key in ("actions", "codes"))
     return ReportLines(
         folder=manifest.folder,
@@ -229,7 +227,7 @@ _OF_LINES: Mapping[str, Callable[[str], Sentence]] = {
 # --- what only an environment can answer ---------------------------------------------------------
 
 
-def _library_of(given: Any, path: Path, manifest: Manifest) -> EnvironmentSelection:
+def _library_of(given: Any, path: KeyPath, manifest: Manifest) -> EnvironmentSelection:
     manifest.note(_foreign("library", given, manifest), path[:-1])
     return EnvironmentSelection(selects={"library": given}, at=manifest.source(path))
 
@@ -252,7 +250,7 @@ def _library_said(given: Any) -> Sentence:
     return Sentence("of_libraries", sigels=all_of(map(harmless, named)))
 
 
-def _search_of(given: Mapping[str, Any], path: Path, manifest: Manifest) -> EnvironmentSelection:
+def _search_of(given: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> EnvironmentSelection:
     return EnvironmentSelection(selects={"find": given}, at=manifest.source(path))
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from bulkrunner.adapters.manifests.head import Manifest
-from bulkrunner.adapters.manifests.problems import PathKey, path_text, proposed, shown
+from bulkrunner.adapters.manifests.problems import (
+    KeyPath,
+    bad_place,
+    path_text,
+    proposed,
+    shown,
+    with_path,
+)
 from bulkrunner.domain.changes.change import change_references
 from bulkrunner.domain.changes.change_parsing import kept_value, parse_change, parse_example
 from bulkrunner.domain.changes.verbs import Change
@@ -17,11 +24,8 @@ from bulkrunner.domain.expressions.expectations import expected_references
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import references_of
-from bulkrunner.domain.places import parse_place
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
-
-Path: TypeAlias = tuple[PathKey, ...]
 
 T = TypeVar("T")
 
@@ -29,57 +33,55 @@ T = TypeVar("T")
 class StepForms:
     """Reads the parts of one step; notes what is wrong with them, and their references.
 
-    Paths begin at the step.
+    KeyPaths begin at the step.
     """
 
-    def __init__(self, manifest: Manifest, path: Path) -> None:
+    def __init__(self, manifest: Manifest, path: KeyPath) -> None:
         self._manifest = manifest
         self._path = path
-        self._references: list[tuple[Reference, Path]] = []
+        self._references: list[tuple[Reference, KeyPath]] = []
 
-    def value(self, path: Path, data: Any) -> Any:
+    def value(self, path: KeyPath, data: Any) -> Any:
         """Read a value."""
         return self._read(path, data, partial(parse_value, data), references_of)
 
-    def condition(self, path: Path, data: Any) -> Condition | None:
+    def condition(self, path: KeyPath, data: Any) -> Condition | None:
         """Read a condition."""
         read = partial(parse_condition, data, self._manifest.outside)
         return self._read(path, data, read, condition_references)
 
-    def change(self, path: Path, data: Any) -> Iterator[Change]:
+    def change(self, path: KeyPath, data: Any) -> Iterator[Change]:
         """Read a change; yield it where it can be read."""
         yield from self._change(path, data, partial(parse_change, data, self._manifest.outside))
 
-    def example(self, path: Path, data: Any) -> Iterator[Change]:
+    def example(self, path: KeyPath, data: Any) -> Iterator[Change]:
         """Read a change by example; yield it where it can be read."""
         yield from self._change(path, data, partial(parse_example, data))
 
-    def _change(self, path: Path, data: Any, read: Callable[[], Change]) -> Iterator[Change]:
+    def _change(self, path: KeyPath, data: Any, read: Callable[[], Change]) -> Iterator[Change]:
         change = self._read(path, data, read, change_references)
         if change is not None:
             yield change
 
-    def expected(self, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    def expected(self, path: KeyPath, data: Mapping[str, Any]) -> dict[str, Any]:
         """Read what is expected, place by place."""
         found: dict[str, Any] = {}
         for place, value in data.items():
-            if self.place((*path, place), place, key=place):
+            if self._fine(bad_place(place, (*path, place), self._path, is_key=True)):
                 read = partial(parse_expected, value, self._manifest.outside)
                 found[place] = self._read((*path, place), value, read, expected_references)
         return found
 
-    def place(self, path: Path, text: str, *, key: str | None = None) -> bool:
-        """Return True if a text is a place; ``key``: it is the last key of the path."""
-        try:
-            parse_place(text)
-        except Fault as fault:
-            where = path_text((*self._path, *path) if key else path)
-            said = Sentence("bad_place", path=where, place=shown(text), error=fault.said)
-            self.note(Fault(said, code="bad_place", path=path[:-1] if key else path, key=key))
-            return False
-        return True
+    def place(self, path: KeyPath, text: str) -> bool:
+        """Return True if a text is a place."""
+        return self._fine(bad_place(text, path))
 
-    def content(self, path: Path, prefix: str, content: Mapping[str, Any]) -> None:
+    def _fine(self, fault: Fault | None) -> bool:
+        if fault is not None:
+            self.note(fault)
+        return fault is None
+
+    def content(self, path: KeyPath, prefix: str, content: Mapping[str, Any]) -> None:
         """Note constants in a template of which the server would keep nothing."""
         for key, value in content.items():
             try:
@@ -90,7 +92,7 @@ class StepForms:
 
     def _read(
         self,
-        path: Path,
+        path: KeyPath,
         data: Any,
         read: Callable[[], T],
         references: Callable[[T], Iterator[Reference]],
@@ -104,7 +106,7 @@ class StepForms:
             self._references.append((ref, (*path, *(_where(data, ref.text) or ()))))
         return found
 
-    def source(self, path: Path) -> Source:
+    def source(self, path: KeyPath) -> Source:
         """Return the place of a part."""
         return self._manifest.source((*self._path, *path))
 
@@ -114,9 +116,7 @@ class StepForms:
 
     def bad(self, fault: Fault) -> None:
         """Note a fault, its path in the words."""
-        where = path_text((*self._path, *fault.path, *((fault.key,) if fault.key else ())))
-        said = Sentence("at_path", path=where, message=fault.said)
-        self.note(Fault(said, code=fault.code, hint=fault.hint, path=fault.path, key=fault.key))
+        self.note(with_path(fault, self._path))
 
     def check_references(self, *, has_row: bool) -> None:
         """Note columns that the step has not, and parameters that nobody declared."""
@@ -136,14 +136,14 @@ class StepForms:
     @property
     def columns(self) -> dict[str, Source]:
         """The columns of the row that are referred to, each with its first place."""
-        found: dict[str, Path] = {}
+        found: dict[str, KeyPath] = {}
         for ref, path in self._references:
             if ref.origin is Origin.ROW:
                 found.setdefault(ref.name, path)
         return {name: self.source(path) for name, path in found.items()}
 
 
-def _where(data: Any, text: str) -> Path | None:
+def _where(data: Any, text: str) -> KeyPath | None:
     """Return the path of the first text, or key, in which a reference stands."""
     if isinstance(data, str):
         return () if text in data else None

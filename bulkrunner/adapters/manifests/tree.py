@@ -324,8 +324,6 @@ _TOKEN = re.compile(
     r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[^\s,\]}]+))'
 )
 
-_WORDS_json_text = {"true": True, "false": False, "null": None}
-
 
 def read_json(text: str, file: str, problems: Problems) -> Tree | None:
     """Return the tree of a JSON text; None where it is blank.
@@ -381,8 +379,8 @@ def _sign(token: str, at: int, builder: Builder) -> None:
 
 
 def _word(token: str, at: int, builder: Builder) -> Any:
-    if token in _WORDS_json_text:
-        return _WORDS_json_text[token]
+    if token in _WORDS:
+        return _WORDS[token]
     try:
         return number(token)
     except Fault as error:

@@ -9,14 +9,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bulkrunner.adapters.manifests.problems import PathKey, path_text, proposed, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, nodes, path_text, proposed, shown
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_skipped, is_term, terms
-
-Path = tuple[PathKey, ...]
 
 TEXT = "FYLL I"
 
@@ -30,11 +28,11 @@ ID = re.compile(r"ID-[0-9]+")
 
 HINT = Sentence("fill_in_change")
 
-TEXTS: tuple[Path, ...] = (("title",), ("purpose",))
+TEXTS: tuple[KeyPath, ...] = (("title",), ("purpose",))
 
-SIGELS: tuple[Path, ...] = (("on_behalf_of",), ("active_sigel",), ("sigels",))
+SIGELS: tuple[KeyPath, ...] = (("on_behalf_of",), ("active_sigel",), ("sigels",))
 
-STEP_SIGELS: tuple[Path, ...] = (
+STEP_SIGELS: tuple[KeyPath, ...] = (
     ("library",),
     ("holdings",),
     ("find", "heldBy.@id"),
@@ -44,9 +42,9 @@ STEP_SIGELS: tuple[Path, ...] = (
     ("create", "sigel"),
 )
 
-OPERATION_SIGELS: tuple[Path, ...] = (("sigel",),)
+OPERATION_SIGELS: tuple[KeyPath, ...] = (("sigel",),)
 
-OPERATION_IDS: tuple[Path, ...] = (("update",), ("delete",), ("of",))
+OPERATION_IDS: tuple[KeyPath, ...] = (("update",), ("delete",), ("of",))
 
 
 def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
@@ -75,35 +73,31 @@ def unfilled_lines(source: str) -> Iterator[tuple[int, str]]:
             yield number, found[0]
 
 
-def _words(value: Any, path: Path) -> Iterator[Fault]:
+def _words(value: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield the words of an example at any depth: values, and places that are keys."""
-    if isinstance(value, str) and WORD.fullmatch(value):
-        yield _told(path, value, HINT)
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _words(one, (*path, number))
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if isinstance(key, str) and WORD.fullmatch(key):
-                yield _told(path, key, HINT).but(key=key)
-            yield from _words(one, (*path, key))
+    for at, one in nodes(value, path):
+        if isinstance(one, str) and WORD.fullmatch(one):
+            yield _told(at, one, HINT)
+        for key in one if isinstance(one, dict) else ():
+            if WORD.fullmatch(key):
+                yield _told(at, key, HINT).but(key=key)
 
 
-def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[Path, Any]]:
+def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[KeyPath, Any]]:
     found = data.get(key)
     for number, one in enumerate(found if isinstance(found, list) else ()):
         yield (key, number), one
 
 
 def _left(
-    value: Any, prefix: Path, paths: tuple[Path, ...], word: re.Pattern[str], hint: str
+    value: Any, prefix: KeyPath, paths: tuple[KeyPath, ...], word: re.Pattern[str], hint: str
 ) -> Iterator[Fault]:
     for path, text in _texts(value, paths):
         if word.fullmatch(text):
             yield _told((*prefix, *path), text, hint)
 
 
-def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+def _texts(value: Any, paths: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath, str]]:
     """Yield the texts at the paths; of a list each of its texts."""
     for path in paths:
         found = value
@@ -116,7 +110,7 @@ def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
                 yield (*path, number), one
 
 
-def _told(path: Path, text: str, hint: str) -> Fault:
+def _told(path: KeyPath, text: str, hint: str) -> Fault:
     return Fault(
         Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         code="fill_in",
@@ -203,7 +197,7 @@ def _all(data: Mapping[str, Any]) -> Iterator[Fault]:
                 yield told
 
 
-def _below(value: Any, path: Path) -> Iterator[Fault]:
+def _below(value: Any, path: KeyPath) -> Iterator[Fault]:
     if isinstance(value, list):
         for number, item in enumerate(value):
             yield from _below(item, (*path, number))
@@ -212,7 +206,7 @@ def _below(value: Any, path: Path) -> Iterator[Fault]:
             yield from _entry(key, item, path)
 
 
-def _entry(key: str, item: Any, path: Path) -> Iterator[Fault]:
+def _entry(key: str, item: Any, path: KeyPath) -> Iterator[Fault]:
     below = (*path, key)
     if key in _VALUES:
         yield from _content(item, below)
@@ -227,7 +221,7 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Fault]:
         yield from _below(item, below)
 
 
-def _content(value: Any, path: Path) -> Iterator[Fault]:
+def _content(value: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield of content of records, at any depth."""
     if isinstance(value, list):
         for number, one in enumerate(value):
@@ -245,7 +239,7 @@ def _content(value: Any, path: Path) -> Iterator[Fault]:
             yield from _content(inner, (*path, key))
 
 
-def _asked(condition: Any, path: Path) -> Iterator[Fault]:
+def _asked(condition: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield of a condition, or of what is expected."""
     if isinstance(condition, list):
         for number, one in enumerate(condition):
@@ -260,7 +254,7 @@ def _asked(condition: Any, path: Path) -> Iterator[Fault]:
                 yield from _place(key, path, key)
 
 
-def _place(place: str, path: Path, key: str | None) -> Iterator[Fault]:
+def _place(place: str, path: KeyPath, key: str | None) -> Iterator[Fault]:
     if place.startswith(_NO_PROPERTIES):
         return
     for word in _PREFIX.sub("", place).split("."):

@@ -7,13 +7,7 @@ from typing import Any
 import yaml
 
 from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
-from bulkrunner.adapters.manifests.tree import (
-    Builder,
-    Tree,
-    plain,
-    position,
-    read_otherwise,
-)
+from bulkrunner.adapters.manifests.tree import Builder, Tree, plain, position, read_otherwise
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
