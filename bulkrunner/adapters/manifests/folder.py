@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
+from bulkrunner.adapters.files import BOM
 from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
 from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
@@ -38,8 +39,6 @@ _FILE = (
 _LINKS = (0xA000000C, 0xA0000003)
 
 """How Windows marks symbolic links and junctions."""
-
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,39 +185,6 @@ def _names(folder: int | Path) -> list[str]:
         return sorted(os.listdir(folder))[:1000]  # noqa: PTH208 (or of its descriptor)
     except OSError:
         return []
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line without its end; ``whole`` is False where it was longer than the limit and cut."""
-
-    number: int
-    data: bytes
-    whole: bool
-
-
-def lines_of(file: BinaryIO, limit: int) -> Iterator[Line]:
-    """Yield the lines of a file, each read up to a limit; a byte order mark is dropped."""
-    number = 0
-    while data := file.readline(limit + 2):
-        number += 1
-        if number == 1:
-            data = data.removeprefix(BOM)
-        whole = data.endswith(b"\n") or len(data) < limit + 2
-        if not whole:
-            whole = _skip_rest(file)
-        text = data.removesuffix(b"\n").removesuffix(b"\r")
-        yield Line(number, text, whole and len(text) <= limit)
-
-
-def _skip_rest(file: BinaryIO) -> bool:
-    """Read on to the end of the line; True where nothing but the line's end was left."""
-    nothing = True
-    while data := file.readline(1 << 16):
-        nothing = nothing and data in (b"\n", b"\r\n")
-        if data.endswith(b"\n"):
-            break
-    return nothing
 
 
 NAMES = ("job.yaml", "job.yml", "job.json")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.manifests.folder import Line, lines_of
+from bulkrunner.adapters.files import Line, lines_of
 from bulkrunner.adapters.manifests.problems import FORBIDDEN, harmless, shown
 from bulkrunner.adapters.manifests.tree import MAX_DEPTH, control_message, number
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
