@@ -171,8 +171,8 @@ def _constants(step: Any, paths: list[KeyPath]) -> Iterator[tuple[KeyPath, str]]
 # --- changes -------------------------------------------------------------------------------------
 
 
+# Keys that stand beside a verb, in a change or in the step itself.
 _SCOPE = ("in", "when")
-"""Keys that stand beside a verb, in a change or in the step itself."""
 
 
 def _update(it: ActionReader) -> StepAction:
@@ -369,6 +369,7 @@ def _revert_said(given: Mapping[str, Any]) -> Sentence:
     return Sentence("does_revert_version", version=str(given["version"]))
 
 
+# Kinds of actions by the key of a step.
 KINDS: Mapping[str, Kind] = {
     "function": Kind(read=_function, said=_function_said),
     "create": Kind(read=_create, said=_create_said, makes_holdings=True),
@@ -413,4 +414,3 @@ KINDS: Mapping[str, Kind] = {
     "revert": Kind(read=_revert, said=_revert_said, moments=(("before",), ("since",))),
     "update": Kind(read=_update, said=_update_said),
 }
-"""Kinds of actions by the key of a step."""

@@ -31,8 +31,8 @@ from bulkrunner.domain.steps import InputLine, Step, StepEntry, StepSelection
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
+# Keys of a step that bound its action; absent they mean nothing, and digests leave them out.
 _BESIDE = ("holdings", "on_missing", "on_several", "on_duplicate")
-"""Keys of a step that bound its action; absent they mean nothing, and digests leave them out."""
 
 
 @dataclass(frozen=True, kw_only=True)

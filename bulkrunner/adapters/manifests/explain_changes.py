@@ -13,9 +13,8 @@ from bulkrunner.domain.expressions.text_functions import parse_call
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
+# Characters of a value that are shown.
 MOST = 120
-
-"""Characters of a value that are shown."""
 
 _TESTS: Mapping[str, Callable[[str], Sentence]] = {
     "equals": lambda wanted: Sentence("test_is", wanted=wanted),
@@ -39,6 +38,7 @@ _ORIGINS: Mapping[str, Callable[[str], Sentence]] = {
     "@component.": lambda name: Sentence("of_component", name=name),
 }
 
+# What each function makes of a text, after its arguments.
 _CALLS: Mapping[str, Callable[..., Sentence]] = {
     "trim": lambda: Sentence("call_trim"),
     "collapse": lambda: Sentence("call_collapse"),
@@ -56,8 +56,6 @@ _CALLS: Mapping[str, Callable[..., Sentence]] = {
     "pad": lambda width: Sentence("call_pad", width=width),
     "default": lambda text: Sentence("call_default", text=text),
 }
-
-"""What each function makes of a text, after its arguments."""
 
 _HOLDINGS = re.compile(r"@bib\.holdings(?:\[([^]]*)\])?(?:\.(@record\.)?(.+))?")
 
@@ -314,9 +312,8 @@ def _short(said: Sentence) -> Sentence:
     return said if len(said) <= MOST else verbatim(said[:MOST] + "…")
 
 
+# Rows of a table in the manifest that are shown.
 PAIRS = 3
-
-"""Rows of a table in the manifest that are shown."""
 
 VERBS = (
     "set",

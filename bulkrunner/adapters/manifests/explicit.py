@@ -252,9 +252,8 @@ def _place_faults(data: Mapping[str, Any], prefix: KeyPath) -> Iterator[Fault]:
     yield from filter(None, faults)
 
 
+# A path in an operation, and the text there.
 Named = tuple[KeyPath, str]
-
-"""A path in an operation, and the text there."""
 
 _OTHER, _HOLDING, _BIB = range(3)
 

@@ -20,9 +20,8 @@ from bulkrunner.adapters.manifests.yaml_text import read_yaml
 from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
 
+# Whether a folder can be held open, and what is in it opened from there without following links.
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-
-"""Whether a folder can be held open, and what is in it opened from there without following links."""
 
 _HERE = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -36,9 +35,8 @@ _FILE = (
     | getattr(os, "O_BINARY", 0)
 )
 
+# How Windows marks symbolic links and junctions.
 _LINKS = (0xA000000C, 0xA0000003)
-
-"""How Windows marks symbolic links and junctions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +230,8 @@ def find(path: Path) -> Found:
     return named
 
 
+# How the ledger's plans and runs are named.
 _ID = re.compile(r"[pr]-[0-9a-z]{10}")
-
-"""How the ledger's plans and runs are named."""
 
 
 def _where_else(path: Path) -> str:

@@ -14,13 +14,13 @@ from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
+# Bytes of one module.
 MAX_SOURCE = 1_000_000
-"""Bytes of one module."""
 
 MAX_MODULES = 100
 
+# Bytes of one data file.
 MAX_FILE = 50_000_000
-"""Bytes of one data file."""
 
 
 def read_function(

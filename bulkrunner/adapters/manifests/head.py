@@ -138,9 +138,8 @@ def _is_date(text: str) -> bool:
     return True
 
 
+# Keys that the effect digest leaves out.
 WITHOUT_EFFECT = frozenset({"title", "purpose", "agreement", "ceilings", "policy", "accept"})
-
-"""Keys that the effect digest leaves out."""
 
 
 def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:

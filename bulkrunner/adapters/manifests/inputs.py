@@ -110,8 +110,8 @@ def hidden_noted(read: Input) -> Iterator[Fault]:
         yield Fault(message, code="hidden_sheets", source=place)
 
 
+# Takes a fault.
 Report = Callable[[Fault], None]
-"""Takes a fault."""
 
 
 class Selection(Protocol):

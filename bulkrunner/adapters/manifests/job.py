@@ -71,9 +71,8 @@ def read_parts(manifest: Manifest) -> list[Part]:
     return parts
 
 
+# Lines without a record that are named; the plan's report has every one.
 UNREADABLE = 10
-
-"""Lines without a record that are named; the plan's report has every one."""
 
 
 @dataclass(frozen=True, kw_only=True)

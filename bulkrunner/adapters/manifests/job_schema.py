@@ -23,11 +23,11 @@ from jsonschema.validators import create
 
 from bulkrunner.adapters.manifests.problems import KeyPath, PathKey
 
+# Violations of one value that are looked at; the rest are counted.
 MOST = 2_000
-"""Violations of one value that are looked at; the rest are counted."""
 
+# Parts of a list or object up to which `jsonschema` looks at each.
 LONG = 100
-"""Parts of a list or object up to which ``jsonschema`` looks at each."""
 
 Rule: TypeAlias = Mapping[str, Any]
 

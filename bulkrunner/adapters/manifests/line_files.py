@@ -19,16 +19,16 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.errors import Fault, Source, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined
 
+# Characters of one line; a longer one names no record.
 MAX_LINE = 1_000
-"""Characters of one line; a longer one names no record."""
 
 _GIVEN = 200
 
+# How a line of a report begins; the rest of it may be of any length.
 _FIRST_KEY = re.compile(r'\{"record":\s*"([^"\\\s]{1,200})"\s*[,}]')
-"""How a line of a report begins; the rest of it may be of any length."""
 
+# How a line of a report begins that tells of an input line without a record.
 _NO_RECORD = re.compile(r'\{"record":\s*null\s*,')
-"""How a line of a report begins that tells of an input line without a record."""
 
 BLANK, COMMENT, OTHER_OUTCOME = "blank", "comment", "other_outcome"
 
@@ -149,8 +149,8 @@ def _record_of(text: str, *, whole: bool) -> str:
     return record.strip() or text if isinstance(record, str) else text
 
 
+# Bytes of one line.
 MAX_JSON_LINE = 10_000_000
-"""Bytes of one line."""
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 

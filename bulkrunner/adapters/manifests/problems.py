@@ -13,16 +13,16 @@ from bulkrunner.domain.places import parse_place
 from bulkrunner.errors import Fault, ManifestError, Source
 from bulkrunner.sentences import Sentence
 
+# More problems than this are counted, not shown.
 SHOWN = 300
-"""More problems than this are counted, not shown."""
 
 PathKey: TypeAlias = str | int
 
+# Keys and indexes on the way to a value.
 KeyPath: TypeAlias = tuple[PathKey, ...]
-"""Keys and indexes on the way to a value."""
 
+# Characters that no text of a job may hold: control characters and halves of surrogate pairs.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Characters that no text of a job may hold: control characters and halves of surrogate pairs."""
 
 
 class Stop(Exception):

@@ -351,6 +351,7 @@ def _where(name: Name, value: Any) -> Sentence:
     return verbatim(f"`where: {written}`")
 
 
+# What says which records are meant, by the key of a step.
 SOURCES: Mapping[str, _Source] = {
     "ids": _Source(read=ids_of, said=_ids_said),
     "rows": _Source(read=_rows_of, said=_rows_said),
@@ -358,4 +359,3 @@ SOURCES: Mapping[str, _Source] = {
     "find": _Source(read=_search_of, said=_search_said),
     "library": _Source(read=_library_of, said=_library_said),
 }
-"""What says which records are meant, by the key of a step."""

@@ -23,9 +23,8 @@ from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 64
 
+# Characters that aliases may add to a manifest.
 ALIAS_BUDGET = 16_000_000
-
-"""Characters that aliases may add to a manifest."""
 
 _COLUMN_BITS = 24
 
@@ -268,15 +267,13 @@ def plain(text: str) -> Any:
     return text
 
 
+# Keys of a manifest below which values may reach records.
 _CONTENT = frozenset({"operations", "steps", "parameters"})
-
-"""Keys of a manifest below which values may reach records."""
 
 _SETTINGS = frozenset({"seconds", "megabytes"})
 
+# Keys below which null means that nothing is there.
 _ASKED = frozenset({"expect", "where", "when", "components", "matching", "table"})
-
-"""Keys below which null means that nothing is there."""
 
 
 def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> Sentence | None:

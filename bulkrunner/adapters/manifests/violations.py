@@ -52,6 +52,7 @@ _TYPES = {
     "null": Sentence("kind_empty"),
 }
 
+# What the schema itself says of its rules, by its English.
 _SAID: Mapping[str, Sentence] = {
     str(said): said
     for said in (
@@ -84,7 +85,6 @@ _SAID: Mapping[str, Sentence] = {
         Sentence("schema_version"),
     )
 }
-"""What the schema itself says of its rules, by its English."""
 
 
 def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:

@@ -18,9 +18,8 @@ from bulkrunner.vocabulary import is_skipped, is_term, terms
 
 TEXT = "FYLL I"
 
+# Stands for a value, or a place, of the example in a template.
 WORD = re.compile(r"FYLL_I_[A-ZÅÄÖ]+")
-
-"""Stands for a value, or a place, of the example in a template."""
 
 SIGEL = re.compile(r"SIGEL2?|https://libris\.kb\.se/library/SIGEL2?")
 
@@ -119,26 +118,22 @@ def _told(path: KeyPath, text: str, hint: str) -> Fault:
     )
 
 
+# Keys whose value is a place, in changes.
 _PLACES = ("at", "from", "each")
 
-"""Keys whose value is a place, in changes."""
-
+# Keys whose value maps places to what is asked of them.
 _BY_PLACE = ("expect", "where", "when", "components")
 
-"""Keys whose value maps places to what is asked of them."""
-
+# Keys whose value is content of records, or names of other things.
 _CONTENT = frozenset({"find", "table", "match", "result", "body", "record", "value"})
 
-"""Keys whose value is content of records, or names of other things."""
-
+# Keys whose value may be content of records.
 _VALUES = frozenset({"to", "value", "body", "record", "match", "result", "matching"})
 
-"""Keys whose value may be content of records."""
-
+# Keys of content that nearly always lack their @.
 _WITH_AT = frozenset({"type", "id"})
 
-"""Keys of content that nearly always lack their @."""
-
+# Words that are meant more often than others that are as near.
 _COMMON = (
     *("label", "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "availability"),
     *("hasNote", "cataloguersNote", "hasComponent", "itemCondition", "inventoryLevel", "subject"),
@@ -147,23 +142,19 @@ _COMMON = (
     *("publication", "year", "identifiedBy", "copyNumber", "created", "modified"),
 )
 
-"""Words that are meant more often than others that are as near."""
-
 _WORDS = frozenset({"all", "any", "not"})
 
 _PREFIX = re.compile(
     r"@bib\.holdings(\[[^]]*\])?(\.(@record\.)?|$)|@(record|item|component|bib)\.(@record\.)?"
 )
 
+# What is named behind these is a column, a parameter or an id.
 _NO_PROPERTIES = (Origin.ROW, Origin.PARAM, Origin.SELF_ID, Origin.BIB_ID)
-
-"""What is named behind these is a column, a parameter or an id."""
 
 _KEY = re.compile(r"[A-Za-z][\w:/-]*")
 
+# Notes that are told; a manifest of a thousand places says the same again and again.
 MOST = 50
-
-"""Notes that are told; a manifest of a thousand places says the same again and again."""
 
 
 def noticed(tree: Tree) -> list[Fault]:
