@@ -113,11 +113,7 @@ _ALONE = Outside(engine=Re2Engine(), lists=_NoLists())
 
 
 def expected_of(data: Any) -> Any:
-    """Return what an explicit operation expects of a place.
-
-    Raises:
-        Fault: malformed.
-    """
+    """Return what an explicit operation expects of a place; Fault: malformed."""
     return parse_expected(data, _ALONE)
 
 
@@ -269,11 +265,7 @@ class Referring:
         self._kinds = bytearray()
 
     def faults(self, data: Any) -> Iterator[Fault]:
-        """Yield what is wrong with the references of the list's next operation.
-
-        Args:
-            data: the operation, also one that does not fit the schema.
-        """
+        """Yield what is wrong with the references of the list's next operation."""
         data = data if isinstance(data, dict) else {}
         number = len(self._kinds) + 1
         for place, after in enumerate(_list(data.get("after"))):

@@ -282,11 +282,7 @@ def _refuse(found: Found, code: str, message: Sentence, hint: str = "") -> NoRet
 
 
 def read_tree(found: Found, problems: Problems) -> Tree:
-    """Read the manifest.
-
-    Raises:
-        ManifestError: it cannot be read on, or is no object.
-    """
+    """Read the manifest; ManifestError: it cannot be read on, or is no object."""
     try:
         return _read(found, problems)
     except Stop:

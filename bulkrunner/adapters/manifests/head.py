@@ -143,12 +143,7 @@ WITHOUT_EFFECT = frozenset({"title", "purpose", "agreement", "ceilings", "policy
 
 
 def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Return a valid manifest's head as plain data, defaults filled in.
-
-    Args:
-        data: the manifest.
-        parameters: the value of each parameter that has one.
-    """
+    """Return a valid manifest's head as plain data, defaults filled in."""
     agreement = data.get("agreement", {})
     return {
         "bulkrunner": 1,

@@ -34,11 +34,7 @@ class FolderLists:
     _tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, file: str, /) -> Sequence[str]:
-        """Return the lines of a file, blank ones left out.
-
-        Raises:
-            Fault: it cannot be read.
-        """
+        """Return the lines of a file, blank ones left out; Fault: it cannot be read."""
         if file not in self._values:
             self._values[file] = self._read_values(file)
         return self._values[file]
@@ -72,11 +68,7 @@ class FolderLists:
 
 
 def _form(declared: Mapping[str, Any]) -> Form:
-    """Return how a table is to be read.
-
-    Raises:
-        Fault: a key has a value that it does not take.
-    """
+    """Return how a table is to be read; Fault: a key has a value that it does not take."""
     header = declared.get("header", True)
     if not isinstance(header, int) or header < 0 or (header == 0 and header is not False):
         raise _unknown("header", header, Sentence("option_header"))

@@ -219,13 +219,7 @@ class FileOperations:
 def read_operations(
     given: Any, bad: Collection[KeyPath], manifest: Manifest
 ) -> InlineOperations | FileOperations:
-    """Read the explicit operations of a manifest.
-
-    Args:
-        given: as written; fits the schema but for single operations.
-        bad: paths of those.
-        manifest: gets every fault.
-    """
+    """Read the explicit operations of a manifest."""
     at = manifest.source(("operations", "file"))
     if isinstance(given, dict):
         return FileOperations(name=given["file"], at=at, manifest=manifest)

@@ -67,11 +67,7 @@ class Problems:
         self.total += number
 
     def raise_if_any(self) -> None:
-        """Raise all faults as one error.
-
-        Raises:
-            ManifestError: there is one fault at least.
-        """
+        """Raise all faults as one error; ManifestError: there is one fault at least."""
         if self.total:
             raise self.as_error()
 

@@ -79,13 +79,7 @@ class _Source:
 
 
 def chosen_by(step: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> Chosen:
-    """Return which records a step means, and note what is wrong with that.
-
-    Args:
-        step: that fits the schema.
-        path: its own in the manifest.
-        manifest: the manifest.
-    """
+    """Return which records a step means, and note what is wrong with that."""
     key = next(key for key in SOURCES if key in step)
     if isinstance(step.get("holdings"), list):
         manifest.note(_foreign("holdings", step["holdings"], manifest), path)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 class StepForms:
     """Reads the parts of one step; notes what is wrong with them, and their references.
 
-    KeyPaths begin at the step.
+    Paths begin at the step.
     """
 
     def __init__(self, manifest: Manifest, path: KeyPath) -> None:

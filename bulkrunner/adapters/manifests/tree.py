@@ -297,11 +297,7 @@ def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> Sentence | Non
 
 
 def number(text: str) -> int | float:
-    """Return a JSON number.
-
-    Raises:
-        Fault: beyond 64 bits.
-    """
+    """Return a JSON number; Fault: beyond 64 bits."""
     found = _NUMBER.fullmatch(text)
     if found is None:
         raise Fault(Sentence("no_number", text=text[:30]), code="bad_number")

@@ -15,12 +15,7 @@ from bulkrunner.sentences import Sentence
 
 
 def belongs(name: str, path: Sequence[PathKey]) -> str:
-    """Return where the key belongs, as a hint; empty where it belongs nowhere.
-
-    Args:
-        name: that is unknown where it stands.
-        path: of the object that it stands in.
-    """
+    """Return where the key belongs, as a hint; empty where it belongs nowhere."""
     match list(path):
         case []:
             if name in _keys("step"):
@@ -94,13 +89,7 @@ def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:
 
 
 def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Fault]:
-    """Yield what is wrong.
-
-    Args:
-        found: a violation somewhere in the value.
-        root: the value that was validated.
-        prefix: path of ``root`` in the file, for the words.
-    """
+    """Yield what is wrong."""
     value = _at(root, found.path)
     full = (*prefix, *found.path)
     match found.keyword:

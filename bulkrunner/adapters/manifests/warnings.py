@@ -47,11 +47,7 @@ OPERATION_IDS: tuple[KeyPath, ...] = (("update",), ("delete",), ("of",))
 
 
 def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield every place that still holds a word of a template, where no such word can be meant.
-
-    Args:
-        data: a manifest, whether or not it fits the schema.
-    """
+    """Yield every place that still holds a word of a template, where no such word can be meant."""
     for path, text in _texts(data, TEXTS):
         if text.startswith(TEXT):
             yield _told(path, text.strip(), Sentence("fill_in_words"))
