@@ -127,26 +127,33 @@ def unknown_encoding(name: str, content: bytes) -> bytes:
     return content
 
 
+def endless_tag(name: str, content: bytes) -> bytes:
+    if name.endswith("sheet1.xml"):
+        return content.replace(b"<sheetData>", b"<sheetData " + b" " * 20_000_000 + b">")
+    return content
+
+
 def hidden_part(name: str, content: bytes) -> bytes:
     return content.replace(b"sheet1.xml", b"sheet1.bin") if name.endswith(".rels") else content
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("change", "code", "said"),
     [
-        (corner_bomb, "too_large"),
-        (entity_bomb, "bad_spreadsheet"),
-        (broken_part, "bad_spreadsheet"),
-        (without_workbook, "not_a_table"),
-        (hidden_part, "bad_spreadsheet"),
-        (unknown_encoding, "bad_spreadsheet"),
+        (corner_bomb, "too_large", "table_sheet_too_large"),
+        (entity_bomb, "bad_spreadsheet", "table_doctype"),
+        (broken_part, "bad_spreadsheet", "table_part_damaged"),
+        (without_workbook, "not_a_table", "table_not_a_table"),
+        (hidden_part, "bad_spreadsheet", "table_part_lacking"),
+        (unknown_encoding, "bad_spreadsheet", "table_part_damaged"),
+        (endless_tag, "bad_spreadsheet", "table_endless_tag"),
     ],
 )
-def test_hostile_and_broken_spreadsheets_are_refused(change: Any, code: str) -> None:
+def test_hostile_and_broken_spreadsheets_are_refused(change: Any, code: str, said: str) -> None:
     data = repacked(xlsx([["Id"], ["a"]]), change)
     with pytest.raises(Fault) as fault:
         opened(data)
-    assert fault.value.code == code
+    assert (fault.value.code, fault.value.said.key) == (code, said)
 
 
 def test_what_unpacks_to_hundreds_of_megabytes_is_refused() -> None:

@@ -125,6 +125,8 @@ def damage_told() -> Iterator[None]:
     """Turn what is raised over a damaged file into a fault of it."""
     try:
         yield
+    except Fault:
+        raise  # what reads the file says more of it
     except (
         zipfile.BadZipFile,
         zlib.error,
