@@ -27,11 +27,7 @@ class Re2Engine:
     """Compiles regular expressions in RE2's syntax."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression.
-
-        Raises:
-            Fault: malformed, or too large.
-        """
+        """Return the compiled expression. Fault: malformed, or too large."""
         if len(text) > MAX_PATTERN:
             raise Fault(Sentence("pattern_too_long", most=MAX_PATTERN))
         options = re2.Options()

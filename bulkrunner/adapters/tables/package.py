@@ -83,20 +83,12 @@ class Package:
         return self._packed.getinfo(name).file_size
 
     def read(self, name: str, handler: Handler) -> None:
-        """Read a part to its end.
-
-        Raises:
-            Fault: it is damaged.
-        """
+        """Read a part to its end. Fault: it is damaged."""
         for _ in self.stream(name, handler):
             pass
 
     def stream(self, name: str, handler: Handler) -> Iterator[None]:
-        """Read a part, pausing after each piece of it.
-
-        Raises:
-            Fault: it is damaged.
-        """
+        """Read a part, pausing after each piece of it. Fault: it is damaged."""
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartElementHandler = handler.start
