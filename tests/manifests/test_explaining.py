@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests import explain_changes as explaining_values
 from bulkrunner.adapters.manifests.declared_steps import read_step
 from bulkrunner.adapters.manifests.explain import explained
-from bulkrunner.adapters.manifests.explain_changes import VERBS
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.job_schema import schema
@@ -21,8 +19,9 @@ from bulkrunner.adapters.manifests.parts import read_operations
 from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.regexes import Re2Engine
+from bulkrunner.domain.changes.verbs import VERBS
 from bulkrunner.domain.expressions.parsing import Outside
-from bulkrunner.domain.expressions.text_functions import FUNCTIONS
+from bulkrunner.domain.expressions.wording import through_said
 from bulkrunner.domain.iris import IriMap
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import BASES, load
@@ -407,10 +406,9 @@ def test_what_does_not_print_is_escaped_and_what_is_long_is_cut(step):
     assert len(said) < 200
 
 
-def test_every_function_says_what_it_makes_of_a_text():
-    assert set(explaining_values._CALLS) == set(FUNCTIONS)
+def test_functions_say_what_they_make_of_a_text():
     calls = ["strip_prefix(T. )", "split( , 2)", "replace(a, b)", "pad(4)", "upper"]
-    assert explaining_values.through_said(calls) == (
+    assert through_said(calls) == (
         'freed of "T." at the beginning, then split at " ", part 2 kept, then given "b" in place '
         'of "a", then filled with zeros at the beginning to 4 characters, then put in capitals'
     )

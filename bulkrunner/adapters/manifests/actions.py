@@ -9,29 +9,27 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.adapters.manifests.explain_changes import (
-    VERBS,
+from bulkrunner.adapters.manifests.function_sources import read_function
+from bulkrunner.adapters.manifests.head import Manifest
+from bulkrunner.adapters.manifests.problems import KeyPath, path_text, shown
+from bulkrunner.adapters.manifests.step_forms import StepForms
+from bulkrunner.adapters.manifests.warnings import HINT, unfilled_lines
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.change import Change
+from bulkrunner.domain.changes.verbs import VERBS, change_said
+from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions.conditions import All, condition_data
+from bulkrunner.domain.expressions.values import written
+from bulkrunner.domain.expressions.wording import (
     all_of,
     any_of,
     bib_said,
-    change_said,
     condition_said,
     holding_said,
     name_said,
     place_said,
     then,
-    value_said,
 )
-from bulkrunner.adapters.manifests.function_sources import read_function
-from bulkrunner.adapters.manifests.head import Manifest
-from bulkrunner.adapters.manifests.problems import KeyPath, harmless, path_text, shown
-from bulkrunner.adapters.manifests.step_forms import StepForms
-from bulkrunner.adapters.manifests.warnings import HINT, unfilled_lines
-from bulkrunner.domain.changes.change import written_change
-from bulkrunner.domain.changes.verbs import Change
-from bulkrunner.domain.dates import parse_span
-from bulkrunner.domain.expressions.conditions import All, condition_data
-from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.identifiers import identify
 from bulkrunner.domain.refusals import Refusal
@@ -48,6 +46,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
@@ -186,7 +185,7 @@ def _update(it: ActionReader) -> StepAction:
     if "example" in step:
         changes += forms.example(("example",), step["example"])
     resave = _is_resave(step)
-    it.means = {"resave": True} if resave else {"changes": list(map(written_change, changes))}
+    it.means = {"resave": True} if resave else {"changes": [change.data() for change in changes]}
     return StepUpdate(changes=tuple(changes), resave=resave)
 
 
@@ -201,8 +200,7 @@ def _is_resave(step: Mapping[str, Any]) -> bool:
 
 def _update_said(step: Mapping[str, Any]) -> Sentence:
     if "example" in step:
-        match, result = value_said(step["example"]["match"]), value_said(step["example"]["result"])
-        return Sentence("does_example", match=match, result=result)
+        return ExampleChange.said(step["example"])
     if _is_resave(step):
         return Sentence("does_resave")
     if any(verb in step for verb in VERBS):

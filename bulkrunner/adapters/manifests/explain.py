@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from bulkrunner.adapters.manifests.actions import KINDS, action_said
 from bulkrunner.adapters.manifests.declared_steps import ManifestStep, UndoStep
-from bulkrunner.adapters.manifests.explain_changes import (
+from bulkrunner.adapters.manifests.head import Manifest, parameters_of
+from bulkrunner.adapters.manifests.parts import FileOperations, InlineOperations, Part
+from bulkrunner.domain.expressions.wording import (
     all_of,
     any_of,
     both,
@@ -16,11 +18,9 @@ from bulkrunner.adapters.manifests.explain_changes import (
     test_said,
     value_said,
 )
-from bulkrunner.adapters.manifests.head import Manifest, parameters_of
-from bulkrunner.adapters.manifests.parts import FileOperations, InlineOperations, Part
-from bulkrunner.adapters.manifests.problems import harmless
 from bulkrunner.domain.manifest import Parameter
 from bulkrunner.domain.steps import StepCreate, StepFunction
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence
 
 

@@ -17,8 +17,8 @@ from bulkrunner.adapters.manifests.problems import (
     with_path,
 )
 from bulkrunner.adapters.regexes import Re2Engine
-from bulkrunner.domain.changes.change_parsing import kept_value
-from bulkrunner.domain.expressions.condition_parsing import parse_expected
+from bulkrunner.domain.changes.change import demand_kept_at
+from bulkrunner.domain.expressions.expectations import parse_expected
 from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.value_parsing import MARKS
 from bulkrunner.domain.iris import IriMap
@@ -187,7 +187,7 @@ def _content_faults(data: Mapping[str, Any], prefix: KeyPath) -> Iterator[Fault]
     """Yield every value that is to be written and of which the server would keep nothing."""
     for path, place, value in _written(data):
         try:
-            kept_value(place, value)
+            demand_kept_at(place, value)
         except Fault as fault:
             yield with_path(fault.below(*path), prefix)
 

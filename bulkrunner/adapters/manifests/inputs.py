@@ -16,12 +16,13 @@ from bulkrunner.adapters.manifests.line_files import (
     read_ids,
     read_lines,
 )
-from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
+from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
 from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence, joined
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bulkrunner.adapters.files import Line, lines_of
-from bulkrunner.adapters.manifests.problems import FORBIDDEN, harmless, shown
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, shown
 from bulkrunner.adapters.manifests.tree import MAX_DEPTH, control_message, number
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
 from bulkrunner.adapters.tables.grid import error_of
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined
 

@@ -9,10 +9,11 @@ from typing import Any, BinaryIO, TypeVar
 
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.inputs import Input, input_of
-from bulkrunner.adapters.manifests.problems import harmless, proposed, shown
+from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 

@@ -15,7 +15,6 @@ from bulkrunner.adapters.manifests.line_files import read_lines
 from bulkrunner.adapters.manifests.problems import KeyPath, shown
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.changes.change import written_change
 from bulkrunner.domain.expressions.expectations import expected_data
 from bulkrunner.domain.manifest import Create, Declared, Delete, Undo, Unreadable, Update
 from bulkrunner.domain.refusals import Refusal
@@ -116,7 +115,7 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Update():
             return {
                 "update": declared.target,
-                "changes": [written_change(change) for change in declared.changes],
+                "changes": [change.data() for change in declared.changes],
                 "replace": declared.replace,
                 "resave": declared.resave,
                 "expect": _expected(declared.expect),

@@ -7,13 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkrunner.adapters.manifests.explain_changes import (
-    all_of,
-    any_of,
-    both,
-    name_said,
-    through_said,
-)
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.inputs import (
     IdFile,
@@ -22,14 +15,16 @@ from bulkrunner.adapters.manifests.inputs import (
     Selection,
     TableRows,
 )
-from bulkrunner.adapters.manifests.problems import KeyPath, harmless, proposed, shown
+from bulkrunner.adapters.manifests.problems import KeyPath, proposed, shown
 from bulkrunner.adapters.tables import Form
 from bulkrunner.domain.expressions.references import Origin
 from bulkrunner.domain.expressions.text_functions import Call, parse_call
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import references_of
+from bulkrunner.domain.expressions.wording import all_of, any_of, both, name_said, through_said
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence, verbatim
 

@@ -15,12 +15,12 @@ from bulkrunner.adapters.manifests.problems import (
     shown,
     with_path,
 )
-from bulkrunner.domain.changes.change import change_references
-from bulkrunner.domain.changes.change_parsing import kept_value, parse_change, parse_example
-from bulkrunner.domain.changes.verbs import Change
-from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_expected
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.change import Change, demand_kept_at
+from bulkrunner.domain.changes.verbs import parse_change
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import Condition, condition_references
-from bulkrunner.domain.expressions.expectations import expected_references
+from bulkrunner.domain.expressions.expectations import expected_references, parse_expected
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import references_of
@@ -56,10 +56,10 @@ class StepForms:
 
     def example(self, path: KeyPath, data: Any) -> Iterator[Change]:
         """Read a change by example; yield it where it can be read."""
-        yield from self._change(path, data, partial(parse_example, data))
+        yield from self._change(path, data, partial(ExampleChange.parse, data))
 
     def _change(self, path: KeyPath, data: Any, read: Callable[[], Change]) -> Iterator[Change]:
-        change = self._read(path, data, read, change_references)
+        change = self._read(path, data, read, Change.references)
         if change is not None:
             yield change
 
@@ -85,7 +85,7 @@ class StepForms:
         """Note constants in a template of which the server would keep nothing."""
         for key, value in content.items():
             try:
-                kept_value(f"{prefix}{key}", parse_value(value))
+                demand_kept_at(f"{prefix}{key}", parse_value(value))
             except Fault as fault:
                 if fault.code == "tidied_away":
                     self.bad(fault.below(*path, key))

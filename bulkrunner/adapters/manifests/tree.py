@@ -10,14 +10,8 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, TypeAlias
 
-from bulkrunner.adapters.manifests.problems import (
-    FORBIDDEN,
-    PathKey,
-    Problems,
-    Stop,
-    harmless,
-    shown,
-)
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, PathKey, Problems, Stop, shown
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
-from bulkrunner.adapters.manifests.problems import Problems, Stop, harmless, shown
+from bulkrunner.adapters.manifests.problems import Problems, Stop, shown
 from bulkrunner.adapters.manifests.tree import Builder, Tree, plain, position, read_otherwise
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
