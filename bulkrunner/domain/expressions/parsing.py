@@ -8,14 +8,9 @@ from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.text import told_apart, visible
-from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 FormPath: TypeAlias = tuple[str | int, ...]
-
-
-FormError = Fault
-"""A condition, value or change that cannot be understood."""
 
 
 class Pattern(Protocol):
@@ -41,18 +36,18 @@ class PatternEngine(Protocol):
     """Compiles regular expressions."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression; FormError: malformed, or too large."""
+        """Return the compiled expression; Fault: malformed, or too large."""
 
 
 class InputLists(Protocol):
     """Input files that conditions and changes name."""
 
     def values(self, file: str, /) -> Sequence[str]:
-        """Return the lines of a file, blank ones left out; FormError: it cannot be read."""
+        """Return the lines of a file, blank ones left out; Fault: it cannot be read."""
 
     def table(self, declared: Mapping[str, Any], /) -> Mapping[str, str]:
         """Return old and new values of a declared file."""
-        # FormError: unreadable, or an old value twice.
+        # Fault: unreadable, or an old value twice.
 
 
 @dataclass(frozen=True, kw_only=True)
