@@ -4,10 +4,10 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 258,
-    "lines": 68_000,
-    "modules over 500 lines": 6,
-    "modules under 80 lines": 6,
+    "modules": 257,
+    "lines": 66_900,
+    "modules over 500 lines": 5,
+    "modules under 80 lines": 5,
     "base names that stand twice": 7,
     "classes of several bases": 0,
     "modules in services/planning": 18,
