@@ -7,9 +7,9 @@ import inspect
 from pathlib import Path
 
 import pytest
-from bulkrunner.adapters.manifests.schema import schema
 
 import bulkrunner
+from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.verbs import VERBS, change_said, parse_change
 from bulkrunner.domain.expressions.references import Context
