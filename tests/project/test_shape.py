@@ -5,7 +5,7 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 258,
-    "lines": 67_000,
+    "lines": 67_200,
     "modules over 500 lines": 5,
     "modules under 80 lines": 5,
     "base names that stand twice": 7,
