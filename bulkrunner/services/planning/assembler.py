@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from bulkrunner.domain.iris import iter_ids
 from bulkrunner.domain.ledger_port import Ledger
@@ -22,62 +23,21 @@ from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused, shown_of
-from bulkrunner.services.planning.plan_so_far import View
+from bulkrunner.services.planning.plan_so_far import PlanSoFar
 
 SHOWN = 5
 
 """Records named in a refusal."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """What became of one record of an entry, or of the entry where it names none.
-
-    Attributes:
-        asked: the parts of the plan that it depends on.
-        blind: only those of its own batch were looked at.
-        again: resolves the record once more, with all that was entered meanwhile.
-    """
-
-    drafts: Sequence[Draft]
-    again: Callable[[], Resolved]
-    asked: frozenset[str] = frozenset()
-    blind: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """What became of one entry of the manifest.
-
-    Attributes:
-        asked: the parts of the plan that decided which records it means.
-        records: in order; a later one may depend on an earlier one.
-    """
-
-    records: Sequence[Resolved]
-    asked: frozenset[str] = frozenset()
-
-
-class Entering:
+class Assembler:
     """One batch of changes on its way into the ledger."""
 
-    def __init__(self, ledger: Ledger, plan: str, view: View, *, last: int) -> None:
-        """Begin a batch.
-
-        Args:
-            ledger: holds the plan's changes so far.
-            plan: its id.
-            view: of the plan.
-            last: number of the last change in the ledger.
-        """
-        self._ledger = ledger
-        self._plan = plan
-        self._view = view
-        self._last = last
-        self._next = last + 1
+    def __init__(self, so_far: PlanSoFar) -> None:
+        self._so_far = so_far
+        self._last = so_far.last
+        self._next = so_far.last + 1
         self._changes: dict[int, PlannedChange] = {}
-        self._taken: set[str] = set()
-        view.begin()
 
     @property
     def added(self) -> list[PlannedChange]:
@@ -89,51 +49,23 @@ class Entering:
         """Changes that take the places of others."""
         return [self._changes[number] for number in sorted(self._changes) if number <= self._last]
 
-    def look_up(self, batch: Sequence[Entry]) -> None:
-        """Find out which records of the batch the plan concerns already."""
-        keys = [
-            draft.change.target_key
-            for entry in batch
-            for resolved in entry.records
-            for draft in resolved.drafts
-            if draft.change.target_key and not draft.change.number
-        ]
-        self._taken = set(self._ledger.lookups.taken_targets(self._plan, keys)) if keys else set()
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Let what is entered come in whole: where an error ends it, nothing of it is left.
 
-    def means_others(self, entry: Entry) -> bool:
-        """Tell whether an entry may mean other records than it did when it was resolved."""
-        return self._view.is_stale(entry.asked)
-
-    def enter_whole(self, entry: Entry) -> None:
-        """Enter what became of an entry's records one after the other; all of it or nothing.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer; nothing was entered.
+        The plan so far is not looked at any more after such an error.
         """
-        kept = (dict(self._changes), self._next, self._view.kept()) if entry.records[1:] else None
+        kept, following = dict(self._changes), self._next
         try:
-            for resolved in entry.records:
-                self.enter(resolved.again() if self._is_stale(resolved) else resolved)
+            yield
         except BulkRunnerError:
-            if kept is not None:
-                self._changes, self._next = kept[0], kept[1]
-                self._view.back_to(kept[2])
+            self._changes, self._next = kept, following
             raise
 
-    def _is_stale(self, resolved: Resolved) -> bool:
-        """Tell whether the plan has changed, or was not looked at, where it matters to a record."""
-        keys = {
-            draft.change.target_key
-            for draft in resolved.drafts
-            if not draft.alone and not draft.change.number and draft.change.target_key
-        }
-        unseen = keys if resolved.blind else keys - resolved.asked
-        return self._view.is_stale(resolved.asked | keys) or not self._taken.isdisjoint(unseen)
-
-    def enter(self, resolved: Resolved) -> None:
+    def enter(self, drafts: Sequence[Draft]) -> None:
         """Give the drafts of one record their numbers, in order."""
         made: list[PlannedChange] = []
-        for draft in resolved.drafts:
+        for draft in drafts:
             change, owner = draft.change, None
             if not change.number:
                 change = replace(change, number=self._next)
@@ -158,12 +90,12 @@ class Entering:
 
     def _put(self, change: PlannedChange) -> None:
         self._changes[change.number] = change
-        self._view.add(change)
+        self._so_far.add(change)
 
     def _owner(self, change: PlannedChange) -> PlannedChange | None:
         """Return the change of the plan that concerns the very record of a new one."""
         key = change.target_key
-        return None if key is None else self._view.of([key], blind=key not in self._taken).get(key)
+        return None if key is None else self._so_far.of([key]).get(key)
 
     def _refuse_too(self, owner: PlannedChange, change: PlannedChange) -> None:
         """Refuse what else is to be done to the record of a refused change: all of it, or nothing."""
@@ -175,9 +107,9 @@ class Entering:
 
     def _undo_what_was_for(self, change: PlannedChange) -> None:
         """Refuse what other records were to take in from one that is refused now."""
-        earlier = self._view.numbered(change.number)
+        earlier = self._so_far.numbered(change.number)
         for number in earlier.prerequisites if earlier is not None else ():
-            other = self._view.numbered(number)
+            other = self._so_far.numbered(number)
             if other is not None and is_for(other, change):
                 self._put(refused(other, fallen(change)))
 
@@ -192,8 +124,8 @@ class Entering:
         # What stands already is waited for too: the run looks whether it still does.
         numbers = {one.number for one in needed}.union(change.prerequisites) - {change.number}
         for number in sorted(numbers):
-            other = self._view.numbered(number) if number > change.number else None
-            if other is not None and self._view.waits_for(other, change.number):
+            other = self._so_far.numbered(number) if number > change.number else None
+            if other is not None and self._so_far.waits_for(other, change.number):
                 return refused(change, _circular(number))
         return replace(change, prerequisites=tuple(sorted(numbers)))
 
@@ -202,7 +134,7 @@ class Entering:
         if change.action is not Action.DELETE:
             return replace(change, links=())
         keys = [record_key(link) for link in change.links]
-        found = self._view.of(keys, blind=False)
+        found = self._so_far.of(keys)
         iri = thing_part(change.before or {}).get("@id")
         left, numbers = [], set(change.prerequisites)
         for link, key in zip(change.links, keys, strict=True):
@@ -274,3 +206,45 @@ def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draf
         else draft
         for draft in drafts
     ]
+
+
+PAGE = 200
+
+
+def let_fall(ledger: Ledger, plan: str, *, cursor: int) -> None:
+    """Refuse in a whole plan what waits for refused changes, and what was made for its sake."""
+    while _pass(ledger, plan, cursor):
+        pass
+
+
+def _pass(ledger: Ledger, plan: str, cursor: int) -> bool:
+    """Go through the plan once; returns whether anything fell that may be waited for by others."""
+    after, fell = 0, False
+    while page := ledger.lookups.waiting(plan, after=after, limit=PAGE):
+        after = max(page)
+        while falling := _unmet(ledger, plan, page):
+            replaced = _with_what_was_for(ledger, plan, falling)
+            ledger.plans.add_changes(plan, [], cursor=cursor, replaced=replaced)
+            page = {number: waits for number, waits in page.items() if number not in falling}
+            fell = True
+    return fell
+
+
+def _unmet(ledger: Ledger, plan: str, page: Mapping[int, tuple[int, ...]]) -> dict[int, list[int]]:
+    """Return the changes that wait for failed ones, each with those."""
+    failed = ledger.lookups.failed(plan, sorted({one for waits in page.values() for one in waits}))
+    found = {number: sorted(failed.intersection(waits)) for number, waits in page.items()}
+    return {number: bad for number, bad in found.items() if bad}
+
+
+def _with_what_was_for(
+    ledger: Ledger, plan: str, falling: Mapping[int, list[int]]
+) -> list[PlannedChange]:
+    replaced: dict[int, PlannedChange] = {}
+    for change in ledger.lookups.changes_numbered(plan, sorted(falling)):
+        (needed,) = ledger.lookups.changes_numbered(plan, falling[change.number][:1])
+        replaced[change.number] = refused(change, fallen(needed))
+        for other in ledger.lookups.changes_numbered(plan, change.prerequisites):
+            if is_for(other, change) and other.number not in falling:
+                replaced[other.number] = refused(other, fallen(replaced[change.number]))
+    return list(replaced.values())

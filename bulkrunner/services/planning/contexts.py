@@ -69,7 +69,7 @@ class Contexts:
         if not known.on_bib:
             return None
         key = record_key(known.on_bib)
-        planned = look.of([key], sure=True).get(key)
+        planned = look.of([key]).get(key)
         if planned is not None and planned.action is Action.UPDATE:
             return planned.after
         return self._resolver.bib_document(known.on_bib)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
@@ -26,9 +26,6 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import visible
 from bulkrunner.sentences import Sentence
-
-if TYPE_CHECKING:
-    from bulkrunner.services.planning.plan_so_far import Look
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -271,20 +268,6 @@ class Draft:
     needs: tuple[int, ...] = ()
     alone: bool = False
     refers: Mapping[int, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Portion:
-    """What becomes of one record that an entry means.
-
-    Attributes:
-        asked: the parts of the plan that it depends on.
-        act: resolves the record, as often as need be, with a look at the plan.
-    """
-
-    drafts: Sequence[Draft]
-    act: Callable[[Look], Sequence[Draft]]
-    asked: frozenset[str] = frozenset()
 
 
 def as_refused(refusal: Refusal) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.manifest import Operation, Source, Unreadable
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, Made, Plan, left_key, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, last_modifier, modified
@@ -22,15 +21,10 @@ from bulkrunner.domain.run_ledger import LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when
 from bulkrunner.domain.settlement.updates import MAX_VERSIONS
 from bulkrunner.domain.settlement.versions import Left
-from bulkrunner.domain.steps import InputLine, StepEntry
 from bulkrunner.domain.undo import Restore, as_stored, undo_digest, undone_by
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import Known
 from bulkrunner.services.verify import Search, by_a_later_run
-
-Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
-
-"""What is resolved to planned changes; a line that is left out comes to none."""
 
 
 class EarlierRuns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -167,19 +168,12 @@ class Explicit:
         self._operating = operating
         self._iris = iris
 
-    def resolve(self, number: int, declared: Operation | Unreadable, look: Look) -> Draft:
-        """Return the planned change of one operation; refusals are changes too.
-
-        Args:
-            number: place in the list.
-            declared: the operation.
-            look: at what precedes in the plan.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+    def meant(
+        self, number: int, declared: Operation | Unreadable
+    ) -> tuple[Sequence[Task], Sequence[Draft]]:
+        """Return what the operation at a place of the list wants, or what becomes of an unreadable one."""
         if isinstance(declared, Unreadable):
-            return Draft(change=_unreadable(declared), alone=True)
+            return [], [Draft(change=_unreadable(declared), alone=True)]
         named = _named(declared, number)
         task = Task(
             source=declared.source,
@@ -188,6 +182,14 @@ class Explicit:
             verb=type(declared).__name__.lower(),
             operation=neutral_operation(declared, self._iris),
         )
+        return [task], []
+
+    def resolve(self, declared: Operation, task: Task, look: Look) -> Draft:
+        """Return the planned change of one operation; refusals are changes too.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
         try:
             found = self._operating.waits(declared, look.numbered)
         except Refused as refused:

@@ -223,7 +223,7 @@ class Resolver(Editing):
             else tuple(held.record for held in self._reader.holdings_on(iri))
         )
         places = [holding_key(bib, one) for one in ((sigel,) if sigel else self._proofs.job.sigels)]
-        planned = look.of([*map(record_key, there), *places], sure=True)
+        planned = look.of([*map(record_key, there), *places])
         found: dict[str, Document | None] = {}
         for record in there:
             change = planned.get(record_key(record))
@@ -323,7 +323,7 @@ class Resolver(Editing):
         if created_number(bib.summary.id):
             return ()
         found = self._reader.holdings_of(bib.thing_iri, sigel)
-        changes = look.of([record_key(record) for record in found], sure=True) if found else {}
+        changes = look.of([record_key(record) for record in found]) if found else {}
         left = []
         for record in found:
             change = changes.get(record_key(record))

@@ -43,7 +43,6 @@ from bulkrunner.services.planning.draft import (
     Known,
     NotFound,
     PassedOver,
-    Portion,
     Removal,
     Task,
     Wish,
@@ -221,8 +220,8 @@ class Stepping:
         self._calling = calling
         self._acting = acting
 
-    def resolve(self, entry: StepEntry, look: Look) -> list[Portion]:
-        """Return what becomes of each record that one entry means, or of the entry where it is none.
+    def meant(self, entry: StepEntry, look: Look) -> tuple[Sequence[Task], Sequence[Draft]]:
+        """Return what is wanted of each record that an entry means, and what comes to nothing.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
@@ -241,15 +240,9 @@ class Stepping:
         if isinstance(records, PlannedChange):
             if entry.refusal is not None:
                 records = refused_entry(task, entry.refusal)
-            return [_settled([Draft(change=records)])]
-        portions = [self._portion(entry, replace(task, ref=one), look.another()) for one in records]
+            return [], [Draft(change=records)]
         foreign = [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
-        return [*portions, _settled(foreign)] if foreign else portions
-
-    def _portion(self, entry: StepEntry, task: Task, look: Look) -> Portion:
-        drafts = self._act(entry, task, look)
-        asked = frozenset(look.asked)
-        return Portion(drafts=drafts, asked=asked, act=lambda anew: self._act(entry, task, anew))
+        return [replace(task, ref=one) for one in records], foreign
 
     def _passed_over(self, task: Task, held: Held) -> Draft:
         """Return what becomes of another library's holding: nothing, and not in silence."""
@@ -273,7 +266,12 @@ class Stepping:
                 return change
         return refused_entry(task, refusal)
 
-    def _act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+    def act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+        """Return the changes that come of one record, at least one.
+
+        Raises:
+            CatalogueUnreachable: the environment does not answer.
+        """
         if entry.refusal is not None:
             return [Draft(change=self._refused(task, entry.refusal, look))]
         drafts = self._acted(entry, task, look)
@@ -417,8 +415,3 @@ def _of_search(draft: Draft) -> Draft:
     if draft.change.code != "gone":
         return draft
     return replace(draft, change=replace(draft.change, message=Sentence("gone_not_from_index")))
-
-
-def _settled(drafts: Sequence[Draft]) -> Portion:
-    """Return drafts that depend on nothing in the plan."""
-    return Portion(drafts=drafts, act=lambda _: drafts)

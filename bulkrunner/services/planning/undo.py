@@ -93,7 +93,7 @@ class Again:
         """
         linked = {record for iri in iter_ids(document) if (record := iris.short_id(iri))}
         keys = {again_key(record): record for record in linked}
-        found = look.of(sorted(keys), sure=True)
+        found = look.of(sorted(keys))
         numbers = {
             keys[key]: change.number
             for key, change in found.items()
@@ -134,7 +134,17 @@ class Again:
 class Restorer(Resolver):
     """Turns what a run did into planned changes that take it back."""
 
-    def restore(self, wish: Restore, look: Look) -> list[Draft]:
+    def task(self, wish: Restore) -> Task:
+        """Return what is wanted of the record that a run changed."""
+        return Task(
+            source=wish.source,
+            given=wish.record,
+            ref=wish.record,
+            verb="undo",
+            operation=wish.operation(),
+        )
+
+    def restore(self, wish: Restore, task: Task, look: Look) -> list[Draft]:
         """Return the planned change, and those that it must precede.
 
         Where nothing can be restored the change says why.
@@ -144,15 +154,7 @@ class Restorer(Resolver):
         """
         known = Known(record=wish.record, kind=wish.change.kind, sigel=wish.change.sigel)
         known.bib, known.library = wish.change.bib, wish.change.library
-        known.operation = wish.operation()
-        task = Task(
-            source=wish.source,
-            given=wish.record,
-            ref=wish.record,
-            verb="undo",
-            operation=known.operation,
-        )
-
+        known.operation = task.operation
         if wish.change.action is Action.DELETE:
             known.place = again_key(wish.record)
 
@@ -167,7 +169,7 @@ class Restorer(Resolver):
             return planned
 
         change = self._entered(task, known, self._outcome(task, attempt))
-        found = look.of(wish.ahead, sure=True) if wish.ahead else {}
+        found = look.of(wish.ahead) if wish.ahead else {}
         later = [Draft(change=one, needs=(0,)) for one in found.values()]
         return [Draft(change=change, alone=True), *later]
 
@@ -290,7 +292,7 @@ def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
         Refused: it is not, and what took its content in must stay.
     """
     keys = [one.key for one in wish.behind if one.key is not None]
-    found = look.of(keys, sure=True) if keys else {}
+    found = look.of(keys) if keys else {}
     for one in wish.behind:
         change = found.get(one.key or "")
         if change is None or change.action in FAILED:
