@@ -129,7 +129,7 @@ class Reporting:
         from bulkrunner.adapters.manifests.ids import read_id_file
         from bulkrunner.domain.manifest import Source, Undo
         from bulkrunner.services.compact import refuse_compacted
-        from bulkrunner.services.planning.undo import Undoing
+        from bulkrunner.services.planning.earlier_runs import Undoing
 
         refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_undo"))
 

@@ -20,10 +20,11 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rules import FORBIDDEN, Rule, touches
+from bulkrunner.domain.text import shown_of
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import FAILED, Draft, fallen, is_for, refused, shown_of
-from bulkrunner.services.planning.plan_so_far import PlanSoFar
+from bulkrunner.services.planning.draft import FAILED, Draft
+from bulkrunner.services.planning.plan_so_far import PlanSoFar, fallen, is_for, refused
 
 SHOWN = 5
 

@@ -22,11 +22,11 @@ from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.assembler import Assembler, policed
-from bulkrunner.services.planning.draft import Draft, Task
-from bulkrunner.services.planning.operations import Explicit
+from bulkrunner.services.planning.draft import Draft, Request
+from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.plan_so_far import Look, NotYet, PlanSoFar
-from bulkrunner.services.planning.step_entries import Stepping
-from bulkrunner.services.planning.undo import Restorer
+from bulkrunner.services.planning.restorations import Restorer
+from bulkrunner.services.planning.step_entries import StepEntries
 
 Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
 """What is resolved to planned changes; a line that is left out comes to none."""
@@ -37,7 +37,7 @@ Numbered: TypeAlias = tuple[int, Item]
 Resolved: TypeAlias = tuple[Sequence[Draft], frozenset[str]]
 """What became of one record, and what that asked about the plan."""
 
-Ahead: TypeAlias = tuple[Sequence[Task], Sequence[Draft], frozenset[str], Sequence[Resolved]]
+Ahead: TypeAlias = tuple[Sequence[Request], Sequence[Draft], frozenset[str], Sequence[Resolved]]
 """What an entry means, what comes to nothing of it, what that asked, and what became of each."""
 
 
@@ -69,7 +69,7 @@ class Parts:
 
     explicit: Explicit
     restorer: Restorer
-    stepping: Stepping
+    steps: StepEntries
     forbidden: Mapping[str, Rule] = field(default_factory=dict)
 
 
@@ -150,12 +150,15 @@ class BatchPlanner:
     def _ahead(self, place: int, item: Item) -> Ahead | None:
         try:
             look = Look(self._so_far, ahead=True)
-            tasks, drafts = self._meant(place, item, look)
+            requests, drafts = self._meant(place, item, look)
             return (
-                tasks,
+                requests,
                 drafts,
                 frozenset(look.asked),
-                [self._resolved(item, task, Look(self._so_far, ahead=True)) for task in tasks],
+                [
+                    self._resolved(item, request, Look(self._so_far, ahead=True))
+                    for request in requests
+                ],
             )
         except NotYet:
             return None
@@ -168,18 +171,20 @@ class BatchPlanner:
         """
         known: Sequence[Resolved] = ()
         if ahead is None or self._so_far.has_written(ahead[2]):
-            tasks, drafts = self._meant(place, item, Look(self._so_far))
+            requests, drafts = self._meant(place, item, Look(self._so_far))
         else:
-            tasks, drafts, _asked, known = ahead
-        for index, task in enumerate(tasks):
+            requests, drafts, _asked, known = ahead
+        for index, request in enumerate(requests):
             made, asked = known[index] if known else ((), frozenset())
             if not known or self._so_far.has_written(asked):
-                made, _asked = self._resolved(item, task, Look(self._so_far))
+                made, _asked = self._resolved(item, request, Look(self._so_far))
             assembler.enter(policed(made, self._parts.forbidden))
         for draft in drafts:
             assembler.enter(policed([draft], self._parts.forbidden))
 
-    def _meant(self, place: int, item: Item, look: Look) -> tuple[Sequence[Task], Sequence[Draft]]:
+    def _meant(
+        self, place: int, item: Item, look: Look
+    ) -> tuple[Sequence[Request], Sequence[Draft]]:
         """Return what is wanted of which records, and what comes to nothing before that."""
         if self._stop.is_set():
             raise Interrupted(Sentence("planning_stopped"))
@@ -187,20 +192,20 @@ class BatchPlanner:
             case InputLine():
                 return [], []
             case StepEntry():
-                return self._parts.stepping.meant(item, look)
+                return self._parts.steps.meant(item, look)
             case Restore():
-                return [self._parts.restorer.task(item)], []
+                return [self._parts.restorer.request(item)], []
             case _:
                 return self._parts.explicit.meant(place, item)
 
-    def _resolved(self, item: Item, task: Task, look: Look) -> Resolved:
+    def _resolved(self, item: Item, request: Request, look: Look) -> Resolved:
         match item:
             case StepEntry():
-                drafts = self._parts.stepping.act(item, task, look)
+                drafts = self._parts.steps.act(item, request, look)
             case Restore():
-                drafts = self._parts.restorer.restore(item, task, look)
+                drafts = self._parts.restorer.restore(item, request, look)
             case Update() | Delete() | Create():
-                drafts = [self._parts.explicit.resolve(item, task, look)]
+                drafts = [self._parts.explicit.resolve(item, request, look)]
             case _:
                 raise AssertionError("nothing is wanted of a record")
         return drafts, frozenset(look.asked)

@@ -24,8 +24,9 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.text import library_said, shown_of
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import NotFound, library_said, shown_of
+from bulkrunner.services.planning.draft import NotFound
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300

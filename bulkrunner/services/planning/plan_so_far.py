@@ -1,11 +1,17 @@
-"""What the changes of a plan so far will have done, those of the batch in hand included."""
+"""The changes of a plan so far, those of the batch in hand included, and what waits for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.new_records import PREFIX, place_in_answer
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.draft import FAILED, Request, as_refused, parts_of
 
 MAX_CHAIN = 10_000
 """Changes looked at to find out whether one waits for another."""
@@ -133,3 +139,155 @@ class Look:
             raise NotYet
         self.asked.add(f"number:{number}")
         return self._so_far.numbered(number)
+
+
+def refused_entry(request: Request, refusal: Refusal) -> PlannedChange:
+    """Return what becomes of an entry of whose record nothing is known."""
+    return PlannedChange(
+        number=0,
+        record=request.ref,
+        given=request.given,
+        source=request.source,
+        declared=request.verb,
+        operation=request.operation,
+        step=request.step,
+        **as_refused(refusal),
+    )
+
+
+def refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
+    """Return a change that is refused after all."""
+    bare = replace(
+        change,
+        after=None,
+        predicted=None,
+        before_fingerprint=None,
+        after_fingerprint=None,
+        cleanups=(),
+        pattern="",
+        prerequisites=(),
+        links=(),
+    )
+    return replace(bare, **as_refused(refusal))
+
+
+def is_for(other: PlannedChange, change: PlannedChange) -> bool:
+    """Return True if a change is made, also, for the sake of another one: it takes its content in."""
+    own = [(part.step, part.source) for part in parts_of(change)]
+    return other.action in WRITING and any(
+        not part.subject and (part.step, part.source) in own for part in parts_of(other)
+    )
+
+
+def fallen(needed: PlannedChange) -> Refusal:
+    """Return the refusal of a change that belongs to one that is refused."""
+    which = (
+        Sentence("change", number=needed.number) if needed.number else Sentence("change_of_step")
+    )
+    return Refusal(
+        code="prerequisite",
+        message=Sentence("prerequisite", which=which, code=needed.code),
+        hint=Sentence("prerequisite_hint"),
+    )
+
+
+Earlier: TypeAlias = Callable[[int], PlannedChange | None]
+
+"""Finds an earlier change by its number."""
+
+NAME_LENGTH = 16
+
+"""Characters of a digest that stand for a record to be created, alike in every environment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """Prerequisites of a change.
+
+    Attributes:
+        numbers: changes that must end well first.
+        records: short ids of records that an earlier run created already, by number.
+        names: what stands for a record to be created in an operation's neutral form, by number.
+        creates: the changes that create the records referred to, by number.
+    """
+
+    numbers: tuple[int, ...] = ()
+    records: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    creates: dict[int, PlannedChange] = field(default_factory=dict)
+
+
+NO_WAITS = Waits()
+
+
+def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> Waits:
+    """Return what an operation waits for.
+
+    Args:
+        after: numbers that the manifest names.
+        references: numbers of those whose records the operation refers to.
+        earlier: finds the change by its number.
+
+    Raises:
+        Refused: one of them is not carried out, or creates nothing.
+    """
+    found = Waits(numbers=_numbers(after, earlier))
+    numbers = list(found.numbers)
+    for number in sorted(references):
+        change = _carried_out(number, earlier)
+        created = change.action is Action.CREATE
+        if not created and change.made is None:
+            raise _unmet(number, Sentence("creates_no_record"))
+        found.creates[number] = change
+        found.names[number] = PREFIX + change.wish_digest().removeprefix("sha256:")[:NAME_LENGTH]
+        if created:
+            numbers.append(number)
+        elif change.made is not None:
+            found.records[number] = change.made
+    return Waits(
+        numbers=tuple(sorted(set(numbers))),
+        records=found.records,
+        names=found.names,
+        creates=found.creates,
+    )
+
+
+def _numbers(after: Iterable[int], earlier: Earlier) -> tuple[int, ...]:
+    changes = {number: _carried_out(number, earlier) for number in after}
+    return tuple(number for number, change in changes.items() if change.action in WRITING)
+
+
+def _carried_out(number: int, earlier: Earlier) -> PlannedChange:
+    change = earlier(number)
+    if change is None:
+        raise _unmet(number, Sentence("is_not_in_plan"))
+    if change.action in FAILED:
+        raise _unmet(number, ended_so(change))
+    return change
+
+
+def ended_so(change: PlannedChange) -> Sentence:
+    """Return what became of a change that is not carried out, as the end of a sentence."""
+    match change.action:
+        case Action.REFUSED:
+            return Sentence("is_refused", code=change.code)
+        case Action.NOT_FOUND:
+            return Sentence("is_not_found", code=change.code)
+    return Sentence("is_unchanged", code=change.code)
+
+
+def _named(number: int) -> Sentence:
+    place = place_in_answer(number)
+    if place is None:
+        return Sentence("change", number=number)
+    return Sentence("operation_of_function", place=place)
+
+
+def _unmet(number: int, why: Sentence) -> Refused:
+    return Refused.of(
+        Refusal(
+            code="prerequisite",
+            message=Sentence("waits_for", what=_named(number), why=why),
+            hint=Sentence("prerequisite_hint"),
+        )
+    )

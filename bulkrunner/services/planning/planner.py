@@ -32,14 +32,18 @@ from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.assembler import Assembler, let_fall
 from bulkrunner.services.planning.batches import BatchPlanner, Item, Numbered, Parts, batches
 from bulkrunner.services.planning.contexts import Contexts
-from bulkrunner.services.planning.earlier_runs import EarlierRuns, States
-from bulkrunner.services.planning.functions import Calling, Runners
-from bulkrunner.services.planning.operations import Explicit, Operating
-from bulkrunner.services.planning.records import Proofs, library_unresolved
+from bulkrunner.services.planning.creations import Creations
+from bulkrunner.services.planning.draft import Drafter
+from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
+from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.function_steps import FunctionSteps, Runners
+from bulkrunner.services.planning.reading import Proofs, Reading, library_unresolved
+from bulkrunner.services.planning.restorations import Restorer
+from bulkrunner.services.planning.reverts import Reverts, States
 from bulkrunner.services.planning.selections import Choosing
-from bulkrunner.services.planning.step_entries import Selecting, Stepping
-from bulkrunner.services.planning.transfers import Acting
-from bulkrunner.services.planning.undo import Restorer, Undoing
+from bulkrunner.services.planning.step_entries import Selecting, StepEntries
+from bulkrunner.services.planning.transfer_steps import TransferSteps
 
 BATCH = 200
 
@@ -204,17 +208,49 @@ class Planner:
             counts[change.action.value] += 1
 
     def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
+        iris, parameters = self._iris, proofs.job.parameters
         earlier = EarlierRuns(self._ledger, plan)
-        restorer = Restorer(self._reader, self._iris, proofs, earlier)
-        selecting = Selecting(restorer, proofs.job.sigels)
-        contexts = Contexts(restorer, self._iris, proofs.job.parameters)
-        operating = Operating(restorer, self._iris)
-        calling = Calling(restorer, contexts, operating, runners, proofs.job.parameters)
-        acting = Acting(restorer, contexts, States(self._reader, self._ledger, plan))
+        drafter = Drafter(iris, on_missing=proofs.job.on_missing)
+        reading = Reading(self._reader, iris, proofs)
+        existing = Existing(reading, iris, earlier, drafter)
+        creations = Creations(reading, earlier, drafter)
+        contexts = Contexts(reading, creations, iris, parameters)
+        explicit = Explicit(existing, creations, drafter, iris)
+        states = States(self._reader, self._ledger, plan)
         return Parts(
-            explicit=Explicit(operating, self._iris),
-            restorer=restorer,
-            stepping=Stepping(restorer, selecting, calling, acting, contexts),
+            explicit=explicit,
+            restorer=Restorer(
+                reading=reading,
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                earlier_runs=earlier,
+                iris=iris,
+            ),
+            steps=StepEntries(
+                selecting=Selecting(reading, earlier, proofs.job.sigels),
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                contexts=contexts,
+                functions=FunctionSteps(
+                    reading=reading,
+                    existing=existing,
+                    drafter=drafter,
+                    contexts=contexts,
+                    explicit=explicit,
+                    runners=runners,
+                    parameters=parameters,
+                ),
+                transfers=TransferSteps(
+                    reading=reading,
+                    existing=existing,
+                    creations=creations,
+                    drafter=drafter,
+                    contexts=contexts,
+                    reverts=Reverts(existing, creations, contexts, states),
+                ),
+            ),
             forbidden=forbidden_places(plan),
         )
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from bulkrunner.domain.catalogue import Held
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.expressions.expectations import ground_expected
-from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import ground, settle
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
-    Applied,
     apply_update,
     build_create,
     check_expect,
@@ -22,7 +20,7 @@ from bulkrunner.domain.operations import (
     neutral_operation,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
-from bulkrunner.domain.records import Document, item_of
+from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import (
     Step,
@@ -30,47 +28,43 @@ from bulkrunner.domain.steps import (
     StepDelete,
     StepEntry,
     StepFunction,
-    StepTransfer,
     StepUpdate,
 )
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts
-from bulkrunner.services.planning.contexts import Contexts, admit, fitting, looked_up
+from bulkrunner.services.planning.contexts import Contexts, admit, fit, fitting, looked_up
+from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import (
-    Creation,
+    CreateIntent,
+    DeleteIntent,
     Draft,
-    Edit,
-    Known,
+    Drafter,
+    Fields,
     NotFound,
     PassedOver,
-    Removal,
-    Task,
-    Wish,
+    Request,
+    Target,
+    UpdateIntent,
     demand,
-    refused_entry,
     subject_part,
 )
-from bulkrunner.services.planning.functions import Calling
-from bulkrunner.services.planning.plan_so_far import Look
-from bulkrunner.services.planning.resolver import Resolver
-from bulkrunner.services.planning.transfers import Acting
+from bulkrunner.services.planning.earlier_runs import EarlierRuns
+from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.function_steps import FunctionSteps
+from bulkrunner.services.planning.plan_so_far import Look, refused_entry
+from bulkrunner.services.planning.reading import Reading
+from bulkrunner.services.planning.transfer_steps import TransferSteps
 
 FEW = 2
-
 """Libraries that are asked for one by one; more are asked for at once."""
 
 
 class Selecting:
     """Turns what an entry names into records; thread safe, keeps nothing per entry."""
 
-    def __init__(self, resolver: Resolver, sigels: Sequence[str]) -> None:
-        """Select.
-
-        Args:
-            resolver: that reads.
-            sigels: the job's.
-        """
-        self._resolver = resolver
+    def __init__(self, reading: Reading, earlier_runs: EarlierRuns, sigels: Sequence[str]) -> None:
+        self._reading = reading
+        self._earlier_runs = earlier_runs
         self._sigels = tuple(sigels)
 
     def records(self, entry: StepEntry, look: Look) -> Sequence[str]:
@@ -88,12 +82,12 @@ class Selecting:
             return refs
         found: list[str] = []
         for ref in refs:
-            found += self._holdings(self._resolver.bib(ref), entry.step, look)
+            found += self._holdings(self._reading.bib(ref), entry.step, look)
         if not found:
             found += self._done_with(refs, entry.step)
         if not found and not self.foreign(entry):
             for sigel in self._meant(entry.step):
-                self._resolver.demand_rights(sigel)
+                self._reading.demand_rights(sigel)
             raise NotFound(
                 "no_holding", Sentence("no_holding", sigels=", ".join(self._meant(entry.step)))
             )
@@ -109,22 +103,22 @@ class Selecting:
         if entry.step.holdings != "all":
             return ()
         refs = self._named(entry)
-        bibs = [self._resolver.bib(ref) for ref in refs]
-        every = [held for bib in bibs for held in self._resolver.holdings_on(bib.thing_iri)]
+        bibs = [self._reading.bib(ref) for ref in refs]
+        every = [held for bib in bibs for held in self._reading.reader.holdings_on(bib.thing_iri)]
         return tuple(held for held in every if held.sigel not in self._sigels)
 
     def _named(self, entry: StepEntry) -> Sequence[str]:
         step = entry.step
         kind = None if step.concerns_selected and not _is_on_bibs(step) else "bib"
-        return self._resolver.named(entry.ref, on_several=step.on_several, kind=kind)
+        return self._reading.named(entry.ref, on_several=step.on_several, kind=kind)
 
     def _of_one(self, bib: BibFacts, sigel: str) -> tuple[str, ...]:
-        return self._resolver.holdings(bib.thing_iri, sigel)
+        return self._reading.reader.holdings_of(bib.thing_iri, sigel)
 
     def _of_all(self, bib: BibFacts) -> Mapping[str, Sequence[str]]:
         """Return the bib's holdings by sigel, asked for at once."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for held in self._resolver.holdings_on(bib.thing_iri):
+        for held in self._reading.reader.holdings_on(bib.thing_iri):
             if held.sigel is not None:
                 found[held.sigel].append(held.record)
         return found
@@ -132,14 +126,14 @@ class Selecting:
     def _done_with(self, refs: Sequence[str], step: Step) -> Iterator[str]:
         """Yield holdings that an earlier run of the job has deleted: they say that they are done."""
         for ref in refs:
-            bib = self._resolver.bib(ref).summary.id
+            bib = self._reading.bib(ref).summary.id
             for sigel in self._meant(step):
-                if (record := self._resolver.deleted_earlier(bib, sigel)) is not None:
+                if (record := self._earlier_runs.deleted(bib, sigel)) is not None:
                     yield record
 
     def _retest(self, ref: str, query: Mapping[str, Any]) -> None:
         """Pass over a bib that a search named and that does not fit it; it lags behind."""
-        document = self._resolver.document(ref)
+        document = self._reading.document(ref)
         if document is not None:
             fitting(document, query)
 
@@ -160,7 +154,7 @@ class Selecting:
                     )
                 )
             if step.holdings == meant:
-                self._resolver.demand_rights(sigel)
+                self._reading.demand_rights(sigel)
             key = holding_key(bib.summary.id, sigel)
             there = known[sigel] if known is not None else self._of_one(bib, sigel)
             planned = look.of([key, *map(record_key, there)])
@@ -176,7 +170,7 @@ def _is_on_bibs(step: Step) -> bool:
 
 
 def _is_still(change: PlannedChange | None, bib: BibFacts, step: int) -> bool:
-    """Tell whether a holding is on the bib, or was before this step, whatever precedes."""
+    """Return True if a holding is on the bib, or was before this step, whatever precedes."""
     if change is None or subject_part(change, step) is not None:
         return True
     if change.action is Action.UPDATE and change.after is not None:
@@ -185,7 +179,7 @@ def _is_still(change: PlannedChange | None, bib: BibFacts, step: int) -> bool:
 
 
 def _is_new(change: PlannedChange, there: Sequence[str]) -> bool:
-    """Tell whether a change puts a holding on the bib that the catalogue does not know there."""
+    """Return True if a change puts a holding on the bib that the catalogue does not know there."""
     if change.action is Action.REFUSED:
         return not there
     return change.action is Action.CREATE or (
@@ -193,41 +187,37 @@ def _is_new(change: PlannedChange, there: Sequence[str]) -> bool:
     )
 
 
-class Stepping:
+class StepEntries:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
     def __init__(
         self,
-        resolver: Resolver,
+        *,
         selecting: Selecting,
-        calling: Calling,
-        acting: Acting,
+        existing: Existing,
+        creations: Creations,
+        drafter: Drafter,
         contexts: Contexts,
+        functions: FunctionSteps,
+        transfers: TransferSteps,
     ) -> None:
-        """Plan the entries of steps.
-
-        Args:
-            resolver: of single records.
-            selecting: tells which records an entry means.
-            calling: plans the steps that are functions.
-            acting: plans the steps that are more than one operation.
-            contexts: of records, for conditions and values.
-        """
-        self._contexts = contexts
-        self._resolver = resolver
         self._selecting = selecting
+        self._existing = existing
+        self._creations = creations
+        self._drafter = drafter
+        self._contexts = contexts
         self._iris = contexts.iris
-        self._calling = calling
-        self._acting = acting
+        self._functions = functions
+        self._transfers = transfers
 
-    def meant(self, entry: StepEntry, look: Look) -> tuple[Sequence[Task], Sequence[Draft]]:
+    def meant(self, entry: StepEntry, look: Look) -> tuple[Sequence[Request], Sequence[Draft]]:
         """Return what is wanted of each record that an entry means, and what comes to nothing.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
         """
         step = entry.step
-        task = Task(
+        request = Request(
             source=entry.source,
             given=entry.given,
             ref=entry.ref,
@@ -236,128 +226,134 @@ class Stepping:
             on_missing=step.on_missing,
             on_duplicate=step.on_duplicate,
         )
-        records = self._resolver.attempt(task, lambda: self._selecting.records(entry, look))
+        records = self._drafter.attempt(request, lambda: self._selecting.records(entry, look))
         if isinstance(records, PlannedChange):
             if entry.refusal is not None:
-                records = refused_entry(task, entry.refusal)
+                records = refused_entry(request, entry.refusal)
             return [], [Draft(change=records)]
-        foreign = [self._passed_over(task, held) for held in self._selecting.foreign(entry)]
-        return [replace(task, ref=one) for one in records], foreign
+        foreign = [self._passed_over(request, held) for held in self._selecting.foreign(entry)]
+        return [replace(request, ref=one) for one in records], foreign
 
-    def _passed_over(self, task: Task, held: Held) -> Draft:
+    def _passed_over(self, request: Request, held: Held) -> Draft:
         """Return what becomes of another library's holding: nothing, and not in silence."""
 
-        def other_library() -> PlannedChange:
+        def other_library() -> Fields:
             owner = held.sigel or Sentence("no_library_read")
             raise PassedOver("other_library", Sentence("other_library", owner=owner))
 
-        change = self._resolver.attempt(replace(task, ref=held.record), other_library)
-        return Draft(change=change, alone=True)
+        target = Target(record=held.record)
+        return Draft(change=self._drafter.change(request, target, other_library), alone=True)
 
-    def _refused(self, task: Task, refusal: Refusal, look: Look) -> PlannedChange:
-        """Return what becomes of a record of which an input says something that cannot be used."""
-
-        def refuse(_: Known) -> NoReturn:
-            raise Refused.of(refusal)
-
-        if task.verb != "create":
-            change = self._resolver.concern(task, refuse, look)
-            if change.action is not Action.NOT_FOUND:
-                return change
-        return refused_entry(task, refusal)
-
-    def act(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
+    def act(self, entry: StepEntry, request: Request, look: Look) -> list[Draft]:
         """Return the changes that come of one record, at least one.
 
         Raises:
             CatalogueUnreachable: the environment does not answer.
         """
         if entry.refusal is not None:
-            return [Draft(change=self._refused(task, entry.refusal, look))]
-        drafts = self._acted(entry, task, look)
+            return [Draft(change=self._refused(request, entry.refusal, look))]
+        drafts = self._acted(entry, request, look)
         return drafts if entry.query is None else [_of_search(draft) for draft in drafts]
 
-    def _acted(self, entry: StepEntry, task: Task, look: Look) -> list[Draft]:
-        if isinstance(entry.step.action, StepFunction):
-            return self._calling.act(entry, entry.step.action, task, look)
-        if isinstance(entry.step.action, StepTransfer):
-            return self._acting.act(entry, entry.step.action, task, look)
-        if isinstance(entry.step.action, StepCreate):
-            change = self._resolver.hold(
-                task, lambda known: self._creation(entry, known, look), look
-            )
-        else:
-            change = self._resolver.concern(
-                task, lambda known: self._wish(entry, known, look), look
-            )
+    def _refused(self, request: Request, refusal: Refusal, look: Look) -> PlannedChange:
+        """Return what becomes of a record of which an input says something that cannot be used."""
+        if request.verb != "create":
+            change = self._existing.refuse(request, refusal, look)
+            if change.action is not Action.NOT_FOUND:
+                return change
+        return refused_entry(request, refusal)
+
+    def _acted(self, entry: StepEntry, request: Request, look: Look) -> list[Draft]:
+        target = Target.of(request)
+        match entry.step.action:
+            case StepFunction() as action:
+                return self._functions.act(entry, action, request, look)
+            case StepUpdate():
+                change = self._drafter.change(
+                    request, target, lambda: self._updated(entry, request, target, look)
+                )
+            case StepDelete():
+                change = self._drafter.change(
+                    request, target, lambda: self._deleted(entry, request, target, look)
+                )
+            case StepCreate():
+                target.kind = "holding"
+                change = self._drafter.change(
+                    request, target, lambda: self._held(entry, request, target, look)
+                )
+            case action:
+                return self._transfers.act(entry, action, request, look)
         return [Draft(change=change)]
 
-    def _wish(self, entry: StepEntry, known: Known, look: Look) -> Wish:
-        context = self._contexts.of_record(entry, known, look)
-        op = operation_of(entry, known.name)
+    def _updated(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
+        self._existing.meet(request, target, look)
+        context = self._contexts.of_record(entry, target, look)
+        op = operation_of(entry, target.name)
         if not isinstance(op, Update):
-            return self._removal(entry, context, known)
+            raise TypeError("the step updates nothing")
         wanted = ground_update(op, context)
         operation = neutral_operation(wanted, self._iris)
+        intent = UpdateIntent(operation=operation, wish=operation, resave=wanted.resave)
 
         def admitted() -> None:
-            _fit(entry, known)
+            fit(entry, target)
             admit(entry.step, context)
 
-        def change(now: Document) -> Applied | Refusal:
-            return apply_update(now, wanted, self._iris, context)
-
-        def done(result: Applied) -> tuple[Mapping[str, Any], tuple[Sentence, ...]]:
-            made = replace(wanted, changes=result.changes)
-            tried = replace(wanted, changes=result.effective or result.changes)
-            return neutral_operation(made, self._iris), parts_of_update(tried)
-
-        return Edit(
-            operation=operation,
-            wish=operation,
-            change=change,
-            done=done,
-            admit=admitted,
-            pattern=parts_of_update(wanted),
-            resave=wanted.resave,
+        settled = self._existing.settled(request, target, intent, admitted)
+        if settled is not None:
+            return settled
+        result = apply_update(target.now or {}, wanted, self._iris, context)
+        if isinstance(result, Refusal):
+            raise Refused.of(result)
+        made = replace(wanted, changes=result.changes)
+        tried = replace(wanted, changes=result.effective or result.changes)
+        intent = replace(
+            intent, operation=neutral_operation(made, self._iris), pattern=parts_of_update(tried)
         )
+        return self._existing.updated(target, intent, result)
 
-    def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
+    def _deleted(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
+        self._existing.meet(request, target, look)
+        context = self._contexts.of_record(entry, target, look)
         expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
-        op = Delete(source=entry.source, target=known.name, expect=expect)
+        op = Delete(source=entry.source, target=target.name, expect=expect)
+        intent = DeleteIntent(operation=neutral_operation(op, self._iris))
 
         def admitted() -> None:
-            _fit(entry, known)
+            fit(entry, target)
             admit(entry.step, context)
             demand(check_expect(context.document, expect, self._iris, context))
 
-        return Removal(operation=neutral_operation(op, self._iris), admit=admitted)
+        settled = self._existing.settled(request, target, intent, admitted)
+        return settled if settled is not None else self._existing.deleted(target, intent)
 
-    def _creation(self, entry: StepEntry, known: Known, look: Look) -> Creation:
-        context = self._contexts.of_bib(entry, known, look)
-        op = operation_of(entry, known.record)
+    def _held(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
+        bib = self._creations.place(request, target, look)
+        context = self._contexts.of_bib(entry, target, look)
+        op = operation_of(entry, target.record)
         if not isinstance(op, Create):
             raise TypeError("the step creates nothing")
         op = replace(op, sigel=_sigel(looked_up(op.sigel, context)))
-        wanted = _with(op, lambda value: ground(value, context))
-        made = _with(op, lambda value: settle(value, context, whole=True))
-
-        def document(iri: str) -> Document:
-            plain = _with(op, lambda value: looked_up(value, context))
-            return build_create(plain, iris=self._iris, bib_thing_iri=iri)
-
-        return Creation(
+        wanted = replace(op, body=ground(op.body, context), record=ground(op.record, context))
+        made = replace(
+            op,
+            body=settle(op.body, context, whole=True),
+            record=settle(op.record, context, whole=True),
+        )
+        intent = CreateIntent(
             sigel=op.sigel,
             operation=neutral_operation(made, self._iris),
             wish=neutral_operation(wanted, self._iris),
-            document=document,
-            admit=lambda: admit(entry.step, context),
             pattern=pattern_of(made),
         )
-
-
-def _with(op: Create, look_up: Callable[[Any], Any]) -> Create:
-    return replace(op, body=look_up(op.body), record=look_up(op.record))
+        settled = self._creations.settled(
+            request, target, intent, bib, look, lambda: admit(entry.step, context)
+        )
+        if settled is not None:
+            return settled
+        plain = replace(op, body=looked_up(op.body, context), record=looked_up(op.record, context))
+        document = build_create(plain, iris=self._iris, bib_thing_iri=bib.thing_iri)
+        return self._creations.created(document, intent.pattern)
 
 
 def _sigel(value: object) -> str:
@@ -370,12 +366,6 @@ def _sigel(value: object) -> str:
             hint=Sentence("sigel_no_text_hint"),
         )
     )
-
-
-def _fit(entry: StepEntry, known: Known) -> None:
-    """Go on where a record still fits the search that named it."""
-    if entry.query is not None and entry.step.concerns_selected and known.before is not None:
-        fitting(known.before, entry.query)
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved
 from bulkrunner.domain.expressions.parsing import brief, nearest, proposal
 from bulkrunner.domain.fingerprints import before_fingerprint
-from bulkrunner.domain.identifiers import of_canonical
+from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.new_records import created_number
@@ -25,16 +27,15 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.text import told_apart, value_apart
+from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (
-    Known,
+    Fields,
     NotFound,
+    Target,
     demand,
     made_earlier,
-    named,
-    shallow,
 )
 from bulkrunner.services.planning.earlier_runs import is_in_history
 
@@ -188,37 +189,38 @@ def library_unresolved(sigel: str) -> Refusal:
 
 
 class Reading:
-    """Reads records and bibs for planning; thread safe, keeps nothing per operation."""
+    """Reads records and bibs for planning, and proves what is written; thread safe."""
 
     def __init__(self, reader: CatalogueReader, iris: IriMap, proofs: Proofs) -> None:
-        self._reader = reader
+        self.reader = reader
         self._iris = iris
-        self._proofs = proofs
-        self._bibs = Bibs(reader, iris)
+        self.proofs = proofs
+        self.bibs = Bibs(reader, iris)
         self._naming = Naming(reader, iris)
         self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
     # --- a record that is to be written ------------------------------------------------------
 
-    def _read_target(self, target: str, known: Known) -> Found:
-        found = self._read(target, known)
-        self._know(found, known)
+    def read_target(self, named: str, target: Target) -> Found:
+        """Read a record that is to be written, and note what it is."""
+        found = self.read(named, target)
+        self.know(found, target)
         return found
 
-    def _know(self, found: Found, known: Known) -> None:
+    def know(self, found: Found, target: Target) -> None:
         """Note what a record is, and demand that it may be written."""
-        known.record = found.record
-        known.etag = found.etag
-        known.before = known.now = found.document
-        known.target_key = record_key(found.record)
+        target.record = found.record
+        target.etag = found.etag
+        target.before = target.now = found.document
+        target.target_key = record_key(found.record)
         demand(self._of_this_environment(found))
         if is_holding(found.document):
-            self._know_holding(found.document, known)
+            self._know_holding(found.document, target)
         elif is_bib(found.document):
-            known.kind = "bib"
-            known.bib = summarise(found.record, found.document)
-            demand(self._proofs.writable(found.document))
-            demand(self._proofs.bib())
+            target.kind = "bib"
+            target.bib = summarise(found.record, found.document)
+            demand(self.proofs.writable(found.document))
+            demand(self.proofs.bib())
         else:
             raise Refused.of(
                 Refusal(
@@ -254,25 +256,63 @@ class Reading:
             return (ref,)
         return self._naming.records(ref, on_several=on_several, kind=kind)
 
-    def document(self, record: str) -> Document | None:
-        """Return a record as it is now, None where it is not there."""
-        answer = self._reader.read(record)
+    def document(self, named: str) -> Document | None:
+        """Return a record, named in any way, as the catalogue has it; None where it is not there."""
+        ref = self._iris.parse(named)
+        answer = self.reader.read(ref.value) if ref is not None else None
+        if isinstance(answer, Moved):
+            answer = self.reader.read(self._iris.short_id(answer.target) or answer.target)
         return answer.document if isinstance(answer, Found) else None
 
-    def _read(self, target: str, known: Known) -> Found:
-        (target,) = self.named(target)
-        ref = self._iris.parse(target)
+    def bearing(self, text: str, meanings: Sequence[Number]) -> tuple[str, ...]:
+        """Return the short ids of the records that bear a number, or that an id names.
+
+        Raises:
+            Refused: the text is neither, or so many may bear it that they are not looked through.
+            CatalogueUnreachable: the environment does not answer; that is never none.
+        """
+        found = identify(text, self._iris, meanings)
+        if isinstance(found, Refusal):
+            raise Refused.of(Refusal(code=found.code, message=found.message, hint=found.hint))
+        if of_canonical(found.text) is not None:
+            return self._naming.bearing(found.text)
+        document = self.document(found.text)
+        record = self._iris.short_id(str(record_part(document or {}).get("@id")))
+        return (record,) if record else ()
+
+    def looked_up(self, text: str) -> Document | None:
+        """Return the record that an id or a number names, None where it is not there.
+
+        Raises:
+            Refused: several records bear the number.
+            CatalogueUnreachable: the environment does not answer; that is never none.
+        """
+        found = identify(text, self._iris)
+        if isinstance(found, Refusal) or of_canonical(found.text) is None:
+            return self.document(text)
+        try:
+            (record,) = self._naming.records(found.text)
+        except NotFound:
+            return None
+        return self.document(record)
+
+    def read(self, named: str, target: Target) -> Found:
+        """Return a record.
+
+        Raises:
+            NotFound, Refused: it is not there, or is another one by now.
+        """
+        (name,) = self.named(named)
+        ref = self._iris.parse(name)
         if ref is None:
             raise Refused.of(
-                Refusal(
-                    code="unreadable_id", message=Sentence("no_record_id", given=target), hint=""
-                )
+                Refusal(code="unreadable_id", message=Sentence("no_record_id", given=name), hint="")
             )
         if ref.kind is RefKind.SHORT_ID:
-            known.target_key = record_key(ref.value)
-        answer = self._reader.read(ref.value)
+            target.target_key = record_key(ref.value)
+        answer = self.reader.read(ref.value)
         if ref.kind is RefKind.LEGACY_IRI and isinstance(answer, Moved):
-            answer = self._reader.read(self._iris.short_id(answer.target) or answer.target)
+            answer = self.reader.read(self._iris.short_id(answer.target) or answer.target)
         match answer:
             case Found():
                 return answer
@@ -281,7 +321,7 @@ class Reading:
             case Missing():
                 raise NotFound("not_found", Sentence("not_found"))
             case Moved(target=moved):
-                known.record = ref.value
+                target.record = ref.value
                 raise Refused.of(
                     Refusal(
                         code="moved",
@@ -292,35 +332,38 @@ class Reading:
             case _:
                 raise AssertionError("an unconditional read was answered 304")
 
-    def _know_holding(self, document: Document, known: Known) -> None:
-        known.kind = "holding"
-        self._know_library(held_by(document), known)
-        demand(self._proofs.writable(document))
-        demand(self._proofs.holding(document))
+    def _know_holding(self, document: Document, target: Target) -> None:
+        target.kind = "holding"
+        self.know_library(held_by(document), target)
+        demand(self.proofs.writable(document))
+        demand(self.proofs.holding(document))
         iri = item_of(document)
-        bib = self._bibs.linked(iri) if iri else None
+        bib = self.bibs.linked(iri) if iri else None
         if bib is not None:
-            known.bib = bib.summary
+            target.bib = bib.summary
             if iri == self._iris.record_iri(bib.summary.id) != bib.thing_iri:
-                known.notes = (*known.notes, RECORD_ITEM_OF)
-        demand(self._library_resolves(known.sigel or ""))
+                target.notes = (*target.notes, RECORD_ITEM_OF)
+        demand(self.library_resolves(target.sigel or ""))
 
-    def _know_library(self, sigel: str | None, known: Known) -> None:
-        known.sigel = sigel
-        known.library = (self._libraries.get(sigel) or "") if sigel else ""
+    def know_library(self, sigel: str | None, target: Target) -> None:
+        """Note the library of a holding, by its sigel."""
+        target.sigel = sigel
+        target.library = (self._libraries.get(sigel) or "") if sigel else ""
 
-    def _links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
-        return self._library_resolves(sigel) or (bib_unresolved(iri) if bib is None else None)
+    def links_resolve(self, sigel: str, iri: str | None, bib: BibFacts | None) -> Refusal | None:
+        """Refuse a library or a bib that the environment does not have."""
+        return self.library_resolves(sigel) or (bib_unresolved(iri) if bib is None else None)
 
-    def _library_resolves(self, sigel: str) -> Refusal | None:
+    def library_resolves(self, sigel: str) -> Refusal | None:
+        """Refuse a library that the environment does not have."""
         if self._libraries.get(sigel) is not None:
             return None
         return library_unresolved(sigel)
 
-    def _hangs(self, document: Document) -> Refusal | None:
+    def hangs(self, document: Document) -> Refusal | None:
         """Refuse a holding that the server would neither save nor delete: it is on no bib."""
         iri = item_of(document)
-        if created_number(iri) is not None or (iri and self._bibs.linked(iri)):
+        if created_number(iri) is not None or (iri and self.bibs.linked(iri)):
             return None
         return bib_unresolved(iri or thing_part(document).get("itemOf"))
 
@@ -330,23 +373,29 @@ class Reading:
         Raises:
             Refused: it may not.
         """
-        demand(self._proofs.acting() or self._proofs.sigel(sigel) or self._library_resolves(sigel))
+        demand(self.proofs.acting() or self.proofs.sigel(sigel) or self.library_resolves(sigel))
 
     # --- a bib that a holding is hung on -----------------------------------------------------
 
-    def _bib_to_hold(self, of: str, known: Known) -> BibFacts:
-        (of,) = self.named(of, kind="bib")
-        ref = self._iris.parse(of)
-        if ref is None:
+    def bib(self, ref: str, target: Target | None = None) -> BibFacts:
+        """Return a bib that a holding may hang on.
+
+        Raises:
+            NotFound, Refused: there is none, or it is something else.
+        """
+        target = target or Target(record=ref)
+        (name,) = self.named(ref, kind="bib")
+        parsed = self._iris.parse(name)
+        if parsed is None:
             raise Refused.of(
-                Refusal(code="unreadable_id", message=Sentence("no_id", given=of), hint="")
+                Refusal(code="unreadable_id", message=Sentence("no_id", given=name), hint="")
             )
-        bib = self._bibs.find(ref.value)
+        bib = self.bibs.find(parsed.value)
         if bib is None:
-            known.record = ref.value
+            target.record = parsed.value
             raise NotFound("not_found", Sentence("bib_not_found"))
         if not bib.is_bib:
-            known.record = bib.summary.id
+            target.record = bib.summary.id
             raise Refused.of(
                 Refusal(
                     code="not_a_bib",
@@ -358,7 +407,7 @@ class Reading:
 
     # --- what a document may become ----------------------------------------------------------
 
-    def _may_become(self, after: Document, kind: str) -> Refusal | None:
+    def may_become(self, after: Document, kind: str) -> Refusal | None:
         """Refuse a document that must not be sent, whatever stood there before."""
         if kind == "bib" and not is_bib(after):
             return Refusal(
@@ -367,27 +416,28 @@ class Reading:
                 hint=Sentence("bib_becomes_other_hint"),
             )
         return (
-            shallow(after)
-            or named(after)
-            or (self._hangs(after) or self._proofs.holding(after) if kind == "holding" else None)
-            or self._proofs.writable(after)
-            or self._proofs.base(after)
+            _too_deep(after)
+            or _misnamed(after)
+            or (self.hangs(after) or self.proofs.holding(after) if kind == "holding" else None)
+            or self.proofs.writable(after)
+            or self.proofs.base(after)
         )
 
     # --- what an earlier run made ------------------------------------------------------------
 
-    def _still_there(self, found: Found, made: Made) -> bool:
-        active = self._proofs.job.active_sigel
-        return is_in_history(self._reader, found, made, active_sigel=active)
+    def still_there(self, found: Found, made: Made) -> bool:
+        """Return True if what an earlier run made is a version of the record."""
+        active = self.proofs.job.active_sigel
+        return is_in_history(self.reader, found, made, active_sigel=active)
 
-    def _created_earlier(self, known: Known, made: Made | None) -> dict[str, Any] | None:
+    def created_earlier(self, target: Target, made: Made | None) -> Fields | None:
         """Return the fields of a record that an earlier run created; None where it did not."""
         if made is None or made.record is None:
             return None
-        match self._reader.read(made.record):
+        match self.reader.read(made.record):
             case Found(document=document):
                 stands = {"before_fingerprint": before_fingerprint(document)}
-                return made_earlier(known, made) | {"made": made.record} | stands
+                return made_earlier(target, made) | {"made": made.record} | stands
             case Gone():
                 raise Refused.of(
                     Refusal(
@@ -414,3 +464,54 @@ def bib_unresolved(item_of: Any) -> Refusal:
 def _type_name(document: Document) -> str:
     name = thing_part(document).get("@type")
     return name[:80] if isinstance(name, str) else Sentence("record_of_unknown_type")
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+MAX_DEPTH = 100
+"""Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
+
+
+def _too_deep(document: Document) -> Refusal | None:
+    """Refuse a record that would be nested more deeply than any real one."""
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for node in level
+            for inner in (node.values() if isinstance(node, dict) else node)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return None
+    return Refusal(
+        code="unreadable_record",
+        message=Sentence("record_too_deep", most=MAX_DEPTH),
+        hint=Sentence("record_too_deep_hint"),
+    )
+
+
+def _misnamed(document: Document) -> Refusal | None:
+    """Refuse a record with a key that is empty, or that holds a control character."""
+    left: list[Any] = [document]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            bad = next((key for key in node if not key.strip() or _CONTROL.search(key)), None)
+            if bad is not None:
+                return _bad_key(bad)
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return None
+
+
+def _bad_key(key: str) -> Refusal:
+    shown = visible(key[:40]).replace("\n", " ").replace("\t", " ")
+    return Refusal(
+        code="unreadable_record",
+        message=Sentence("key_control_character", shown=shown)
+        if key.strip()
+        else Sentence("key_without_name"),
+        hint=Sentence("key_hint"),
+    )
