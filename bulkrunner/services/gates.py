@@ -20,7 +20,7 @@ from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
 from bulkrunner.sentences import Sentence, joined
-from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.plan_outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.proofs import Proofs
 
 MAX_REASONS = 3

@@ -23,7 +23,7 @@ from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closi
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.plan_outcome import accepts_of, plan_ceilings, unaccepted
 
 SAMPLE = 200
 

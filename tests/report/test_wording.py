@@ -38,7 +38,7 @@ from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gates import declined, untried
-from bulkrunner.services.planning.outcome import exceeded_ceilings
+from bulkrunner.services.plan_outcome import exceeded_ceilings
 from bulkrunner.services.proofs import NO_REVIEWERS
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan

@@ -101,19 +101,11 @@ class Bibs:
         self._documents: OnceCache[Document | None] = OnceCache(self._read, size=DOCUMENTS)
 
     def document(self, iri_or_id: str) -> Document | None:
-        """Return the bib itself, None where it does not resolve.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the bib itself, None where it does not resolve."""
         return self._documents.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
     def find(self, iri_or_id: str) -> BibFacts | None:
-        """Return what is known of the bib, None where it does not resolve.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what is known of the bib, None where it does not resolve."""
         return self._facts.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
     def linked(self, iri: str) -> BibFacts | None:
@@ -257,7 +249,6 @@ class Naming:
         Raises:
             NotFound: nothing bears it here.
             Refused: ``several_hits`` where several do and none may be chosen.
-            CatalogueUnreachable: the environment does not answer.
         """
         every = self._found.get(ref)
         found = tuple(one for one in every if kind in (None, one.kind))
@@ -272,7 +263,6 @@ class Naming:
 
         Raises:
             Refused: so many may bear it that they are not looked through.
-            CatalogueUnreachable: the environment does not answer; that is never none.
         """
         return tuple(candidate.id for candidate in self._found.get(ref))
 
@@ -291,12 +281,10 @@ class Naming:
     def _hits(self, identifier: Identifier, query: Query) -> list[str]:
         page = self._reader.find(query, limit=MOST)
         if page.total > MOST:
-            raise Refused.of(
-                Refusal(
-                    code="several_hits",
-                    message=Sentence("too_many_hits", total=page.total, identifier=identifier.text),
-                    hint=Sentence("too_many_hits_hint"),
-                )
+            raise Refused(
+                "several_hits",
+                Sentence("too_many_hits", total=page.total, identifier=identifier.text),
+                Sentence("too_many_hits_hint"),
             )
         return [record for iri in page.iris if (record := self._iris.short_id(iri))]
 

@@ -16,7 +16,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.queries import unmet_part
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.creations import Creations
@@ -149,10 +149,4 @@ def sigel_of(value: Any) -> str:
     """
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise Refused.of(
-        Refusal(
-            code="no_sigel",
-            message=Sentence("sigel_no_text"),
-            hint=Sentence("sigel_no_text_hint"),
-        )
-    )
+    raise Refused("no_sigel", Sentence("sigel_no_text"), Sentence("sigel_no_text_hint"))

@@ -126,11 +126,7 @@ class Creations:
     def make_bib(
         self, request: Request, sigel: str, document: Document, pattern: Sentence, look: Look
     ) -> PlannedChange:
-        """Return what becomes of a bib to be created; refusals are changes too.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what becomes of a bib to be created; refusals are changes too."""
         target = Target.of(request)
         target.kind, target.sigel = "bib", sigel
 
@@ -225,12 +221,10 @@ class Creations:
             return bib
         create = waits.creates[number]
         if create.kind != "bib":
-            raise Refused.of(
-                Refusal(
-                    code="not_a_bib",
-                    message=Sentence("change_makes_no_bib", number=number),
-                    hint=Sentence("change_makes_no_bib_hint"),
-                )
+            raise Refused(
+                "not_a_bib",
+                Sentence("change_makes_no_bib", number=number),
+                Sentence("change_makes_no_bib_hint"),
             )
         return BibFacts(summary=BibSummary(id=ref), thing_iri=f"{ref}#it", is_bib=True)
 
@@ -309,10 +303,4 @@ def _same_bib(number: int) -> Refusal:
 def _duplicate(request: Request, message: Sentence) -> Exception:
     if request.on_duplicate == "skip":
         return PassedOver("skipped_duplicate", message)
-    return Refused.of(
-        Refusal(
-            code="duplicate",
-            message=message,
-            hint=Sentence("duplicate_hint"),
-        )
-    )
+    return Refused("duplicate", message, Sentence("duplicate_hint"))

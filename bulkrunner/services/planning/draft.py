@@ -36,9 +36,6 @@ LEFT_BEHIND = ("left_behind", Sentence("left_behind"))
 NOT_MET = "where_not_met"
 """Code of a record that a step does not mean."""
 
-UNREADABLE_RECORD = "unreadable_record"
-"""Error code of a record that came whole but is none; asking again would not help."""
-
 FAILED = (Action.REFUSED, Action.NOT_FOUND)
 
 T = TypeVar("T")
@@ -63,6 +60,10 @@ class NotFound(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+INSTEAD = (PassedOver, NotFound, Refused, CatalogueUnreachable)
+"""What may be raised instead of returning what a record becomes."""
 
 
 def demand(refusal: Refusal | None) -> None:
@@ -282,42 +283,38 @@ class Drafter:
             request: of the entry.
             target: filled meanwhile with what is known of the record.
             plan: returns the fields, or raises why there are none.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
         """
-        return self._entered(request, target, self._fields(request, plan))
-
-    def _fields(self, request: Request, plan: Callable[[], Fields]) -> Fields:
         try:
-            return plan()
-        except PassedOver as passed:
-            return unchanged(passed.code, passed.message) | {"passed": True}
-        except Refused as refused:
-            return as_refused(refused.refusal)
-        except CatalogueUnreachable as error:
-            if error.code != UNREADABLE_RECORD:
-                raise
-            return as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
-        except NotFound as missing:
-            policy = request.on_missing or self._on_missing
-            action = Action.REFUSED if policy == "refuse" else Action.NOT_FOUND
-            return {"action": action, "code": missing.code, "message": missing.message}
+            fields = plan()
+        except INSTEAD as error:
+            fields = self._instead(request, error)
+        return self._entered(request, target, fields)
 
     def attempt(
         self, request: Request, do: Callable[[], T], target: Target | None = None
     ) -> T | PlannedChange:
         """Return what something comes to, or the change that says why it comes to nothing."""
-        found: list[T] = []
-
-        def attempt() -> Fields:
-            found.append(do())
-            return {}
-
-        fields = self._fields(request, attempt)
-        if found:
-            return found[0]
+        try:
+            return do()
+        except INSTEAD as error:
+            fields = self._instead(request, error)
         return self._entered(request, target or Target(record=request.ref), fields)
+
+    def _instead(self, request: Request, error: Exception) -> Fields:
+        """Return the fields of a change that comes of an error."""
+        match error:
+            case PassedOver():
+                return unchanged(error.code, error.message) | {"passed": True}
+            case Refused():
+                return as_refused(error.refusal)
+            case NotFound():
+                policy = request.on_missing or self._on_missing
+                action = Action.REFUSED if policy == "refuse" else Action.NOT_FOUND
+                return {"action": action, "code": error.code, "message": error.message}
+            case CatalogueUnreachable(code="unreadable_record"):
+                # It came whole but is no record; asking again would not help.
+                return as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
+        raise error
 
     def _named_key(self, request: Request, target: Target) -> str | None:
         """Return the key of the record that a refused entry names; None: it is no record's."""

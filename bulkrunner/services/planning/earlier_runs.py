@@ -64,9 +64,6 @@ def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_
     """Tell whether the version that a run stored is one of the record's.
 
     It is not where the environment was filled anew since.
-
-    Raises:
-        CatalogueUnreachable: the environment does not answer.
     """
     left = Left.by_earlier(made, active_sigel)
     if left.is_ours(Version(document=newest.document, etag=newest.etag), None):
@@ -84,13 +81,6 @@ class Undone:
     """Tells of what runs made whether an undo took it back since, and no undo of that undo did."""
 
     def __init__(self, ledger: Ledger, plan: Plan, *, others_before: bool = False) -> None:
-        """Look at the undo jobs of the plan's environment.
-
-        Args:
-            ledger: that holds them.
-            plan: whose environment is meant.
-            others_before: only other jobs than the plan's, in runs begun before the plan.
-        """
         self._ledger = ledger
         self._plan = plan
         self._others_before = others_before

@@ -71,11 +71,7 @@ class Existing:
     def refuse(
         self, request: Request, refusal: Refusal, look: Look, *, kind: str | None = None
     ) -> PlannedChange:
-        """Return the refusal of an entry, with the record that it is about.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the refusal of an entry, with the record that it is about."""
         target = Target.of(request)
 
         def refused() -> Fields:
@@ -123,7 +119,7 @@ class Existing:
         demand(self._proofs.acting())
         self._meet(request, target, look, kind)
         if target.is_stuck and target.earlier is not None:
-            raise Refused.of(Refusal(code=target.earlier.code, message=target.earlier.message))
+            raise Refused(target.earlier.code, target.earlier.message)
         if target.kind != kind:
             raise Refused.of(_other_kind(target.kind, kind))
 
@@ -249,14 +245,10 @@ class Existing:
         if admit is not None:
             with still_wanted(target):
                 admit()
-        raise Refused.of(
-            Refusal(
-                code="conflicting_rows",
-                message=Sentence(
-                    "conflicting_rows", one=part.source.said, other=request.source.said
-                ),
-                hint=Sentence("conflicting_rows_hint"),
-            )
+        raise Refused(
+            "conflicting_rows",
+            Sentence("conflicting_rows", one=part.source.said, other=request.source.said),
+            Sentence("conflicting_rows_hint"),
         )
 
     # --- the change --------------------------------------------------------------------------

@@ -62,24 +62,14 @@ class Explicit:
         """Return what the operation at a place of the list wants, or what becomes of an unreadable one."""
         if isinstance(declared, Unreadable):
             return [], [Draft(change=_unreadable(declared), alone=True)]
-        named = _named(declared, number)
-        request = Request(
-            source=declared.source,
-            given=named,
-            ref=named,
-            verb=type(declared).__name__.lower(),
-            operation=neutral_operation(declared, self._iris),
-        )
-        return [request], []
+        named = named_by(declared, number)
+        entry = Request(source=declared.source, given=named, ref=named, verb="")
+        return [self.request(declared, named, entry)], []
 
     def resolve(self, declared: Operation, request: Request, look: Look) -> Draft:
-        """Return the planned change of one operation; refusals are changes too.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the planned change of one operation; refusals are changes too."""
         try:
-            found = self.waits(declared, look.numbered)
+            found = self.waits(declared, request, look.numbered)
         except Refused as refused:
             change = self.refused(declared, request, refused.refusal, look)
             return Draft(change=change, alone=True)
@@ -89,29 +79,30 @@ class Explicit:
 
     # --- any operation -----------------------------------------------------------------------
 
-    def waits(self, op: Operation, earlier: Earlier) -> Waits:
+    def request(self, op: Operation, ref: str, request: Request) -> Request:
+        """Return what an operation wants of a record, for an entry's request."""
+        operation = neutral_operation(op, self._iris)
+        return replace(request, ref=ref, verb=type(op).__name__.lower(), operation=operation)
+
+    def waits(self, op: Operation, request: Request, earlier: Earlier) -> Waits:
         """Return what an operation waits for.
 
         Raises:
             Refused: one that it names is not carried out, or creates nothing.
         """
-        return waits(op.after, references_of(neutral_operation(op, self._iris)), earlier)
+        return waits(op.after, references_of(request.operation), earlier)
 
     def planned(self, op: Operation, request: Request, found: Waits, look: Look) -> PlannedChange:
         """Return the planned change; refusals are changes too.
 
         Args:
             op: the operation.
-            request: of the entry, with the record that the operation names.
+            request: what it wants.
             found: what it waits for.
             look: at what precedes in the plan.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
         """
-        request = replace(
-            request, operation=with_names(neutral_operation(op, self._iris), found.names)
-        )
+        if found.names:
+            request = replace(request, operation=with_names(request.operation, found.names))
         target = Target.of(request)
         match op:
             case Update(repoint=str(bib)):
@@ -141,12 +132,7 @@ class Explicit:
     def refused(
         self, op: Operation, request: Request, refusal: Refusal, look: Look
     ) -> PlannedChange:
-        """Return a refused operation with the record that it is about, so that nothing else writes it.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
-        request = replace(request, operation=neutral_operation(op, self._iris))
+        """Return a refused operation with the record that it is about, so that nothing else writes it."""
         if not isinstance(op, Create):
             change = self._existing.refuse(request, refusal, look)
         elif op.of is None or created_number(op.of) is not None:
@@ -216,10 +202,11 @@ class Explicit:
         return with_ids(document, found.records, self._iris) if found.records else document
 
 
-def _named(declared: Operation, number: int) -> str:
-    if isinstance(declared, Create):
-        return declared.of if declared.of is not None else f"{PREFIX}{number}"
-    return declared.target
+def named_by(op: Operation, number: int) -> str:
+    """Return the record that an operation names, or the number of the one that it creates."""
+    if isinstance(op, Create):
+        return op.of if op.of is not None else f"{PREFIX}{number}"
+    return op.target
 
 
 def _unreadable(declared: Unreadable) -> PlannedChange:

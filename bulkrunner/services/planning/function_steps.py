@@ -21,8 +21,8 @@ from bulkrunner.domain.functions import (
     edited,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Create, Delete, Operation, Update
-from bulkrunner.domain.new_records import IN_ANSWER, PREFIX
+from bulkrunner.domain.manifest import Delete, Operation, Update
+from bulkrunner.domain.new_records import IN_ANSWER
 from bulkrunner.domain.operations import (
     Applied,
     check_expect,
@@ -49,7 +49,7 @@ from bulkrunner.services.planning.draft import (
     still_wanted,
 )
 from bulkrunner.services.planning.existing import Existing
-from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.explicit import Explicit, named_by
 from bulkrunner.services.planning.plan_so_far import (
     Look,
     ended_so,
@@ -77,17 +77,6 @@ class FunctionSteps:
         runners: Runners | None,
         parameters: Mapping[str, Any],
     ) -> None:
-        """Call.
-
-        Args:
-            reading: that reads and proves.
-            existing: plans what becomes of the record.
-            drafter: of changes.
-            contexts: of records, for conditions and expectations.
-            explicit: plans operations that functions return.
-            runners: that call functions; None where the job has none.
-            parameters: of the job, with their values.
-        """
         self._reading = reading
         self._existing = existing
         self._drafter = drafter
@@ -100,11 +89,7 @@ class FunctionSteps:
     def act(
         self, entry: StepEntry, action: StepFunction, request: Request, look: Look
     ) -> list[Draft]:
-        """Return what a function's answer for one record comes to, at least one change.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what a function's answer for one record comes to, at least one change."""
         several: list[Several] = []
         if action.on_bibs:
             change = self._of_bib(entry, action, request, look, several)
@@ -262,7 +247,7 @@ class FunctionSteps:
             case Skipped(reason=reason):
                 raise PassedOver("skipped_by_function", reason)
             case Declined(reason=reason):
-                raise Refused.of(Refusal(code="refused_by_function", message=reason))
+                raise Refused("refused_by_function", reason)
             case _:
                 return answer
 
@@ -305,19 +290,19 @@ class FunctionSteps:
         look: Look,
     ) -> PlannedChange:
         """Return what becomes of the operation at a place of the answer."""
+        undone = (_not_done(number, change) for number, change in enumerate(before, start=1))
+        fault = next((one for one in undone if one is not None), None)
+        if isinstance(op, Refusal):
+            return refused_entry(request, fault or _unusable(op, place))
+        asked = self._explicit.request(op, named_by(op, IN_ANSWER + place), request)
         try:
-            for number, change in enumerate(before, start=1):
-                demand(_not_done(number, change))
-            if isinstance(op, Refusal):
-                return refused_entry(request, _unusable(op, place))
-            found = self._explicit.waits(op, lambda number: before[number - IN_ANSWER - 1])
-            found = replace(found, numbers=())  # it waits for all that come before it
+            demand(fault)
+            found = self._explicit.waits(op, asked, lambda number: before[number - IN_ANSWER - 1])
         except Refused as error:
-            if isinstance(op, Refusal):
-                return refused_entry(request, error.refusal)
-            change = self._explicit.refused(op, _of(op, request, place), error.refusal, look)
+            change = self._explicit.refused(op, asked, error.refusal, look)
         else:
-            change = self._explicit.planned(op, _of(op, request, place), found, look)
+            # It waits for all that come before it.
+            change = self._explicit.planned(op, asked, replace(found, numbers=()), look)
         return _once(change, before)
 
 
@@ -365,15 +350,6 @@ def _unusable(fault: Refusal, place: int) -> Refusal:
     return Refusal(
         code=fault.code, message=Sentence("operation_fault", place=place, why=fault.message)
     )
-
-
-def _of(op: Operation, request: Request, place: int) -> Request:
-    """Return the request of an operation at a place of the answer."""
-    if isinstance(op, Create):
-        ref = op.of if op.of is not None else f"{PREFIX}{IN_ANSWER + place}"
-    else:
-        ref = op.target
-    return replace(request, ref=ref, verb=type(op).__name__.lower())
 
 
 def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:

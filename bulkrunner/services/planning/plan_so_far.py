@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -220,7 +220,7 @@ class Waits:
 NO_WAITS = Waits()
 
 
-def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> Waits:
+def waits(after: Collection[int], references: Collection[int], earlier: Earlier) -> Waits:
     """Return what an operation waits for.
 
     Args:
@@ -231,6 +231,8 @@ def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> 
     Raises:
         Refused: one of them is not carried out, or creates nothing.
     """
+    if not after and not references:
+        return NO_WAITS
     found = Waits(numbers=_numbers(after, earlier))
     numbers = list(found.numbers)
     for number in sorted(references):
@@ -284,10 +286,8 @@ def _named(number: int) -> Sentence:
 
 
 def _unmet(number: int, why: Sentence) -> Refused:
-    return Refused.of(
-        Refusal(
-            code="prerequisite",
-            message=Sentence("waits_for", what=_named(number), why=why),
-            hint=Sentence("prerequisite_hint"),
-        )
+    return Refused(
+        "prerequisite",
+        Sentence("waits_for", what=_named(number), why=why),
+        Sentence("prerequisite_hint"),
     )

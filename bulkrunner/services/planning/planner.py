@@ -29,8 +29,15 @@ from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelecti
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, stored_text, text_of
 from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.planning.assembler import Assembler, let_fall
-from bulkrunner.services.planning.batches import BatchPlanner, Item, Numbered, Parts, batches
+from bulkrunner.services.planning.assembler import (
+    Assembler,
+    BatchPlanner,
+    Item,
+    Numbered,
+    Parts,
+    batches,
+    let_fall,
+)
 from bulkrunner.services.planning.contexts import Contexts
 from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import Drafter
@@ -38,6 +45,7 @@ from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
 from bulkrunner.services.planning.existing import Existing
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.function_steps import FunctionSteps, Runners
+from bulkrunner.services.planning.plan_so_far import PlanSoFar
 from bulkrunner.services.planning.reading import Proofs, Reading, library_unresolved
 from bulkrunner.services.planning.restorations import Restorer
 from bulkrunner.services.planning.reverts import Reverts, States
@@ -165,8 +173,8 @@ class Planner:
         ) as pool:
             planner = BatchPlanner(
                 self._parts(plan, proofs, request.runners),
-                self._ledger,
-                plan.id,
+                PlanSoFar(self._ledger, plan.id),
+                forbidden_places(plan),
                 pool=pool,
                 stop=self._stop,
                 advance=lambda place: self._progress.advance(place, counts),
@@ -214,20 +222,22 @@ class Planner:
         reading = Reading(self._reader, iris, proofs)
         existing = Existing(reading, iris, earlier, drafter)
         creations = Creations(reading, earlier, drafter)
-        contexts = Contexts(reading, creations, iris, parameters)
         explicit = Explicit(existing, creations, drafter, iris)
-        states = States(self._reader, self._ledger, plan)
-        return Parts(
-            explicit=explicit,
-            restorer=Restorer(
+
+        def restorer() -> Restorer:
+            return Restorer(
                 reading=reading,
                 existing=existing,
                 creations=creations,
                 drafter=drafter,
                 earlier_runs=earlier,
                 iris=iris,
-            ),
-            steps=StepEntries(
+            )
+
+        def steps() -> StepEntries:
+            contexts = Contexts(reading, creations, iris, parameters)
+            states = States(self._reader, self._ledger, plan)
+            return StepEntries(
                 selecting=Selecting(reading, earlier, proofs.job.sigels),
                 existing=existing,
                 creations=creations,
@@ -250,9 +260,9 @@ class Planner:
                     contexts=contexts,
                     reverts=Reverts(existing, creations, contexts, states),
                 ),
-            ),
-            forbidden=forbidden_places(plan),
-        )
+            )
+
+        return Parts(explicit, steps, restorer)
 
     def _expanded(
         self, source: JobSource, undoing: Undoing, plan: Plan, proofs: Proofs

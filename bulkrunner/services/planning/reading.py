@@ -222,12 +222,10 @@ class Reading:
             demand(self.proofs.writable(found.document))
             demand(self.proofs.bib())
         else:
-            raise Refused.of(
-                Refusal(
-                    code="other_kind",
-                    message=Sentence("other_type", type=_type_name(found.document)),
-                    hint=Sentence("other_type_hint"),
-                )
+            raise Refused(
+                "other_kind",
+                Sentence("other_type", type=_type_name(found.document)),
+                Sentence("other_type_hint"),
             )
 
     def _of_this_environment(self, found: Found) -> Refusal | None:
@@ -269,11 +267,10 @@ class Reading:
 
         Raises:
             Refused: the text is neither, or so many may bear it that they are not looked through.
-            CatalogueUnreachable: the environment does not answer; that is never none.
         """
         found = identify(text, self._iris, meanings)
         if isinstance(found, Refusal):
-            raise Refused.of(Refusal(code=found.code, message=found.message, hint=found.hint))
+            raise Refused(found.code, found.message, found.hint)
         if of_canonical(found.text) is not None:
             return self._naming.bearing(found.text)
         document = self.document(found.text)
@@ -285,7 +282,6 @@ class Reading:
 
         Raises:
             Refused: several records bear the number.
-            CatalogueUnreachable: the environment does not answer; that is never none.
         """
         found = identify(text, self._iris)
         if isinstance(found, Refusal) or of_canonical(found.text) is None:
@@ -305,9 +301,7 @@ class Reading:
         (name,) = self.named(named)
         ref = self._iris.parse(name)
         if ref is None:
-            raise Refused.of(
-                Refusal(code="unreadable_id", message=Sentence("no_record_id", given=name), hint="")
-            )
+            raise Refused("unreadable_id", Sentence("no_record_id", given=name))
         if ref.kind is RefKind.SHORT_ID:
             target.target_key = record_key(ref.value)
         answer = self.reader.read(ref.value)
@@ -322,13 +316,7 @@ class Reading:
                 raise NotFound("not_found", Sentence("not_found"))
             case Moved(target=moved):
                 target.record = ref.value
-                raise Refused.of(
-                    Refusal(
-                        code="moved",
-                        message=Sentence("moved", moved=moved),
-                        hint=Sentence("moved_hint"),
-                    )
-                )
+                raise Refused("moved", Sentence("moved", moved=moved), Sentence("moved_hint"))
             case _:
                 raise AssertionError("an unconditional read was answered 304")
 
@@ -387,22 +375,14 @@ class Reading:
         (name,) = self.named(ref, kind="bib")
         parsed = self._iris.parse(name)
         if parsed is None:
-            raise Refused.of(
-                Refusal(code="unreadable_id", message=Sentence("no_id", given=name), hint="")
-            )
+            raise Refused("unreadable_id", Sentence("no_id", given=name))
         bib = self.bibs.find(parsed.value)
         if bib is None:
             target.record = parsed.value
             raise NotFound("not_found", Sentence("bib_not_found"))
         if not bib.is_bib:
             target.record = bib.summary.id
-            raise Refused.of(
-                Refusal(
-                    code="not_a_bib",
-                    message=Sentence("not_a_bib"),
-                    hint=Sentence("not_a_bib_hint"),
-                )
-            )
+            raise Refused("not_a_bib", Sentence("not_a_bib"), Sentence("not_a_bib_hint"))
         return bib
 
     # --- what a document may become ----------------------------------------------------------
@@ -439,12 +419,10 @@ class Reading:
                 stands = {"before_fingerprint": before_fingerprint(document)}
                 return made_earlier(target, made) | {"made": made.record} | stands
             case Gone():
-                raise Refused.of(
-                    Refusal(
-                        code="deleted_since",
-                        message=Sentence("deleted_since", run=made.run, record=made.record),
-                        hint=Sentence("deleted_since_hint"),
-                    )
+                raise Refused(
+                    "deleted_since",
+                    Sentence("deleted_since", run=made.run, record=made.record),
+                    Sentence("deleted_since_hint"),
                 )
         return None
 

@@ -154,9 +154,6 @@ class Restorer:
         """Return the planned change, and those that it must precede.
 
         Where nothing can be restored the change says why.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
         """
         target = Target.of(request)
         target.kind, target.sigel = wish.change.kind, wish.change.sigel
@@ -305,12 +302,10 @@ def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
                 if change is None
                 else Sentence("cannot_be_restored", code=change.code)
             )
-            raise Refused.of(
-                Refusal(
-                    code="prerequisite",
-                    message=Sentence("restored_only_after", what=one.what, why=why),
-                    hint=Sentence("restored_only_after_hint"),
-                )
+            raise Refused(
+                "prerequisite",
+                Sentence("restored_only_after", what=one.what, why=why),
+                Sentence("restored_only_after_hint"),
             )
     return tuple(change.number for change in found.values())
 

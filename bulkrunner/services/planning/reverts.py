@@ -74,11 +74,7 @@ class States:
         self._search = Search(reader)
 
     def version(self, record: str, number: int) -> Document | Refusal:
-        """Return a version of a record, or why there is none.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return a version of a record, or why there is none."""
         answer = self._reader.read_version(record, number)
         if isinstance(answer, Found):
             return answer.document
@@ -336,11 +332,7 @@ def _moment(value: Any) -> Moment:
     text = str(value).strip()
     span = parse_span(text)
     if span is None:
-        raise Refused.of(
-            Refusal(
-                code="not_a_date",
-                message=Sentence("not_a_date", text=brief(text)),
-                hint=Sentence("not_a_date_hint"),
-            )
+        raise Refused(
+            "not_a_date", Sentence("not_a_date", text=brief(text)), Sentence("not_a_date_hint")
         )
     return Moment(text=text, span=span)

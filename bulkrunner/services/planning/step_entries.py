@@ -72,7 +72,6 @@ class Selecting:
 
         Raises:
             NotFound, Refused, PassedOver: it means none.
-            CatalogueUnreachable: the environment does not answer.
         """
         refs = self._named(entry)
         if entry.query is not None and not entry.step.concerns_selected:
@@ -98,7 +97,6 @@ class Selecting:
 
         Raises:
             NotFound, Refused: the entry names no bib.
-            CatalogueUnreachable: the environment does not answer.
         """
         if entry.step.holdings != "all":
             return ()
@@ -146,12 +144,10 @@ class Selecting:
         known = self._of_all(bib) if len(meant) > FEW else None
         for sigel in meant:
             if sigel not in self._sigels:
-                raise Refused.of(
-                    Refusal(
-                        code="foreign_sigel",
-                        message=Sentence("step_foreign_sigel", sigel=sigel),
-                        hint=Sentence("step_foreign_sigel_hint", sigels=", ".join(self._sigels)),
-                    )
+                raise Refused(
+                    "foreign_sigel",
+                    Sentence("step_foreign_sigel", sigel=sigel),
+                    Sentence("step_foreign_sigel_hint", sigels=", ".join(self._sigels)),
                 )
             if step.holdings == meant:
                 self._reading.demand_rights(sigel)
@@ -211,11 +207,7 @@ class StepEntries:
         self._transfers = transfers
 
     def meant(self, entry: StepEntry, look: Look) -> tuple[Sequence[Request], Sequence[Draft]]:
-        """Return what is wanted of each record that an entry means, and what comes to nothing.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what is wanted of each record that an entry means, and what comes to nothing."""
         step = entry.step
         request = Request(
             source=entry.source,
@@ -245,11 +237,7 @@ class StepEntries:
         return Draft(change=self._drafter.change(request, target, other_library), alone=True)
 
     def act(self, entry: StepEntry, request: Request, look: Look) -> list[Draft]:
-        """Return the changes that come of one record, at least one.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the changes that come of one record, at least one."""
         if entry.refusal is not None:
             return [Draft(change=self._refused(request, entry.refusal, look))]
         drafts = self._acted(entry, request, look)
@@ -359,13 +347,7 @@ class StepEntries:
 def _sigel(value: object) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    raise Refused.of(
-        Refusal(
-            code="no_sigel",
-            message=Sentence("sigel_no_text"),
-            hint=Sentence("sigel_no_text_hint"),
-        )
-    )
+    raise Refused("no_sigel", Sentence("sigel_no_text"), Sentence("sigel_no_text_hint"))
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:

@@ -115,11 +115,7 @@ class TransferSteps:
     def act(
         self, entry: StepEntry, action: StepTransfer, request: Request, look: Look
     ) -> list[Draft]:
-        """Return the changes that come of one record, at least one.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the changes that come of one record, at least one."""
         case = Case(entry=entry, request=request, look=look)
         target = Target.of(request)
         saved: list[PlannedChange] = []
@@ -183,7 +179,7 @@ class TransferSteps:
         wished = {"content": digest([*content])}
         change = self._created(case.other(bib), case, target, sigel, content, source, wished)
         if change.action in FAILED:
-            raise Refused.of(Refusal(code=change.code, message=change.message))
+            raise Refused(change.code, change.message)
         if change.code == "skipped_duplicate":
             target.notes = (*target.notes, LEFT_BEHIND)
             raise PassedOver(change.code, change.message)
@@ -251,16 +247,10 @@ class TransferSteps:
         """Return the record that a value names."""
         text = value.get("@id") if isinstance(value, dict) else value
         if not isinstance(text, str) or not text.strip():
-            raise Refused.of(
-                Refusal(
-                    code="unreadable_id",
-                    message=Sentence("value_no_id"),
-                    hint=Sentence("value_no_id_hint"),
-                )
-            )
+            raise Refused("unreadable_id", Sentence("value_no_id"), Sentence("value_no_id_hint"))
         found = identify(text, self._iris)
         if isinstance(found, Refusal):
-            raise Refused.of(Refusal(code=found.code, message=found.message, hint=found.hint))
+            raise Refused(found.code, found.message, found.hint)
         (record,) = self._reading.named(found.text)
         return record
 
@@ -332,16 +322,12 @@ class TransferSteps:
             raise PassedOver("same_record", Sentence("merge_target_itself"))
         if len(others) == 1:
             return others[0]
-        raise Refused.of(
-            Refusal(
-                code="no_target" if not others else "several_hits",
-                message=Sentence(
-                    "several_targets", sigel=sigel, count=len(others), shown=", ".join(others[:3])
-                )
-                if others
-                else Sentence("no_other_target", sigel=sigel),
-                hint=Sentence("targets_hint"),
-            )
+        raise Refused(
+            "no_target" if not others else "several_hits",
+            Sentence("several_targets", sigel=sigel, count=len(others), shown=", ".join(others[:3]))
+            if others
+            else Sentence("no_other_target", sigel=sigel),
+            Sentence("targets_hint"),
         )
 
     def _added_to(

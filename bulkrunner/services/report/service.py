@@ -19,7 +19,7 @@ from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.gates import counting_hosts, evidence_of
-from bulkrunner.services.planning.outcome import accepts_of
+from bulkrunner.services.plan_outcome import accepts_of
 from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.risks import Watch, searched
