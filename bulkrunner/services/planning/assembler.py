@@ -352,8 +352,10 @@ class BatchPlanner:
     def plan(self, batch: Sequence[Numbered]) -> tuple[Assembler, int, BulkRunnerError | None]:
         """Return the changes of a batch, how many of its entries they are, and why not all."""
         self._so_far.begin()
-        keys = {key for _, item in batch for key in named_keys(item)}
-        self._so_far.fetch(keys, map(copied_key, keys))
+        self._so_far.fetch(
+            {key for _, item in batch for key in _named_keys(item)},
+            {copied_key(key) for _, item in batch if (key := _record_key(item))},
+        )
         ahead, fault = self._resolved_ahead(batch)
         self._so_far.fetch(_target_keys(ahead))
         assembler = Assembler(self._so_far)
@@ -447,14 +449,20 @@ class BatchPlanner:
         return drafts, frozenset(look.asked)
 
 
-def named_keys(item: Item) -> Iterator[str]:
-    """Yield by what the records that an entry names by their ids will be looked for in the plan."""
+def _named_keys(item: Item) -> Iterator[str]:
+    """Yield by what an entry's records will be looked for in the plan, as far as it names them."""
     ref = _named(item)
     if ref is not None and SHORT_ID.fullmatch(ref):
         yield record_key(ref)
-        creates = item.step.action if isinstance(item, StepEntry) else item
-        if isinstance(creates, StepCreate | Create) and isinstance(creates.sigel, str):
-            yield holding_key(ref, creates.sigel)
+        act = item.step.action if isinstance(item, StepEntry) else item
+        if isinstance(act, StepCreate | Create) and isinstance(act.sigel, str):
+            yield holding_key(ref, act.sigel)
+
+
+def _record_key(item: Item) -> str | None:
+    """Return the key of a record that a step writes, where the entry names it by its id."""
+    ref = _record_of(item) if isinstance(item, StepEntry) else None
+    return record_key(ref) if ref is not None and SHORT_ID.fullmatch(ref) else None
 
 
 def _named(item: Item) -> str | None:
