@@ -26,7 +26,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 unit: $(STAMP) browser
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # Rules, the server's contract, and one job from plan to verify: for the loop of whoever works on it.
 test-quick: $(STAMP)
@@ -40,7 +40,9 @@ browser:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	} || echo "no chromium here: the browser tests will be skipped, or fail where CI is set"
 
-test: lint unit
+# Side by side, so that both cores have something to do.
+test: $(STAMP)
+	$(MAKE) --jobs 2 lint unit
 
 soak: $(STAMP)
 	$(BIN)/python -m tests.adversary.soak $(SOAK)
@@ -48,7 +50,7 @@ soak: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.report
-	FULL_SIZE=1 $(BIN)/pytest -m size
+	FULL_SIZE=1 $(BIN)/pytest -m "size or hypothesis"
 
 census: $(STAMP)
 	$(BIN)/python -m tests.project.census

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from tests.support.sizes import examples  # noqa: E402 (found by the path above)
+
 # Hundreds of processes would compile the program and its libraries anew. Where the surroundings want no
 # bytecode beside the sources, it is kept in a folder of its own.
 if sys.dont_write_bytecode:
@@ -20,8 +22,16 @@ if sys.dont_write_bytecode:
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # Generated cases take the time they take: a busy machine fails no test.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=examples())
 settings.load_profile("unhurried")
 
 # What these assert is told as in a test.
 pytest.register_assert_rewrite("tests.support.cases")
+
+SLOWEST = ("browser", "adversary", "acceptance", "undo", "crashes", "planning", "applying", "ledger")
+"""Folders whose files take longest: begun first, so that none is left for one process at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {folder: number for number, folder in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], 99))

@@ -376,5 +376,8 @@ def _forms(text: str) -> Iterator[bytes]:
         yield _literal(coded.translate(bytes.maketrans(b"+/", b"-_")))
 
 
+_LITERALS = tuple(b"\\x%02x" % byte for byte in range(256))
+
+
 def _literal(data: bytes) -> bytes:
-    return b"".join(b"\\x%02x" % byte for byte in data)
+    return b"".join(map(_LITERALS.__getitem__, data))

@@ -19,6 +19,7 @@ from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood
 from tests.support.answers import an_answer, complete_plan, form
+from tests.support.sizes import examples
 
 LOOSE = {"plan_max_age_hours": 500, "min_staging_coverage": 0.5}
 PLAN = complete_plan(policy=LOOSE)
@@ -234,7 +235,7 @@ def test_a_signature_is_not_taken_for_quoted_printable(ends):
     assert letter_text(armoured.encode()) == armoured
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.sampled_from(list(ANSWERS.values())),
     st.sampled_from(BEFORE),
@@ -349,7 +350,7 @@ def test_what_is_no_text_is_refused(content):
     assert ".eml" in refused.value.hint
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 def test_nothing_but_a_refusal_comes_of_anything_else(content):
     try:

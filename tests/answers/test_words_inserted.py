@@ -13,6 +13,7 @@ from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import the_answer, understood, words_beside
 from tests.support.answers import an_answer, complete_plan
+from tests.support.sizes import examples
 
 PLAN = complete_plan(policy={"plan_max_age_hours": 500, "min_staging_coverage": 0.5})
 STATEMENTS = ("plan_max_age_hours = 500", "min_staging_coverage = 0.5")
@@ -69,7 +70,7 @@ WORDS = TELLING | st.text(min_size=1, max_size=12).filter(lambda t: any(c.isalph
 BETWEEN = st.sampled_from([" ", "\n", " \n> ", "\t"])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(
     st.sampled_from(ANSWERS), st.lists(WORDS, min_size=1, max_size=3), BETWEEN, BETWEEN, st.data()
 )
@@ -92,7 +93,7 @@ def test_a_statement_that_is_no_item_of_the_list_is_asked_about():
     assert taken(text.replace("- plan_max", "plan_max")).statements == STATEMENTS[:1]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.sampled_from(ANSWERS), st.data())
 def test_nor_do_letters_written_into_its_words(answer, data):
     text = answer_text(PLAN, answer)
@@ -103,7 +104,7 @@ def test_nor_do_letters_written_into_its_words(answer, data):
     assert found is None or is_no_looser(found, answer), text
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.sampled_from(ANSWERS), st.data())
 def test_nor_does_a_line_that_is_lost(answer, data):
     """But for the line of a condition that somebody has taken out on purpose."""
@@ -235,7 +236,7 @@ def test_also_below_a_signature_s_mark(row):
     assert asked_about(f"-- \nKarin Ek\n{row}") == (row,)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.sampled_from(HARMLESS), st.sampled_from(CLEAR), st.data())
 @example("Hej Erik!", "Nej", None)
 def test_no_courtesy_hides_a_word_that_may_be_a_condition(row, word, data):

@@ -12,6 +12,7 @@ from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.services.running.dispatch import Crew, lane_of
 from tests.support.ledgers import a_change
+from tests.support.sizes import examples
 
 
 def item(number, bib):
@@ -28,7 +29,7 @@ def work(items, carry_out, threads=4):
     return crew
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.sampled_from("abcde"), max_size=40))
 def test_each_is_done_once_in_order_within_its_bib_and_never_two_of_one(bibs):
     items = [item(number, bib) for number, bib in enumerate(bibs, start=1)]
@@ -107,7 +108,7 @@ def waiting(number, bib, *prerequisites):
     return WorkItem(change=change)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.integers(1, 20), max_size=3))))
 def test_each_comes_after_what_it_waits_for(wanted):
     items = [

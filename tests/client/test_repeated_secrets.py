@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bulkrunner.adapters.redaction import PART, Redaction
 from bulkrunner.errors import BulkRunnerError
 from tests.support.client import SECRET, SHORT, TOKEN, bench, good_login, holding, record_answer
+from tests.support.sizes import examples
 
 CHARACTERS = string.ascii_letters + string.digits + "-_.~+/="
 
@@ -324,7 +325,7 @@ def test_what_broke_the_connection_is_no_way_round(monkeypatch):
 words = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=60)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10**9),
     first=st.sampled_from(sorted(FORMS)),
@@ -347,7 +348,7 @@ def test_any_form_of_any_part_at_any_place(seed, first, second, place, before, a
 
 
 @given(text=words)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_holds_nothing_of_it_stays_as_it_is(text):
     redaction = Redaction("Zq9-Zq9xX_Zq9kQ~Zq9jJ")
     if "zq9" not in text.lower():

@@ -10,6 +10,7 @@ from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.pacing.pace import LONGEST_PAUSE, SLACK, Pace
 from bulkrunner.adapters.pacing.shared import AHEAD, SharedSpacing
 from tests.support.client import StillClock, environment
+from tests.support.sizes import examples
 
 
 class Machine(StillClock):
@@ -61,7 +62,9 @@ def test_two_processes_never_get_the_same_moment(two_ledgers):
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     rate=st.floats(min_value=1, max_value=500),

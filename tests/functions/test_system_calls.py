@@ -80,9 +80,9 @@ from bulkrunner.adapters.functions import confinement as confining
 confining.REFUSED = {OWN}
 libc = ctypes.CDLL(None, use_errno=True)
 confining.confine([], megabytes=2000)
-answers = {{}}
+answers, ends = {{}}, {{*json.loads(sys.argv[1])}}
 for number in range({BEYOND}):
-    if number in json.loads(sys.argv[1]):
+    if number in ends:
         continue
     ctypes.set_errno(0)
     libc.syscall(ctypes.c_long(number), *(ctypes.c_long(-1) for _ in range(6)))

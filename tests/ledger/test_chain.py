@@ -23,6 +23,7 @@ from tests.support.ledgers import (
     start_run,
     store_plan,
 )
+from tests.support.sizes import examples
 
 CHAINED = {
     "events": ("chain", "position", "at", "kind", "data", "hash"),
@@ -105,7 +106,9 @@ def _tampered(value, bit):
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(250),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_bit_turned_over_is_found(filled, tmp_path_factory, data):

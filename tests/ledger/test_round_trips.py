@@ -11,6 +11,7 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Part, PlannedChange
 from bulkrunner.domain.run import FINAL, Attempt, Result
 from tests.support.ledgers import a_plan, finish_plan, new_ledger, start_run
+from tests.support.sizes import examples
 
 texts = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(
     ["\x01", "\x01[]", "\0", "\ud800", "é", "Hc\\", "'; DROP TABLE plans; --", "null", "\u202e"]
@@ -115,7 +116,7 @@ def ledger(tmp_path_factory):
         assert store.chain.check() == []
 
 
-slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @slow

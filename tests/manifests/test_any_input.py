@@ -17,6 +17,7 @@ from bulkrunner.domain.manifest import Problem
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import ManifestError
 from tests.support.manifests import HEAD, ID, load, make_job
+from tests.support.sizes import examples
 
 KEYS = st.sampled_from(
     [
@@ -202,7 +203,7 @@ def outcome(
         return []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60)))
 def test_any_bytes_as_manifest(data: bytes | str) -> None:
     content = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
@@ -210,14 +211,14 @@ def test_any_bytes_as_manifest(data: bytes | str) -> None:
         assert outcome(content, {}, name)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"%@#,? \n\t<~", max_size=40))
 def test_any_yaml_signs(text: str) -> None:
     for problem in outcome(text, {}):
         assert problem.source.line >= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.dictionaries(KEYS, VALUES, max_size=6),
     st.lists(STEPS, max_size=3),
@@ -240,7 +241,7 @@ def test_any_values(head: dict[str, Any], steps: list[Any], operations: list[Any
         assert str(problem).isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(acting())
 def test_any_verb(step: dict[str, Any]) -> None:
     data = {
@@ -262,7 +263,7 @@ def test_every_verb_is_tried() -> None:
     assert KEYS_OF.keys() == {*VERBS, "example"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(st.one_of(OPERATIONS.map(json.dumps), st.text(max_size=20)), min_size=1, max_size=5)
 )
@@ -272,7 +273,7 @@ def test_any_lines(lines: list[str]) -> None:
     outcome(HEAD + "steps: [{ids: o.jsonl, delete: true}]\n", {"o.jsonl": data})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_as_input(data: bytes) -> None:
     outcome(HEAD + "operations: {file: o.jsonl}\n", {"o.jsonl": data})

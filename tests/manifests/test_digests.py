@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.manifest import Job
 from tests.support.manifests import ID, OTHER, ids, load, make_job
+from tests.support.sizes import examples
 
 FILES: dict[str, str | bytes] = {"ids.txt": "\n".join(ids(5)) + "\n"}
 
@@ -106,7 +107,7 @@ def as_yaml(value: Any, indent: str, mark: str, end: str) -> Iterator[str]:
             yield f"{indent}{json.dumps(key)}: {json.dumps(item, ensure_ascii=False)} # {mark}{end}"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     data=st.data(),
     end=st.sampled_from(["\n", "\r\n"]),

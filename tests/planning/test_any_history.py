@@ -11,6 +11,7 @@ from bulkrunner.domain.refusals import Refusal
 from bulkrunner.services.planning.draft import Target
 from bulkrunner.services.planning.reverts import Moment, States
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_holding, short_id
+from tests.support.sizes import examples
 
 RECORD = short_id(1)
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -61,7 +62,7 @@ def last_before(versions, limit):
     return places[-1] if places else -1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(histories(), DAYS)
 def test_at_a_moment(versions, limit):
     place = last_before(versions, limit)
@@ -71,7 +72,7 @@ def test_at_a_moment(versions, limit):
     assert told(looked_up.at(known, moment(limit))) == wanted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(histories(), st.none() | DAYS)
 def test_before_the_first_edit_by_a_library(versions, since):
     start = 0 if since is None else last_before(versions, since) + 1

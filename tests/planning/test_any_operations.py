@@ -21,6 +21,7 @@ from bulkrunner.domain.plan import WRITING, Action, plan_digest
 from bulkrunner.domain.records import component_holders, held_by, sigel_of_iri, thing_part
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.planning import HERE, Desk, listed
+from tests.support.sizes import examples
 
 SIGELS = ("Ylm", "NO", "S")
 BIBS = [short_id(number, "b") for number in range(4)]
@@ -151,7 +152,7 @@ def libraries(document):
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(catalogue=catalogues(), declared=operations)
 def test_counts_add_up_and_nothing_of_others_is_touched(catalogue, declared):
     changes, plan = planned(catalogue, declared)

@@ -14,6 +14,7 @@ from bulkrunner.domain.plan import WRITING, Action, plan_digest
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate
 from tests.support.catalogue import BASE, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.planning import Desk, listed
+from tests.support.sizes import examples
 
 BIBS = [short_id(number, "b") for number in range(4)]
 HOLDINGS = [short_id(number) for number in range(6)]
@@ -135,7 +136,7 @@ def results(made):
     return Counter((change.action, change.code, change.record) for change in made)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(catalogue=catalogues(), found=steps(), order=st.randoms(use_true_random=False))
 def test_every_line_is_told_and_their_order_changes_nothing(desk, catalogue, found, order):
     first = planned(desk, catalogue, found)
@@ -173,7 +174,7 @@ def _renamed(value, iri):
     return value.replace(TEMPID, iri) if isinstance(value, str) else value
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(catalogue=catalogues(), found=steps())
 def test_a_plan_of_what_a_plan_leaves_wants_nothing_more(desk, catalogue, found):
     found = idempotent(found)

@@ -39,6 +39,7 @@ from tests.support.catalogue import (
 )
 from tests.support.changes import outside
 from tests.support.planning import Desk, listed
+from tests.support.sizes import examples
 
 BIBS = [short_id(number, "b") for number in range(4)]
 HOLDINGS = [short_id(number) for number in range(6)]
@@ -239,7 +240,7 @@ def notes(records):
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     catalogue=catalogues(),
     found=streams(),
@@ -256,7 +257,7 @@ def test_no_content_is_lost_in_any_order(desk, catalogue, found, seed, failing):
             assert set(component_holders(document)) <= {held_by(document)}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(catalogue=catalogues(), found=streams(deletes=True), seed=st.integers(0, 10**6))
 def test_a_deletion_at_the_end_deletes_what_it_names_and_no_more(desk, catalogue, found, seed):
     made = planned(desk, catalogue, found)
@@ -272,7 +273,7 @@ def test_a_deletion_at_the_end_deletes_what_it_names_and_no_more(desk, catalogue
         assert lost == set()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(catalogue=catalogues(), found=streams())
 def test_every_line_is_told_and_a_plan_cut_anywhere_is_the_same(desk, catalogue, found):
     made = planned(desk, catalogue, found)

@@ -34,6 +34,7 @@ from tests.planning.test_any_transfers import Environment
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside
 from tests.support.planning import IRIS, Desk, a_request, listed
+from tests.support.sizes import examples
 
 BIBS = [short_id(number, "b") for number in range(4)]
 HOLDINGS = [short_id(number) for number in range(5)]
@@ -419,7 +420,7 @@ def catalogues(draw):
     return catalogue(*((one, *place) for one, place in zip(HOLDINGS, places, strict=False)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(there=catalogues(), stream=streams(), answers=answers_of())
 def test_no_record_is_refused_and_written(bench, there, stream, answers):
     made = bench.planned(there, stream, answers)
@@ -427,7 +428,7 @@ def test_no_record_is_refused_and_written(bench, there, stream, answers):
     assert written & refused_of(made) == set(), brief(made)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(there=catalogues(), stream=streams(), answers=answers_of(), seed=st.integers(0, 10**6))
 def test_nor_is_one_deleted_whose_copy_was_not_made(bench, there, stream, answers, seed):
     made = bench.planned(there, stream, answers)

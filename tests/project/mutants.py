@@ -121,7 +121,7 @@ def tested(checkout: Path, tests: Sequence[str], *options: str) -> tuple[int | N
     started = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *options, *names],
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout), "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": str(checkout), "COLUMNS": "200", "FULL_SIZE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,10 +15,11 @@ from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report_groups import Grouped, PatternGroup, ReportedChange
-from bulkrunner.services.report.collect import MAX_VALUES
+from bulkrunner.services.report import collect
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.service import differences_of
 from tests.support import reports
+from tests.support.sizes import examples
 
 SV, EN = language("sv"), language("en")
 
@@ -179,8 +180,9 @@ def test_too_many_shapes_are_told_by_property_and_then_by_kind() -> None:
     assert lines(grouped(wild)) == [(79, "Change holding of Ylm in different ways")]
 
 
-def test_values_too_many_to_count_are_not_listed() -> None:
-    labels = range(1, MAX_VALUES + 3)
+def test_values_too_many_to_count_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "MAX_VALUES", 500)
+    labels = range(1, 503)
     changes = [change(n, before=mark(f"{n} a"), after=mark(f"{n} b")) for n in labels]
     (group,) = grouped(changes).patterns
     assert group.count == len(changes)
@@ -199,7 +201,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(CHANGES, st.randoms(use_true_random=False))
 def test_the_order_of_the_changes_is_no_matter(made: list[Any], dice: Any) -> None:
     changes = [

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.sandbox.answers import Request
 from tests.support.lab import BASE, LD, LIBRARY, Lab, new_holding
+from tests.support.sizes import examples
 
 LAB = Lab()
 
@@ -35,7 +36,7 @@ def knows(status: int) -> bool:
     return status in {200, 201, 204, 302, 304, 400, 401, 403, 404, 405, 409, 410, 412, 500, 501}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.dictionaries(keys, values, max_size=3), st.dictionaries(keys, values, max_size=5))
 def test_any_document_can_be_sent(record: dict[str, Any], thing: dict[str, Any]) -> None:
     document = new_holding("Ylm", "lonely")
@@ -51,14 +52,14 @@ def test_any_document_can_be_sent(record: dict[str, Any], thing: dict[str, Any])
         assert knows(LAB.get(url).status)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(values)
 def test_any_json_can_be_sent(body: Any) -> None:
     assert knows(LAB.post(body).status)
     assert knows(LAB.put("h1", body).status)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS"]),
     st.text(max_size=20),
@@ -75,7 +76,7 @@ def test_any_request_is_answered(
     assert knows(LAB.environment.handle(request).status)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(["or-", "min-", "exists-", "not-", ""]), st.text(max_size=10), st.text())
 def test_any_search_is_answered(prefix: str, field: str, value: str) -> None:
     request = Request(method="GET", path="/find", query=((prefix + field, value),))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.sandbox import seed
 from bulkrunner.sandbox.seed import Shape
+from tests.support.sizes import examples
 
 BASES = {"test": "https://libris-stg.kb.se/", "production": "https://libris.kb.se/"}
 SHORT = re.compile("[0-9bcdfghjklmnpqrstvwxz]{15,16}")
@@ -65,7 +66,7 @@ def test_default_size(kind):
     assert len(sigels) >= 12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(bibs=st.integers(20, 90), share=st.integers(0, 400), number=st.integers(0, 5))
 def test_any_size_is_exact_and_no_library_holds_a_bib_twice(bibs, share, number):
     wanted = bibs * share // 100

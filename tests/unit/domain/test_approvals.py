@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.approvals import Against, Approval, Conditions, standing, strictest, weigh
 from bulkrunner.domain.text import same_to_the_eye
+from tests.support.sizes import examples
 
 STRICT = Conditions(per_night=5)
 PLAIN = Conditions()
@@ -181,7 +182,7 @@ def recorded(told):
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ANSWERS)
 def test_nothing_given_before_a_no_counts_after_it(told):
     answers = recorded(told)
@@ -189,7 +190,7 @@ def test_nothing_given_before_a_no_counts_after_it(told):
     assert all(answer.given >= last_no for answer in standing(answers))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ANSWERS, st.data())
 def test_recording_an_answer_again_loosens_nothing(told, data):
     answers = recorded(told)
@@ -200,7 +201,7 @@ def test_recording_an_answer_again_loosens_nothing(told, data):
     assert standing(replayed) == standing(answers)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ANSWERS, TERMS)
 def test_an_answer_to_an_older_report_loosens_nothing(told, terms):
     answers = recorded(told)

@@ -13,6 +13,7 @@ from bulkrunner.domain.operations import Applied, apply_update
 from tests.support.changes import outside
 from tests.support.documents import IRIS, RECORD, holding
 from tests.support.naming import leaves, unnamed
+from tests.support.sizes import examples
 
 LABELS = st.sampled_from(["Hc", "Hce", "REF", "MAG", "x"])
 NOTES = st.fixed_dictionaries({"@type": st.just("Note"), "label": LABELS})
@@ -159,7 +160,7 @@ def text(value):
 
 @pytest.mark.parametrize("verb", WRITTEN)
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_what_no_change_names_keeps_its_value_form_and_order(verb, data):
     document = data.draw(DOCUMENTS)
     written = [data.draw(changes_of(verb)), *data.draw(st.lists(CHANGES, max_size=2))]
@@ -173,7 +174,7 @@ def test_what_no_change_names_keeps_its_value_form_and_order(verb, data):
 
 
 @given(DOCUMENTS, EXAMPLES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_what_no_example_names_keeps_its_value_form_and_order(document, written):
     # An example is tried on a record that has what it must have, more often than on any other.
     item = {**document["@graph"][1], **written["example"]["match"]}
@@ -197,7 +198,7 @@ def is_repeatable(written):
 
 @pytest.mark.parametrize("verb", WRITTEN)
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_change_made_twice_is_made_once(verb, data):
     document, written = data.draw(DOCUMENTS), data.draw(changes_of(verb).filter(is_repeatable))
     once = changed(document, written)
@@ -214,7 +215,7 @@ def test_a_change_made_twice_is_made_once(verb, data):
 
 
 @given(DOCUMENTS, EXAMPLES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_an_example_made_twice_is_made_once(document, written):
     item = {**document["@graph"][1], **written["example"]["match"]}
     once = changed({"@graph": [document["@graph"][0], item]}, written)

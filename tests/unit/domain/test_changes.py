@@ -30,6 +30,7 @@ from tests.support.documents import (
     VALUES,
     holding,
 )
+from tests.support.sizes import examples
 
 SOURCE = Source(file="job.yaml")
 FIELD = KEYS.filter(lambda key: key != "@type")
@@ -112,7 +113,7 @@ def test_every_verb_is_tried():
 
 
 @given(DOCUMENTS, st.lists(CHANGES, min_size=1, max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_change_of_any_record_is_made_or_refused(document, changes):
     before = copy.deepcopy(document)
     result = changed(document, *changes)
@@ -131,7 +132,7 @@ def first_keys(change):
 
 
 @given(DOCUMENTS, CHANGES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_what_is_not_named_is_the_same_object_in_the_same_order(document, change):
     result = changed(document, change)
     if not isinstance(result, Applied):
@@ -145,7 +146,7 @@ def test_what_is_not_named_is_the_same_object_in_the_same_order(document, change
 
 
 @given(DOCUMENTS, CHANGES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_only_the_objects_that_are_meant_are_touched(document, change):
     within = change.scope.within
     result = changed(document, change)
@@ -162,7 +163,7 @@ def test_only_the_objects_that_are_meant_are_touched(document, change):
 
 
 @given(DOCUMENTS, CHANGES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_no_component_changes_that_does_not_meet_the_condition(document, change):
     if change.scope.when is None or change.scope.within is None:
         return
@@ -185,7 +186,7 @@ REPEATABLE = ("set", "remove", "append", "remove_items", "retype")
 
 
 @given(DOCUMENTS, CHANGES)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_most_changes_made_twice_are_made_once(document, change):
     verb = next(iter(neutral_operation(op_of(change), IRIS)["changes"][0]))
     if verb not in REPEATABLE or change.scope.when is not None:
@@ -205,7 +206,7 @@ def op_of(*changes):
 
 
 @given(FORMS, FORMS, DOCUMENTS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_examples_are_made_or_refused_and_made_once(match, result, document):
     try:
         change = parse_example({"match": match, "result": result})
@@ -232,7 +233,7 @@ def test_a_record_looks_like_its_own_example(body):
 
 
 @given(DOCUMENTS, CHANGES)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_changes_and_operations_are_equal_in_every_environment(document, change):
     forms = []
     for base in (TEST_BASE, PRODUCTION_BASE):
