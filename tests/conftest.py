@@ -28,7 +28,16 @@ settings.load_profile("unhurried")
 # What these assert is told as in a test.
 pytest.register_assert_rewrite("tests.support.cases")
 
-SLOWEST = ("browser", "adversary", "acceptance", "undo", "crashes", "planning", "applying", "ledger")
+SLOWEST = (
+    "browser",
+    "adversary",
+    "acceptance",
+    "undo",
+    "crashes",
+    "planning",
+    "applying",
+    "ledger",
+)
 """Folders whose files take longest: begun first, so that none is left for one process at the end."""
 
 
