@@ -25,7 +25,13 @@ from bulkrunner.domain.places import (
     Path,
     path_text,
 )
-from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
+from bulkrunner.domain.records import (
+    Document,
+    is_deeper_than,
+    is_holding,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 from bulkrunner.sentences import Sentence
@@ -195,21 +201,7 @@ def _demand_sound(value: Any) -> None:
     Raises:
         Refused: it is nested too deeply, or holds text that cannot be written.
     """
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = (
-            [
-                inner
-                for node in level
-                for inner in (node.values() if isinstance(node, dict) else node)
-                if isinstance(inner, (dict, list))
-            ]
-            if isinstance(value, (dict, list))
-            else []
-        )
-        if not level:
-            break
-    else:
+    if is_deeper_than(value, MAX_DEPTH):
         raise _wrong(Sentence("function_too_deep", most=MAX_DEPTH))
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

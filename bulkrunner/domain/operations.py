@@ -38,6 +38,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import (
     HOLDING_TYPE,
     Document,
+    is_deeper_than,
     is_holding,
     library_iri,
     record_part,
@@ -217,27 +218,17 @@ def ground_update(op: Update, context: Context) -> Update:
 def _unreadable(document: Document) -> Refusal | None:
     graph = document.get("@graph")
     parts = graph[:2] if isinstance(graph, list) else []
-    if len(parts) == 2 and all(isinstance(part, dict) for part in parts) and _is_shallow(document):
+    if (
+        len(parts) == 2
+        and all(isinstance(part, dict) for part in parts)
+        and not is_deeper_than(document, MAX_DEPTH)
+    ):
         return None
     return Refusal(
         code="unreadable_record",
         message=Sentence("unreadable_record"),
         hint=Sentence("mend_or_drop"),
     )
-
-
-def _is_shallow(document: Document) -> bool:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _applied(document: Document, op: Update, context: Context) -> Applied:

@@ -167,3 +167,18 @@ def kind_said(kind: str | None) -> Sentence:
         case "bib":
             return Sentence("record_bib")
     return Sentence("record_any")
+
+
+def is_deeper_than(value: Any, levels: int) -> bool:
+    """Return True if objects and lists are nested in more than so many levels."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(levels):
+        level = [
+            inner
+            for node in level
+            for inner in (node.values() if isinstance(node, dict) else node)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return bool(level)

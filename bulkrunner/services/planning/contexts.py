@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,16 +28,14 @@ from bulkrunner.services.planning.reading import Reading
 MAX_EXAMPLE = 300
 
 
+@dataclass(frozen=True, kw_only=True)
 class Contexts:
     """Makes the context of each record; thread safe, keeps nothing per record."""
 
-    def __init__(
-        self, reading: Reading, creations: Creations, iris: IriMap, parameters: Mapping[str, Any]
-    ) -> None:
-        self._reading = reading
-        self._creations = creations
-        self.iris = iris
-        self._parameters = parameters
+    reading: Reading
+    creations: Creations
+    iris: IriMap
+    parameters: Mapping[str, Any]
 
     def of_record(self, entry: StepEntry, target: Target, look: Look) -> Context:
         """Return the context of an existing record, or of one that the plan creates."""
@@ -64,9 +63,9 @@ class Contexts:
             iris=self.iris,
             bib=bib,
             holdings=holdings,
-            bearing=self._reading.bearing,
+            bearing=self.reading.bearing,
             row=entry.row,
-            parameters=self._parameters,
+            parameters=self.parameters,
         )
 
     def _bib(self, target: Target, look: Look) -> Document | None:
@@ -77,13 +76,13 @@ class Contexts:
         planned = look.of([key]).get(key)
         if planned is not None and planned.action is Action.UPDATE:
             return planned.after
-        return self._reading.bibs.document(target.on_bib)
+        return self.reading.bibs.document(target.on_bib)
 
     def _holdings(self, target: Target, sigel: str, look: Look) -> Sequence[Document]:
         """Return the other holdings on the record's bib, as what precedes will have left them."""
         if not target.on_bib:
             return ()
-        found = self._creations.standing_on(target.on_bib, sigel, look)
+        found = self.creations.standing_on(target.on_bib, sigel, look)
         return [document for name, document in found.items() if name != target.name_in_plan]
 
 

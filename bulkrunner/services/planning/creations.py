@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bulkrunner.domain.new_records import created_number
 from bulkrunner.domain.plan import (
@@ -35,13 +36,13 @@ from bulkrunner.services.planning.plan_so_far import NO_WAITS, Look, Waits
 from bulkrunner.services.planning.reading import Reading
 
 
+@dataclass(frozen=True, kw_only=True)
 class Creations:
     """Plans holdings and bibs to be created, and where holdings may hang; thread safe."""
 
-    def __init__(self, reading: Reading, earlier_runs: EarlierRuns, drafter: Drafter) -> None:
-        self._reading = reading
-        self._earlier_runs = earlier_runs
-        self._drafter = drafter
+    reading: Reading
+    earlier_runs: EarlierRuns
+    drafter: Drafter
 
     # --- a holding to be created -------------------------------------------------------------
 
@@ -53,7 +54,7 @@ class Creations:
         Raises:
             NotFound, Refused: there is none, or it is something else.
         """
-        demand(self._reading.proofs.acting())
+        demand(self.reading.proofs.acting())
         bib = self.bib(request.ref, look, waits, target)
         target.bib = bib.summary
         target.record = request.ref if created_number(request.ref) else bib.summary.id
@@ -82,14 +83,14 @@ class Creations:
             Refused, PassedOver: it must not be created, or there is one already.
         """
         target.intends(intent)
-        self._reading.know_library(intent.sigel, target)
+        self.reading.know_library(intent.sigel, target)
         target.target_key = holding_key(bib.summary.id, intent.sigel)
-        demand(self._reading.proofs.sigel(intent.sigel))
-        demand(self._reading.links_resolve(intent.sigel, bib.thing_iri, bib))
+        demand(self.reading.proofs.sigel(intent.sigel))
+        demand(self.reading.links_resolve(intent.sigel, bib.thing_iri, bib))
         if request.step is not None:
             self._refuse_taken(request, target, look)
-        made = self._earlier_runs.made(target.wish)
-        if (earlier := self._reading.created_earlier(target, made)) is not None:
+        made = self.earlier_runs.made(target.wish)
+        if (earlier := self.reading.created_earlier(target, made)) is not None:
             return earlier
         if admit is not None:
             with still_wanted(target):
@@ -108,7 +109,7 @@ class Creations:
         Raises:
             Refused: it must not be sent.
         """
-        demand(self._reading.may_become(document, "holding"))
+        demand(self.reading.may_become(document, "holding"))
         return as_create(document, pattern)
 
     def _refuse_taken(self, request: Request, target: Target, look: Look) -> None:
@@ -137,18 +138,18 @@ class Creations:
                 raise Refused.of(_same_bib(taken.number))
             return fields
 
-        return self._drafter.change(request, target, attempt)
+        return self.drafter.change(request, target, attempt)
 
     def new_bib(self, target: Target, sigel: str, document: Document, pattern: Sentence) -> Fields:
         """Return the fields of a bib to be created."""
-        demand(self._reading.proofs.acting())
-        self._reading.know_library(sigel, target)
-        demand(self._reading.proofs.bib())
-        demand(self._reading.proofs.sigel(sigel))
-        made = self._earlier_runs.made(operation_digest(target.operation))
-        if (earlier := self._reading.created_earlier(target, made)) is not None:
+        demand(self.reading.proofs.acting())
+        self.reading.know_library(sigel, target)
+        demand(self.reading.proofs.bib())
+        demand(self.reading.proofs.sigel(sigel))
+        made = self.earlier_runs.made(operation_digest(target.operation))
+        if (earlier := self.reading.created_earlier(target, made)) is not None:
             return earlier
-        demand(self._reading.may_become(document, "bib"))
+        demand(self.reading.may_become(document, "bib"))
         created = as_create(document, pattern)
         # Twice the same bib in one job could not be told apart after a lost answer.
         return {**created, "target_key": f"new:{created['after_fingerprint']}"}
@@ -198,8 +199,8 @@ class Creations:
         iri = item_of(after)
         if target.kind != "holding" or iri == item_of(target.now or {}) or created_number(iri):
             return
-        bib = self._reading.bibs.linked(iri) if iri else None
-        demand(self._reading.links_resolve(target.sigel or "", iri, bib))
+        bib = self.reading.bibs.linked(iri) if iri else None
+        demand(self.reading.links_resolve(target.sigel or "", iri, bib))
         if bib is not None:
             self.make_room(request, bib, target, look)
 
@@ -216,7 +217,7 @@ class Creations:
         number = created_number(ref)
         if number is None or number in waits.records:
             name = waits.records.get(number or 0, ref)
-            bib = self._reading.bib(name, target)
+            bib = self.reading.bib(name, target)
             self._refuse_deleted(bib, look)
             return bib
         create = waits.creates[number]
@@ -244,23 +245,23 @@ class Creations:
         Returns:
             Documents by record, or by the place of those that the plan creates.
         """
-        facts = self._reading.bibs.find(bib)
+        facts = self.reading.bibs.find(bib)
         if facts is None or created_number(bib):
             return {}
         iri = facts.thing_iri
         there = (
-            self._reading.reader.holdings_of(iri, sigel)
+            self.reading.reader.holdings_of(iri, sigel)
             if sigel
-            else tuple(held.record for held in self._reading.reader.holdings_on(iri))
+            else tuple(held.record for held in self.reading.reader.holdings_on(iri))
         )
-        sigels = (sigel,) if sigel else self._reading.proofs.job.sigels
+        sigels = (sigel,) if sigel else self.reading.proofs.job.sigels
         places = [holding_key(bib, one) for one in sigels]
         planned = look.of([*map(record_key, there), *places])
         found: dict[str, Document | None] = {}
         for record in there:
             change = planned.get(record_key(record))
             if change is None or change.action not in WRITING:
-                found[record] = self._reading.document(record)
+                found[record] = self.reading.document(record)
             elif not _leaves(change, iri):
                 found[record] = change.after
         for place in places:
@@ -273,7 +274,7 @@ class Creations:
         """Return the library's holdings on a bib that this plan leaves there."""
         if created_number(bib.summary.id):
             return ()
-        found = self._reading.reader.holdings_of(bib.thing_iri, sigel)
+        found = self.reading.reader.holdings_of(bib.thing_iri, sigel)
         changes = look.of([record_key(record) for record in found]) if found else {}
         left = []
         for record in found:

@@ -269,12 +269,12 @@ class Draft:
     refers: Mapping[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Drafter:
     """Turns fields of changes, and what is raised instead, into planned changes."""
 
-    def __init__(self, iris: IriMap, *, on_missing: str) -> None:
-        self._iris = iris
-        self._on_missing = on_missing
+    iris: IriMap
+    on_missing: str
 
     def change(self, request: Request, target: Target, plan: Callable[[], Fields]) -> PlannedChange:
         """Return what becomes of one record; refusals are changes too.
@@ -308,7 +308,7 @@ class Drafter:
             case Refused():
                 return as_refused(error.refusal)
             case NotFound():
-                policy = request.on_missing or self._on_missing
+                policy = request.on_missing or self.on_missing
                 action = Action.REFUSED if policy == "refuse" else Action.NOT_FOUND
                 return {"action": action, "code": error.code, "message": error.message}
             case CatalogueUnreachable(code="unreadable_record"):
@@ -320,7 +320,7 @@ class Drafter:
         """Return the key of the record that a refused entry names; None: it is no record's."""
         if request.verb == "create" or target.kind is not None:
             return None
-        ref = self._iris.parse(target.record)
+        ref = self.iris.parse(target.record)
         return record_key(ref.value) if ref and ref.kind is RefKind.SHORT_ID else None
 
     def _entered(self, request: Request, target: Target, fields: Fields) -> PlannedChange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
@@ -56,17 +57,14 @@ BIB_RIGHTS = ("bibs_not_agreed", "level_2_required")
 """Codes of a bib that must not be written."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Existing:
     """Plans updates and deletions, each on what precedes in the plan; thread safe."""
 
-    def __init__(
-        self, reading: Reading, iris: IriMap, earlier_runs: EarlierRuns, drafter: Drafter
-    ) -> None:
-        self._reading = reading
-        self._iris = iris
-        self._proofs = reading.proofs
-        self._earlier_runs = earlier_runs
-        self._drafter = drafter
+    reading: Reading
+    iris: IriMap
+    earlier_runs: EarlierRuns
+    drafter: Drafter
 
     def refuse(
         self, request: Request, refusal: Refusal, look: Look, *, kind: str | None = None
@@ -78,7 +76,7 @@ class Existing:
             self.meet(request, target, look, kind=kind)
             raise Refused.of(refusal)
 
-        return self._drafter.change(request, target, refused)
+        return self.drafter.change(request, target, refused)
 
     # --- meeting a record --------------------------------------------------------------------
 
@@ -96,7 +94,7 @@ class Existing:
         Raises:
             NotFound, Refused, PassedOver: it is not there, or must not be written.
         """
-        demand(self._proofs.acting())
+        demand(self.reading.proofs.acting())
         try:
             self._meet(request, target, look, kind)
         except NotFound as missing:
@@ -116,7 +114,7 @@ class Existing:
         Raises:
             NotFound, Refused: it is not there, or not the job's.
         """
-        demand(self._proofs.acting())
+        demand(self.reading.proofs.acting())
         self._meet(request, target, look, kind)
         if target.is_stuck and target.earlier is not None:
             raise Refused(target.earlier.code, target.earlier.message)
@@ -127,7 +125,7 @@ class Existing:
         """Know a record that the entry names; of a bib say that it is one, and what may be meant."""
         try:
             if request.step is None:
-                self._reading.read_target(request.ref, target)
+                self.reading.read_target(request.ref, target)
             else:
                 self._meet_in_plan(request, target, look)
         except Refused as refused:
@@ -139,15 +137,15 @@ class Existing:
             ) from None
 
     def _meet_in_plan(self, request: Request, target: Target, look: Look) -> None:
-        ref = self._iris.parse(request.ref)
+        ref = self.iris.parse(request.ref)
         key = request.ref if ref is None else record_key(ref.value)
         earlier = look.at(key)
         if earlier is None:
-            found = self._reading.read(request.ref, target)
+            found = self.reading.read(request.ref, target)
             if record_key(found.record) != key:
                 earlier = look.at(record_key(found.record))
             if earlier is None:
-                self._reading.know(found, target)
+                self.reading.know(found, target)
         if earlier is not None:
             _take_up(request, earlier, target)
             self._know_bib_by_now(target)
@@ -157,7 +155,7 @@ class Existing:
         """Note the bib that what precedes in the plan hangs a holding on."""
         now = item_of(target.now or {})
         if target.kind == "holding" and (target.before is None or now != item_of(target.before)):
-            bib = self._reading.bibs.linked(now) if now and created_number(now) is None else None
+            bib = self.reading.bibs.linked(now) if now and created_number(now) is None else None
             target.hung = bib.summary.id if bib is not None else ""
 
     # --- what is known of an intent before it is carried out ---------------------------------
@@ -185,7 +183,7 @@ class Existing:
         if target.repeated is not None:
             self._refuse_repeat(request, target, intent, admit)
         target.intends(intent)
-        made = self._earlier_runs.made(joined_wish(target.earlier, intent_digest(intent)))
+        made = self.earlier_runs.made(joined_wish(target.earlier, intent_digest(intent)))
         if made is not None and (done := self._made(target, intent, made)) is not None:
             return done
         earlier = target.earlier
@@ -199,9 +197,9 @@ class Existing:
 
     def _deleted_earlier(self, target: Target, intent: Intent, missing: NotFound) -> Fields:
         """Return that an earlier run has deleted the record; else raise that it is missing."""
-        made = self._earlier_runs.made(target.intends(intent))
+        made = self.earlier_runs.made(target.intends(intent))
         if made is None and isinstance(intent, FunctionIntent):
-            made = self._earlier_runs.made(operation_digest(intent.removal))
+            made = self.earlier_runs.made(operation_digest(intent.removal))
         if made is None or isinstance(intent, UpdateIntent) or made.action is not Action.DELETE:
             raise missing
         return made_earlier(target, made)
@@ -209,7 +207,7 @@ class Existing:
     def _made(self, target: Target, intent: Intent, made: Made) -> Fields | None:
         """Return that an earlier run has done it, where that still shows; None where it does not."""
         if made.action is Action.CREATE:
-            return self._reading.created_earlier(target, made)
+            return self.reading.created_earlier(target, made)
         if target.before is None:
             return made_earlier(target, made) if made.action is Action.DELETE else None
         if isinstance(intent, DeleteIntent) or made.action is Action.DELETE:
@@ -217,11 +215,11 @@ class Existing:
         found = Found(
             environment="",
             record=target.record,
-            iri=self._iris.record_iri(target.record),
+            iri=self.iris.record_iri(target.record),
             document=target.before,
             etag=target.etag or "",
         )
-        return made_earlier(target, made) if self._reading.still_there(found, made) else None
+        return made_earlier(target, made) if self.reading.still_there(found, made) else None
 
     def _refuse_repeat(
         self,
@@ -268,7 +266,7 @@ class Existing:
             raise Refused.of(result)
         now, before, after = target.now or {}, target.before or {}, result.document
         target.operation, target.origins = intent.operation, intent.origins
-        demand(self._reading.may_become(after, target.kind or ""))
+        demand(self.reading.may_become(after, target.kind or ""))
         own = _no_change() if same(after, now) and not intent.resave else {}
         earlier = target.earlier
         if earlier is not None and earlier.action is Action.CREATE:
@@ -306,10 +304,10 @@ class Existing:
         before, earlier = target.before or {}, target.earlier
         if earlier is not None and earlier.action is Action.CREATE:
             return unchanged("created_and_deleted", Sentence("created_and_deleted"))
-        demand(self._reading.hangs(before) if target.kind == "holding" else None)
+        demand(self.reading.hangs(before) if target.kind == "holding" else None)
         iri = thing_part(before).get("@id")
         is_bib = target.kind == "bib"
-        links = self._reading.reader.links_to(iri) if is_bib and isinstance(iri, str) else ()
+        links = self.reading.reader.links_to(iri) if is_bib and isinstance(iri, str) else ()
         if target.kind == "holding" and target.bib is not None:
             target.place = left_key(target.bib.id, target.sigel or "")
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.iris import IriMap
@@ -43,16 +43,14 @@ from bulkrunner.services.planning.existing import Existing
 from bulkrunner.services.planning.plan_so_far import Earlier, Look, Waits, refused_entry, waits
 
 
+@dataclass(frozen=True, kw_only=True)
 class Explicit:
     """Turns operations, of a list or of a function, into planned changes; thread safe."""
 
-    def __init__(
-        self, existing: Existing, creations: Creations, drafter: Drafter, iris: IriMap
-    ) -> None:
-        self._existing = existing
-        self._creations = creations
-        self._drafter = drafter
-        self._iris = iris
+    existing: Existing
+    creations: Creations
+    drafter: Drafter
+    iris: IriMap
 
     # --- of a list ---------------------------------------------------------------------------
 
@@ -81,7 +79,7 @@ class Explicit:
 
     def request(self, op: Operation, ref: str, request: Request) -> Request:
         """Return what an operation wants of a record, for an entry's request."""
-        operation = neutral_operation(op, self._iris)
+        operation = neutral_operation(op, self.iris)
         return replace(request, ref=ref, verb=type(op).__name__.lower(), operation=operation)
 
     def waits(self, op: Operation, request: Request, earlier: Earlier) -> Waits:
@@ -106,20 +104,20 @@ class Explicit:
         target = Target.of(request)
         match op:
             case Update(repoint=str(bib)):
-                return self._drafter.change(
+                return self.drafter.change(
                     request, target, lambda: self._repointed(op, bib, request, target, found, look)
                 )
             case Update():
-                return self._drafter.change(
+                return self.drafter.change(
                     request, target, lambda: self._updated(op, request, target, found, look)
                 )
             case Delete():
-                return self._drafter.change(
+                return self.drafter.change(
                     request, target, lambda: self._deleted(op, request, target, look)
                 )
             case Create(creates=Creates.HOLDING):
                 target.kind, target.waits = "holding", found.numbers
-                return self._drafter.change(
+                return self.drafter.change(
                     request, target, lambda: self._held(op, request, target, found, look)
                 )
             case _:
@@ -127,14 +125,14 @@ class Explicit:
                     document = self._created(op, None, found)
                 except Refused as fault:
                     return refused_entry(request, fault.refusal)
-                return self._creations.make_bib(request, op.sigel, document, pattern_of(op), look)
+                return self.creations.make_bib(request, op.sigel, document, pattern_of(op), look)
 
     def refused(
         self, op: Operation, request: Request, refusal: Refusal, look: Look
     ) -> PlannedChange:
         """Return a refused operation with the record that it is about, so that nothing else writes it."""
         if not isinstance(op, Create):
-            change = self._existing.refuse(request, refusal, look)
+            change = self.existing.refuse(request, refusal, look)
         elif op.of is None or created_number(op.of) is not None:
             return refused_entry(request, refusal)
         else:
@@ -142,64 +140,64 @@ class Explicit:
             target.kind = "holding"
 
             def refuse() -> Fields:
-                bib = self._creations.place(request, target, look)
+                bib = self.creations.place(request, target, look)
                 target.target_key = holding_key(bib.summary.id, op.sigel)
                 raise Refused.of(refusal)
 
-            change = self._drafter.change(request, target, refuse)
+            change = self.drafter.change(request, target, refuse)
         return refused_entry(request, refusal) if change.action is Action.NOT_FOUND else change
 
     def _updated(
         self, op: Update, request: Request, target: Target, found: Waits, look: Look
     ) -> Fields:
-        self._existing.meet(request, target, look)
+        self.existing.meet(request, target, look)
         intent = UpdateIntent(
             operation=request.operation, pattern=parts_of_update(op), resave=op.resave
         )
-        if (settled := self._existing.settled(request, target, intent)) is not None:
+        if (settled := self.existing.settled(request, target, intent)) is not None:
             return settled
-        result = apply_update(target.now or {}, op, self._iris)
+        result = apply_update(target.now or {}, op, self.iris)
         if not isinstance(result, Refusal) and found.records:
-            document = with_ids(result.document, found.records, self._iris)
+            document = with_ids(result.document, found.records, self.iris)
             result = replace(result, document=document)
-        return self._existing.updated(target, intent, result)
+        return self.existing.updated(target, intent, result)
 
     def _repointed(
         self, op: Update, to: str, request: Request, target: Target, found: Waits, look: Look
     ) -> Fields:
-        self._existing.meet(request, target, look, kind="holding")
+        self.existing.meet(request, target, look, kind="holding")
         intent = UpdateIntent(operation=request.operation, pattern=(Sentence("part_repoint"),))
-        if (settled := self._existing.settled(request, target, intent)) is not None:
+        if (settled := self.existing.settled(request, target, intent)) is not None:
             return settled
         with still_wanted(target):
-            bib = self._creations.bib(to, look, found)
-            self._creations.hang(request, bib, target, look)
+            bib = self.creations.bib(to, look, found)
+            self.creations.hang(request, bib, target, look)
         now = target.now or {}
-        demand(check_expect(now, op.expect, self._iris))
-        return self._existing.updated(target, intent, repointed(now, bib.thing_iri))
+        demand(check_expect(now, op.expect, self.iris))
+        return self.existing.updated(target, intent, repointed(now, bib.thing_iri))
 
     def _deleted(self, op: Delete, request: Request, target: Target, look: Look) -> Fields:
-        self._existing.meet(request, target, look)
+        self.existing.meet(request, target, look)
         intent = DeleteIntent(operation=request.operation)
-        if (settled := self._existing.settled(request, target, intent)) is not None:
+        if (settled := self.existing.settled(request, target, intent)) is not None:
             return settled
-        demand(check_expect(target.now or {}, op.expect, self._iris))
-        return self._existing.deleted(target, intent)
+        demand(check_expect(target.now or {}, op.expect, self.iris))
+        return self.existing.deleted(target, intent)
 
     def _held(
         self, op: Create, request: Request, target: Target, found: Waits, look: Look
     ) -> Fields:
-        bib = self._creations.place(request, target, look, found)
+        bib = self.creations.place(request, target, look, found)
         intent = CreateIntent(sigel=op.sigel, operation=request.operation, pattern=pattern_of(op))
-        settled = self._creations.settled(request, target, intent, bib, look)
+        settled = self.creations.settled(request, target, intent, bib, look)
         if settled is not None:
             return settled
         document = self._created(op, bib.thing_iri, found)
-        return self._creations.created(document, intent.pattern)
+        return self.creations.created(document, intent.pattern)
 
     def _created(self, op: Create, bib_thing_iri: str | None, found: Waits) -> Document:
-        document = build_create(op, iris=self._iris, bib_thing_iri=bib_thing_iri)
-        return with_ids(document, found.records, self._iris) if found.records else document
+        document = build_create(op, iris=self.iris, bib_thing_iri=bib_thing_iri)
+        return with_ids(document, found.records, self.iris) if found.records else document
 
 
 def named_by(op: Operation, number: int) -> str:

@@ -75,16 +75,13 @@ class FunctionSteps:
         contexts: Contexts,
         explicit: Explicit,
         runners: Runners | None,
-        parameters: Mapping[str, Any],
     ) -> None:
         self._reading = reading
         self._existing = existing
         self._drafter = drafter
         self._contexts = contexts
         self._explicit = explicit
-        self._iris = contexts.iris
         self._runners = runners
-        self._parameters = parameters
 
     def act(
         self, entry: StepEntry, action: StepFunction, request: Request, look: Look
@@ -120,7 +117,7 @@ class FunctionSteps:
         removal = Delete(source=entry.source, target=target.record)
         asked = FunctionIntent(
             wish=self._asked(entry, action, target.record),
-            removal=neutral_operation(removal, self._iris),
+            removal=neutral_operation(removal, self._contexts.iris),
         )
         settled = self._existing.settled(
             request,
@@ -151,9 +148,9 @@ class FunctionSteps:
         if isinstance(result, Refusal):
             raise Refused.of(result)
         update = Update(source=entry.source, target=target.record, changes=result.changes)
-        after = self._iris.localise(result.document)
+        after = self._contexts.iris.localise(result.document)
         intent = UpdateIntent(
-            operation=neutral_operation(update, self._iris),
+            operation=neutral_operation(update, self._contexts.iris),
             wish=wish,
             pattern=parts_of_update(update),
         )
@@ -213,11 +210,11 @@ class FunctionSteps:
             Refused: the answer cannot be used.
         """
         answer = self._answer(entry, action, record, context)
-        if isinstance(answer, Several) and not _is_own_delete(answer, record, self._iris):
+        if isinstance(answer, Several) and not _is_own_delete(answer, record, self._contexts.iris):
             several.append(answer)
             said = Sentence("function_operations", count=len(answer.operations))
             raise PassedOver(OPERATIONS, said)
-        demand(check_expect(context.document, entry.step.expect, self._iris, context))
+        demand(check_expect(context.document, entry.step.expect, self._contexts.iris, context))
         return answer
 
     def _answer(
@@ -235,7 +232,7 @@ class FunctionSteps:
             document={"@graph": document.get("@graph", [])},
             id=record,
             row=entry.row,
-            parameters=self._parameters,
+            parameters=self._contexts.parameters,
             look=look_up,
         )
         try:

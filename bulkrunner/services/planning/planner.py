@@ -24,6 +24,7 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.domain.rights import Proofs, library_unresolved
 from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
@@ -46,7 +47,7 @@ from bulkrunner.services.planning.existing import Existing
 from bulkrunner.services.planning.explicit import Explicit
 from bulkrunner.services.planning.function_steps import FunctionSteps, Runners
 from bulkrunner.services.planning.plan_so_far import PlanSoFar
-from bulkrunner.services.planning.reading import Proofs, Reading, library_unresolved
+from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.planning.restorations import Restorer
 from bulkrunner.services.planning.reverts import Reverts, States
 from bulkrunner.services.planning.selections import Choosing
@@ -218,11 +219,11 @@ class Planner:
     def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
         iris, parameters = self._iris, proofs.job.parameters
         earlier = EarlierRuns(self._ledger, plan)
-        drafter = Drafter(iris, on_missing=proofs.job.on_missing)
         reading = Reading(self._reader, iris, proofs)
-        existing = Existing(reading, iris, earlier, drafter)
-        creations = Creations(reading, earlier, drafter)
-        explicit = Explicit(existing, creations, drafter, iris)
+        drafter = Drafter(iris=iris, on_missing=proofs.job.on_missing)
+        existing = Existing(reading=reading, iris=iris, earlier_runs=earlier, drafter=drafter)
+        creations = Creations(reading=reading, earlier_runs=earlier, drafter=drafter)
+        explicit = Explicit(existing=existing, creations=creations, drafter=drafter, iris=iris)
 
         def restorer() -> Restorer:
             return Restorer(
@@ -235,31 +236,41 @@ class Planner:
             )
 
         def steps() -> StepEntries:
-            contexts = Contexts(reading, creations, iris, parameters)
-            states = States(self._reader, self._ledger, plan)
-            return StepEntries(
-                selecting=Selecting(reading, earlier, proofs.job.sigels),
+            contexts = Contexts(
+                reading=reading, creations=creations, iris=iris, parameters=parameters
+            )
+            functions = FunctionSteps(
+                reading=reading,
+                existing=existing,
+                drafter=drafter,
+                contexts=contexts,
+                explicit=explicit,
+                runners=runners,
+            )
+            reverts = Reverts(
+                existing=existing,
+                creations=creations,
+                contexts=contexts,
+                states=States(self._reader, self._ledger, plan),
+            )
+            transfers = TransferSteps(
+                reading=reading,
                 existing=existing,
                 creations=creations,
                 drafter=drafter,
                 contexts=contexts,
-                functions=FunctionSteps(
-                    reading=reading,
-                    existing=existing,
-                    drafter=drafter,
-                    contexts=contexts,
-                    explicit=explicit,
-                    runners=runners,
-                    parameters=parameters,
+                reverts=reverts,
+            )
+            return StepEntries(
+                selecting=Selecting(
+                    reading=reading, earlier_runs=earlier, sigels=proofs.job.sigels
                 ),
-                transfers=TransferSteps(
-                    reading=reading,
-                    existing=existing,
-                    creations=creations,
-                    drafter=drafter,
-                    contexts=contexts,
-                    reverts=Reverts(existing, creations, contexts, states),
-                ),
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                contexts=contexts,
+                functions=functions,
+                transfers=transfers,
             )
 
         return Parts(explicit, steps, restorer)

@@ -120,25 +120,16 @@ class Again:
         return name + ("#it" if iri.endswith("#it") else "")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Restorer:
     """Turns what a run did into planned changes that take it back; thread safe."""
 
-    def __init__(
-        self,
-        *,
-        reading: Reading,
-        existing: Existing,
-        creations: Creations,
-        drafter: Drafter,
-        earlier_runs: EarlierRuns,
-        iris: IriMap,
-    ) -> None:
-        self._reading = reading
-        self._existing = existing
-        self._creations = creations
-        self._drafter = drafter
-        self._earlier_runs = earlier_runs
-        self._iris = iris
+    reading: Reading
+    existing: Existing
+    creations: Creations
+    drafter: Drafter
+    earlier_runs: EarlierRuns
+    iris: IriMap
 
     def request(self, wish: Restore) -> Request:
         """Return what is wanted of the record that a run changed."""
@@ -162,8 +153,8 @@ class Restorer:
             target.place = again_key(wish.record)
 
         def restored_now() -> Fields:
-            demand(self._reading.proofs.acting())
-            made = self._earlier_runs.made(operation_digest(target.operation))
+            demand(self.reading.proofs.acting())
+            made = self.earlier_runs.made(operation_digest(target.operation))
             fields = self._taken_back(wish, request, target, made, look)
             if "pattern" in fields:
                 fields["pattern"] = wish.kind_of_restoring()
@@ -171,7 +162,7 @@ class Restorer:
                 target.wait_for(_restored_first(wish, look))
             return fields
 
-        change = self._drafter.change(request, target, restored_now)
+        change = self.drafter.change(request, target, restored_now)
         found = look.of(wish.ahead) if wish.ahead else {}
         later = [Draft(change=one, needs=(0,)) for one in found.values()]
         return [Draft(change=change, alone=True), *later]
@@ -192,8 +183,8 @@ class Restorer:
     def _give_back(
         self, wish: Restore, request: Request, target: Target, made: Made | None, look: Look
     ) -> Fields:
-        found = self._reading.read_target(wish.record, target)
-        if made is not None and self._reading.still_there(found, made):
+        found = self.reading.read_target(wish.record, target)
+        if made is not None and self.reading.still_there(found, made):
             return made_earlier(target, made)
         now, before = found.document, wish.wanted()
         demand(_kept(before, wish))
@@ -203,11 +194,11 @@ class Restorer:
             if fingerprint == before_fingerprint(old):
                 return _already(Sentence("restored_already"), fingerprint)
             raise Refused.of(self._changed_since(wish, found))
-        again = Again.of(old, look, self._iris)
+        again = Again.of(old, look, self.iris)
         target.waits = again.numbers
         after = restored(now, again.led(as_stored(old, wish.change.after, now)))
-        demand(self._reading.may_become(after, target.kind or ""))
-        self._creations.make_way(request, after, target, look)
+        demand(self.reading.may_become(after, target.kind or ""))
+        self.creations.make_way(request, after, target, look)
         prediction = predict_stored(after, declared=tuple(changed_paths(now, after)))
         wanted = before_fingerprint(prediction.document)
         if wanted == fingerprint:
@@ -228,17 +219,17 @@ class Restorer:
 
     def _remove(self, wish: Restore, target: Target, made: Made | None) -> Fields:
         try:
-            found = self._reading.read_target(wish.record, target)
+            found = self.reading.read_target(wish.record, target)
         except NotFound as missing:
             if missing.code != "gone":
                 raise
             if made is not None:
                 return made_earlier(target, made)
-            who = by_a_later_run(self._earlier_runs.later_than(wish.run, wish.record), None)
+            who = by_a_later_run(self.earlier_runs.later_than(wish.run, wish.record), None)
             return _already(Sentence("creation_deleted", who=who), None)
         if not self._is_as_left(wish, found):
             raise Refused.of(self._changed_since(wish, found))
-        return self._existing.deleted(target, DeleteIntent(operation=target.operation))
+        return self.existing.deleted(target, DeleteIntent(operation=target.operation))
 
     # --- a delete ----------------------------------------------------------------------------
 
@@ -246,7 +237,7 @@ class Restorer:
         wanted = wish.wanted()
         demand(_kept(wanted, wish))
         document = wanted or {}
-        answer = self._reading.reader.read(wish.record)
+        answer = self.reading.reader.read(wish.record)
         if isinstance(answer, Found):
             there = before_fingerprint(answer.document)
             if there != before_fingerprint(document):
@@ -255,34 +246,34 @@ class Restorer:
         if not isinstance(answer, Gone):
             raise NotFound("not_found", Sentence("not_found"))
         target.notes = (*_doubts(wish), *_losses(document))
-        again = Again.of(document, look, self._iris)
+        again = Again.of(document, look, self.iris)
         document = again.led(document)
-        op = _creation(wish, document, sigel=self._reading.proofs.job.active_sigel)
+        op = _creation(wish, document, sigel=self.reading.proofs.job.active_sigel)
         target.waits = again.numbers
         if op.creates is Creates.BIB:
             target.kind, target.sigel, target.record = "bib", op.sigel, wish.record
-            new = build_create(op, iris=self._iris, bib_thing_iri=None, from_records=True)
-            return self._creations.new_bib(target, op.sigel, new, pattern_of(op))
+            new = build_create(op, iris=self.iris, bib_thing_iri=None, from_records=True)
+            return self.creations.new_bib(target, op.sigel, new, pattern_of(op))
         target.kind = "holding"
         iri = (item_of(document) or "").removesuffix("#it")
-        bib = iri if created_number(iri) else self._iris.short_id(iri) or ""
+        bib = iri if created_number(iri) else self.iris.short_id(iri) or ""
         hung = replace(request, ref=bib)
-        on = self._creations.place(hung, target, look, again.waits)
+        on = self.creations.place(hung, target, look, again.waits)
         intent = CreateIntent(sigel=op.sigel, operation=target.operation, pattern=pattern_of(op))
-        settled = self._creations.settled(hung, target, intent, on, look)
+        settled = self.creations.settled(hung, target, intent, on, look)
         if settled is not None:
             return settled
-        new = build_create(op, iris=self._iris, bib_thing_iri=on.thing_iri, from_records=True)
-        return self._creations.created(new, intent.pattern)
+        new = build_create(op, iris=self.iris, bib_thing_iri=on.thing_iri, from_records=True)
+        return self.creations.created(new, intent.pattern)
 
     # --- as the run left it ------------------------------------------------------------------
 
     def _is_as_left(self, wish: Restore, found: Found) -> bool:
         newest = Version(document=found.document, etag=found.etag)
-        return Search(self._reading.reader).is_as_left(wish.record, wish.left(), newest)
+        return Search(self.reading.reader).is_as_left(wish.record, wish.left(), newest)
 
     def _changed_since(self, wish: Restore, found: Found) -> Refusal:
-        later = self._earlier_runs.later_than(wish.run, wish.record)
+        later = self.earlier_runs.later_than(wish.run, wish.record)
         return changed_since(wish.run, found, by_a_later_run(later, found.etag))
 
 

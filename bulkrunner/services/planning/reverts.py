@@ -244,16 +244,14 @@ def _version(found: Found) -> Version:
     return Version(document=found.document, etag=found.etag)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Reverts:
     """Plans steps that give a record earlier content back; thread safe."""
 
-    def __init__(
-        self, existing: Existing, creations: Creations, contexts: Contexts, states: States
-    ) -> None:
-        self._existing = existing
-        self._creations = creations
-        self._contexts = contexts
-        self._states = states
+    existing: Existing
+    creations: Creations
+    contexts: Contexts
+    states: States
 
     def reverted(
         self, entry: StepEntry, action: StepRevert, request: Request, target: Target, look: Look
@@ -263,24 +261,24 @@ class Reverts:
         Raises:
             NotFound, Refused, PassedOver: it cannot be given back, or the record is not meant.
         """
-        self._existing.meet(request, target, look)
-        context = self._contexts.of_record(entry, target, look)
+        self.existing.meet(request, target, look)
+        context = self.contexts.of_record(entry, target, look)
         to, pattern = _earlier_state(action, context)
         intent = UpdateIntent(operation={"update": target.name, "revert": to}, pattern=(pattern,))
 
         def admitted() -> None:
             fit(entry, target)
             admit(entry.step, context)
-            demand(check_expect(context.document, entry.step.expect, self._contexts.iris, context))
+            demand(check_expect(context.document, entry.step.expect, self.contexts.iris, context))
 
-        settled = self._existing.settled(request, target, intent, admitted)
+        settled = self.existing.settled(request, target, intent, admitted)
         if settled is not None:
             return settled
-        after = self._earlier(action, target, self._contexts.of_record(entry, target, look))
+        after = self._earlier(action, target, self.contexts.of_record(entry, target, look))
         now = target.now or {}
-        self._creations.make_way(request, after, target, look)
+        self.creations.make_way(request, after, target, look)
         declared = tuple(changed_paths(now, after))
-        return self._existing.updated(target, intent, Applied(document=after, declared=declared))
+        return self.existing.updated(target, intent, Applied(document=after, declared=declared))
 
     def _earlier(self, action: StepRevert, target: Target, context: Context) -> Document:
         """Return the record with the content that is to come back."""
@@ -297,14 +295,14 @@ class Reverts:
 
     def _state(self, action: StepRevert, target: Target, context: Context) -> Document | Refusal:
         if action.version is not None:
-            return self._states.version(target.record, action.version)
+            return self.states.version(target.record, action.version)
         if action.before is not None:
-            return self._states.at(target, _moment(looked_up(action.before, context)))
+            return self.states.at(target, _moment(looked_up(action.before, context)))
         if action.edit_by is not None:
             since = None if action.since is None else _moment(looked_up(action.since, context))
             by = sigel_of(looked_up(action.edit_by, context))
-            return self._states.before_edit_by(target, by, since)
-        return self._states.before(target, action.job, action.effect_digest)
+            return self.states.before_edit_by(target, by, since)
+        return self.states.before(target, action.job, action.effect_digest)
 
 
 def _earlier_state(action: StepRevert, context: Context) -> tuple[Any, Sentence]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkrunner.domain.catalogue import Held
@@ -59,13 +59,13 @@ FEW = 2
 """Libraries that are asked for one by one; more are asked for at once."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Selecting:
     """Turns what an entry names into records; thread safe, keeps nothing per entry."""
 
-    def __init__(self, reading: Reading, earlier_runs: EarlierRuns, sigels: Sequence[str]) -> None:
-        self._reading = reading
-        self._earlier_runs = earlier_runs
-        self._sigels = tuple(sigels)
+    reading: Reading
+    earlier_runs: EarlierRuns
+    sigels: tuple[str, ...]
 
     def records(self, entry: StepEntry, look: Look) -> Sequence[str]:
         """Return the records that an entry means, as ids, or keys of holdings yet to be created.
@@ -81,12 +81,12 @@ class Selecting:
             return refs
         found: list[str] = []
         for ref in refs:
-            found += self._holdings(self._reading.bib(ref), entry.step, look)
+            found += self._holdings(self.reading.bib(ref), entry.step, look)
         if not found:
             found += self._done_with(refs, entry.step)
         if not found and not self.foreign(entry):
             for sigel in self._meant(entry.step):
-                self._reading.demand_rights(sigel)
+                self.reading.demand_rights(sigel)
             raise NotFound(
                 "no_holding", Sentence("no_holding", sigels=", ".join(self._meant(entry.step)))
             )
@@ -101,22 +101,22 @@ class Selecting:
         if entry.step.holdings != "all":
             return ()
         refs = self._named(entry)
-        bibs = [self._reading.bib(ref) for ref in refs]
-        every = [held for bib in bibs for held in self._reading.reader.holdings_on(bib.thing_iri)]
-        return tuple(held for held in every if held.sigel not in self._sigels)
+        bibs = [self.reading.bib(ref) for ref in refs]
+        every = [held for bib in bibs for held in self.reading.reader.holdings_on(bib.thing_iri)]
+        return tuple(held for held in every if held.sigel not in self.sigels)
 
     def _named(self, entry: StepEntry) -> Sequence[str]:
         step = entry.step
         kind = None if step.concerns_selected and not _is_on_bibs(step) else "bib"
-        return self._reading.named(entry.ref, on_several=step.on_several, kind=kind)
+        return self.reading.named(entry.ref, on_several=step.on_several, kind=kind)
 
     def _of_one(self, bib: BibFacts, sigel: str) -> tuple[str, ...]:
-        return self._reading.reader.holdings_of(bib.thing_iri, sigel)
+        return self.reading.reader.holdings_of(bib.thing_iri, sigel)
 
     def _of_all(self, bib: BibFacts) -> Mapping[str, Sequence[str]]:
         """Return the bib's holdings by sigel, asked for at once."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for held in self._reading.reader.holdings_on(bib.thing_iri):
+        for held in self.reading.reader.holdings_on(bib.thing_iri):
             if held.sigel is not None:
                 found[held.sigel].append(held.record)
         return found
@@ -124,33 +124,33 @@ class Selecting:
     def _done_with(self, refs: Sequence[str], step: Step) -> Iterator[str]:
         """Yield holdings that an earlier run of the job has deleted: they say that they are done."""
         for ref in refs:
-            bib = self._reading.bib(ref).summary.id
+            bib = self.reading.bib(ref).summary.id
             for sigel in self._meant(step):
-                if (record := self._earlier_runs.deleted(bib, sigel)) is not None:
+                if (record := self.earlier_runs.deleted(bib, sigel)) is not None:
                     yield record
 
     def _retest(self, ref: str, query: Mapping[str, Any]) -> None:
         """Pass over a bib that a search named and that does not fit it; it lags behind."""
-        document = self._reading.document(ref)
+        document = self.reading.document(ref)
         if document is not None:
             fitting(document, query)
 
     def _meant(self, step: Step) -> tuple[str, ...]:
-        return step.holdings if isinstance(step.holdings, tuple) else self._sigels
+        return step.holdings if isinstance(step.holdings, tuple) else self.sigels
 
     def _holdings(self, bib: BibFacts, step: Step, look: Look) -> Iterator[str]:
         """Yield a bib's holdings as what precedes in the plan will have left them."""
         meant = self._meant(step)
         known = self._of_all(bib) if len(meant) > FEW else None
         for sigel in meant:
-            if sigel not in self._sigels:
+            if sigel not in self.sigels:
                 raise Refused(
                     "foreign_sigel",
                     Sentence("step_foreign_sigel", sigel=sigel),
-                    Sentence("step_foreign_sigel_hint", sigels=", ".join(self._sigels)),
+                    Sentence("step_foreign_sigel_hint", sigels=", ".join(self.sigels)),
                 )
             if step.holdings == meant:
-                self._reading.demand_rights(sigel)
+                self.reading.demand_rights(sigel)
             key = holding_key(bib.summary.id, sigel)
             there = known[sigel] if known is not None else self._of_one(bib, sigel)
             planned = look.of([key, *map(record_key, there)])
@@ -183,28 +183,17 @@ def _is_new(change: PlannedChange, there: Sequence[str]) -> bool:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
 class StepEntries:
     """Turns entries of steps into planned changes; thread safe, keeps nothing per entry."""
 
-    def __init__(
-        self,
-        *,
-        selecting: Selecting,
-        existing: Existing,
-        creations: Creations,
-        drafter: Drafter,
-        contexts: Contexts,
-        functions: FunctionSteps,
-        transfers: TransferSteps,
-    ) -> None:
-        self._selecting = selecting
-        self._existing = existing
-        self._creations = creations
-        self._drafter = drafter
-        self._contexts = contexts
-        self._iris = contexts.iris
-        self._functions = functions
-        self._transfers = transfers
+    selecting: Selecting
+    existing: Existing
+    creations: Creations
+    drafter: Drafter
+    contexts: Contexts
+    functions: FunctionSteps
+    transfers: TransferSteps
 
     def meant(self, entry: StepEntry, look: Look) -> tuple[Sequence[Request], Sequence[Draft]]:
         """Return what is wanted of each record that an entry means, and what comes to nothing."""
@@ -218,12 +207,12 @@ class StepEntries:
             on_missing=step.on_missing,
             on_duplicate=step.on_duplicate,
         )
-        records = self._drafter.attempt(request, lambda: self._selecting.records(entry, look))
+        records = self.drafter.attempt(request, lambda: self.selecting.records(entry, look))
         if isinstance(records, PlannedChange):
             if entry.refusal is not None:
                 records = refused_entry(request, entry.refusal)
             return [], [Draft(change=records)]
-        foreign = [self._passed_over(request, held) for held in self._selecting.foreign(entry)]
+        foreign = [self._passed_over(request, held) for held in self.selecting.foreign(entry)]
         return [replace(request, ref=one) for one in records], foreign
 
     def _passed_over(self, request: Request, held: Held) -> Draft:
@@ -234,7 +223,7 @@ class StepEntries:
             raise PassedOver("other_library", Sentence("other_library", owner=owner))
 
         target = Target(record=held.record)
-        return Draft(change=self._drafter.change(request, target, other_library), alone=True)
+        return Draft(change=self.drafter.change(request, target, other_library), alone=True)
 
     def act(self, entry: StepEntry, request: Request, look: Look) -> list[Draft]:
         """Return the changes that come of one record, at least one."""
@@ -246,7 +235,7 @@ class StepEntries:
     def _refused(self, request: Request, refusal: Refusal, look: Look) -> PlannedChange:
         """Return what becomes of a record of which an input says something that cannot be used."""
         if request.verb != "create":
-            change = self._existing.refuse(request, refusal, look)
+            change = self.existing.refuse(request, refusal, look)
             if change.action is not Action.NOT_FOUND:
                 return change
         return refused_entry(request, refusal)
@@ -255,69 +244,71 @@ class StepEntries:
         target = Target.of(request)
         match entry.step.action:
             case StepFunction() as action:
-                return self._functions.act(entry, action, request, look)
+                return self.functions.act(entry, action, request, look)
             case StepUpdate():
-                change = self._drafter.change(
+                change = self.drafter.change(
                     request, target, lambda: self._updated(entry, request, target, look)
                 )
             case StepDelete():
-                change = self._drafter.change(
+                change = self.drafter.change(
                     request, target, lambda: self._deleted(entry, request, target, look)
                 )
             case StepCreate():
                 target.kind = "holding"
-                change = self._drafter.change(
+                change = self.drafter.change(
                     request, target, lambda: self._held(entry, request, target, look)
                 )
             case action:
-                return self._transfers.act(entry, action, request, look)
+                return self.transfers.act(entry, action, request, look)
         return [Draft(change=change)]
 
     def _updated(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
-        self._existing.meet(request, target, look)
-        context = self._contexts.of_record(entry, target, look)
+        self.existing.meet(request, target, look)
+        context = self.contexts.of_record(entry, target, look)
         op = operation_of(entry, target.name)
         if not isinstance(op, Update):
             raise TypeError("the step updates nothing")
         wanted = ground_update(op, context)
-        operation = neutral_operation(wanted, self._iris)
+        operation = neutral_operation(wanted, self.contexts.iris)
         intent = UpdateIntent(operation=operation, wish=operation, resave=wanted.resave)
 
         def admitted() -> None:
             fit(entry, target)
             admit(entry.step, context)
 
-        settled = self._existing.settled(request, target, intent, admitted)
+        settled = self.existing.settled(request, target, intent, admitted)
         if settled is not None:
             return settled
-        result = apply_update(target.now or {}, wanted, self._iris, context)
+        result = apply_update(target.now or {}, wanted, self.contexts.iris, context)
         if isinstance(result, Refusal):
             raise Refused.of(result)
         made = replace(wanted, changes=result.changes)
         tried = replace(wanted, changes=result.effective or result.changes)
         intent = replace(
-            intent, operation=neutral_operation(made, self._iris), pattern=parts_of_update(tried)
+            intent,
+            operation=neutral_operation(made, self.contexts.iris),
+            pattern=parts_of_update(tried),
         )
-        return self._existing.updated(target, intent, result)
+        return self.existing.updated(target, intent, result)
 
     def _deleted(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
-        self._existing.meet(request, target, look)
-        context = self._contexts.of_record(entry, target, look)
+        self.existing.meet(request, target, look)
+        context = self.contexts.of_record(entry, target, look)
         expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
         op = Delete(source=entry.source, target=target.name, expect=expect)
-        intent = DeleteIntent(operation=neutral_operation(op, self._iris))
+        intent = DeleteIntent(operation=neutral_operation(op, self.contexts.iris))
 
         def admitted() -> None:
             fit(entry, target)
             admit(entry.step, context)
-            demand(check_expect(context.document, expect, self._iris, context))
+            demand(check_expect(context.document, expect, self.contexts.iris, context))
 
-        settled = self._existing.settled(request, target, intent, admitted)
-        return settled if settled is not None else self._existing.deleted(target, intent)
+        settled = self.existing.settled(request, target, intent, admitted)
+        return settled if settled is not None else self.existing.deleted(target, intent)
 
     def _held(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
-        bib = self._creations.place(request, target, look)
-        context = self._contexts.of_bib(entry, target, look)
+        bib = self.creations.place(request, target, look)
+        context = self.contexts.of_bib(entry, target, look)
         op = operation_of(entry, target.record)
         if not isinstance(op, Create):
             raise TypeError("the step creates nothing")
@@ -330,18 +321,18 @@ class StepEntries:
         )
         intent = CreateIntent(
             sigel=op.sigel,
-            operation=neutral_operation(made, self._iris),
-            wish=neutral_operation(wanted, self._iris),
+            operation=neutral_operation(made, self.contexts.iris),
+            wish=neutral_operation(wanted, self.contexts.iris),
             pattern=pattern_of(made),
         )
-        settled = self._creations.settled(
+        settled = self.creations.settled(
             request, target, intent, bib, look, lambda: admit(entry.step, context)
         )
         if settled is not None:
             return settled
         plain = replace(op, body=looked_up(op.body, context), record=looked_up(op.record, context))
-        document = build_create(plain, iris=self._iris, bib_thing_iri=bib.thing_iri)
-        return self._creations.created(document, intent.pattern)
+        document = build_create(plain, iris=self.contexts.iris, bib_thing_iri=bib.thing_iri)
+        return self.creations.created(document, intent.pattern)
 
 
 def _sigel(value: object) -> str:

@@ -91,26 +91,16 @@ class Case:
         return replace(self.request, ref=ref, subject=False)
 
 
+@dataclass(frozen=True, kw_only=True)
 class TransferSteps:
     """Plans such steps record by record; thread safe, keeps nothing per record."""
 
-    def __init__(
-        self,
-        *,
-        reading: Reading,
-        existing: Existing,
-        creations: Creations,
-        drafter: Drafter,
-        contexts: Contexts,
-        reverts: Reverts,
-    ) -> None:
-        self._reading = reading
-        self._existing = existing
-        self._creations = creations
-        self._drafter = drafter
-        self._contexts = contexts
-        self._iris = contexts.iris
-        self._reverts = reverts
+    reading: Reading
+    existing: Existing
+    creations: Creations
+    drafter: Drafter
+    contexts: Contexts
+    reverts: Reverts
 
     def act(
         self, entry: StepEntry, action: StepTransfer, request: Request, look: Look
@@ -131,23 +121,23 @@ class TransferSteps:
                 case StepRepoint():
                     return self._repointed(case, action, target)
                 case StepRevert():
-                    return self._reverts.reverted(entry, action, request, target, look)
+                    return self.reverts.reverted(entry, action, request, target, look)
             raise TypeError(f"{type(action).__name__} is planned otherwise")
 
         if isinstance(action, StepCopy):
             return self._copy(case, action, target)
-        change = self._drafter.change(request, target, plan)
+        change = self.drafter.change(request, target, plan)
         return _after(saved, change)
 
     def _met(self, case: Case, target: Target) -> Context:
         """Know the holding that content is taken from; returns what the step's values refer to."""
-        self._existing.meet(case.request, target, case.look, kind="holding")
-        return self._contexts.of_record(case.entry, target, case.look)
+        self.existing.meet(case.request, target, case.look, kind="holding")
+        return self.contexts.of_record(case.entry, target, case.look)
 
     def _settled(
         self, case: Case, target: Target, context: Context, intent: UpdateIntent | DeleteIntent
     ) -> Fields | None:
-        return self._existing.settled(
+        return self.existing.settled(
             case.request, target, intent, lambda: self._admit(case, target, context)
         )
 
@@ -155,7 +145,7 @@ class TransferSteps:
         """Go on where the step means the record and it is as expected."""
         fit(case.entry, target)
         admit(case.entry.step, context)
-        demand(check_expect(context.document, case.entry.step.expect, self._iris, context))
+        demand(check_expect(context.document, case.entry.step.expect, self.contexts.iris, context))
 
     # --- what takes content in ---------------------------------------------------------------
 
@@ -199,7 +189,7 @@ class TransferSteps:
         bare = Create(
             source=case.entry.source, creates=Creates.HOLDING, sigel=sigel, of=request.ref
         )
-        operation = neutral_operation(bare, self._iris) | dict(named)
+        operation = neutral_operation(bare, self.contexts.iris) | dict(named)
         intent = CreateIntent(
             sigel=sigel,
             operation=operation,
@@ -211,19 +201,19 @@ class TransferSteps:
         target.kind = "holding"
 
         def create() -> Fields:
-            bib = self._creations.place(request, target, case.look)
-            settled = self._creations.settled(request, target, intent, bib, case.look)
+            bib = self.creations.place(request, target, case.look)
+            settled = self.creations.settled(request, target, intent, bib, case.look)
             if settled is not None:
                 return settled
             document = build_create(
                 replace(bare, body=body, record=record),
-                iris=self._iris,
+                iris=self.contexts.iris,
                 bib_thing_iri=bib.thing_iri,
                 from_records=True,
             )
-            return self._creations.created(document, intent.pattern)
+            return self.creations.created(document, intent.pattern)
 
-        change = self._drafter.change(request, target, create)
+        change = self.drafter.change(request, target, create)
         places = lost(source.now or {})
         if change.action is not Action.CREATE or not places:
             return change
@@ -248,16 +238,16 @@ class TransferSteps:
         text = value.get("@id") if isinstance(value, dict) else value
         if not isinstance(text, str) or not text.strip():
             raise Refused("unreadable_id", Sentence("value_no_id"), Sentence("value_no_id_hint"))
-        found = identify(text, self._iris)
+        found = identify(text, self.contexts.iris)
         if isinstance(found, Refusal):
             raise Refused(found.code, found.message, found.hint)
-        (record,) = self._reading.named(found.text)
+        (record,) = self.reading.named(found.text)
         return record
 
     def _named_record(self, value: Any, context: Context) -> Any:
         """Return what a value names, alike in every environment."""
         named = named_value(value, context)
-        found = identify(named, self._iris) if isinstance(named, str) else None
+        found = identify(named, self.contexts.iris) if isinstance(named, str) else None
         return found.text if isinstance(found, Identifier) else named
 
     # --- to another library ------------------------------------------------------------------
@@ -280,7 +270,7 @@ class TransferSteps:
             content = content_for(target.now or {}, to)
             source = {"from": target.name, **_changed_before(target)}
             saved.append(self._saved(case, target, to, _bib_of(target), content, source))
-        return self._existing.deleted(target, intent)
+        return self.existing.deleted(target, intent)
 
     # --- into another holding ----------------------------------------------------------------
 
@@ -309,14 +299,14 @@ class TransferSteps:
             if places:
                 text = Sentence("goes_with_merged", places=", ".join(places))
                 target.notes = (*target.notes, ("not_taken_along", text))
-        return self._existing.deleted(target, intent)
+        return self.existing.deleted(target, intent)
 
     def _merge_target(self, action: StepMerge, target: Target, context: Context, case: Case) -> str:
         """Return the holding that is merged into, by its id or its place in the plan."""
         if action.holding_of is None:
             return self._record(looked_up(action.into, context))
         sigel = sigel_of(looked_up(action.holding_of, context))
-        found = self._creations.standing_on(_bib_of(target), sigel, case.look)
+        found = self.creations.standing_on(_bib_of(target), sigel, case.look)
         others = [name for name in found if name != target.name_in_plan]
         if found and not others and case.entry.step.holdings is not None:
             raise PassedOver("same_record", Sentence("merge_target_itself"))
@@ -337,7 +327,7 @@ class TransferSteps:
         target = Target.of(request)
 
         def add() -> Fields:
-            self._existing.meet(request, target, case.look, kind="holding")
+            self.existing.meet(request, target, case.look, kind="holding")
             if target.record == source.record:
                 raise Refused.of(_same_record())
             operation = {"update": target.name, "merge": source.name, "take": list(take)}
@@ -348,12 +338,12 @@ class TransferSteps:
                 pattern=tuple(Sentence("part_merge", at=place) for place in take),
                 origins=source.as_origins(),
             )
-            if (settled := self._existing.settled(request, target, intent)) is not None:
+            if (settled := self.existing.settled(request, target, intent)) is not None:
                 return settled
-            result = merged(target.now or {}, source.now or {}, take, self._iris)
-            return self._existing.updated(target, intent, result)
+            result = merged(target.now or {}, source.now or {}, take, self.contexts.iris)
+            return self.existing.updated(target, intent, result)
 
-        change = self._drafter.change(request, target, add)
+        change = self.drafter.change(request, target, add)
         if change.code == "same_record" and case.entry.step.holdings is not None:
             raise PassedOver("same_record", Sentence("merge_target_itself"))
         if change.code == "same_record":
@@ -370,7 +360,7 @@ class TransferSteps:
         """Create a holding of components, then take them out of the one that has them."""
         context = self._met(case, target)
         condition = ground_condition(action.components, context)
-        named = condition_data(condition, self._iris)
+        named = condition_data(condition, self.contexts.iris)
         intent = UpdateIntent(
             operation={"update": target.name, "split": named}, pattern=(Sentence("part_split"),)
         )
@@ -389,7 +379,7 @@ class TransferSteps:
             body = {COMPONENTS: owned(gone, target.sigel or "", sigel)}
             source = {"split_from": target.name, "components": named, **_changed_before(target)}
             saved.append(self._saved(case, target, sigel, bib, (body, {}), source))
-        return self._existing.updated(target, intent, rest)
+        return self.existing.updated(target, intent, rest)
 
     # --- on another bib ----------------------------------------------------------------------
 
@@ -402,28 +392,28 @@ class TransferSteps:
         if (settled := self._settled(case, target, context, intent)) is not None:
             return settled
         with still_wanted(target):
-            bib = self._reading.bib(self._record(looked_up(action.to, context)))
+            bib = self.reading.bib(self._record(looked_up(action.to, context)))
             try:
-                self._creations.hang(case.request, bib, target, case.look)
+                self.creations.hang(case.request, bib, target, case.look)
             except PassedOver as passed:
                 if passed.code != "already_there":
                     target.notes = (*target.notes, LEFT_BEHIND)
                 raise
-        return self._existing.updated(target, intent, repointed(target.now or {}, bib.thing_iri))
+        return self.existing.updated(target, intent, repointed(target.now or {}, bib.thing_iri))
 
     # --- a copy ------------------------------------------------------------------------------
 
     def _copy(self, case: Case, action: StepCopy, target: Target) -> list[Draft]:
         def examine() -> tuple[Document, str, str]:
-            self._existing.know(case.request, target, case.look, kind="holding")
-            context = self._contexts.of_record(case.entry, target, case.look)
+            self.existing.know(case.request, target, case.look, kind="holding")
+            context = self.contexts.of_record(case.entry, target, case.look)
             self._admit(case, target, context)
-            content = lacking(target.now or {}, action.without, self._iris)
+            content = lacking(target.now or {}, action.without, self.contexts.iris)
             if isinstance(content, Refusal):
                 raise Refused.of(content)
             return content, *self._where_to(action, target, context)
 
-        examined = self._drafter.attempt(case.request, examine, target)
+        examined = self.drafter.attempt(case.request, examine, target)
         if isinstance(examined, PlannedChange):
             return [Draft(change=examined)]
         document, sigel, bib = examined
@@ -441,9 +431,7 @@ class TransferSteps:
         drafts = [Draft(change=change)]
         if change.action in FAILED and target.earlier is not None:
             # What earlier steps do to the record whose copy is refused falls with that.
-            original = self._existing.refuse(
-                case.request, fallen(change), case.look, kind="holding"
-            )
+            original = self.existing.refuse(case.request, fallen(change), case.look, kind="holding")
             drafts.append(Draft(change=original))
         return drafts
 
