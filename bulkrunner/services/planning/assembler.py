@@ -240,14 +240,9 @@ def _linked(left: Sequence[str]) -> Refusal:
 
 
 def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draft]:
-    """Return the drafts of one entry, all refused where one touches a forbidden place.
-
-    Args:
-        drafts: that come about together or not at all.
-        forbidden: places, each with the rule that forbids it.
-    """
+    """Return the drafts of one entry, all refused where one touches a forbidden place."""
     places = tuple(forbidden)
-    touched = [place for draft in drafts if (place := touches(draft.change, places))]
+    touched = [place for draft in drafts if places and (place := touches(draft.change, places))]
     if not touched:
         return list(drafts)
     rule = forbidden[touched[0]]

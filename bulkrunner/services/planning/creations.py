@@ -71,13 +71,7 @@ class Creations:
     ) -> Fields | None:
         """Return what becomes of a holding without being created; None where it is to be created.
 
-        Args:
-            request: of an entry.
-            target: of which the bib is known.
-            intent: what is wanted.
-            bib: that it is to hang on.
-            look: at what precedes in the plan.
-            admit: raises ``PassedOver`` or ``Refused`` where the entry does not mean the bib.
+        ``admit`` raises ``PassedOver`` or ``Refused`` where the entry does not mean the bib.
 
         Raises:
             Refused, PassedOver: it must not be created, or there is one already.
@@ -236,11 +230,6 @@ class Creations:
 
     def standing_on(self, bib: str, sigel: str, look: Look) -> dict[str, Document]:
         """Return holdings on a bib as what precedes in the plan will have left them.
-
-        Args:
-            bib: short id.
-            sigel: of one library; empty: of all.
-            look: at what precedes.
 
         Returns:
             Documents by record, or by the place of those that the plan creates.

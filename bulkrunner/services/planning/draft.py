@@ -279,10 +279,7 @@ class Drafter:
     def change(self, request: Request, target: Target, plan: Callable[[], Fields]) -> PlannedChange:
         """Return what becomes of one record; refusals are changes too.
 
-        Args:
-            request: of the entry.
-            target: filled meanwhile with what is known of the record.
-            plan: returns the fields, or raises why there are none.
+        ``plan`` returns the fields, or raises why there are none; it fills the target meanwhile.
         """
         try:
             fields = plan()
@@ -325,7 +322,8 @@ class Drafter:
 
     def _entered(self, request: Request, target: Target, fields: Fields) -> PlannedChange:
         """Return the change, put together with the one that concerns the record already."""
-        fields["message"] = printable(fields.get("message", ""))
+        if fields.get("message"):
+            fields["message"] = printable(fields["message"])
         passed, kept = fields.pop("passed", False), fields.pop("kept", False)
         own = fields.pop("own", {})
         earlier = target.earlier

@@ -309,14 +309,7 @@ class Order:
     def placed(
         self, restore: Restore | Unreadable, run: Run, ended: Ended, *, wanted: bool
     ) -> Restore | Unreadable:
-        """Return a restoration with what must precede it.
-
-        Args:
-            restore: or why there is none.
-            run: whose change it is.
-            ended: that change.
-            wanted: it is going to be planned.
-        """
+        """Return a restoration with what must precede it."""
         planned = wanted and isinstance(restore, Restore)
         ahead = self._note(run, ended, key=_key(ended) if planned else None)
         if not isinstance(restore, Restore):

@@ -85,12 +85,6 @@ class Existing:
     ) -> None:
         """Know the record that is to be written, as it is or as what precedes will have left it.
 
-        Args:
-            request: of an entry.
-            target: is filled with what is known.
-            look: at what precedes in the plan.
-            kind: what the record must be, ``holding`` or ``bib``; None: either.
-
         Raises:
             NotFound, Refused, PassedOver: it is not there, or must not be written.
         """
@@ -169,11 +163,7 @@ class Existing:
     ) -> Fields | None:
         """Return what becomes of a record without anything being done; None where it is to be done.
 
-        Args:
-            request: of an entry.
-            target: the record that was met.
-            intent: what is wanted of it.
-            admit: raises ``PassedOver`` or ``Refused`` where the entry does not mean the record.
+        ``admit`` raises ``PassedOver`` or ``Refused`` where the entry does not mean the record.
 
         Raises:
             NotFound, Refused, PassedOver: it is not there, not meant, or already named otherwise.
@@ -253,11 +243,6 @@ class Existing:
 
     def updated(self, target: Target, intent: UpdateIntent, result: Applied | Refusal) -> Fields:
         """Return the fields of an update.
-
-        Args:
-            target: the record.
-            intent: what is wanted of it.
-            result: of making the change to ``target.now``.
 
         Raises:
             Refused: it cannot be made, or its result must not be sent.

@@ -91,14 +91,7 @@ class Explicit:
         return waits(op.after, references_of(request.operation), earlier)
 
     def planned(self, op: Operation, request: Request, found: Waits, look: Look) -> PlannedChange:
-        """Return the planned change; refusals are changes too.
-
-        Args:
-            op: the operation.
-            request: what it wants.
-            found: what it waits for.
-            look: at what precedes in the plan.
-        """
+        """Return the planned change; refusals are changes too."""
         if found.names:
             request = replace(request, operation=with_names(request.operation, found.names))
         target = Target.of(request)

@@ -223,11 +223,6 @@ NO_WAITS = Waits()
 def waits(after: Collection[int], references: Collection[int], earlier: Earlier) -> Waits:
     """Return what an operation waits for.
 
-    Args:
-        after: numbers that the manifest names.
-        references: numbers of those whose records the operation refers to.
-        earlier: finds the change by its number.
-
     Raises:
         Refused: one of them is not carried out, or creates nothing.
     """

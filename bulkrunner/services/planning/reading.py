@@ -94,11 +94,6 @@ class Reading:
     ) -> tuple[str, ...]:
         """Return the records that a number of whatever sort names; other ids as they are.
 
-        Args:
-            ref: as an entry names the record.
-            on_several: ``refuse`` or ``all``.
-            kind: what is meant, ``holding`` or ``bib``; None: either.
-
         Raises:
             NotFound, Refused: none, or several.
         """

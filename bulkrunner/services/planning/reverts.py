@@ -102,13 +102,7 @@ class States:
     def before_edit_by(
         self, target: Target, sigel: str, since: Moment | None
     ) -> Document | Refusal:
-        """Return what a record was before a library's first edit, or why that is not target.
-
-        Args:
-            target: the record.
-            sigel: of the library.
-            since: edits before it do not count.
-        """
+        """Return what a record was before a library's first edit, or why that is not target."""
         found: Document | None = None
         by_it = False
         for version in self._back(target):

@@ -292,13 +292,7 @@ class Choosing:
             raise Interrupted(Sentence("selecting_stopped"))
 
     def choose(self, plan: str, selection: StepSelection, values: Mapping[str, Any]) -> Chosen:
-        """Return what a selection names, asking the environment where the plan has no answer yet.
-
-        Args:
-            plan: its id.
-            selection: of a step.
-            values: of the job's parameters.
-        """
+        """Return what a selection names, asking the environment where the plan has no answer yet."""
         step = selection.step.number
         if self._ledger.selections.get(plan, step) is None:
             what = next(iter(selection.selects))

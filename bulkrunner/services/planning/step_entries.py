@@ -342,12 +342,7 @@ def _sigel(value: object) -> str:
 
 
 def operation_of(entry: StepEntry, ref: str) -> Operation:
-    """Return the operation that a step is on one record.
-
-    Args:
-        entry: of the step.
-        ref: the record, or the bib that a holding is created on: short id or legacy IRI.
-    """
+    """Return the operation that a step is on one record."""
     step = entry.step
     match step.action:
         case StepUpdate(changes=changes, resave=resave):
