@@ -1,42 +1,16 @@
-"""Files: written whole or not at all, and the characters that no name of one may have."""
+"""Files: written whole or not at all, those that go with the program, and those not readable."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
-
-
-def shares(wants: Sequence[int], places: int, turn: int) -> list[int]:
-    """Return how many places each process may have; together no more than there are.
-
-    Nobody gets fewer than it wants while another has more than it; what nobody wants is given out
-    evenly too, so that whoever is alone has all. Where there are more processes than places, each
-    has one in its turn.
-
-    Args:
-        wants: places that each process could use now, at least 1.
-        places: how many there are.
-        turn: a number that grows with time.
-    """
-    count = len(wants)
-    if count > places:
-        begin = turn % count
-        lucky = {(begin + place) % count for place in range(places)}
-        return [int(number in lucky) for number in range(count)]
-    given = [0] * count
-    left = places
-    while left and (hungry := [n for n in range(count) if given[n] < wants[n]]):
-        for number in hungry[:left]:
-            given[number] += 1
-        left -= len(hungry[:left])
-    return [one + left // count + (n < left % count) for n, one in enumerate(given)]
 
 
 @contextmanager
@@ -81,3 +55,43 @@ def _not_written(path: Path, error: OSError) -> UsageError:
         hint=Sentence("report_not_written_hint"),
         code="not_written",
     )
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def share_folder(name: str) -> Path:
+    """Return the folder ``migrations``, ``jobs`` or ``templates``.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    for candidate in (_PACKAGE / "_share" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"the installation has no folder {name}")
+
+
+class BadFile(Exception):
+    """A file that cannot be read as what it should be.
+
+    Attributes:
+        line: of the file or row of the sheet, from 1; 0 where no single one is meant.
+        column: from 1; 0 where no single one is meant.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: Sentence,
+        hint: Sentence | str = "",
+        *,
+        line: int = 0,
+        column: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.line = line
+        self.column = column

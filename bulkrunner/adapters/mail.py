@@ -17,46 +17,150 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
-from bulkrunner.adapters.styles import ANY, marked_by_sheets, marks_of
 from bulkrunner.domain.filled_forms import PART
 from bulkrunner.errors import AnswerRefused, why_of
 from bulkrunner.sentences import Sentence, verbatim
 
+_STRUCK = re.compile(r"line-through", re.IGNORECASE)
+
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all"
+    r"|(?<![\w-])(?:font-size|(?:max-)?height|opacity|(?:max-)?width)\s*:\s*0(?![.\d]*[1-9])"
+    r"|font-size\s*:\s*[12](?:\.\d+)?p[xt]"
+    r"|(?<![\w-])(?:text-indent|left|right|top|margin-left)\s*:\s*-\d{3}"
+    r"|(?<![\w-])clip(?:-path)?\s*:\s*(?!auto|none)\w",
+    re.IGNORECASE,
+)
+
+_TURNED = re.compile(
+    r"-override|(?<![\w-])(?:direction\s*:\s*rtl|transform\s*:|writing-mode\s*:)", re.IGNORECASE
+)
+
+_ADDING = re.compile(r"content\s*:\s*(?:[\"'][^\"']|attr)", re.IGNORECASE)
+
+_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*(#?[\w-]+(?:\([^)]*\))?)", re.IGNORECASE)
+
+_LIGHT = re.compile(
+    r"transparent|\w*white\w*|snow|ivory|azure|mintcream|honeydew|seashell|\w*cream"
+)
+
+_HEX = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
+
+_AMOUNT = re.compile(r"(\d*\.?\d+)(%?)")
+
+# Lightness from which, and opacity below which, words are not seen on white.
+_PALE, _SEEN = 0.87, 0.25
+
+_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+
+_CONDITIONS = re.compile(r"\[[^\]]*\]|::?[\w-]+(?:\([^)]*\))?")
+
+_SELECTED = re.compile(r"[.#]?[A-Za-z][\w-]*")
+
+# Stands for every element, where a selector names none.
+ANY = "*"
+
+
+def marks_of(style: str) -> list[str]:
+    """Return what a style does to words."""
+    style = style.replace("\\", "")
+    found = {
+        "struck out": _STRUCK.search(style) is not None,
+        "not shown": _HIDDEN.search(style) is not None
+        or any(map(_is_faint, _COLOUR.findall(style))),
+        "turned round": _TURNED.search(style) is not None,
+        "words added by a style": _ADDING.search(style) is not None,
+    }
+    return [mark for mark, so in found.items() if so]
+
+
+def marked_by_sheets(page: str) -> dict[str, str]:
+    """Return tags, ``.classes`` and ``#ids`` that a style sheet may mark, with the mark."""
+    found: dict[str, str] = {}
+    for selectors, rule in _RULE.findall(" ".join(_SHEET.findall(page))):
+        if marks := marks_of(rule):
+            for selector in selectors.split(","):
+                last = (_CONDITIONS.sub("", selector).split() or [""])[-1]
+                for name in _SELECTED.findall(last) or [ANY]:
+                    found.setdefault(name, marks[0])
+    return found
+
+
+def _is_faint(colour: str) -> bool:
+    colour = colour.lower()
+    if _HEX.fullmatch(colour):
+        wide = len(colour) > 5
+        digits = [
+            colour[n : n + 2] if wide else colour[n] * 2 for n in range(1, len(colour), 1 + wide)
+        ]
+        parts = [int(pair, 16) / 255 for pair in digits]
+    elif "(" in colour:
+        kind, _, inside = colour.partition("(")
+        parts = [
+            float(number) / (100 if percent else 1 if n == 3 or kind.startswith("hsl") else 255)
+            for n, (number, percent) in enumerate(_AMOUNT.findall(inside))
+        ]
+        if kind.startswith("hsl"):
+            parts[:3] = parts[2:3]
+            return min(parts[:1], default=1) >= _PALE or min(parts[1:], default=1) < _SEEN
+    else:
+        return _LIGHT.fullmatch(colour) is not None
+    return min(parts[:3], default=1) >= _PALE or min(parts[3:], default=1) < _SEEN
+
+
 MOST_BYTES = 30 * 1024 * 1024
+
 MOST_PARTS = 50
+
 _HEADER = re.compile(
     rb"\A(?:\xef\xbb\xbf)?(?:From |[A-Za-z][A-Za-z0-9-]{0,60}:[ \t]?[^\r\n]*\r?\n)", re.ASCII
 )
+
 _MAIL = re.compile(
     rb"^(?:message-id|mime-version|received|content-type|return-path):",
     re.IGNORECASE | re.MULTILINE,
 )
+
+# What quoted-printable makes of long lines and of letters, where a mail's source was pasted.
 _PACKED = re.compile(r"^[^\n]{71,75}=$|=(?:3D|20$|C3=[89AB][0-9A-F]|[CEF][456])", re.MULTILINE)
-"""What quoted-printable makes of long lines and of letters, where a mail's source was pasted."""
+
 _TAGS = re.compile(r"</(?:p|div|td|span|pre|blockquote|table)>|<br\s*/?>", re.IGNORECASE)
+
 _ENOUGH_TAGS = 3
+
 _SAVE_IT = Sentence("save_the_mail")
+
 _OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
 _RICH = b"{\\rtf"
+
 _ENDS_LINE = re.compile(
     "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|fig(?:caption|ure)|"
     "footer|form|h[1-6]|header|hr|li|main|nav|ol|option|p|pre|r[pt]|section|summary|t(?:able|body|d|foot|h|head|r)|ul"
 )
+
 _UNSEEN = frozenset({"style", "script", "head", "title"})
+
 _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
+
 _MARKED_TAGS = {
     **dict.fromkeys(("s", "strike", "del"), "struck out"),
     **dict.fromkeys(("template", "dialog", "noscript", "datalist"), "not shown"),
     **dict.fromkeys(("sup", "sub"), "raised or lowered"),
     "bdo": "turned round",
 }
+
+# What some mail programs show and others take for a comment.
 _SHOWN_BY_SOME = re.compile(r"\[if\b[^\]]*\]>(.*)<!\[endif\]", re.IGNORECASE | re.DOTALL)
-"""What some mail programs show and others take for a comment."""
+
 _WITHOUT_WORDS = re.compile(r"<(style|xml|script|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+
 _COMMON_PREAMBLE = re.compile(r"This is an? [\w/ -]*message\b[^\n]*", re.IGNORECASE)
 
+# What Python reads and no mail program does.
 _ODD_CHARSETS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "punycode", "idna"})
-"""What Python reads and no mail program does."""
 
 _PROOFS = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}

@@ -14,9 +14,8 @@ from bulkrunner.domain.run import Owner
 
 PROC = Path("/proc")
 
+# Elsewhere signal 0 is no question: on Windows it stops the process, or ends it.
 _CAN_ASK = os.name == "posix"
-
-"""Elsewhere signal 0 is no question: on Windows it stops the process, or ends it."""
 
 MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 

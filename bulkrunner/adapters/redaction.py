@@ -25,32 +25,32 @@ import re2
 
 HIDDEN = "•••"
 
+# Characters of a secret in a row that are hidden in a text.
 PART = 6
-"""Characters of a secret in a row that are hidden in a text."""
 
+# Likewise, where only letters and digits of text and secret are looked at.
 SQUEEZED_PART = 8
-"""Likewise, where only letters and digits of text and secret are looked at."""
 
+# Characters of a secret in a row that data may not repeat, or half of it where that is more.
 DATA_PART = 12
-"""Characters of a secret in a row that data may not repeat, or half of it where that is more."""
 
+# Characters that are searched for in data; any DATA_PART in a row hold one of the windows.
 _WINDOW = 10
-"""Characters that are searched for in data; any DATA_PART in a row hold one of the windows."""
 
+# The newest tokens, also ended ones, are hidden; the last two are looked for in data.
 TOKENS = 16
-"""The newest tokens, also ended ones, are hidden; the last two are looked for in data."""
 
+# Characters of a text that are looked at; what comes after them is not shown.
 _MOST = 32 * 1024
-"""Characters of a text that are looked at; what comes after them is not shown."""
 
+# Encodings within each other that are seen through.
 _DEPTH = 4
-"""Encodings within each other that are seen through."""
 
+# A text from which more can be decoded is not shown.
 _MOST_VIEWS = 300
-"""A text from which more can be decoded is not shown."""
 
+# Keys of an answer that stay where nothing else does.
 _KEYS = frozenset({"message", "error", "errors", "code", "status_code", "error_id"})
-"""Keys of an answer that stay where nothing else does."""
 
 _TAG = re.compile(r"<[^<>]*>")
 _ESCAPE = re.compile(

@@ -12,14 +12,14 @@ from bulkrunner.domain.expressions.parsing import FormError, Pattern, brief
 from bulkrunner.sentences import Sentence
 
 MAX_PATTERN = 1000
+# Bytes that one compiled expression may take.
 MAX_MEMORY = 4_000_000
-"""Bytes that one compiled expression may take."""
 
+# Characters of a text that is replaced in; real ones have a few hundred.
 MAX_TEXT = 100_000
-"""Characters of a text that is replaced in; real ones have a few hundred."""
 
+# Matches replaced in one text. Each begins a search of its own, so that both bounds count.
 MAX_MATCHES = 1000
-"""Matches replaced in one text. Each begins a search of its own, so that both bounds count."""
 
 
 class Re2Engine:

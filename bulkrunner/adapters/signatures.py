@@ -18,8 +18,8 @@ from bulkrunner.domain.approvals import Signer
 from bulkrunner.errors import ConfigError, SignatureRefused, why_of
 from bulkrunner.sentences import Sentence
 
+# What signatures under answers are made for, so that no other signature of a key counts.
 NAMESPACE = "approval@bulkrunner"
-"""What signatures under answers are made for, so that no other signature of a key counts."""
 
 PATIENCE = 20.0
 MOST_BYTES = 256 * 1024

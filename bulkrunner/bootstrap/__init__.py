@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from bulkrunner.bootstrap.planning import PlanningSession, effective_policy
-from bulkrunner.bootstrap.program import Program
-from bulkrunner.bootstrap.programless import (
+from bulkrunner.bootstrap.program import (
+    Program,
     kinds_of_jobs,
     manifest_schema,
     new_job_folder,
     serve_sandbox,
 )
-from bulkrunner.bootstrap.reporting import WrittenReport
-from bulkrunner.bootstrap.running import RunningSession
+from bulkrunner.bootstrap.reports import WrittenReport
+from bulkrunner.bootstrap.sessions import PlanningSession, RunningSession, effective_policy
 
 __all__ = [
     "PlanningSession",

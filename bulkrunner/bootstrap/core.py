@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.config import Settings
     from bulkrunner.services.clients import ClientService
-    from bulkrunner.services.drivers import Drivers
+    from bulkrunner.services.running.lease import Drivers
 
+# Letters of plan and run ids: none that is mistaken for another or makes a word.
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
-"""Letters of plan and run ids: none that is mistaken for another or makes a word."""
 
 
 def new_id(prefix: str) -> str:
@@ -159,7 +159,7 @@ class Core:
     def drivers(self) -> Drivers:
         """Return what knows which process drives which run."""
         from bulkrunner.adapters.process import is_alive, this_process
-        from bulkrunner.services.drivers import Drivers
+        from bulkrunner.services.running.lease import Drivers
 
         return Drivers(self.ledger, self.clock, this_process(), alive=is_alive)
 

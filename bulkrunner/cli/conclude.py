@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bulkrunner.cli.console import counted, counts_said, word
 from bulkrunner.cli.options import Invocation
-from bulkrunner.cli.words import counted, counts_said, word
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.catalogue import SEARCH_CODES
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
@@ -24,14 +24,14 @@ from bulkrunner.sentences import Sentence, as_sentence, joined, says, verbatim
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import PlanningSession, Program, RunningSession
 
+# Findings shown to people; the document has the first 100.
 SHOWN = 10
-"""Findings shown to people; the document has the first 100."""
 
+# Of these, as long as there are other codes to be shown.
 SHOWN_OF_A_CODE = 3
-"""Of these, as long as there are other codes to be shown."""
 
+# Characters of a finding that are shown.
 MAX_LINE = 500
-"""Characters of a finding that are shown."""
 
 
 def plan_concluded(

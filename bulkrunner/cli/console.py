@@ -1,4 +1,4 @@
-"""The terminal: its streams and signals, what is said to people, and progress.
+"""The terminal: its streams and signals, what is said to people, names of what is counted.
 
 Output never changes what a command does or how it ends: a stream may be closed, full, gone, or of
 an encoding that lacks a character.
@@ -19,21 +19,88 @@ from typing import Any, TextIO
 
 import click
 
-from bulkrunner.cli.words import counts_said
 from bulkrunner.domain.text import visible
 from bulkrunner.errors import why_of
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
+
+_COUNTED: Mapping[str, Callable[[int], Sentence]] = {
+    "above_header": lambda n: Sentence("count_above_header", n=n),
+    "applied": lambda n: Sentence("count_applied", n=n),
+    "blank": lambda n: Sentence("count_blank", n=n),
+    "comment": lambda n: Sentence("count_comment", n=n),
+    "conflict": lambda n: Sentence("count_conflict", n=n),
+    "create": lambda n: Sentence("count_create", n=n),
+    "delete": lambda n: Sentence("count_delete", n=n),
+    "different": lambda n: Sentence("count_different", n=n),
+    "duplicates": lambda n: Sentence("count_duplicates", n=n),
+    "excluded": lambda n: Sentence("count_excluded", n=n),
+    "failed": lambda n: Sentence("count_failed", n=n),
+    "hidden": lambda n: Sentence("count_hidden", n=n),
+    "not_found": lambda n: Sentence("count_not_found", n=n),
+    "other_outcome": lambda n: Sentence("count_other_outcome", n=n),
+    "pending": lambda n: Sentence("count_pending", n=n),
+    "refused": lambda n: Sentence("count_refused", n=n),
+    "unchanged": lambda n: Sentence("count_unchanged", n=n),
+    "unknown": lambda n: Sentence("count_unknown", n=n),
+    "unreadable": lambda n: Sentence("count_unreadable", n=n),
+    "update": lambda n: Sentence("count_update", n=n),
+}
+
+
+def counted(name: str, count: int) -> Sentence:
+    """Return how many of what is counted under a name; a code stays as it is."""
+    found = _COUNTED.get(name)
+    return Sentence("count_of", n=count, name=name) if found is None else found(count)
+
+
+def counts_said(counts: Mapping[str, int]) -> Sentence:
+    """Return every count that is not zero, apart by commas."""
+    return Sentence("listed", parts=[counted(name, n) for name, n in counts.items() if n])
+
+
+_WORDS: Mapping[str, Sentence] = {
+    str(said): said
+    for said in (
+        Sentence("word_applied"),
+        Sentence("word_complete"),
+        Sentence("word_completed"),
+        Sentence("word_conflict"),
+        Sentence("word_failed"),
+        Sentence("word_interrupted"),
+        Sentence("word_pending"),
+        Sentence("word_planning"),
+        Sentence("word_refused"),
+        Sentence("word_running"),
+        Sentence("word_stopped"),
+        Sentence("word_unchanged"),
+        Sentence("word_unknown"),
+    )
+}
+
+
+def word(name: str) -> Sentence:
+    """Return the word for an outcome or a state."""
+    return _WORDS.get(name) or verbatim(name)
+
+
+def signed_said(signer: str, key: str | None = "") -> Sentence:
+    """Return by whom an answer is signed, and with which key where that is to be told."""
+    if key:
+        return Sentence("signed_with_key", signer=signer, key=key)
+    if key is None or not signer:
+        return Sentence("not_signed")
+    return Sentence("signed_by", signer=signer)
+
 
 log = logging.getLogger("bulkrunner")
 
 _CLEAR = "\r\x1b[2K"
 
+# The language of the command line, for what is wrong with the terminal itself.
 SPOKEN: ContextVar[str] = ContextVar("spoken", default="en")
-"""The language of the command line, for what is wrong with the terminal itself."""
 
+# Seconds between two lines where stderr is no terminal.
 EVERY = 10.0
-
-"""Seconds between two lines where stderr is no terminal."""
 
 
 def open_streams() -> None:
@@ -56,15 +123,49 @@ def _devnull(mode: str) -> TextIO:
     return open(os.devnull, mode, encoding="utf-8")  # type: ignore[return-value] # noqa: PTH123
 
 
-def tell(text: str, *, err: bool = False) -> None:
-    """Print for people, or a document for machines.
+def tell(text: str, *, err: bool = False, style: str = "") -> None:
+    """Print for people, in a style where a terminal shows colours, or a document for machines.
 
     Texts of records, files and servers may hold what a terminal would obey; it is written out.
     """
+    stream = sys.stderr if err else sys.stdout
     try:
-        click.echo(visible(text), file=sys.stderr if err else sys.stdout)
+        if style and _shows_colours(stream):
+            _draw(stream, visible(text), style)
+        else:
+            click.echo(visible(text), file=stream)
     except OSError as error:
-        _give_up(sys.stderr if err else sys.stdout, error)
+        _give_up(stream, error)
+
+
+# What is said in which colour, by the key of the sentence.
+STYLES = {
+    "error": "bold red",
+    "hint": "cyan",
+    "next": "bold",
+    "go_on_with": "bold",
+    "status_gate_open": "green",
+    "status_gate_closed": "red",
+    "yes_gate_closed": "red",
+    "doctor_problem": "red",
+    "doctor_well": "green",
+    "doctor_production": "bold yellow",
+}
+
+
+def _shows_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _draw(stream: TextIO, text: str, style: str = "", *, end: str = "\n", width: int = 0) -> None:
+    """Draw a text on a terminal, as much of it as ``width`` columns hold; 0: all."""
+    from rich.console import Console
+    from rich.text import Text
+
+    drawn = Text(text, style=style, end="")
+    if width:
+        drawn.truncate(width, overflow="ellipsis")
+    Console(file=stream, soft_wrap=True).print(drawn, end=end)
 
 
 def flush() -> None:
@@ -160,7 +261,13 @@ class ConsoleProgress:
         if not force and now - self._said < (0.2 if self._live else EVERY):
             return
         self._said = now
-        _write(_CLEAR + _fitted(self._line()) if self._live else self._line() + "\n")
+        if not self._live:
+            _write(self._line() + "\n")
+            return
+        _write(_CLEAR)
+        with suppress(OSError):
+            _draw(sys.stderr, self._line(), end="", width=_columns())
+            sys.stderr.flush()
 
 
 def _write(text: str) -> None:
@@ -170,17 +277,12 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
-def _fitted(line: str) -> str:
-    """Return what fits on one row of the terminal: a longer line could not be taken back."""
-    from rich.cells import cell_len, set_cell_size
-
+def _columns() -> int:
+    """Return how many columns a line may take: a longer one could not be taken back."""
     try:
-        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        return max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 0)
     except (OSError, ValueError):
-        width = 79
-    if width < 1 or cell_len(line) <= width:
-        return line
-    return set_cell_size(line, width - 1) + "…"
+        return 79
 
 
 def _duration(seconds: float) -> str:

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
-from bulkrunner.share import share_folder
 
 JOB = "2026-11-shelf-marks"
+# Writes in production after which the run is killed.
 KILL_AFTER = 60
-"""Writes in production after which the run is killed."""
 
+# Seconds to wait for the sandbox or for the writes to begin.
 PATIENCE = 60.0
-"""Seconds to wait for the sandbox or for the writes to begin."""
 
 CONFIG = """\
 # Written by bulkrunner demo; the sandbox is gone when the demo ends.

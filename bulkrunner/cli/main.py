@@ -15,18 +15,18 @@ from typing import Any
 import click
 
 from bulkrunner.cli.console import SPOKEN, flush, tell
-from bulkrunner.cli.options import KEYS, Invocation, blank, global_options
-from bulkrunner.cli.usage import usage_said
+from bulkrunner.cli.options import KEYS, Invocation, blank, global_options, usage_said
 from bulkrunner.domain.text import visible
 from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError, why_of
 from bulkrunner.sentences import LANGUAGES, Sentence
 
+# Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
-    "clients": "doctor",
+    "clients": "health",
     "demo": "sandbox",
-    "doctor": "doctor",
+    "doctor": "health",
     "ledger": "ledger",
     "new": "jobs",
     "pause": "running",
@@ -44,7 +44,6 @@ COMMANDS = {
     "undo": "running",
     "verify": "running",
 }
-"""Command → module of ``bulkrunner.cli.commands``; imported only when needed."""
 
 
 class LazyGroup(click.Group):

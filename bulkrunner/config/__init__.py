@@ -15,10 +15,10 @@ from bulkrunner.config.environments import (
     read_clients,
     read_environments,
     read_own,
+    read_policy,
 )
-from bulkrunner.config.file import ConfigFile, Faults, fitting, read_config_file
 from bulkrunner.config.network import Network, Proxy, read_network
-from bulkrunner.config.rules import read_policy
+from bulkrunner.config.toml_file import ConfigFile, Faults, fitting, read_config_file
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.policy import Policy
 from bulkrunner.errors import ConfigError, Fault
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 DEFAULT_FILE = "bulkrunner.toml"
+# Copies of the ledger that are kept.
 BACKUPS = 3
-"""Copies of the ledger that are kept."""
 
 DEFAULT_LEDGER = "sqlite:///bulkrunner.db"
 _LEDGER = re.compile(r"(?P<scheme>(?P<kind>sqlite|postgresql)(\+[a-z0-9_]+)?)://(?P<rest>.*)")

@@ -1,19 +1,92 @@
-"""The environments of a configuration, and where their clients' secrets come from."""
+"""Environments, where their clients' secrets come from, and the policy with its rules."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.config.addresses import BUILT_IN, check_addresses, clean_url
-from bulkrunner.config.file import ConfigFile, Faults, Place, fitting
-from bulkrunner.config.rules import check_windows
-from bulkrunner.domain.environment import POLITE, Environment, Kind
-from bulkrunner.domain.schedule import time_zone
+from bulkrunner.config.network import BUILT_IN, check_addresses, clean_url
+from bulkrunner.config.toml_file import ConfigFile, Faults, Place, fitting, read_config_file
+from bulkrunner.domain.environment import POLITE, PRODUCTION_HOST, Environment, Kind
+from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.rules import KB_RULES, Rule, RuleKind
+from bulkrunner.domain.schedule import parse_window, time_zone
 from bulkrunner.errors import ConfigError, Fault
 from bulkrunner.sentences import Sentence
+
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+
+
+def read_policy(given: Mapping[str, Any], folder: Path, faults: Faults) -> Policy:
+    """Return the policy; what the file does not say is as built in.
+
+    Args:
+        given: the table of the configuration, as its schema has it.
+        folder: what the path of the policy file starts from.
+        faults: gets what the schema does not see.
+
+    Raises:
+        ConfigError: the policy file is wrong.
+    """
+    values = dict(given)
+    if "test_hosts" in values:
+        values["test_hosts"] = _test_hosts(values["test_hosts"], faults)
+    if "rules" in values:
+        values["rules"] = read_rules(folder / values["rules"])
+    return Policy(**values)
+
+
+def _test_hosts(given: list[str], faults: Faults) -> tuple[str, ...]:
+    hosts = [host.lower().rstrip(".") for host in given]
+    place: Place = ("policy", "test_hosts")
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            faults.add(place, Sentence("config_no_host", given=repr(host[:60])))
+        elif host == PRODUCTION_HOST or host.endswith("." + PRODUCTION_HOST):
+            faults.add(place, Sentence("config_host_production", host=host))
+    return tuple(hosts)
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """Read a policy file.
+
+    Raises:
+        ConfigError: it cannot be read, or with every fault found.
+    """
+    file = read_config_file(path)
+    faults = Faults(file)
+    found: dict[str, Rule] = {}
+    for number, item in enumerate(fitting(file, faults, "rule_file").get("rule", ()), start=1):
+        if item is None:
+            continue
+        rule = _rule(item)
+        place = ("rule", str(number))
+        if rule.id in found or rule.id in {known.id for known in KB_RULES}:
+            faults.add((*place, "id"), Sentence("config_rule_twice", id=rule.id))
+        check_windows(rule.hours, (*place, "hours"), faults)
+        found[rule.id] = rule
+    faults.raise_if_any()
+    return tuple(found.values())
+
+
+def _rule(item: Mapping[str, Any]) -> Rule:
+    kind = RuleKind(item["kind"])
+    people = {"people": 2} if kind is RuleKind.APPROVERS else {}
+    return Rule.from_dict({**people, **item})
+
+
+def check_windows(windows: tuple[str, ...], place: Place, faults: Faults) -> None:
+    """Note every window that is none."""
+    for window in windows:
+        try:
+            parse_window(window)
+        except Fault as fault:
+            said = Sentence("config_value", given=repr(window[:20]), said=fault.said)
+            faults.add(place, said)
+
 
 _NEEDED = ("kind", "base_url", "token_url")
 

@@ -166,25 +166,6 @@ class Progress(Protocol):
         """Finish the phase."""
 
 
-class NullProgress:
-    """Says nothing."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """Do nothing."""
-
-    def advance(self, done: int, counts: Mapping[str, int]) -> None:
-        """Do nothing."""
-
-    def waiting(self, reason: str, seconds: float | None) -> None:
-        """Do nothing."""
-
-    def note(self, message: str, *, action: str, **extra: Any) -> None:
-        """Do nothing."""
-
-    def end(self) -> None:
-        """Do nothing."""
-
-
 class Signatures(Protocol):
     """Knows whose signature stands under a text."""
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from bulkrunner.sandbox import seed
-from bulkrunner.sandbox.launch import run
+from bulkrunner.sandbox.engine import SandboxOptions
 from bulkrunner.sandbox.load import LoadError
-from bulkrunner.sandbox.pair import SandboxOptions
+from bulkrunner.sandbox.server import run
 
 
 def _parser() -> argparse.ArgumentParser:

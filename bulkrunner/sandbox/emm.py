@@ -13,26 +13,27 @@ from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
 from bulkrunner.sandbox import documents
-from bulkrunner.sandbox.answers import (
+from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.entries import Catalogue, Entry
+from bulkrunner.sandbox.wire import (
     JSON,
     NO_CACHE,
+    Clock,
     PageError,
     Request,
     Response,
     Settings,
     json_response,
+    server_time,
 )
-from bulkrunner.sandbox.catalogue import Catalogue, Entry
-from bulkrunner.sandbox.clock import Clock, server_time
-from bulkrunner.sandbox.documents import Document
 
 _PAGE = 100
 _KEPT_FOR = timedelta(days=5)
 _AS_CONTEXT = "https://www.w3.org/ns/activitystreams"
 _CONTEXT = [_AS_CONTEXT, "https://emm-spec.org/1.0/context.json"]
 _ACTIVITIES = "application/activity+json;charset=utf-8"
+# Record of the JSON-LD context, which a dump begins with.
 _CONTEXT_ID = "4tkrb9vl61pgqxrp"
-"""Record of the JSON-LD context, which a dump begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,43 +1,53 @@
-"""One environment of the embedded Libris: every request goes in here and gets its answer."""
+"""One environment of the embedded Libris, where every request goes in, and the pair of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from threading import RLock
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import access, emm, lookups, reading
-from bulkrunner.sandbox.answers import (
+from bulkrunner.sandbox import accounts, documents, emm, find, reading, seed
+from bulkrunner.sandbox.accounts import Client, Login, Permission
+from bulkrunner.sandbox.documents import Document, IdGenerator
+from bulkrunner.sandbox.entries import Catalogue
+from bulkrunner.sandbox.fault_rules import PAGES, FaultKind, FaultRule, Faults
+from bulkrunner.sandbox.find import Finder
+from bulkrunner.sandbox.index import NamesIndex, SearchIndex
+from bulkrunner.sandbox.load import read_records
+from bulkrunner.sandbox.own_paths import Control, ForeignEditor
+from bulkrunner.sandbox.seed import BIBS, DEFAULT_SEED, HOLDINGS
+from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, SqliteStore, Store
+from bulkrunner.sandbox.wire import (
     ApiError,
+    Clock,
     Cut,
     PageError,
     Request,
     Response,
     Settings,
+    ShiftedClock,
+    SystemClock,
     error_page,
+    http_date,
     json_response,
 )
-from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.clock import Clock, ShiftedClock, SystemClock, http_date
-from bulkrunner.sandbox.control import Control
-from bulkrunner.sandbox.documents import Document, IdGenerator
-from bulkrunner.sandbox.faults import FaultKind, FaultRule, Faults
-from bulkrunner.sandbox.find import Finder
-from bulkrunner.sandbox.foreign import ForeignEditor
-from bulkrunner.sandbox.index import SearchIndex
-from bulkrunner.sandbox.login import Client, Login
-from bulkrunner.sandbox.names_index import NamesIndex
-from bulkrunner.sandbox.proxy import PAGES
-from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, Store
 from bulkrunner.sandbox.writing import Writing
 
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
+
 _OPEN_POSTS = frozenset({"/_convert", "/_transliterate"})
+
+# What is read with a token only; there is nothing of it here.
 _CLOSED_READS = ("/_userdata/", "/_remotesearch")
-"""What is read with a token only; there is nothing of it here."""
+
+
 _CONTROL = "/_sandbox"
 
 
@@ -102,8 +112,8 @@ class Environment:
         self._control = Control(self)
         self._reads: dict[str, Callable[[Request], Response]] = {
             "/find": self._finder.find,
-            "/_findhold": lambda request: lookups.find_holdings(self.catalogue, request),
-            "/_dependencies": lambda request: lookups.dependencies(self.catalogue, request),
+            "/_findhold": lambda request: find.find_holdings(self.catalogue, request),
+            "/_dependencies": lambda request: find.dependencies(self.catalogue, request),
             "/context.jsonld": lambda _: json_response(
                 200, {"@context": {"@vocab": "https://id.kb.se/vocab/"}}
             ),
@@ -158,7 +168,7 @@ class Environment:
         with self._lock:
             if ticket.seq == 0:
                 return self._guarded(self._control.answer, request)
-            client = self.login.client_of(access.bearer(request))
+            client = self.login.client_of(accounts.bearer(request))
             self._strike_before(ticket)
             self._changed.clear()
             response = self._answer_or_fail(ticket)
@@ -187,7 +197,7 @@ class Environment:
         for rule in ticket.struck:
             match rule.kind:
                 case FaultKind.EXPIRE_TOKEN:
-                    self.login.expire_tokens(access.bearer(request))
+                    self.login.expire_tokens(accounts.bearer(request))
                 case FaultKind.REVOKE_CLIENT:
                     self.login.revoke(self._struck_client(rule, request))
                 case FaultKind.DROP_PERMISSION:
@@ -196,7 +206,9 @@ class Environment:
                     self.editor.before(request, rule.params)
 
     def _struck_client(self, rule: FaultRule, request: Request) -> str:
-        return str(rule.params.get("client") or self.login.client_of(access.bearer(request)) or "")
+        return str(
+            rule.params.get("client") or self.login.client_of(accounts.bearer(request)) or ""
+        )
 
     def _drop_permission(self, client_id: str, rule: FaultRule) -> None:
         sigel = rule.params.get("sigel")
@@ -252,7 +264,7 @@ class Environment:
         if request.path.startswith("/api/emm/"):
             return self._emm.answer(request)
         if request.path.startswith(_CLOSED_READS):
-            access.authenticate(request, self.login, login_down=down is not None)
+            accounts.authenticate(request, self.login, login_down=down is not None)
             raise PageError(404)
         read = self._reads.get(request.path)
         if read is not None:
@@ -274,7 +286,7 @@ class Environment:
     def _write(self, request: Request, *, login_down: bool) -> Response:
         if request.method == "POST" and request.path in _OPEN_POSTS:
             raise PageError(404)
-        writer = access.authenticate(request, self.login, login_down=login_down)
+        writer = accounts.authenticate(request, self.login, login_down=login_down)
         match request.method:
             case "POST":
                 return self._writing.post(request, writer)
@@ -305,3 +317,142 @@ def _forced(rule: FaultRule) -> Response:
     return response.with_headers(
         *((name, str(value)) for name, value in given.items() if value is not None)
     )
+
+
+KINDS = ("test", "production")
+
+CLIENT_IDS = ("supplier", "cataloguer", "global", "other")
+
+_SECRETS = "client_secrets"
+
+_BASE_URI = "base_uri"
+
+_FILLED = "filled"
+
+_Loaded = tuple[dict[str, Any], datetime, datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxOptions:
+    """What a sandbox is made of; the same for both environments but for the base URIs."""
+
+    seed: int = DEFAULT_SEED
+    bibs: int = BIBS
+    holdings: int = HOLDINGS
+    data: Path | None = None
+    load: Path | None = None
+    # Base URI by kind, where it is not to be the address that is served.
+    base_uris: dict[str, str] = field(default_factory=dict)
+    # By kind an environment whose records are copied; quicker than to make the same again.
+    patterns: dict[str, Environment] = field(default_factory=dict)
+    duplicate_status: int = 404
+    time_zone: str = "Europe/Stockholm"
+    token_lifetime: int = 36000
+    index_lag_ms: int = 500
+    max_items: int = 100_000
+    emm_generating_ms: int = 0
+    clock: Clock | None = None
+
+
+def open_store(options: SandboxOptions, kind: str) -> Store:
+    """Open where an environment's records are kept."""
+    if options.data is None:
+        return MemoryStore()
+    options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return SqliteStore(options.data / f"{kind}.db")
+
+
+def build_environment(
+    options: SandboxOptions, kind: str, *, served_at: str, store: Store | None = None
+) -> Environment:
+    """Make one environment, filled from its file, a loaded file, or the seed."""
+    store = store or open_store(options, kind)
+    base_uri = store.setting(_BASE_URI) or options.base_uris.get(kind) or served_at
+    store.set_setting(_BASE_URI, base_uri)
+    environment = Environment(
+        Settings(
+            kind=kind,
+            base_uri=base_uri,
+            duplicate_status=options.duplicate_status,
+            time_zone=options.time_zone,
+            token_lifetime=options.token_lifetime,
+            index_lag_ms=options.index_lag_ms,
+            max_items=options.max_items,
+            emm_generating_ms=options.emm_generating_ms,
+        ),
+        store=store,
+        clock=options.clock,
+    )
+    if store.setting(_FILLED) is None:
+        if kind in options.patterns:
+            environment.copy(options.patterns[kind])
+        else:
+            environment.load(_first_records(options, kind, base_uri))
+        store.set_setting(_FILLED, "yes")
+    sigels = _held_sigels(environment.catalogue) if options.load else ()
+    for client in make_clients(_client_secrets(store), extra_sigels=sigels):
+        environment.login.register(client)
+    return environment
+
+
+def make_clients(
+    client_secrets: dict[str, str], *, extra_sigels: Iterable[str] = ()
+) -> list[Client]:
+    """Return the four clients that each environment knows."""
+    names = {library.sigel: library.name for library in seed.LIBRARIES}
+    own = list(dict.fromkeys((*seed.SUPPLIER_SIGELS, *extra_sigels)))
+
+    def permission(sigel: str, **flags: bool) -> Permission:
+        return Permission(code=sigel, name=names.get(sigel, sigel), **flags)
+
+    permissions = {
+        "supplier": [permission(sigel, registrant=True) for sigel in own],
+        "cataloguer": [permission(sigel, registrant=True, cataloger=True) for sigel in own],
+        "global": [permission(seed.GLOBAL_SIGEL, global_registrant=True)],
+        "other": [permission(seed.OTHER_SIGEL, registrant=True)],
+    }
+    return [
+        Client(
+            client_id=client_id,
+            secret=client_secrets[client_id],
+            permissions=tuple(permissions[client_id]),
+        )
+        for client_id in CLIENT_IDS
+    ]
+
+
+def client_secret(environment: Environment, client_id: str) -> str:
+    """Return a client's secret, for the configuration that the sandbox writes."""
+    return next(c.secret for c in environment.login.clients() if c.client_id == client_id)
+
+
+def _client_secrets(store: Store) -> dict[str, str]:
+    kept: dict[str, str] = json.loads(store.setting(_SECRETS) or "{}")
+    known = {
+        client_id: kept.get(client_id) or secrets.token_urlsafe(24) for client_id in CLIENT_IDS
+    }
+    if known != kept:
+        store.set_setting(_SECRETS, json.dumps(known))
+    return known
+
+
+def _first_records(options: SandboxOptions, kind: str, base_uri: str) -> Iterator[_Loaded]:
+    records: Iterator[seed.SeedRecord]
+    if options.load is not None:
+        records = read_records(options.load, base_uri=base_uri)
+    else:
+        records = seed.seed_records(
+            base_uri=base_uri,
+            kind=kind,
+            seed=options.seed,
+            bibs=options.bibs,
+            holdings=options.holdings,
+        )
+    for record in records:
+        yield record.document, record.created, record.modified
+
+
+def _held_sigels(catalogue: Catalogue) -> list[str]:
+    pairs = {entry.pair[0] for entry in catalogue.entries() if entry.pair is not None}
+    sigels = (documents.sigel_of_library(library) for library in pairs)
+    return sorted(sigel for sigel in sigels if sigel)

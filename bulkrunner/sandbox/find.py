@@ -1,8 +1,9 @@
-"""``GET /find``: search with its limits, its window and its lag."""
+"""``/find`` with its limits and window; ``_findhold`` and ``_dependencies``, which never lag."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,18 +11,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from bulkrunner.sandbox import documents, text_query
-from bulkrunner.sandbox.answers import ApiError, Request, Response, Settings, json_response
-from bulkrunner.sandbox.catalogue import Catalogue
+from bulkrunner.sandbox import documents, index, reading
+from bulkrunner.sandbox.entries import Catalogue, Entry
 from bulkrunner.sandbox.index import NUMBER_FIELDS, SearchIndex, union
+from bulkrunner.sandbox.wire import (
+    NO_CACHE,
+    ApiError,
+    PageError,
+    Request,
+    Response,
+    Settings,
+    json_response,
+)
 
 _DEFAULT_LIMIT, _MOST = 200, 4000
+
 _NEW_DEFAULT_LIMIT, _NEW_MOST = 20, 210
+
 _EXACT_SETS = frozenset({"@type", "@id", "heldBy.@id", "itemOf.@id", "meta.@id"})
+
 _PREFIX = re.compile(r"(not|or|and|exists|minEx|maxEx|min|max|matches)-(.+)")
+
 _SHOWN_META = frozenset({"@id", "@type", "created", "modified", "recordStatus", "controlNumber"})
+
 _SYSTEM_FIELDS = re.compile(r"_.*")
+
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d:\d\d[\d.]*(Z|[+-]\d\d:\d\d)?)?)?)?")
+
 _Test = Callable[[str], bool]
 
 
@@ -122,7 +138,7 @@ class Finder:
         """Return the records that can have one of the phrases; None where they are no phrases."""
         found: set[str] = set()
         for value in values:
-            words = text_query.phrase(value)
+            words = index.phrase(value)
             if not words:
                 return None
             found |= set.intersection(*(self._index.with_word(name, word) for word in words))
@@ -216,7 +232,7 @@ def _any_equal(field: str, found: list[Any], wanted: list[str]) -> bool:
     texts = [_as_text(value) for value in found]
     if last in ("@id", "@type"):
         return any(text in wanted for text in texts)
-    return any(text_query.matches(query, texts) for query in wanted)
+    return any(index.matches(query, texts) for query in wanted)
 
 
 def _as_text(value: Any) -> str:
@@ -286,3 +302,107 @@ def _address(request: Request, offset: int, limit: int) -> str:
     if offset:
         kept.append(("_offset", str(offset)))
     return "/find?" + urlencode(kept)
+
+
+# A record at one end of a link, with the relation.
+_Link = tuple[str, str]
+
+_Neighbours = Callable[[Entry], set[_Link]]
+
+
+def find_holdings(catalogue: Catalogue, request: Request) -> Response:
+    """Answer ``/_findhold``: record IRIs of a library's holdings on a bib."""
+    iri, library = request.param("id"), request.param("library")
+    if not iri or not library:
+        raise PageError(400, '"library" (sigel) and "id" parameters required.')
+    bib = catalogue.owner(iri)
+    if bib is None or bib.collection != "bib":
+        raise PageError(400, "Unknown bib")
+    if documents.sigel_of_library(library) is None:
+        library = documents.library_iri(library)
+    library = catalogue.resolve(library) or library
+    found = []
+    for holding in _holdings_of(catalogue, bib):
+        thing = documents.node(holding.document(), 1)
+        held_by = documents.link(thing, "heldBy")
+        if held_by is None:
+            raise PageError(500)
+        if held_by == library:
+            found.append(holding.record_iri)
+    return json_response(200, found, NO_CACHE)
+
+
+def _holdings_of(catalogue: Catalogue, bib: Entry) -> list[Entry]:
+    found = [
+        catalogue.entry(source)
+        for source, relation in catalogue.linked_from(bib.short_id)
+        if relation == "itemOf"
+    ]
+    return [entry for entry in found if entry is not None and entry.collection == "hold"]
+
+
+def dependencies(catalogue: Catalogue, request: Request) -> Response:
+    """Answer ``/_dependencies``: direct links of one relation, or everything reachable."""
+    iri, relation = request.param("id"), request.param("relation")
+    entry = catalogue.owner(iri) if iri else None
+    if entry is None:
+        raise PageError(400, "Unknown id")
+    reverse = (request.param("reverse") or "").lower() == "true"
+
+    def neighbours(near: Entry) -> set[_Link]:
+        return _linked(catalogue, near, relation, reverse=reverse)
+
+    links = neighbours(entry) if relation else _closure(catalogue, entry, neighbours)
+    short_ids = sorted(short_id for short_id, _ in links)
+    return _returned(catalogue, short_ids, request.param("return") or "id")
+
+
+def _linked(
+    catalogue: Catalogue, entry: Entry, relation: str | None, *, reverse: bool
+) -> set[_Link]:
+    if reverse:
+        pairs = set(catalogue.linked_from(entry.short_id))
+    else:
+        pairs = {(target, name) for name, target in catalogue.links_of(entry)}
+    return {pair for pair in pairs if relation in (None, pair[1])}
+
+
+def _closure(catalogue: Catalogue, entry: Entry, neighbours: _Neighbours) -> set[_Link]:
+    """Return what can be reached, once for each relation that leads to it, as the database does."""
+    seen = {entry.short_id}
+    waiting = [entry]
+    found: set[_Link] = set()
+    while waiting:
+        for short_id, relation in neighbours(waiting.pop()):
+            near = catalogue.entry(short_id)
+            if near is None or short_id == entry.short_id:
+                continue
+            found.add((short_id, relation))
+            if short_id not in seen:
+                seen.add(short_id)
+                waiting.append(near)
+    return found
+
+
+def _returned(catalogue: Catalogue, short_ids: list[str], form: str) -> Response:
+    found = [catalogue.entry(short_id) for short_id in short_ids]
+    entries = [entry for entry in found if entry is not None and not entry.deleted]
+    match form:
+        case "id":
+            return json_response(200, [entry.record_iri for entry in entries], NO_CACHE)
+        case "bare_record":
+            return json_response(
+                200, [json.loads(entry.newest.body) for entry in entries], NO_CACHE
+            )
+        case "embellished_record":
+            return json_response(
+                200, [_embellished(catalogue, entry) for entry in entries], NO_CACHE
+            )
+    raise PageError(400, "Unknown return form")
+
+
+def _embellished(catalogue: Catalogue, entry: Entry) -> dict[str, Any]:
+    document = entry.document()
+    extra = reading.embellish(catalogue, entry, document)
+    document["@graph"] += extra
+    return document

@@ -1,22 +1,74 @@
-"""The search index: a view of the records that lags behind the database."""
+"""The search index, a view of the records that lags behind: text matching, and names."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from bulkrunner import vocabulary
-from bulkrunner.sandbox import documents, text_query
-from bulkrunner.sandbox.catalogue import Catalogue
-from bulkrunner.sandbox.clock import Clock
+from bulkrunner.sandbox import documents
 from bulkrunner.sandbox.documents import Document
+from bulkrunner.sandbox.entries import Catalogue
 from bulkrunner.sandbox.store import Version
+from bulkrunner.sandbox.wire import Clock
+
+_WORD = re.compile(r"\w+")
+
+_PART = re.compile(r'-?"[^"]*"|\S+')
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text as the analyser cuts and folds them."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _WORD.findall(folded)
+
+
+def phrase(query: str) -> list[str]:
+    """Return the words of a query that is one phrase in quotes, nothing where it is not."""
+    quoted = len(query) > 2 and query[0] == query[-1] == '"' and '"' not in query[1:-1]
+    return words(query) if quoted and "|" not in query else []
+
+
+def matches(query: str, texts: Iterable[str]) -> bool:
+    """Whether a query string matches a field's values: ``|`` is or, all words otherwise."""
+    fields = [words(text) for text in texts]
+    return any(_all_parts(branch, fields) for branch in query.split("|"))
+
+
+def _all_parts(query: str, fields: list[list[str]]) -> bool:
+    parts = _PART.findall(query.replace("(", " ").replace(")", " ").replace("+", " "))
+    return bool(parts) and all(_part(part, fields) for part in parts)
+
+
+def _part(part: str, fields: list[list[str]]) -> bool:
+    if part.startswith("-") and len(part) > 1:
+        return not _part(part[1:], fields)
+    if part.endswith("*"):
+        stem = words(part)
+        return not stem or any(word.startswith(stem[-1]) for field in fields for word in field)
+    wanted = words(part)
+    if not wanted:
+        return True
+    if part.startswith('"'):
+        return any(_has_phrase(field, wanted) for field in fields)
+    return all(any(word in field for field in fields) for word in wanted)
+
+
+def _has_phrase(field: list[str], wanted: list[str]) -> bool:
+    size = len(wanted)
+    return any(field[at : at + size] == wanted for at in range(len(field) - size + 1))
+
 
 _LINK_FIELDS = ("heldBy", "itemOf")
+
+# Fields that are looked up by word, with the place in the graph where they stand.
 NUMBER_FIELDS = {"identifiedBy.value": 1, "meta.identifiedBy.value": 0}
-"""Fields that are looked up by word, with the place in the graph where they stand."""
+
+# Keys of an item that the index holds, besides its components; the record is held whole.
 _SEARCH_CARD = frozenset(
     {
         *("@id", "@type", "sameAs", "heldBy", "itemOf", "physicalLocation", "shelfControlNumber"),
@@ -24,8 +76,9 @@ _SEARCH_CARD = frozenset(
         *("immediateAcquisition", "availability", "cataloguersNote"),
     }
 )
-"""Keys of an item that the index holds, besides its components; the record is held whole."""
+
 _MANUAL = -1
+
 _MOST_HOPS = 4
 
 
@@ -196,4 +249,57 @@ def _exact_terms(document: Document) -> Iterator[tuple[str, str]]:
             value = number.get("value") if isinstance(number, dict) else None
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):
-                    yield from ((field, word) for word in text_query.words(text))
+                    yield from ((field, word) for word in words(text))
+
+
+_CLASSES = frozenset({"Language", "Role", "Country", "Frequency", "DescriptionConventions"})
+
+_NAMES = ("code", "langCode", "prefLabel", "label", "altLabel")
+
+
+class NamesIndex:
+    """Labels and codes of the few classes whose blank nodes the server links."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._found: dict[tuple[str, str], str] = {}
+        self._stale = True
+
+    def changed(self, short_id: str) -> None:
+        """Note that a record changed."""
+        entry = self._catalogue.entry(short_id)
+        if entry is not None and entry.collection not in ("hold", "bib"):
+            self._stale = True
+
+    def find(self, kind: str, name: str) -> str | None:
+        """Return the IRI of the thing of this class that has this label or code."""
+        if self._stale:
+            self._rebuild()
+        return self._found.get((kind, name.casefold()))
+
+    def _rebuild(self) -> None:
+        self._found = {}
+        for entry in self._catalogue.entries():
+            if entry.deleted or entry.collection in ("hold", "bib"):
+                continue
+            thing = documents.node(entry.document(), 1)
+            kind, iri = thing.get("@type"), thing.get("@id")
+            if kind in _CLASSES and isinstance(iri, str):
+                for name in _names(thing):
+                    self._found.setdefault((kind, name.casefold()), iri)
+        self._stale = False
+
+
+def _names(thing: dict[str, Any]) -> Iterator[str]:
+    for key in _NAMES:
+        yield from _strings(thing.get(key))
+        by_lang = thing.get(key + "ByLang")
+        if isinstance(by_lang, dict):
+            for value in by_lang.values():
+                yield from _strings(value)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            yield item

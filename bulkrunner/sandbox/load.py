@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
-from bulkrunner.sandbox import load_legacy, names
+from bulkrunner.sandbox import load_legacy, seed_layout
 from bulkrunner.sandbox.documents import ALPHABET
 from bulkrunner.sandbox.seed_documents import LEGACY_BASE, LIBRARY_BASE, SeedRecord, Writer
 from bulkrunner.sandbox.seed_layout import short_id
@@ -74,9 +74,9 @@ def read_records(path: Path, *, base_uri: str) -> Iterator[SeedRecord]:
     for found in _all(files):
         _note(found, index, base_uri)
     writer = Writer(base_uri=base_uri, seed=0, outdated=False)
-    known = {library.sigel: library for library in names.LIBRARIES}
+    known = {library.sigel: library for library in seed_layout.LIBRARIES}
     for sigel in index.sigels:
-        unnamed = names.Library(sigel=sigel, name=f"Bibliotek {sigel}", share=0)
+        unnamed = seed_layout.Library(sigel=sigel, name=f"Bibliotek {sigel}", share=0)
         yield writer.library(known.get(sigel, unnamed))
     yield from _stubs(index, base_uri)
     taken: set[str] = set()

@@ -12,13 +12,11 @@ from bulkrunner.sandbox import documents
 
 Document = dict[str, Any]
 
+# Main IRI of the record or thing that an IRI names, or None where nothing does.
 Resolve = Callable[[str], str | None]
 
-"""Main IRI of the record or thing that an IRI names, or None where nothing does."""
-
+# IRI of the thing of a class that has a label or code, or None.
 FindByName = Callable[[str, str], str | None]
-
-"""IRI of the thing of a class that has a label or code, or None."""
 
 _LIGATURES = str.maketrans(
     {
@@ -233,9 +231,8 @@ _CARRIED = ("carrierType", "mediaType", "contentType", "genreForm")
 
 _FORMS = "https://id.kb.se/term/saobf/"
 
+# Old types that are kept as a category.
 _KEPT = frozenset({"Print"})
-
-"""Old types that are kept as a category."""
 
 _ISSUANCE = frozenset({"Monograph", "Serial", "Collection", "Integrating"})
 

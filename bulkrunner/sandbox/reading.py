@@ -1,4 +1,4 @@
-"""GET of one record in all its forms."""
+"""GET of one record in all its forms: bare, embellished, framed, and its change sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import documents, embellish, history
-from bulkrunner.sandbox.answers import (
+from bulkrunner.sandbox import documents
+from bulkrunner.sandbox.documents import Document, checksum
+from bulkrunner.sandbox.entries import Catalogue, Entry, Name, NameKind
+from bulkrunner.sandbox.store import Version
+from bulkrunner.sandbox.wire import (
     JSON,
     NO_CACHE,
     ApiError,
@@ -18,16 +22,205 @@ from bulkrunner.sandbox.answers import (
     Response,
     json_response,
     media_types,
+    server_time,
 )
-from bulkrunner.sandbox.catalogue import Catalogue, Entry, Name, NameKind
-from bulkrunner.sandbox.documents import Document, checksum
-from bulkrunner.sandbox.store import Version
+
+_CHIP = frozenset(
+    {
+        "@id",
+        "@type",
+        "code",
+        "familyName",
+        "givenName",
+        "hasTitle",
+        "label",
+        "lifeSpan",
+        "mainTitle",
+        "name",
+        "prefLabel",
+        "prefLabelByLang",
+        "sigel",
+        "subtitle",
+        "title",
+        "heldBy",
+        "itemOf",
+    }
+)
+
+_CARD = _CHIP | frozenset(
+    {
+        "altLabel",
+        "contribution",
+        "editionStatement",
+        "extent",
+        "hasComponent",
+        "hasVariant",
+        "identifiedBy",
+        "instanceOf",
+        "inScheme",
+        "language",
+        "physicalLocation",
+        "publication",
+        "sameAs",
+        "shelfMark",
+    }
+)
+
+_MOST_REVERSE_LINKS = 512
+
+
+def lens(thing: Document, name: str) -> Document:
+    """Return what a lens shows of a thing."""
+    if name == "none":
+        return thing
+    shown = _CHIP if name == "chip" else _CARD
+    return {key: value for key, value in thing.items() if key in shown}
+
+
+def embellish(catalogue: Catalogue, entry: Entry, document: Document) -> list[Document]:
+    """Return the entries that embellishing puts after the thing: cards, then chips."""
+    seen = {entry.short_id}
+    cards = [_entry_of(catalogue, target, "card") for target in _targets(entry, seen)]
+    chips: list[Document] = []
+    for _, short_id in sorted(entry.links):
+        near = catalogue.entry(short_id)
+        if near is not None:
+            chips += [_entry_of(catalogue, target, "chip") for target in _targets(near, seen)]
+    if entry.collection == "bib":
+        _show_holdings(catalogue, entry, documents.node(document, 1))
+    return [item for item in cards + chips if item]
+
+
+def _targets(entry: Entry, seen: set[str]) -> list[str]:
+    found = sorted({short_id for _, short_id in entry.links} - seen)
+    seen.update(found)
+    return found
+
+
+def _entry_of(catalogue: Catalogue, short_id: str, name: str) -> Document:
+    entry = catalogue.entry(short_id)
+    if entry is None or entry.deleted:
+        return {}
+    document = entry.document()
+    record, thing = documents.node(document, 0), documents.node(document, 1)
+    return {"@id": f"{entry.record_iri}?lens={name}", "@graph": [record, lens(thing, name)]}
+
+
+def _show_holdings(catalogue: Catalogue, entry: Entry, thing: Document) -> None:
+    held = [
+        catalogue.entry(source)
+        for source, relation in catalogue.linked_from(entry.short_id)
+        if relation == "itemOf"
+    ]
+    iris = [holding.main_iri(NameKind.THING) for holding in held if holding is not None]
+    if iris:
+        links = [{"@id": iri} for iri in iris[:_MOST_REVERSE_LINKS]]
+        thing["@reverse"] = {"itemOf": links}
+
+
+def frame(document: Document, extra: list[Document]) -> Document:
+    """Return the thing as a tree with its record under ``meta`` and linked cards inside."""
+    record, thing = documents.node(document, 0), documents.node(document, 1)
+    shown = {
+        found["@id"]: found
+        for found in (documents.node(item, 1) for item in extra)
+        if isinstance(found.get("@id"), str)
+    }
+    framed: Document = _insert({**thing, "meta": record}, shown, frozenset({thing.get("@id")}))
+    return framed
+
+
+def frame_record(document: Document, extra: list[Document]) -> Document:
+    """Return the record as a tree, with its thing and the linked cards inside."""
+    record = documents.node(document, 0)
+    thing = frame({"@graph": [{"@id": record.get("@id")}, documents.node(document, 1)]}, extra)
+    return {**record, "mainEntity": thing}
+
+
+def _insert(value: Any, shown: dict[str, Document], above: frozenset[Any]) -> Any:
+    if isinstance(value, list):
+        return [_insert(item, shown, above) for item in value]
+    if not isinstance(value, dict):
+        return value
+    iri = value.get("@id")
+    if len(value) == 1 and isinstance(iri, str) and iri in shown and iri not in above:
+        return _insert(shown[iri], shown, above | {iri})
+    return {
+        key: inner if key == "@reverse" else _insert(inner, shown, above)
+        for key, inner in value.items()
+    }
+
+
+_CRUD_TOOL = "https://id.kb.se/generator/crud"
+
+_Path = tuple[str | int, ...]
+
+_MISSING = object()
+
+
+def change_sets(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the record's change sets, oldest first; the first one names no paths."""
+    sets: list[dict[str, Any]] = []
+    before: Any = _MISSING
+    for version in entry.versions:
+        after = entry.document(version)
+        added: list[_Path] = []
+        removed: list[_Path] = []
+        if before is not _MISSING:
+            _compare(before, after, (), added, removed)
+        agent = documents.link(documents.node(after, 0), "descriptionLastModifier")
+        sets.append(
+            {
+                "@type": "ChangeSet",
+                "version": {"@id": f"{entry.record_iri}/data?version={version.number}"},
+                "addedPaths": [list(path) for path in added],
+                "removedPaths": [list(path) for path in removed],
+                "agent": {"@id": agent},
+                "date": server_time(version.modified, zone),
+                "tool": {"@id": _CRUD_TOOL},
+            }
+        )
+        before = after
+    return {"@id": f"{entry.record_iri}/_changesets", "changeSets": sets}
+
+
+def _compare(
+    before: Any, after: Any, path: _Path, added: list[_Path], removed: list[_Path]
+) -> None:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            _step(before.get(key, _MISSING), after.get(key, _MISSING), (*path, key), added, removed)
+    elif isinstance(before, list) and isinstance(after, list):
+        for place in range(max(len(before), len(after))):
+            old = before[place] if place < len(before) else _MISSING
+            new = after[place] if place < len(after) else _MISSING
+            _step(old, new, (*path, place), added, removed)
+    else:
+        added.append(path)
+        removed.append(path)
+
+
+def _step(before: Any, after: Any, path: _Path, added: list[_Path], removed: list[_Path]) -> None:
+    if before is _MISSING:
+        added.append(path)
+    elif after is _MISSING:
+        removed.append(path)
+    else:
+        _compare(before, after, path, added, removed)
+
 
 CONTEXT = "/context.jsonld"
+
 JSON_LD = "application/ld+json"
+
 _VARY = ("Vary", "Accept, Accept-Profile")
+
 _PROFILE = "https://id.kb.se/sys/context/kbv"
+
 _PATH = re.compile(r"/(.+?)(?:/(data|data-view|_changesets)(?:\.(\w+))?)?", re.DOTALL)
+
 _EXTENSIONS = {
     "jsonld": JSON_LD,
     "json": "application/json",
@@ -38,7 +231,9 @@ _EXTENSIONS = {
     "n3": "text/n3",
     "atom": "application/atom+xml",
 }
+
 _BY_TYPE = {kind: extension for extension, kind in reversed(_EXTENSIONS.items())}
+
 _ALIASES = (NameKind.RECORD_ALIAS, NameKind.THING_ALIAS)
 
 
@@ -176,7 +371,7 @@ def _redirect(catalogue: Catalogue, name: Name, wanted: Wanted, request: Request
 
 
 def _change_sets(catalogue: Catalogue, entry: Entry, zone: ZoneInfo) -> Response:
-    sets = {**history.change_sets(entry, zone), "@context": CONTEXT}
+    sets = {**change_sets(entry, zone), "@context": CONTEXT}
     etag = ("ETag", f'"{catalogue.etag(entry)}"')
     return json_response(200, sets, etag, _VARY, NO_CACHE, content_type=f"{JSON_LD};charset=utf-8")
 
@@ -196,7 +391,7 @@ def _represent(
     document: Document | None = None
     if wanted.embellished:
         document = entry.document(version)
-        extra = embellish.embellish(catalogue, entry, document)
+        extra = embellish(catalogue, entry, document)
         etag += ":" + checksum({"@graph": extra, "thing": documents.node(document, 1)})
     common = (("ETag", f'"{etag}"'), _VARY, NO_CACHE)
     if _unchanged(request.header("if-none-match"), etag, embellished=wanted.embellished):
@@ -226,9 +421,9 @@ def _body(
 
 def _framed(document: Document, extra: list[Document], wanted: Wanted) -> Document:
     if wanted.lens != "none":
-        thing = embellish.lens(documents.node(document, 1), wanted.lens)
-        return embellish.frame({"@graph": [documents.node(document, 0), thing]}, [])
-    return embellish.frame_record(document, extra)
+        thing = lens(documents.node(document, 1), wanted.lens)
+        return frame({"@graph": [documents.node(document, 0), thing]}, [])
+    return frame_record(document, extra)
 
 
 def _with_context(body: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import names
+from bulkrunner.sandbox import seed_layout
 from bulkrunner.sandbox.seed_layout import BibSpot, Dice, HoldingSpot, short_id
 
 Node = dict[str, Any]
@@ -56,7 +56,7 @@ class Writer:
         self._seed = seed
         self._outdated = outdated
 
-    def library(self, library: names.Library) -> SeedRecord:
+    def library(self, library: seed_layout.Library) -> SeedRecord:
         """Return the library's own record: read-only data, its thing outside the environment."""
         thing = {
             "@id": library_uri(library.sigel),
@@ -148,7 +148,7 @@ class Writer:
         if dice.chance(40):
             record["marc:holdingType"] = "marc:SinglePartItemHolding"
         if dice.chance(5):
-            record["cataloguersNote"] = [dice.pick(names.CATALOGUERS_NOTES)]
+            record["cataloguersNote"] = [dice.pick(seed_layout.CATALOGUERS_NOTES)]
         return self._record(
             "holding",
             f"{spot.sigel}/{spot.bib}",
@@ -203,7 +203,7 @@ class Writer:
         legacy = kind in {"bib", "holding", "person"} and dice.chance(_LEGACY_PERCENT)
         number = _legacy_number(kind, key)
         created, modified = _times(dice, legacy=legacy, outdated=outdated)
-        maker = sigel or dice.pick([library.sigel for library in names.LIBRARIES])
+        maker = sigel or dice.pick([library.sigel for library in seed_layout.LIBRARIES])
         record: Node = {
             "@id": self._base + identifier,
             "@type": "Record",
@@ -222,12 +222,12 @@ class Writer:
         return SeedRecord(document={"@graph": [record, thing]}, created=created, modified=modified)
 
     def _work(self, dice: Dice, author: int, *, english: bool) -> Node:
-        code = "eng" if english else dice.pick(["swe"] * 9 + sorted(names.LANGUAGES))
+        code = "eng" if english else dice.pick(["swe"] * 9 + sorted(seed_layout.LANGUAGES))
         work: Node = {
             "@type": "Monograph",
             "category": [
                 _term("term/rda/Text"),
-                _term(f"term/saogf/{dice.pick(names.GENRES)}".replace(" ", "%20")),
+                _term(f"term/saogf/{dice.pick(seed_layout.GENRES)}".replace(" ", "%20")),
             ],
             "language": [_term(f"language/{code}")],
             "contribution": [
@@ -240,7 +240,7 @@ class Writer:
             "classification": [
                 {
                     "@type": "Classification",
-                    "code": dice.pick(names.SHELF_MARKS),
+                    "code": dice.pick(seed_layout.SHELF_MARKS),
                     "inScheme": {"@type": "ConceptScheme", "code": "kssb/8"},
                 }
             ],
@@ -249,7 +249,7 @@ class Writer:
             work["subject"] = [
                 {
                     "@type": "Topic",
-                    "prefLabel": dice.pick(names.SUBJECTS),
+                    "prefLabel": dice.pick(seed_layout.SUBJECTS),
                     "inScheme": _term("term/sao"),
                 }
             ]
@@ -274,28 +274,34 @@ def authority_indexes() -> range:
 
 def _person(seed: int, index: int) -> tuple[str, str, int]:
     dice = Dice(seed, "name", index)
-    return dice.pick(names.GIVEN_NAMES), dice.pick(names.FAMILY_NAMES), 1870 + dice.below(120)
+    return (
+        dice.pick(seed_layout.GIVEN_NAMES),
+        dice.pick(seed_layout.FAMILY_NAMES),
+        1870 + dice.below(120),
+    )
 
 
 def _title(dice: Dice, index: int, *, english: bool) -> Node:
-    beginnings = names.ENGLISH_BEGINNINGS if english else names.SWEDISH_BEGINNINGS
-    endings = names.ENGLISH_ENDINGS if english else names.SWEDISH_ENDINGS
+    beginnings = seed_layout.ENGLISH_BEGINNINGS if english else seed_layout.SWEDISH_BEGINNINGS
+    endings = seed_layout.ENGLISH_ENDINGS if english else seed_layout.SWEDISH_ENDINGS
     title: Node = {"@type": "Title", "mainTitle": f"{dice.pick(beginnings)} {dice.pick(endings)}"}
     if index % _ODD_EVERY == _ODD_EVERY // 2:
-        title["mainTitle"] = names.ODD_TITLES[index // _ODD_EVERY % len(names.ODD_TITLES)]
+        title["mainTitle"] = seed_layout.ODD_TITLES[
+            index // _ODD_EVERY % len(seed_layout.ODD_TITLES)
+        ]
     if dice.chance(45):
         title["subtitle"] = dice.pick(
-            names.ENGLISH_SUBTITLES if english else names.SWEDISH_SUBTITLES
+            seed_layout.ENGLISH_SUBTITLES if english else seed_layout.SWEDISH_SUBTITLES
         )
     return title
 
 
 def _publication(dice: Dice, born: int, *, english: bool) -> Node:
-    place = dice.pick(names.ENGLISH_PLACES if english else names.PLACES)
+    place = dice.pick(seed_layout.ENGLISH_PLACES if english else seed_layout.PLACES)
     country = "sw" if not english else "xxu" if place == "New York" else "xxk"
     return {
         "@type": "PrimaryPublication",
-        "agent": {"@type": "Agent", "label": [dice.pick(names.PUBLISHERS)]},
+        "agent": {"@type": "Agent", "label": [dice.pick(seed_layout.PUBLISHERS)]},
         "country": [_term(f"country/{country}")],
         "place": [{"@type": "Place", "label": [place]}],
         "year": str(min(2025, born + 22 + dice.below(50))),
@@ -315,7 +321,7 @@ def _legacy_number(kind: str, key: object) -> str:
             return str(7_100_000 + int(str(key)) * 13)
         case "holding":
             sigel, _, bib = str(key).rpartition("/")
-            place = [library.sigel for library in names.LIBRARIES].index(sigel)
+            place = [library.sigel for library in seed_layout.LIBRARIES].index(sigel)
             return str(12_000_000 + int(bib) * 20 + place)
         case _:
             return str(180_000 + Dice("number", kind, key).below(10**6))

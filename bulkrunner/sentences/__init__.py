@@ -32,11 +32,11 @@ from typing import Any, Self, TypeAlias
 
 LANGUAGES = ("en", "sv")
 
+# Returns a place in a record as it is shown.
 Places: TypeAlias = Callable[[str], str]
-"""Returns a place in a record as it is shown."""
 
+# Key of a text that is nobody's sentence: a server's words, a name.
 VERBATIM = "verbatim"
-"""Key of a text that is nobody's sentence: a server's words, a name."""
 
 Value: TypeAlias = "str | int | float | Sentence | Sequence[Value] | None"
 
@@ -98,8 +98,8 @@ def as_sentence(text: str) -> Sentence:
     return text if isinstance(text, Sentence) else verbatim(text)
 
 
+# How the stored form of a sentence begins.
 _SENTENCE = '{"say":'
-"""How the stored form of a sentence begins."""
 
 
 def stored_text(text: str) -> str:

@@ -46,11 +46,7 @@ _ASK_AGAIN = Sentence("answer_unclear_hint")
 
 
 def the_answer(found: Found, *, approved: bool) -> FilledForm:
-    """Return the one answer of a text.
-
-    Raises:
-        AnswerRefused: there is none, it is not filled in, there are several, or it says the other.
-    """
+    """Return the one answer of a text; raise AnswerRefused unless one, filled in, says this."""
     if not found.answers:
         if found.blanks:
             raise AnswerRefused(
@@ -100,11 +96,7 @@ def _several(answers: Sequence[FilledForm]) -> Sentence:
 
 
 def plan_named(form: FilledForm) -> str:
-    """Return the id of the plan that an answer is to.
-
-    Raises:
-        AnswerRefused: it names none.
-    """
+    """Return the id of the plan that an answer is to; raise AnswerRefused if it names none."""
     name = _hyphened("".join(form["plan"].split()))
     if not _PLAN.fullmatch(name):
         raise _unclear("plan", form["plan"], Sentence("answer_wants_plan"))
@@ -116,14 +108,7 @@ def understood(
 ) -> Answer:
     """Return what an answer says of a plan; every line of a yes is understood wholly.
 
-    Args:
-        form: as found in the text.
-        plan: that it is to.
-        holds: tells whether the plan has such a record or ``<plan>.<number>``.
-        bibs: how many of the plan's deletions are bibs.
-
-    Raises:
-        AnswerRefused: it is to another digest, or something in it cannot be understood.
+    ``bibs`` is how many of the plan's deletions are bibs. AnswerRefused: other digest, or doubt.
     """
     digest = _digest("digest", form)
     if digest != plan.plan_digest:
@@ -175,7 +160,6 @@ def _check_twice(form: FilledForm) -> None:
 
 
 def _check_lines(form: FilledForm) -> None:
-    """Raise AnswerRefused if a yes lacks a line, or has one that is not its own."""
     if form.stray:
         raise AnswerRefused(
             Sentence("answer_words_between", stray=repr(line(form.stray)[:100])),
@@ -256,7 +240,6 @@ def _digest(name: str, form: FilledForm) -> str:
 
 
 def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
-    """Return the statements of the plan that stand in a text, in the plan's order."""
     rest = f" {' '.join(text.split())} "
     known = permitted_statements(plan)
     there, count = set(), 0
@@ -334,11 +317,7 @@ def _written(text: str) -> str:
 
 
 def excluded(given: Sequence[str], plan: Plan, holds: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return records and changes that a yes leaves out, each once.
-
-    Raises:
-        AnswerRefused: one is no id, or the plan does not write it.
-    """
+    """Return records and changes that a yes leaves out, each once; AnswerRefused if it is none."""
     words = [word.strip(" .<>()") for word in given]
     named = [word for word in words if word and word.casefold() not in _BETWEEN]
     found = tuple(dict.fromkeys(_excluded(word, plan) for word in named))

@@ -14,16 +14,12 @@ from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retired:
-    """A client that is used no more.
-
-    Attributes:
-        plans: that it was used for, the latest first. unfinished: runs that it leaves so.
-    """
+    """A client that is used no more; ``unfinished`` are the runs that it leaves so."""
 
     client: Client
     plans: tuple[Plan, ...]
@@ -43,11 +39,7 @@ class ClientService:
         return [_as_data(client, runs, plans) for client in self._ledger.clients.all()]
 
     def require_in_use(self, environment: str, client: str) -> None:
-        """Do nothing where the client was not retired.
-
-        Raises:
-            AccessLost: it was.
-        """
+        """Raise AccessLost if the client was retired."""
         for found in self._ledger.clients.all():
             if (found.environment, found.client) == (environment, client) and found.retired_at:
                 raise AccessLost(
@@ -72,15 +64,9 @@ class ClientService:
         ]
 
     def choose(self, environment: str, client: str | None, configured: str | None) -> str:
-        """Return the client that is meant.
+        """Return the client given, the configured one, or the only one that was used.
 
-        Args:
-            environment: its environment.
-            client: as given; None: the configured one, or the only one that was used.
-            configured: in the configuration, None where there is none.
-
-        Raises:
-            UsageError: nobody knows which, or it was retired before.
+        UsageError: nobody knows which, or it was retired before.
         """
         here = [one for one in self._ledger.clients.all() if one.environment == environment]
         names = {one.client for one in here}
@@ -105,14 +91,7 @@ class ClientService:
     def retire(self, environment: str, client: str, *, by: str, drivers: Drivers) -> Retired:
         """Note that a client is used no more; nothing is planned or run with it from now on.
 
-        Args:
-            environment: its environment.
-            client: its id.
-            by: who retires it.
-            drivers: who drives which run; one that no process drives any more is no use of it.
-
-        Raises:
-            UsageError: a run that it drives is going on, or it was retired before.
+        UsageError: a run that it drives is going on, or it was retired before.
         """
         for found in self._ledger.clients.all():
             if (found.environment, found.client) == (environment, client) and found.retired_at:

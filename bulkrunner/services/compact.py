@@ -16,12 +16,9 @@ from bulkrunner.services.settle import stated
 
 @dataclass(frozen=True, kw_only=True)
 class Compacted:
-    """What a compaction did.
+    """What a compaction did; bytes of the ledger's file are None where it is none.
 
-    Attributes:
-        plans: whose documents were dropped. kept: id → why a plan's documents stay.
-        untidied: why the file stays as large as it was; empty where it does not.
-        before, after: bytes of the ledger's file; None where it is none.
+    ``kept``: id → why a plan's documents stay. ``untidied``: why the file stays as large as it was.
     """
 
     plans: tuple[str, ...]
@@ -32,20 +29,16 @@ class Compacted:
     after: int | None = None
 
 
-class Keeping:
+class LedgerKeeper:
     """``ledger compact`` and ``ledger restore``."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def compact(self, before: str) -> Compacted:
-        """Drop the documents of plans that were made, and whose runs ended, before a moment.
+        """Drop documents of plans made, and whose runs ended, before a day or the start of a run.
 
-        Args:
-            before: a day (``2026-01-31``), or a run's id: the moment at which it began.
-
-        Raises:
-            UsageError: it is neither; or the ledger does not fit its chain.
+        UsageError: it is neither; or the ledger does not fit its chain.
         """
         limit = self._limit(before)
         if fault := self._ledger.chain.verify():
@@ -76,11 +69,7 @@ class Keeping:
         )
 
     def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
-        """Enter that this ledger is to be used, by a person's word.
-
-        Raises:
-            ChainBroken: it does not fit. UsageError: nobody is named, or no reason.
-        """
+        """Enter that this ledger is used, by a person's word; ChainBroken if it does not fit."""
         by, reason = stated("--by", by), stated("--reason", reason)
         if fault := self._ledger.chain.verify():
             raise ChainBroken(
@@ -116,11 +105,7 @@ class Keeping:
 
 
 def refuse_compacted(ledger: Ledger, plan: str, what: Sentence) -> None:
-    """Do nothing where a plan's documents are there.
-
-    Raises:
-        UsageError: they were dropped, so ``what`` cannot be done.
-    """
+    """Raise UsageError, that ``what`` cannot be done, if a plan's documents were dropped."""
     if plan in ledger.compactions.compacted():
         raise UsageError(
             Sentence("documents_dropped", plan=plan, what=what),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from bulkrunner.domain.environment import Environment, Kind, host_of
 from bulkrunner.domain.ports import CatalogueReader, Clock
@@ -14,18 +13,11 @@ from bulkrunner.domain.rights import Rights
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import VERBATIM, Sentence, as_sentence
 
+# Seconds between our clock and the server's that are worth a word.
 SKEW = 60.0
-"""Seconds between our clock and the server's that are worth a word."""
 
+# An id of the right form that no record has; asking for it shows that the catalogue answers.
 NOBODY = "bcdfghjklmnpqrs"
-"""An id of the right form that no record has; asking for it shows that the catalogue answers."""
-
-
-class TimedReader(CatalogueReader, Protocol):
-    """A reader that also knows the server's clock."""
-
-    def server_time(self) -> datetime | None:
-        """Return the time of the server's last answer, None where it told none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +29,6 @@ class Examined:
     problems: tuple[Sentence, ...]
 
     def as_document(self) -> dict[str, Any]:
-        """Return plain data."""
         return {"environment": self.name, **self.facts, "problems": list(self.problems)}
 
     def lines(self) -> Iterator[tuple[int, Sentence]]:
@@ -62,14 +53,14 @@ class Examined:
             yield 2, Sentence("doctor_well")
 
 
-class Diagnosing:
+class Doctor:
     """Looks at environments one by one; never writes."""
 
     def __init__(
         self,
         clock: Clock,
         *,
-        connect: Callable[[Environment], AbstractContextManager[TimedReader]],
+        connect: Callable[[Environment], AbstractContextManager[CatalogueReader]],
     ) -> None:
         self._clock = clock
         self._connect = connect
@@ -93,7 +84,9 @@ class Diagnosing:
             problems.append(_told(error))
         return Examined(name=environment.name, facts=facts, problems=tuple(problems))
 
-    def _ask(self, reader: TimedReader, facts: dict[str, Any], problems: list[Sentence]) -> None:
+    def _ask(
+        self, reader: CatalogueReader, facts: dict[str, Any], problems: list[Sentence]
+    ) -> None:
         try:
             reader.read(NOBODY)
             facts["reachable"] = True

@@ -22,20 +22,17 @@ from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.plan_outcome import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.services.running.lease import Drivers
 
+# Changes by which the speed is measured.
 SAMPLE = 200
 
-"""Changes by which the speed is measured."""
-
+# Seconds between two outcomes from which on the run was waiting, not working.
 IDLE = 60.0
 
-"""Seconds between two outcomes from which on the run was waiting, not working."""
-
+# Gaps between outcomes that are needed to speak of a speed.
 ENOUGH = 5
-
-"""Gaps between outcomes that are needed to speak of a speed."""
 
 BLANK: dict[str, Any] = dict.fromkeys(("paused", "driven", "waiting", "rate", "window", "done_at"))
 
@@ -51,14 +48,6 @@ class Outlooks:
         environment: Callable[[str], Environment | None],
         drivers: Drivers,
     ) -> None:
-        """Take parts.
-
-        Args:
-            ledger: of the runs.
-            clock: to say when a run will be done.
-            environment: gives that of a plan's id, None where it is gone.
-            drivers: who drives which run.
-        """
         self._drivers = drivers
         self._ledger = ledger
         self._clock = clock
@@ -99,12 +88,7 @@ class Outlooks:
 
 
 def speed(times: Sequence[datetime], rate: float) -> float:
-    """Return changes per second: as measured, as allowed where that is less or nothing is known.
-
-    Args:
-        times: of outcomes, oldest first.
-        rate: writes per second that are allowed.
-    """
+    """Return changes per second as measured (oldest first), or as allowed if less."""
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     working = [gap for gap in gaps if gap < IDLE]
     if len(working) < ENOUGH or not sum(working):
@@ -130,17 +114,14 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
+# Outcomes that somebody must look at before the job goes on.
 NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 
-"""Outcomes that somebody must look at before the job goes on."""
-
+# The environment where a job's road begins.
 FIRST = "staging"
 
-"""The environment where a job's road begins."""
-
+# Plans and runs listed in the overview.
 NEWEST = 20
-
-"""Plans and runs listed in the overview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +134,10 @@ class Status:
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
     next: str = ""
+    # Why nothing runs from this ledger as it is.
     closed: str = ""
-    """Why nothing runs from this ledger as it is."""
 
     def as_document(self) -> dict[str, Any]:
-        """Return the command's JSON document."""
         return {
             "jobs": self.jobs,
             "plans": self.plans,
@@ -195,7 +175,6 @@ class StatusService:
         self._gates = gates
 
     def overview(self) -> Status:
-        """Return every job with its newest plans and runs, and the next command."""
         plans = self._ledger.plans.all()[:NEWEST]
         runs = self._ledger.runs.all()[:NEWEST]
         jobs = [{"job": name} for name in sorted({plan.job for plan in plans})]
@@ -210,7 +189,6 @@ class StatusService:
         )
 
     def one(self, plan: Plan, *, with_gates: bool = True) -> Status:
-        """Return one plan, its runs and its gates."""
         runs = self._ledger.runs.all(plan=plan.id)
         gates = self._gates(plan) if with_gates else []
         return Status(
@@ -253,12 +231,7 @@ class StatusService:
         }
 
     def after_yes(self, plan: Plan, gates: Iterable[GateResult]) -> tuple[list[Sentence], str]:
-        """Return what to know after a yes, and the next command that can work.
-
-        Args:
-            plan: that the yes is to.
-            gates: as they are now, but for the rights, which the login is asked for later.
-        """
+        """Return what to know after a yes, and the next command; rights are asked later."""
         if plan.addresses.get("kind") != Kind.PRODUCTION:
             return [Sentence("yes_not_needed")], (self.next_command(plan))
         if self._ledger.runs.all(plan=plan.id):
@@ -323,7 +296,6 @@ class StatusService:
         return f"bulkrunner plan {folder} --env production{_params(given)}"
 
     def _is_driven(self, run: Run) -> bool:
-        """Tell whether a process works on a run, or waits by itself."""
         return self._drivers is not None and not run.paused and self._drivers.is_driven(run)
 
     def _is_untried(self, plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, joined, says
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 
 
 def _goes_on(_found: Plan | Run) -> None:
@@ -24,7 +24,7 @@ def _in_silence(_text: Sentence) -> None:
     return None
 
 
-class Starting:
+class Targets:
     """Finds the plan or run a command means; never falls back to an older one."""
 
     def __init__(self, ledger: Ledger, drivers: Drivers) -> None:
@@ -34,9 +34,7 @@ class Starting:
     def choose(self, job: Job, environment: str, plan_id: str | None) -> Plan | Run:
         """Return the plan to run, the newest unless an id is given, or the run it already has.
 
-        Raises:
-            GateClosed: there is no plan.
-            UsageError: the given plan is of another job or environment.
+        GateClosed: there is no plan. UsageError: it is of another job or environment.
         """
         plan = self._given(job, environment, plan_id) if plan_id else self._newest(job, environment)
         runs = self._ledger.runs.all(plan=plan.id)
@@ -87,9 +85,7 @@ class Starting:
         """Return what ``resume`` continues: without an id the newest plan or run that can go on.
 
         ``stuck`` says why one cannot, where there is a choice; ``tell`` hears of each passed over.
-
-        Raises:
-            NothingToResume: nothing is interrupted, stopped or ownerless.
+        NothingToResume: nothing is interrupted, stopped or ownerless.
         """
         if prefix is None:
             return self._newest_open(stuck, tell)
@@ -135,7 +131,6 @@ class Starting:
         return None if ownership.is_free else joined(ownership.held())
 
     def _is_rejected(self, run: Run) -> bool:
-        """Tell whether the last word on a plan for production was a no."""
         plan = self._ledger.plans.get(run.plan)
         if plan.addresses.get("kind") != Kind.PRODUCTION:
             return False
@@ -159,11 +154,7 @@ class Starting:
         return run.paused or not self._drivers.is_driven(run)
 
     def find(self, prefix: str) -> Plan | Run:
-        """Return the plan or run of an id or unique prefix.
-
-        Raises:
-            UsageError: none or several.
-        """
+        """Return the plan or run of an id or unique prefix; UsageError if none or several."""
         found: list[Plan | Run] = []
         errors: list[UsageError] = []
         for look in (self._ledger.plans.get, self._ledger.runs.get):
@@ -186,11 +177,7 @@ class Starting:
         )
 
     def run_of(self, prefix: str) -> Run:
-        """Return the run with this id, or the newest of the plan with it.
-
-        Raises:
-            UsageError: there is none.
-        """
+        """Return the run of an id, or the newest of the plan; UsageError if none."""
         found = self.find(prefix)
         if isinstance(found, Run):
             return found
@@ -228,11 +215,7 @@ def _passed_over(found: Plan | Run, why: Sentence) -> Sentence:
 
 
 def open_gates(gates: list[GateResult]) -> None:
-    """Do nothing where every gate is open.
-
-    Raises:
-        GateClosed: names every closed gate with its reason.
-    """
+    """Raise GateClosed, which names every closed gate with its reason, unless all are open."""
     closed = [gate for gate in gates if not gate.open]
     if closed:
         told = [Sentence("gate_told", gate=gate.name, reason=gate.reason) for gate in closed]

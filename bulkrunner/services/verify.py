@@ -90,30 +90,22 @@ def by_a_later_run(later: Sequence[LaterWrite], etag: str | None) -> str:
 
 BATCH = 200
 
+# Places named in a message at most.
 SHOWN = 5
 
-"""Places named in a message at most."""
-
+# ``{record, code, message, by, when}``, as the command's JSON document has it.
 Difference = dict[str, Any]
 
-"""``{record, code, message, by, when}``, as the command's JSON document has it."""
-
+# Differences that the newest version of a record makes.
 NEWEST = ("edited", "no_history", "not_stored")
 
-"""Differences that the newest version of a record makes."""
-
+# Outcomes after which the record should be as the job wanted it.
 REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
-
-"""Outcomes after which the record should be as the job wanted it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was found.
-
-    Attributes:
-        checked: records read again.
-    """
+    """What was found; ``checked`` are records read again."""
 
     checked: int
     differences: list[Difference]
@@ -145,11 +137,7 @@ class Verifier:
         self._etags: dict[str, str] = {}
 
     def verify(self) -> Verified:
-        """Read every record of the run again.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Read every record of the run again; CatalogueUnreachable if nothing answers."""
         outcomes = self._ledger.runs.outcomes(self._run.id)
         total = sum(outcomes.values()) - outcomes[Outcome.PENDING.value]
         self._progress.begin(Sentence("progress_verifying", run=self._run.id), total)
@@ -169,7 +157,6 @@ class Verifier:
         return Verified(checked=checked, differences=differences, requests=self._reader.requests)
 
     def _read(self, record: str) -> ReadAnswer:
-        """Read a record, and remember which version was found."""
         answer = self._reader.read(record)
         if isinstance(answer, Found):
             self._etags[record] = answer.etag

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.sandbox import seed
-from bulkrunner.share import share_folder
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.writer import Part
 from tests.support.executing import Rig
 
 

@@ -208,8 +208,8 @@ def test_a_holding_beside_ours(case, bibs, sandbox):
     environment = sandbox.running.test.environment
     writer = environment.editor._writing
     with environment.lock:
-        from bulkrunner.sandbox.access import Writer
-        from bulkrunner.sandbox.foreign import _SOMEBODY
+        from bulkrunner.sandbox.accounts import Writer
+        from bulkrunner.sandbox.own_paths import _SOMEBODY
 
         twin["@graph"][0]["@id"] = "_:T"
         twin["@graph"][0]["mainEntity"] = {"@id": "_:T#it"}

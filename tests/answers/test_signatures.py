@@ -9,8 +9,7 @@ from bulkrunner.adapters.signatures import NAMESPACE, SshSignatures, read_seal, 
 from bulkrunner.domain.answer_text import answer_text, spellings
 from bulkrunner.domain.approvals import Approval
 from bulkrunner.errors import AnswerRefused, ConfigError, SignatureRefused
-from bulkrunner.services.approvals import Approving, Read
-from bulkrunner.services.proofs import Proofs
+from bulkrunner.services.reviews import Proofs, Read, Reviews
 from tests.support.answers import Key, an_answer, complete_plan
 from tests.support.ledgers import (
     SetClock,
@@ -229,7 +228,7 @@ def test_a_clock_that_was_set_back_makes_no_expired_key_good(karin, tmp_path):
         set_back = SetClock(datetime(2025, 6, 1, tzinfo=UTC))
         proofs = Proofs(SshSignatures(), reviewers=lambda: (line,))
         with pytest.raises(SignatureRefused) as error:
-            Approving(ledger, set_back, proofs=proofs).record(read, recorded_by="eva@desk")
+            Reviews(ledger, set_back, proofs=proofs).record(read, recorded_by="eva@desk")
         assert error.value.code == "signature_expired"
         assert ledger.approvals.of_plan(plan.id) == []
 

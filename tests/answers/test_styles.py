@@ -4,8 +4,7 @@ import html
 
 import pytest
 
-from bulkrunner.adapters.mail import letter_text
-from bulkrunner.adapters.styles import marks_of
+from bulkrunner.adapters.mail import letter_text, marks_of
 from bulkrunner.domain.answer_text import answer_text
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.courtesies import asked_about

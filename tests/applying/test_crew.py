@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.run_ledger import WorkItem
-from bulkrunner.services.running.dispatch import Crew, lane_of
+from bulkrunner.services.running.dispatch import KeyedPool, lane_of
 from tests.support.ledgers import a_change
 from tests.support.sizes import examples
 
@@ -20,7 +20,7 @@ def item(number, bib):
 
 
 def work(items, carry_out, threads=4):
-    crew = Crew(carry_out, threads=threads, clock=SystemClock())
+    crew = KeyedPool(carry_out, threads=threads, clock=SystemClock())
     crew.start()
     for one in items:
         crew.put(one)
@@ -56,7 +56,7 @@ def test_each_is_done_once_in_order_within_its_bib_and_never_two_of_one(bibs):
 def test_a_long_lane_keeps_nobody_waiting():
     done = []
     items = [*(item(number, "long") for number in range(1, 6)), item(6, "b"), item(7, "c")]
-    crew = Crew(lambda one: done.append(one.change.number), threads=1, clock=SystemClock())
+    crew = KeyedPool(lambda one: done.append(one.change.number), threads=1, clock=SystemClock())
     for one in items:
         crew.put(one)
     crew.start()

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.executor import Executor
-from bulkrunner.services.running.orders import Ordering, WaitingNow
+from bulkrunner.services.running.orders import RunOrders, WaitingNow
 from tests.support.executing import before_it, setting
+from tests.support.progress import NullProgress
 from tests.support.sandbox import wait_until
 
 
@@ -34,7 +34,7 @@ class Started:
         self.id = self.executor.start(plan, f"r-{plan.id}").id
         self.ended = None
         self.thread = threading.Thread(target=self._run, args=(hold,))
-        self.orders = Ordering(rig.ledger, rig.drivers(alive=True), by="ulla@desk")
+        self.orders = RunOrders(rig.ledger, rig.drivers(alive=True), by="ulla@desk")
 
     def _run(self, hold):
         self.ended = self.executor.run(self.id, hold=hold)
@@ -120,7 +120,7 @@ def test_a_paused_run_whose_process_died_goes_on_with_resume(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.run_until_killed(plan, catalogue={"put": before_it})
     rig.ledger.orders.pause(run, paused=True, by="ulla@desk")
-    dead = Ordering(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
+    dead = RunOrders(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
     assert dead.lift(rig.ledger.runs.get(run)) is None
     assert rig.resume(run).state is RunState.COMPLETED
     assert not rig.ledger.runs.get(run).paused
@@ -145,14 +145,14 @@ def test_a_no_to_the_plan_outlives_the_process(rig, own):
 def test_no_order_is_left_where_nobody_drives_the_run(rig, own):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 3)))
     run = rig.ledger.runs.get(rig.run_until_killed(plan, catalogue={"put": before_it}))
-    dead = Ordering(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
+    dead = RunOrders(rig.ledger, rig.drivers(alive=False), by="ulla@desk")
     with pytest.raises(UsageError, match="no process drives run") as refused:
         dead.pause(run)
     assert f"go on with: bulkrunner resume {run.id}" in refused.value.hint
     assert dead.rate(run, 3, most=None).rate == 3
     orders = rig.ledger.orders.of(run.id)
     assert (orders.stop, orders.paused, orders.rate) == (None, False, 3)
-    unknown = Ordering(rig.ledger, rig.drivers(alive=None), by="ulla@desk")
+    unknown = RunOrders(rig.ledger, rig.drivers(alive=None), by="ulla@desk")
     assert unknown.pause(run).paused  # on another host it may live, as long as its lease does
 
 
@@ -183,7 +183,7 @@ def test_no_more_than_is_agreed(rig, own):
 
 def test_orders_are_for_running_runs(rig, own):
     run = rig.run(rig.plan(setting(next(own), "He")))
-    orders = Ordering(rig.ledger, rig.drivers(alive=True), by="ulla@desk")
+    orders = RunOrders(rig.ledger, rig.drivers(alive=True), by="ulla@desk")
     with pytest.raises(UsageError, match="completed; there is nothing to pause"):
         orders.pause(run)
     with pytest.raises(UsageError, match="completed"):

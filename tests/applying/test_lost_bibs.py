@@ -7,7 +7,7 @@ import pytest
 from bulkrunner.domain.manifest import Create, Creates, Source
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import CatalogueUnreachable, UsageError
-from bulkrunner.services.settle import Settlement, Settling
+from bulkrunner.services.settle import Settlement, Settler
 from tests.support.executing import Rig, after_it, before_it
 from tests.support.sandbox import running_sandbox
 
@@ -201,7 +201,7 @@ def settling(rig):
         answer = rig.catalogue().read(record)
         return answer if isinstance(answer, Found) else None
 
-    return Settling(rig.ledger, rig.clock, read=read)
+    return Settler(rig.ledger, rig.clock, read=read)
 
 
 @pytest.fixture

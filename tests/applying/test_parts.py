@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Lease, Outcome, Result, RunState
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary
 from bulkrunner.services.running.context import ServerClock, Work
-from bulkrunner.services.running.control import Control, Ending, Stopped
-from bulkrunner.services.running.error_budget import ErrorBudget
+from bulkrunner.services.running.control import Control, Ending, ErrorBudget, Stopped
 from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.sending import send
 from bulkrunner.services.running.throttle import Hours
 from tests.support.ledgers import OWNER, a_change
+from tests.support.progress import NullProgress
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -369,9 +368,9 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         did.append("request")
         return WriteAnswer(kind=AnswerKind.DONE, environment="", record="rec000001", status=204)
 
-    frame = SimpleNamespace(
+    context = SimpleNamespace(
         lease=SimpleNamespace(require=look),
-        records=SimpleNamespace(
+        journal=SimpleNamespace(
             intend=lambda attempt: did.append("intent"),
             answered=lambda attempt: did.append("answer"),
         ),
@@ -379,7 +378,7 @@ def test_the_lease_is_looked_at_before_the_intent_and_again_before_the_request(l
         server_clock=ServerClock(),
     )
     try:
-        send(frame, Work(change=a_change(1)), "PUT", request)
+        send(context, Work(change=a_change(1)), "PUT", request)
     except LeaseLost:
         assert lost_at
     assert did == done

@@ -4,7 +4,6 @@ from concurrent.futures import Future
 
 import pytest
 
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import (
     AccessLost,
@@ -25,6 +24,7 @@ from tests.support.executing import (
     Rig,
     setting,
 )
+from tests.support.progress import NullProgress
 from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
 
 
@@ -369,7 +369,7 @@ def test_the_error_budget(rig, own):
 def test_a_fault_of_the_program_before_anything_is_sent(rig, own, monkeypatch):
     records = take(own, 3)
     plan = rig.plan(*(setting(record, "He") for record in records))
-    from bulkrunner.services.running import updates as existing
+    from bulkrunner.services.running import existing_records as existing
 
     real = existing.check_sendable
 
@@ -387,12 +387,12 @@ def test_a_fault_of_the_program_before_anything_is_sent(rig, own, monkeypatch):
 
 def test_a_fault_of_the_program_after_something_is_sent(rig, own, monkeypatch):
     plan = rig.plan(*(setting(record, "He") for record in take(own, 12)))
-    from bulkrunner.services.running import updates as existing
+    from bulkrunner.services.running import existing_records as existing
 
     def faulty(*args):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(existing, "_confirm", faulty)
+    monkeypatch.setattr(existing.ExistingRecord, "confirm", faulty)
     executor, run_id = begin(rig, plan)
     with pytest.raises(ZeroDivisionError):
         executor.run(run_id)

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from bulkrunner.domain.approvals import Conditions, night_of
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import GateClosed, Interrupted
 from bulkrunner.services.running.executor import Executor
 from tests.support.executing import Impatient, Rig, after_it, creating_holding, deleting, setting
 from tests.support.ledgers import an_approval
+from tests.support.progress import NullProgress
 from tests.support.sandbox import wait_until
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from bulkrunner.domain.manifest import Declared
 from bulkrunner.domain.run import Outcome
-from bulkrunner.sandbox.answers import Response
+from bulkrunner.sandbox.accounts import Permission
 from bulkrunner.sandbox.engine import Environment, Ticket
-from bulkrunner.sandbox.login import Permission
+from bulkrunner.sandbox.wire import Response
 from tests.support.executing import Rig
 
 MARK = {"@type": "ShelfMark", "label": "Hc"}

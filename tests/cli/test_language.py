@@ -28,7 +28,7 @@ def test_language_of_an_error(place: Workplace, monkeypatch) -> None:
     def fail(*_args, **_kwargs):
         raise UsageError(Sentence("gone", what="x"), hint=verbatim("look"))
 
-    monkeypatch.setattr("bulkrunner.bootstrap.standing.Standing.status", fail)
+    monkeypatch.setattr("bulkrunner.bootstrap.oversight.StatusWiring.status", fail)
     assert place("status", expect=2).document["error"]["message"] == "x is gone"
     done = place("--lang", "sv", "status", expect=2)
     assert done.document["error"]["message"] == "x is gone"

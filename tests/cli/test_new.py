@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests.schema import schema, schema_text
 from bulkrunner.cli.main import main
-from bulkrunner.share import share_folder
 
 
 def told(capsys, *given):

@@ -15,7 +15,10 @@ NEEDS_NO = {
         "httpx",
     ),
     "bulkrunner.adapters.libris.client": ("rich", "pygments", "bulkrunner.services"),
-    "bulkrunner.services.gates": ("bulkrunner.services.planning.planner", "bulkrunner.adapters"),
+    "bulkrunner.services.gatekeeper": (
+        "bulkrunner.services.planning.planner",
+        "bulkrunner.adapters",
+    ),
     "bulkrunner.services.status": ("bulkrunner.services.planning.planner",),
     "bulkrunner.services.report.service": ("bulkrunner.services.planning.planner",),
     "bulkrunner.services.running": ("bulkrunner.services.planning",),

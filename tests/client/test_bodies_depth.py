@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.adapters.libris.record_json import MAX_DEPTH, Misshapen, read_document
+from bulkrunner.adapters.libris.bodies import MAX_DEPTH, Misshapen, read_document
 
 
 def nested(levels):

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.files import shares
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.ledger.rate_limits import TURN
+from bulkrunner.adapters.ledger.rate_limits import TURN, shares
 from bulkrunner.adapters.pacing.shared import IDLE, LIFE, SharedPlaces
 from bulkrunner.domain.run import Owner
 from bulkrunner.errors import Interrupted, LedgerUnavailable

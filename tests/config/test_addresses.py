@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.config import load_settings
-from bulkrunner.config.addresses import clean_url, is_production, looks_like
+from bulkrunner.config.network import clean_url, is_production, looks_like
 from bulkrunner.errors import ConfigError
 
 LOGIN = "https://login.example.org/oauth/token"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.config.rules import read_rules
+from bulkrunner.config.environments import read_rules
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rules import KB_RULES, Level, Rule, RuleKind
 from bulkrunner.errors import ConfigError

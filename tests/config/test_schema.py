@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from bulkrunner.config import BACKUPS, load_settings
-from bulkrunner.config.file import schema_text
+from bulkrunner.config.toml_file import schema_text
 from bulkrunner.domain.environment import CEILING_KEYS
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rules import MOST_RULES, Level, Rule, RuleKind

@@ -265,9 +265,8 @@ def test_policy():
 
 
 def test_the_sandboxs_own_configuration_is_read(tmp_path):
-    from bulkrunner.sandbox.launch import write_configuration
-    from bulkrunner.sandbox.pair import SandboxOptions
-    from bulkrunner.sandbox.server import RunningSandbox
+    from bulkrunner.sandbox.engine import SandboxOptions
+    from bulkrunner.sandbox.server import RunningSandbox, write_configuration
 
     with RunningSandbox(SandboxOptions(bibs=3, holdings=5)) as running:
         write_configuration(tmp_path / "b.toml", (running.test, running.production))

@@ -22,8 +22,8 @@ from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
 from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.plan import Plan
-from bulkrunner.sandbox.answers import Cut, Response
 from bulkrunner.sandbox.engine import Environment, Ticket
+from bulkrunner.sandbox.wire import Cut, Response
 from bulkrunner.services.planning import planner
 from bulkrunner.services.planning.planner import PlanRequest
 from bulkrunner.services.running.executor import Executor

@@ -16,8 +16,8 @@ from bulkrunner.adapters.process import is_alive
 from bulkrunner.domain.ownership import GRACE, LIFE
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import LeaseLost
-from bulkrunner.sandbox.answers import Response
 from bulkrunner.sandbox.engine import Ticket
+from bulkrunner.sandbox.wire import Response
 from bulkrunner.services.running.lease import RunHeld
 from tests.crashes.dying import PROCESSES, Place, Reaper, exit_code, started
 from tests.crashes.matrix import OPERATIONS, Operation

@@ -138,7 +138,7 @@ def test_differences_of_verify_are_explained():
 def test_gates_are_named_in_the_explanation():
     names = {
         text_of(keyword(node, "name"))
-        for node in calls("services/gates.py")
+        for node in calls("services/gatekeeper.py")
         if called(node) == "GateResult"
     }
     assert names

@@ -9,11 +9,11 @@ import tomllib
 import pytest
 import yaml
 
-from bulkrunner.adapters.jobs import kinds
+from bulkrunner.adapters.job_folders import kinds
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
-from bulkrunner.sandbox.faults import _KNOWN, _SELECTORS, FaultKind, Faults
+from bulkrunner.sandbox.fault_rules import _KNOWN, _SELECTORS, FaultKind, Faults
 from tests.acceptance.test_jobs import EXPECTED
 from tests.support.docs import (
     DOCS,
@@ -213,7 +213,7 @@ def test_fault_examples_are_taken():
 
 
 def test_control_paths_are_listed():
-    source = read(PACKAGE / "sandbox" / "control.py")
+    source = read(PACKAGE / "sandbox" / "own_paths.py")
     routes = set(re.findall(r'\("(GET|POST|DELETE)", "([a-z]+)"\):', source))
     written = [words for row in table_rows(part("Control paths")) for words in in_code(row[0])]
     listed = {(method, path.split("/")[0]) for method, path in (one.split() for one in written)}

@@ -9,7 +9,7 @@ import pytest
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.errors import ChainBroken, UsageError
-from bulkrunner.services.compact import Keeping, refuse_compacted
+from bulkrunner.services.compact import LedgerKeeper, refuse_compacted
 from tests.support.ledgers import (
     START,
     a_change,
@@ -124,7 +124,7 @@ def test_an_emptied_document_that_no_compaction_dropped_is_found(ledger, tmp_pat
 
 
 def compact(ledger, before):
-    return Keeping(ledger).compact(before)
+    return LedgerKeeper(ledger).compact(before)
 
 
 def test_plans_and_runs_before_a_day(ledger):

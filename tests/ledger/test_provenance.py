@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.ledger.heads import SUFFIX
+from bulkrunner.adapters.ledger.file import SUFFIX
 from bulkrunner.domain.restoration import CLOCKS, unknown_of
 from tests.support.ledgers import (
     START,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests import explain_changes as explaining_values
 from bulkrunner.adapters.manifests.explain import explained
 from bulkrunner.adapters.manifests.explain_changes import VERBS
 from bulkrunner.adapters.manifests.schema import schema
 from bulkrunner.domain.expressions.text_functions import FUNCTIONS
-from bulkrunner.share import share_folder
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import load
 

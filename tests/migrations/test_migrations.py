@@ -11,9 +11,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.ledger import open_ledger, opening, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
-from bulkrunner.adapters.ledger.opening import migrations_folder
 from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.support.ledgers import (
@@ -79,7 +79,7 @@ def one_more_revision(tmp_path, monkeypatch):
 
     def go_on():
         folder = tmp_path / "migrations"
-        shutil.copytree(migrations_folder(), folder)
+        shutil.copytree(share_folder("migrations"), folder)
         (folder / "versions" / "0002_more.py").write_text(
             "import sqlalchemy as sa\n"
             "from alembic import op\n"
@@ -87,7 +87,7 @@ def one_more_revision(tmp_path, monkeypatch):
             "def upgrade():\n"
             "    op.add_column('plans', sa.Column('more', sa.Text()))\n"
         )
-        monkeypatch.setattr(opening, "migrations_folder", lambda: folder)
+        monkeypatch.setattr(opening, "share_folder", lambda _name: folder)
         monkeypatch.setattr(opening, "SCHEMA_REVISION", "0002")
 
     return go_on
@@ -123,7 +123,7 @@ def test_constraints_and_partial_indexes_are_the_same_too(tmp_path):
 
 def test_the_code_knows_the_newest_revision():
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
+    config.set_main_option("script_location", str(share_folder("migrations")))
     script = ScriptDirectory.from_config(config)
     assert script.get_heads() == [SCHEMA_REVISION]
     revisions = [item.revision for item in script.walk_revisions()]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bulkrunner.adapters.jobs import kinds, new_job
+from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.job_folders import kinds, new_job
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.adapters.manifests.schema import schema
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.errors import ManifestError
-from bulkrunner.share import share_folder
 from tests.support.cases import goes_the_road, place_for, read
 
 CASES = sorted(Path(__file__).parent.glob("*.json"))

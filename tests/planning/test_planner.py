@@ -6,7 +6,7 @@ import pytest
 
 from bulkrunner.adapters.libris.client import Catalogue, ReadOnlyCatalogue
 from bulkrunner.domain.plan import Action, PlanState
-from bulkrunner.domain.ports import CatalogueReader, CatalogueWriter, NullProgress
+from bulkrunner.domain.ports import CatalogueReader, CatalogueWriter
 from bulkrunner.domain.records import record_part
 from bulkrunner.errors import CatalogueUnreachable, Interrupted, UsageError
 from bulkrunner.services.planning import planner as planning
@@ -20,6 +20,7 @@ from tests.support.planning import (
     listed,
     set_label,
 )
+from tests.support.progress import NullProgress
 from tests.support.sizes import sized
 
 BIB = short_id(1, "b")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkrunner.domain.settlement.attempts import same_moment
-from bulkrunner.sandbox.clock import server_time
+from bulkrunner.sandbox.wire import server_time
 from tests.support.cli import Workplace
 from tests.support.sandbox import SandboxControl, running_sandbox
 

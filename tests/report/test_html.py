@@ -20,7 +20,7 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import KB_RULES
-from bulkrunner.services.proofs import NO_REVIEWERS
+from bulkrunner.services.reviews import NO_REVIEWERS
 from tests.support import reports
 from tests.support.pages import Page
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
-from bulkrunner.adapters.reports.page_inputs import MAX_LINES
+from bulkrunner.adapters.reports.page import MAX_LINES
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData

@@ -9,7 +9,6 @@ import pytest
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.report import Moment
 from bulkrunner.domain.run import RunState, Wait
 from bulkrunner.sentences import Sentence
@@ -19,6 +18,7 @@ from bulkrunner.services.running.orders import Listener, WaitingNow
 from tests.support import reports
 from tests.support.ledgers import OWNER, START, SetClock, new_ledger, send, start_run
 from tests.support.pages import Page
+from tests.support.progress import NullProgress
 
 WINDOW = Sentence("hours_closed", hours="22:00-06:00")
 LIMIT = Sentence("limit_reached", limit=2)

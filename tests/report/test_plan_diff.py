@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.ledger import LedgerStore
-from bulkrunner.adapters.reports.plan_diff import write_plan_diff
+from bulkrunner.adapters.reports.markdown import write_plan_diff
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.plan_diff import PlanDiff
 from bulkrunner.services.compare import PlanComparison

@@ -15,8 +15,7 @@ from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.run import Outcome, Result, RunEvent, RunState
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.report.service import ReportService
-from bulkrunner.services.report.timing import moments
+from bulkrunner.services.report.service import ReportService, moments
 from tests.support import reports
 from tests.support.ledgers import START, SetClock, new_ledger, start_run
 from tests.support.pages import Page

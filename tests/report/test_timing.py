@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.report.timing import STEPS, estimate, timeline
+from bulkrunner.services.report.service import STEPS, estimate, timeline
 from tests.support.ledgers import START
 
 

@@ -16,7 +16,7 @@ from bulkrunner.adapters.ledger.witness import chain_name
 from bulkrunner.adapters.manifests.ids import entry, read_ids
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
-from bulkrunner.adapters.tables.cell_errors import (
+from bulkrunner.adapters.tables.grid import (
     LOST,
     REFORMATTED,
     contradicted,
@@ -37,9 +37,9 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sentences import Sentence, joined
-from bulkrunner.services.gates import declined, untried
+from bulkrunner.services.gatekeeper import declined, untried
 from bulkrunner.services.plan_outcome import exceeded_ceilings
-from bulkrunner.services.proofs import NO_REVIEWERS
+from bulkrunner.services.reviews import NO_REVIEWERS
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan
 

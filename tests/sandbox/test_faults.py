@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.sandbox.answers import Cut, Request
-from bulkrunner.sandbox.faults import FaultRuleError
-from bulkrunner.sandbox.proxy import PAGES
+from bulkrunner.sandbox.fault_rules import PAGES, FaultRuleError
+from bulkrunner.sandbox.wire import Cut, Request
 from tests.support.lab import BASE, LIBRARY, Lab, body_of, new_holding
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.sandbox.answers import Request
+from bulkrunner.sandbox.wire import Request
 from tests.support.lab import BASE, LD, LIBRARY, Lab, new_holding
 from tests.support.sizes import examples
 

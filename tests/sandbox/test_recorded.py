@@ -16,10 +16,9 @@ import pytest
 import yaml
 
 from bulkrunner.sandbox import documents, seed
-from bulkrunner.sandbox.answers import Request, Response, Settings
 from bulkrunner.sandbox.documents import IdGenerator
-from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.pair import CLIENT_IDS, make_clients
+from bulkrunner.sandbox.engine import CLIENT_IDS, Environment, make_clients
+from bulkrunner.sandbox.wire import Request, Response, Settings
 from tests.contract.record import from_a_server
 from tests.contract.target import FIXED_URL
 

@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.sandbox.answers import Request, Settings
-from bulkrunner.sandbox.clock import ManualClock, http_date, server_time
 from bulkrunner.sandbox.documents import ALPHABET, IdGenerator, is_short_id
-from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.pair import CLIENT_IDS, SandboxOptions, build_environment, client_secret
+from bulkrunner.sandbox.engine import (
+    CLIENT_IDS,
+    Environment,
+    SandboxOptions,
+    build_environment,
+    client_secret,
+)
 from bulkrunner.sandbox.store import SqliteStore
+from bulkrunner.sandbox.wire import ManualClock, Request, Settings, http_date, server_time
 from tests.support.lab import BASE, LATER, LONG_AGO, RECORDS, Lab, body_of
 
 SMALL = {"bibs": 20, "holdings": 40}

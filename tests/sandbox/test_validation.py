@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.sandbox.validation import validate
+from bulkrunner.sandbox.writing import validate
 from tests.support.lab import new_bib, new_holding, record
 
 

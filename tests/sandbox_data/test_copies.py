@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.sandbox.pair import KINDS, SandboxOptions, build_environment
+from bulkrunner.sandbox.engine import KINDS, SandboxOptions, build_environment
 from tests.support.sandbox import running_sandbox
 
 SIZE = {"bibs": 30, "holdings": 80}

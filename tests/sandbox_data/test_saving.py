@@ -9,7 +9,7 @@ import pytest
 
 from bulkrunner.sandbox import seed
 from bulkrunner.sandbox.seed import FAULTY, Shape
-from bulkrunner.sandbox.validation import validate
+from bulkrunner.sandbox.writing import validate
 from tests.support.sandbox import running_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.process import SystemClock
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import text_of
 from bulkrunner.services.planning import selections as libraries
 from bulkrunner.services.planning.selections import Libraries, LibraryHoldings
 from tests.selecting.conftest import Place
+from tests.support.progress import NullProgress
 from tests.support.sandbox import http
 
 Make = Callable[..., Place]

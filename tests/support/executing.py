@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.adapters.libris.client import Catalogue
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.domain.environment import Environment, Kind
@@ -34,14 +34,14 @@ from bulkrunner.domain.manifest import (
 )
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import NullProgress
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.domain.run_ledger import Ended
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.running.executor import Executor, Parts
+from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.verify import Verified, Verifier
 from tests.support.ledgers import begin_ledger
+from tests.support.progress import NullProgress
 from tests.support.sandbox import EnvironmentControl
 
 _NUMBERS = itertools.count(1)

@@ -4,10 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bulkrunner.sandbox.answers import Request, Response, Settings
-from bulkrunner.sandbox.clock import ManualClock
+from bulkrunner.sandbox.accounts import Client, Permission
 from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.login import Client, Permission
+from bulkrunner.sandbox.wire import ManualClock, Request, Response, Settings
 
 BASE = "https://libris-stg.kb.se/"
 LIBRARY = "https://libris.kb.se/library/"

@@ -13,11 +13,12 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, SetChange, Source, Update
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
-from bulkrunner.domain.ports import NullProgress, Progress
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.domain.ports import Progress
 from bulkrunner.services.planning.planner import Planner, PlanRequest
+from bulkrunner.services.running.lease import Drivers
 from tests.support.catalogue import BASE, MemoryCatalogue
 from tests.support.ledgers import OWNER, SetClock, new_ledger
+from tests.support.progress import NullProgress
 
 HERE = Source(file="job.yaml", line=1)
 ENVIRONMENT = Environment(

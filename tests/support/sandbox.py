@@ -24,16 +24,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.sandbox.engine import Environment
-from bulkrunner.sandbox.launch import write_configuration
-from bulkrunner.sandbox.pair import (
+from bulkrunner.sandbox.engine import (
     CLIENT_IDS,
     KINDS,
+    Environment,
     SandboxOptions,
     build_environment,
     client_secret,
 )
-from bulkrunner.sandbox.server import RunningSandbox
+from bulkrunner.sandbox.server import RunningSandbox, write_configuration
 
 BIBS, HOLDINGS = 60, 200
 

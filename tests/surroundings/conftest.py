@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.sandbox import seed
-from bulkrunner.sandbox.answers import Response
 from bulkrunner.sandbox.engine import Environment, Ticket
+from bulkrunner.sandbox.wire import Response
 from tests.support.cli import Workplace, update_label
 from tests.support.sandbox import BIBS, HOLDINGS, SandboxControl, running_sandbox
 

@@ -12,7 +12,7 @@ from bulkrunner.adapters.functions import NotConfined, Runners
 from bulkrunner.adapters.manifests import folder as files
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.bootstrap.core import Core
-from bulkrunner.config.file import read_config_file
+from bulkrunner.config.toml_file import read_config_file
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.run import Owner

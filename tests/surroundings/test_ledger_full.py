@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.jobs import new_job
+from bulkrunner.adapters.job_folders import new_job
 from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.cli.main import main
@@ -191,7 +191,7 @@ def test_a_full_disk_is_no_fault_of_the_program_wherever_it_is_met(monkeypatch, 
     def fails(*_given, **_more):
         raise OSError(number, os.strerror(number), "/somewhere/file")
 
-    monkeypatch.setattr("bulkrunner.adapters.jobs.new_job", fails)
+    monkeypatch.setattr("bulkrunner.adapters.job_folders.new_job", fails)
     assert main(["--json", "new", "job"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "not_written"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.tables import ods, ods_cell, ods_row, ods_sheet, ods_style, repacked, xlsx_of
 
 ID = "fzr8v1sn2k3m4p5"

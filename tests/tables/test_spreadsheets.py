@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import Form, Table, grid, open_table
-from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.sizes import sized
 from tests.support.tables import ods, ods_sheet, repacked, xlsx, xlsx_of
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
-from bulkrunner.adapters.tables.faults import BadFile
 from tests.support.tables import xlsx_of
 
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "id-lists"

@@ -20,9 +20,8 @@ from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
 from bulkrunner.adapters.ledger.witness import Facts
 from bulkrunner.sentences import Sentence
 
+# Time of every member, so that the same ledger gives the same bundle.
 _MADE = (1980, 1, 1, 0, 0, 0)
-
-"""Time of every member, so that the same ledger gives the same bundle."""
 
 
 def write_bundle(
@@ -130,9 +129,8 @@ OF_PLAN = (PLAN, CHANGES, APPROVALS, EVENTS, REPORT, README)
 
 OF_RUN = (RUN, ATTEMPTS, RESULTS)
 
+# Bytes of one line, or of one whole JSON member but the report.
 MOST_LINE = 64 * 1024 * 1024
-
-"""Bytes of one line, or of one whole JSON member but the report."""
 
 TEXT = """\
 Det här är ett bevis på vad bulkrunner planerade, vad som godkändes och vad som gjordes.
@@ -149,9 +147,8 @@ of their canonical JSON: sorted keys, no blanks, UTF-8.
 """
 
 
+# ``{position, kind, data}``, the data parsed.
 Event = dict[str, Any]
-
-"""``{position, kind, data}``, the data parsed."""
 
 _PLAN_KINDS = ("plan_begun", "plan_interrupted", "plan_reopened", "plan_finished")
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from bulkrunner.adapters.bundles import bundle as form
 from bulkrunner.adapters.bundles.bundle import Chains
+from bulkrunner.adapters.ledger.batches import CHANGES
 from bulkrunner.adapters.ledger.chain import row_digest
 from bulkrunner.adapters.ledger.codecs import (
     ANSWER,
@@ -30,7 +31,6 @@ from bulkrunner.adapters.ledger.codecs import (
     pick,
 )
 from bulkrunner.adapters.ledger.schema import plans, runs
-from bulkrunner.adapters.ledger.stored import told_of
 from bulkrunner.adapters.signatures import SshSignatures
 from bulkrunner.domain.approvals import Approval, weigh
 from bulkrunner.domain.canonical import as_head, canonical_bytes, digest_of_bytes
@@ -144,9 +144,8 @@ def not_a_bundle(path: Path) -> UsageError:
     )
 
 
+# What an attempt has of an answer that no event tells of.
 _UNANSWERED = dict.fromkeys(ANSWER) | {"words": "", "error_id": ""}
-
-"""What an attempt has of an answer that no event tells of."""
 
 _BATCH_KINDS = ("changes_added", "changes_replaced")
 
@@ -273,18 +272,16 @@ class _Check:
     def _batch(
         self, event: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     ) -> Iterator[Sentence]:
-        data, found = event["data"], told_of(self._plan["id"], rows)
-        if found["rows"] == data["rows"]:
+        data, position = event["data"], event["position"]
+        if CHANGES.agrees(data, rows):
             return
-        for row, digest, wanted in zip(rows, found["each"], data.get("each", ()), strict=False):
-            if digest != wanted:
-                position = event["position"]
-                yield Sentence("bundle_change_changed", number=row["number"], event=position)
+        for number, _there in CHANGES.differing(data, rows):
+            yield Sentence("bundle_change_changed", number=number, event=position)
         yield Sentence(
             "bundle_changes_changed",
             first=data["first"],
             last=data["last"],
-            event=event["position"],
+            event=position,
         )
 
     def _approvals(self) -> Iterator[Sentence]:

@@ -23,8 +23,8 @@ from typing import Any
 
 MAX_PRINTED = 2_000
 
+# Errors behind an error that are looked at.
 MAX_CAUSES = 10
-"""Errors behind an error that are looked at."""
 
 OUT_OF_MEMORY: dict[str, Any] = {
     "fault": "function_memory",
@@ -32,8 +32,8 @@ OUT_OF_MEMORY: dict[str, Any] = {
 }
 
 
+# Kept, as the function may change what it finds in modules.
 _dumps, _loads = json.dumps, json.loads
-"""Kept, as the function may change what it finds in modules."""
 
 
 class Sources(importlib.abc.Loader):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+# System calls that answer as ever, whatever their arguments.
 ALLOWED = (
     # Files; Landlock says which may be opened, and none can be opened to write.
     *("read", "readv", "pread64", "preadv", "write", "writev", "lseek", "close"),
@@ -33,27 +34,27 @@ ALLOWED = (
     *("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall"),
     *("exit", "exit_group"),
 )
-"""System calls that answer as ever, whatever their arguments."""
 
+# Of one argument: its index, the bits that count, and what these have to be.
 Test = tuple[int, int, int]
-"""Of one argument: its index, the bits that count, and what these have to be."""
 
+# The bits of an argument that the kernel reads as an int.
 _INT = 0xFFFF_FFFF
-"""The bits of an argument that the kernel reads as an int."""
 
 _POINTER = 0xFFFF_FFFF_FFFF_FFFF
 
+# Before Linux 6.2 Landlock does not see that O_TRUNC empties a file that may only be read.
 _MORE_THAN_READING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | getattr(os, "O_PATH", 0)
-"""Before Linux 6.2 Landlock does not see that O_TRUNC empties a file that may only be read."""
 
+# An operation on a futex without its flags (private, clock).
 _FUTEX = _INT & ~(128 | 256)
-"""An operation on a futex without its flags (private, clock)."""
 
 
 def _one_of(index: int, *values: int, bits: int = _INT) -> tuple[tuple[Test, ...], ...]:
     return tuple(((index, bits, value),) for value in values)
 
 
+# System calls that answer as ever where all tests of one of the alternatives hold.
 RESTRICTED: Mapping[str, tuple[tuple[Test, ...], ...]] = {
     "open": _one_of(1, os.O_RDONLY, bits=_MORE_THAN_READING),
     "openat": _one_of(2, os.O_RDONLY, bits=_MORE_THAN_READING),
@@ -70,13 +71,12 @@ RESTRICTED: Mapping[str, tuple[tuple[Test, ...], ...]] = {
     "prlimit64": (((0, _INT, 0), (2, _POINTER, 0)),),
     "sched_getaffinity": _one_of(0, 0),
 }
-"""System calls that answer as ever where all tests of one of the alternatives hold."""
 
+# What every other call answers.
 REFUSED = errno.EPERM
-"""What every other call answers."""
 
+# Where Python's own compiled modules find what they need.
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo")
-"""Where Python's own compiled modules find what they need."""
 
 
 class CannotConfine(Exception):

@@ -34,29 +34,24 @@ from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
+# How long a process may take to start and to import the function.
 START_SECONDS = 20.0
 
-"""How long a process may take to start and to import the function."""
-
+# Records that one call may look up.
 MAX_LOOKS = 200
 
-"""Records that one call may look up."""
-
+# Bytes of one message, as of a line of operations in a manifest.
 MAX_LINE = 10_000_000
-
-"""Bytes of one message, as of a line of operations in a manifest."""
 
 FORGED = Sentence("function_forged")
 
 SAMPLE_FIRST = 20
 
+# Calls that are made twice, in another process, to see whether the answers agree.
 SAMPLE_EVERY = 100
 
-"""Calls that are made twice, in another process, to see whether the answers agree."""
-
+# Time-outs and deaths in a row after which the function is not called any more.
 MAX_FAULTS = 20
-
-"""Time-outs and deaths in a row after which the function is not called any more."""
 
 _CHILD = str(Path(__file__).with_name("child.py"))
 
@@ -247,9 +242,8 @@ def _number(text: str) -> float:
     return number
 
 
+# Whoever encodes what the child sends knows no number without end; a forger may.
 _DECODER = json.JSONDecoder(parse_constant=_number, parse_float=_number)
-
-"""Whoever encodes what the child sends knows no number without end; a forger may."""
 
 
 class _Process:

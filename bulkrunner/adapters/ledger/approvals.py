@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, select, update
 
-from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.chain import (
     append_main,
     plain_row,
@@ -17,6 +16,7 @@ from bulkrunner.adapters.ledger.chain import (
 from bulkrunner.adapters.ledger.codecs import APPROVAL, CLIENT_USE, approval_of, approval_row, pick
 from bulkrunner.adapters.ledger.schema import approvals, client_uses, clients
 from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.approvals import Approval
 from bulkrunner.domain.ledger_port import Client, ClientUse
 from bulkrunner.errors import AnswerRefused

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from bulkrunner.adapters.ledger.base import Part
+from bulkrunner.adapters.ledger.batches import change_faults, line_faults
 from bulkrunner.adapters.ledger.chain import (
     ORIGIN,
     append_main,
@@ -33,21 +33,16 @@ from bulkrunner.adapters.ledger.chain import (
 )
 from bulkrunner.adapters.ledger.codecs import ANSWER
 from bulkrunner.adapters.ledger.columns import Instant, digest_text
+from bulkrunner.adapters.ledger.document_store import compaction_faults, document_faults
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, attempts, chains, clients, events, runs
-from bulkrunner.adapters.ledger.stored import (
-    compaction_faults,
-    content_faults,
-    document_faults,
-    plan_faults,
-)
 from bulkrunner.adapters.ledger.witness import (
     ALL,
     SUBJECTS,
     Facts,
     Subject,
     chain_name,
-    line_faults,
 )
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
 
@@ -127,7 +122,7 @@ class Chain(Part):
         damages = self._first(lambda c: iter(self._database.damages(c)))
         # What was added with an event can be judged only where the events can be believed.
         chain = self.verify()
-        sound = () if chain else (content_faults, line_faults)
+        sound = () if chain else (change_faults, line_faults)
         stored = [self._first(look) for look in (*sound, document_faults)]
         return [fault for fault in (chain, *stored, damages) if fault is not None]
 
@@ -135,7 +130,7 @@ class Chain(Part):
         """Compare what is stored of one plan with its events; None where all fits."""
 
         def look(connection: Connection) -> Iterator[Sentence]:
-            yield from plan_faults(connection, plan, documents=documents)
+            yield from change_faults(connection, plan, documents=documents)
             yield from line_faults(connection, plan)
 
         return self._first(look)

@@ -20,8 +20,8 @@ from bulkrunner.adapters.ledger.database import COMMITTING, home_of
 from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
 from bulkrunner.domain.canonical import canonical_bytes
 
+# Events of a run after which its head is entered in the ledger's chain again.
 CHECKPOINT = 1000
-"""Events of a run after which its head is entered in the ledger's chain again."""
 
 ORIGIN = bytes(32)
 

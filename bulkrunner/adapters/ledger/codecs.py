@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import Parcel
+from bulkrunner.adapters.ledger.document_store import Parcel
 from bulkrunner.adapters.ledger.schema import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
@@ -29,19 +29,19 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
 from bulkrunner.sentences import stored_text
 
+# Columns of an attempt that are written before the request.
 INTENT = ("change", "number", "intent_at", "method", "etag", "known_ids")
-"""Columns of an attempt that are written before the request."""
 
+# Columns of an attempt that are written after it.
 ANSWER = ("change", "number", "answer", "status", "answered_at", "words", "error_id", "server_date")
-"""Columns of an attempt that are written after it."""
 
+# Columns of a run that change only together with an event.
 RUN = ("id", "plan", "job", "environment", "state", "started_at", "finished_at", "stop_reason")
-"""Columns of a run that change only together with an event."""
 
+# Columns of a plan that change only together with an event.
 PLAN = tuple(
     column.name for column in plans.c if column.name not in ("seq", "cursor", "requests", "event")
 )
-"""Columns of a plan that change only together with an event."""
 
 APPROVAL = (
     "plan",
@@ -74,14 +74,14 @@ RESULT = (
     "decided_at",
 )
 
+# Columns of a client's use that never change.
 CLIENT_USE = ("environment", "client", "use", "first_used_at")
-"""Columns of a client's use that never change."""
 
+# Columns of a client that say that it is used no more.
 CLIENT_RETIRED = ("environment", "client", "retired_at", "retired_by")
-"""Columns of a client that say that it is used no more."""
 
+# Columns of a change that its event covers; ``batch`` says which event that is.
 CHANGE = tuple(column.name for column in planned_changes.c if column.name != "batch")
-"""Columns of a change that its event covers; ``batch`` says which event that is."""
 
 
 def pick(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

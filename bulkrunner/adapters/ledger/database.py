@@ -29,30 +29,29 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.util import LRUCache
 
-from bulkrunner.adapters.ledger.file import PUT_BACK, LedgerFile
-from bulkrunner.adapters.ledger.heads import Head, HeadFile
+from bulkrunner.adapters.ledger.file import PUT_BACK, Head, HeadFile, LedgerFile
 from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
+# How long a write waits for another process to finish its own.
 BUSY_SECONDS = 30.0
-"""How long a write waits for another process to finish its own."""
 
 _WRITES = "ledger_writes"
 
+# Where a connection keeps the heads of the chains that its transaction has added to.
 COMMITTING = "committing"
-"""Where a connection keeps the heads of the chains that its transaction has added to."""
 
+# Key of a ledger's first event, and of each restoration: where on which server it is.
 HOME = "home"
-"""Key of a ledger's first event, and of each restoration: where on which server it is."""
 
+# Lets one writer at a time into a database on a server, as a file does by itself.
 _ALONE = text(
     f"SELECT set_config('lock_timeout', '{BUSY_SECONDS:.0f}s', true), "
     "pg_advisory_xact_lock(6401209215)"
 )
-"""Lets one writer at a time into a database on a server, as a file does by itself."""
 
 
 class Database:
@@ -233,6 +232,8 @@ def home_of(connection: Connection) -> dict[str, str]:
     return {HOME: "/".join(str(part) for part in connection.execute(_WHERE).one())}
 
 
+# The cluster, its timeline (another one after a recovery), the database, and its table: a dump that
+# is read in has others.
 _WHERE = text(
     """
     SELECT CASE WHEN has_function_privilege('pg_control_system()', 'execute')
@@ -243,8 +244,6 @@ _WHERE = text(
            'events'::regclass::oid
     """
 )
-"""The cluster, its timeline (another one after a recovery), the database, and its table: a dump
-that is read in has others."""
 
 
 def shown_url(url: str) -> str:
@@ -302,8 +301,8 @@ def unavailable(error: BaseException) -> BulkRunnerError:
     return LedgerUnavailable(Sentence("ledger_unusable", words=words), hint=hint)
 
 
+# What the database says of a file of which something is missing or wrong.
 _DAMAGES = ("malformed", "SQLITE_IOERR_SHORT_READ", "no such table", "no such column")
-"""What the database says of a file of which something is missing or wrong."""
 
 _FAULTS = (
     ("full", Sentence("ledger_fault_full"), Sentence("ledger_disk_full_hint")),
@@ -320,8 +319,8 @@ def _is_server(url: URL) -> bool:
     return url.get_backend_name() != "sqlite"
 
 
+# Compiled statements of every ledger's file in this process.
 _STATEMENTS: LRUCache[Any, Any] = LRUCache(500)
-"""Compiled statements of every ledger's file in this process."""
 
 
 @cache

@@ -21,21 +21,20 @@ from sqlalchemy import (
     true,
 )
 
-from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.plans import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.schema import attempts, planned_changes, plans, results, runs
+from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import Declined, Evidence, TriedBy, Twin
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
 
+# Code of a planned ``unchanged`` where an earlier run of the job made the change.
 EARLIER_CODE = "applied_earlier"
-
-"""Code of a planned ``unchanged`` where an earlier run of the job made the change."""
 
 MAX_UNTRIED = 100
 
@@ -46,13 +45,11 @@ _NOT_CARRIED_OUT = [
     for outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.CONFLICT, Outcome.UNKNOWN)
 ]
 
+# The least status of an answer that stored nothing.
 _REFUSING = 400
 
-"""The least status of an answer that stored nothing."""
-
+# Outcome, code and the server's words.
 _Reason: TypeAlias = tuple[str, str, str]
-
-"""Outcome, code and the server's words."""
 
 
 class Evidences(Part):

@@ -25,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 
-from bulkrunner.adapters.ledger.base import PAGE, Part
 from bulkrunner.adapters.ledger.chain import (
     ORIGIN,
     Appender,
@@ -35,7 +34,7 @@ from bulkrunner.adapters.ledger.chain import (
     read_head,
 )
 from bulkrunner.adapters.ledger.columns import digest_text
-from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.document_store import fetch, listed_digest
 from bulkrunner.adapters.ledger.schema import (
     MAIN_CHAIN,
     approvals,
@@ -49,14 +48,13 @@ from bulkrunner.adapters.ledger.schema import (
     results,
     runs,
 )
-from bulkrunner.adapters.ledger.stored import listed_digest
+from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.records import Document
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
+# A row: column → value, times as text, as its event's digest has them.
 Exported = dict[str, Any]
-
-"""A row: column → value, times as text, as its event's digest has them."""
 
 
 class Snapshot:
@@ -306,9 +304,8 @@ class Compactions(Part):
         return self._database.size()
 
 
+# From a column with a plan's id to the condition that the plan is meant.
 _Test = Callable[[Any], Any]
-
-"""From a column with a plan's id to the condition that the plan is meant."""
 
 
 def _one_of(plans: Sequence[str]) -> _Test:

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from bulkrunner.adapters.ledger.base import PAGE, Part
+from bulkrunner.adapters.ledger.batches import SELECTED
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import change_of, document_digests
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import fetch
+from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.schema import input_lines, planned_changes, selected, selections
-from bulkrunner.adapters.ledger.witness import told_of_refs
+from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.steps import InputLine
@@ -165,7 +165,8 @@ class Selections(Part):
             ]
             with self._database.write() as connection:
                 connection.execute(insert(selected), rows)
-                self._told(connection, "selected", told_of_refs(plan, step, rows))
+                told = {"plan": plan, "step": step, **SELECTED.told(rows)}
+                self._told(connection, "selected", told)
             count += len(page)
         with self._database.write() as connection:
             values = {"plan": plan, "step": step, "count": count, "note": dict(note()) or None}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
-from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
+from bulkrunner.adapters.ledger.batches import CHANGES, LEFT_OUT
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     CHANGE,
@@ -23,7 +23,7 @@ from bulkrunner.adapters.ledger.codecs import (
     plan_row,
 )
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import Parcel, fetch, fetch_content
+from bulkrunner.adapters.ledger.document_store import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.plan_queries import line_row
 from bulkrunner.adapters.ledger.schema import (
     input_lines,
@@ -33,8 +33,8 @@ from bulkrunner.adapters.ledger.schema import (
     results,
     runs,
 )
-from bulkrunner.adapters.ledger.stored import told_of
-from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO, told_of_lines
+from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO
+from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,
@@ -114,9 +114,8 @@ class Plans(Part):
             if left_out:
                 lines = [line_row(plan, *one) for one in left_out]
                 connection.execute(insert(input_lines), lines)
-                append_main(
-                    connection, "lines_left_out", told_of_lines(plan, lines), at=self._clock.now()
-                )
+                told = {"plan": plan, **LEFT_OUT.told(lines)}
+                append_main(connection, "lines_left_out", told, at=self._clock.now())
             connection.execute(update(plans).where(plans.c.id == plan).values(cursor=cursor))
 
     def _replace(self, connection: Connection, plan: str, rows: list[dict[str, Any]]) -> None:
@@ -152,7 +151,8 @@ class Plans(Part):
         rows: Sequence[Mapping[str, Any]],
         **more: Any,
     ) -> None:
-        append_main(connection, kind, told_of(plan, rows) | more, at=self._clock.now())
+        told = {"plan": plan, **CHANGES.told(rows), **more}
+        append_main(connection, kind, told, at=self._clock.now())
 
     def interrupt(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
@@ -412,6 +412,7 @@ class Plans(Part):
             return int(connection.scalar(query) or 0)
 
 
+# Puts a row in the place of the one with its number; made once, run for many.
 _REPLACE = (
     update(planned_changes)
     .where(
@@ -420,7 +421,6 @@ _REPLACE = (
     )
     .values({name: bindparam(f"new_{name}") for name in _REPLACED})
 )
-"""Puts a row in the place of the one with its number; made once, run for many."""
 
 
 def _number(plan: str, name: str) -> str:

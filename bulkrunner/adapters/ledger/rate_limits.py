@@ -1,4 +1,4 @@
-"""One pace and one number of requests at a time for every process on the ledger.
+"""One pace and one number of requests at a time for every process on the ledger, shared out.
 
 The generic cell rate algorithm: the row holds when the next request may be sent; taking a moment
 moves it on. Times are microseconds since 1970, so that one statement can take and move.
@@ -6,20 +6,19 @@ moves it on. Times are microseconds since 1970, so that one statement can take a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, delete, select, update
 
-from bulkrunner.adapters.files import shares
-from bulkrunner.adapters.ledger.base import Part
 from bulkrunner.adapters.ledger.schema import paces, places
+from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.run import Owner
 
 SECOND = 1_000_000
 
+# A free moment farther ahead was written by a clock that was wrong, and does not count.
 HORIZON = 2 * 3600 * SECOND
-
-"""A free moment farther ahead was written by a clock that was wrong, and does not count."""
 
 
 _FREE = case(
@@ -44,13 +43,11 @@ _TAKE = (
 )
 
 
+# A claim that ends later was written by a clock that was wrong, and does not count.
 FARTHEST = 3600 * SECOND
 
-"""A claim that ends later was written by a clock that was wrong, and does not count."""
-
+# Seconds that a process has its place, where there are more processes than places.
 TURN = 5.0
-
-"""Seconds that a process has its place, where there are more processes than places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,3 +198,29 @@ class RateLimits(Part):
         row = {"place": place, "kind": "write", "free_at": 0, "rest_until": 0}
         connection.execute(self._database.insert_new(paces), [row])
         connection.execute(select(paces).where(paces.c.place == place).with_for_update())
+
+
+def shares(wants: Sequence[int], places: int, turn: int) -> list[int]:
+    """Return how many places each process may have; together no more than there are.
+
+    Nobody gets fewer than it wants while another has more than it; what nobody wants is given out
+    evenly too, so that whoever is alone has all. Where there are more processes than places, each
+    has one in its turn.
+
+    Args:
+        wants: places that each process could use now, at least 1.
+        places: how many there are.
+        turn: a number that grows with time.
+    """
+    count = len(wants)
+    if count > places:
+        begin = turn % count
+        lucky = {(begin + place) % count for place in range(places)}
+        return [int(number in lucky) for number in range(count)]
+    given = [0] * count
+    left = places
+    while left and (hungry := [n for n in range(count) if given[n] < wants[n]]):
+        for number in hungry[:left]:
+            given[number] += 1
+        left -= len(hungry[:left])
+    return [one + left // count + (n < left % count) for n, one in enumerate(given)]

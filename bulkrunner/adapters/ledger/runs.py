@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bulkrunner.adapters.ledger.base import PAGE, Part, find_by_prefix
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
@@ -25,10 +24,11 @@ from bulkrunner.adapters.ledger.codecs import (
     run_row,
 )
 from bulkrunner.adapters.ledger.columns import said
-from bulkrunner.adapters.ledger.documents import fetch
-from bulkrunner.adapters.ledger.orders import kept_reason
+from bulkrunner.adapters.ledger.document_store import fetch
+from bulkrunner.adapters.ledger.leases import kept_reason
 from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
 from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
+from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action, record_key
 from bulkrunner.domain.run import (

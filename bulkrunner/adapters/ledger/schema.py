@@ -25,13 +25,11 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import Digest, Instant, Json, Words
 
+# Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared.
 SCHEMA_REVISION = "0001"
 
-"""Newest revision in ``migrations/versions``; revisions are numbered, so they can be compared."""
-
+# Name of the ledger's own chain of events; every other chain bears its run's id.
 MAIN_CHAIN = ""
-
-"""Name of the ledger's own chain of events; every other chain bears its run's id."""
 
 
 # Indexes of some rows only name SQLite's condition; the migration says the same of PostgreSQL. To name

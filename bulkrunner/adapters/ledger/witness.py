@@ -1,18 +1,17 @@
-"""The one rule that a row agrees with its event: what events say of columns, subjects and lines.
+"""The one rule that a row agrees with its event: what events say of columns and of whole rows.
 
 An event's ``also`` holds such columns of the row that it is about, as they were afterwards.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Table, select
 
-from bulkrunner.adapters.ledger.chain import plain_row, row_digest
+from bulkrunner.adapters.ledger.chain import plain_row
 from bulkrunner.adapters.ledger.codecs import (
     ANSWER,
     APPROVAL,
@@ -29,24 +28,18 @@ from bulkrunner.adapters.ledger.schema import (
     attempts,
     client_uses,
     clients,
-    events,
-    input_lines,
     jobs,
     plans,
     results,
     runs,
-    selected,
-    selections,
 )
 from bulkrunner.sentences import Sentence
 
+# Key of an event's data.
 ALSO = "also"
 
-"""Key of an event's data."""
-
+# Key of the columns of ``clients`` in an event about one of its uses.
 TOTALS = "totals"
-
-"""Key of the columns of ``clients`` in an event about one of its uses."""
 
 PLAN_ALSO = ("cursor", "requests")
 
@@ -280,170 +273,3 @@ SUBJECTS = {
 
 
 ALL = tuple({id(subject): subject for subject in SUBJECTS.values()}.values())
-
-
-_SHORT = 16
-
-"""Digits of a row's digest that an event keeps of each row, to name the one that differs."""
-
-_KINDS = ("plan_begun", "selection_begun", "selected", "selection_kept", "lines_left_out")
-
-Rows = Sequence[Mapping[str, Any]]
-
-
-def told_of_refs(plan: str, step: int, rows: Rows) -> dict[str, Any]:
-    """Return what an event says of the records of a selection that are stored with it."""
-    return {"plan": plan, "step": step, **_told("position", rows)}
-
-
-def told_of_lines(plan: str, rows: Rows) -> dict[str, Any]:
-    """Return what an event says of the lines that are stored with it."""
-    return {"plan": plan, **_told("place", rows)}
-
-
-def _told(key: str, rows: Rows) -> dict[str, Any]:
-    return {
-        "first": rows[0][key],
-        "last": rows[-1][key],
-        "rows": row_digest({str(row[key]): dict(row) for row in rows}),
-        "each": [[row[key], row_digest(row)[:_SHORT]] for row in rows],
-    }
-
-
-@dataclass(kw_only=True)
-class _OfPlan:
-    """What events say of a plan.
-
-    Attributes:
-        pages: by step: the events that stored its records; kept: the one that ended it.
-    """
-
-    pages: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    kept: dict[int, dict[str, Any]] = field(default_factory=dict)
-    lines: list[dict[str, Any]] = field(default_factory=list)
-
-    def take(self, kind: str, data: dict[str, Any]) -> None:
-        match kind:
-            case "plan_begun":
-                pass
-            case "selection_begun":
-                self.pages[data["step"]] = []
-            case "selected":
-                self.pages[data["step"]].append(data)
-            case "selection_kept":
-                self.kept[data["step"]] = data
-            case _:
-                self.lines.append(data)
-
-
-def line_faults(connection: Connection, plan: str | None = None) -> Iterator[Sentence]:
-    """Yield what does not fit, of one plan or of all."""
-    found: dict[str, _OfPlan] = {}
-    for event in connection.execute(_events(plan)):
-        data = json.loads(event.data) | {"event": event.position}
-        found.setdefault(data["plan"], _OfPlan()).take(event.kind, data)
-    for name, told in found.items():
-        yield from _PlanCheck(connection, name, told).faults()
-    if plan is None:
-        for table in (selections, selected, input_lines):
-            strangers = select(table.c.plan).where(table.c.plan.not_in(found)).limit(1)
-            if (stranger := connection.scalar(strangers)) is not None:
-                yield Sentence("rows_of_plan_of_no_event", table=table.name, plan=stranger)
-
-
-def _events(plan: str | None) -> Select[Any]:
-    query = (
-        select(events.c.position, events.c.kind, events.c.data)
-        .where(events.c.chain == MAIN_CHAIN, events.c.kind.in_(_KINDS))
-        .order_by(events.c.position)
-    )
-    if plan is None:
-        return query
-    named = f'"plan":{json.dumps(plan)}'
-    return query.where(events.c.data.contains(named, autoescape=True))
-
-
-class _PlanCheck:
-    """Compares the rows of one plan."""
-
-    def __init__(self, connection: Connection, plan: str, told: _OfPlan) -> None:
-        self._connection = connection
-        self._plan = plan
-        self._told = told
-
-    def faults(self) -> Iterator[Sentence]:
-        for step, pages in self._told.pages.items():
-            yield from self._pages(selected, "position", pages, step=step)
-        yield from self._kept()
-        yield from self._pages(input_lines, "place", self._told.lines)
-        yield from self._strangers()
-
-    def _pages(
-        self, table: Table, key: str, pages: Sequence[Mapping[str, Any]], **of: int
-    ) -> Iterator[Sentence]:
-        for data in pages:
-            query = self._of_plan(select(table), table, **of).where(
-                table.c[key].between(data["first"], data["last"])
-            )
-            rows = [dict(row._mapping) for row in self._connection.execute(query)]
-            there = {row[key]: row for row in rows}
-            if _told_rows(key, rows) == data["rows"]:
-                continue
-            for number, digest in data["each"]:
-                name = self._line_name(table, number, **of)
-                if number not in there:
-                    yield Sentence("thing_gone", what=name)
-                elif row_digest(there[number])[:_SHORT] != digest:
-                    yield Sentence("thing_not_as_stored", what=name, event=data["event"])
-            yield Sentence(
-                "rows_not_as_stored", table=table.name, plan=self._plan, event=data["event"]
-            )
-
-    def _line_name(self, table: Table, number: int, step: int | None = None) -> Sentence:
-        if table is input_lines:
-            return Sentence("named_line", number=number, plan=self._plan)
-        return Sentence("named_record_of_step", number=number, step=step, plan=self._plan)
-
-    def _kept(self) -> Iterator[Sentence]:
-        query = self._of_plan(select(selections), selections)
-        there = {
-            row.step: row_digest(dict(row._mapping)) for row in self._connection.execute(query)
-        }
-        for step, data in self._told.kept.items():
-            name = Sentence("named_selection", step=step, plan=self._plan)
-            if step not in there:
-                yield Sentence("thing_gone", what=name)
-            elif there[step] != data["row"]:
-                yield Sentence("thing_not_as_stored", what=name, event=data["event"])
-
-    def _strangers(self) -> Iterator[Sentence]:
-        """Find rows that no event stored."""
-        told: dict[Table, set[tuple[int, ...]]] = {
-            selections: {(step,) for step in self._told.kept},
-            selected: {
-                (step, number)
-                for step, pages in self._told.pages.items()
-                for page in pages
-                for number, _ in page["each"]
-            },
-            input_lines: {(number,) for page in self._told.lines for number, _ in page["each"]},
-        }
-        for table, keys in told.items():
-            columns = [column for column in table.primary_key if column.name != "plan"]
-            query = self._of_plan(select(*columns), table)
-            for row in self._connection.execute(query):
-                if tuple(row) not in keys:
-                    where = ", ".join(f"{c.name} {v}" for c, v in zip(columns, row, strict=True))
-                    yield Sentence(
-                        "row_of_plan_of_no_event", table=table.name, row=where, plan=self._plan
-                    )
-
-    def _of_plan(self, query: Select[Any], table: Table, *, step: int | None = None) -> Select[Any]:
-        query = query.where(table.c.plan == self._plan)
-        if step is not None:
-            query = query.where(table.c.step == step)
-        return query.order_by(*table.primary_key)
-
-
-def _told_rows(key: str, rows: Rows) -> str | None:
-    return _told(key, rows)["rows"] if rows else None

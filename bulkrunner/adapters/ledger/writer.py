@@ -1,4 +1,4 @@
-"""The group writer: what many threads store at once in one transaction, and only for a run's owner.
+"""The group writer, which stores what many threads bring; what parts of the store share.
 
 A commit costs the same for one row as for hundreds, so whatever arrives while one is under way goes
 together in the next. A caller's future is done only after its commit.
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, row_digest
 from bulkrunner.adapters.ledger.codecs import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
 from bulkrunner.adapters.ledger.database import Database
-from bulkrunner.adapters.ledger.documents import Parcel
+from bulkrunner.adapters.ledger.document_store import Parcel
 from bulkrunner.adapters.ledger.schema import attempts, leases, results, runs
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Attempt, Result
-from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable
+from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence
 
 _HOLDER = select(leases.c.token).where(
@@ -61,13 +61,11 @@ class Fence:
             )
 
 
+# Entries of one transaction at most.
 GROUP = 500
 
-"""Entries of one transaction at most."""
-
+# What an entry that cannot be stored raises.
 _WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
-
-"""What an entry that cannot be stored raises."""
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]
 
@@ -279,3 +277,51 @@ _ACTIVE = (
 def _fail(group: Sequence[Entry], error: Exception) -> None:
     for entry in group:
         entry.done.set_exception(error)
+
+
+# Rows read at a time by everything that streams.
+PAGE = 500
+
+_SHOWN = 10
+
+
+class Part:
+    """A part of the store: the database, the clock and the group writer."""
+
+    def __init__(self, database: Database, clock: Clock, writer: GroupWriter) -> None:
+        self._database = database
+        self._clock = clock
+        self._writer = writer
+
+
+def find_by_prefix(connection: Connection, table: Table, prefix: str, what: str) -> Row[Any]:
+    """Return the row whose id is this, or the only one whose id begins with it.
+
+    Raises:
+        UsageError: none, or several.
+    """
+    row = connection.execute(select(table).where(table.c.id == prefix)).first()
+    if row is not None:
+        return row
+    begins = table.c.id.startswith(prefix, autoescape=True)
+    query = select(table.c.id).where(begins).order_by(table.c.seq.desc()).limit(_SHOWN + 1)
+    # Some databases compare beginnings without regard to case.
+    found = [item for item in connection.scalars(query) if item.startswith(prefix)]
+    if not found or not prefix:
+        raise UsageError(
+            Sentence("prefix_unknown_plan", prefix=repr(prefix))
+            if what == "plan"
+            else Sentence("prefix_unknown_run", prefix=repr(prefix)),
+            hint=Sentence("prefix_unknown_hint"),
+            code=f"unknown_{what}",
+        )
+    if len(found) > 1:
+        shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise UsageError(
+            Sentence("prefix_ambiguous_plan", prefix=repr(prefix), shown=shown)
+            if what == "plan"
+            else Sentence("prefix_ambiguous_run", prefix=repr(prefix), shown=shown),
+            hint=Sentence("prefix_ambiguous_hint"),
+            code="ambiguous_id",
+        )
+    return connection.execute(select(table).where(table.c.id == found[0])).one()

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import quote, urlencode
 
+from bulkrunner.adapters.libris.bodies import Misshapen, Unreadable, plain, write_document
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.adapters.libris.http import (
     Header,
@@ -27,7 +28,6 @@ from bulkrunner.adapters.libris.http import (
     origin,
 )
 from bulkrunner.adapters.libris.login import Login, Token
-from bulkrunner.adapters.libris.record_json import Misshapen, Unreadable, write_document
 from bulkrunner.adapters.libris.responses import (
     ReadAnswers,
     no_answer,
@@ -36,7 +36,6 @@ from bulkrunner.adapters.libris.responses import (
     write_answer,
 )
 from bulkrunner.adapters.libris.searches import Searches
-from bulkrunner.adapters.libris.server_words import plain
 from bulkrunner.adapters.pacing.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.pacing.shared import Book, PlaceBook, SharedPlaces, SharedSpacing
 from bulkrunner.adapters.process import is_alive, this_process
@@ -59,8 +58,8 @@ class SharedBook(Book, PlaceBook, Protocol):
     """Where a pace is shared: the ledger."""
 
 
+# Records looked for by their identifiers at most.
 MAX_NAMED = 50
-"""Records looked for by their identifiers at most."""
 
 _RECORD_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/ld+json"),)
 _LIST_HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
@@ -69,8 +68,8 @@ _WRITE_HEADERS: tuple[Header, ...] = (
     # Errors of the container are empty for application/ld+json alone, and HTML for */*.
     (b"Accept", b"application/json"),
 )
+# Code of the error where an answer came, but holds no record as the catalogue writes them.
 UNREADABLE_RECORD = "unreadable_record"
-"""Code of the error where an answer came, but holds no record as the catalogue writes them."""
 
 
 class ReadOnlyCatalogue(Searches):

@@ -105,13 +105,11 @@ class DeadlineBackend(httpcore.NetworkBackend):
         return DeadlineStream(stream, self._deadline)
 
 
+# Seconds that an idle connection is kept; servers close theirs later.
 KEEP_ALIVE = 5.0
 
-"""Seconds that an idle connection is kept; servers close theirs later."""
-
+# Faults of TLS that a server has while it starts or ends.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-
-"""Faults of TLS that a server has while it starts or ends."""
 
 
 def connection(tls: ssl.SSLContext, deadline: Deadline, proxy: Proxy | None) -> httpx.HTTPTransport:

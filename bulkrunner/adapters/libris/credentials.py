@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from bulkrunner.config import SecretCommand, Settings
     from bulkrunner.domain.environment import Environment
 
+# Seconds that a command may take; a person may have to unlock something.
 COMMAND_PATIENCE = 60.0
-"""Seconds that a command may take; a person may have to unlock something."""
 
 MOST_BYTES = 4096
 
+# From service and client id (None where unknown) to client id and secret, if they are there.
 KeyringLookup = Callable[[str, str | None], tuple[str, str] | None]
-"""From service and client id (None where unknown) to client id and secret, if they are there."""
 
 
 @dataclass(frozen=True, kw_only=True)

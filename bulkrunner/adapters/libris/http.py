@@ -43,9 +43,8 @@ from bulkrunner.sentences import Sentence
 if TYPE_CHECKING:
     from bulkrunner.config import Network
 
+# Headers of an answer that mean something here; what stands in others is not looked at.
 USED_HEADERS = ("etag", "location", "content-type", "retry-after", "date")
-
-"""Headers of an answer that mean something here; what stands in others is not looked at."""
 
 USER_AGENT = f"bulkrunner/{__version__}"
 
@@ -53,9 +52,8 @@ USER_AGENT = f"bulkrunner/{__version__}"
 # Its log repeats every header of an answer, and with it whatever the server repeats.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
+# What the HTTP library calls the moment before it writes.
 FIRST_BYTE = "http11.send_request_headers.started"
-
-"""What the HTTP library calls the moment before it writes."""
 
 Header = tuple[bytes, bytes]
 
@@ -374,9 +372,8 @@ def origin(url: str) -> str:
 
 T = TypeVar("T")
 
+# Requests for one question, before whoever should answer counts as unreachable.
 TRIES = 6
-
-"""Requests for one question, before whoever should answer counts as unreachable."""
 
 FIRST_PAUSE = 0.5
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from bulkrunner.adapters.libris.bodies import words_of
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.adapters.libris.http import (
     Header,
@@ -24,7 +25,6 @@ from bulkrunner.adapters.libris.http import (
     TryAgain,
 )
 from bulkrunner.adapters.libris.responses import leads_to
-from bulkrunner.adapters.libris.server_words import words_of
 from bulkrunner.adapters.redaction import Redaction
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.ports import Clock
@@ -32,27 +32,27 @@ from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import LoginDown, LoginRefused
 from bulkrunner.sentences import Sentence
 
+# Requests to a login that does not answer, before it counts as down.
 TRIES = 4
-"""Requests to a login that does not answer, before it counts as down."""
 
+# Seconds before its end when a token is renewed, or at nine tenths of a short life.
 AHEAD = 300.0
-"""Seconds before its end when a token is renewed, or at nine tenths of a short life."""
 
+# Seconds until the next try, where renewing ahead failed and the old token still lives.
 AGAIN_AFTER = 30.0
-"""Seconds until the next try, where renewing ahead failed and the old token still lives."""
 
 LONGEST_LIFE = 7 * 24 * 3600.0
+# However short a life the login gives: a token that ended sooner is renewed when it is refused.
 LEAST_LIFE = 10.0
-"""However short a life the login gives: a token that ended sooner is renewed when it is refused."""
 
+# Seconds given to a token whose life is not told, as RFC 6749 (5.1) allows, or told as nothing.
 UNTOLD_LIFE = 300.0
-"""Seconds given to a token whose life is not told, as RFC 6749 (5.1) allows, or told as nothing."""
 
 LATER = Sentence("login_later")
 ELSEWHERE = Sentence("login_elsewhere")
 
+# The JSON object that the login answered.
 Answer: TypeAlias = dict[str, Any]
-"""The JSON object that the login answered."""
 
 _FORM_HEADERS: tuple[Header, ...] = (
     (b"Content-Type", b"application/x-www-form-urlencoded"),

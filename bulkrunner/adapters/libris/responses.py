@@ -9,9 +9,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin
 
+from bulkrunner.adapters.libris.bodies import (
+    JSON_TYPES,
+    Misshapen,
+    plain,
+    read_document,
+    read_json,
+    words_of,
+)
 from bulkrunner.adapters.libris.http import Header, Reply, Strange, TryAgain
-from bulkrunner.adapters.libris.record_json import JSON_TYPES, Misshapen, read_document, read_json
-from bulkrunner.adapters.libris.server_words import plain, words_of
 from bulkrunner.domain.catalogue import (
     AnswerKind,
     Found,
@@ -27,20 +33,18 @@ from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.records import LIBRARY_PREFIX, Document, record_part, thing_part
 from bulkrunner.sentences import Sentence
 
+# Entries kept of a failed validation.
 MOST_ERRORS = 20
 
-"""Entries kept of a failed validation."""
-
+# Those of them that stand in the message.
 SHOWN_ERRORS = 3
 
-"""Those of them that stand in the message."""
-
+# The one status by which the catalogue says that a write is stored.
 _DONE = {"POST": 201, "PUT": 204, "DELETE": 204}
-
-"""The one status by which the catalogue says that a write is stored."""
 
 _BUSY = frozenset({429, 503})
 
+# Refusals of the catalogue's API; they count in its own form alone.
 _REFUSALS = {
     400: AnswerKind.INVALID,
     403: AnswerKind.FORBIDDEN,
@@ -49,8 +53,6 @@ _REFUSALS = {
     410: AnswerKind.GONE,
     412: AnswerKind.STALE,
 }
-
-"""Refusals of the catalogue's API; they count in its own form alone."""
 
 _CONTAINERS_CACHING = frozenset({"must-revalidate", "no-cache", "no-store"})
 
@@ -227,9 +229,8 @@ def _bounded(value: Any) -> Any:
     return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
+# Characters kept of a library's name.
 MAX_NAME = 200
-
-"""Characters kept of a library's name."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

@@ -8,15 +8,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from bulkrunner.adapters.libris.bodies import Misshapen, plain, read_json
 from bulkrunner.adapters.libris.http import Header, Reply
-from bulkrunner.adapters.libris.record_json import Misshapen, read_json
 from bulkrunner.adapters.libris.responses import (
     ReadAnswers,
     is_api_error,
     no_answer,
     status_and_words,
 )
-from bulkrunner.adapters.libris.server_words import plain
 from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held
 from bulkrunner.domain.records import held_by
 from bulkrunner.sentences import Sentence

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.manifests.faults import harmless
-from bulkrunner.adapters.tables.cell_errors import error_of
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.tables.grid import error_of
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap

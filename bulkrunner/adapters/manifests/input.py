@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.manifests.folder import FileRefused
 from bulkrunner.adapters.manifests.ids import IdEntry
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.manifest import Problem, Source
 
 Report = Callable[[Problem], None]

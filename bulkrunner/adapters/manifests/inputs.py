@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.ids import BLANK, OTHER_OUTCOME, IdEntry, entry, read_ids
@@ -14,7 +15,6 @@ from bulkrunner.adapters.manifests.jsonl import Fault, read_lines
 from bulkrunner.adapters.manifests.source import Tree
 from bulkrunner.adapters.tables import Facts, Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import detect
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.domain.expressions.parsing import proposal
 from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply, parse_call
 from bulkrunner.domain.identifiers import Number

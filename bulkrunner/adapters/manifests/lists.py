@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.manifests.faults import harmless, meant, shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.input import Input
 from bulkrunner.adapters.manifests.inputs import input_of
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.expressions.parsing import FormError, proposal

@@ -23,25 +23,20 @@ from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import Interrupted
 from bulkrunner.sentences import Sentence
 
+# Writes judged together.
 SAMPLE = 40
 
-"""Writes judged together."""
-
+# So many times the beginning is too slow.
 SLOW = 2.0
 
-"""So many times the beginning is too slow."""
-
+# Below so many times the beginning all is well again.
 WELL = 1.5
 
-"""Below so many times the beginning all is well again."""
-
+# Seconds; a smaller rise says nothing about the server.
 WORTH = 0.05
 
-"""Seconds; a smaller rise says nothing about the server."""
-
+# Part of the rate that is always kept.
 LEAST = 1 / 16
-
-"""Part of the rate that is always kept."""
 
 
 class Slowing:
@@ -82,7 +77,7 @@ class Slowing:
 
 
 def percentile(values: list[float], share: float = 0.95) -> float:
-    """Return the value that ``share`` of the values do not exceed."""
+    """Return the value that ``adapters/files`` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
@@ -91,30 +86,24 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.0f}"
 
 
+# Seconds by which a limiter may lag behind and still catch up.
 SLACK = 0.05
 
-"""Seconds by which a limiter may lag behind and still catch up."""
-
+# Longest single sleep, so that a waiting thread soon sees that the pause grew or ended.
 STEP = 0.5
 
-"""Longest single sleep, so that a waiting thread soon sees that the pause grew or ended."""
-
+# Waits shorter than this are not worth a word.
 TELL_AFTER = 1.0
 
-"""Waits shorter than this are not worth a word."""
-
+# A longer Retry-After is cut to this; the server can ask again.
 LONGEST_PAUSE = 3600.0
 
-"""A longer Retry-After is cut to this; the server can ask again."""
-
+# Told why nothing happens and for how long; an empty reason says that it goes on.
 Tell = Callable[[str, float | None], None]
 
-"""Told why nothing happens and for how long; an empty reason says that it goes on."""
 
-
+# Told once of something that people should know.
 Note = Callable[[str], None]
-
-"""Told once of something that people should know."""
 
 
 def note_nothing(message: str) -> None:

@@ -22,29 +22,23 @@ from bulkrunner.domain.run import Owner
 from bulkrunner.errors import Interrupted, LedgerUnavailable
 from bulkrunner.sentences import Sentence
 
+# Seconds that a claim counts without being renewed.
 LIFE = 15.0
 
-"""Seconds that a claim counts without being renewed."""
-
+# Seconds from one renewal to the next.
 BEAT = 1.0
 
-"""Seconds from one renewal to the next."""
-
+# The same while there is something to give or to get.
 QUICK_BEAT = 0.2
 
-"""The same while there is something to give or to get."""
-
+# Waits shorter than this are not worth a word.
 TELL_AFTER = 1.0
 
-"""Waits shorter than this are not worth a word."""
-
+# Seconds without a request after which a process gives back what it has.
 IDLE = 10.0
 
-"""Seconds without a request after which a process gives back what it has."""
-
+# Seconds that somebody waits for a place who should not wait long.
 LONGEST_IN_A_HURRY = 5.0
-
-"""Seconds that somebody waits for a place who should not wait long."""
 
 
 class PlaceBook(Protocol):
@@ -254,9 +248,8 @@ class SharedPlaces:
             return unused and self._clock.monotonic() - self._used_at > IDLE
 
 
+# Seconds of moments taken at once, so that a high rate does not cost a transaction each.
 AHEAD = 0.1
-
-"""Seconds of moments taken at once, so that a high rate does not cost a transaction each."""
 
 
 class Book(Protocol):

@@ -22,25 +22,25 @@ from bulkrunner.adapters.reports.language import (
     shorten,
     visible,
 )
-from bulkrunner.adapters.reports.lines import Line, lines_of
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_data import Blocks, tables_json
+from bulkrunner.adapters.reports.phrasing import Line, lines_of
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import ReportedChange
 
 _HERE = Path(__file__).parent
 
+# Our own scripts; they make one.
 SCRIPTS = ("base", "data", "detail", "list", "controls", "main")
-"""Our own scripts; they make one."""
 
+# Tells the styles that scripts run, before anything is shown.
 FIRST_SCRIPT = 'document.documentElement.dataset.script = "";'
-"""Tells the styles that scripts run, before anything is shown."""
 
+# Lines of one change that are shown at once; further ones are folded away.
 SHOWN_LINES = 8
-"""Lines of one change that are shown at once; further ones are folded away."""
 
+# Lines of one change that stand in the page itself.
 MAX_LINES = 60
-"""Lines of one change that stand in the page itself."""
 
 MAX_SHOWN = 300
 

@@ -8,9 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from bulkrunner import __version__
-from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
 from bulkrunner.adapters.reports.language import Language
-from bulkrunner.adapters.reports.phrasing import effect_line, parts_line
+from bulkrunner.adapters.reports.phrasing import (
+    approving_text,
+    effect_line,
+    parts_line,
+    rejecting_text,
+)
 from bulkrunner.domain.approvals import WeighedAnswer
 from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.manifest import Source
@@ -401,9 +405,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 __all__ = ["change_as_dict", "json_chunks", "jsonl_chunks"]
 
+# Stands for an action where a line of an input gives no change.
 LEFT_OUT = "left_out"
-
-"""Stands for an action where a line of an input gives no change."""
 
 
 def json_chunks(data: ReportData, words: Language) -> Iterator[bytes]:

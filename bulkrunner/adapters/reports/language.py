@@ -17,9 +17,8 @@ from bulkrunner.sentences import VERBATIM, Sentence
 
 __all__ = ["MAX_SHOWN", "as_text", "one_line", "shorten", "visible"]
 
+# Characters of a value that are shown; the rest is counted.
 MAX_SHOWN = 300
-
-"""Characters of a value that are shown; the rest is counted."""
 
 
 def as_text(value: Any) -> str:
@@ -49,9 +48,8 @@ def bounded(text: str, limit: int) -> str:
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
+# Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark.
 SILENT = frozenset({"label", "value", "prefLabel"})
-
-"""Last steps of a place that say nothing to people: a shelf mark's label is the shelf mark."""
 
 _UTC = re.compile(
     r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?: UTC\b|Z\b|\+00:00)"

@@ -1,14 +1,207 @@
-"""What the HTML page works out from the report's data: sentences, the state at the top, tables."""
+"""What the page works out from the report's data, and what the plan was made from."""
 
 from __future__ import annotations
 
-from bulkrunner.adapters.reports.answers import approving_text, rejecting_text
-from bulkrunner.adapters.reports.language import Language
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkrunner.adapters.reports.language import Language, one_line
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
-from bulkrunner.adapters.reports.page_head import Head, Status
-from bulkrunner.adapters.reports.page_inputs import Inputs
+from bulkrunner.adapters.reports.page_head import Head, PagePart, Status
 from bulkrunner.adapters.reports.page_run import Outcomes, Remark
+from bulkrunner.adapters.reports.phrasing import approving_text, rejecting_text
+from bulkrunner.domain.catalogue import Compared, compared
+from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import text_of
+
+# Lines without a change that stand in the page; every one is in the tables and the JSON.
+MAX_LINES = 200
+
+
+# Lines of a function's source that stand in the page; the JSON has all.
+MAX_SOURCE_LINES = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverLine:
+    """A line of an input that gives no change."""
+
+    place: str
+    given: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """Such lines: the first of them, and how many more there are."""
+
+    lines: Sequence[OverLine]
+    more: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionShown:
+    """A function of the job folder.
+
+    Attributes:
+        held: how it was run. files: data files that it read.
+        modules: name and lines of each file of its source, the first lines of all together.
+        more: lines that are left out.
+    """
+
+    name: str
+    held: str
+    files: Sequence[str]
+    modules: Sequence[tuple[str, Sequence[str]]]
+    more: int
+
+
+class Inputs(PagePart):
+    """Sentences of the section about inputs."""
+
+    def read_as(self, read: Mapping[str, Any]) -> str:
+        """Return how a list or table was read: encoding, separators, sheet."""
+        parts = [self._words.name_of("input_kind", str(read.get("kind")))]
+        if encoding := read.get("encoding"):
+            parts.append(str(encoding).upper())
+        if sheet := read.get("sheet"):
+            parts.append(self._words.text("inputs_sheet", name=one_line(str(sheet), 60)))
+        parts += self._hidden(read)
+        separators = [str(read[key]) for key in ("separator", "header_separator") if read.get(key)]
+        for key, sign in zip(("inputs_separator", "inputs_header"), separators, strict=False):
+            if key == "inputs_separator" or sign != separators[0]:
+                name = self._words.name_of("separator", sign)
+                parts.append(self._words.text(key, sign=name))
+        return ", ".join(parts)
+
+    def _hidden(self, read: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what whoever opens the file does not see, and where its header is."""
+        if row := read.get("header_row"):
+            yield self._words.text("inputs_header_row", n=row)
+        if count := read.get("hidden_rows"):
+            key = "inputs_hidden_skip" if read.get("hidden") == "skip" else "inputs_hidden_use"
+            yield self._words.text(key, n=self._words.number(count))
+        for key in ("hidden_columns", "hidden_sheets"):
+            if names := read.get(key):
+                told = self._words.listed([one_line(str(name), 60) for name in names[:10]])
+                yield self._words.text(f"inputs_{key}", names=told)
+
+    def functions(self) -> Iterator[FunctionShown]:
+        """Yield the job's functions with their source."""
+        found = self._data.plan.manifest.get("functions")
+        for one in found if isinstance(found, list) else []:
+            if isinstance(one, Mapping):
+                yield self._function(one)
+
+    def _function(self, function: Mapping[str, Any]) -> FunctionShown:
+        modules: list[tuple[str, Sequence[str]]] = []
+        left, more = MAX_SOURCE_LINES, 0
+        for name, text in (function.get("source") or {}).items():
+            lines = str(text).splitlines()
+            shown = [_source_line(line) for line in lines[:left]]
+            modules.append((one_line(f"{str(name).replace('.', '/')}.py", 120), shown))
+            left -= len(shown)
+            more += len(lines) - len(shown)
+        held = one_line(str(function.get("confinement") or ""), 120)
+        loose = held.startswith("time and memory only")
+        return FunctionShown(
+            name=one_line(str(function.get("name") or ""), 120),
+            held=self._words.text("function_loose" if loose else "function_held", how=held),
+            files=[one_line(str(name), 120) for name in function.get("files") or {}],
+            modules=modules,
+            more=more,
+        )
+
+    def passed_over(self) -> PassedOver:
+        """Return the first lines that give no change, each with its place and reason."""
+        shown: list[OverLine] = []
+        more = 0
+        for line in self._data.left_out():
+            if len(shown) == MAX_LINES:
+                more += 1
+            else:
+                shown.append(self._line(line))
+        return PassedOver(lines=shown, more=more)
+
+    def _line(self, line: InputLine) -> OverLine:
+        known = f"over_{line.code}" in self._words.texts("over_")
+        reason = self._words.text(
+            f"over_{line.code}" if known else "over_other", message=one_line(line.message, 200)
+        )
+        return OverLine(place=self.at(line.source), given=line.given, reason=reason)
+
+    def at(self, source: Source) -> str:
+        """Return where in the input something stands."""
+        if not source.line:
+            return one_line(source.file, 120)
+        return self._words.text("at_line", file=one_line(source.file, 120), line=source.line)
+
+    def left_out_of(self, read: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Return code and count of a list's lines that give no change by themselves."""
+        found = read.get("left_out")
+        counts = found if isinstance(found, Mapping) else {}
+        return [(str(code), count) for code, count in counts.items() if isinstance(count, int)]
+
+    def selection_facts(self, chosen: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what a search or the holdings of a library were put together from."""
+        note = chosen.get("note") or {}
+        if refused := note.get("refused"):
+            yield self._words.reason(text_of(str(refused.get("message", "")))).text
+        if others := note.get("others"):
+            yield self._words.text("inputs_others", n=self._words.number(others))
+        for sigel, found in compared(chosen).items():
+            yield from self._compared(one_line(sigel, 60), found)
+        for sigel, facts in (note.get("libraries") or {}).items():
+            yield self._words.text(
+                "inputs_library",
+                sigel=one_line(str(sigel), 60),
+                started=self._words.instant(str(facts.get("dump_started", ""))),
+                **{
+                    key: self._words.number(int(facts.get(key, 0)))
+                    for key in (
+                        "dump_shown",
+                        "since_created",
+                        "since_deleted",
+                        "index_total",
+                        "index_only",
+                        "dump_only",
+                    )
+                },
+            )
+            if facts.get("index_only") or facts.get("dump_only"):
+                yield self._words.text("inputs_lag")
+
+    def _compared(self, sigel: str, found: Compared) -> Iterator[str]:
+        index = self._words.number(found.index)
+        if found.listed is None:
+            yield self._words.text("inputs_unchecked", sigel=sigel, index=index)
+            return
+        yield self._words.text(
+            "inputs_compared",
+            sigel=sigel,
+            index=index,
+            listed=self._words.number(found.listed),
+            started=self._words.instant(found.started),
+        )
+        if found.created is None or found.deleted is None:
+            yield self._words.text("inputs_uncounted")
+        elif found.created or found.deleted:
+            counts = {"created": found.created, "deleted": found.deleted}
+            numbers = {key: self._words.number(count) for key, count in counts.items()}
+            yield self._words.text("inputs_since", **numbers)
+        if found.difference:
+            yield self._words.text("inputs_differs")
+
+
+def _source_line(line: str) -> str:
+    """Return a line of source with its indentation, bounded, without signs that deceive."""
+    wide = line.expandtabs(4)
+    text = wide.lstrip(" ")
+    return " " * min(len(wide) - len(text), 80) + one_line(text, 200)
+
 
 __all__ = ["Page", "Remark", "Status"]
 

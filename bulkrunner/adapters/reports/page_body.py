@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkrunner.adapters.reports.charts import Bar, stacked
 from bulkrunner.adapters.reports.language import one_line
-from bulkrunner.adapters.reports.lines import Shown, changed_middle
 from bulkrunner.adapters.reports.page_head import LISTED, PagePart
+from bulkrunner.adapters.reports.page_run import Bar, stacked
 from bulkrunner.adapters.reports.phrasing import (
     Pair,
+    Shown,
+    changed_middle,
     effect_line,
     joint_count,
     joint_how,
@@ -22,9 +23,8 @@ from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.report import ORDER, Noted
 from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
 
+# Codes whose message adds nothing.
 PLAIN = frozenset({"gone", "not_found", "no_change"})
-
-"""Codes whose message adds nothing."""
 
 
 class Groups(PagePart):
@@ -149,9 +149,8 @@ class Groups(PagePart):
 
 BAR_WIDTH = 160
 
+# Libraries that get a line in the table.
 MAX_SIGELS = 60
-
-"""Libraries that get a line in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)

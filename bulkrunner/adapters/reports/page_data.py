@@ -21,8 +21,7 @@ from bulkrunner.adapters.reports.language import (
     shorten,
     visible,
 )
-from bulkrunner.adapters.reports.lines import Line, Shown, lines_of
-from bulkrunner.adapters.reports.phrasing import effect_line
+from bulkrunner.adapters.reports.phrasing import Line, Shown, effect_line, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.gates import Twin
 from bulkrunner.domain.iris import SHORT_ID
@@ -31,43 +30,35 @@ from bulkrunner.domain.report import ORDER, ReportData, record_link
 from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.run import Outcome, Result
 
+# Changes in one block.
 ROWS = 1000
-
-"""Changes in one block."""
 
 MAX_VALUE = 2000
 
 MAX_SHORT = 60
 
+# Characters of a value that a search looks at.
 MAX_SEARCHED = 300
 
-"""Characters of a value that a search looks at."""
-
+# Characters of all values of a change that a search looks at.
 MAX_HAY = 6000
 
-"""Characters of all values of a change that a search looks at."""
-
+# Different texts in a table; further ones stand in the rows themselves.
 MAX_KNOWN = 20_000
 
-"""Different texts in a table; further ones stand in the rows themselves."""
-
+# Characters of a message that are shown.
 MAX_MESSAGE = 600
 
-"""Characters of a message that are shown."""
-
+# Stands for the sigel of a bib, which has none; no sigel begins with a blank.
 BIBS = " bib"
 
-"""Stands for the sigel of a bib, which has none; no sigel begins with a blank."""
-
+# What a row says by number, of which 0 is one.
 NUMBERS = frozenset({"code", "message", "why"})
-
-"""What a row says by number, of which 0 is one."""
 
 ACTIONS = tuple(action.value for action in ORDER)
 
+# What the list shows; a refusal that the answer asked for is no refusal there.
 OUTCOMES = (*(outcome.value for outcome in Outcome), EXCLUDED)
-
-"""What the list shows; a refusal that the answer asked for is no refusal there."""
 
 
 class Table:
@@ -279,14 +270,13 @@ def as_json(value: Any) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+# Texts of the static page that the script uses too; its own begin with ``ui_``.
 SCRIPT_TEXTS = (
     "absent", "after", "also", "before", "by", "by_when", "changes_title", "content_created",
     "content_deleted", "cut", "error_id", "further_differences", "given_as", "no_bib",
     "no_differences", "place", "server_said", "server_said_only", "sigel_bibs", "sigel_unknown", "table_sigel",
     "waits_for",
 )  # fmt: skip
-
-"""Texts of the static page that the script uses too; its own begin with ``ui_``."""
 
 _PROBE = "0" * 15
 

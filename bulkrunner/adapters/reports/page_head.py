@@ -12,9 +12,8 @@ from bulkrunner.domain.plan import Action, PlanState
 from bulkrunner.domain.report import ORDER, PROBLEMS, ReportData
 from bulkrunner.domain.run import RunState
 
+# Sigels, records or patterns named in a line or table before the rest is counted.
 LISTED = 20
-
-"""Sigels, records or patterns named in a line or table before the rest is counted."""
 
 
 class PagePart:

@@ -1,13 +1,17 @@
-"""What a group of changes does, in one line of words."""
+"""What changes do, in words: a group in one line, differences line by line, answers to send."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
 
-from bulkrunner.adapters.reports.language import Language, one_line
-from bulkrunner.domain.diff import contents
+from bulkrunner.adapters.reports.language import Language, as_text, one_line, shorten, visible
+from bulkrunner.domain.answer_text import Answer, answer_text
+from bulkrunner.domain.diff import Difference, contents
 from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import (
     General,
     Joint,
@@ -119,13 +123,11 @@ MAX_PARTS = 6
 
 MAX_VALUE = 80
 
+# Places inside a value that are the value itself to people.
 LABELS = ("", "label", "value")
 
-"""Places inside a value that are the value itself to people."""
-
+# Verbs of updates that have words of their own.
 OWN_WORDS = ("revert", "replace")
-
-"""Verbs of updates that have words of their own."""
 
 
 def effect_line(group: PatternGroup, words: Language) -> str:
@@ -228,3 +230,118 @@ def general_text(general: General, words: Language) -> str:
             return words.text("g_many")
         case _:
             return words.text("g_absent")
+
+
+# Lines of one change that are shown; the rest is in the JSON form.
+MAX_LINES = 200
+
+MAX_DEPTH = 12
+
+# What a text begins with that names a library or a term.
+NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
+
+
+class Shown(NamedTuple):
+    """A value fit to be shown: its text, how many characters were cut, and whether it is a link."""
+
+    text: str
+    cut: int = 0
+    link: bool = False
+
+
+class Line(NamedTuple):
+    """A place and what stands there before and after; None where there is nothing."""
+
+    place: str
+    kind: str
+    before: Shown | None
+    after: Shown | None
+
+
+def lines_of(differences: Sequence[Difference], limit: int) -> tuple[list[Line], int]:
+    """Return the lines of a change, and how many more there are (at least).
+
+    Args:
+        differences: of one change.
+        limit: characters of a value.
+    """
+    found = list(islice(_lines(differences, limit), MAX_LINES + 1))
+    left = max(0, len(differences) - MAX_LINES)
+    return found[:MAX_LINES], max(left, len(found) - MAX_LINES)
+
+
+def _lines(differences: Sequence[Difference], limit: int) -> Iterator[Line]:
+    for item in differences:
+        before = {} if item.kind == "added" else _values(item.place, item.before)
+        after = {} if item.kind == "removed" else _values(item.place, item.after)
+        for place in dict.fromkeys((*before, *after)):
+            yield Line(
+                place,
+                item.kind,
+                _shown(before[place], limit) if place in before else None,
+                _shown(after[place], limit) if place in after else None,
+            )
+
+
+def _values(place: str, value: Any) -> dict[str, Any]:
+    return dict(islice(_walk(place, value, 0), MAX_LINES + 1))
+
+
+def _walk(place: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    match value:
+        case {"@id": str(), **rest} if not rest:
+            yield place, value
+        case dict() if value and depth < MAX_DEPTH:
+            for key, inner in value.items():
+                if key != "@type" or len(value) == 1:
+                    yield from _walk(f"{place}.{key}", inner, depth + 1)
+        case [only] if depth < MAX_DEPTH:
+            yield from _walk(place, only, depth + 1)
+        case list() if value and depth < MAX_DEPTH:
+            for index, inner in enumerate(value):
+                yield from _walk(f"{place}.{index}", inner, depth + 1)
+        case _:
+            yield place, value
+
+
+def _shown(value: Any, limit: int) -> Shown:
+    node = isinstance(value, dict) and "@id" in value
+    text, cut = shorten(as_text(value["@id"] if node else value), limit)
+    return Shown(visible(text), cut, node or text.startswith(NAMED))
+
+
+def changed_middle(before: str, after: str) -> tuple[int, int]:
+    """Return how many characters two texts share at the beginning and at the end."""
+    most = min(len(before), len(after))
+    start = 0
+    while start < most and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < most - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return start, end
+
+
+def approving_text(data: ReportData, words: Language) -> str | None:
+    """Return the form of a yes, None where there is nothing to say yes to."""
+    return _form(data, words, approved=True)
+
+
+def rejecting_text(data: ReportData, words: Language) -> str | None:
+    """Return the form of a no, None where there is nothing to say no to."""
+    return _form(data, words, approved=False)
+
+
+def _form(data: ReportData, words: Language, *, approved: bool) -> str | None:
+    if not data.answerable or data.plan.plan_digest is None:
+        return None
+    answer = Answer(
+        approved=approved,
+        plan=data.plan.id,
+        digest=data.plan.plan_digest,
+        head=data.head,
+        statements=data.statements,
+        language=words.name,
+        bibs=data.grouped.kinds.get((Action.DELETE, "bib"), 0),
+    )
+    return answer_text(data.plan, answer)

@@ -23,6 +23,7 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 from bulkrunner.domain.steps import InputLine
 
+# Columns are added at the end only.
 COLUMNS = (
     "plan",
     "run",
@@ -62,15 +63,11 @@ COLUMNS = (
     "inputs",
 )
 
-"""Columns are added at the end only."""
-
+# Characters of a cell; spreadsheets take 32,767.
 MAX_CELL = 32_000
 
-"""Characters of a cell; spreadsheets take 32,767."""
-
+# Characters of one value among the differences.
 MAX_VALUE = 500
-
-"""Characters of one value among the differences."""
 
 
 def cell_text(value: Any, words: Language) -> str:
@@ -156,9 +153,8 @@ def _value(value: Any) -> str:
     return f"{text}… (+{cut})" if cut else text
 
 
+# Changes in one sheet: one link each.
 ROWS = 65_000
-
-"""Changes in one sheet: one link each."""
 
 _SAFE = {
     "strings_to_formulas": False,
@@ -325,9 +321,8 @@ def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
 
 __all__ = ["COLUMNS", "cell", "csv_chunks"]
 
+# What spreadsheets read as the beginning of a formula.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-
-"""What spreadsheets read as the beginning of a formula."""
 
 _BATCH = 200
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.sentences import Sentence
 
 UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"
@@ -19,8 +19,8 @@ MACINTOSH, DOS = "macintosh", "ibm850"
 KNOWN = (UTF8, UTF16_LE, UTF16_BE, WINDOWS, LATIN1, MACINTOSH, DOS)
 
 _CHUNK = 1 << 16
+# Characters of a line that are looked at.
 _LONGEST = 1_000_000
-"""Characters of a line that are looked at."""
 
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MAGIC = {
@@ -40,19 +40,19 @@ _MARKUP = {
     ("{\\rtf",): Sentence("file_is_rtf"),
 }
 
+# Those that Swedish texts have beside ASCII; the frequent ones weigh more.
 _LETTERS = {**dict.fromkeys("åäöÅÄÖ", 2), **dict.fromkeys("éÉüÜ", 1)}
-"""Those that Swedish texts have beside ASCII; the frequent ones weigh more."""
 
+# Within a word or at its beginning Windows-1252 has hardly any of these.
 _WITHIN = re.compile(
     rb"(?<=[A-Za-z])[\x80-\x9f](?=[A-Za-z])|(?<![A-Za-z\x80-\xff])[\x80-\x9f](?=[a-z]{2})"
 )
-"""Within a word or at its beginning Windows-1252 has hardly any of these."""
 
+# What letters of UTF-8 become where it is taken for Windows-1252 or Macintosh, and saved again.
 _READ_WRONGLY = re.compile("Ã[\u0080-\u00bf€-™]|Â[\u00a0-\u00bf]|â€|√[•§∂Öñ©]")
-"""What letters of UTF-8 become where it is taken for Windows-1252 or Macintosh, and saved again."""
 
+# What a program writes for a letter that it could not read.
 _LOST = "\ufffd"
-"""What a program writes for a letter that it could not read."""
 
 _SPOILT_BYTES = re.compile(b"|".join(text.encode() for text in ("Ã", "Â", "â€", "√", _LOST)))
 

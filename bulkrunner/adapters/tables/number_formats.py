@@ -18,6 +18,7 @@ from functools import lru_cache
 GENERAL = "General"
 _LOCAL_DATE = "[$-F800]yyyy-mm-dd"
 
+# Codes of the formats that a file does not spell out.
 BUILT_IN = {
     0: GENERAL,
     1: "0",
@@ -48,22 +49,21 @@ BUILT_IN = {
     48: "##0.0E+0",
     49: "@",
 }
-"""Codes of the formats that a file does not spell out."""
 
 MAX_CODE = 255
+# Stands for blanks that fill the cell.
 _FILL = "\x00"
-"""Stands for blanks that fill the cell."""
 
+# A longer whole number is shown in powers of ten where the format is General.
 _SURE_DIGITS = 11
-"""A longer whole number is shown in powers of ten where the format is General."""
 
 _KEPT_DIGITS = 15
+# The year 9999 ends then, where days are counted from 1904.
 _LAST_DAY = 2_957_004
-"""The year 9999 ends then, where days are counted from 1904."""
 
 
+# Decimal sign, and the one between thousands: Swedish, English, German.
 _SIGNS = ((",", "\u00a0"), (".", ","), (",", "."))
-"""Decimal sign, and the one between thousands: Swedish, English, German."""
 
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[(?P<bracket>[^\]]*)\]|_(?P<blank>.)|\*(?P<fill>.)'
@@ -76,11 +76,11 @@ _COLOUR = re.compile(
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[0-9]+(?:\.[0-9]+)?)")
 _CURRENCY = re.compile(r"\$([^-\]]*)(?:-([0-9A-Fa-f]+))?")
+# What stands in the place of a language where the computer's own date or time is meant.
 _LOCAL = frozenset({"F400", "F800"})
-"""What stands in the place of a language where the computer's own date or time is meant."""
 
+# Digits of a language; longer ones name digits of another script or another calendar as well.
 _LANGUAGE = 4
-"""Digits of a language; longer ones name digits of another script or another calendar as well."""
 
 _COMPARED: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": lambda one, other: one < other,

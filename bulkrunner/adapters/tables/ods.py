@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulkrunner.adapters.tables.cell_errors import (
-    LOST,
-    NOT_CALCULATED,
-    contradicted,
-    uncertain,
-)
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import (
+    LOST,
     MAX_CELLS,
     MAX_SHEETS,
     MAX_TEXT,
+    NOT_CALCULATED,
     Gaps,
     Range,
     SheetName,
     SheetRow,
     Survey,
+    contradicted,
     too_many_sheets,
+    uncertain,
 )
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles
@@ -45,6 +43,7 @@ _ROWS, _COLUMNS = f"{TABLE}table-row-group", f"{TABLE}table-column-group"
 _CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
 _PARAGRAPH = f"{_TEXT}p"
 _BLANKS = {f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
+# Elements within a cell whose text is not the cell's.
 _APART = frozenset(
     {
         f"{_OFFICE}annotation",
@@ -57,7 +56,6 @@ _APART = frozenset(
         f"{_OASIS}drawing:1.0}}text-box",
     }
 )
-"""Elements within a cell whose text is not the cell's."""
 
 _UNSEEN = ("collapse", "filter")
 _SPAN = re.compile(

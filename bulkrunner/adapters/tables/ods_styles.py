@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
 from bulkrunner.adapters.tables.package import Attributes
 from bulkrunner.sentences import Sentence

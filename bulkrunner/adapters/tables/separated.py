@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.encoding import TextLine
-from bulkrunner.adapters.tables.faults import BadFile
 from bulkrunner.sentences import Sentence
 
 _DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)
 
 SEPARATORS = ("\t", ";", "|", ",")
+# Separator of a header whose names are divided by blanks.
 BLANK = " "
-"""Separator of a header whose names are divided by blanks."""
 
+# Characters of one line.
 MAX_LINE = 1_000_000
-"""Characters of one line."""
 
 _SAMPLE = 60
 _STEADY = 0.8

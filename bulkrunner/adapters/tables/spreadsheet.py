@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import ods, xlsx
-from bulkrunner.adapters.tables.cell_errors import REFORMATTED, merged
-from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.adapters.tables.grid import Book, Range, SheetRow
+from bulkrunner.adapters.tables.grid import REFORMATTED, Book, Range, SheetRow, merged
 from bulkrunner.adapters.tables.package import Package
 from bulkrunner.sentences import Sentence
 

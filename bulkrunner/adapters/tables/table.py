@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables.cell_errors import error_of_cell
-from bulkrunner.adapters.tables.faults import BadFile
-from bulkrunner.adapters.tables.grid import SheetRow, Survey
+from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,
@@ -25,14 +24,14 @@ from bulkrunner.adapters.tables.spreadsheet import Sheet
 from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
+# Characters of one cell.
 MAX_CELL = 100_000
-"""Characters of one cell."""
 
+# Codes of rows that are left out because the manifest says so.
 HIDDEN, ABOVE = "hidden", "above_header"
-"""Codes of rows that are left out because the manifest says so."""
 
+# Rows that are looked at to see where the header is.
 _AHEAD = 20
-"""Rows that are looked at to see where the header is."""
 
 _PACKED = b"PK\x03\x04"
 _INVISIBLE = "\u00ad\u061c\u180e\u2060\ufeff" + "".join(

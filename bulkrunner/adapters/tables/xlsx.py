@@ -8,25 +8,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulkrunner.adapters.tables.cell_errors import LOST, NOT_CALCULATED, uncertain
-from bulkrunner.adapters.tables.faults import BadFile
+from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import (
+    LOST,
     MAX_TEXT,
+    NOT_CALCULATED,
     Gaps,
     SheetRow,
     Survey,
     column_number,
     range_of,
+    uncertain,
 )
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
-from bulkrunner.adapters.tables.package import Attributes, Package
-from bulkrunner.adapters.tables.xlsx_parts import (
+from bulkrunner.adapters.tables.package import (
     OFF,
     PHONETIC,
     SPACES,
     TEXT,
+    Attributes,
     Ignoring,
     Names,
+    Package,
     Relations,
     Strings,
     Styles,
@@ -35,8 +38,8 @@ from bulkrunner.sentences import Sentence
 
 WORKBOOK = "xl/workbook.xml"
 
+# Bytes of the texts that are kept apart from the sheets; all of them are held in memory.
 MAX_STRINGS = 60_000_000
-"""Bytes of the texts that are kept apart from the sheets; all of them are held in memory."""
 
 _MEMORY = 20_000
 _SURE_DIGITS = 11

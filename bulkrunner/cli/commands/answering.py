@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkrunner.cli.console import signed_said
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import signed_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.services.approvals import Approving, Read, Recorded
+    from bulkrunner.services.reviews import Read, Recorded, Reviews
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Characters shown of what stands beside an answer.
 SHOWN = 500
-"""Characters shown of what stands beside an answer."""
 
 
 def _answer_options(command: F) -> F:
@@ -135,7 +135,7 @@ def _answer(
 
 
 def _read(
-    approving: Approving,
+    approving: Reviews,
     *,
     approved: bool,
     plan: str | None,
@@ -165,7 +165,7 @@ def _read(
 
 
 def _told(
-    approving: Approving,
+    approving: Reviews,
     plan: str,
     *,
     not_before: datetime | None,
@@ -179,7 +179,7 @@ def _told(
 
 
 def _read_letter(
-    approving: Approving, letter: str, *, approved: bool, plan: str | None, signature: Path | None
+    approving: Reviews, letter: str, *, approved: bool, plan: str | None, signature: Path | None
 ) -> Read:
     from bulkrunner.adapters.mail import read_letter
     from bulkrunner.domain.filled_forms import find_answers
@@ -191,7 +191,7 @@ def _read_letter(
     return approving.read(found, approved=approved, prefix=plan, signature=seal[0] if seal else "")
 
 
-def _drafted(invocation: Invocation, approving: Approving, read: Read, path: Path) -> None:
+def _drafted(invocation: Invocation, approving: Reviews, read: Read, path: Path) -> None:
     from bulkrunner.adapters.signatures import NAMESPACE
     from bulkrunner.errors import UsageError, why_of
 

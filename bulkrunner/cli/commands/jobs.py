@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.console import counted, counts_said
 from bulkrunner.cli.options import Invocation, demand_parameters, given_parameters, global_options
-from bulkrunner.cli.words import counted, counts_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     import json
 
     from bulkrunner.bootstrap import manifest_schema
-    from bulkrunner.config.file import schema_text
+    from bulkrunner.config.toml_file import schema_text
     from bulkrunner.errors import UsageError, why_of
 
     text = manifest_schema() if what == "manifest" else schema_text()

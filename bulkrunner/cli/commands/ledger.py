@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.console import counted, counts_said, signed_said
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import counted, counts_said, signed_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
     from bulkrunner.domain.restoration import Restoration
 
+# Plans listed that stay as they are.
 SHOWN = 20
-"""Plans listed that stay as they are."""
 
 
 @click.group()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.console import counts_said, word
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import counts_said, word
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
@@ -112,8 +112,8 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
         return
 
 
+# Blanks before a sentence, and the sentence.
 Line = tuple[int, Sentence]
-"""Blanks before a sentence, and the sentence."""
 
 
 def status_lines(status: Status) -> Iterator[Line]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from bulkrunner.cli.console import word
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.cli.words import word
 from bulkrunner.sentences import Sentence, as_sentence
 
 

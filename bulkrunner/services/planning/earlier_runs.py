@@ -23,7 +23,7 @@ from bulkrunner.domain.undo import Precedent, Restore, again_key, undo_digest, u
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.compact import refuse_compacted
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 
 
 class EarlierRuns:

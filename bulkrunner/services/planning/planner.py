@@ -29,7 +29,6 @@ from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, stored_text, text_of
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.planning.assembler import (
     Assembler,
     BatchPlanner,
@@ -53,6 +52,7 @@ from bulkrunner.services.planning.reverts import Reverts, States
 from bulkrunner.services.planning.selections import Choosing
 from bulkrunner.services.planning.step_entries import Selecting, StepEntries
 from bulkrunner.services.planning.transfer_steps import TransferSteps
+from bulkrunner.services.running.lease import Drivers
 
 BATCH = 200
 

@@ -1,4 +1,4 @@
-"""What is kept of a group's changes while they stream by: numbers and effects, never documents.
+"""What is kept of a group's changes as they stream by, and changes that belong together.
 
 Whatever comes out depends on the changes alone, not on the order in which they came: every choice
 is by count or digest, and then by the change's number.
@@ -9,20 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.report import SAMPLES
-from bulkrunner.domain.report_groups import General, Values
+from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.report import ORDER, SAMPLES
+from bulkrunner.domain.report_groups import (
+    General,
+    Joint,
+    Outlier,
+    PatternGroup,
+    ReportedChange,
+    Values,
+    Why,
+)
+from bulkrunner.domain.transfers import Doing, doing_of
 
+# Characters of a value that are compared and kept; longer ones go on as a digest.
 MAX_TEXT = 300
-
-"""Characters of a value that are compared and kept; longer ones go on as a digest."""
 
 MAX_LEAVES = 60
 
@@ -32,10 +40,7 @@ Kind: TypeAlias = Literal["added", "removed", "changed"]
 
 
 class Leaf(NamedTuple):
-    """A value inside a changed place; ``at`` is empty for the place's own value.
-
-    ``before`` and ``after`` are texts, None where there is none.
-    """
+    """A value inside a changed place; ``at`` is empty for the place's own; None: no text."""
 
     at: str
     before: str | None
@@ -60,12 +65,9 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What a change does.
+    """What a change does; ``parts`` are in an order that does not depend on the record's.
 
-    Attributes:
-        parts: in an order that does not depend on the record's.
-        shape: its slots, sorted. values: digest of every value. longest: characters of the longest
-            value. places: how many places are touched.
+    ``values``: digest of all. ``longest``: characters of the longest. ``places``: how many.
     """
 
     parts: tuple[Part, ...]
@@ -86,7 +88,6 @@ class Effect:
 
 
 def effect_of(differences: Sequence[Difference]) -> Effect:
-    """Return the effect of a change's differences."""
     parts, longest = [], 0
     for item in differences:
         before = {} if item.kind == "added" else _leaves(item.before)
@@ -155,17 +156,14 @@ def _bounded(text: str | None) -> str | None:
     return f"{text[:MAX_TEXT]}… #{rest}"
 
 
+# Different sets of values that are counted in one group; with more than that none is.
 MAX_VALUES = 20_000
 
-"""Different sets of values that are counted in one group; with more than that none is."""
-
+# Kinds of changes from which samples are chosen.
 SKETCHED = 16
 
-"""Kinds of changes from which samples are chosen."""
-
+# Digest of the values, and the sigel: by these two samples differ.
 Mark = tuple[bytes, str]
-
-"""Digest of the values, and the sigel: by these two samples differ."""
 
 
 class Sketch:
@@ -177,7 +175,6 @@ class Sketch:
         self.lowest: list[int] = []
 
     def add(self, number: int, mark: Mark) -> None:
-        """Take one change."""
         self._note_lowest(number)
         key = blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
         known = self.kept.get(key)
@@ -195,7 +192,6 @@ class Sketch:
             self.lowest = sorted({*self.lowest, number})[:SAMPLES]
 
     def chosen(self) -> list[int]:
-        """Return the numbers of at most three changes that differ as much as may be."""
         left = sorted(self.kept.values())
         taken: list[tuple[int, Mark]] = []
         while left and len(taken) < SAMPLES:
@@ -220,7 +216,6 @@ class Extreme:
         self.count = 0
 
     def add(self, number: int, measure: int, times: int = 1) -> None:
-        """Take one change, or several alike of which this is the first."""
         self.total += measure * times
         self.least = measure if not self.count else min(self.least, measure)
         self.count += times
@@ -229,7 +224,6 @@ class Extreme:
 
     @property
     def mean(self) -> float:
-        """The measure's mean."""
         return self.total / self.count if self.count else 0.0
 
 
@@ -243,7 +237,6 @@ class Same:
         self.sigels: dict[str, list[int]] = {}
 
     def add(self, number: int, sigel: str) -> None:
-        """Take one change."""
         found = self.sigels.get(sigel)
         if found is None:
             self.sigels[sigel] = [1, number]
@@ -255,7 +248,6 @@ class Same:
 
     @property
     def count(self) -> int:
-        """How many."""
         return sum(found[0] for found in self.sigels.values())
 
     def chosen(self) -> list[int]:
@@ -280,7 +272,6 @@ class Collector:
         self._values = {slot: (Values(), Values()) for slot in slots}
 
     def add(self, change: PlannedChange, effect: Effect) -> None:
-        """Take one change."""
         number, sigel = change.number, change.sigel or ""
         self.count += 1
         self.sigels[sigel] += 1
@@ -310,3 +301,138 @@ class Collector:
         """Return what stands in a slot before and after, in general."""
         before, after = self._values[slot]
         return before.general(), after.general()
+
+
+# Other things done to what is saved that are told apart.
+MAX_MIXED = 12
+
+
+class JointKey(NamedTuple):
+    """By this they stand together; ``to`` is empty where the verb names no one library."""
+
+    verb: str
+    to: str
+
+
+@dataclass
+class _Side:
+    """One side of a group: the records that content leaves, or that take it in."""
+
+    collector: Collector = field(default_factory=Collector)
+
+    @property
+    def count(self) -> int:
+        return self.collector.count
+
+    def numbers(self) -> list[int]:
+        return self.collector.sketch.chosen() if self.collector.count else []
+
+
+class JointGroup:
+    """One group while its changes stream by; memory does not grow with them."""
+
+    def __init__(self, key: JointKey, kind: str | None) -> None:
+        self.key = key
+        self._kind = kind
+        self._actions: Counter[Action] = Counter()
+        self._mixed: Counter[str] = Counter()
+        self._leaves = _Side()
+        self._saves = _Side()
+
+    def add(self, change: PlannedChange, doing: Doing, effect: Effect) -> None:
+        self._actions[change.action] += 1
+        side = self._leaves if doing.side == "leaves" else self._saves
+        side.collector.add(change, effect)
+        if doing.mixed and doing.side == "saves":
+            known = change.pattern in self._mixed or len(self._mixed) < MAX_MIXED
+            self._mixed[change.pattern if known else ""] += 1
+
+    @property
+    def action(self) -> Action:
+        """What is hardest to take back of what is done."""
+        return min(self._actions, key=ORDER.index)
+
+    @property
+    def count(self) -> int:
+        """Changes, of both sides."""
+        return self._leaves.count + self._saves.count
+
+    def rank(self) -> tuple[int, int, str]:
+        """Return what groups are put in order by."""
+        return (ORDER.index(self.action), -self.count, repr(self.key))
+
+    @property
+    def _main(self) -> _Side:
+        return self._leaves if self._leaves.count else self._saves
+
+    def numbers(self) -> list[int]:
+        return [*self._main.numbers(), *(number for _, number, _ in self._outliers())]
+
+    def _outliers(self) -> Iterator[tuple[Why, int, int]]:
+        main = self._main.collector
+        yield from extremes(main.longest, main.most)
+
+    def finished(
+        self, fetched: Mapping[int, ReportedChange], partners: Mapping[int, ReportedChange]
+    ) -> PatternGroup:
+        """Return the group with its samples, and what belongs to each."""
+        leaves, saves = self._leaves.collector, self._saves.collector
+        sigels = Counter(leaves.sigels) + Counter(saves.sigels)
+        origins = leaves.sigels if self._leaves.count else {}
+        return PatternGroup(
+            action=self.action,
+            kind=self._kind,
+            level="joint",
+            parts=(),
+            count=self.count,
+            sigels=ranked(sigels),
+            samples=tuple(fetched[number] for number in self._main.numbers()),
+            outliers=tuple(
+                Outlier(why=why, change=fetched[number], measure=measure)
+                for why, number, measure in self._outliers()
+            ),
+            joint=Joint(
+                verb=self.key.verb,
+                records=self._main.count,
+                mixed=ranked(self._mixed),
+                actions={
+                    action: self._actions[action] for action in ORDER if self._actions[action]
+                },
+                origins=ranked(origins),
+                destinations=ranked(saves.sigels) or ({self.key.to: 0} if self.key.to else {}),
+                partners={
+                    number: tuple(
+                        partners[other]
+                        for other in fetched[number].change.prerequisites
+                        if other in partners and self._belongs(partners[other])
+                    )
+                    for number in self.numbers()
+                },
+            ),
+        )
+
+    def _belongs(self, other: ReportedChange) -> bool:
+        doing = doing_of(other.change)
+        return doing is not None and doing.verb == self.key.verb and doing.side == "saves"
+
+
+def key_of(doing: Doing) -> JointKey:
+    return JointKey(doing.verb, doing.to)
+
+
+def partners_of(fetched: Mapping[int, ReportedChange], numbers: Sequence[int]) -> list[int]:
+    return sorted({other for n in numbers for other in fetched[n].change.prerequisites[:20]})
+
+
+def ranked(sigels: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(sigels.items(), key=lambda item: (-item[1], item[0])))
+
+
+def extremes(longest: Extreme, most: Extreme, *, long: int = 100) -> list[tuple[Why, int, int]]:
+    """Return the changes that stand out by their longest text and by how many places they touch."""
+    found: list[tuple[Why, int, int]] = []
+    if longest.most >= long and longest.most > 2 * longest.mean:
+        found.append(("longest", longest.number, longest.most))
+    if most.most > most.least:
+        found.append(("most", most.number, most.most))
+    return found

@@ -16,8 +16,8 @@ from bulkrunner.services.report.patterns import Fetch, Patterns
 
 __all__ = ["MAX_GROUPS", "group_changes"]
 
+# Reasons and texts that are shown; the rest is counted.
 MAX_GROUPS = 200
-"""Reasons and texts that are shown; the rest is counted."""
 
 MAX_TEXTS = 5000
 MAX_NUMBERS = 5
@@ -104,10 +104,7 @@ def group_changes(
 ) -> Grouped:
     """Return what the changes have in common.
 
-    Args:
-        stream: starts a stream of every change, in any order.
-        accept: refusals that the manifest lives with.
-        fetch: returns changes by their numbers.
+    ``stream`` starts one of every change, in any order; ``fetch`` returns some by number.
     """
     groups = _Groups()
     for item in stream():

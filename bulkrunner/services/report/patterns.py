@@ -24,14 +24,12 @@ from bulkrunner.services.report.collect import (
     Collector,
     Effect,
     Extreme,
+    JointGroup,
+    JointKey,
     Part,
     Same,
     Slot,
     effect_of,
-)
-from bulkrunner.services.report.joint_groups import (
-    JointGroup,
-    JointKey,
     extremes,
     key_of,
     partners_of,
@@ -71,17 +69,14 @@ def in_general(collector: Collector) -> tuple[PatternPart, ...]:
 
 
 def named(key: Iterable[object]) -> tuple[PatternPart, ...]:
-    """Return properties without values."""
     return tuple(PatternPart(place=str(name), kind="changed") for name in key)
 
 
+# Groups of one action and kind; with more of them coarser ones are shown.
 MAX_SHAPES = 60
 
-"""Groups of one action and kind; with more of them coarser ones are shown."""
-
+# Sets of values that get a group of their own among changes of one shape.
 MAX_OWN = 12
-
-"""Sets of values that get a group of their own among changes of one shape."""
 
 OWN_SHARE = 0.02
 
@@ -93,9 +88,9 @@ _Kind: TypeAlias = tuple[Action, str, str]
 
 _Key: TypeAlias = tuple[Slot, ...] | tuple[str, ...]
 
+# Action, kind and verb, level, what is common at that level, digest of values where they are
+# common.
 _Full: TypeAlias = tuple[_Kind, str, _Key, bytes]
-
-"""Action, kind and verb, level, what is common at that level, digest of values where they are common."""
 
 
 class Patterns:
@@ -107,7 +102,6 @@ class Patterns:
         self._places: dict[_Full | JointKey, int] = {}
 
     def add(self, item: ReportedChange) -> None:
-        """Take a change that a run would carry out."""
         change, effect = item.change, effect_of(item.differences)
         key = _key_of(change)
         if isinstance(key, JointKey):

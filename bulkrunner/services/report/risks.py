@@ -23,8 +23,8 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.report import Noted, StagingSummary
 from bulkrunner.domain.report_groups import ReportedChange
 
+# A record changed by others within so many days before the plan is one to look at.
 RECENT = timedelta(days=30)
-"""A record changed by others within so many days before the plan is one to look at."""
 
 MANY_DELETIONS = 1000
 MANY_SHARE = 0.25
@@ -54,13 +54,11 @@ class Watch:
         self._actions: dict[Action, int] = {}
 
     def watched(self, stream: Iterator[ReportedChange]) -> Iterator[ReportedChange]:
-        """Pass changes on, looking at each."""
         for item in stream:
             self.add(item)
             yield item
 
     def add(self, item: ReportedChange) -> None:
-        """Look at one change."""
         change = item.change
         self._actions[change.action] = self._actions.get(change.action, 0) + 1
         if change.action not in WRITING:

@@ -48,7 +48,6 @@ _DIFFERS: dict[Action, _Differ] = {
 
 
 def differences_of(change: PlannedChange) -> tuple[Difference, ...]:
-    """Return what the change does to the document, place by place."""
     differ = _DIFFERS.get(change.action)
     return differ(change) if differ else ()
 
@@ -60,13 +59,11 @@ def beyond_of(change: PlannedChange, found: Sequence[Difference]) -> int:
     return left_out(change.before or change.after or {})
 
 
+# Changes for which is looked up at once what test runs did.
 BATCH = 200
 
-"""Changes for which is looked up at once what test runs did."""
-
+# New bibs whose titles are kept at a time.
 MAX_NEW = 10_000
-
-"""New bibs whose titles are kept at a time."""
 
 Counts = Callable[[Mapping[str, str]], bool]
 
@@ -77,7 +74,6 @@ class Rows:
     def __init__(
         self, ledger: Ledger, plan: Plan, run: Run | None, *, counts: Counts | None = None
     ) -> None:
-        """Take parts; ``counts`` tells whose test runs count, None: nobody's are asked for."""
         self._ledger = ledger
         self._plan = plan
         self._run = run
@@ -85,7 +81,6 @@ class Rows:
         self._new: dict[int, BibSummary | None] = {}
 
     def planned(self) -> Iterator[ReportedChange]:
-        """Yield every change as planned."""
         for action in ORDER:
             yield from self._of_action(action)
 
@@ -110,7 +105,6 @@ class Rows:
         )
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
-        """Return changes by their numbers."""
         changes = self._ledger.plans.changes(self._plan.id, numbers=numbers)
         found = {change.number: self._reported(change) for change in changes}
         for number, twin in self._twins_of([item.change for item in found.values()]).items():
@@ -118,7 +112,6 @@ class Rows:
         return found
 
     def changes(self) -> Iterator[ReportedChange]:
-        """Yield every change, with its result where there is a run."""
         for action in ORDER:
             changes = self._of_action(action)
             if self._run is None or action not in WRITING:

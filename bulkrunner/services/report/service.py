@@ -1,35 +1,156 @@
-"""Gathers what a report says from the ledger; long lists stay streams."""
+"""Gathers what a report says from the ledger, long lists as streams; how long a run takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise, zip_longest
 from typing import Any
 
-from bulkrunner.domain.approvals import EXCLUDED, loosened, permit
+from bulkrunner.domain.approvals import EXCLUDED, Conditions, loosened, permit
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.plan import Plan, empty_counts
+from bulkrunner.domain.plan import WRITING, Action, Plan, empty_counts
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, requests_for
 from bulkrunner.domain.rules import rule_results
-from bulkrunner.domain.run import Outcome, Run
+from bulkrunner.domain.run import Outcome, Run, RunEvent, RunState
+from bulkrunner.domain.schedule import Hours, end_of_writes
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.gates import counting_hosts, evidence_of
+from bulkrunner.services.gatekeeper import counting_hosts, evidence_of
 from bulkrunner.services.plan_outcome import accepts_of
-from bulkrunner.services.proofs import Proofs
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.risks import Watch, searched
 from bulkrunner.services.report.rows import Rows, differences_of
-from bulkrunner.services.report.timing import estimate, moments, timeline
+from bulkrunner.services.reviews import Proofs
+
+# Steps of a timeline at most.
+STEPS = 60
+
+
+# Seconds that a step may take.
+WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
+
+
+# Seconds between two outcomes from which on a run was waiting, not working.
+IDLE = 60.0
+
+
+def estimate(
+    kinds: Mapping[tuple[Action, str], int],
+    environment: Environment,
+    now: datetime,
+    *,
+    looks: int = 0,
+    asked: Conditions | None = None,
+) -> Estimate:
+    """Return how long a run of so many changes, by action and kind of record, will take.
+
+    ``looks``: other records that changes are held against. ``asked``: conditions of the yeses.
+    """
+    writing = {key: count for key, count in kinds.items() if key[0] in WRITING}
+    writes, requests = sum(writing.values()), requests_for(writing) + looks
+    seconds = max(writes / environment.rate, (requests - writes) / environment.read_rate)
+    return Estimate(
+        writes=writes,
+        requests=requests,
+        seconds=seconds,
+        rate=environment.rate,
+        windows=environment.windows,
+        timezone=environment.timezone,
+        done_at=end_of_writes(
+            Hours(windows=environment.windows, timezone=environment.timezone),
+            asked or Conditions(),
+            now,
+            writes=writes,
+            seconds=seconds,
+        ),
+    )
+
+
+def timeline(decisions: Iterable[tuple[datetime, Outcome]]) -> Timeline | None:
+    """Return how many changes were decided when, given in order of time; None where none was."""
+    decided = list(decisions)
+    if not decided:
+        return None
+    start, end = decided[0][0], decided[-1][0]
+    span = (end - start).total_seconds()
+    width = next((each for each in WIDTHS if span < STEPS * each), None) or span / STEPS + 1
+    steps: list[Counter[Outcome]] = [Counter() for _ in range(int(span // width) + 1)]
+    for when, outcome in decided:
+        steps[int((when - start).total_seconds() // width)][outcome] += 1
+    return Timeline(
+        start=start,
+        end=end,
+        seconds=width,
+        steps=tuple(dict(step) for step in steps),
+        per_second=_speed([when for when, _ in decided]),
+    )
+
+
+def _speed(times: list[datetime]) -> float:
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    working = [gap for gap in gaps if gap.total_seconds() < IDLE]
+    spent = sum(working, timedelta()).total_seconds()
+    return len(working) / spent if spent else 0.0
+
+
+ENDS = frozenset({RunState.INTERRUPTED, RunState.STOPPED})
+
+TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "went_on"})
+
+
+def moments(events: Sequence[RunEvent], decided: Sequence[datetime] = ()) -> tuple[Moment, ...]:
+    """Return what happened to a run as a whole, for people to read; both given oldest first.
+
+    A wait that ended because the run did left nothing decided behind it: nothing went on then.
+    """
+    idle = {id(one) for one, later in pairwise(events) if _ended_idle(one, later, decided)}
+    return tuple(_moments([one for one in events if id(one) not in idle]))
+
+
+def _ended_idle(event: RunEvent, later: RunEvent, decided: Sequence[datetime]) -> bool:
+    if event.kind != "went_on" or later.kind != "moved" or later.data.get("to") not in ENDS:
+        return False
+    return bisect_left(decided, event.at) == bisect_right(decided, later.at)
+
+
+def _moments(events: Sequence[RunEvent]) -> Iterator[Moment]:
+    for event, following in zip_longest(events, events[1:]):
+        data = event.data
+        by, reason = str(data.get("by") or ""), data.get("reason") or ""
+        match event.kind:
+            case "moved":
+                state = str(data.get("to"))
+                kind = "resumed" if state == RunState.RUNNING else state
+                yield Moment(at=event.at, kind=kind, reason=reason)
+            case "lease_taken" if following is None or following.kind != "moved":
+                yield Moment(at=event.at, kind="taken_over", by=str(data.get("host") or ""))
+            case kind if kind in TOLD:
+                yield Moment(
+                    at=event.at,
+                    kind=kind,
+                    rate=data.get("rate"),
+                    until=_instant(data.get("until")),
+                    by=by,
+                    reason=reason,
+                )
+
+
+def _instant(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None
+
 
 __all__ = ["ReportService", "differences_of"]
 
+# Entries of a run's chain that are looked at for its timeline.
 MAX_MOMENTS = 2000
-"""Entries of a run's chain that are looked at for its timeline."""
 
 
 class ReportService:
@@ -41,24 +162,12 @@ class ReportService:
         self._proofs = proofs or Proofs(None)
 
     def report(self, prefix: str, gates: Sequence[GateResult] = ()) -> ReportData:
-        """Return the report of a plan or run.
-
-        Args:
-            prefix: id or unique prefix.
-            gates: as evaluated by the caller.
-
-        Raises:
-            UsageError: no such id, or several.
-        """
+        """Return the report of an id or unique prefix; UsageError if none or several."""
         plan, run = self.find(prefix)
         return self.report_of(plan, run, gates)
 
     def find(self, prefix: str) -> tuple[Plan, Run | None]:
-        """Return the plan, and the run where the id is a run's.
-
-        Raises:
-            UsageError: no such id, or several.
-        """
+        """Return the plan, and the run where the id is a run's; UsageError if none or several."""
         plan, run = self._plan(prefix), self._run(prefix)
         if plan is not None and plan.id == prefix:
             return plan, None
@@ -99,14 +208,7 @@ class ReportService:
         *,
         environment: Environment | None = None,
     ) -> ReportData:
-        """Return the report of a plan, or of one of its runs.
-
-        Args:
-            plan: what it is about.
-            run: None where the plan itself is.
-            gates: as evaluated by the caller.
-            environment: with the speed that a run may use; None where nobody knows.
-        """
+        """Return the report of a plan or a run; no environment: unknown speed."""
         evidence, now = self._evidence(plan), self._clock.now()
         found = permit(
             plan,

@@ -1,23 +1,104 @@
-"""What every change of a run has in common, and the progress of one change."""
+"""What every change of a run shares: what it writes into the ledger, and its progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
 from bulkrunner.domain.restoration import Unknown
-from bulkrunner.domain.run import Attempt
-from bulkrunner.services.running.access import Access
-from bulkrunner.services.running.control import Control
+from bulkrunner.domain.run import Attempt, EndedAs, Result
+from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
+from bulkrunner.sentences import Sentence
+from bulkrunner.services.running.control import Access, Control
 from bulkrunner.services.running.history import Creations
-from bulkrunner.services.running.journal import Records
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.throttle import Hours, LeftOut, Pauses, Terms
+
+
+class Journal:
+    """One run's entries; the first that fails ends the run."""
+
+    def __init__(self, ledger: Ledger, run: str, plan: str, control: Control) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._plan = plan
+        self._control = control
+        self._under_way = 0
+        self._unsaved: dict[int, Result] = {}
+        self._changed = threading.Condition()
+
+    def intend(self, attempt: Attempt) -> None:
+        """Store an intent; returns once it is on disk. LedgerUnavailable: nothing may be sent."""
+        error = self._ledger.runs.intend(self._run, attempt).exception()
+        if error is not None:
+            raise _as_ours(error)
+
+    def answered(self, attempt: Attempt) -> None:
+        self._watch(self._ledger.runs.answered(self._run, attempt))
+
+    def conclude(self, change: int, result: Result) -> None:
+        with self._changed:
+            self._unsaved[change] = result
+        stored = self._ledger.runs.conclude(self._run, change, result)
+        self._watch(stored)
+        stored.add_done_callback(lambda _: self._unsaved.pop(change, None))
+
+    def ended_as(self, changes: Sequence[int]) -> dict[int, EndedAs]:
+        # Looked at before the ledger: what leaves here meanwhile is on disk by then.
+        unsaved = {number: self._unsaved.get(number) for number in changes}
+        known = {
+            number: EndedAs(outcome=result.outcome, record=result.record)
+            for number, result in unsaved.items()
+            if result is not None
+        }
+        left = [number for number in changes if number not in known]
+        return {**known, **(self._ledger.runs.ended_as(self._run, left) if left else {})}
+
+    def result_of(self, change: int) -> Result:
+        """Return a change's result, ``pending`` where it has none."""
+        return self._unsaved.get(change) or self._ledger.runs.result_of(self._run, change)
+
+    def changes(self, numbers: Sequence[int]) -> list[PlannedChange]:
+        return self._ledger.lookups.changes_numbered(self._plan, numbers)
+
+    def claimed(self, records: Sequence[str], *, change: int) -> frozenset[str]:
+        """Return which of these records were made by another change than this one."""
+        return self._ledger.runs.claimed(records, run=self._run, change=change)
+
+    def flush(self) -> None:
+        """Wait until everything handed in is on disk, or has failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._under_way == 0)
+
+    def _watch(self, stored: Future[None]) -> None:
+        with self._changed:
+            self._under_way += 1
+        stored.add_done_callback(self._stored)
+
+    def _stored(self, stored: Future[None]) -> None:
+        error = stored.exception()
+        if error is not None:
+            self._control.fail(_as_ours(error))
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+
+def _as_ours(error: BaseException) -> BulkRunnerError:
+    if isinstance(error, BulkRunnerError):
+        return error
+    # Most likely a second process has written the same attempt: the ledger's key is the last fence.
+    return LedgerUnavailable(
+        Sentence("ledger_entry_refused", error=f"{type(error).__name__}: {error}")
+    )
 
 
 @dataclass(kw_only=True)
@@ -37,13 +118,11 @@ class ServerClock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class RunContext:
     """The parts that carry out changes.
 
-    Attributes:
-        sigels: libraries that the job may touch.
-        confirm_fully: read the content back, to compare it with what was predicted.
-        unknown: since when things may have been sent that the ledger does not know; None: none.
+    ``confirm_fully``: read the content back, to compare it with what was predicted.
+    ``unknown``: since when things may have been sent that the ledger does not know; None: none.
     """
 
     catalogue: CatalogueWriter
@@ -53,7 +132,7 @@ class Frame:
     sigels: frozenset[str]
     gate: WriteGate
     hours: Hours
-    records: Records
+    journal: Journal
     lease: LeaseKeeper
     access: Access
     control: Control
@@ -68,9 +147,7 @@ class Frame:
     def turn(self) -> Iterator[None]:
         """Wait for the turn to write, and hold it.
 
-        Raises:
-            Stopped: the run ended meanwhile.
-            AccessLost, Interrupted: a new token came with fewer rights, or none can be had.
+        Stopped: the run ended. AccessLost, Interrupted: a new token has fewer rights, or none.
         """
         with ExitStack() as stack:
             with self.control.parking():
@@ -83,16 +160,11 @@ class Frame:
             yield
 
     def leaves_out(self, work: Work) -> bool:
-        """Tell whether the approval leaves a change out; what was sent already is settled."""
+        """Return True if the approval leaves a change out; what was sent already is settled."""
         return not work.attempts and self.terms.excludes(work.change.number)
 
     def may_send(self, work: Work) -> bool:
-        """Tell, after the look, whether writing is still allowed: turn and look may wait for long.
-
-        Raises:
-            Stopped: the run ended meanwhile.
-            LeftOut: the approval leaves the change out by now.
-        """
+        """Return, after the look, if writing is still allowed; Stopped or LeftOut if not."""
         self.control.check()
         if self.leaves_out(work):
             raise LeftOut
@@ -103,9 +175,7 @@ class Frame:
 class Work:
     """One change with every send of it so far.
 
-    Attributes:
-        confirm_fully: read the content back, to compare it with what was predicted.
-        refers: the ids of records that this run created were put into the planned change.
+    ``refers``: the ids of records that this run created were put into the planned change.
     """
 
     change: PlannedChange

@@ -15,15 +15,11 @@ from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
 from bulkrunner.domain.run_ledger import Ended, WorkItem
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.control import Control, Ending
-from bulkrunner.services.running.error_budget import BAD, Tally
+from bulkrunner.services.running.control import BAD, Control, Ending, OutcomeCounter
 
 
 def lane_of(change: PlannedChange) -> str:
-    """Return what changes must share to be carried out one after the other: the bib.
-
-    The server locks the bib for every write on one of its holdings.
-    """
+    """Return the bib, which the server locks: its changes are carried out one after the other."""
     if change.kind != "holding":
         return change.record
     if change.bib is not None:
@@ -32,13 +28,12 @@ def lane_of(change: PlannedChange) -> str:
     return item_of(document) or change.record
 
 
-class Crew:
+class KeyedPool:
     """A bounded number of threads, fed by one.
 
     Work of one lane is done in the order in which it came; a lane that has more goes to the back of
-    the queue, so that a long one keeps nobody waiting. Threads never wait for each other. A change
-    that has prerequisites among those handed in before it waits until they are done, and its lane
-    with it; as each waits for earlier ones only, never two for each other.
+    the queue. A change waits, and its lane with it, until its prerequisites among those handed in
+    are done; each waits for earlier ones only, never two for each other.
     """
 
     def __init__(
@@ -61,7 +56,6 @@ class Crew:
         ]
 
     def start(self) -> None:
-        """Let the threads begin."""
         for thread in self._threads:
             thread.start()
 
@@ -81,7 +75,6 @@ class Crew:
         return self._failure
 
     def put(self, item: WorkItem) -> None:
-        """Hand in a change."""
         lane = lane_of(item.change)
         with self._changed:
             self._size += 1
@@ -143,28 +136,25 @@ class Crew:
             self._changed.notify_all()
 
 
+# Changes read from the ledger at a time.
 PAGE = 100
 
-"""Changes read from the ledger at a time."""
-
+# Changes that the crew holds at most.
 ROOM = 200
 
-"""Changes that the crew holds at most."""
-
+# Seconds between two looks at whether the run goes on.
 TICK = 0.2
 
-"""Seconds between two looks at whether the run goes on."""
 
-
-class Feed:
+class Dispatcher:
     """Feeds one run's crew; the memory it needs does not grow with the run."""
 
     def __init__(
         self,
         ledger: Ledger,
         run: Run,
-        crew: Crew,
-        tally: Tally,
+        pool: KeyedPool,
+        counter: OutcomeCounter,
         control: Control,
         *,
         goes_on: Callable[[], bool],
@@ -172,8 +162,8 @@ class Feed:
     ) -> None:
         self._ledger = ledger
         self._run = run
-        self._crew = crew
-        self._tally = tally
+        self._pool = pool
+        self._counter = counter
         self._control = control
         self._goes_on = goes_on
         self._excludes = excludes
@@ -189,10 +179,7 @@ class Feed:
     ) -> None:
         """Hand in all that is pending and wait until it is done, or the run ends.
 
-        Args:
-            limit: at most so many changes.
-            first_prove: begin with a few changes that cover every pattern.
-            hold: called when these are verified; pauses the run until somebody lifts it.
+        ``first_prove``: begin with some that cover every pattern; ``hold`` pauses after these.
         """
         last = None if limit is None else self._limit_number(limit)
         self._settle_open(last)
@@ -210,20 +197,14 @@ class Feed:
             if number in self._early:
                 self._early.discard(number)
                 continue
-            if not self._wait_until(lambda: self._crew.size < ROOM):
+            if not self._wait_until(lambda: self._pool.size < ROOM):
                 return
             self._put_later_ones(item, last, passed=number)
-            self._crew.put(item)
-        self._wait_until(lambda: self._crew.size == 0)
+            self._pool.put(item)
+        self._wait_until(lambda: self._pool.size == 0)
 
     def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
-        """Hand in what a change waits for although it comes later in the plan.
-
-        Args:
-            item: the change.
-            last: number of the last change within the limit.
-            passed: number that the feed has come to; what is before it is handed in.
-        """
+        """Hand in what a change waits for although it comes later than ``passed``."""
         for number in item.change.prerequisites:
             if number < passed or number in self._early or number in self._first:
                 continue
@@ -233,7 +214,7 @@ class Feed:
             if page and page[0].change.number == number:
                 self._early.add(number)
                 self._put_later_ones(page[0], last, passed=passed)
-                self._crew.put(page[0])
+                self._pool.put(page[0])
 
     def _settle_open(self, last: int | None) -> None:
         """Find out first what became of the sends that an earlier process left open.
@@ -243,8 +224,8 @@ class Feed:
         for item in islice(self._pending(), ROOM + PAGE):
             if item.attempts and (last is None or item.change.number <= last):
                 self._first.add(item.change.number)
-                self._crew.put(item)
-        self._wait_until(lambda: self._crew.size == 0)
+                self._pool.put(item)
+        self._wait_until(lambda: self._pool.size == 0)
 
     def _pending(self) -> Iterator[WorkItem]:
         after = 0
@@ -261,19 +242,16 @@ class Feed:
 
     def _wait_until(self, enough: Callable[[], bool]) -> bool:
         """Wait for the crew; False where the run ends before."""
-        while self._crew.failure is None and self._goes_on():
+        while self._pool.failure is None and self._goes_on():
             if enough():
                 return True
-            self._crew.wait(enough, TICK)
+            self._pool.wait(enough, TICK)
         return False
 
     # The first changes of every pattern
 
     def _prove_patterns(self, last: int | None) -> None:
-        """Carry out changes, one of each pattern at a time, until every pattern is proven.
-
-        Where the first ones of a pattern have been edited since, others of it are tried.
-        """
+        """Carry out changes of each pattern, one by one, until it is proven."""
         tries = TRIES
         proven: set[str] = set()
         while unproven := self._to_prove(last, tries, proven):
@@ -301,11 +279,11 @@ class Feed:
             }
             for number in sorted(tried.values()):
                 self._put_first(number)
-            if not self._wait_until(lambda: self._crew.size == 0):
+            if not self._wait_until(lambda: self._pool.size == 0):
                 return False
             for pattern, number in tried.items():
                 self._judge(pattern, number)
-                if is_proven(self._tally.seen(number)):
+                if is_proven(self._counter.seen(number)):
                     proven.add(pattern)
             if self._control.ending is not None:
                 return False
@@ -319,31 +297,24 @@ class Feed:
             for earlier in page[0].change.prerequisites:
                 self._put_first(earlier)
             self._first.add(number)
-            self._tally.watch(number)
-            self._crew.put(page[0])
+            self._counter.watch(number)
+            self._pool.put(page[0])
 
     def _judge(self, pattern: str, number: int) -> None:
-        reason = fault(number, pattern, self._tally.seen(number))
+        reason = fault(number, pattern, self._counter.seen(number))
         if reason:
             self._control.end(Ending(state=RunState.STOPPED, reason=reason))
 
 
+# Code of a change that was not tried, since another one had to precede it.
 PREREQUISITE = "prerequisite"
 
-"""Code of a change that was not tried, since another one had to precede it."""
-
+# Changes of one pattern looked out at first; more where these are no longer as planned.
 TRIES = 3
-
-"""Changes of one pattern looked out at first; more where these are no longer as planned."""
 
 
 def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
-    """Return for each pattern that no change of a run has proven the first that are pending.
-
-    Args:
-        run: its changes in plan order; their documents are not looked at.
-        tries: at most so many of a pattern.
-    """
+    """Return of each pattern that no change of a run has proven the first pending."""
     done: set[str] = set()
     found: dict[str, list[int]] = {}
     for ended in run:

@@ -24,20 +24,24 @@ from bulkrunner.errors import (
     LoginDown,
 )
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.running.access import PATIENCE, Access, RightsLost
-from bulkrunner.services.running.context import Frame, ServerClock
-from bulkrunner.services.running.control import Control, Ending
-from bulkrunner.services.running.dispatch import Crew, Feed
-from bulkrunner.services.running.error_budget import Tally
+from bulkrunner.services.running.context import Journal, RunContext, ServerClock
+from bulkrunner.services.running.control import (
+    PATIENCE,
+    Access,
+    Control,
+    Ending,
+    OutcomeCounter,
+    RightsLost,
+)
+from bulkrunner.services.running.dispatch import Dispatcher, KeyedPool
 from bulkrunner.services.running.history import Creations
-from bulkrunner.services.running.journal import Records
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.orders import Listener, WaitingNow
 from bulkrunner.services.running.throttle import Hours, Pauses, Terms
 from bulkrunner.services.running.worker import Worker
 
+# Who pauses a run that waits for a person after its first changes.
 HELD = Sentence("held_after_first")
-"""Who pauses a run that waits for a person after its first changes."""
 
 RECHECK_EVERY = 3600.0
 
@@ -46,16 +50,9 @@ RECHECK_EVERY = 3600.0
 class Parts:
     """What an executor works with.
 
-    Attributes:
-        environment: as configured; its concurrency is the number of threads.
-        gate: decides when the next write may be sent.
-        owner: this process. alive: tells whether another owner's process lives, None if unknown.
-        recheck: tests the gates again, each hour; raises where one has closed.
-        set_rate: changes the writes per second that ``gate`` allows.
-        progress: remembers what is waited for, where it is a ``WaitingNow``.
-        hurry: interrupts whoever waits long, so that a run that ends need not sit it out.
-        patience: seconds to wait for a login that is down.
-        lease: how long this process may be silent, and how long others wait for it.
+    ``gate`` decides when the next write may be sent; ``recheck`` tests the plan's gates, each hour.
+    ``alive``: whether another owner's process lives. ``hurry`` interrupts whoever waits long.
+    ``patience``: seconds to wait for a login that is down. ``lease``: how long each may be silent.
     """
 
     catalogue: CatalogueWriter
@@ -89,23 +86,19 @@ class Executor:
         if not isinstance(progress, WaitingNow):
             progress = WaitingNow(progress, parts.clock)
         self._progress = progress
-        self._tally: Tally | None = None
+        self._counter: OutcomeCounter | None = None
 
     @property
     def counts(self) -> dict[str, int] | None:
         """Outcomes as counted so far, without asking the ledger; None before the first count."""
-        return None if self._tally is None else self._tally.counts
+        return None if self._counter is None else self._counter.counts
 
     def request_stop(self) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
         self._control.ask()
 
     def start(self, plan: Plan, run_id: str) -> Run:
-        """Store a new run of a plan, held by this process.
-
-        Raises:
-            UsageError: another run of the job and environment is running.
-        """
+        """Store a new run, held by this process; UsageError while another one is running."""
         now = self._parts.clock.now()
         run = Run(
             id=run_id,
@@ -120,18 +113,11 @@ class Executor:
         return run
 
     def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:
-        """Carry out what the run has not carried out yet.
+        """Carry out what the run has not carried out yet, at most ``limit`` changes of it.
 
-        Args:
-            run_id: of a run that ``start`` stored, or that was interrupted or stopped.
-            limit: at most so many changes, the next ones in plan order.
-            hold: pause once the first changes, one of every pattern, are verified. A run that was
-                to do so and did not come as far does so all the same.
-
-        Raises:
-            RunHeld: another process drives the run.
-            Interrupted: it can be resumed (6). AccessLost: likewise, once access is back (7).
-            GateClosed: a gate closed meanwhile (4).
+        ``hold``: pause once the first changes, one of every pattern, are verified.
+        RunHeld: another process drives it. Interrupted (6), AccessLost (7): it can be resumed.
+        GateClosed (4): a gate closed meanwhile.
         """
         ledger = self._parts.ledger
         run = ledger.runs.get(run_id)
@@ -158,10 +144,7 @@ class Executor:
                 self._lease.give_back()
 
     def _void_orders(self, run: Run) -> None:
-        """Drop what was ordered of a process that died: whoever takes it up wants it to go on.
-
-        A no to the plan is no order to a process; it stands until there is another yes.
-        """
+        """Drop what was ordered of a dead process; a no to the plan is no order, and stands."""
         ledger = self._parts.ledger
         if run.paused:
             ledger.orders.pause(run.id, paused=False, by=self._parts.owner.describe())
@@ -195,10 +178,12 @@ class Executor:
     def _drive(self, run: Run, limit: int | None) -> Ending:
         parts, control = self._parts, self._control
         plan = parts.ledger.plans.get(run.plan)
-        tally = self._tally = Tally(parts.ledger.runs.outcomes(run.id), self._progress, control)
-        records = Records(parts.ledger, run.id, plan.id, control)
+        counter = self._counter = OutcomeCounter(
+            parts.ledger.runs.outcomes(run.id), self._progress, control
+        )
+        journal = Journal(parts.ledger, run.id, plan.id, control)
         terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
-        frame = self._frame(plan, records, terms)
+        context = self._context(plan, journal, terms)
         listener = Listener(
             run.id,
             parts.ledger,
@@ -207,49 +192,49 @@ class Executor:
             control,
             set_rate=parts.set_rate,
         )
-        worker = Worker(frame, tally)
-        crew = Crew(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
-        feed = Feed(
+        worker = Worker(context, counter)
+        pool = KeyedPool(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
+        dispatcher = Dispatcher(
             parts.ledger,
             run,
-            crew,
-            tally,
+            pool,
+            counter,
             control,
             goes_on=lambda: self._goes_on(listener, terms),
             excludes=terms.excludes,
         )
         self._progress.begin(
-            Sentence("progress_running", job=plan.job, environment=plan.environment), tally.total
+            Sentence("progress_running", job=plan.job, environment=plan.environment), counter.total
         )
-        tally.show()
+        counter.show()
         try:
-            crew.start()
+            pool.start()
             hold = (lambda: listener.hold_once(HELD)) if run.hold else None
             listener.listen()
-            feed.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
+            dispatcher.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
         except BulkRunnerError as error:
             control.fail(error)
         except KeyboardInterrupt:
             control.ask()
         finally:
-            crew.close()
+            pool.close()
             if control.ending is not None and parts.hurry is not None:
                 parts.hurry()
-            while crew.in_hand > control.parked:
-                crew.wait(lambda: crew.in_hand <= control.parked, 0.1)
+            while pool.in_hand > control.parked:
+                pool.wait(lambda: pool.in_hand <= control.parked, 0.1)
             self._progress.end()
             with suppress(LedgerUnavailable):
                 listener.end()
-        if crew.failure is not None:
-            if not isinstance(crew.failure, Exception):
-                raise crew.failure
-            control.fail(crew.failure)
-        records.flush()
-        return self._ending(tally, limit)
+        if pool.failure is not None:
+            if not isinstance(pool.failure, Exception):
+                raise pool.failure
+            control.fail(pool.failure)
+        journal.flush()
+        return self._ending(counter, limit)
 
-    def _ending(self, tally: Tally, limit: int | None) -> Ending:
+    def _ending(self, counter: OutcomeCounter, limit: int | None) -> Ending:
         ending = self._control.ending
-        if tally.pending == 0 and (ending is None or ending.error is None):
+        if counter.pending == 0 and (ending is None or ending.error is None):
             return Ending(state=RunState.COMPLETED, reason="")
         if ending is not None:
             return ending
@@ -257,11 +242,11 @@ class Executor:
             return Ending(state=RunState.INTERRUPTED, reason=Sentence("changes_left"))
         return Ending(state=RunState.STOPPED, reason=Sentence("limit_reached", limit=limit))
 
-    def _frame(self, plan: Plan, records: Records, terms: Terms) -> Frame:
+    def _context(self, plan: Plan, journal: Journal, terms: Terms) -> RunContext:
         parts = self._parts
         manifest = plan.manifest
         sigel = plan.active_sigel
-        return Frame(
+        return RunContext(
             catalogue=parts.catalogue,
             clock=parts.clock,
             iris=parts.iris,
@@ -271,7 +256,7 @@ class Executor:
             hours=Hours(parts.environment, parts.clock, self._progress),
             pauses=Pauses(parts.clock),
             terms=terms,
-            records=records,
+            journal=journal,
             lease=self._lease,
             access=Access(
                 parts.catalogue,

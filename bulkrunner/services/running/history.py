@@ -31,8 +31,7 @@ def read_history(
 ) -> History | Decision:
     """Return the versions needed, or the decision where there is no such record.
 
-    Raises:
-        CatalogueUnreachable: something else than the catalogue answers; nothing can be said at all.
+    CatalogueUnreachable: something else than the catalogue answers.
     """
     newest = _newest(catalogue, change.record)
     if isinstance(newest, Decision):
@@ -74,9 +73,8 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
             raise AssertionError("an unconditional read was answered 304")
 
 
+# The answer to a send by which the catalogue says the same of a record as to a read.
 _SAID = {"missing": AnswerKind.NOT_FOUND, "moved": AnswerKind.REDIRECT}
-
-"""The answer to a send by which the catalogue says the same of a record as to a read."""
 
 
 def _unproven(found: Decision, attempts: Sequence[Attempt]) -> Decision | None:
@@ -120,20 +118,15 @@ def _same(one: Version, other: Version) -> bool:
 
 log = logging.getLogger(__name__)
 
+# Pages of a hundred changes that are read at most, newest first.
 MOST_PAGES = 20
 
-"""Pages of a hundred changes that are read at most, newest first."""
-
+# The server's clock may be ahead of any that we know.
 LATER = timedelta(hours=24)
-
-"""The server's clock may be ahead of any that we know."""
 
 
 class Creations:
-    """Asks the feed, and asks no more once it has failed; shared by all threads of a run.
-
-    The feed is read from the table of versions: it lags behind nothing and has deleted records too.
-    """
+    """Asks the feed, and no more once it failed: a table of versions, with deleted ones, no lag."""
 
     def __init__(self, reader: CatalogueReader, clock: Clock, iris: IriMap) -> None:
         self._reader = reader
@@ -142,11 +135,7 @@ class Creations:
         self._failed = threading.Event()
 
     def since(self, moment: datetime, sigel: str) -> frozenset[str] | None:
-        """Return short ids of a library's holdings created since a moment by the server's clock.
-
-        Returns:
-            None where the feed does not tell, or not as far back.
-        """
+        """Return ids of a library's holdings made since then by the server's clock, or None."""
         if self._failed.is_set():
             return None
         try:

@@ -1,4 +1,4 @@
-"""Who drives a run: takes the lease, keeps it, and is asked just before each send."""
+"""Who drives a run: its lease, taken, kept and asked for; and the end of a run that none drives."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.ownership import LeaseTimes, ownership
+from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.run import Lease, Owner
+from bulkrunner.domain.run import Lease, Owner, Run, RunState
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, verbatim
 
@@ -23,8 +23,7 @@ class RunHeld(UsageError):
 class LeaseKeeper:
     """Holds the lease of one run.
 
-    The deadline is kept on a clock that also runs while the machine is suspended: a process that
-    wakes up finds its lease run out, whatever the ledger says.
+    Its deadline is on a clock that runs on while the machine is suspended.
     """
 
     def __init__(
@@ -61,11 +60,7 @@ class LeaseKeeper:
         return lease
 
     def take(self, run: str) -> bool:
-        """Take the lease of a run; False where this process holds it already.
-
-        Raises:
-            RunHeld: a process that lives, or may live, holds it.
-        """
+        """Take the lease of a run; False: we have it. RunHeld: another, which may live."""
         if self._lease is not None and self._lease.run == run:
             return False
         asked_at = self._clock.monotonic()
@@ -99,11 +94,7 @@ class LeaseKeeper:
         self._deadline = asked_at + self._times.life
 
     def require(self) -> None:
-        """Do nothing while this process may send.
-
-        Raises:
-            LeaseLost: it may not.
-        """
+        """Raise LeaseLost unless this process may send."""
         if self._clock.monotonic() >= self._deadline:
             raise LeaseLost(
                 Sentence("right_to_drive_over"),
@@ -130,12 +121,7 @@ class LeaseKeeper:
             return self._clock.wait_for(self._end, lambda: self._done, seconds)
 
     def renew(self) -> None:
-        """Renew the lease once.
-
-        Raises:
-            LeaseLost: it ran out before, or somebody else has it.
-            LedgerUnavailable: the ledger cannot be written.
-        """
+        """Renew the lease once; LeaseLost, or LedgerUnavailable where it cannot be written."""
         self.require()
         asked_at = self._clock.monotonic()
         lease = self._lease
@@ -145,7 +131,6 @@ class LeaseKeeper:
         self._deadline = asked_at + self._times.life
 
     def stop(self) -> None:
-        """Renew no more."""
         with self._end:
             self._done = True
             self._end.notify_all()
@@ -158,3 +143,55 @@ class LeaseKeeper:
             self._ledger.leases.drop(self._lease)
             self._lease = None
             self._deadline = float("-inf")
+
+
+# Reason of a run whose driver died, once somebody has noticed.
+LEFT = Sentence("run_left_by_dead")
+
+
+class Drivers:
+    """Asks the leases of the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        owner: Owner,
+        *,
+        alive: Callable[[Owner], bool | None],
+        times: LeaseTimes = USUAL,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+        self._alive = alive
+        self._times = times
+
+    def of(self, run: Run) -> Ownership:
+        lease = self._ledger.leases.of(run.id)
+        alive = None if lease is None else self._alive(lease.owner)
+        return ownership(lease, alive=alive, now=self._clock.now(), times=self._times)
+
+    def is_driven(self, run: Run) -> bool:
+        """Return True if a process works on a running run, or waits by itself."""
+        return run.state is RunState.RUNNING and self.of(run).works
+
+    def is_left(self, run: Run) -> bool:
+        """Return True if a run counts as running and no process drives it any more."""
+        return run.state is RunState.RUNNING and self.of(run).is_free
+
+    def end(self, run: Run, state: RunState, *, reason: str) -> Run:
+        """Take up a run that no process drives, and end it; RunHeld where one does, or may."""
+        keeper = LeaseKeeper(
+            self._ledger, self._clock, self._owner, alive=self._alive, times=self._times
+        )
+        keeper.take(run.id)
+        try:
+            found = self._ledger.runs.get(run.id)
+            if found.state is RunState.COMPLETED:
+                return found
+            # Nothing was sent: it lies idle for as long as before.
+            at = self._clock.now() if state is RunState.COMPLETED else found.active_at
+            return self._ledger.runs.move(found.id, state, at=at, reason=reason)
+        finally:
+            keeper.give_back()

@@ -14,17 +14,15 @@ from bulkrunner.domain.ports import Clock, Progress
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState, Wait
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.drivers import Drivers
 from bulkrunner.services.running.control import Control, Ending
+from bulkrunner.services.running.lease import Drivers
 
+# Seconds between two looks into the ledger; an order is obeyed within a second.
 LISTEN_EVERY = 0.5
 
-"""Seconds between two looks into the ledger; an order is obeyed within a second."""
 
-
+# A wait that is to take so long is entered in the run's chain.
 LONG = timedelta(seconds=60)
-
-"""A wait that is to take so long is entered in the run's chain."""
 
 
 class WaitingNow:
@@ -36,25 +34,20 @@ class WaitingNow:
         self.wait: Wait | None = None
 
     def begin(self, what: str, total: int | None) -> None:
-        """Pass on."""
         self._progress.begin(what, total)
 
     def advance(self, done: int, counts: Mapping[str, int]) -> None:
-        """Pass on."""
         self._progress.advance(done, counts)
 
     def waiting(self, reason: str, seconds: float | None) -> None:
-        """Remember, and pass on."""
         until = None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
         self.wait = Wait(reason=reason, until=until) if reason else None
         self._progress.waiting(reason, seconds)
 
     def note(self, message: str, *, action: str, **extra: Any) -> None:
-        """Pass on."""
         self._progress.note(message, action=action, **extra)
 
     def end(self) -> None:
-        """Pass on."""
         self._progress.end()
 
 
@@ -156,7 +149,7 @@ class Stopped:
     said: tuple[Sentence, ...]
 
 
-class Ordering:
+class RunOrders:
     """Writes orders into the ledger; whoever drives the run obeys them within a second."""
 
     def __init__(self, ledger: Ledger, drivers: Drivers, *, by: str) -> None:
@@ -165,11 +158,7 @@ class Ordering:
         self._by = by
 
     def pause(self, run: Run) -> Run:
-        """Let nothing more be sent until somebody resumes the run.
-
-        Raises:
-            UsageError: the run is not running, or no process drives it.
-        """
+        """Let nothing more be sent until somebody resumes it; UsageError unless running."""
         if self._drivers.is_left(run):
             raise UsageError(
                 Sentence("not_driven", run=run.id),
@@ -181,11 +170,7 @@ class Ordering:
         return self._ledger.runs.get(run.id)
 
     def stop(self, run: Run) -> Stopped:
-        """Ask whoever drives a run to stop, end it where nobody does, put it away where it lies still.
-
-        Raises:
-            UsageError: it is completed, or put away already.
-        """
+        """Ask who drives a run to stop, end it where nobody does; UsageError if it is completed."""
         if run.state is RunState.COMPLETED:
             raise UsageError(Sentence("nothing_to_stop", run=run.id, state=run.state.value))
         if run.state is not RunState.RUNNING:
@@ -218,11 +203,7 @@ class Ordering:
         )
 
     def rate(self, run: Run, rate: float, *, most: float | None) -> Run:
-        """Let a running run send so many writes per second, also after an interruption.
-
-        Raises:
-            UsageError: more than ``most``, or the run is not running.
-        """
+        """Let a running run send so many writes per second; UsageError if over ``most``."""
         if most is not None and rate > most:
             raise UsageError(
                 Sentence("rate_not_agreed", rate=f"{rate:g}", most=f"{most:g}"),

@@ -1,36 +1,54 @@
-"""One send: intent on disk, then exactly one request, then its answer; and what the answer means."""
+"""One send: what else must still be so, intent on disk, one request, what its answer means."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Protocol
 
-from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
-from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.run import Attempt
-from bulkrunner.domain.settlement.attempts import Decision, refused_by_server
+from bulkrunner.domain.catalogue import AnswerKind, Found, WriteAnswer
+from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.plan import Action, Origin, PlannedChange
+from bulkrunner.domain.records import Document, modified
+from bulkrunner.domain.run import Attempt, Result
+from bulkrunner.domain.settlement.attempts import (
+    PROVEN,
+    Decision,
+    Verdict,
+    Version,
+    by_and_when,
+    by_whom,
+    may_have_written,
+    refused,
+    refused_by_server,
+)
+from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.transfers import takes_away
 from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.context import Frame, Work
+from bulkrunner.services.running.context import RunContext, Work
+from bulkrunner.services.running.dispatch import PREREQUISITE
+from bulkrunner.services.verify import Search
 
+# Seconds before the look after a lost or 5xx answer, times the number of sends.
 BACK_OFF = 1.0
-"""Seconds before the look after a lost or 5xx answer, times the number of sends."""
 
+# The same where the server is busy and does not say for how long.
 BUSY_BACK_OFF = 5.0
-"""The same where the server is busy and does not say for how long."""
 
 UNAUTHORIZED = 401
+
 INTERNAL_ERROR = 500
 
+# Requests in a row that never left, before the environment counts as unreachable.
 MAX_UNSENT = 3
-"""Requests in a row that never left, before the environment counts as unreachable."""
 
+# Sends of a change in a row that something else answered; one is left for the next resume.
 MAX_STRANGE = 2
-"""Sends of a change in a row that something else answered; one is left for the next resume."""
 
 
 def send(
-    frame: Frame,
+    context: RunContext,
     work: Work,
     method: str,
     request: Callable[[], WriteAnswer],
@@ -38,38 +56,34 @@ def send(
     etag: str | None = None,
     known_ids: tuple[str, ...] = (),
 ) -> WriteAnswer:
-    """Send once.
+    """Send once; where the login is down nothing, and the answer is UNAUTHORIZED and not sent.
 
-    Where the login is down no request is made; the answer then is UNAUTHORIZED and not sent.
-
-    Raises:
-        LeaseLost: somebody else drives the run; nothing was sent.
-        LedgerUnavailable: the intent is not on disk; nothing was sent.
-        AccessLost: the login refuses the client; nothing was sent.
+    LeaseLost: somebody else drives the run. LedgerUnavailable: the intent is not on disk.
+    AccessLost: the login refuses the client. In each case nothing was sent.
     """
-    frame.lease.require()
+    context.lease.require()
     attempt = Attempt(
         change=work.change.number,
         number=len(work.attempts) + 1,
-        intent_at=frame.clock.now(),
+        intent_at=context.clock.now(),
         method=method,
         etag=etag,
         known_ids=known_ids,
     )
-    frame.records.intend(attempt)
+    context.journal.intend(attempt)
     work.attempts.append(attempt)
-    frame.lease.require()
+    context.lease.require()
     try:
         answer = request()
     except AccessLost as error:
-        _answered(frame, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
+        _answered(context, work, replace(attempt, answer=AnswerKind.NOT_SENT, words=error.message))
         if not isinstance(error, LoginDown):
             raise
         return _without_token(work.change, error)
-    answered_at = frame.clock.now()
-    frame.server_clock.learn(answer.server_date, answered_at)
+    answered_at = context.clock.now()
+    context.server_clock.learn(answer.server_date, answered_at)
     _answered(
-        frame,
+        context,
         work,
         replace(
             attempt,
@@ -107,19 +121,15 @@ def _words(method: str, answer: WriteAnswer) -> str:
     return answer.words
 
 
-def _answered(frame: Frame, work: Work, attempt: Attempt) -> None:
+def _answered(context: RunContext, work: Work, attempt: Attempt) -> None:
     work.attempts[-1] = attempt
-    frame.records.answered(attempt)
+    context.journal.answered(attempt)
 
 
-def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | None:
-    """Return the decision that an answer is by itself, or wait as it asks for and return None.
+def after_answer(context: RunContext, work: Work, answer: WriteAnswer) -> Decision | None:
+    """Return the decision of an answer by itself; None after the wait it asks for.
 
-    None means: look at the record again, which also says whether to send again.
-
-    Raises:
-        AccessLost, Interrupted: the run must end.
-        Stopped: the run ends.
+    AccessLost, Interrupted, Stopped: the run ends.
     """
     last = work.attempts[-1]
     match _kind(answer):
@@ -129,37 +139,37 @@ def after_answer(frame: Frame, work: Work, answer: WriteAnswer) -> Decision | No
         case AnswerKind.CONFLICT if last.method != "POST":
             return refused_by_server(last)
         case AnswerKind.FORBIDDEN:
-            frame.access.require()
+            context.access.require()
             return refused_by_server(last)
         case kind:
-            _wait(frame, work, answer, kind)
+            _wait(context, work, answer, kind)
     return None
 
 
-def _wait(frame: Frame, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
+def _wait(context: RunContext, work: Work, answer: WriteAnswer, kind: AnswerKind) -> None:
     """Do what must be done, and wait as long as is due, before a change is looked at again."""
     last = work.attempts[-1]
     seconds = BACK_OFF
     match kind:
         case AnswerKind.UNAUTHORIZED:
-            frame.access.unauthorized(_at_end(work.attempts, kind) or 1)
+            context.access.unauthorized(_at_end(work.attempts, kind) or 1)
             return
         case AnswerKind.BUSY:
             seconds = 0.0 if answer.retry_after else BUSY_BACK_OFF
         case AnswerKind.UNREADABLE:
             _give_up_strange(work.attempts)
             if last.status == UNAUTHORIZED:
-                frame.access.unauthorized(1)
+                context.access.unauthorized(1)
         case AnswerKind.SERVER_ERROR:
             if last.status == INTERNAL_ERROR and not last.error_id:
-                frame.access.require()  # without a word it fails while its login does
+                context.access.require()  # without a word it fails while its login does
         case AnswerKind.NOT_SENT:
             _give_up_unsent(work.attempts)
         case AnswerKind.LOST:
             pass
         case _:
             return
-    frame.control.pause(seconds * len(work.attempts))
+    context.control.pause(seconds * len(work.attempts))
 
 
 def _give_up_strange(attempts: Sequence[Attempt]) -> None:
@@ -187,3 +197,193 @@ def _at_end(attempts: Sequence[Attempt], kind: AnswerKind) -> int:
             break
         count += 1
     return count
+
+
+class Sendable(Protocol):
+    """One change as it is carried out, in the way of its kind."""
+
+    def earlier(self) -> Result | Decision:
+        """Return how the sends so far ended; a decision to send: another one must follow."""
+        ...
+
+    def look(self) -> Decision:
+        """Return what is to be done, by what is there now."""
+        ...
+
+    def send(self, decision: Decision) -> WriteAnswer | Decision:
+        """Send once, over the version of the decision; a decision says why not."""
+        ...
+
+    def confirm(self, answer: WriteAnswer, decision: Decision) -> Result | None:
+        """Return the outcome where a read proves that what was answered is so."""
+        ...
+
+    def result(self, decision: Decision) -> Result:
+        """Return the outcome as stored."""
+        ...
+
+
+def carry_out(context: RunContext, work: Work, change: Sendable) -> Result:
+    """Carry out a change, or find out how an earlier try of it ended.
+
+    What was sent is looked at outside the turn, so that it is settled also when the run ends; and
+    there is always a look within the turn, just before a send.
+    Stopped, AccessLost, Interrupted: the run ends, and the change stays pending.
+    """
+    while True:
+        if work.attempts and (ended := _ended(change)) is not None:
+            return ended
+        context.control.check()
+        with context.turn():
+            decision = change.look()
+            if decision.verdict is not Verdict.SEND:
+                return change.result(decision)
+            if not context.may_send(work):
+                continue
+            answer = change.send(decision)
+        if isinstance(answer, Decision):
+            return change.result(answer)
+        if answer.kind is AnswerKind.DONE:
+            if (confirmed := change.confirm(answer, decision)) is not None:
+                return confirmed
+        elif (refusal := after_answer(context, work, answer)) is not None:
+            return change.result(_unless_carried_out(work, refusal, change))
+
+
+def _ended(change: Sendable) -> Result | None:
+    """Return how the sends so far ended; None where another one must follow."""
+    found = change.earlier()
+    if isinstance(found, Result):
+        return found
+    return None if found.verdict is Verdict.SEND else change.result(found)
+
+
+def _unless_carried_out(work: Work, refusal: Decision, change: Sendable) -> Decision:
+    """Return the refusal of the last send, unless an earlier one has come through meanwhile."""
+    if not may_have_written(work.attempts[:-1]):
+        return refusal
+    decision = change.look()
+    return decision if decision.verdict in PROVEN else refusal
+
+
+def applied_version(decision: Decision) -> Version | None:
+    """Return the version that shows that a change was applied."""
+    return decision.version if decision.verdict is Verdict.APPLIED else None
+
+
+def outcome(
+    decision: Decision,
+    *,
+    record: str | None,
+    detail: Mapping[str, Any],
+    stored: Document | None = None,
+) -> Result:
+    """Return a decision as it is stored, with the document where it is not what was planned."""
+    version = applied_version(decision)
+    document = version.document if version else None
+    return Result(
+        outcome=decision.outcome(),
+        code=decision.code,
+        message=decision.message,
+        record=record,
+        etag=version.etag or None if version else None,
+        stored_modified=modified(document) if document is not None else None,
+        detail=detail,
+        stored=stored,
+    )
+
+
+# Deletions that wait for each other, one merged into the next, that are followed.
+MAX_HOPS = 20
+
+
+def unsaved(context: RunContext, change: PlannedChange) -> Decision | None:
+    """Return why a change must not take away what others have saved, or None."""
+    if not change.prerequisites or not takes_away(change):
+        return None
+    for saved, result in _saving(context, change):
+        record = result.record or saved.made or saved.record
+        answer = context.catalogue.read(record)
+        if not isinstance(answer, Found):
+            gone = Sentence("taken_away_gone", change=saved.number, record=record)
+            return refused(PREREQUISITE, gone)
+        if not _is_as_left(context, saved, result, answer):
+            facts = by_and_when(answer.document)
+            edited = Sentence(
+                "taken_away_edited",
+                change=saved.number,
+                record=record,
+                by=by_whom(facts),
+                when=str(facts["when"]),
+            )
+            return refused(PREREQUISITE, edited)
+    return None
+
+
+def _saving(context: RunContext, change: PlannedChange) -> Iterator[tuple[PlannedChange, Result]]:
+    """Yield the changes that saved something, also where what they saved was passed on."""
+    seen = {change.number}
+    numbers = list(change.prerequisites)
+    for _ in range(MAX_HOPS):
+        numbers = [number for number in numbers if number not in seen]
+        if not numbers:
+            return
+        seen.update(numbers)
+        further: list[int] = []
+        for saved in context.journal.changes(numbers):
+            if saved.action is Action.DELETE:
+                further += saved.prerequisites
+            elif saved.action is not Action.UNCHANGED or _says_what_stood(saved):
+                yield saved, context.journal.result_of(saved.number)
+        numbers = further
+
+
+def _says_what_stood(saved: PlannedChange) -> bool:
+    return saved.made is not None or saved.before_fingerprint is not None
+
+
+def _is_as_left(context: RunContext, saved: PlannedChange, result: Result, found: Found) -> bool:
+    """Return True if a record is as the run left it, or as the plan found it."""
+    if saved.kind == "bib":
+        return True
+    if saved.action is Action.UNCHANGED:
+        known = saved.before_fingerprint
+        return known is None or before_fingerprint(found.document) == known
+    left = Left.by(saved, result, context.active_sigel)
+    newest = Version(document=found.document, etag=found.etag)
+    return Search(context.catalogue).is_as_left(found.record, left, newest)
+
+
+# Code of a change whose content comes from a record that is not as planned any more.
+ORIGIN_CHANGED = "origin_changed"
+
+
+def outdated(context: RunContext, change: PlannedChange) -> Decision | None:
+    """Return why content to be saved is not the other records' any more, or None."""
+    for origin in change.origins:
+        if (found := _changed(context, origin)) is not None:
+            return found
+    return None
+
+
+def _changed(context: RunContext, origin: Origin) -> Decision | None:
+    answer = context.catalogue.read(origin.record)
+    if not isinstance(answer, Found):
+        said = Sentence("origin_gone", record=origin.record)
+        return _conflict(origin, said, by_and_when(None))
+    if before_fingerprint(answer.document) in origin.fingerprints:
+        return None
+    facts = by_and_when(answer.document)
+    said = Sentence(
+        "origin_edited", record=origin.record, by=by_whom(facts), when=str(facts["when"])
+    )
+    return _conflict(origin, said, facts)
+
+
+def _conflict(origin: Origin, said: Sentence, facts: Mapping[str, Any]) -> Decision:
+    return Decision(
+        verdict=Verdict.CONFLICT,
+        code=ORIGIN_CHANGED,
+        message=said,
+        detail={"origin": origin.record, **facts},
+    )

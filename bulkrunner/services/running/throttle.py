@@ -58,11 +58,7 @@ class Terms:
         self._take()
 
     def heed(self, recheck: Callable[[], None]) -> None:
-        """Take in answers given since the last look; a no ends the run.
-
-        Args:
-            recheck: tests the gates again; called where there is a new answer.
-        """
+        """Take in answers given since the last look, test the gates then; a no ends the run."""
         if not self._take():
             return
         if no := the_no(weigh(self._answers)):
@@ -85,11 +81,9 @@ class Terms:
     # --- records left out ----------------------------------------------------------------------
 
     def excludes(self, change: int) -> bool:
-        """Tell whether a change is left out."""
         return change in self._excluded
 
     def refusal(self) -> Result:
-        """Return the outcome of a change that is left out."""
         return Result(
             outcome=Outcome.REFUSED,
             code=EXCLUDED,
@@ -99,11 +93,7 @@ class Terms:
     # --- so many a night -----------------------------------------------------------------------
 
     def wait(self, control: Control) -> None:
-        """Return when a request may be sent in this night.
-
-        Raises:
-            Stopped: the run ends.
-        """
+        """Return when a request may be sent in this night; Stopped if the run ends."""
         told = False
         while (left := self._left()) is not None:
             control.check()
@@ -153,11 +143,7 @@ class Hours:
         self._progress = progress
 
     def wait(self, control: Control) -> None:
-        """Return when a window is open.
-
-        Raises:
-            Stopped: the run ends.
-        """
+        """Return when a window is open; Stopped if the run ends."""
         told = False
         while not self.are_open():
             control.check()
@@ -171,7 +157,6 @@ class Hours:
             self._progress.waiting("", None)
 
     def are_open(self) -> bool:
-        """Tell whether writing is allowed at this moment."""
         return not self._windows or is_open(self._windows, self._zone, self._clock.now())
 
 
@@ -185,11 +170,7 @@ class Pauses:
         self._clock = clock
 
     def wait(self, control: Control) -> None:
-        """Return when the run is not paused.
-
-        Raises:
-            Stopped: the run ends.
-        """
+        """Return when the run is not paused; Stopped if the run ends."""
         while control.paused_by is not None:
             control.check()
             self._clock.sleep(ASK_EVERY)

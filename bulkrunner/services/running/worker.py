@@ -19,29 +19,29 @@ from bulkrunner.errors import (
     LeaseLost,
 )
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running import creates as creating
-from bulkrunner.services.running import updates as existing
-from bulkrunner.services.running.context import Frame, Work
-from bulkrunner.services.running.control import Stopped
+from bulkrunner.services.running.context import RunContext, Work
+from bulkrunner.services.running.control import OutcomeCounter, Stopped
+from bulkrunner.services.running.creations import Creation
 from bulkrunner.services.running.dispatch import PREREQUISITE
-from bulkrunner.services.running.error_budget import Tally
+from bulkrunner.services.running.existing_records import ExistingRecord
+from bulkrunner.services.running.sending import carry_out
 from bulkrunner.services.running.throttle import LeftOut
 
 log = logging.getLogger(__name__)
 
+# Error code of an answer that is no record; asking again would not help.
 UNREADABLE_RECORD = "unreadable_record"
-"""Error code of an answer that is no record; asking again would not help."""
 
+# Outcomes of a change after which those that wait for it are sent.
 WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
-"""Outcomes of a change after which those that wait for it are sent."""
 
 
 class Worker:
     """What the crew's threads do."""
 
-    def __init__(self, frame: Frame, tally: Tally) -> None:
-        self._frame = frame
-        self._tally = tally
+    def __init__(self, context: RunContext, counter: OutcomeCounter) -> None:
+        self._context = context
+        self._counter = counter
 
     def carry_out(self, item: WorkItem) -> None:
         """Carry out a change and store its outcome; without one it stays pending."""
@@ -49,29 +49,26 @@ class Worker:
         work = Work(
             change=change,
             attempts=list(item.attempts),
-            confirm_fully=self._frame.confirm_fully or self._tally.is_watched(change.number),
+            confirm_fully=self._context.confirm_fully or self._counter.is_watched(change.number),
         )
         result = self._result(work)
         if result is None:
             return
-        result = replace(result, decided_at=self._frame.clock.now())
-        self._frame.records.conclude(change.number, result)
-        self._tally.add(change.number, result)
+        result = replace(result, decided_at=self._context.clock.now())
+        self._context.journal.conclude(change.number, result)
+        self._counter.add(change.number, result)
 
     def _prerequisite(self, work: Work) -> Result | None:
         """Return the refusal of a change that is left out, or whose prerequisites ended badly.
 
-        What was sent already is settled like any other.
-
-        Raises:
-            Stopped: a prerequisite is still pending.
+        What was sent already is settled like any other. Stopped: a prerequisite is still pending.
         """
         if work.attempts:
             return None
-        if self._frame.leaves_out(work):
-            return self._frame.terms.refusal()
+        if self._context.leaves_out(work):
+            return self._context.terms.refusal()
         numbers = work.change.prerequisites
-        ended = self._frame.records.ended_as(numbers) if numbers else {}
+        ended = self._context.journal.ended_as(numbers) if numbers else {}
         bad = [number for number in numbers if not _ended_well(ended.get(number))]
         if any(number not in ended for number in bad):
             raise Stopped  # they were left pending, as the run ends
@@ -83,7 +80,7 @@ class Worker:
         numbers = sorted(references_in(change.after).intersection(change.prerequisites))
         if not numbers:
             return None
-        ended = self._frame.records.ended_as(numbers)
+        ended = self._context.journal.ended_as(numbers)
         records = {number: ended[number].record for number in numbers if number in ended}
         missing = [number for number in numbers if not records.get(number)]
         if missing:
@@ -94,7 +91,7 @@ class Worker:
                 detail={"prerequisites": missing},
             )
         known = {number: record for number, record in records.items() if record}
-        work.change = with_records(change, known, self._frame.iris)
+        work.change = with_records(change, known, self._context.iris)
         work.refers = True
         return None
 
@@ -104,9 +101,9 @@ class Worker:
         except Stopped:
             return None
         except LeftOut:
-            return self._frame.terms.refusal()
+            return self._context.terms.refusal()
         except AccessLost as error:
-            self._frame.control.fail(error, RunState.STOPPED)
+            self._context.control.fail(error, RunState.STOPPED)
             return None
         except CatalogueUnreachable as error:
             if error.code == UNREADABLE_RECORD:
@@ -117,7 +114,7 @@ class Worker:
             self._interrupted(error)
             return None
         except BulkRunnerError as error:
-            self._frame.control.fail(error)
+            self._context.control.fail(error)
             return None
         except Exception as error:
             log.exception("change %d failed inside the program", work.change.number)
@@ -126,22 +123,20 @@ class Worker:
     def _carried_out(self, work: Work) -> Result:
         result = self._prerequisite(work) or self._refer(work)
         if result is None:
-            how = creating if work.change.action is Action.CREATE else existing
-            result = _with_content(work, how.carry_out(self._frame, work))
+            kind = Creation if work.change.action is Action.CREATE else ExistingRecord
+            sendable = kind(self._context, work)
+            result = _with_content(work, carry_out(self._context, work, sendable))
         # Whoever drives the run now decides; what this process knows may be old.
-        self._frame.lease.require()
+        self._context.lease.require()
         return result
 
     def _interrupted(self, error: Interrupted) -> None:
         # Whoever waits while the run ends is interrupted; that is no reason of its own.
-        if self._frame.control.ending is None or isinstance(error, LeaseLost):
-            self._frame.control.fail(error)
+        if self._context.control.ending is None or isinstance(error, LeaseLost):
+            self._context.control.fail(error)
 
     def _confined(self, work: Work, error: Exception) -> Result:
-        """Return the outcome of a change whose handling failed for a reason nobody foresaw.
-
-        Where nothing can have been written the run goes on; else it ends.
-        """
+        """Return the outcome of a change that failed unforeseen; if it may be written, end."""
         told = f"{type(error).__name__}: {error}"[:460]
         if not may_have_written(work.attempts):
             return Result(
@@ -149,7 +144,7 @@ class Worker:
                 code="internal_error",
                 message=Sentence("fault_of_program_unsent", error=told),
             )
-        self._frame.control.fail(error)
+        self._context.control.fail(error)
         message = Sentence("fault_of_program", error=told)
         return Result(outcome=Outcome.UNKNOWN, code="internal_error", message=message)
 

@@ -7,7 +7,7 @@ import pytest
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence, verbatim
-from bulkrunner.services.doctor import NOBODY, Diagnosing
+from bulkrunner.services.doctor import NOBODY, Doctor
 from tests.support.ledgers import TEST_ADDRESSES, SetClock
 
 WHERE = f"http://x/{NOBODY}?n={NOBODY}"
@@ -27,7 +27,7 @@ def problem(message, hint=""):
         concurrency=4,
         **{name: TEST_ADDRESSES[name] for name in ("base_url", "token_url", "base_uri")},
     )
-    (found,) = Diagnosing(SetClock(), connect=connect).examine(environment).problems
+    (found,) = Doctor(SetClock(), connect=connect).examine(environment).problems
     return found
 
 

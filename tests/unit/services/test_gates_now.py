@@ -12,7 +12,7 @@ from bulkrunner.domain.plan import Action
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.errors import AccessLost, LoginDown
-from bulkrunner.services.gates import Gates, Situation
+from bulkrunner.services.gatekeeper import GateInput, Gates
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
     START,
@@ -83,7 +83,7 @@ def gates(ledger, plan, *, now=FINISHED, **situation):
         "rights": lambda: rights("Ylm"),
         **situation,
     }
-    return {gate.name: gate for gate in Gates(ledger, Fixed(now)).evaluate(Situation(**asked))}
+    return {gate.name: gate for gate in Gates(ledger, Fixed(now)).evaluate(GateInput(**asked))}
 
 
 def closed(found):

@@ -9,7 +9,7 @@ from bulkrunner.domain.gates import Evidence, TriedBy
 from bulkrunner.domain.manifest import Accept
 from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.policy import Policy
-from bulkrunner.services.gates import counting_hosts, untried
+from bulkrunner.services.gatekeeper import counting_hosts, untried
 
 LOOPBACK = {"kind": "test", "base_url": "http://127.0.0.1:8001"}
 STAGING = {"kind": "test", "base_url": "https://libris-stg.kb.se"}

@@ -10,7 +10,7 @@ from bulkrunner.cli.commands.reporting import outlook_lines
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.schedule import end_of_work, is_open
-from bulkrunner.services.drivers import Drivers
+from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.status import Outlooks, speed
 from tests.support.ledgers import (
     OWNER,

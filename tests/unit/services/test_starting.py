@@ -7,8 +7,8 @@ import pytest
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, verbatim
-from bulkrunner.services.drivers import Drivers
-from bulkrunner.services.targets import Starting
+from bulkrunner.services.running.lease import Drivers
+from bulkrunner.services.targets import Targets
 from tests.support.ledgers import (
     OWNER,
     START,
@@ -34,7 +34,7 @@ def ledger(tmp_path):
 
 def starting(ledger, *, alive=False, after=timedelta()):
     clock = SetClock(START + after)
-    return Starting(ledger, Drivers(ledger, clock, OWNER, alive=lambda owner: alive))
+    return Targets(ledger, Drivers(ledger, clock, OWNER, alive=lambda owner: alive))
 
 
 def complete(ledger, plan, **values):
