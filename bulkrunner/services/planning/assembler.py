@@ -37,7 +37,7 @@ from bulkrunner.domain.undo import Restore
 from bulkrunner.errors import BulkRunnerError, Interrupted
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import FAILED, Draft, Request
-from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.explicit_operations import Explicit
 from bulkrunner.services.planning.plan_so_far import (
     Look,
     NotYet,

@@ -20,10 +20,10 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.creations import Creations
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.draft import NOT_MET, PassedOver, Target
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look
-from bulkrunner.services.planning.reading import Reading
 
 MAX_EXAMPLE = 300
 

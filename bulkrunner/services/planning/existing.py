@@ -26,6 +26,7 @@ from bulkrunner.domain.records import Document, item_of, kind_said, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.sentences import Sentence, joined
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.draft import (
     NOT_MET,
     DeleteIntent,
@@ -48,7 +49,6 @@ from bulkrunner.services.planning.draft import (
 )
 from bulkrunner.services.planning.earlier_runs import EarlierRuns
 from bulkrunner.services.planning.plan_so_far import Look
-from bulkrunner.services.planning.reading import Reading
 
 SHOWN = 3
 """Clean-ups named in a refusal."""

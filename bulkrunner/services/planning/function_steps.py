@@ -33,6 +33,7 @@ from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.contexts import Contexts, admit
 from bulkrunner.services.planning.draft import (
     FAILED,
@@ -49,7 +50,7 @@ from bulkrunner.services.planning.draft import (
     still_wanted,
 )
 from bulkrunner.services.planning.existing import Existing
-from bulkrunner.services.planning.explicit import Explicit, named_by
+from bulkrunner.services.planning.explicit_operations import Explicit, named_by
 from bulkrunner.services.planning.plan_so_far import (
     Look,
     ended_so,
@@ -57,7 +58,6 @@ from bulkrunner.services.planning.plan_so_far import (
     refused,
     refused_entry,
 )
-from bulkrunner.services.planning.reading import Reading
 
 Runners = Callable[[FunctionSource], FunctionRunner]
 """Gives what calls a function; the same for the same one."""

@@ -38,15 +38,15 @@ from bulkrunner.services.planning.assembler import (
     batches,
     let_fall,
 )
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.contexts import Contexts
-from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import Drafter
 from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
 from bulkrunner.services.planning.existing import Existing
-from bulkrunner.services.planning.explicit import Explicit
+from bulkrunner.services.planning.explicit_operations import Explicit
 from bulkrunner.services.planning.function_steps import FunctionSteps, Runners
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import PlanSoFar
-from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.planning.restorations import Restorer
 from bulkrunner.services.planning.reverts import Reverts, States
 from bulkrunner.services.planning.selections import Choosing

@@ -39,7 +39,7 @@ from bulkrunner.domain.undo import (
     without_own_id,
 )
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.creations import Creations
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.draft import (
     FAILED,
     CreateIntent,
@@ -55,8 +55,8 @@ from bulkrunner.services.planning.draft import (
 )
 from bulkrunner.services.planning.earlier_runs import EarlierRuns, changed_since
 from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look, Waits, waits
-from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.verify import Search, by_a_later_run
 
 

@@ -33,10 +33,10 @@ from bulkrunner.services.planning.contexts import (
     named_value,
     sigel_of,
 )
-from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import Fields, Request, Target, UpdateIntent, demand
 from bulkrunner.services.planning.earlier_runs import changed_since
 from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look
 from bulkrunner.services.verify import Search, by_a_later_run
 

@@ -32,8 +32,8 @@ from bulkrunner.domain.steps import (
 )
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.contexts import Contexts, admit, fit, fitting, looked_up
-from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import (
     CreateIntent,
     DeleteIntent,
@@ -51,8 +51,8 @@ from bulkrunner.services.planning.draft import (
 from bulkrunner.services.planning.earlier_runs import EarlierRuns
 from bulkrunner.services.planning.existing import Existing
 from bulkrunner.services.planning.function_steps import FunctionSteps
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look, refused_entry
-from bulkrunner.services.planning.reading import Reading
 from bulkrunner.services.planning.transfer_steps import TransferSteps
 
 FEW = 2

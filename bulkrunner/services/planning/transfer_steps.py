@@ -48,6 +48,7 @@ from bulkrunner.domain.transfers import (
     taken,
 )
 from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.catalogue_reading import Reading, bib_unresolved
 from bulkrunner.services.planning.contexts import (
     Contexts,
     admit,
@@ -56,7 +57,6 @@ from bulkrunner.services.planning.contexts import (
     named_value,
     sigel_of,
 )
-from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import (
     FAILED,
     LEFT_BEHIND,
@@ -73,8 +73,8 @@ from bulkrunner.services.planning.draft import (
     still_wanted,
 )
 from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look, fallen
-from bulkrunner.services.planning.reading import Reading, bib_unresolved
 from bulkrunner.services.planning.reverts import Reverts
 
 

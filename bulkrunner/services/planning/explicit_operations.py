@@ -26,7 +26,6 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.transfers import repointed
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.creations import Creations
 from bulkrunner.services.planning.draft import (
     CreateIntent,
     DeleteIntent,
@@ -40,6 +39,7 @@ from bulkrunner.services.planning.draft import (
     still_wanted,
 )
 from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Earlier, Look, Waits, refused_entry, waits
 
 

@@ -19,6 +19,7 @@ from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.draft import (
     CreateIntent,
     Drafter,
@@ -33,7 +34,6 @@ from bulkrunner.services.planning.draft import (
 from bulkrunner.services.planning.earlier_runs import EarlierRuns
 from bulkrunner.services.planning.existing import as_create, deleted_in_plan
 from bulkrunner.services.planning.plan_so_far import NO_WAITS, Look, Waits
-from bulkrunner.services.planning.reading import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
