@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from bulkrunner.domain.catalogue import Compared, compared
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Job, Undo, Unreadable
 from bulkrunner.domain.plan import (
+    Finding,
     Plan,
     PlanState,
     empty_counts,
     plan_digest,
 )
-from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.policy import Policy, plan_ceilings
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
@@ -369,3 +371,37 @@ def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
             hint=Sentence("plan_again"),
             code="addresses_changed",
         )
+
+
+def plan_findings(ledger: Ledger, plan: Plan, *, limit: int = 100) -> list[Finding]:
+    """Return the plan's first findings: ceilings, refusals, what was not found, notes, searches."""
+    ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
+    searches = list(search_findings(ledger, plan))[:limit]
+    found = [*ceilings, *ledger.plans.findings(plan.id, limit=limit)]
+    return [*found[: limit - len(searches)], *searches]
+
+
+def search_findings(ledger: Ledger, plan: Plan) -> Iterator[Finding]:
+    """Yield where the index that a search asked does not agree with a library's list."""
+    for chosen in ledger.selections.all(plan.id):
+        for sigel, facts in compared(chosen).items():
+            told = Sentence("index_has", step=chosen["step"], count=facts.index, sigel=sigel)
+            if facts.listed is None:
+                said = Sentence("index_unchecked", index=told, why=facts.unread)
+                yield Finding(code="index_unchecked", record="find", message=said)
+            elif facts.difference:
+                said = Sentence(
+                    "index_differs",
+                    index=told,
+                    started=facts.started,
+                    listed=facts.listed,
+                    since=_since(facts),
+                    sigel=sigel,
+                )
+                yield Finding(code="index_differs", record="find", message=said)
+
+
+def _since(facts: Compared) -> Sentence:
+    if facts.created is None or facts.deleted is None:
+        return Sentence("changed_uncounted")
+    return Sentence("changed_meanwhile", created=facts.created, deleted=facts.deleted)
