@@ -92,20 +92,16 @@ class Proofs:
         if self.rights.may_act_as(active):
             return None
         return Refusal(
-            code="active_sigel_not_permitted",
-            message=Sentence("active_sigel_not_permitted", active=active),
-            hint=joined((*self._granted(active), Sentence("active_sigel_hint"))),
+            "active_sigel_not_permitted",
+            Sentence("active_sigel_not_permitted", active=active),
+            joined((*self._granted(active), Sentence("active_sigel_hint"))),
         )
 
     def holding(self, document: Document) -> Refusal | None:
         """Refuse a holding that is not wholly the job's: top-level heldBy and every component."""
         sigel = held_by(document)
         if sigel is None:
-            return Refusal(
-                code="no_sigel",
-                message=Sentence("no_sigel"),
-                hint=Sentence("no_sigel_hint"),
-            )
+            return Refusal("no_sigel", Sentence("no_sigel"), Sentence("no_sigel_hint"))
         return self.sigel(sigel) or self._components(document)
 
     def sigel(self, sigel: str) -> Refusal | None:
@@ -118,15 +114,15 @@ class Proofs:
             meant = proposal(sigel, near) if near and not apart else ""
             hint = Sentence("foreign_sigel_hint", sigels=", ".join(self.job.sigels))
             return Refusal(
-                code="foreign_sigel",
-                message=Sentence("foreign_sigel", sigel=value_apart(sigel, apart)),
-                hint=joined((meant, hint)),
+                "foreign_sigel",
+                Sentence("foreign_sigel", sigel=value_apart(sigel, apart)),
+                joined((meant, hint)),
             )
         if not self.rights.may_write_holding(sigel, active=self.job.active_sigel):
             return Refusal(
-                code="no_rights",
-                message=Sentence("no_rights", sigel=sigel),
-                hint=joined((*self._granted(sigel), Sentence("no_rights_hint"))),
+                "no_rights",
+                Sentence("no_rights", sigel=sigel),
+                joined((*self._granted(sigel), Sentence("no_rights_hint"))),
             )
         return None
 
@@ -142,21 +138,21 @@ class Proofs:
         for holder in component_holders(document):
             if holder is None:
                 return Refusal(
-                    code="foreign_component",
-                    message=Sentence("component_without_library"),
-                    hint=Sentence("mend_in_tool"),
+                    "foreign_component",
+                    Sentence("component_without_library"),
+                    Sentence("mend_in_tool"),
                 )
             if holder not in self.job.sigels:
                 return Refusal(
-                    code="foreign_component",
-                    message=Sentence("foreign_component", holder=holder),
-                    hint=Sentence("mend_in_tool_or_drop"),
+                    "foreign_component",
+                    Sentence("foreign_component", holder=holder),
+                    Sentence("mend_in_tool_or_drop"),
                 )
             if not self.rights.may_write_holding(holder, active=self.job.active_sigel):
                 return Refusal(
-                    code="no_rights",
-                    message=Sentence("no_rights_component", holder=holder),
-                    hint=Sentence("no_rights_hint"),
+                    "no_rights",
+                    Sentence("no_rights_component", holder=holder),
+                    Sentence("no_rights_hint"),
                 )
         return None
 
@@ -164,15 +160,11 @@ class Proofs:
         """Refuse bib writes that were not agreed, or by a client of level 1."""
         if "bibs" not in self.job.agreement.covers:
             return Refusal(
-                code="bibs_not_agreed",
-                message=Sentence("bibs_not_agreed"),
-                hint=Sentence("bibs_not_agreed_hint"),
+                "bibs_not_agreed", Sentence("bibs_not_agreed"), Sentence("bibs_not_agreed_hint")
             )
         if not self.rights.may_write_bibs():
             return Refusal(
-                code="level_2_required",
-                message=Sentence("level_2_required"),
-                hint=Sentence("level_2_required_hint"),
+                "level_2_required", Sentence("level_2_required"), Sentence("level_2_required_hint")
             )
         return None
 
@@ -185,11 +177,7 @@ class Proofs:
         if record.get("@type") != "Record" or any(
             isinstance(iri, str) and iri.startswith(READ_ONLY_DATASETS) for iri in iris
         ):
-            return Refusal(
-                code="read_only",
-                message=Sentence("read_only"),
-                hint=Sentence("take_off_list"),
-            )
+            return Refusal("read_only", Sentence("read_only"), Sentence("take_off_list"))
         return None
 
     def base(self, document: Document) -> Refusal | None:
@@ -198,18 +186,18 @@ class Proofs:
         if found is None:
             return None
         return Refusal(
-            code="foreign_base",
-            message=Sentence("foreign_base", found=found),
-            hint=Sentence("foreign_base_hint", target=self.iris.target),
+            "foreign_base",
+            Sentence("foreign_base", found=found),
+            Sentence("foreign_base_hint", target=self.iris.target),
         )
 
 
 def library_unresolved(sigel: str) -> Refusal:
     """Return the refusal of a library that the environment does not have."""
     return Refusal(
-        code="library_unresolved",
-        message=Sentence("library_unresolved", sigel=sigel),
-        hint=Sentence("library_unresolved_hint"),
+        "library_unresolved",
+        Sentence("library_unresolved", sigel=sigel),
+        Sentence("library_unresolved_hint"),
     )
 
 
@@ -218,9 +206,9 @@ def too_deep(document: Document) -> Refusal | None:
     if not is_deeper_than(document, MAX_DEPTH):
         return None
     return Refusal(
-        code="unreadable_record",
-        message=Sentence("recordtoo_deep", most=MAX_DEPTH),
-        hint=Sentence("recordtoo_deep_hint"),
+        "unreadable_record",
+        Sentence("recordtoo_deep", most=MAX_DEPTH),
+        Sentence("recordtoo_deep_hint"),
     )
 
 
@@ -242,9 +230,9 @@ def misnamed(document: Document) -> Refusal | None:
 def _bad_key(key: str) -> Refusal:
     shown = visible(key[:40]).replace("\n", " ").replace("\t", " ")
     return Refusal(
-        code="unreadable_record",
-        message=Sentence("key_control_character", shown=shown)
+        "unreadable_record",
+        Sentence("key_control_character", shown=shown)
         if key.strip()
         else Sentence("key_without_name"),
-        hint=Sentence("key_hint"),
+        Sentence("key_hint"),
     )

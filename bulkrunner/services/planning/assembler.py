@@ -215,27 +215,20 @@ def _beside(change: PlannedChange, owner: PlannedChange, *, alone: bool) -> Plan
     """Return a change whose record another one of the plan has: it writes nothing."""
     if alone or change.action in WRITING:
         refusal = Refusal(
-            code="duplicate_operation",
-            message=Sentence("record_taken_in_plan", number=owner.number),
+            "duplicate_operation", Sentence("record_taken_in_plan", number=owner.number)
         )
         change = refused(change, refusal)
     return replace(change, target_key=None)
 
 
 def _circular(number: int) -> Refusal:
-    return Refusal(
-        code="circular",
-        message=Sentence("circular", number=number),
-        hint=Sentence("circular_hint"),
-    )
+    return Refusal("circular", Sentence("circular", number=number), Sentence("circular_hint"))
 
 
 def _linked(left: Sequence[str]) -> Refusal:
     shown = shown_of(left, ", ".join(left[:SHOWN]), SHOWN)
     return Refusal(
-        code="linked",
-        message=Sentence("linked", count=len(left), shown=shown),
-        hint=Sentence("linked_hint"),
+        "linked", Sentence("linked", count=len(left), shown=shown), Sentence("linked_hint")
     )
 
 
@@ -247,8 +240,8 @@ def policed(drafts: Sequence[Draft], forbidden: Mapping[str, Rule]) -> list[Draf
         return list(drafts)
     rule = forbidden[touched[0]]
     refusal = Refusal(
-        code=FORBIDDEN,
-        message=Sentence("rule_forbids_change", rule=rule.id, place=touched[0], source=rule.source),
+        FORBIDDEN,
+        Sentence("rule_forbids_change", rule=rule.id, place=touched[0], source=rule.source),
     )
     return [
         replace(draft, change=refused(draft.change, refusal))

@@ -259,11 +259,7 @@ class Naming:
         return tuple(candidate.id for candidate in found)
 
     def bearing(self, ref: str) -> tuple[str, ...]:
-        """Return the short ids of the records that bear a number, none where the catalogue has none.
-
-        Raises:
-            Refused: so many may bear it that they are not looked through.
-        """
+        """Return the short ids of the records that bear a number, none where the catalogue has none."""
         return tuple(candidate.id for candidate in self._found.get(ref))
 
     def _look_up(self, ref: str) -> Candidates:
@@ -313,11 +309,9 @@ def several(what: str, found: Candidates) -> Refusal:
     """Return the refusal of a text that names several records, with the first of them."""
     few = Sentence("joined", parts=[_shown(candidate) for candidate in found[:SHOWN]])
     return Refusal(
-        code="several_hits",
-        message=Sentence(
-            "several_hits", count=len(found), what=what, shown=shown_of(found, few, SHOWN)
-        ),
-        hint=Sentence("several_hits_hint"),
+        "several_hits",
+        Sentence("several_hits", count=len(found), what=what, shown=shown_of(found, few, SHOWN)),
+        Sentence("several_hits_hint"),
     )
 
 

@@ -84,19 +84,15 @@ class Reading:
         if found.iri == self._iris.target + found.record:
             return None
         return Refusal(
-            code="foreign_base",
-            message=Sentence("own_id_foreign", iri=found.iri),
-            hint=Sentence("foreign_base_hint", target=self._iris.target),
+            "foreign_base",
+            Sentence("own_id_foreign", iri=found.iri),
+            Sentence("foreign_base_hint", target=self._iris.target),
         )
 
     def named(
         self, ref: str, *, on_several: str = "refuse", kind: str | None = None
     ) -> tuple[str, ...]:
-        """Return the records that a number of whatever sort names; other ids as they are.
-
-        Raises:
-            NotFound, Refused: none, or several.
-        """
+        """Return the records that a number of whatever sort names; other ids as they are."""
         if of_canonical(ref) is None:
             return (ref,)
         return self._naming.records(ref, on_several=on_several, kind=kind)
@@ -110,14 +106,10 @@ class Reading:
         return answer.document if isinstance(answer, Found) else None
 
     def bearing(self, text: str, meanings: Sequence[Number]) -> tuple[str, ...]:
-        """Return the short ids of the records that bear a number, or that an id names.
-
-        Raises:
-            Refused: the text is neither, or so many may bear it that they are not looked through.
-        """
+        """Return the short ids of the records that bear a number, or that an id names."""
         found = identify(text, self._iris, meanings)
         if isinstance(found, Refusal):
-            raise Refused(found.code, found.message, found.hint)
+            raise Refused.of(found)
         if of_canonical(found.text) is not None:
             return self._naming.bearing(found.text)
         document = self.document(found.text)
@@ -125,11 +117,7 @@ class Reading:
         return (record,) if record else ()
 
     def looked_up(self, text: str) -> Document | None:
-        """Return the record that an id or a number names, None where it is not there.
-
-        Raises:
-            Refused: several records bear the number.
-        """
+        """Return the record that an id or a number names, None where it is not there."""
         found = identify(text, self._iris)
         if isinstance(found, Refusal) or of_canonical(found.text) is None:
             return self.document(text)
@@ -140,11 +128,7 @@ class Reading:
         return self.document(record)
 
     def read(self, named: str, target: Target) -> Found:
-        """Return a record.
-
-        Raises:
-            NotFound, Refused: it is not there, or is another one by now.
-        """
+        """Return a record."""
         (name,) = self.named(named)
         ref = self._iris.parse(name)
         if ref is None:
@@ -203,21 +187,13 @@ class Reading:
         return bib_unresolved(iri or thing_part(document).get("itemOf"))
 
     def demand_rights(self, sigel: str) -> None:
-        """Demand that the library is there, and that the client may write its holdings.
-
-        Raises:
-            Refused: it may not.
-        """
+        """Demand that the library is there, and that the client may write its holdings."""
         demand(self.proofs.acting() or self.proofs.sigel(sigel) or self.library_resolves(sigel))
 
     # --- a bib that a holding is hung on -----------------------------------------------------
 
     def bib(self, ref: str, target: Target | None = None) -> BibFacts:
-        """Return a bib that a holding may hang on.
-
-        Raises:
-            NotFound, Refused: there is none, or it is something else.
-        """
+        """Return a bib that a holding may hang on."""
         target = target or Target(record=ref)
         (name,) = self.named(ref, kind="bib")
         parsed = self._iris.parse(name)
@@ -238,9 +214,9 @@ class Reading:
         """Refuse a document that must not be sent, whatever stood there before."""
         if kind == "bib" and not is_bib(after):
             return Refusal(
-                code="other_kind",
-                message=Sentence("bib_becomes_other", type=_type_name(after)),
-                hint=Sentence("bib_becomes_other_hint"),
+                "other_kind",
+                Sentence("bib_becomes_other", type=_type_name(after)),
+                Sentence("bib_becomes_other_hint"),
             )
         return (
             too_deep(after)
@@ -280,9 +256,7 @@ def bib_unresolved(item_of: Any) -> Refusal:
         item_of if isinstance(item_of, str) else brief(item_of) if item_of else Sentence("absent")
     )
     return Refusal(
-        code="bib_unresolved",
-        message=Sentence("bib_unresolved", iri=value),
-        hint=Sentence("bib_unresolved_hint"),
+        "bib_unresolved", Sentence("bib_unresolved", iri=value), Sentence("bib_unresolved_hint")
     )
 
 

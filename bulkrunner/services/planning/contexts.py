@@ -87,12 +87,7 @@ class Contexts:
 
 
 def admit(step: Step, context: Context) -> None:
-    """Go on where a record meets the step's condition, and looks like its example.
-
-    Raises:
-        PassedOver: it does not.
-        Refused: the condition compares with a value that is missing.
-    """
+    """Go on where a record meets the step's condition, and looks like its example."""
     part = None if step.where is None else unmet(step.where, context)
     if part is not None:
         raise PassedOver(NOT_MET, Sentence("where_not_met", condition=condition_text(part)))
@@ -103,20 +98,12 @@ def admit(step: Step, context: Context) -> None:
 
 
 def looked_up(value: Any, context: Context) -> Any:
-    """Return the plain value.
-
-    Raises:
-        Refused: it is missing, or cannot be used.
-    """
+    """Return the plain value."""
     return resolve(value, context)
 
 
 def fitting(document: Document, query: Mapping[str, Any]) -> None:
-    """Go on where a record fits the search that named it.
-
-    Raises:
-        PassedOver: it does not.
-    """
+    """Go on where a record fits the search that named it."""
     name = unmet_part(document, query)
     if name is not None:
         raise PassedOver(
@@ -126,11 +113,7 @@ def fitting(document: Document, query: Mapping[str, Any]) -> None:
 
 
 def fit(entry: StepEntry, target: Target) -> None:
-    """Go on where a record still fits the search that named it.
-
-    Raises:
-        PassedOver: it does not.
-    """
+    """Go on where a record still fits the search that named it."""
     if entry.query is not None and entry.step.concerns_selected and target.before is not None:
         fitting(target.before, entry.query)
 
@@ -141,11 +124,7 @@ def named_value(value: Any, context: Context) -> Any:
 
 
 def sigel_of(value: Any) -> str:
-    """Return a value that names a library.
-
-    Raises:
-        Refused: it is no text.
-    """
+    """Return a value that names a library."""
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise Refused("no_sigel", Sentence("sigel_no_text"), Sentence("sigel_no_text_hint"))

@@ -310,7 +310,7 @@ class Drafter:
                 return {"action": action, "code": error.code, "message": error.message}
             case CatalogueUnreachable(code="unreadable_record"):
                 # It came whole but is no record; asking again would not help.
-                return as_refused(Refusal(code=error.code, message=error.message, hint=error.hint))
+                return as_refused(Refusal(error.code, error.message, error.hint))
         raise error
 
     def _named_key(self, request: Request, target: Target) -> str | None:

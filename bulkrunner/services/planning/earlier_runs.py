@@ -113,15 +113,15 @@ def changed_since(run: str, found: Found, who: str) -> Refusal:
     """Return that a record is not as a run left it; ``who``: as ``by_a_later_run`` says."""
     facts = by_and_when(found.document)
     return Refusal(
-        code="changed_since",
-        message=Sentence(
+        "changed_since",
+        Sentence(
             "changed_since",
             by=facts["by"] or Sentence("somebody"),
             when=facts["when"],
             run=run,
             who=who,
         ),
-        hint=Sentence("changed_since_hint"),
+        Sentence("changed_since_hint"),
     )
 
 

@@ -83,11 +83,7 @@ class Existing:
     def meet(
         self, request: Request, target: Target, look: Look, *, kind: str | None = None
     ) -> None:
-        """Know the record that is to be written, as it is or as what precedes will have left it.
-
-        Raises:
-            NotFound, Refused, PassedOver: it is not there, or must not be written.
-        """
+        """Know the record that is to be written, as it is or as what precedes will have left it."""
         demand(self.reading.proofs.acting())
         try:
             self._meet(request, target, look, kind)
@@ -103,11 +99,7 @@ class Existing:
             target.repeated, target.now = part, target.earlier.before
 
     def know(self, request: Request, target: Target, look: Look, *, kind: str) -> None:
-        """Know a record that is only read, as what precedes leaves it.
-
-        Raises:
-            NotFound, Refused: it is not there, or not the job's.
-        """
+        """Know a record that is only read, as what precedes leaves it."""
         demand(self.reading.proofs.acting())
         self._meet(request, target, look, kind)
         if target.is_stuck and target.earlier is not None:
@@ -164,9 +156,6 @@ class Existing:
         """Return what becomes of a record without anything being done; None where it is to be done.
 
         ``admit`` raises ``PassedOver`` or ``Refused`` where the entry does not mean the record.
-
-        Raises:
-            NotFound, Refused, PassedOver: it is not there, not meant, or already named otherwise.
         """
         if target.gone is not None:
             return self._deleted_earlier(target, intent, target.gone)
@@ -242,11 +231,7 @@ class Existing:
     # --- the change --------------------------------------------------------------------------
 
     def updated(self, target: Target, intent: UpdateIntent, result: Applied | Refusal) -> Fields:
-        """Return the fields of an update.
-
-        Raises:
-            Refused: it cannot be made, or its result must not be sent.
-        """
+        """Return the fields of an update."""
         if isinstance(result, Refusal):
             raise Refused.of(result)
         now, before, after = target.now or {}, target.before or {}, result.document
@@ -281,11 +266,7 @@ class Existing:
         }
 
     def deleted(self, target: Target, intent: DeleteIntent) -> Fields:
-        """Return the fields of a deletion.
-
-        Raises:
-            Refused: it must not be deleted.
-        """
+        """Return the fields of a deletion."""
         before, earlier = target.before or {}, target.earlier
         if earlier is not None and earlier.action is Action.CREATE:
             return unchanged("created_and_deleted", Sentence("created_and_deleted"))
@@ -319,9 +300,9 @@ def as_create(document: Document, pattern: str) -> Fields:
 def deleted_in_plan(number: int) -> Refusal:
     """Return the refusal of a record that the plan deletes."""
     return Refusal(
-        code="deleted_in_plan",
-        message=Sentence("deleted_in_plan", number=number),
-        hint=Sentence("deleted_in_plan_hint"),
+        "deleted_in_plan",
+        Sentence("deleted_in_plan", number=number),
+        Sentence("deleted_in_plan_hint"),
     )
 
 
@@ -334,25 +315,23 @@ def _a_bib(fault: Refusal, request: Request) -> Refusal:
     hint = Sentence("holdings_own") if request.step is not None else Sentence("holding_id")
     if request.verb != "delete":
         hint = joined((hint, Sentence("bib_itself", how=fault.hint)))
-    return Refusal(
-        code=fault.code, message=Sentence("bib_not_writable", why=fault.message), hint=hint
-    )
+    return Refusal(fault.code, Sentence("bib_not_writable", why=fault.message), hint)
 
 
 def _other_kind(kind: str | None, wanted: str) -> Refusal:
     return Refusal(
-        code="other_kind",
-        message=Sentence("other_kind", kind=kind_said(kind), wanted=kind_said(wanted)),
-        hint=Sentence("other_kind_hint"),
+        "other_kind",
+        Sentence("other_kind", kind=kind_said(kind), wanted=kind_said(wanted)),
+        Sentence("other_kind_hint"),
     )
 
 
 def _undone(cleanups: tuple[str, ...]) -> Refusal:
     """Return the refusal of a change of which the server would leave nothing."""
     return Refusal(
-        code="tidied_away",
-        message=Sentence("tidied_away", cleanups=cleanups[:SHOWN]),
-        hint=Sentence("as_the_server_keeps"),
+        "tidied_away",
+        Sentence("tidied_away", cleanups=cleanups[:SHOWN]),
+        Sentence("as_the_server_keeps"),
     )
 
 

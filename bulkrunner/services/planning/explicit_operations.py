@@ -83,11 +83,7 @@ class Explicit:
         return replace(request, ref=ref, verb=type(op).__name__.lower(), operation=operation)
 
     def waits(self, op: Operation, request: Request, earlier: Earlier) -> Waits:
-        """Return what an operation waits for.
-
-        Raises:
-            Refused: one that it names is not carried out, or creates nothing.
-        """
+        """Return what an operation waits for."""
         return waits(op.after, references_of(request.operation), earlier)
 
     def planned(self, op: Operation, request: Request, found: Waits, look: Look) -> PlannedChange:

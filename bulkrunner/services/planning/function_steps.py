@@ -183,9 +183,7 @@ class FunctionSteps:
                 result = edited(document, answer.document)
                 demand(result if isinstance(result, Refusal) else None)
             return Refusal(
-                code="function_answer",
-                message=Sentence("function_on_bibs"),
-                hint=Sentence("function_on_bibs_hint"),
+                "function_answer", Sentence("function_on_bibs"), Sentence("function_on_bibs_hint")
             )
 
         found = self._drafter.attempt(request, ask, named)
@@ -203,12 +201,7 @@ class FunctionSteps:
         context: Context,
         several: list[Several],
     ) -> Changed | Several:
-        """Return what is to be done to the record itself: it is changed, or deleted.
-
-        Raises:
-            PassedOver: nothing; operations are put where they are told.
-            Refused: the answer cannot be used.
-        """
+        """Return what is to be done to the record itself: it is changed, or deleted."""
         answer = self._answer(entry, action, record, context)
         if isinstance(answer, Several) and not _is_own_delete(answer, record, self._contexts.iris):
             several.append(answer)
@@ -337,16 +330,14 @@ def _not_done(number: int, change: PlannedChange) -> Refusal | None:
     if change.action not in FAILED and change.code != "skipped_duplicate":
         return None
     return Refusal(
-        code="prerequisite",
-        message=Sentence("operation_before", number=number, ended=ended_so(change)),
-        hint=Sentence("operation_before_hint"),
+        "prerequisite",
+        Sentence("operation_before", number=number, ended=ended_so(change)),
+        Sentence("operation_before_hint"),
     )
 
 
 def _unusable(fault: Refusal, place: int) -> Refusal:
-    return Refusal(
-        code=fault.code, message=Sentence("operation_fault", place=place, why=fault.message)
-    )
+    return Refusal(fault.code, Sentence("operation_fault", place=place, why=fault.message))
 
 
 def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:
@@ -364,9 +355,7 @@ def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChan
         other = (one.target_key, one.number or None)
         if any(own is not None and own == its for own, its in zip(names, other, strict=True)):
             refusal = Refusal(
-                code="duplicate_operation",
-                message=Sentence("function_twice"),
-                hint=Sentence("function_twice_hint"),
+                "duplicate_operation", Sentence("function_twice"), Sentence("function_twice_hint")
             )
             # Its record is that of the other one, which falls with it.
             return replace(refused(change, refusal), number=0)

@@ -49,11 +49,7 @@ class Creations:
     def place(
         self, request: Request, target: Target, look: Look, waits: Waits = NO_WAITS
     ) -> BibFacts:
-        """Return the bib that a holding is to be created on.
-
-        Raises:
-            NotFound, Refused: there is none, or it is something else.
-        """
+        """Return the bib that a holding is to be created on."""
         demand(self.reading.proofs.acting())
         bib = self.bib(request.ref, look, waits, target)
         target.bib = bib.summary
@@ -72,9 +68,6 @@ class Creations:
         """Return what becomes of a holding without being created; None where it is to be created.
 
         ``admit`` raises ``PassedOver`` or ``Refused`` where the entry does not mean the bib.
-
-        Raises:
-            Refused, PassedOver: it must not be created, or there is one already.
         """
         target.intends(intent)
         self.reading.know_library(intent.sigel, target)
@@ -98,11 +91,7 @@ class Creations:
         return None
 
     def created(self, document: Document, pattern: Sentence) -> Fields:
-        """Return the fields of a holding to be created.
-
-        Raises:
-            Refused: it must not be sent.
-        """
+        """Return the fields of a holding to be created."""
         demand(self.reading.may_become(document, "holding"))
         return as_create(document, pattern)
 
@@ -151,12 +140,7 @@ class Creations:
     # --- a holding that goes over to a bib ---------------------------------------------------
 
     def hang(self, request: Request, bib: BibFacts, target: Target, look: Look) -> None:
-        """Note that a holding is to hang on a bib; where it was on none, it is told with this one.
-
-        Raises:
-            Refused: its library has one there, or the bib goes away.
-            PassedOver: so it is said of duplicates, or it is there already.
-        """
+        """Note that a holding is to hang on a bib; where it was on none, it is told with this one."""
         if bib.thing_iri == item_of(target.now or {}):
             raise PassedOver("already_there", Sentence("already_there", bib=bib.summary.id))
         self.make_room(request, bib, target, look)
@@ -164,11 +148,7 @@ class Creations:
             target.bib = bib.summary
 
     def make_room(self, request: Request, bib: BibFacts, target: Target, look: Look) -> None:
-        """Note that a holding goes over to a bib, where its library has none.
-
-        Raises:
-            Refused, PassedOver: it has one, or the bib goes away.
-        """
+        """Note that a holding goes over to a bib, where its library has none."""
         self._refuse_deleted(bib, look)
         sigel = target.sigel or ""
         key = holding_key(bib.summary.id, sigel)
@@ -185,11 +165,7 @@ class Creations:
         target.place = key
 
     def make_way(self, request: Request, after: Document, target: Target, look: Look) -> None:
-        """Note that old content hangs a holding on another bib again, where its library has none.
-
-        Raises:
-            Refused, PassedOver: it has one, or the bib is gone.
-        """
+        """Note that old content hangs a holding on another bib again, where its library has none."""
         iri = item_of(after)
         if target.kind != "holding" or iri == item_of(target.now or {}) or created_number(iri):
             return
@@ -203,11 +179,7 @@ class Creations:
     def bib(
         self, ref: str, look: Look, waits: Waits = NO_WAITS, target: Target | None = None
     ) -> BibFacts:
-        """Return a bib that is not going to be deleted, or one that the plan creates.
-
-        Raises:
-            NotFound, Refused: there is none, or it is something else.
-        """
+        """Return a bib that is not going to be deleted, or one that the plan creates."""
         number = created_number(ref)
         if number is None or number in waits.records:
             name = waits.records.get(number or 0, ref)
@@ -284,9 +256,9 @@ def _leaves(change: PlannedChange, thing_iri: str) -> bool:
 
 def _same_bib(number: int) -> Refusal:
     return Refusal(
-        code="duplicate_operation",
-        message=Sentence("same_bib_in_plan", number=number),
-        hint=Sentence("same_bib_hint"),
+        "duplicate_operation",
+        Sentence("same_bib_in_plan", number=number),
+        Sentence("same_bib_hint"),
     )
 
 

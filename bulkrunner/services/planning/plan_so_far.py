@@ -185,9 +185,9 @@ def fallen(needed: PlannedChange) -> Refusal:
         Sentence("change", number=needed.number) if needed.number else Sentence("change_of_step")
     )
     return Refusal(
-        code="prerequisite",
-        message=Sentence("prerequisite", which=which, code=needed.code),
-        hint=Sentence("prerequisite_hint"),
+        "prerequisite",
+        Sentence("prerequisite", which=which, code=needed.code),
+        Sentence("prerequisite_hint"),
     )
 
 
@@ -221,11 +221,7 @@ NO_WAITS = Waits()
 
 
 def waits(after: Collection[int], references: Collection[int], earlier: Earlier) -> Waits:
-    """Return what an operation waits for.
-
-    Raises:
-        Refused: one of them is not carried out, or creates nothing.
-    """
+    """Return what an operation waits for."""
     if not after and not references:
         return NO_WAITS
     found = Waits(numbers=_numbers(after, earlier))

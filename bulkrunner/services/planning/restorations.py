@@ -75,11 +75,7 @@ class Again:
 
     @classmethod
     def of(cls, document: Document, look: Look, iris: IriMap) -> Again:
-        """Return what is created again, of all that a document links to.
-
-        Raises:
-            Refused: one of them cannot be created again.
-        """
+        """Return what is created again, of all that a document links to."""
         linked = {record for iri in iter_ids(document) if (record := iris.short_id(iri))}
         keys = {again_key(record): record for record in linked}
         found = look.of(sorted(keys))
@@ -278,11 +274,7 @@ class Restorer:
 
 
 def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
-    """Return the numbers of what must be restored before; all of it is.
-
-    Raises:
-        Refused: it is not, and what took its content in must stay.
-    """
+    """Return the numbers of what must be restored before; all of it is."""
     keys = [one.key for one in wish.behind if one.key is not None]
     found = look.of(keys) if keys else {}
     for one in wish.behind:
@@ -336,9 +328,9 @@ def _kept(document: Document | None, wish: Restore) -> Refusal | None:
     if document is not None:
         return None
     return Refusal(
-        code="no_document",
-        message=Sentence("no_document_of", record=wish.record, run=wish.run),
-        hint=Sentence("restore_by_hand"),
+        "no_document",
+        Sentence("no_document_of", record=wish.record, run=wish.run),
+        Sentence("restore_by_hand"),
     )
 
 

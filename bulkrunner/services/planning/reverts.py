@@ -80,14 +80,12 @@ class States:
             return answer.document
         if isinstance(answer, Gone):
             return Refusal(
-                code="version_deleted",
-                message=Sentence("version_deleted", number=number),
-                hint=Sentence("version_deleted_hint"),
+                "version_deleted",
+                Sentence("version_deleted", number=number),
+                Sentence("version_deleted_hint"),
             )
         return Refusal(
-            code="no_version",
-            message=Sentence("no_version", number=number),
-            hint=Sentence("no_version_hint"),
+            "no_version", Sentence("no_version", number=number), Sentence("no_version_hint")
         )
 
     def at(self, target: Target, moment: Moment) -> Document | Refusal:
@@ -119,11 +117,11 @@ class States:
                 Sentence("first_version_by", sigel=sigel), Sentence("first_version_by_hint")
             )
         return found or Refusal(
-            code="not_changed",
-            message=Sentence("not_edited_by", sigel=sigel)
+            "not_changed",
+            Sentence("not_edited_by", sigel=sigel)
             if since is None
             else Sentence("not_edited_since", sigel=sigel, since=since.text),
-            hint=Sentence("take_off_list"),
+            Sentence("take_off_list"),
         )
 
     def _back(self, target: Target) -> Iterator[_Saved | Refusal]:
@@ -160,9 +158,9 @@ class States:
         newest, first = done[0], done[-1]
         if newest.change.action is Action.DELETE:
             return Refusal(
-                code="changed_since",
-                message=Sentence("deleted_and_brought_back", run=newest.run, job=job),
-                hint=Sentence("version_instead"),
+                "changed_since",
+                Sentence("deleted_and_brought_back", run=newest.run, job=job),
+                Sentence("version_instead"),
             )
         now = Found(
             environment=self._plan.environment,
@@ -178,16 +176,14 @@ class States:
             )
         if any(not self._follows(later, earlier, now) for later, earlier in pairwise(done)):
             return Refusal(
-                code="changed_since",
-                message=Sentence("edited_between_runs", job=job),
-                hint=Sentence("version_instead"),
+                "changed_since",
+                Sentence("edited_between_runs", job=job),
+                Sentence("version_instead"),
             )
         old = first.wanted()
         if old is None:
             return Refusal(
-                code="no_document",
-                message=Sentence("no_document", run=first.run),
-                hint=Sentence("restore_by_hand"),
+                "no_document", Sentence("no_document", run=first.run), Sentence("restore_by_hand")
             )
         content: Document = as_stored(old, newest.change.after, now.document)
         return content
@@ -207,15 +203,11 @@ class States:
         created = self._ledger.runs.created(runs, {record}).get(record)
         if created is not None:
             return Refusal(
-                code="version_deleted",
-                message=Sentence("created_by_run", run=created.run, job=job),
-                hint=Sentence("created_by_run_hint"),
+                "version_deleted",
+                Sentence("created_by_run", run=created.run, job=job),
+                Sentence("created_by_run_hint"),
             )
-        return Refusal(
-            code="not_changed",
-            message=Sentence("not_changed", job=job),
-            hint=Sentence("take_off_list"),
-        )
+        return Refusal("not_changed", Sentence("not_changed", job=job), Sentence("take_off_list"))
 
     def _follows(self, later: Restore, earlier: Restore, now: Found) -> bool:
         """Return True if a run found what the one before had left, or what that one had found."""
@@ -231,7 +223,7 @@ class States:
 
 
 def _no_version(message: Sentence, hint: Sentence) -> Refusal:
-    return Refusal(code="no_version", message=message, hint=hint)
+    return Refusal("no_version", message, hint)
 
 
 def _version(found: Found) -> Version:
@@ -250,11 +242,7 @@ class Reverts:
     def reverted(
         self, entry: StepEntry, action: StepRevert, request: Request, target: Target, look: Look
     ) -> Fields:
-        """Return the fields of the update that gives the content back.
-
-        Raises:
-            NotFound, Refused, PassedOver: it cannot be given back, or the record is not meant.
-        """
+        """Return the fields of the update that gives the content back."""
         self.existing.meet(request, target, look)
         context = self.contexts.of_record(entry, target, look)
         to, pattern = _earlier_state(action, context)
@@ -316,11 +304,7 @@ def _earlier_state(action: StepRevert, context: Context) -> tuple[Any, Sentence]
 
 
 def _moment(value: Any) -> Moment:
-    """Return a moment that a value names.
-
-    Raises:
-        Refused: it is none.
-    """
+    """Return a moment that a value names."""
     text = str(value).strip()
     span = parse_span(text)
     if span is None:

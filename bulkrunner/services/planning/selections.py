@@ -310,11 +310,7 @@ class Choosing:
         return Chosen(count=kept.get("count", 0), note=kept.get("note") or {})
 
     def query(self, selection: StepSelection, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what every record of a selection must fit.
-
-        Raises:
-            Refused: a value of it is missing.
-        """
+        """Return what every record of a selection must fit."""
         if "library" in selection.selects:
             libraries = [library_iri(sigel) for sigel in _sigels(selection)]
             return {"@type": ITEM, HELD_BY: libraries}

@@ -68,11 +68,7 @@ class Selecting:
     sigels: tuple[str, ...]
 
     def records(self, entry: StepEntry, look: Look) -> Sequence[str]:
-        """Return the records that an entry means, as ids, or keys of holdings yet to be created.
-
-        Raises:
-            NotFound, Refused, PassedOver: it means none.
-        """
+        """Return the records that an entry means, as ids, or keys of holdings yet to be created."""
         refs = self._named(entry)
         if entry.query is not None and not entry.step.concerns_selected:
             for ref in refs:
@@ -93,11 +89,7 @@ class Selecting:
         return tuple(found)
 
     def foreign(self, entry: StepEntry) -> tuple[Held, ...]:
-        """Return other libraries' holdings where all holdings are meant; they are passed over.
-
-        Raises:
-            NotFound, Refused: the entry names no bib.
-        """
+        """Return other libraries' holdings where all holdings are meant; they are passed over."""
         if entry.step.holdings != "all":
             return ()
         refs = self._named(entry)

@@ -162,9 +162,6 @@ class TransferSteps:
 
         The content is part of what is wished for: what an earlier run saved counts only as long as
         it is what would be saved now.
-
-        Raises:
-            Refused, PassedOver: it cannot be created; then nothing is taken away either.
         """
         wished = {"content": digest([*content])}
         change = self._created(case.other(bib), case, target, sigel, content, source, wished)
@@ -240,7 +237,7 @@ class TransferSteps:
             raise Refused("unreadable_id", Sentence("value_no_id"), Sentence("value_no_id_hint"))
         found = identify(text, self.contexts.iris)
         if isinstance(found, Refusal):
-            raise Refused(found.code, found.message, found.hint)
+            raise Refused.of(found)
         (record,) = self.reading.named(found.text)
         return record
 
@@ -443,11 +440,7 @@ def _changed_before(target: Target) -> dict[str, Any]:
 
 
 def _bib_of(target: Target) -> str:
-    """Return the bib that a holding is on.
-
-    Raises:
-        Refused: it is on none that is known here.
-    """
+    """Return the bib that a holding is on."""
     if not target.on_bib:
         raise Refused.of(bib_unresolved(thing_part(target.now or {}).get("itemOf")))
     return target.on_bib
@@ -462,33 +455,23 @@ def _after(saved: list[PlannedChange], change: PlannedChange) -> list[Draft]:
 
 
 def _same_record() -> Refusal:
-    return Refusal(
-        code="same_record",
-        message=Sentence("same_record"),
-        hint=Sentence("same_record_hint"),
-    )
+    return Refusal("same_record", Sentence("same_record"), Sentence("same_record_hint"))
 
 
 def _no_target(into: str, change: PlannedChange) -> Refusal:
     if change.kind == "bib":
         return Refusal(
-            code="no_target",
-            message=Sentence("target_is_bib", into=into),
-            hint=Sentence("target_is_bib_hint"),
+            "no_target", Sentence("target_is_bib", into=into), Sentence("target_is_bib_hint")
         )
     return Refusal(
-        code="no_target",
-        message=Sentence("no_target", into=into, why=change.message or change.code),
-        hint=Sentence("no_target_hint"),
+        "no_target",
+        Sentence("no_target", into=into, why=change.message or change.code),
+        Sentence("no_target_hint"),
     )
 
 
 def _all_components() -> Refusal:
-    return Refusal(
-        code="all_components",
-        message=Sentence("all_components"),
-        hint=Sentence("all_components_hint"),
-    )
+    return Refusal("all_components", Sentence("all_components"), Sentence("all_components_hint"))
 
 
 _TRANSFERS = {
