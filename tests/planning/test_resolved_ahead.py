@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bulkrunner.domain.manifest import Create, Creates, SetChange, Source
-from bulkrunner.domain.plan import Action
+from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.steps import Step, StepCreate, StepEntry, StepUpdate
 from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.services.planning.assembler import Assembler
@@ -109,7 +109,12 @@ def test_a_look_ahead_does_not_tell_what_its_batch_will_bring(desk):
     assert ahead.numbered(1).record == HOLDINGS[0]
     with pytest.raises(NotYet):
         ahead.numbered(2)
-    assert Look(so_far).numbered(2) is None
+    with pytest.raises(NotYet):
+        ahead.expect([record_key(HOLDINGS[0]), record_key(HOLDINGS[1])])
+    ahead.expect([record_key(HOLDINGS[0])] * 2)
+    in_turn = Look(so_far)
+    assert in_turn.numbered(2) is None
+    in_turn.expect([record_key(HOLDINGS[1])])
 
 
 def test_a_look_notes_what_a_later_change_may_make_untrue(desk):

@@ -124,6 +124,15 @@ class Look:
         """Return the change that has a target key or place."""
         return self.of([key]).get(key)
 
+    def expect(self, keys: Sequence[str]) -> None:
+        """Go on where the plan has a change for each target key or place.
+
+        Raises:
+            NotYet: one comes, if at all, with the batch in hand.
+        """
+        if self._ahead and len(self.of(keys)) < len(set(keys)):
+            raise NotYet
+
     def numbers_at(self, place: str) -> tuple[int, ...]:
         """Return the numbers of all changes that have a place."""
         self.asked.add(place)

@@ -142,6 +142,7 @@ class Restorer:
 
         Where nothing can be restored the change says why.
         """
+        look.expect([*_keys_behind(wish), *wish.ahead])
         target = Target.of(request)
         target.kind, target.sigel = wish.change.kind, wish.change.sigel
         target.bib, target.library = wish.change.bib, wish.change.library
@@ -273,10 +274,13 @@ class Restorer:
         return changed_since(wish.run, found, by_a_later_run(later, found.etag))
 
 
+def _keys_behind(wish: Restore) -> list[str]:
+    return [one.key for one in wish.behind if one.key is not None]
+
+
 def _restored_first(wish: Restore, look: Look) -> tuple[int, ...]:
     """Return the numbers of what must be restored before; all of it is."""
-    keys = [one.key for one in wish.behind if one.key is not None]
-    found = look.of(keys) if keys else {}
+    found = look.of(_keys_behind(wish))
     for one in wish.behind:
         change = found.get(one.key or "")
         if change is None or change.action in FAILED:
