@@ -207,8 +207,8 @@ def too_deep(document: Document) -> Refusal | None:
         return None
     return Refusal(
         "unreadable_record",
-        Sentence("recordtoo_deep", most=MAX_DEPTH),
-        Sentence("recordtoo_deep_hint"),
+        Sentence("record_too_deep", most=MAX_DEPTH),
+        Sentence("record_too_deep_hint"),
     )
 
 

@@ -26,12 +26,12 @@ COMPUTED_ERRORS = {
     "error.code": set(),
 }
 
-REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
+REFUSING = ("services/planning", "domain/rights.py", "domain/places.py", "domain/operations.py")
 REFUSING += ("domain/changes", "domain/expressions")
-REFUSERS = {"Refused", "NotFound", "PassedOver", "unchanged"}
+REFUSERS = {"Refused", "Refusal", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/running", "domain/settlement")
 ENDING += ("domain/fingerprints.py", "services/settle.py")
-ENDERS = {"refused", "Refused"}
+ENDERS = {"refused", "Refused", "Refusal"}
 
 
 def column(text, number=0):
