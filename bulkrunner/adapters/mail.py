@@ -168,11 +168,7 @@ _PROOFS = frozenset(
 
 
 def read_letter(path: str) -> str:
-    """Return the text of a file, ``-``: of stdin.
-
-    Raises:
-        AnswerRefused: it cannot be read as text.
-    """
+    """Return the text of a file, ``-``: of stdin. AnswerRefused: it cannot be read as text."""
     try:
         if path == "-":
             content = sys.stdin.buffer.read(MOST_BYTES + 1)

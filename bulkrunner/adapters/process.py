@@ -21,13 +21,12 @@ MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 def this_process() -> Owner:
-    """Return this process as an owner."""
     pid = os.getpid()
     return Owner(host=_host(), boot=_boot(), pid=pid, started=_started(pid) or "")
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Tell whether the owner's process lives; None where that cannot be told from here.
+    """Return True if the owner's process lives; None where that cannot be told from here.
 
     Only of a process on this very host can it be told. A process that got the number of a dead one
     has another start time; a zombie is dead.

@@ -26,11 +26,7 @@ class Re2Engine:
     """Compiles regular expressions in RE2's syntax."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression.
-
-        Raises:
-            FormError: malformed, or too large.
-        """
+        """Return the compiled expression. FormError: malformed, or too large."""
         if len(text) > MAX_PATTERN:
             raise FormError(Sentence("pattern_too_long", most=MAX_PATTERN))
         options = re2.Options()

@@ -51,11 +51,7 @@ def fingerprint(key: bytes) -> str:
 
 
 def read_seal(signature: str) -> Seal:
-    """Read an armoured signature.
-
-    Raises:
-        SignatureRefused: it is none.
-    """
+    """Read an armoured signature. SignatureRefused: it is none."""
     body = signature.strip().removeprefix(_BEGIN).removesuffix(_END)
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
@@ -129,7 +125,6 @@ class SshSignatures:
     """Implements ``domain.ports.Signatures`` with the system's ssh-keygen."""
 
     def verify(self, text: str, signature: str, *, signers: Sequence[str], at: datetime) -> Signer:
-        """Return whose signature it is."""
         seal = read_seal(signature)
         if seal.namespace != NAMESPACE:
             raise SignatureRefused(
@@ -179,11 +174,7 @@ class _Check:
         self._known = {found[2] for row in signers if (found := _KEY.search(row))}
 
     def signer(self, seal: Seal) -> Signer:
-        """Return whose signature it is.
-
-        Raises:
-            SignatureRefused: with the reason.
-        """
+        """Return whose signature it is. SignatureRefused: with the reason."""
         done = self._run("find-principals", "-f", self._signers, "-O", f"verify-time={self._when}")
         names = done.stdout.decode("utf-8", "replace").split()
         if done.returncode != 0 or not names:

@@ -89,11 +89,7 @@ class GateWiring:
         *,
         unknown_writes: Callable[[], str | None] | None = None,
     ) -> list[GateResult]:
-        """Return every gate of the plan as things are now.
-
-        Raises:
-            GateClosed: names every closed one.
-        """
+        """Return every gate of the plan as things are now. GateClosed: names every closed one."""
         from bulkrunner.services.targets import open_gates
 
         gates = self.gates(plan, rights=catalogue.rights, run=run, unknown_writes=unknown_writes)

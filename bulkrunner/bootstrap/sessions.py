@@ -119,11 +119,7 @@ class Plans:
             )
 
     def functions(self, loaded: LoadedJob, environment: Environment) -> Runners:
-        """Start the functions of a job.
-
-        Raises:
-            UsageError: one cannot be called, or may not.
-        """
+        """Start the functions of a job. UsageError: one cannot be called, or may not."""
         from bulkrunner.adapters.functions import Runners
 
         policy = effective_policy(self._core.settings.policy, loaded.job.policy)
@@ -262,11 +258,7 @@ class RunningSession:
         self._catalogue.hurry()
 
     def open_gates(self) -> list[GateResult]:
-        """Return every gate.
-
-        Raises:
-            GateClosed: names every closed one.
-        """
+        """Return every gate. GateClosed: names every closed one."""
         from bulkrunner.services.settle import UnknownWrites
 
         looking = UnknownWrites(

@@ -84,11 +84,7 @@ class Demonstration:
         self._environ = {**os.environ, "BULKRUNNER_LANG": told_in}
 
     def run(self) -> Told:
-        """Take the job the whole road.
-
-        Raises:
-            DemoFailed: a step ended otherwise than it must.
-        """
+        """Take the job the whole road. DemoFailed: a step ended otherwise than it must."""
         folder = self._told.folder
         shutil.copytree(share_folder("jobs") / JOB, folder / "jobs" / JOB)
         self._say(Sentence("demo_begins", folder=str(folder)))

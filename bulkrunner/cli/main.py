@@ -58,7 +58,6 @@ class LazyGroup(click.Group):
         ctx: click.Context,  # noqa: ARG002
         cmd_name: str,
     ) -> click.Command | None:
-        """Return the command, None where there is none of that name."""
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None

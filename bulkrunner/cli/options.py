@@ -181,11 +181,7 @@ def blank(command: str | None) -> dict[str, Any]:
 
 
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
-    """Return values by name.
-
-    Raises:
-        click.UsageError: a word without ``=``, or a name twice.
-    """
+    """Return values by name. click.UsageError: a word without ``=``, or a name twice."""
     given: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -198,11 +194,7 @@ def given_parameters(words: Sequence[str]) -> dict[str, str]:
 
 
 def demand_parameters(missing: Sequence[Parameter]) -> None:
-    """Go on where every required parameter has a value.
-
-    Raises:
-        UsageError: one has none.
-    """
+    """Go on where every required parameter has a value. UsageError: one has none."""
     from bulkrunner.errors import UsageError
 
     if missing:

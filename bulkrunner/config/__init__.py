@@ -67,11 +67,7 @@ class Settings:
     network: Network = field(default_factory=Network)
 
     def environment(self, name: str) -> Environment:
-        """Return the environment of this name.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """Return the environment of this name. ConfigError: there is none."""
         if name in self.environments:
             return self.environments[name]
         raise ConfigError(

@@ -51,11 +51,7 @@ def _test_hosts(given: list[str], faults: Faults) -> tuple[str, ...]:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """Read a policy file.
-
-    Raises:
-        ConfigError: it cannot be read, or with every fault found.
-    """
+    """Read a policy file. ConfigError: it cannot be read, or with every fault found."""
     file = read_config_file(path)
     faults = Faults(file)
     found: dict[str, Rule] = {}

@@ -67,11 +67,7 @@ def clean_url(text: str, *, identifier: bool = False) -> str:
 
 
 def clean_host(host: str) -> str:
-    """Return a host in its plain form.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return a host in its plain form. ValueError: it is none."""
     host = host.lower()
     if ":" in host:
         return f"[{ip_address(host).compressed}]"
@@ -81,11 +77,7 @@ def clean_host(host: str) -> str:
 
 
 def clean_port(netloc: str, usual: int) -> str:
-    """Return ``:PORT``, empty for the usual one.
-
-    Raises:
-        Fault: it is none.
-    """
+    """Return ``:PORT``, empty for the usual one. Fault: it is none."""
     text = netloc.rpartition("]")[2].partition(":")
     if not text[1]:
         return ""

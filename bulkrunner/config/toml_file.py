@@ -89,11 +89,7 @@ class Faults:
         return any(place == found for _line, found, _said in self._found)
 
     def raise_if_any(self) -> None:
-        """Raise all of them as one error.
-
-        Raises:
-            ConfigError: there was any.
-        """
+        """Raise all of them as one error. ConfigError: there was any."""
         if not self._found:
             return
         name = str(self._file.path) if self._file else "configuration"

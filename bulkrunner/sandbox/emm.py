@@ -56,7 +56,6 @@ class Emm:
         self._base = settings.base_uri + "api/emm/"
 
     def answer(self, request: Request) -> Response:
-        """Answer a request."""
         match request.path.removeprefix("/api/emm/"):
             case "full":
                 return self._full(request)

@@ -68,7 +68,6 @@ class Ticket:
         return [rule for rule in self.struck if rule.kind is kind]
 
     def first(self, *kinds: FaultKind) -> FaultRule | None:
-        """Return the first rule of one of these kinds."""
         return next((rule for rule in self.struck if rule.kind in kinds), None)
 
 

@@ -108,7 +108,6 @@ class Catalogue:
         return iter(list(self._entries.values()))
 
     def name(self, iri: str) -> Name | None:
-        """Return whose IRI this is."""
         return self._names.get(iri)
 
     def owner(self, iri: str) -> Entry | None:

@@ -34,7 +34,7 @@ def phrase(query: str) -> list[str]:
 
 
 def matches(query: str, texts: Iterable[str]) -> bool:
-    """Whether a query string matches a field's values: ``|`` is or, all words otherwise."""
+    """Return True if a query string matches a field's values: ``|`` is or, all words otherwise."""
     fields = [words(text) for text in texts]
     return any(_all_parts(branch, fields) for branch in query.split("|"))
 

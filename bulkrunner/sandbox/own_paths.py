@@ -133,7 +133,6 @@ class Control:
         }
 
     def answer(self, request: Request) -> Response:
-        """Answer a control request."""
         name, _, rest = request.path.removeprefix("/_sandbox/").partition("/")
         route = self._routes.get((request.method, name))
         if route is None:

@@ -100,7 +100,6 @@ class Writer:
         return self._record("sequence", sigel, "auth", thing, dice, sigel=sigel)
 
     def bib(self, spot: BibSpot) -> SeedRecord:
-        """Return a bib."""
         dice = Dice(self._seed, "bib", spot.index)
         english = dice.chance(30)
         outdated = self._outdated and spot.differs
@@ -179,7 +178,6 @@ class Writer:
         )
 
     def _dataset_record(self, kind: str, key: str, dataset: str, thing: Node) -> SeedRecord:
-        """Return a record of a read-only dataset."""
         base = "https://libris.kb.se/" if kind == "library" else TERMS_BASE
         extra = {"inDataset": [_link(f"{base}dataset/{dataset}")]}
         sigel = key if kind == "library" else "SEK"

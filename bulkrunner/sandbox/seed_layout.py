@@ -205,7 +205,6 @@ class Dice:
         return number
 
     def pick(self, choices: Sequence[T]) -> T:
-        """Return one of the choices."""
         return choices[self.below(len(choices))]
 
     def chance(self, percent: int) -> bool:

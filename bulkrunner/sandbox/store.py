@@ -63,9 +63,7 @@ class Store(Protocol):
         """Keep versions, all or none."""
         ...
 
-    def setting(self, name: str) -> str | None:
-        """Return a setting."""
-        ...
+    def setting(self, name: str) -> str | None: ...
 
     def set_setting(self, name: str, value: str) -> None:
         """Keep a setting."""
@@ -150,7 +148,6 @@ class SqliteStore:
         return str(found[0]) if found else None
 
     def set_setting(self, name: str, value: str) -> None:
-        """Write a setting."""
         self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def close(self) -> None:

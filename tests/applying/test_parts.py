@@ -19,7 +19,7 @@ from bulkrunner.services.running.context import ServerClock, Work
 from bulkrunner.services.running.control import Control, Ending, ErrorBudget, Stopped
 from bulkrunner.services.running.lease import LeaseKeeper, RunHeld
 from bulkrunner.services.running.sending import send
-from bulkrunner.services.running.throttle import Hours
+from bulkrunner.services.running.throttle import Hours, Throttle
 from tests.support.ledgers import OWNER, a_change
 from tests.support.progress import NullProgress
 
@@ -90,6 +90,12 @@ def environment(*windows):
     )
 
 
+def throttle(*windows, clock, control=None, progress=None):
+    terms = SimpleNamespace(held=lambda: None, take=lambda: True)
+    hours = Hours(environment(*windows), clock)
+    return Throttle(control or Control(clock), progress or NullProgress(), hours, terms)
+
+
 def test_writes_wait_for_their_hours_and_say_so():
     clock, told = SetClock(), []
 
@@ -97,7 +103,7 @@ def test_writes_wait_for_their_hours_and_say_so():
         def waiting(self, reason, seconds):
             told.append((reason, seconds))
 
-    Hours(environment("22:00-06:00"), clock, Listening()).wait(Control(clock))
+    throttle("22:00-06:00", clock=clock, progress=Listening()).wait()
     # 22:00 in Stockholm is 21:00 UTC in March.
     assert NOON.replace(hour=21) <= clock.time < NOON.replace(hour=21, minute=1)
     assert told[0] == ("writing is allowed 22:00-06:00", 9 * 3600)
@@ -109,14 +115,40 @@ def test_a_stop_ends_the_wait():
     control = Control(clock)
     control.ask()
     with pytest.raises(Stopped):
-        Hours(environment("22:00-06:00"), clock, NullProgress()).wait(control)
+        throttle("22:00-06:00", clock=clock, control=control).wait()
     assert clock.time == NOON
 
 
 def test_without_windows_every_hour_will_do():
     clock = SetClock()
-    Hours(environment(), clock, NullProgress()).wait(Control(clock))
+    throttle(clock=clock).wait()
     assert clock.time == NOON
+
+
+def test_a_pause_that_was_given_outside_the_hours_holds_when_they_begin():
+    told = []
+
+    class Listening(NullProgress):
+        def waiting(self, reason, seconds):
+            told.append(reason)
+            if reason:
+                control.hold("Eva")
+
+    class Lifted(SetClock):
+        def sleep(self, seconds):
+            super().sleep(seconds)
+            if self.time >= NOON.replace(hour=22):
+                control.hold(None)
+
+    clock = Lifted()
+    control = Control(clock)
+    held = throttle("22:00-06:00", clock=clock, control=control, progress=Listening())
+    held.wait()
+    assert clock.time >= NOON.replace(hour=22)
+    assert told[-1] == ""
+    assert held.lets_send()
+    control.hold("Eva")
+    assert not held.lets_send()
 
 
 # Control

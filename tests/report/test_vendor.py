@@ -3,9 +3,9 @@
 import hashlib
 import re
 
-from bulkrunner.adapters.reports import html
+from bulkrunner.adapters.reports import page
 
-VENDOR = html._HERE / "vendor"
+VENDOR = page._HERE / "vendor"
 
 
 def test_the_vendored_script_has_the_hash_that_is_written_down() -> None:

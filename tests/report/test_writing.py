@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.reports import FORMATS, write_report
-from bulkrunner.adapters.reports.html import html_chunks
 from bulkrunner.adapters.reports.json_report import json_chunks
 from bulkrunner.adapters.reports.language import Language, language
+from bulkrunner.adapters.reports.page import html_chunks
 from bulkrunner.adapters.reports.sheets import csv_chunks
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.report import ReportData

@@ -87,11 +87,7 @@ class Members:
         self._require(name, digest.hexdigest())
 
     def whole(self, name: str) -> None:
-        """Read a member through.
-
-        Raises:
-            ChainBroken: it is not the one that the bundle was made with.
-        """
+        """Read a member through. ChainBroken: it is not the one that the bundle was made with."""
         digest = hashlib.sha256()
         with self._archive.open(name) as member:
             while chunk := member.read(_CHUNK):
@@ -105,12 +101,7 @@ class Members:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Members]:
-    """Open a bundle.
-
-    Raises:
-        UsageError: it cannot be read, or is no bundle.
-        ChainBroken: it is damaged.
-    """
+    """Open a bundle. UsageError: it cannot be read, or is no bundle. ChainBroken: it is damaged."""
     try:
         with path.open("rb") as file:
             yield from _archive(file, path)

@@ -64,7 +64,6 @@ class Runners:
         self._sources = tuple(sources)
 
     def __call__(self, source: FunctionSource) -> FunctionRunner:
-        """Return what calls a function."""
         return self._running[str(source.meaning())]
 
     def as_dicts(self) -> list[dict[str, Any]]:

@@ -102,7 +102,6 @@ class Channel:
         return message
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message."""
         self._out.write(_dumps(message, allow_nan=False).encode() + b"\n")
         self._out.flush()
 
@@ -205,7 +204,7 @@ class Server:
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Tell whether the confinement is behind an error, also where another one is raised for it."""
+    """Return True if the confinement is behind an error, also where another one is raised for it."""
     seen: BaseException | None = error
     for _ in range(MAX_CAUSES):
         if seen is None:

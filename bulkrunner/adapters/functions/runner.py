@@ -128,11 +128,7 @@ class Runner:
         self._free[0].append(first)
 
     def call(self, given: FunctionInput) -> FunctionAnswer:
-        """Call the function for one record.
-
-        Raises:
-            Refused: it gave no answer that can be used.
-        """
+        """Call the function for one record. Refused: it gave no answer that can be used."""
         if self._given_up is not None:
             raise self._given_up
         with self._lock:
@@ -318,11 +314,7 @@ class _Process:
         self.confinement = str(held["confined"])
 
     def call(self, given: FunctionInput, looked: dict[str, Looked]) -> Any:
-        """Return the function's answer.
-
-        Raises:
-            Refused: it said what went wrong. _Ended: it is gone.
-        """
+        """Return the function's answer. Refused: it said what went wrong. _Ended: it is gone."""
         deadline = time.monotonic() + self._source.seconds
         self._send(
             {

@@ -115,7 +115,6 @@ def plan_row(plan: Plan) -> dict[str, Any]:
 
 
 def plan_of(row: Row[Any]) -> Plan:
-    """Read a row of plans."""
     return Plan(
         id=row.id,
         job=row.job,
@@ -258,7 +257,6 @@ def run_row(run: Run) -> dict[str, Any]:
 
 
 def run_of(row: Row[Any]) -> Run:
-    """Read a row of runs."""
     return Run(
         id=row.id,
         plan=row.plan,
@@ -296,7 +294,6 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
 
 
 def attempt_of(row: Row[Any]) -> Attempt:
-    """Read a row of attempts."""
     return Attempt(
         change=row.change,
         number=row.number,

@@ -57,11 +57,9 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> str | None:
-        """Write."""
         return None if value is None else instant_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
-        """Read."""
         return None if value is None else _read(_instant, value)
 
 
@@ -72,11 +70,9 @@ class Digest(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> bytes | None:
-        """Write."""
         return None if value is None else digest_bytes(value)
 
     def process_result_value(self, value: bytes | None, _dialect: Dialect) -> str | None:
-        """Read."""
         return None if value is None else _read(digest_text, value)
 
 
@@ -91,7 +87,6 @@ class Words(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
-        """Write."""
         if value is None or (value.isprintable() and not value.startswith(_ESCAPED)):
             return value
         if value.startswith(_ESCAPED) or "\0" in value or not _encodable(value):
@@ -99,7 +94,6 @@ class Words(TypeDecorator[str]):
         return value
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> str | None:
-        """Read."""
         if value is None or not value.startswith(_ESCAPED):
             return value
         return str(_read(json.loads, value[1:]))
@@ -112,11 +106,9 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
-        """Write."""
         return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
-        """Read."""
         return None if value is None else _read(json.loads, value)
 
 

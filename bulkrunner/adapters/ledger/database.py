@@ -252,11 +252,7 @@ def shown_url(url: str) -> str:
 
 
 def parse_url(url: str) -> URL:
-    """Read a ledger's URL.
-
-    Raises:
-        ConfigError: not a URL, or of a database that is not supported.
-    """
+    """Read a ledger's URL. ConfigError: not a URL, or of a database that is not supported."""
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -261,7 +261,7 @@ def _same(mine: FromClause, twin: FromClause, plans_meant: list[str]) -> Sequenc
 def _read_back(
     mine: FromClause, test_plans: list[str], not_before: datetime
 ) -> ColumnElement[bool]:
-    """Tell whether a later test plan found the change made already, and its effect still there."""
+    """Return True if a later test plan found the change made already, and its effect still there."""
     again = planned_changes.alias("again")
     return (
         select(again.c.number)

@@ -119,7 +119,7 @@ class LedgerFile:
             raise self._loss
 
     def _is_whole(self, size: int) -> bool:
-        """Tell whether the file is as long as it says: a database may give room back by itself."""
+        """Return True if the file is as long as it says: a database may give room back by itself."""
         with self.path.open("rb") as file:
             head = file.read(32)
         page = int.from_bytes(head[16:18], "big")
@@ -256,11 +256,7 @@ class HeadFile:
             os.close(handle)
 
     def begin(self, noted: Noted) -> None:
-        """Write it anew, as another file.
-
-        Raises:
-            LedgerUnavailable: that is not possible.
-        """
+        """Write it anew, as another file. LedgerUnavailable: that is not possible."""
         try:
             handle, draft = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:

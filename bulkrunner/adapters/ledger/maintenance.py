@@ -70,11 +70,9 @@ class Snapshot:
         return read_head(self._connection, MAIN_CHAIN).text
 
     def plan(self) -> Exported:
-        """Return the plan."""
         return self._one(select(plans).where(plans.c.id == self._plan))
 
     def run(self) -> Exported:
-        """Return the run."""
         return self._one(select(runs).where(runs.c.id == self._run))
 
     def changes(self) -> Iterator[tuple[Exported, dict[str, Document]]]:

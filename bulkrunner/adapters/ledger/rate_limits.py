@@ -46,7 +46,7 @@ _TAKE = (
 # A claim that ends later was written by a clock that was wrong, and does not count.
 FARTHEST = 3600 * SECOND
 
-# Seconds that a process has its place, where there are more processes than places.
+# Seconds that a process has its slot, where there are more processes than slots.
 TURN = 5.0
 
 
@@ -57,8 +57,8 @@ class Claim:
     Attributes:
         place: what all that ask share.
         holder: an id of the process's own.
-        wanted: places that it could use now. held: those that it cannot give back at once.
-        most: places that there are, as far as this process knows.
+        wanted: slots that it could use now. held: those that it cannot give back at once.
+        most: slots that there are, as far as this process knows.
         now: seconds since 1970. life: seconds that the claim counts.
     """
 
@@ -77,12 +77,12 @@ class Granted:
     """What it got.
 
     Attributes:
-        places: that count as its own; never fewer than it held.
+        slots: that count as its own; never fewer than it held.
         usable: that it may use from now on: it gives back what it has beyond.
-        others: who else has places, by holder.
+        others: who else has slots, by holder.
     """
 
-    places: int
+    slots: int
     usable: int
     others: dict[str, Owner]
 
@@ -147,8 +147,8 @@ class RateLimits(Part):
         row = {"place": place, "kind": kind, "free_at": 0, "rest_until": 0}
         connection.execute(self._database.insert_new(paces), [row])
 
-    def claim_places(self, claim: Claim) -> Granted:
-        """Renew a process's claim, and take the share of places that is free."""
+    def claim_slots(self, claim: Claim) -> Granted:
+        """Renew a process's claim, and take the share of slots that is free."""
         now = round(claim.now * SECOND)
         with self._database.jot() as connection:
             self._one_at_a_time(connection, claim.place)
@@ -176,7 +176,7 @@ class RateLimits(Part):
             }
             connection.execute(self._database.upsert(places), [row])
         return Granted(
-            places=granted,
+            slots=granted,
             usable=usable,
             others={
                 row.holder: Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started)
@@ -186,7 +186,7 @@ class RateLimits(Part):
         )
 
     def drop_claim(self, place: str, holder: str) -> None:
-        """Free the places of a process that needs them no more, or is dead."""
+        """Free the slots of a process that needs them no more, or is dead."""
         gone = (places.c.place == place) & (places.c.holder == holder)
         with self._database.jot() as connection:
             connection.execute(delete(places).where(gone))
@@ -200,25 +200,25 @@ class RateLimits(Part):
         connection.execute(select(paces).where(paces.c.place == place).with_for_update())
 
 
-def shares(wants: Sequence[int], places: int, turn: int) -> list[int]:
-    """Return how many places each process may have; together no more than there are.
+def shares(wants: Sequence[int], slots: int, turn: int) -> list[int]:
+    """Return how many slots each process may have; together no more than there are.
 
     Nobody gets fewer than it wants while another has more than it; what nobody wants is given out
-    evenly too, so that whoever is alone has all. Where there are more processes than places, each
+    evenly too, so that whoever is alone has all. Where there are more processes than slots, each
     has one in its turn.
 
     Args:
-        wants: places that each process could use now, at least 1.
-        places: how many there are.
+        wants: slots that each process could use now, at least 1.
+        slots: how many there are.
         turn: a number that grows with time.
     """
     count = len(wants)
-    if count > places:
+    if count > slots:
         begin = turn % count
-        lucky = {(begin + place) % count for place in range(places)}
+        lucky = {(begin + slot) % count for slot in range(slots)}
         return [int(number in lucky) for number in range(count)]
     given = [0] * count
-    left = places
+    left = slots
     while left and (hungry := [n for n in range(count) if given[n] < wants[n]]):
         for number in hungry[:left]:
             given[number] += 1

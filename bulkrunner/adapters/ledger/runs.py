@@ -267,7 +267,6 @@ class Runs(Part):
         return found
 
     def created(self, runs: Sequence[str], records: Collection[str]) -> Mapping[str, Created]:
-        """Return, of these records, those that the runs have created."""
         found: dict[str, Created] = {}
         with self._database.read() as connection:
             for run in runs:

@@ -110,11 +110,7 @@ class GroupWriter:
         return done
 
     def require_sound(self) -> None:
-        """Refuse to go on after a write that failed.
-
-        Raises:
-            LedgerUnavailable: the failure.
-        """
+        """Refuse to go on after a write that failed. LedgerUnavailable: the failure."""
         if self._broken is not None:
             raise self._broken
 

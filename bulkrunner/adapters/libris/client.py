@@ -37,7 +37,7 @@ from bulkrunner.adapters.libris.responses import (
 )
 from bulkrunner.adapters.libris.searches import Searches
 from bulkrunner.adapters.pacing.pace import Note, Pace, Tell, note_nothing, tell_nobody
-from bulkrunner.adapters.pacing.shared import Book, PlaceBook, SharedPlaces, SharedSpacing
+from bulkrunner.adapters.pacing.shared import Book, SharedSlots, SharedSpacing, SlotBook
 from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.catalogue import AnswerKind, ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Environment
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SharedBook(Book, PlaceBook, Protocol):
+class SharedBook(Book, SlotBook, Protocol):
     """Where a pace is shared: the ledger."""
 
 
@@ -219,7 +219,7 @@ class ReadOnlyCatalogue(Searches):
         return tuple(found)[:MAX_NAMED]
 
     def library_exists(self, sigel: str) -> bool:
-        """Tell whether the library's record resolves in this environment."""
+        """Return True if the library's record resolves in this environment."""
         return self.library_name(sigel) is not None
 
     def library_name(self, sigel: str) -> str | None:
@@ -237,7 +237,7 @@ class ReadOnlyCatalogue(Searches):
         return self._login.rights()
 
     def rights_are_due(self) -> bool:
-        """Tell whether the token is another one than when rights were asked for last."""
+        """Return True if the token is another one than when rights were asked for last."""
         return self._login.rights_are_due()
 
     def ensure_token(self) -> None:
@@ -253,7 +253,7 @@ class ReadOnlyCatalogue(Searches):
         self._pace.hurry()
 
     def close(self) -> None:
-        """Close the connections, forget the token and leave the places to others."""
+        """Close the connections, forget the token and leave the slots to others."""
         self._pace.close()
         self._http.close()
         self._login.close()
@@ -384,7 +384,6 @@ class Catalogue(ReadOnlyCatalogue):
         return self._write("POST", "/data", "", active_sigel, document)
 
     def delete(self, record: str, *, active_sigel: str) -> WriteAnswer:
-        """Delete a record."""
         return self._write("DELETE", f"/{record}", record, active_sigel)
 
     def renew_token(self) -> None:
@@ -450,7 +449,7 @@ def _pace(
         note=note,
         writes=SharedSpacing(book, place, "write", environment.rate, clock=clock),
         reads=SharedSpacing(book, place, "read", environment.read_rate, clock=clock),
-        places=SharedPlaces(
+        slots=SharedSlots(
             book,
             place,
             environment.concurrency,

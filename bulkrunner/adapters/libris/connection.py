@@ -56,7 +56,6 @@ class DeadlineStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, within)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write all of it."""
         within = self._deadline.within(timeout)
         if within == 0.0:
             raise httpcore.WriteTimeout("the request took too long in all")
@@ -98,7 +97,6 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect."""
         stream = self._backend.connect_tcp(
             host, port, self._deadline.within(timeout), local_address, socket_options
         )

@@ -147,7 +147,6 @@ class RequestCount:
         self._value = 0
 
     def add(self) -> None:
-        """Count one."""
         with self._lock:
             self._value += 1
 

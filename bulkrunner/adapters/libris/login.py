@@ -159,7 +159,7 @@ class Login:
         return rights
 
     def rights_are_due(self) -> bool:
-        """Tell whether the rights of the token used now have not been asked for yet.
+        """Return True if the rights of the token used now have not been asked for yet.
 
         Raises:
             LoginRefused, LoginDown: exit code 7.

@@ -130,31 +130,30 @@ class Waits(Protocol):
         """Return why a moment lies ahead, where it is not the rate."""
 
 
-class Places(Protocol):
-    """Gives out places among the requests under way."""
+class Slots(Protocol):
+    """Gives out slots among the requests under way."""
 
     def take(self, *, in_a_hurry: Callable[[], bool]) -> None:
-        """Take a place, waiting until there is one; not for long where somebody is in a hurry."""
+        """Take a slot, waiting until there is one; not for long where somebody is in a hurry."""
 
     def give_back(self) -> None:
-        """Give a place back."""
+        """Give a slot back."""
 
     def close(self) -> None:
         """Take no more."""
 
 
-class OwnPlaces:
+class OwnSlots:
     """Places of this process alone."""
 
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
 
     def take(self, *, in_a_hurry: Callable[[], bool]) -> None:  # noqa: ARG002 (own ones come soon)
-        """Take a place, waiting until there is one."""
+        """Take a slot, waiting until there is one."""
         self._free.acquire()
 
     def give_back(self) -> None:
-        """Give a place back."""
         self._free.release()
 
     def close(self) -> None:
@@ -193,8 +192,8 @@ class Spacing:
 class Pace:
     """Decides when the next request may be sent; shared by all threads, reading or writing.
 
-    A place among the concurrent requests belongs to the thread: asking again while holding one
-    (a read inside a write's place) does not take a second.
+    A slot among the concurrent requests belongs to the thread: asking again while holding one
+    (a read inside a write's slot) does not take a second.
     """
 
     def __init__(
@@ -206,19 +205,19 @@ class Pace:
         note: Note = note_nothing,
         writes: Waits | None = None,
         reads: Waits | None = None,
-        places: Places | None = None,
+        slots: Slots | None = None,
     ) -> None:
         """Start with everything free.
 
         ``tell`` is told of every wait longer than a second, ``note`` when the pace changes.
-        ``writes``, ``reads`` and ``places`` may be other limiters, for instance ones that several
+        ``writes``, ``reads`` and ``slots`` may be other limiters, for instance ones that several
         processes share.
         """
         self._clock = clock
         self._tell = tell
         self._writes = writes or Spacing(environment.rate)
         self._reads = reads or Spacing(environment.read_rate)
-        self._places = places or OwnPlaces(environment.concurrency)
+        self._slots = slots or OwnSlots(environment.concurrency)
         self._held = threading.local()
         self._pause_lock = threading.Lock()
         self._paused_until = float("-inf")
@@ -232,16 +231,16 @@ class Pace:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Wait until a write may be sent and hold a place for it."""
+        """Wait until a write may be sent and hold a slot for it."""
         self._wait(self._writes, Sentence("pace_write_rate"))
-        with self._place():
+        with self._slot():
             yield
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Wait until a read may be sent and hold a place for it."""
+        """Wait until a read may be sent and hold a slot for it."""
         self._wait(self._reads, Sentence("pace_read_rate"))
-        with self._place():
+        with self._slot():
             yield
 
     def hurry(self) -> None:
@@ -261,7 +260,7 @@ class Pace:
 
     def close(self) -> None:
         """Leave everything to others."""
-        self._places.close()
+        self._slots.close()
 
     def tell(self, reason: str, seconds: float | None) -> None:
         """Pass on why nothing happens just now."""
@@ -334,14 +333,14 @@ class Pace:
         self._clock.sleep(min(left, STEP))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _slot(self) -> Iterator[None]:
         depth: int = getattr(self._held, "depth", 0)
         if not depth:
-            self._places.take(in_a_hurry=lambda: self._hurried)
+            self._slots.take(in_a_hurry=lambda: self._hurried)
         self._held.depth = depth + 1
         try:
             yield
         finally:
             self._held.depth = depth
             if not depth:
-                self._places.give_back()
+                self._slots.give_back()

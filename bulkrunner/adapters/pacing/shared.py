@@ -1,8 +1,8 @@
-"""Pace and places under way that several processes share through the ledger.
+"""Pace and slots under way that several processes share through the ledger.
 
-A process claims places for some seconds and renews its claim in the background, so a request costs
+A process claims slots for some seconds and renews its claim in the background, so a request costs
 no transaction. Its claim ends with it: a dead process on this machine is noticed by those that
-wait, any other when its claim runs out. Nobody uses a place that another may still be using: what
+wait, any other when its claim runs out. Nobody uses a slot that another may still be using: what
 is to be given back is first left unused, and given back then.
 """
 
@@ -37,26 +37,26 @@ TELL_AFTER = 1.0
 # Seconds without a request after which a process gives back what it has.
 IDLE = 10.0
 
-# Seconds that somebody waits for a place who should not wait long.
+# Seconds that somebody waits for a slot who should not wait long.
 LONGEST_IN_A_HURRY = 5.0
 
 
-class PlaceBook(Protocol):
+class SlotBook(Protocol):
     """Where claims are kept; see ``bulkrunner.adapters.ledger.rate_limits``."""
 
-    def claim_places(self, claim: Claim) -> Granted:
-        """Renew a process's claim, and take the share of places that is free."""
+    def claim_slots(self, claim: Claim) -> Granted:
+        """Renew a process's claim, and take the share of slots that is free."""
 
     def drop_claim(self, place: str, holder: str) -> None:
-        """Free the places of a process that needs them no more, or is dead."""
+        """Free the slots of a process that needs them no more, or is dead."""
 
 
-class SharedPlaces:
-    """The share that one process has of an environment's places; thread safe."""
+class SharedSlots:
+    """The share that one process has of an environment's slots; thread safe."""
 
     def __init__(
         self,
-        book: PlaceBook,
+        book: SlotBook,
         place: str,
         most: int,
         *,
@@ -89,7 +89,7 @@ class SharedPlaces:
         self._thread: threading.Thread | None = None
 
     def take(self, *, in_a_hurry: Callable[[], bool]) -> None:
-        """Take a place, waiting until there is one.
+        """Take a slot, waiting until there is one.
 
         Raises:
             Interrupted: ``in_a_hurry``, and there is none for long.
@@ -114,7 +114,7 @@ class SharedPlaces:
             self._tell("", None)
 
     def _taken(self) -> bool:
-        """Take a place that is free now or becomes so very soon."""
+        """Take a slot that is free now or becomes so very soon."""
         if not self._is_good():
             self._claim_anew()
         with self._changed:
@@ -133,7 +133,6 @@ class SharedPlaces:
         return self._used < self._usable and self._is_good()
 
     def give_back(self) -> None:
-        """Give a place back."""
         with self._changed:
             self._used -= 1
             if self._waiting:
@@ -178,7 +177,7 @@ class SharedPlaces:
             held = max(self._used, self._usable)
             wanted = min(self._most, max(self._peak, self._last_peak, 1))
             self._peak, self._last_peak = self._used + self._waiting, self._peak
-        granted = self._book.claim_places(
+        granted = self._book.claim_slots(
             Claim(
                 place=self._place,
                 holder=self._holder,
@@ -191,7 +190,7 @@ class SharedPlaces:
             )
         )
         with self._changed:
-            self._granted = granted.places
+            self._granted = granted.slots
             self._usable = granted.usable
             self._good_until = asked_at + LIFE
             self._changed.notify_all()
@@ -224,7 +223,7 @@ class SharedPlaces:
 
     def _keep(self) -> None:
         while self._wait_for_the_next():
-            with suppress(LedgerUnavailable):  # whoever needs a place is told
+            with suppress(LedgerUnavailable):  # whoever needs a slot is told
                 self.beat()
 
     def _wait_for_the_next(self) -> bool:

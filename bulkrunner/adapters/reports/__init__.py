@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.adapters.files import written_whole
-from bulkrunner.adapters.reports.html import html_chunks
 from bulkrunner.adapters.reports.json_report import json_chunks, jsonl_chunks
 from bulkrunner.adapters.reports.language import LANGUAGES, STOCKHOLM, Language, language
 from bulkrunner.adapters.reports.markdown import markdown_chunks
+from bulkrunner.adapters.reports.page import html_chunks
 from bulkrunner.adapters.reports.sheets import csv_chunks, write_xlsx
 from bulkrunner.domain.report import ReportData
 

@@ -51,7 +51,7 @@ class Groups(PagePart):
         )
 
     def plain(self, code: str) -> bool:
-        """Tell whether a code says all that its message would say again."""
+        """Return True if a code says all that its message would say again."""
         return code in PLAIN
 
     def tried_rows(self) -> list[tuple[str, int, int]]:

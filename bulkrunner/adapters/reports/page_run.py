@@ -208,7 +208,7 @@ class Outcomes(PagePart):
         return found
 
     def told(self, result: Result) -> bool:
-        """Tell whether the remarks already say what the result's message says."""
+        """Return True if the remarks already say what the result's message says."""
         return result.code not in DETAILED and any(self._words.explained(result.code))
 
     def _remark(self, code: str, detail: Any) -> Remark:

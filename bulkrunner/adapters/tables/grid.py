@@ -80,11 +80,7 @@ class Survey:
         self.columns = max(self.columns, column)
 
     def demand_bounds(self) -> None:
-        """Refuse a sheet that is too large to be read.
-
-        Raises:
-            BadFile: it is.
-        """
+        """Refuse a sheet that is too large to be read. BadFile: it is."""
         if self.rows * self.columns > MAX_CELLS:
             raise BadFile(
                 "too_large",
@@ -170,7 +166,6 @@ def range_of(reference: str) -> Range:
 
 
 def column_number(letters: str) -> int:
-    """Return the number of a column, from 1."""
     number = 0
     for letter in letters:
         number = number * 26 + ord(letter) - ord("A") + 1

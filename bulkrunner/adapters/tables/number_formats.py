@@ -142,7 +142,6 @@ class NumberFormat:
         self.changes_text = self._text is not None and self.code not in ("@", GENERAL)
 
     def text(self, value: str) -> Shown:
-        """Return what is shown of a text."""
         section = self._text
         if section is None or not self.changes_text:
             return Shown(value)
@@ -152,7 +151,6 @@ class NumberFormat:
         return _as_seen("".join(parts))
 
     def number(self, value: float, *, since_1904: bool = False) -> Shown:
-        """Return what is shown of a number."""
         exact = Decimal(f"{value:.{_KEPT_DIGITS}g}")
         if not exact.is_finite() or not self._sections or (self._only_text and self.changes_text):
             return Shown(None)

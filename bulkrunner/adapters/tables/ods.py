@@ -84,11 +84,7 @@ class Workbook:
     kind = "ods"
 
     def __init__(self, package: Package) -> None:
-        """Look at every sheet.
-
-        Raises:
-            BadFile: it is damaged, encrypted, or holds more than is read.
-        """
+        """Look at every sheet. BadFile: it is damaged, encrypted, or holds more than is read."""
         self._package = package
         manifest = package.named("META-INF/manifest.xml")
         if manifest is not None and package.holds(manifest, b"encryption-data"):

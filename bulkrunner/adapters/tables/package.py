@@ -83,20 +83,12 @@ class Package:
         return self._packed.getinfo(name).file_size
 
     def read(self, name: str, handler: Handler) -> None:
-        """Read a part to its end.
-
-        Raises:
-            BadFile: it is damaged.
-        """
+        """Read a part to its end. BadFile: it is damaged."""
         for _ in self.stream(name, handler):
             pass
 
     def stream(self, name: str, handler: Handler) -> Iterator[None]:
-        """Read a part, pausing after each piece of it.
-
-        Raises:
-            BadFile: it is damaged.
-        """
+        """Read a part, pausing after each piece of it. BadFile: it is damaged."""
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartElementHandler = handler.start

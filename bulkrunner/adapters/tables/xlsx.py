@@ -62,11 +62,7 @@ class Workbook:
     kind = "xlsx"
 
     def __init__(self, package: Package) -> None:
-        """Read everything but the sheets.
-
-        Raises:
-            BadFile: it is damaged, or holds more than is read.
-        """
+        """Read everything but the sheets. BadFile: it is damaged, or holds more than is read."""
         self._package = package
         relations = Relations()
         package.read(self._part("_rels/workbook.xml.rels"), relations)
@@ -240,7 +236,7 @@ class _Sheet:
 
 
 class _Filled(Ignoring):
-    """Whether a sheet holds anything."""
+    """Return True if a sheet holds anything."""
 
     found = False
 

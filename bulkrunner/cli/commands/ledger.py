@@ -104,11 +104,7 @@ def _check_ledger(invocation: Invocation, program: Program, against: str | None)
 
 
 def _judge(invocation: Invocation, faults: Sequence[str], *, hint: str) -> None:
-    """Tell how it stands.
-
-    Raises:
-        ChainBroken: something does not fit.
-    """
+    """Tell how it stands. ChainBroken: something does not fit."""
     from bulkrunner.errors import ChainBroken
 
     invocation.document.update(state="broken" if faults else "intact", faults=list(faults))

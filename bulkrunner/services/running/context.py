@@ -20,7 +20,7 @@ from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Access, Control
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
-from bulkrunner.services.running.throttle import Hours, LeftOut, Pauses, Terms
+from bulkrunner.services.running.throttle import LeftOut, Throttle
 
 
 class Journal:
@@ -131,13 +131,11 @@ class RunContext:
     active_sigel: str
     sigels: frozenset[str]
     gate: WriteGate
-    hours: Hours
     journal: Journal
     lease: LeaseKeeper
     access: Access
     control: Control
-    pauses: Pauses
-    terms: Terms
+    throttle: Throttle
     server_clock: ServerClock
     creations: Creations
     confirm_fully: bool
@@ -151,9 +149,7 @@ class RunContext:
         """
         with ExitStack() as stack:
             with self.control.parking():
-                self.pauses.wait(self.control)
-                self.hours.wait(self.control)
-                self.terms.wait(self.control)
+                self.throttle.wait()
                 stack.enter_context(self.gate())
             self.control.check()
             self.access.require_with_this_token()
@@ -161,14 +157,14 @@ class RunContext:
 
     def leaves_out(self, work: Work) -> bool:
         """Return True if the approval leaves a change out; what was sent already is settled."""
-        return not work.attempts and self.terms.excludes(work.change.number)
+        return not work.attempts and self.throttle.terms.excludes(work.change.number)
 
     def may_send(self, work: Work) -> bool:
         """Return, after the look, if writing is still allowed; Stopped or LeftOut if not."""
         self.control.check()
         if self.leaves_out(work):
             raise LeftOut
-        return self.control.paused_by is None and self.hours.are_open() and self.terms.take()
+        return self.throttle.lets_send()
 
 
 @dataclass(kw_only=True)

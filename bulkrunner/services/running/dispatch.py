@@ -329,7 +329,7 @@ def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
 
 
 def is_proven(result: Result | None) -> bool:
-    """Tell whether a change shows that its pattern does what was planned."""
+    """Return True if a change shows that its pattern does what was planned."""
     return (
         result is not None
         and result.outcome is Outcome.APPLIED

@@ -37,7 +37,7 @@ from bulkrunner.services.running.dispatch import Dispatcher, KeyedPool
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.orders import Listener, WaitingNow
-from bulkrunner.services.running.throttle import Hours, Pauses, Terms
+from bulkrunner.services.running.throttle import Hours, Terms, Throttle
 from bulkrunner.services.running.worker import Worker
 
 # Who pauses a run that waits for a person after its first changes.
@@ -182,7 +182,7 @@ class Executor:
             parts.ledger.runs.outcomes(run.id), self._progress, control
         )
         journal = Journal(parts.ledger, run.id, plan.id, control)
-        terms = Terms(parts.ledger, parts.clock, run, parts.environment, control, self._progress)
+        terms = Terms(parts.ledger, parts.clock, run, parts.environment, control)
         context = self._context(plan, journal, terms)
         listener = Listener(
             run.id,
@@ -253,9 +253,9 @@ class Executor:
             active_sigel=sigel,
             sigels=frozenset(manifest.get("sigels", ())),
             gate=parts.gate,
-            hours=Hours(parts.environment, parts.clock, self._progress),
-            pauses=Pauses(parts.clock),
-            terms=terms,
+            throttle=Throttle(
+                self._control, self._progress, Hours(parts.environment, parts.clock), terms
+            ),
             journal=journal,
             lease=self._lease,
             access=Access(

@@ -1,9 +1,10 @@
-"""Rates, hours and pauses: the conditions under which KB said yes, kept by the run."""
+"""What holds a run back: pauses, hours, and the conditions under which KB said yes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from bulkrunner.domain.approvals import (
@@ -24,7 +25,18 @@ from bulkrunner.domain.schedule import is_open, next_opening
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending
 
+# Seconds between two looks at whether writes are held back still; while the run is paused.
 LOOK_EVERY = 30.0
+ASK_EVERY = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Why writes are held back, and for how many seconds, where that is known."""
+
+    reason: Sentence | None
+    seconds: float | None = None
+    look_every: float = LOOK_EVERY
 
 
 class LeftOut(Exception):
@@ -41,14 +53,12 @@ class Terms:
         run: Run,
         environment: Environment,
         control: Control,
-        progress: Progress,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._run = run
         self._zone = environment.timezone
         self._control = control
-        self._progress = progress
         self._lock = threading.Lock()
         self._answers: Sequence[Approval] = ()
         self._asked = Conditions()
@@ -92,19 +102,12 @@ class Terms:
 
     # --- so many a night -----------------------------------------------------------------------
 
-    def wait(self, control: Control) -> None:
-        """Return when a request may be sent in this night; Stopped if the run ends."""
-        told = False
-        while (left := self._left()) is not None:
-            control.check()
-            self._progress.waiting(
-                Sentence("night_full", most=self._asked.per_night),
-                left,
-            )
-            told = True
-            control.pause(min(LOOK_EVERY, left))
-        if told:
-            self._progress.waiting("", None)
+    def held(self) -> Held | None:
+        """Return why nothing may be sent in this night any more; None where it may."""
+        left = self._left()
+        if left is None:
+            return None
+        return Held(reason=Sentence("night_full", most=self._asked.per_night), seconds=left)
 
     def take(self) -> bool:
         """Count one request that will be sent; False where the night has had its share."""
@@ -136,41 +139,47 @@ class Terms:
 class Hours:
     """Holds writes back outside the environment's windows; they go on by themselves."""
 
-    def __init__(self, environment: Environment, clock: Clock, progress: Progress) -> None:
+    def __init__(self, environment: Environment, clock: Clock) -> None:
         self._windows = environment.windows
         self._zone = environment.timezone
         self._clock = clock
-        self._progress = progress
 
-    def wait(self, control: Control) -> None:
-        """Return when a window is open; Stopped if the run ends."""
+    def held(self) -> Held | None:
+        """Return why nothing may be sent at this hour; None where it may."""
+        now = self._clock.now()
+        if not self._windows or is_open(self._windows, self._zone, now):
+            return None
+        opening = next_opening(self._windows, self._zone, now)
+        left = None if opening is None else (opening - now).total_seconds()
+        return Held(reason=Sentence("hours_closed", hours=", ".join(self._windows)), seconds=left)
+
+
+class Throttle:
+    """Holds writes back while the run is paused, outside the hours, and when a night is full."""
+
+    def __init__(self, control: Control, progress: Progress, hours: Hours, terms: Terms) -> None:
+        self._control = control
+        self._progress = progress
+        self._hours = hours
+        self.terms = terms
+
+    def wait(self) -> None:
+        """Return when a request may be sent; Stopped if the run ends."""
         told = False
-        while not self.are_open():
-            control.check()
-            now = self._clock.now()
-            opening = next_opening(self._windows, self._zone, now)
-            left = None if opening is None else (opening - now).total_seconds()
-            self._progress.waiting(Sentence("hours_closed", hours=", ".join(self._windows)), left)
-            told = True
-            control.pause(min(LOOK_EVERY, left or LOOK_EVERY))
+        while (held := self._held()) is not None:
+            self._control.check()
+            if held.reason is not None:
+                self._progress.waiting(held.reason, held.seconds)
+                told = True
+            self._control.pause(min(held.look_every, held.seconds or held.look_every))
         if told:
             self._progress.waiting("", None)
 
-    def are_open(self) -> bool:
-        return not self._windows or is_open(self._windows, self._zone, self._clock.now())
+    def _held(self) -> Held | None:
+        if self._control.paused_by is not None:
+            return Held(reason=None, look_every=ASK_EVERY)  # whoever listens for orders says why
+        return self._hours.held() or self.terms.held()
 
-
-ASK_EVERY = 0.5
-
-
-class Pauses:
-    """Holds writes back while the run is paused; whoever listens for orders says why."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def wait(self, control: Control) -> None:
-        """Return when the run is not paused; Stopped if the run ends."""
-        while control.paused_by is not None:
-            control.check()
-            self._clock.sleep(ASK_EVERY)
+    def lets_send(self) -> bool:
+        """Return True if a request may be sent at this moment, and count it."""
+        return self._control.paused_by is None and self._hours.held() is None and self.terms.take()

@@ -66,7 +66,7 @@ class Worker:
         if work.attempts:
             return None
         if self._context.leaves_out(work):
-            return self._context.terms.refusal()
+            return self._context.throttle.terms.refusal()
         numbers = work.change.prerequisites
         ended = self._context.journal.ended_as(numbers) if numbers else {}
         bad = [number for number in numbers if not _ended_well(ended.get(number))]
@@ -101,7 +101,7 @@ class Worker:
         except Stopped:
             return None
         except LeftOut:
-            return self._context.terms.refusal()
+            return self._context.throttle.terms.refusal()
         except AccessLost as error:
             self._context.control.fail(error, RunState.STOPPED)
             return None

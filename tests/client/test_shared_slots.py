@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.ledger.rate_limits import TURN, shares
-from bulkrunner.adapters.pacing.shared import IDLE, LIFE, SharedPlaces
+from bulkrunner.adapters.pacing.shared import IDLE, LIFE, SharedSlots
 from bulkrunner.domain.run import Owner
 from bulkrunner.errors import Interrupted, LedgerUnavailable
 from tests.support.client import StillClock
@@ -50,7 +50,7 @@ class Side:
     def __init__(self, book, clock, number, most=4, dead=()):
         self.told = []
         self.owner = Owner(host="desk", boot="b", pid=number, started="1")
-        self.places = SharedPlaces(
+        self.slots = SharedSlots(
             book,
             PLACE,
             most,
@@ -62,15 +62,15 @@ class Side:
 
     def take(self, count=1, *, in_a_hurry=False):
         for _ in range(count):
-            self.places.take(in_a_hurry=lambda: in_a_hurry)
+            self.slots.take(in_a_hurry=lambda: in_a_hurry)
 
     def give_back(self, count=1):
         for _ in range(count):
-            self.places.give_back()
+            self.slots.give_back()
 
     @property
     def usable(self):
-        return self.places._usable
+        return self.slots._usable
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def side(book, clock):
 
     yield make
     for one in made:
-        one.places.close()
+        one.slots.close()
 
 
 # Who gets how many
@@ -138,13 +138,13 @@ def test_a_second_process_waits_until_the_first_has_given_back(side, clock):
     with pytest.raises(Interrupted, match="other processes"):
         other.take(in_a_hurry=True)
     assert other.told == ["other processes use the places of this environment"]
-    one.places.beat()
+    one.slots.beat()
     assert one.usable == 3, "the other one wants one"
     one.give_back(1)
-    other.places.beat()
+    other.slots.beat()
     assert other.usable == 0, "what is left unused is not yet given back"
-    one.places.beat()
-    other.places.beat()
+    one.slots.beat()
+    other.slots.beat()
     assert (one.usable, other.usable) == (3, 1)
     other.take()
 
@@ -154,7 +154,7 @@ def test_of_two_processes_with_one_place_each_has_its_turn(side, clock):
 
     def everybody_beats():
         for one in sides:
-            one.places.beat()
+            one.slots.beat()
 
     before = clock.seconds
     for _ in range(3):
@@ -173,37 +173,37 @@ def test_never_more_under_way_than_there_are_places(side, clock):
         state = (state * 1103515245 + 12345) % 2**31
         one = sides[state % 3]
         match state // 3 % 5:
-            case 0 | 1 if one.places._is_free():
+            case 0 | 1 if one.slots._is_free():
                 one.take()
-            case 2 if one.places._used:
+            case 2 if one.slots._used:
                 one.give_back()
             case 3:
-                one.places.beat()
+                one.slots.beat()
             case _:
                 clock.seconds += 0.3
                 for each in sides if step % 20 == 0 else ():
-                    each.places.beat()
-        assert sum(each.places._used for each in sides) <= 5
+                    each.slots.beat()
+        assert sum(each.slots._used for each in sides) <= 5
 
 
 def test_a_dead_process_on_this_machine_holds_nobody_up(book, clock):
     dead = Side(book, clock, 1)
     dead.take(4)
     other = Side(book, clock, 2, dead=(dead.owner,))
-    clock.during = [other.places.beat]
+    clock.during = [other.slots.beat]
     other.take(4)
     assert clock.seconds - 1000 < LIFE / 2
-    other.places.close()
+    other.slots.close()
 
 
 def test_a_dead_process_elsewhere_holds_nobody_up_for_long(book, clock):
     dead, other = Side(book, clock, 1), Side(book, clock, 2)
     dead.take(4)
     before = clock.seconds
-    clock.during = [other.places.beat] * 1000
+    clock.during = [other.slots.beat] * 1000
     other.take()
     assert LIFE - 1 <= clock.seconds - before <= LIFE + 1
-    other.places.close()
+    other.slots.close()
 
 
 def test_a_process_that_slept_past_its_claim_asks_anew(side, clock):
@@ -214,7 +214,7 @@ def test_a_process_that_slept_past_its_claim_asks_anew(side, clock):
     with pytest.raises(Interrupted):
         one.take(in_a_hurry=True)
     one.give_back()
-    one.places.beat()
+    one.slots.beat()
     assert one.usable == 0
 
 
@@ -223,30 +223,30 @@ def test_who_rests_gives_everything_back(book, clock, side):
     one.take()
     one.give_back()
     clock.seconds += IDLE + 1
-    one.places.beat()
-    with one.places._claiming:
-        assert one.places._is_idle()
-        one.places._let_go()
+    one.slots.beat()
+    with one.slots._claiming:
+        assert one.slots._is_idle()
+        one.slots._let_go()
     other.take(4)
 
 
 def test_nothing_is_left_of_who_closes(book, clock):
     one, other = Side(book, clock, 1), Side(book, clock, 2)
     one.take()
-    one.places.close()
+    one.slots.close()
     other.take(4)
     with pytest.raises(Interrupted):
         one.take()
-    other.places.close()
+    other.slots.close()
 
 
 def test_different_limits_do_not_starve_the_lower_one(side):
     wide, narrow = side(most=8), side(most=4)
     wide.take(2)
     assert wide.usable == 8
-    narrow.places.beat()
+    narrow.slots.beat()
     for one in (wide, wide, narrow):
-        one.places.beat()
+        one.slots.beat()
     assert wide.usable + narrow.usable == 4
     assert narrow.usable >= 1
 
@@ -261,7 +261,7 @@ def test_a_claim_from_a_clock_that_was_wrong_does_not_count(book, clock, side):
 
 def test_no_place_without_a_ledger(clock):
     class Gone:
-        def claim_places(self, claim):
+        def claim_slots(self, claim):
             raise LedgerUnavailable("the ledger's disk is full")
 
         def drop_claim(self, place, holder):
@@ -270,4 +270,4 @@ def test_no_place_without_a_ledger(clock):
     one = Side(Gone(), clock, 1)
     with pytest.raises(LedgerUnavailable):
         one.take()
-    one.places.close()
+    one.slots.close()
