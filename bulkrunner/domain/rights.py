@@ -1,11 +1,13 @@
-"""Every "may this be written": the rights that the login grants, and the job's own limits."""
+"""Every "may this be written": the login's rights, the job's limits, and what is never sent."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from bulkrunner.domain.canonical import canonical_bytes, is_deeper
 from bulkrunner.domain.expressions.parsing import nearest, proposal
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Job
@@ -13,10 +15,11 @@ from bulkrunner.domain.records import (
     Document,
     component_holders,
     held_by,
-    is_deeper_than,
+    is_holding,
     record_part,
+    thing_part,
 )
-from bulkrunner.domain.refusals import Refusal
+from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence, joined
 
@@ -203,7 +206,7 @@ def library_unresolved(sigel: str) -> Refusal:
 
 def too_deep(document: Document) -> Refusal | None:
     """Refuse a record that would be nested more deeply than any real one."""
-    if not is_deeper_than(document, MAX_DEPTH):
+    if not is_deeper(document, MAX_DEPTH):
         return None
     return Refusal(
         "unreadable_record",
@@ -236,3 +239,36 @@ def _bad_key(key: str) -> Refusal:
         else Sentence("key_without_name"),
         Sentence("key_hint"),
     )
+
+
+def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:
+    """Look once more at the very document about to be sent; Refused: it must not be."""
+    # It carries ``@context`` or the status of a deleted record, is not flat, names a record of
+    # another environment, or is a holding that is not wholly of ``sigels``, the libraries of the
+    # job.
+    if "@context" in document:
+        raise Refused("context", Sentence("sent_context"))
+    if not record_part(document) or not thing_part(document):
+        raise Refused("not_flat", Sentence("sent_not_flat"))
+    status = canonical_bytes(record_part(document).get("recordStatus"))
+    if b"marc:Deleted" in status or b"marc/Deleted" in status:
+        raise Refused("deleted_status", Sentence("sent_deleted"))
+    foreign = next(iris.foreign(document), None)
+    if foreign is not None:
+        raise Refused("foreign_base", Sentence("sent_foreign", iri=foreign))
+    if is_holding(document):
+        _check_owner(document, sigels)
+
+
+def _check_owner(document: Document, sigels: Collection[str]) -> None:
+    owner = held_by(document)
+    if owner not in sigels:
+        raise Refused(
+            "foreign_sigel", Sentence("other_library", owner=owner or Sentence("no_library"))
+        )
+    for holder in component_holders(document):
+        if holder not in sigels:
+            raise Refused(
+                "foreign_component",
+                Sentence("sent_component", holder=holder or Sentence("no_library")),
+            )

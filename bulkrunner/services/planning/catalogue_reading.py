@@ -11,7 +11,7 @@ from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.plan import Made, record_key
+from bulkrunner.domain.plan import AppliedChange, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import (
     Document,
@@ -228,12 +228,12 @@ class Reading:
 
     # --- what an earlier run made ------------------------------------------------------------
 
-    def still_there(self, found: Found, made: Made) -> bool:
+    def still_there(self, found: Found, made: AppliedChange) -> bool:
         """Return True if what an earlier run made is a version of the record."""
         active = self.proofs.job.active_sigel
         return is_in_history(self.reader, found, made, active_sigel=active)
 
-    def created_earlier(self, target: Target, made: Made | None) -> Fields | None:
+    def created_earlier(self, target: Target, made: AppliedChange | None) -> Fields | None:
         """Return the fields of a record that an earlier run created; None where it did not."""
         if made is None or made.record is None:
             return None

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bulkrunner.domain.changes.change import fits_example
-from bulkrunner.domain.changes.verbs import ExampleChange
+from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.expressions.conditions import condition_text, unmet
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import ground, resolve, written
+from bulkrunner.domain.expressions.values import bind, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.queries import unmet_part
@@ -92,7 +91,7 @@ def admit(step: Step, context: Context) -> None:
     if part is not None:
         raise PassedOver(NOT_MET, Sentence("where_not_met", condition=condition_text(part)))
     for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
-        if isinstance(change, ExampleChange) and not fits_example(change, context):
+        if isinstance(change, ExampleChange) and not change.fits(context):
             example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
             raise PassedOver(NOT_MET, Sentence("example_not_met", example=example))
 
@@ -120,7 +119,7 @@ def fit(entry: StepEntry, target: Target) -> None:
 
 def named_value(value: Any, context: Context) -> Any:
     """Return a value with the row and parameters looked up, as plain data."""
-    return written(ground(value, context))
+    return written(bind(value, context))
 
 
 def sigel_of(value: Any) -> str:

@@ -13,8 +13,8 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     HOLDING_KEY,
     Action,
+    AppliedChange,
     BibSummary,
-    Made,
     Origin,
     Part,
     PlannedChange,
@@ -390,7 +390,7 @@ def as_refused(refusal: Refusal) -> Fields:
     return {"action": Action.REFUSED, "code": refusal.code, "message": refusal.whole}
 
 
-def made_earlier(target: Target, made: Made) -> Fields:
+def made_earlier(target: Target, made: AppliedChange) -> Fields:
     """Return the fields of a change that an earlier run has made, as it was carried out."""
     if target.earlier is None and made.operation:
         target.operation = made.operation

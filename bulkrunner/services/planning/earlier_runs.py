@@ -11,7 +11,15 @@ from itertools import islice
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Undo, Unreadable
-from bulkrunner.domain.plan import WRITING, Action, Made, Plan, PlannedChange, left_key, record_key
+from bulkrunner.domain.plan import (
+    WRITING,
+    Action,
+    AppliedChange,
+    Plan,
+    PlannedChange,
+    left_key,
+    record_key,
+)
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.run import Outcome, Run, RunState
@@ -39,7 +47,7 @@ class EarlierRuns:
             if other.id in run and other.addresses == plan.addresses
         ]
 
-    def made(self, digest: str | None) -> Made | None:
+    def made(self, digest: str | None) -> AppliedChange | None:
         """Return what a run has applied of what has this wish digest."""
         if not self._plans or digest is None:
             return None
@@ -60,7 +68,9 @@ class EarlierRuns:
         return None
 
 
-def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:
+def is_in_history(
+    reader: CatalogueReader, newest: Found, made: AppliedChange, *, active_sigel: str
+) -> bool:
     """Tell whether the version that a run stored is one of the record's.
 
     It is not where the environment was filled anew since.
@@ -99,7 +109,7 @@ class Undone:
             and (not before or (other.job != plan.job and other.id in begun))
         ]
 
-    def among(self, made: Mapping[str, Made]) -> set[str]:
+    def among(self, made: Mapping[str, AppliedChange]) -> set[str]:
         """Return those of the operation digests whose change was taken back."""
         if not made or not self._plans:
             return set()

@@ -14,7 +14,7 @@ from bulkrunner.domain.operations import Applied, same
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,
-    Made,
+    AppliedChange,
     PlannedChange,
     copied_key,
     left_key,
@@ -183,7 +183,7 @@ class Existing:
             raise missing
         return made_earlier(target, made)
 
-    def _made(self, target: Target, intent: Intent, made: Made) -> Fields | None:
+    def _made(self, target: Target, intent: Intent, made: AppliedChange) -> Fields | None:
         """Return that an earlier run has done it, where that still shows; None where it does not."""
         if made.action is Action.CREATE:
             return self.reading.created_earlier(target, made)

@@ -9,14 +9,14 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Held
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
-from bulkrunner.domain.expressions.expectations import ground_expected
-from bulkrunner.domain.expressions.values import ground, settle
+from bulkrunner.domain.expressions.expectations import bind_expected
+from bulkrunner.domain.expressions.values import bind, freeze
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     apply_update,
+    bind_update,
     build_create,
     check_expect,
-    ground_update,
     neutral_operation,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
@@ -260,7 +260,7 @@ class StepEntries:
         op = operation_of(entry, target.name)
         if not isinstance(op, Update):
             raise TypeError("the step updates nothing")
-        wanted = ground_update(op, context)
+        wanted = bind_update(op, context)
         operation = neutral_operation(wanted, self.contexts.iris)
         intent = UpdateIntent(operation=operation, wish=operation, resave=wanted.resave)
 
@@ -286,7 +286,7 @@ class StepEntries:
     def _deleted(self, entry: StepEntry, request: Request, target: Target, look: Look) -> Fields:
         self.existing.meet(request, target, look)
         context = self.contexts.of_record(entry, target, look)
-        expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
+        expect = {at: bind_expected(value, context) for at, value in entry.step.expect.items()}
         op = Delete(source=entry.source, target=target.name, expect=expect)
         intent = DeleteIntent(operation=neutral_operation(op, self.contexts.iris))
 
@@ -305,11 +305,11 @@ class StepEntries:
         if not isinstance(op, Create):
             raise TypeError("the step creates nothing")
         op = replace(op, sigel=_sigel(looked_up(op.sigel, context)))
-        wanted = replace(op, body=ground(op.body, context), record=ground(op.record, context))
+        wanted = replace(op, body=bind(op.body, context), record=bind(op.record, context))
         made = replace(
             op,
-            body=settle(op.body, context, whole=True),
-            record=settle(op.record, context, whole=True),
+            body=freeze(op.body, context, whole=True),
+            record=freeze(op.record, context, whole=True),
         )
         intent = CreateIntent(
             sigel=op.sigel,

@@ -13,9 +13,9 @@ from typing import Any
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.change_patterns import transfer_pattern
 from bulkrunner.domain.expressions.conditions import (
+    bind_condition,
     condition_data,
     condition_text,
-    ground_condition,
     holds,
 )
 from bulkrunner.domain.expressions.references import Context
@@ -356,7 +356,7 @@ class TransferSteps:
     ) -> Fields:
         """Create a holding of components, then take them out of the one that has them."""
         context = self._met(case, target)
-        condition = ground_condition(action.components, context)
+        condition = bind_condition(action.components, context)
         named = condition_data(condition, self.contexts.iris)
         intent = UpdateIntent(
             operation={"update": target.name, "split": named}, pattern=(Sentence("part_split"),)
