@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import ast
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import bulkrunner
 from bulkrunner.adapters.manifests.schema import schema
-from bulkrunner.domain.changes.change import Change
+from bulkrunner.domain.change_patterns import pattern_of
+from bulkrunner.domain.changes.change import Change, read_at
+from bulkrunner.domain.changes.edits import EditSet, Put
+from bulkrunner.domain.changes.scopes import leaves
 from bulkrunner.domain.changes.verbs import VERBS, change_said, parse_change
+from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.sentences import LANGUAGES
+from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
+from bulkrunner.domain.places import parse_place
+from bulkrunner.sentences import LANGUAGES, Sentence
 from tests.support.changes import outside
-from tests.support.documents import IRIS, holding
+from tests.support.documents import IRIS, RECORD, holding
 
 GIVEN = {
     "set": {"at": "shelfMark.label", "to": {"$text": "{@row.Ny} {label}"}},
@@ -153,3 +161,53 @@ def test_a_verb_is_named_in_its_class_and_nowhere_else(verb):
         if isinstance(node, ast.Constant) and node.value == verb
     }
     assert named == {Path(inspect.getfile(VERBS[verb])).relative_to(package).as_posix()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shout(Change):
+    """A verb that the program does not have: texts at the place in capitals."""
+
+    verb = "shout"
+
+    @classmethod
+    def parse(cls, data, scope, outside):
+        return cls(at=read_at(data, scope), scope=scope)
+
+    def edits_in(self, here, context):
+        found = list(leaves(here.node, here.path, parse_place(self.at).steps))
+        return EditSet(
+            edits=tuple(Put(path=path, value=text.upper()) for path, text in found),
+            named=tuple(path for path, _ in found),
+        )
+
+    def arguments(self, iris):
+        return {"at": self.at}
+
+    @property
+    def pattern(self):
+        return Sentence("part_set", at=self.at)
+
+    @classmethod
+    def said(cls, given):
+        return Sentence("change_remove", at=given["at"])
+
+
+def test_a_new_verb_is_a_class_and_its_name_among_the_verbs(monkeypatch):
+    written = {"shout": {"at": "label"}, "in": {"each": "hasNote"}, "when": {"label": "b"}}
+    with pytest.raises(FormError) as caught:
+        parse_change(written, outside())
+    assert caught.value.key == "shout"
+    monkeypatch.setitem(VERBS, "shout", Shout)
+    change = parse_change(written, outside())
+    op = Update(source=Source(file="job.yaml"), target=RECORD, changes=(change,))
+    notes = [{"@type": "Note", "label": label} for label in "ab"]
+    made = apply_update(holding(hasNote=notes), op, IRIS)
+    assert isinstance(made, Applied)
+    after = made.document["@graph"][1]["hasNote"]
+    assert [note["label"] for note in after] == ["a", "B"]
+    (data,) = neutral_operation(op, IRIS)["changes"]
+    assert data == {**written, "when": {"label": {"equals": "b"}}}
+    assert pattern_of(op, kind="holding") == "update holding: set label in each hasNote"
+    assert change_said(written) == (
+        'label is removed, in each object at hasNote, where label is "b"'
+    )
