@@ -26,7 +26,7 @@ COMPUTED_ERRORS = {
     "error.code": set(),
 }
 
-REFUSING = ("services/planning", "domain/rights.py", "domain/places.py", "domain/operations.py")
+REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
 REFUSING += ("domain/changes", "domain/expressions")
 REFUSERS = {"Refused", "Refusal", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/running", "domain/settlement")
@@ -110,6 +110,13 @@ def test_refusal_codes_of_the_planner_are_explained():
 def test_codes_of_outcomes_are_explained():
     found = given_by(ENDING, {"Decision", "Result"}, ENDERS)
     assert found - column(parts()["In a run"]) == set()
+
+
+def test_codes_of_what_may_not_be_written_are_explained():
+    """They are given while a plan is made, and once more just before a document is sent."""
+    found = given_by(("domain/rights.py",), {"Refusal"}, REFUSERS)
+    assert found
+    assert found - column(parts()["In a plan"]) - column(parts()["In a run"]) == set()
 
 
 def test_answers_that_become_codes_are_explained():
