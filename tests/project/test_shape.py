@@ -5,10 +5,10 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 257,
-    "lines": 67_200,
-    "modules over 500 lines": 6,
-    "modules under 80 lines": 6,
-    "base names that stand twice": 10,
+    "lines": 66_900,
+    "modules over 500 lines": 5,
+    "modules under 80 lines": 5,
+    "base names that stand twice": 7,
     "classes of several bases": 0,
     "modules in services/planning": 18,
     "lines of docstrings in domain and services": 2_700,
