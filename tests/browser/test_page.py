@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -359,6 +360,22 @@ def test_the_first_screen_decides(
         assert box is not None
         assert box["y"] + box["height"] <= height, found
     assert counts.count() >= 6
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 390])
+def test_counts_of_millions_stay_in_their_tiles(
+    open_report: Opener, tmp_path: Path, width: int
+) -> None:
+    data = replace(
+        reports.report_data(tmp_path),
+        counts={"delete": 2_033_901, "update": 1_400_000, "create": 7_777_777, "refused": 4},
+    )
+    path = write_report(data, tmp_path / "r.html", form="html")
+    page = open_report(path, viewport={"width": width, "height": 900}).page
+    for tile in page.locator(".first:visible .tiles li").all():
+        inner, outer = tile.locator("b").evaluate("(node) => [node.scrollWidth, node.clientWidth]")
+        assert inner <= outer
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("name", ["plan", "run", "many"])
