@@ -22,7 +22,7 @@ from bulkrunner.sentences import Sentence, as_sentence, verbatim
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
-    from bulkrunner.domain.restoration import Restoration
+    from bulkrunner.domain.ledger_port import Restoration
     from bulkrunner.services.compact import Compacted
     from bulkrunner.services.doctor import Examined
 

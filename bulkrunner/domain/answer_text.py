@@ -1,9 +1,8 @@
-"""The text by which a reviewer answers to a plan; ``filled_forms`` finds it again in a mail.
+"""The text by which a reviewer answers to a plan; ``filled_forms`` finds it again in a mail."""
 
-``answer_text`` of an answer is its canonical text: whoever signs the answer signs these very
-characters. What a mail program does to a text (quote marks, other line breaks, lost blanks) is
-undone by reading the answer out of it and writing it anew.
-"""
+# ``answer_text`` of an answer is its canonical text: whoever signs the answer signs these very
+# characters. What a mail program does to a text (quote marks, other line breaks, lost blanks) is
+# undone by reading the answer out of it and writing it anew.
 
 from __future__ import annotations
 
@@ -15,11 +14,10 @@ from types import MappingProxyType
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.plan import Plan
 
-MOST_WORDS = 300
-"""Characters of a name, a reference or a title."""
+MOST_WORDS = 300  # characters of a name, a reference or a title
 
+# Without these nothing in a title can pass for a label or a sentence of the text.
 _WITHOUT_ENDS = re.compile(r"[.:]")
-"""Without these nothing in a title can pass for a label or a sentence of the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,27 +95,20 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer to a plan, as a reviewer gives it.
-
-    Attributes:
-        head: the ledger's head that the report named.
-        agreed: what it agrees to in particular, as found in the text.
-        reason: of a no; may be empty.
-        bibs: how many of the plan's deletions are bibs.
-    """
+    """An answer to a plan, as a reviewer gives it."""
 
     approved: bool
     plan: str
     digest: str
-    head: str
+    head: str  # the ledger's head that the report named
     by: str = ""
     reference: str = ""
-    reason: str = ""
-    agreed: str = ""
+    reason: str = ""  # of a no; may be empty
+    agreed: str = ""  # what it agrees to in particular, as found in the text
     statements: tuple[str, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
     language: str = "sv"
-    bibs: int = 0
+    bibs: int = 0  # how many of the plan's deletions are bibs
 
 
 def answer_text(plan: Plan, answer: Answer) -> str:
@@ -161,12 +152,8 @@ def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:
 
 
 def plan_facts(plan: Plan, bibs: int) -> dict[str, list[str]]:
-    """Return job, environment and extent of a plan as texts of every language have them.
-
-    Args:
-        plan: what an answer is to.
-        bibs: how many of its deletions are bibs; earlier texts said nothing of that.
-    """
+    """Return job, environment and extent of a plan as texts of every language have them."""
+    # ``bibs``: how many of its deletions are bibs; earlier texts said nothing of that.
     found: dict[str, list[str]] = {"job": [], "environment": [], "extent": []}
     for number in dict.fromkeys((bibs, 0)):
         answer = Answer(approved=True, plan=plan.id, digest="", head="", bibs=number)

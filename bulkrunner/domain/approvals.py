@@ -16,32 +16,24 @@ from bulkrunner.domain.text import same_to_the_eye
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.sentences import Sentence, joined
 
-EXCLUDED = "excluded"
+EXCLUDED = "excluded"  # code of a change that the approval leaves out
 
-"""Code of a change that the approval leaves out."""
+REJECTED = "rejected_by"  # says of a stop that a no has brought it about
 
-REJECTED = "rejected_by"
-"""Says of a stop that a no has brought it about."""
-
+# A night, for which a maximum may be set, lasts from here to the same hour of the next day.
 NIGHT_BEGINS = time(18, 0)
-
-"""A night, for which a maximum may be set, lasts from here to the same hour of the next day."""
 
 MOST_EXCLUDED = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a yes asks for besides.
+    """What a yes asks for besides."""
 
-    Attributes:
-        per_night: requests that write, at most, in one night.
-        not_before: day before which nothing is written, by the environment's clock.
-        excluded: records (short ids), or changes as ``<plan>.<number>``, that are left alone.
-    """
-
-    per_night: int | None = None
+    per_night: int | None = None  # requests that write, at most, in one night
+    # Day before which nothing is written, by the environment's clock.
     not_before: date | None = None
+    # Records (short ids), or changes as ``<plan>.<number>``, that are left alone.
     excluded: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -137,23 +129,17 @@ class Against(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WeighedAnswer:
-    """An answer, and whether it counts.
-
-    Attributes:
-        against: why it does not count; None where it does. other: the answer that stands against
-            it. said: what it lacks, or what is wrong with its signature.
-        replaces: the same person's earlier answer in whose place it stands.
-    """
+    """An answer, and whether it counts."""
 
     answer: Approval
-    against: Against | None = None
-    other: Approval | None = None
-    said: str = ""
-    replaces: Approval | None = None
+    against: Against | None = None  # why it does not count; None where it does
+    other: Approval | None = None  # the answer that stands against it
+    said: str = ""  # what it lacks, or what is wrong with its signature
+    replaces: Approval | None = None  # the same person's earlier answer in whose place it stands
 
     @property
     def counts(self) -> bool:
-        """Whether it is heeded."""
+        """Return True if it is heeded."""
         return self.against is None
 
     @property
@@ -164,28 +150,21 @@ class WeighedAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permit:
-    """What the answers to a plan come to.
+class ApprovalDecision:
+    """What the answers to a plan come to."""
 
-    Attributes:
-        closed: why they do not allow it; empty where they do.
-        counted: the yeses that count. conditions: of every yes that stands, the strictest.
-        weighed: every answer, oldest first.
-    """
-
-    closed: str = ""
-    counted: tuple[Approval, ...] = ()
+    closed: str = ""  # why they do not allow it; empty where they do
+    counted: tuple[Approval, ...] = ()  # the yeses that count
+    # Of every yes that stands, the strictest.
     conditions: Conditions = field(default_factory=Conditions)
-    weighed: tuple[WeighedAnswer, ...] = ()
+    weighed: tuple[WeighedAnswer, ...] = ()  # every answer, oldest first
 
 
 def weigh(answers: Sequence[Approval]) -> list[WeighedAnswer]:
-    """Return which answers, given oldest first, stand: of each person the newest yes since the last no.
-
-    What counts is when an answer was given: not before the head that it names. A yes counts after
-    a no only where it answers a report that was made after that no was recorded, and never in the
-    place of the same person's stricter answer to a later report. The same answer counts once.
-    """
+    """Return which answers, given oldest first, stand: of each person the newest yes since the last no."""
+    # What counts is when an answer was given: not before the head that it names. A yes counts after
+    # a no only where it answers a report that was made after that no was recorded, and never in the
+    # place of the same person's stricter answer to a later report. The same answer counts once.
     found: list[WeighedAnswer] = []
     for answer in answers:
         new = _weigh_yes(answer, found) if answer.approved else WeighedAnswer(answer=answer)
@@ -255,13 +234,13 @@ def the_no(weighed: Sequence[WeighedAnswer]) -> Approval | None:
 
 def permit(
     plan: Plan, answers: Sequence[Approval], *, unsound: Callable[[Approval], str | None]
-) -> Permit:
+) -> ApprovalDecision:
     """Weigh the answers to a plan; ``unsound`` says why an answer's signature does not hold."""
     weighed = [_tested(plan, one, unsound) for one in weigh(answers)]
     untested = standing(answers)
     conditions = strictest(answer.conditions for answer in untested)
     if not untested:
-        return Permit(closed=_nobody(plan, weighed), weighed=tuple(weighed))
+        return ApprovalDecision(closed=_nobody(plan, weighed), weighed=tuple(weighed))
     counted = tuple(one.answer for one in weighed if one.counts and one.answer.approved)
     needed = approvers(plan)
     closed: str = ""
@@ -270,7 +249,9 @@ def permit(
         if needed > 1:
             why.insert(0, Sentence("answer_too_few", said=len(counted), needed=needed))
         closed = joined(why)
-    return Permit(closed=closed, counted=counted, conditions=conditions, weighed=tuple(weighed))
+    return ApprovalDecision(
+        closed=closed, counted=counted, conditions=conditions, weighed=tuple(weighed)
+    )
 
 
 def _tested(
@@ -322,8 +303,8 @@ def permitted_statements(plan: Plan) -> tuple[str, ...]:
     return (*required_statements(plan), *own)
 
 
-def agrees_untried(found: Permit) -> bool:
-    """Tell whether everybody says yes to an undo that no test environment has tried."""
+def agrees_untried(found: ApprovalDecision) -> bool:
+    """Return True if everybody says yes to an undo that no test environment has tried."""
     return bool(found.counted) and all(UNTRIED in answer.statements for answer in found.counted)
 
 
@@ -337,38 +318,26 @@ class Signer:
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """A recorded answer to one plan digest.
-
-    Attributes:
-        approved: False is a ``reject``. by: whose answer it is. text: the answer as recorded; of a
-            signed one the very text that was signed.
-        recorded_by: account@host that typed it in; an unsigned answer is shown as such.
-        statements: what it agrees to in particular, word for word.
-        head: the ledger's head that the answer names, empty where it names none.
-        language: of the text; empty where no text was read.
-        signature: armoured SSH signature, empty where there is none. signer: identity of the
-            reviewer whose key it is. key: that key's fingerprint.
-        given: event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
-        event: by which it was recorded, -1 before that.
-    """
+    """A recorded answer to one plan digest."""
 
     plan: str
     plan_digest: str
-    approved: bool
-    by: str
+    approved: bool  # False is a ``reject``
+    by: str  # whose answer it is
     reference: str
-    text: str
-    recorded_by: str
+    text: str  # the answer as recorded; of a signed one the very text that was signed
+    recorded_by: str  # account@host that typed it in; an unsigned answer is shown as such
     recorded_at: datetime
-    statements: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()  # what it agrees to in particular, word for word
     conditions: Conditions = field(default_factory=Conditions)
-    head: str = ""
-    language: str = ""
-    signature: str = ""
-    signer: str = ""
-    key: str = ""
+    head: str = ""  # the ledger's head that the answer names, empty where it names none
+    language: str = ""  # of the text; empty where no text was read
+    signature: str = ""  # armoured SSH signature, empty where there is none
+    signer: str = ""  # identity of the reviewer whose key it is
+    key: str = ""  # that key's fingerprint
+    # Event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
     given: int = field(default=-1, compare=False)
-    event: int = field(default=-1, compare=False)
+    event: int = field(default=-1, compare=False)  # by which it was recorded, -1 before that
 
     @property
     def person(self) -> str:

@@ -10,21 +10,15 @@ from typing import Any
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 
+# Made once: it is called for every value that is compared.
 _ENCODER = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
 )
-"""Made once: it is called for every value that is compared."""
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """Return JSON with sorted keys and no blanks, as UTF-8.
-
-    Args:
-        value: plain JSON data. Numbers keep their kind: ``1`` and ``1.0`` differ.
-
-    Raises:
-        ValueError: NaN or infinity inside.
-    """
+    """Return JSON with sorted keys and no blanks, as UTF-8; ValueError: NaN or infinity inside."""
+    # Numbers keep their kind: ``1`` and ``1.0`` differ.
     return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
 
 
@@ -43,11 +37,8 @@ def as_digest(text: str) -> str | None:
 
 
 def as_head(text: str) -> str:
-    """Return a ledger's head as somebody wrote it, as ``sha256:<hex>``.
-
-    Raises:
-        UsageError: it is none.
-    """
+    """Return a ledger's head as somebody wrote it, as ``sha256:<hex>``."""
+    # UsageError where it is none.
     head = as_digest(text)
     if head is None:
         raise UsageError(
@@ -63,7 +54,7 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are equal; ``1``, ``1.0`` and ``true`` are not."""
+    """Return True if two JSON values are equal; ``1``, ``1.0`` and ``true`` are not."""
     match one, other:
         case dict(), dict():
             return one.keys() == other.keys() and all(
@@ -73,3 +64,24 @@ def same(one: Any, other: Any) -> bool:
             return len(one) == len(other) and all(map(same, one, other))
         case _:
             return type(one) is type(other) and bool(one == other)
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Return True if objects and lists are nested in more than so many levels."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, (dict, list))
+            for inner in (node.values() if isinstance(node, dict) else node)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, a single value as a list of one."""
+    return value if isinstance(value, list) else [value]

@@ -1,8 +1,7 @@
-"""What the catalogue, its searches and the login answer, in a small set of typed results.
+"""What the catalogue, its searches and the login answer, in a small set of typed results."""
 
-Every answer carries environment, record and the server's own words; nothing is concluded from a
-status alone where the server is known to mean something else by it (docs/explanation/server.md).
-"""
+# Every answer carries environment, record and the server's own words; nothing is concluded from a
+# status alone where the server is known to mean something else by it (docs/explanation/server.md).
 
 from __future__ import annotations
 
@@ -18,17 +17,13 @@ from bulkrunner.sentences import text_of
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A record, unembellished and without ``@context``.
-
-    Attributes:
-        record: short id. iri: graph[0].@id as stored. etag: plain, without quotes, W/ and -gzip.
-    """
+    """A record, unembellished and without ``@context``."""
 
     environment: str
-    record: str
-    iri: str
+    record: str  # short id
+    iri: str  # graph[0].@id as stored
     document: Document
-    etag: str
+    etag: str  # plain, without quotes, W/ and -gzip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,80 +84,56 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WriteAnswer:
-    """The answer to one write request.
+    """The answer to one write request."""
 
-    Attributes:
-        kind: DONE is 201 to a POST, else 204; LOST no complete answer; UNREADABLE one that is not in
-            the catalogue's own form, whatever its status. NOT_SENT is only recorded, of a LOST
-            request with ``sent`` False.
-        status: HTTP status, None where lost. words: the server's message, bounded to 500 characters.
-        etag: plain. location: short id in which ``Location`` ends; whose it is, reading tells.
-        retry_after: seconds. server_date: the ``Date`` header. errors: of a failed validation.
-        sent: False where it is certain that no byte of the request left this machine.
-    """
-
+    # DONE is 201 to a POST, else 204; LOST no complete answer; UNREADABLE one that is not in the
+    # catalogue's own form, whatever its status. NOT_SENT is only recorded, of a LOST request with
+    # ``sent`` False.
     kind: AnswerKind
     environment: str
     record: str
-    status: int | None = None
-    words: str = ""
-    etag: str | None = None
-    location: str | None = None
+    status: int | None = None  # HTTP status, None where lost
+    words: str = ""  # the server's message, bounded to 500 characters
+    etag: str | None = None  # plain
+    location: str | None = None  # short id in which ``Location`` ends; whose it is, reading tells
     error_id: str = ""
-    retry_after: float | None = None
-    server_date: datetime | None = None
-    errors: tuple[Mapping[str, Any], ...] = field(default=())
-    sent: bool = True
+    retry_after: float | None = None  # seconds
+    server_date: datetime | None = None  # the ``Date`` header
+    errors: tuple[Mapping[str, Any], ...] = field(default=())  # of a failed validation
+    sent: bool = True  # False where it is certain that no byte of the request left this machine
 
 
 @dataclass(frozen=True, kw_only=True)
 class FindPage:
-    """One page of a search.
+    """One page of a search."""
 
-    Attributes:
-        total: hits in all, by the index.
-        window: how far pages go; what lies beyond is never shown.
-        iris: of the things on this page, in the order answered.
-    """
-
-    total: int
-    window: int
-    iris: tuple[str, ...]
+    total: int  # hits in all, by the index
+    window: int  # how far pages go; what lies beyond is never shown
+    iris: tuple[str, ...]  # of the things on this page, in the order answered
 
 
 @dataclass(frozen=True, kw_only=True)
 class DumpPage:
-    """One page of a library's dump.
+    """One page of a library's dump."""
 
-    Attributes:
-        started: when the dump's list was made, as the server writes it; another time means that
-            the pages before belong to another list.
-        done: False while the list is being made.
-        total: length of the list, once it is done.
-        records: IRIs of the page's records; deleted ones are left out, so there may be fewer than
-            the list has.
-        more: whether another page follows.
-    """
-
+    # When the dump's list was made, as the server writes it; another time means that the pages
+    # before belong to another list.
     started: str
-    done: bool
-    total: int | None
+    done: bool  # False while the list is being made
+    total: int | None  # length of the list, once it is done
+    # IRIs of the page's records; deleted ones are left out, so there may be fewer than the list
+    # has.
     records: tuple[str, ...]
-    more: bool
+    more: bool  # whether another page follows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """One entry of the feed of changes.
+    """One entry of the feed of changes."""
 
-    Attributes:
-        kind: ``Create``, ``Update`` or ``Delete``.
-        iri: of the thing. library: IRI of the library where it is a holding.
-    """
-
-    kind: str
-    iri: str
-    library: str | None
+    kind: str  # ``Create``, ``Update`` or ``Delete``
+    iri: str  # of the thing
+    library: str | None  # IRI of the library where it is a holding
     published: datetime
 
 
@@ -174,9 +145,8 @@ class Held:
     sigel: str | None
 
 
+# Codes of findings that are about a search, not about a record.
 SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
-
-"""Codes of findings that are about a search, not about a record."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,20 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.changes.by_example import example_parts
-from bulkrunner.domain.changes.scopes import Scope, Within
-from bulkrunner.domain.changes.verbs import (
-    AppendChange,
-    Change,
-    ExampleChange,
-    MoveValueChange,
-    RemoveChange,
-    RemoveItemsChange,
-    ReplaceTextChange,
-    ReplaceValueChange,
-    RetypeChange,
-    SetChange,
-)
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.manifest import Create, Delete, Operation, Update
@@ -29,20 +15,15 @@ from bulkrunner.sentences import Sentence, as_sentence, joined
 
 _Text = TypeVar("_Text", bound=str)
 
+# Characters of a pattern before it is cut; the template of a cut one has the same number.
 MAX_LENGTH = 300
-
-"""Characters of a pattern before it is cut; the template of a cut one has the same number."""
 
 _SEPARATOR = "; "
 
 
 def pattern_of(what: Operation | Sequence[Difference], *, kind: str | None = None) -> Sentence:
-    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``.
-
-    Args:
-        what: an operation, or the differences that a change makes.
-        kind: ``holding`` or ``bib``; None where nobody knows.
-    """
+    """Return a line such as ``update holding: set shelfMark.label; remove inventoryLevel``."""
+    # ``kind``: ``holding`` or ``bib``; None where nobody knows.
     match what:
         case Update():
             return update_pattern(kind, parts_of_update(what))
@@ -73,6 +54,19 @@ def restoring_pattern(action: Action, kind: str | None) -> Sentence:
             return Sentence("pattern_undo_delete", kind=kind_said(kind))
 
 
+def is_restoring(pattern: str) -> bool:
+    """Return True if a pattern is of taking back a change, whatever else is done with it."""
+    said = as_sentence(pattern)
+    match said.key:
+        case "pattern_undo_update" | "pattern_undo_create" | "pattern_undo_delete":
+            return True
+        case "pattern_parts":
+            return is_restoring(cast("str", said.values["head"]))
+        case "pattern_cut":
+            return is_restoring(cast("str", said.values["said"]))
+    return False
+
+
 def transfer_pattern(head: Sentence, part: Sentence) -> Sentence:
     """Return the pattern of one side of a transfer: the head names the transfer."""
     return Sentence("pattern_parts", head=head, parts=(part,))
@@ -90,17 +84,12 @@ def parts_of_update(op: Update) -> tuple[Sentence, ...]:
             "item": Sentence("part_replace_item"),
         }
         return tuple(part for name, part in parts.items() if name in op.replace)
-    return tuple(_in_scope(_verb_part(change), change.scope) for change in op.changes)
+    return tuple(change.scope.pattern(change.pattern) for change in op.changes)
 
 
 def update_pattern(kind: str | None, parts: Iterable[Sentence], *, earlier: str = "") -> Sentence:
-    """Return the pattern of an update made of parts.
-
-    Args:
-        kind: ``holding`` or ``bib``; None where nobody knows.
-        parts: what it does, values left out.
-        earlier: pattern of what precedes in the same change, an update or a create.
-    """
+    """Return the pattern of an update made of parts."""
+    # ``earlier``: of what precedes in the same change.
     if not earlier:
         return _bounded(Sentence("pattern_update", kind=kind_said(kind)), list(parts))
     before = as_sentence(earlier)
@@ -184,43 +173,3 @@ def _difference_part(item: Difference) -> Sentence:
             return Sentence("part_remove", at=item.place)
         case _:
             return Sentence("part_change", at=item.place)
-
-
-def _in_scope(part: Sentence, scope: Scope) -> Sentence:
-    if scope.each is not None:
-        return Sentence("part_in_each", part=part, each=scope.each)
-    if scope.within is not None:
-        return Sentence("part_within", part=part, within=_WITHIN[scope.within])
-    return part
-
-
-_WITHIN = {
-    Within.ITEM: Sentence("within_item"),
-    Within.COMPONENTS: Sentence("within_components"),
-    Within.ITEM_AND_COMPONENTS: Sentence("within_item_and_components"),
-    Within.EACH_PLACE: Sentence("within_each_place"),
-    Within.ANYWHERE: Sentence("within_anywhere"),
-    Within.RECORD: Sentence("within_record"),
-}
-
-
-def _verb_part(change: Change) -> Sentence:
-    match change:
-        case SetChange(at=at):
-            return Sentence("part_set", at=at)
-        case RemoveChange(at=at):
-            return Sentence("part_remove", at=at)
-        case AppendChange(at=at):
-            return Sentence("part_append", at=at)
-        case RemoveItemsChange(at=at):
-            return Sentence("part_remove_items", at=at)
-        case ReplaceValueChange(at=at):
-            return Sentence("part_replace_value", at=at)
-        case ReplaceTextChange(at=at):
-            return Sentence("part_replace_text", at=at)
-        case MoveValueChange(origin=origin, to=to):
-            return Sentence("part_move", origin=origin, to=to)
-        case RetypeChange(at=at, to=to):
-            return Sentence("part_retype", at=at, to=to)
-        case ExampleChange(match=match, result=result):
-            return joined(example_parts(written(match), written(result)))

@@ -1,8 +1,7 @@
-"""Words beside an answer that change nothing: greetings, names and addresses, heads of mails.
+"""Words beside an answer that change nothing: greetings, names and addresses, heads of mails."""
 
-What is none of these may change what the answer says, so a person is asked about it. The list is of
-what passes, not of what does not: a condition can be put into any words.
-"""
+# What is none of these may change what the answer says, so a person is asked about it. The list is
+# of what passes, not of what does not: a condition can be put into any words.
 
 from __future__ import annotations
 
@@ -116,8 +115,7 @@ _OF_PERSONS = re.compile(r"(?i:från|from|till|to|kopia|cc|bcc|svar till|reply-t
 _OF_A_DAY = re.compile(r"(?i:skickat|sent|datum|date)\s*:\s*(.*)")
 _SUBJECT = re.compile(r"(?i:ämne|subject)\s*:\s*(.*)")
 _TURN = re.compile(r"(.*)\b(?i:skrev|wrote)\b(.*):")
-_NEAR = 3
-"""Lines between the sender and the day of a mail's head, at most."""
+_NEAR = 3  # lines between the sender and the day of a mail's head, at most
 _BETWEEN = re.compile(
     r"-{2,}\s*(?i:ursprungligt meddelande|original message|vidarebefordrat meddelande|"
     r"forwarded message)\s*-{2,}"

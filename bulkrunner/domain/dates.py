@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Europe/Stockholm")
-"""Of days, and of times written without a zone."""
+ZONE = ZoneInfo("Europe/Stockholm")  # of days, and of times written without a zone
 
 _YEAR = re.compile(r"[0-9]{4}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -28,19 +27,17 @@ class Span:
     end: datetime
 
     def is_before(self, other: Span) -> bool:
-        """Whether it is over when the other begins."""
+        """Return True if it is over when the other begins."""
         return self.end <= other.start
 
     def is_after(self, other: Span) -> bool:
-        """Whether it begins when the other is over."""
+        """Return True if it begins when the other is over."""
         return self.start >= other.end
 
 
 def parse_span(text: str) -> Span | None:
-    """Read a year, month, day or moment (ISO 8601); None where the text is none.
-
-    ``2026-11-02`` is the whole day in Sweden, ``2026`` the whole year.
-    """
+    """Read a year, month, day or moment (ISO 8601); None where the text is none."""
+    # ``2026-11-02`` is the whole day in Sweden, ``2026`` the whole year.
     if len(text) > MAX_LENGTH:
         return None
     try:

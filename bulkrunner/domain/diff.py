@@ -8,9 +8,9 @@ from difflib import SequenceMatcher
 from itertools import islice, zip_longest
 from typing import Any, Literal, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes, same
+from bulkrunner.domain.canonical import canonical_bytes, listed, same
 from bulkrunner.domain.places import ABSENT, Path, path_text
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import KEPT, THING_KEPT, Document, record_part, thing_part
 from bulkrunner.vocabulary import is_set
 
 MAX_DIFFERENCES = 1000
@@ -24,13 +24,10 @@ Kind: TypeAlias = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One place where two documents differ.
+    """One place where two documents differ."""
 
-    Attributes:
-        place: as written in manifests; the index of a list of one is left out, the index of a
-            removed element counts in the document before, of an added one in the document after.
-    """
-
+    # As written in manifests; the index of a list of one is left out, the index of a removed
+    # element counts in the document before, of an added one in the document after.
     place: str
     before: Any
     after: Any
@@ -38,10 +35,8 @@ class Difference:
 
 
 def diff(before: Document, after: Document) -> list[Difference]:
-    """Return where two documents differ, at most ``MAX_DIFFERENCES``; equal ones give nothing.
-
-    Lists are aligned by equal elements, so that what follows a removed element is not shown.
-    """
+    """Return where two documents differ, at most ``MAX_DIFFERENCES``; equal ones give nothing."""
+    # Lists are aligned by equal elements, so that what follows a removed element is not shown.
     return list(islice(_diff(before, after, (), 0), MAX_DIFFERENCES))
 
 
@@ -166,44 +161,26 @@ def _outside(before: Any, after: Any, mask: dict[Any, Any], path: Path) -> list[
     return found
 
 
-MAX_LEAVES = 200
+MAX_LEAVES = 200  # places listed of one document; the rest is in the document itself
 
-"""Places listed of one document; the rest is in the document itself."""
-
-MOST = 100_000
-
-"""Places of one part that are counted."""
+MOST = 100_000  # places of one part that are counted
 
 MAX_NESTING = 30
 
 COMPONENTS = "hasComponent"
 
-OWNED = frozenset({"@id", "@type", "heldBy", "itemOf", "mainEntity", "sameAs"})
-
-"""Keys of record and thing that say which record it is: shown elsewhere."""
-
-MANAGED = OWNED | {
-    "controlNumber",
-    "created",
-    "modified",
-    "recordStatus",
-    "descriptionCreator",
-    "descriptionLastModifier",
-}
-
-"""Keys of the record part that the server keeps."""
+# Said elsewhere of a record: which it is, and whose.
+_SAID_OF_THING = THING_KEPT | {"mainEntity"}
 
 
 def contents(document: Document) -> list[tuple[str, Any]]:
-    """Return (place, value) of what the document says, at most ``MAX_LEAVES``.
-
-    Places are written as in a manifest: from the thing, or ``@record.`` from the record part; the
-    index of a list of one is left out, and so are types beside other content. Components come
-    after the thing's own properties, and are what is left out first where there are too many.
-    """
+    """Return (place, value) of what the document says, at most ``MAX_LEAVES``."""
+    # Places are written as in a manifest: from the thing, or ``@record.`` from the record part; the
+    # index of a list of one is left out, and so are types beside other content. Components come
+    # after the thing's own properties, and are what is left out first where there are too many.
     thing, record = thing_part(document), record_part(document)
-    own = _of_part("", thing, OWNED | {COMPONENTS})
-    managed = _of_part("@record.", record, MANAGED)
+    own = _of_part("", thing, _SAID_OF_THING | {COMPONENTS})
+    managed = _of_part("@record.", record, KEPT)
     room = max(0, MAX_LEAVES - len(own) - len(managed))
     parts = {COMPONENTS: thing[COMPONENTS]} if COMPONENTS in thing else {}
     return [*own, *_of_part("", parts, frozenset(), limit=room), *managed][:MAX_LEAVES]
@@ -212,8 +189,8 @@ def contents(document: Document) -> list[tuple[str, Any]]:
 def left_out(document: Document) -> int:
     """Return how many places ``contents`` leaves out; of very many at least so many."""
     kept = (
-        (thing_part(document), OWNED),
-        (record_part(document), MANAGED),
+        (thing_part(document), _SAID_OF_THING),
+        (record_part(document), KEPT),
     )
     total = sum(len(_of_part("", part, hidden, limit=MOST)) for part, hidden in kept)
     return max(0, total - MAX_LEAVES)
@@ -256,11 +233,9 @@ _Pair: TypeAlias = tuple[int | None, int | None]
 
 
 def read_differences(before: Document, after: Document) -> list[Difference]:
-    """Return where two documents differ, at most ``MAX_DIFFERENCES``.
-
-    In lists that the vocabulary calls sets, and between a value and a list of it, order and form
-    do not count; documents that differ in nothing else are compared place by place.
-    """
+    """Return where two documents differ as a person reads them, at most ``MAX_DIFFERENCES``."""
+    # In lists that the vocabulary calls sets, and between a value and a list of it, order and form
+    # do not count; documents that differ in nothing else are compared place by place.
     found = list(islice(_walk(before, after, (), 0), MAX_DIFFERENCES))
     return found or diff(before, after)
 
@@ -272,14 +247,10 @@ def _walk(before: Any, after: Any, path: Path, depth: int) -> Iterator[Differenc
         case dict(), dict() if depth < MAX_DEPTH:
             yield from _objects(before, after, path, depth)
         case (list(), _) | (_, list()) if depth < MAX_DEPTH:
-            yield from _lists(_listed(before), _listed(after), path, depth)
+            yield from _lists(listed(before), listed(after), path, depth)
         case _:
             if canonical_bytes(before) != canonical_bytes(after):
                 yield Difference(place=path_text(path), before=before, after=after, kind="changed")
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _objects(

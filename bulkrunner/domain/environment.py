@@ -29,7 +29,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the URL's host is this machine's loopback address or ``localhost``."""
+    """Return True if the URL's host is this machine's loopback address or ``localhost``."""
     host = host_of(url)
     if host == "localhost":
         return True
@@ -41,27 +41,23 @@ def is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One catalogue instance.
-
-    Attributes:
-        rate: writes per second. read_rate: reads per second. concurrency: requests at a time.
-        windows: ``HH:MM-HH:MM`` hours in ``timezone`` when writes may be sent; empty: always.
-    """
+    """One catalogue instance."""
 
     name: str
     kind: Kind
     base_url: str
     token_url: str
     base_uri: str
-    rate: float
-    read_rate: float
-    concurrency: int
+    rate: float  # writes per second
+    read_rate: float  # reads per second
+    concurrency: int  # requests at a time
+    # ``HH:MM-HH:MM`` hours in ``timezone`` when writes may be sent; empty: always.
     windows: tuple[str, ...] = ()
     timezone: str = "Europe/Stockholm"
 
     @property
     def loopback(self) -> bool:
-        """Whether the catalogue is on this machine."""
+        """Return True if the catalogue is on this machine."""
         return is_loopback(self.base_url)
 
     def addresses(self) -> dict[str, str]:
@@ -93,11 +89,9 @@ POLITE = {
 
 
 def allowed_rate(environment: Environment, agreement_rate: float | None) -> float:
-    """Return the writes per second that may be used.
-
-    Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
-    the polite default where nothing is.
-    """
+    """Return the writes per second that may be used."""
+    # Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
+    # the polite default where nothing is.
     if environment.loopback:
         return environment.rate
     most = POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
@@ -112,11 +106,9 @@ def most_rate(environment: Environment, agreement_rate: float | None) -> float |
 
 
 def within_agreement(environment: Environment, agreement_rate: float | None) -> Environment:
-    """Return the environment with no more speed than is allowed.
-
-    An agreement on more writes than the default also frees reads and requests at a time, which
-    have no number of their own in it.
-    """
+    """Return the environment with no more speed than is allowed."""
+    # An agreement on more writes than the default also frees reads and requests at a time, which
+    # have no number of their own in it.
     if environment.loopback:
         return environment
     polite = POLITE[environment.kind]

@@ -1,8 +1,7 @@
-"""Filled-in forms of an answer, found again in whatever a mail has made of them.
+"""Filled-in forms of an answer, found again in whatever a mail has made of them."""
 
-Every word between the first sentence of a form and its end belongs to that sentence or to one of
-the lines; none is passed over. Whether each is understood is for ``services.answers`` to say.
-"""
+# Every word between the first sentence of a form and its end belongs to that sentence or to one of
+# the lines; none is passed over. Whether each is understood is for ``services.answers`` to say.
 
 from __future__ import annotations
 
@@ -48,18 +47,13 @@ _UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class FilledForm:
-    """One form as text, its values as they were written.
-
-    Attributes:
-        stray: words between its first sentence and its first line.
-        twice: values whose line stands more than once.
-    """
+    """One form as text, its values as they were written."""
 
     approved: bool
     language: str
     values: Mapping[str, str]
-    stray: str = ""
-    twice: tuple[str, ...] = ()
+    stray: str = ""  # words between its first sentence and its first line
+    twice: tuple[str, ...] = ()  # values whose line stands more than once
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
@@ -70,7 +64,7 @@ class FilledForm:
 
     @property
     def blank(self) -> bool:
-        """Whether nobody wrote anything where something is to be written."""
+        """Return True if nobody wrote anything where something is to be written."""
         return not self.stray and all(unfilled(self[name]) for name in _FILLED_IN)
 
     def words(self) -> tuple[object, ...]:
@@ -81,18 +75,12 @@ class FilledForm:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was read out of a text.
+    """What was read out of a text."""
 
-    Attributes:
-        answers: forms that somebody filled in, each different one once. blanks: the others.
-        beside: words that stand outside of every form.
-        signatures: armoured SSH signatures, each different one once.
-    """
-
-    answers: tuple[FilledForm, ...] = ()
-    blanks: tuple[FilledForm, ...] = ()
-    beside: str = ""
-    signatures: tuple[str, ...] = ()
+    answers: tuple[FilledForm, ...] = ()  # forms that somebody filled in, each different one once
+    blanks: tuple[FilledForm, ...] = ()  # the others
+    beside: str = ""  # words that stand outside of every form
+    signatures: tuple[str, ...] = ()  # armoured SSH signatures, each different one once
 
 
 def unfilled(text: str) -> bool:

@@ -1,8 +1,8 @@
-"""Fingerprints: what must be equal for two documents to say the same, as a digest.
+"""Fingerprints: what must be equal for two documents to say the same, as a digest."""
 
-The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary compare
-without order; a single value and a list of one do not compare equal, since both are stored as sent.
-"""
+# The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary
+# compare without order; a single value and a list of one do not compare equal, since both are
+# stored as sent.
 
 from __future__ import annotations
 
@@ -10,33 +10,22 @@ from collections.abc import Collection
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import without_own_iri
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import (
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
     Document,
-    component_holders,
-    held_by,
-    is_holding,
     record_part,
-    thing_part,
 )
-from bulkrunner.domain.refusals import Refused
-from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
-UNCOMPARED = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
-"""Fields of the record part that the server writes at every save."""
-
-UNCOMPARED_IN_NEW = UNCOMPARED | {"controlNumber", "descriptionCreator"}
-"""Fields of the record part that the server writes when it creates a record."""
-
-SELF = "self:"
-"""Stands for a new record's own IRI, which nobody knows beforehand."""
+SELF = "self:"  # stands for a new record's own IRI, which nobody knows beforehand
 
 
 def before_fingerprint(document: Document) -> str:
     """Return the fingerprint of a document as it stands."""
-    return digest(_comparable(document, UNCOMPARED))
+    return digest(_comparable(document, WRITTEN_AT_SAVE))
 
 
 def after_fingerprint(document: Document) -> str:
@@ -47,12 +36,12 @@ def after_fingerprint(document: Document) -> str:
 def create_fingerprint(document: Document) -> str:
     """Return the fingerprint of a new record, the same before and after it gets its ids."""
     own = record_part(document).get("@id")
-    comparable = _comparable(document, UNCOMPARED_IN_NEW)
-    return digest(_without_own_id(comparable, own) if isinstance(own, str) and own else comparable)
+    comparable = _comparable(document, WRITTEN_AT_CREATION)
+    return digest(without_own_iri(comparable, own if isinstance(own, str) else "", SELF))
 
 
 def equal_content(one: Document, other: Document) -> bool:
-    """Tell whether two documents have the same fingerprint."""
+    """Return True if two documents have the same fingerprint."""
     return before_fingerprint(one) == before_fingerprint(other)
 
 
@@ -79,60 +68,3 @@ def in_set_order(key: str, value: Any) -> Any:
     if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
         return sorted(ordered, key=canonical_bytes)
     return ordered
-
-
-def _without_own_id(value: Any, own: str) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _own_iri(inner, own) if key == "@id" else _without_own_id(inner, own)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_own_id(item, own) for item in value]
-    return value
-
-
-def _own_iri(iri: Any, own: str) -> Any:
-    if isinstance(iri, str) and (iri == own or iri.startswith(f"{own}#")):
-        return SELF + iri[len(own) :]
-    return iri
-
-
-def check_sendable(document: Document, iris: IriMap, sigels: Collection[str]) -> None:
-    """Look once more at the very document about to be sent.
-
-    Args:
-        document: the request's body.
-        iris: of the environment written to.
-        sigels: libraries that the job may touch.
-
-    Raises:
-        Refused: it carries ``@context`` or the status of a deleted record, is not flat, names a
-            record of another environment, or is a holding that is not wholly the job's.
-    """
-    if "@context" in document:
-        raise Refused("context", Sentence("sent_context"))
-    if not record_part(document) or not thing_part(document):
-        raise Refused("not_flat", Sentence("sent_not_flat"))
-    status = canonical_bytes(record_part(document).get("recordStatus"))
-    if b"marc:Deleted" in status or b"marc/Deleted" in status:
-        raise Refused("deleted_status", Sentence("sent_deleted"))
-    foreign = next(iris.foreign(document), None)
-    if foreign is not None:
-        raise Refused("foreign_base", Sentence("sent_foreign", iri=foreign))
-    if is_holding(document):
-        _check_owner(document, sigels)
-
-
-def _check_owner(document: Document, sigels: Collection[str]) -> None:
-    owner = held_by(document)
-    if owner not in sigels:
-        raise Refused(
-            "foreign_sigel", Sentence("other_library", owner=owner or Sentence("no_library"))
-        )
-    for holder in component_holders(document):
-        if holder not in sigels:
-            raise Refused(
-                "foreign_component",
-                Sentence("sent_component", holder=holder or Sentence("no_library")),
-            )

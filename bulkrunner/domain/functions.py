@@ -1,8 +1,7 @@
-"""Functions of a job folder: what they are given, what they may answer, and what becomes of it.
+"""Functions of a job folder: what they are given, what they may answer, and what becomes of it."""
 
-A function is the operator's own code. Its answer is plain data, which is looked at like anything
-else that comes from outside.
-"""
+# A function is the operator's own code. Its answer is plain data, which is looked at like anything
+# else that comes from outside.
 
 from __future__ import annotations
 
@@ -12,62 +11,50 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from bulkrunner.domain.canonical import digest, same
+from bulkrunner.domain.canonical import digest, is_deeper, same
+from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.changes.verbs import Change, RemoveChange, SetChange
+from bulkrunner.domain.changes.verbs import RemoveChange, SetChange
 from bulkrunner.domain.manifest import Operation, Source
-from bulkrunner.domain.places import (
-    ABSENT,
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path, path_text
+from bulkrunner.domain.records import (
     RECORD_KEPT,
-    RECORD_PATH,
     THING_KEPT,
-    THING_PATH,
-    Path,
-    path_text,
+    Document,
+    is_holding,
+    record_part,
+    thing_part,
 )
-from bulkrunner.domain.records import Document, is_holding, record_part, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
 from bulkrunner.sentences import Sentence
 
+# What a function may look up: a record, the holdings on a bib, or nothing.
 Looked: TypeAlias = Document | list[Document] | None
 
-"""What a function may look up: a record, the holdings on a bib, or nothing."""
+MAX_REASON = 500  # characters of a reason that are kept
 
-MAX_REASON = 500
+MAX_OPERATIONS = 100  # operations that one call may return
 
-"""Characters of a reason that are kept."""
-
-MAX_OPERATIONS = 100
-
-"""Operations that one call may return."""
-
-MAX_DEPTH = 110
-
-"""Levels of an answer; a record may have a hundred of them."""
+MAX_DEPTH = 110  # levels of an answer; a record may have a hundred of them
 
 SECONDS = 5.0
 
-MEGABYTES = 512
-
-"""What a call may use where the manifest does not say."""
+MEGABYTES = 512  # what a call may use where the manifest does not say
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSource:
-    """A function with all that decides what it does.
+    """A function with all that decides what it does."""
 
-    Attributes:
-        module, function: dotted module of the job folder, and the function in it.
-        sources: text of that module and of every module of the folder that it imports, by name.
-        files: data files that it may read: name in the folder → digest of the content.
-        seconds, megabytes: what one call may take, and what its process may use.
-    """
-
+    # module, function: dotted module of the job folder, and the function in it.
     module: str
     function: str
+    # Text of that module and of every module of the folder that it imports, by name.
     sources: Mapping[str, str]
+    # Data files that it may read: name in the folder → digest of the content.
     files: Mapping[str, str] = field(default_factory=dict)
+    # seconds, megabytes: what one call may take, and what its process may use.
     seconds: float = SECONDS
     megabytes: int = MEGABYTES
 
@@ -87,20 +74,15 @@ class FunctionSource:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionInput:
-    """What a function is called with.
+    """What a function is called with."""
 
-    Attributes:
-        document: the record. id: its short id.
-        row: columns of the row that the record was named in, None where there was none.
-        parameters: of the job.
-        look: returns a record by short id or IRI, None where there is none; ``bib`` stands for the
-            bib of the holding, ``holdings`` for the list of the other holdings on it.
-    """
-
-    document: Document
-    id: str
+    document: Document  # the record
+    id: str  # its short id
+    # Columns of the row that the record was named in, None where there was none.
     row: Mapping[str, str] | None
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any]  # of the job
+    # Returns a record by short id or IRI, None where there is none; ``bib`` stands for the bib of
+    # the holding, ``holdings`` for the list of the other holdings on it.
     look: Callable[[str], Looked]
 
 
@@ -143,11 +125,7 @@ class FunctionRunner(Protocol):
         """How the function is held, in words for people."""
 
     def call(self, given: FunctionInput) -> FunctionAnswer:
-        """Call the function for one record.
-
-        Raises:
-            Refused: it gave no answer that can be used.
-        """
+        """Call the function for one record; Refused: it gave no answer that can be used."""
 
     def operations(
         self, answer: Sequence[Mapping[str, Any]], source: Source
@@ -165,11 +143,8 @@ class FunctionRunner(Protocol):
 
 
 def answer_of(value: Any) -> FunctionAnswer:
-    """Read what a function returned, already plain JSON data.
-
-    Raises:
-        Refused: it is none of the forms of an answer.
-    """
+    """Read what a function returned, plain JSON data."""
+    # Refused: it is none of the forms of an answer.
     _demand_sound(value)
     if isinstance(value, list):
         return _several(value)
@@ -190,26 +165,8 @@ def answer_of(value: Any) -> FunctionAnswer:
 
 
 def _demand_sound(value: Any) -> None:
-    """Go on where everything that looks at a record can look at the answer.
-
-    Raises:
-        Refused: it is nested too deeply, or holds text that cannot be written.
-    """
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = (
-            [
-                inner
-                for node in level
-                for inner in (node.values() if isinstance(node, dict) else node)
-                if isinstance(inner, (dict, list))
-            ]
-            if isinstance(value, (dict, list))
-            else []
-        )
-        if not level:
-            break
-    else:
+    """Refuse what is nested too deeply for whatever looks at records, or holds text not to be written."""
+    if is_deeper(value, MAX_DEPTH):
         raise _wrong(Sentence("function_too_deep", most=MAX_DEPTH))
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -257,33 +214,21 @@ def _wrong(what: Sentence) -> Refused:
 
 _REPOINT = '{"update": context.id, "repoint": {"to": id}}'
 
-_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
-
-"""Keys that a place can be written with."""
+_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")  # keys that a place can be written with
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edited:
-    """A record as a function returned it.
+    """A record as a function returned it."""
 
-    Attributes:
-        document: to be written, with what is not the function's to change as it was.
-        changes: the same as changes, place by place.
-        declared: the paths that differ.
-    """
-
-    document: Document
-    changes: tuple[Change, ...]
-    declared: tuple[Path, ...]
+    document: Document  # to be written, with what is not the function's to change as it was
+    changes: tuple[Change, ...]  # the same as changes, place by place
+    declared: tuple[Path, ...]  # the paths that differ
 
 
 def edited(before: Document, after: Document) -> Edited | Refusal:
-    """Return what a function changed in a record, or why that cannot be.
-
-    Args:
-        before: as given to the function.
-        after: as it returned it; anything may be in it but the two parts of the graph.
-    """
+    """Return what a function changed in a record, or why that cannot be."""
+    # Anything may be in ``after`` but the two parts of the graph.
     kept_thing = THING_KEPT if is_holding(before) else THING_KEPT - {"@type"}
     for name, part, kept in (
         ("@record.", record_part, RECORD_KEPT),

@@ -25,16 +25,12 @@ GATE_NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """One gate and why it is open or closed.
-
-    Attributes:
-        next: the command that a person gives next, where it is none to look for the reason.
-    """
+    """One gate and why it is open or closed."""
 
     name: str
     open: bool
     reason: str
-    next: str = ""
+    next: str = ""  # the command that a person gives next, where it is none to look for the reason
 
     def as_dict(self) -> dict[str, Any]:
         """Return the contract's ``{"name", "open", "reason"}``."""
@@ -65,74 +61,60 @@ class TriedBy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
-    """How a test run ended that did the same to the same record as a change of a plan.
+class Counterpart:
+    """How a test run ended that did the same to the same record as a change of a plan."""
 
-    Attributes:
-        change: number of the plan's change. record: short id of the record written in the test.
-        outcome: a word of ``Outcome``. detail: of the outcome, as stored.
-        before: the record as it stood in the test environment before.
-    """
-
-    change: int
+    change: int  # number of the plan's change
     run: str
     environment: str
     base_url: str
     base_uri: str
-    record: str | None
-    outcome: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    before: Document | None = None
+    record: str | None  # short id of the record written in the test
+    outcome: str  # a word of ``Outcome``
+    detail: Mapping[str, Any] = field(default_factory=dict)  # of the outcome, as stored
+    before: Document | None = None  # the record as it stood in the test environment before
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declined:
-    """Changes that a test run sent and the server there did not carry out, all for one reason.
+    """Changes that a test run sent and the server there did not carry out, all for one reason."""
 
-    Attributes:
-        outcome, code: of the newest such run. words: the server's own.
-        records: of the first 100.
-    """
-
+    # outcome, code: of the newest such run.
     outcome: str
     code: str
-    words: str
+    words: str  # the server's own
     count: int
-    records: tuple[str, ...]
+    records: tuple[str, ...]  # of the first 100
 
     @property
     def refused(self) -> bool:
-        """Whether the server refused them."""
+        """Return True if the server refused them."""
         return self.outcome == Outcome.REFUSED
 
     @property
     def lasting(self) -> bool:
-        """Whether production will refuse them too: what was sent is not valid."""
+        """Return True if production will refuse them too: what was sent is not valid."""
         return self.refused and self.code == AnswerKind.INVALID
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What test runs say of a production plan's changes, counted in the ledger.
+    """What test runs say of a production plan's changes, counted in the ledger."""
 
-    Attributes:
-        total: the plan's create, update and delete changes, by action.
-        tried: of those, the ones with an applied twin in a test run that counts, by action.
-        untried: records of the first 100 changes that no such run sent.
-        declined: those that a run sent and that were not carried out, most frequent reason first.
-        patterns: pattern key → (changes, tried).
-        newest_test_plan: id of the newest test plan of the same effect digest, None without one.
-        bad_outcomes: outcomes of that plan's newest run that close the gate, by word; ``pending``
-            includes a plan never run. refused_codes: of its refused outcomes, by code.
-        runs: the test runs that gave a twin.
-    """
-
+    # The plan's create, update and delete changes, by action.
     total: Mapping[str, int] = field(default_factory=dict)
+    # Of those, the ones with an applied twin in a test run that counts, by action.
     tried: Mapping[str, int] = field(default_factory=dict)
-    untried: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()  # records of the first 100 changes that no such run sent
+    # Those that a run sent and that were not carried out, most frequent reason first.
     declined: tuple[Declined, ...] = ()
+    # Pattern key → (changes, tried).
     patterns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    # Id of the newest test plan of the same effect digest, None without one.
     newest_test_plan: str | None = None
+    # Outcomes of that plan's newest run that close the gate, by word; ``pending`` includes a plan
+    # never run.
     bad_outcomes: Mapping[str, int] = field(default_factory=dict)
+    # Of its refused outcomes, by code.
     refused_codes: Mapping[str, int] = field(default_factory=dict)
-    runs: tuple[TriedBy, ...] = ()
+    runs: tuple[TriedBy, ...] = ()  # the test runs that gave a twin

@@ -12,23 +12,17 @@ THING = "identifiedBy.value"
 
 RECORD = "meta.identifiedBy.value"
 
-Query = tuple[tuple[str, str], ...]
+Query = tuple[tuple[str, str], ...]  # parameters of one search; the same name twice means either
 
-"""Parameters of one search; the same name twice means either."""
-
+# Tells whether an entry of ``identifiedBy`` with one of its values is the number.
 Bears = Callable[[Mapping[str, Any], str], bool]
 
-"""Tells whether an entry of ``identifiedBy`` with one of its values is the number."""
-
-BTJ = "BTJ"
-
-"""Its numbers stand with and without it."""
+BTJ = "BTJ"  # its numbers stand with and without it
 
 BIBS = ("Instance",)
 
+# Holdings have numbers of LIBRIS III too; all other numbers are those of publications.
 BOTH = ("Instance", "Item")
-
-"""Holdings have numbers of LIBRIS III too; all other numbers are those of publications."""
 
 
 def queries(identifier: Identifier) -> tuple[Query, ...]:
@@ -49,12 +43,12 @@ def queries(identifier: Identifier) -> tuple[Query, ...]:
 
 
 def may_be(identifier: Identifier, kind: str) -> bool:
-    """Tell whether a ``holding`` or a ``bib`` may have such a number as its own."""
+    """Return True if a ``holding`` or a ``bib`` may have such a number as its own."""
     return kind == "bib" or identifier.scheme is Scheme.LIBRIS3
 
 
 def bears(document: Document, identifier: Identifier) -> bool:
-    """Tell whether a record has the number; the index alone proves nothing."""
+    """Return True if a record has the number; the index alone proves nothing."""
     record, thing = record_part(document), thing_part(document)
     value = identifier.value
     match identifier.scheme:

@@ -1,13 +1,10 @@
-"""What a text of a list names: every way in which people and systems write a record's number.
+"""What a text of a list names: every way in which people and systems write a record's number."""
 
-Each becomes one canonical text, so that the same record written in two ways is seen to be one:
-
-    fzr8v1sn2k3m4p5                      short id, or an address of the record in any environment
-    http://libris.kb.se/bib/1234567      legacy address, legacy number, ``(LIBRIS)`` number
-    libris3:917000059X                   number of LIBRIS III, also libris3:Y111302721
-    isbn:9789170000591, issn:0347-0547   with their check digits proved
-    system:(OCoLC)123456                 number of another system
-"""
+# Each becomes one canonical text, so that the same record written in two ways is seen to be one:
+# fzr8v1sn2k3m4p5 short id, or an address of the record in any environment
+# http://libris.kb.se/bib/1234567 legacy address, legacy number, ``(LIBRIS)`` number
+# libris3:917000059X number of LIBRIS III, also libris3:Y111302721 isbn:9789170000591,
+# issn:0347-0547 with their check digits proved system:(OCoLC)123456 number of another system
 
 from __future__ import annotations
 
@@ -22,9 +19,7 @@ from bulkrunner.domain.iris import SHORT_ID, IriMap
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.sentences import Sentence, verbatim
 
-MOST = 300
-
-"""Characters of an identifier; a longer text names no record."""
+MOST = 300  # characters of an identifier; a longer text names no record
 
 
 class Scheme(StrEnum):
@@ -67,9 +62,8 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
 
+# Numbers of LIBRIS III that begin with letters, as ``Y111302721``.
 _LETTERED = "[A-Za-z]{1,3}[0-9]{5,12}[Xx]?"
-
-"""Numbers of LIBRIS III that begin with letters, as ``Y111302721``."""
 
 _LIBRIS_NUMBER = re.compile(rf"\(?\s*([A-Za-z-]{{4,9}})\s*\)\s*([0-9]{{1,14}}[Xx]?|{_LETTERED})")
 
@@ -87,9 +81,8 @@ _BTJ = re.compile(r"(?:system:)?(BTJ)[\s:-]*([0-9A-Za-z][0-9A-Za-z-]*)", re.IGNO
 
 _SPOILT_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 
+# Where legacy addresses stand, whatever environments are known.
 _CATALOGUE = "https://libris.kb.se/"
-
-"""Where legacy addresses stand, whatever environments are known."""
 
 _ADDRESS = re.compile(r"(?:https?:)?//([^/?#\s]+)/([^?#\s]*)[^\s]*", re.IGNORECASE)
 
@@ -103,21 +96,15 @@ _BEHIND_ID = re.compile(r"(?:data(?:-view)?(?:\.[a-z]{2,7})?)?", re.IGNORECASE)
 
 _NEARLY = re.compile(r"[0-9a-z]{15,16}", re.IGNORECASE)
 
+# What stands in parentheses before this catalogue's own legacy number of a bib.
 _OWN_CODES = ("LIBRIS", "SE-LIBR")
-
-"""What stands in parentheses before this catalogue's own legacy number of a bib."""
 
 _LONGEST_LEGACY = 9
 
 
 def identify(text: str, iris: IriMap, meanings: Sequence[Number] = ()) -> Identifier | Refusal:
-    """Return what a text names.
-
-    Args:
-        text: as written; blanks around it do not matter.
-        iris: known environments.
-        meanings: what bare numbers are; a number whose form allows several is ambiguous.
-    """
+    """Return what a text names, blanks around it aside."""
+    # ``meanings``: what bare numbers are; a number whose form allows several is ambiguous.
     given = text.strip()
     if SHORT_ID.fullmatch(given):
         return Identifier(scheme=Scheme.SHORT_ID, text=given)
@@ -184,7 +171,7 @@ def compact(text: str) -> str:
 
 
 def is_libris_code(word: str) -> bool:
-    """Tell whether a word in parentheses is this catalogue's, also with one typing error."""
+    """Return True if a word in parentheses is this catalogue's, also with one typing error."""
     upper = word.upper()
     return upper in _OWN_CODES or _one_edit(upper, "LIBRIS")
 
@@ -319,7 +306,8 @@ def _unsaid(number: str) -> Refusal:
 
 
 def _may_mean(number: str, meaning: Number) -> bool:
-    """Return True if a number may be of a kind, among others; a spreadsheet may have cut its zeros."""
+    """Return True if a number may be of a kind, among others."""
+    # A spreadsheet may have cut its zeros.
     match meaning:
         case Number.ISSN:
             return len(number) >= 4 and issn(number.zfill(8)) is not None
@@ -440,7 +428,7 @@ def _mod11(digits: str, most: int) -> int:
 
 
 def _one_edit(word: str, wanted: str) -> bool:
-    """Tell whether one letter more, less, other or exchanged with its neighbour makes them equal."""
+    """Return True if one letter more, less, other or exchanged with its neighbour makes them equal."""
     if abs(len(word) - len(wanted)) > 1:
         return False
     if len(word) == len(wanted):

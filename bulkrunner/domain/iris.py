@@ -1,22 +1,21 @@
-"""Record identifiers and how they map between environments.
+"""Record identifiers and how they map between environments."""
 
-The short id of a record is the same in every environment; its IRI is the environment's base plus
-the short id. Library IRIs, ``https://id.kb.se/…`` and legacy ``http://libris.kb.se/…`` IRIs are the
-same everywhere and are never mapped.
-"""
+# The short id of a record is the same in every environment; its IRI is the environment's base plus
+# the short id. Library IRIs, ``https://id.kb.se/…`` and legacy ``http://libris.kb.se/…`` IRIs are
+# the same everywhere and are never mapped.
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 SHORT_ID = re.compile(r"[0-9bcdfghjklmnpqrstvwxz]{15,16}")
 LEGACY = re.compile(r"https?://libris\.kb\.se/(resource/)?(bib|hold|auth)/[0-9]{1,12}")
+# Prefix of an IRI written without any environment's base, for comparing across environments.
 NEUTRAL = "libris:"
-"""Prefix of an IRI written without any environment's base, for comparing across environments."""
 
 
 class RefKind(StrEnum):
@@ -36,21 +35,13 @@ class RecordRef:
 
 @dataclass(frozen=True, kw_only=True)
 class IriMap:
-    """Maps record IRIs to one environment.
+    """Maps record IRIs to one environment."""
 
-    Attributes:
-        bases: base URIs of every known environment, each ending in ``/``.
-        target: base URI of the environment written to.
-    """
-
-    bases: tuple[str, ...]
-    target: str
+    bases: tuple[str, ...]  # base URIs of every known environment, each ending in ``/``
+    target: str  # base URI of the environment written to
 
     def split(self, iri: str) -> tuple[str, str, str] | None:
-        """Return (base, short id, suffix) where the whole value is a known record or thing IRI.
-
-        The suffix is ``""`` or ``"#it"``.
-        """
+        """Return (base, short id, ``""`` or ``"#it"``) where the whole value is a known record or thing IRI."""
         body, suffix = (iri[:-3], "#it") if iri.endswith("#it") else (iri, "")
         for base in self.bases:
             if body.startswith(base) and SHORT_ID.fullmatch(body, len(base)):
@@ -84,11 +75,11 @@ class IriMap:
 
     def localise(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments moved to the target."""
-        return _map_ids(value, self._localise_iri)
+        return map_ids(value, self._localise_iri)
 
     def neutral(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments as ``libris:<id>``."""
-        return _map_ids(value, self._neutral_iri)
+        return map_ids(value, self._neutral_iri)
 
     def foreign(self, value: Any) -> Iterator[str]:
         """Yield every ``@id`` inside that belongs to another known environment than the target."""
@@ -127,12 +118,22 @@ def iter_ids(value: Any) -> Iterator[str]:
             stack.extend(node)
 
 
-def _map_ids(value: Any, change: Any) -> Any:
+def map_ids(value: Any, made: Callable[[str], str]) -> Any:
+    """Return a JSON value with every string under an ``@id`` key, at any depth, made another."""
     if isinstance(value, dict):
         return {
-            key: change(item) if key == "@id" and isinstance(item, str) else _map_ids(item, change)
+            key: made(item) if key == "@id" and isinstance(item, str) else map_ids(item, made)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_map_ids(item, change) for item in value]
+        return [map_ids(item, made) for item in value]
     return value
+
+
+def without_own_iri(value: Any, own: str, instead: str) -> Any:
+    """Return a JSON value with a record's IRI, and those below it such as ``#it``, beginning ``instead``."""
+
+    def other(iri: str) -> str:
+        return instead + iri[len(own) :] if iri == own or iri.startswith(f"{own}#") else iri
+
+    return map_ids(value, other) if own else value

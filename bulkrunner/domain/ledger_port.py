@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.gates import Evidence, Twin
-from bulkrunner.domain.plan import Action, Finding, Made, Plan, PlannedChange
-from bulkrunner.domain.restoration import Restoration
+from bulkrunner.domain.gates import Counterpart, Evidence
+from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
 from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence
@@ -27,22 +26,16 @@ class ClientUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """An API client of an environment, and when it was used.
-
-    Attributes:
-        last_use: plan or run; empty where it was never used here.
-        retired_at: since when it is used no more; None while it is.
-        uses: the latest first.
-    """
+    """An API client of an environment, and when it was used."""
 
     environment: str
     client: str
     first_used_at: datetime
     last_used_at: datetime
-    last_use: str
-    retired_at: datetime | None = None
+    last_use: str  # plan or run; empty where it was never used here
+    retired_at: datetime | None = None  # since when it is used no more; None while it is
     retired_by: str = ""
-    uses: tuple[ClientUse, ...] = ()
+    uses: tuple[ClientUse, ...] = ()  # the latest first
 
 
 class PlanLedger(Protocol):
@@ -90,15 +83,7 @@ class PlanLedger(Protocol):
         after: int = 0,
         documents: bool = True,
     ) -> Iterator[PlannedChange]:
-        """Stream changes in plan order; without documents before/after/predicted are None.
-
-        Args:
-            plan: its id.
-            actions: only changes of these.
-            numbers: only these changes.
-            after: only changes with greater numbers.
-            documents: whether to read the documents too.
-        """
+        """Stream changes in plan order; without documents before/after/predicted are None."""
 
     def count_actions(self, plan: str) -> dict[str, int]:
         """Count stored changes by action."""
@@ -126,23 +111,14 @@ class PlanLedger(Protocol):
     def interrupt(self, plan: str, *, requests: int) -> None:
         """Mark a plan as interrupted and add to its count of requests."""
 
-    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
+    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, AppliedChange]:
         """Return by wish digest (``PlannedChange.wish_digest``) what runs of the plans applied last."""
 
     def numbers_of(self, plan: str, names: Sequence[str]) -> frozenset[int]:
-        """Return the numbers of the changes to be carried out that these names mean.
-
-        Args:
-            plan: whose changes they are.
-            names: short ids of records, or ``<plan>.<number>``.
-        """
+        """Return the numbers of changes to be carried out that short ids, or ``<plan>.<number>``, mean."""
 
     def get(self, prefix: str) -> Plan:
-        """Return the plan with this id or unique prefix.
-
-        Raises:
-            UsageError: none, or several.
-        """
+        """Return the plan with this id or unique prefix; UsageError: none, or several."""
 
     def all(self, *, job: str | None = None, environment: str | None = None) -> list[Plan]:
         """Return plans, newest first."""
@@ -193,14 +169,7 @@ class SelectionLedger(Protocol):
         *,
         note: Callable[[], Mapping[str, Any]] = dict,
     ) -> int:
-        """Store the records of a selection, which are consumed outside any transaction.
-
-        Args:
-            plan: being made.
-            step: number of the step.
-            refs: short ids.
-            note: facts about the selection, asked for at its end.
-        """
+        """Store the short ids of a selection, consumed outside any transaction, and, at its end, facts about it."""
 
     def left_out(self, plan: str) -> Iterator[InputLine]:
         """Stream the lines of a plan's inputs that give no change, in their order."""
@@ -239,43 +208,27 @@ class EvidenceLedger(Protocol):
     def of_plan(
         self, plan: Plan, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Evidence:
-        """Return what test runs of the plan's job say of its changes.
-
-        Args:
-            plan: a plan for production.
-            not_before: older outcomes do not count.
-            counts: tells from a test plan's addresses whether its environment counts.
-        """
+        """Return what test runs of the job of a plan for production say of its changes."""
+        # Outcomes before ``not_before`` do not count; ``counts`` tells from a test plan's addresses
+        # whether its environment does.
 
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Mapping[str, str]:
-        """Return the patterns that undo jobs of a job applied in test runs, each with such a run.
+        """Return the patterns that undos of a job applied in test runs, each with such a run."""
+        # ``not_before`` and ``counts`` as in ``of_plan``.
 
-        Args:
-            job: that was undone.
-            not_before: older outcomes do not count.
-            counts: tells from a test plan's addresses whether its environment counts.
-        """
-
-    def twins(
+    def counterparts(
         self,
         plan: Plan,
         *,
         action: Action,
         counts: Callable[[Mapping[str, str]], bool],
         numbers: Sequence[int] | None = None,
-    ) -> Iterator[Twin]:
-        """Stream for the plan's changes of an action what test runs did, in plan order.
-
-        Of several test runs an applied one is taken before any other, the newest first.
-
-        Args:
-            plan: for production.
-            action: of the changes.
-            counts: tells from a test plan's addresses whether its environment counts.
-            numbers: only these changes.
-        """
+    ) -> Iterator[Counterpart]:
+        """Stream for the plan's changes of an action what test runs did, in plan order."""
+        # Of several test runs an applied one is taken before any other, the newest first.
+        # ``counts`` as in ``of_plan``.
 
 
 class ChainLedger(Protocol):
@@ -297,27 +250,60 @@ class ChainLedger(Protocol):
         """Walk the chain of events; None where it is whole, else what does not fit."""
 
     def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
-        """Compare what is stored of one plan with its events; None where all fits.
-
-        Args:
-            plan: its id.
-            documents: whether to read those of its changes too.
-        """
+        """Compare what is stored of one plan, perhaps with documents, with its events."""
+        # None where all fits.
 
 
 class BackupLedger(Protocol):
     """Copies of the ledger."""
 
     def back_up(self, label: str, *, keep: int) -> str | None:
-        """Copy the ledger's file and remove older copies; None where there is no file to copy.
+        """Copy the ledger's file, and keep so many."""
+        # None: no file, or ``keep`` is 0. LedgerUnavailable: the copy cannot be written.
+        # ``label``: part of the copy's name, e.g. a plan's id.
 
-        Args:
-            label: part of the copy's name, e.g. a plan's id.
-            keep: copies that stay, this one included; 0: nothing is copied.
 
-        Raises:
-            LedgerUnavailable: the copy cannot be written.
-        """
+# The command by which a person says that a ledger is to be used though it is a copy.
+RESTORE = "bulkrunner ledger restore --by NAME --reason TEXT"
+
+CLOCKS = timedelta(hours=1)  # how much the clocks of machines and of the catalogue may differ
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """Somebody said that a ledger is to be used."""
+
+    at: datetime  # when it was said
+    by: str  # who said so
+    reason: str
+    recorded_by: str  # account@host that typed it in
+    known_until: datetime  # time of the newest event before; what was sent later it may not know
+    was: str = ""  # what spoke against it; empty where nothing did
+
+    def describe(self) -> Sentence:
+        """Return it as part of a gate's reason."""
+        return Sentence("ledger_restored", at=self.at, by=self.by, reason=self.reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """What a restored ledger may not know."""
+
+    since: datetime  # when something may have been sent that is not in it
+    # When a person said that the ledger is to be used; what it lacks was sent before.
+    until: datetime
+    plan_is_older: bool  # whether the plan was made before the ledger was restored
+
+
+def unknown_of(restorations: Sequence[Restoration], plan_made: datetime) -> Unknown | None:
+    """Return what may have happened that the ledger does not know; None where it is the one."""
+    if not restorations:
+        return None
+    return Unknown(
+        since=min(restoration.known_until for restoration in restorations) - CLOCKS,
+        until=max(restoration.at for restoration in restorations),
+        plan_is_older=any(restoration.at >= plan_made for restoration in restorations),
+    )
 
 
 class ProvenanceLedger(Protocol):
@@ -330,13 +316,8 @@ class ProvenanceLedger(Protocol):
         """Return who said that this ledger is to be used though it was a copy, oldest first."""
 
     def restore(self, *, by: str, reason: str, recorded_by: str) -> Restoration:
-        """Enter that this ledger is to be used; from now on it is the one.
-
-        Args:
-            by: who says so.
-            reason: why.
-            recorded_by: account@host that typed it in.
-        """
+        """Enter who says that this ledger is to be used, and why; from now on it is the one."""
+        # ``recorded_by``: account@host that typed it in.
 
 
 class CompactionLedger(Protocol):

@@ -9,7 +9,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.changes.verbs import AppendChange, Change, RemoveChange, SetChange
+from bulkrunner.domain.changes.change import Change
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, as_sentence
 

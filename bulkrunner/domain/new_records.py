@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
-from bulkrunner.domain.iris import IriMap, iter_ids
+from bulkrunner.domain.iris import IriMap, iter_ids, map_ids
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.prediction import predict_stored
 
 PREFIX = "new:"
 
+# Added to the places of operations in a function's answer until they are numbered in the plan.
 IN_ANSWER = 900_000_000
-"""Added to the places of operations in a function's answer until they are numbered in the plan."""
 
 _REFERENCE = re.compile(r"new:([1-9][0-9]{0,8})(#it)?")
 
@@ -54,12 +54,7 @@ def _set_ids(operation: Mapping[str, Any]) -> Iterator[int | None]:
 
 
 def with_names(value: Any, names: Mapping[int, str]) -> Any:
-    """Return a JSON value with every text ``new:N`` whose number is named replaced.
-
-    Args:
-        value: any JSON.
-        names: by number, what stands for the record; ``#it`` is kept behind it.
-    """
+    """Return a JSON value with every text ``new:N`` replaced by the name of N, ``#it`` kept behind it."""
     if isinstance(value, dict):
         return {key: with_names(inner, names) for key, inner in value.items()}
     if isinstance(value, list):
@@ -71,15 +66,8 @@ def with_names(value: Any, names: Mapping[int, str]) -> Any:
 
 
 def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap) -> PlannedChange:
-    """Return a change with the ids of the records that were created in it.
-
-    What will be stored is predicted anew, since it depends on the ids.
-
-    Args:
-        change: as planned.
-        records: short ids by the number of the change that created them.
-        iris: of the environment written to.
-    """
+    """Return a change with the short ids, by the number that made them, of the records that were created."""
+    # What will be stored is predicted anew, since it depends on the ids.
     if change.after is None:
         return change
     after = with_ids(change.after, records, iris)
@@ -98,12 +86,7 @@ def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap
 
 
 def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChange:
-    """Return a change that refers to records to be created by other numbers.
-
-    Args:
-        change: as drafted.
-        numbers: the numbers to be, by those that it has.
-    """
+    """Return a change that refers to records to be created by the new numbers of the old ones."""
     names = {old: f"{PREFIX}{new}" for old, new in numbers.items()}
     record, key = with_names(change.record, names), change.target_key
     if key is not None and record != change.record:
@@ -115,7 +98,7 @@ def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChan
     change = replace(change, record=record, bib=bib, target_key=key, place=place)
     if change.after is None:
         return change
-    after = _with_iris(change.after, names)
+    after = map_ids(change.after, lambda iri: with_names(iri, names))
     predicted = predict_stored(after).document
     fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
     return replace(
@@ -123,32 +106,7 @@ def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChan
     )
 
 
-def _with_iris(value: Any, names: Mapping[int, str]) -> Any:
-    """Return a JSON value with the references under ``@id`` replaced, and no other text."""
-    if isinstance(value, dict):
-        return {
-            key: with_names(inner, names) if key == "@id" else _with_iris(inner, names)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_with_iris(item, names) for item in value]
-    return value
-
-
 def with_ids(document: Any, records: Mapping[int, str], iris: IriMap) -> Any:
     """Return a document with the IRIs of records under ``@id`` in the place of ``new:N``."""
-    if isinstance(document, dict):
-        return {
-            key: _iri(inner, records, iris) if key == "@id" else with_ids(inner, records, iris)
-            for key, inner in document.items()
-        }
-    if isinstance(document, list):
-        return [with_ids(item, records, iris) for item in document]
-    return document
-
-
-def _iri(iri: Any, records: Mapping[int, str], iris: IriMap) -> Any:
-    number = created_number(iri)
-    if number is None or number not in records:
-        return iri
-    return iris.record_iri(records[number]) + ("#it" if iri.endswith("#it") else "")
+    names = {number: iris.record_iri(record) for number, record in records.items()}
+    return map_ids(document, lambda iri: with_names(iri, names))

@@ -9,34 +9,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkrunner.domain.canonical import same
-from bulkrunner.domain.changes.change import (
-    apply_change,
-    ground_change,
-    neutral_change,
-    neutral_value,
-)
+from bulkrunner.domain.canonical import is_deeper, same
+from bulkrunner.domain.changes.change import Change, apply_change
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.changes.verbs import (
-    Change,
-)
 from bulkrunner.domain.diff import changed_places, undeclared_places
 from bulkrunner.domain.expressions.conditions import Itself, condition_data
-from bulkrunner.domain.expressions.expectations import check_expect, ground_expected
+from bulkrunner.domain.expressions.expectations import bind_expected, check_expect
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import written
+from bulkrunner.domain.expressions.values import portable, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
-from bulkrunner.domain.places import (
-    ABSENT,
-    RECORD_KEPT,
-    RECORD_PATH,
-    THING_KEPT,
-    THING_PATH,
-    Path,
-)
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.records import (
     HOLDING_TYPE,
+    RECORD_KEPT,
+    THING_KEPT,
     Document,
     is_holding,
     library_iri,
@@ -118,7 +105,7 @@ def neutral_operation(op: Operation, iris: IriMap) -> dict[str, Any]:
 def _neutral_update(op: Update, iris: IriMap) -> dict[str, Any]:
     neutral: dict[str, Any] = {"update": _short(op.target, iris)}
     if op.changes:
-        neutral["changes"] = [neutral_change(change, iris) for change in op.changes]
+        neutral["changes"] = [change.data(iris) for change in op.changes]
     if op.replace is not None:
         neutral["replace"] = iris.neutral(dict(op.replace))
     if op.resave:
@@ -137,7 +124,7 @@ def _neutral_expect(expect: Mapping[str, Any], iris: IriMap) -> dict[str, Any]:
 def _expected(at: str, value: Any, iris: IriMap) -> Any:
     if isinstance(value, Itself):
         return condition_data(value, iris)
-    return neutral_value(at, value, iris)
+    return portable(at, value, iris)
 
 
 def _short(text: str, iris: IriMap) -> str:
@@ -149,10 +136,10 @@ __all__ = [
     "TEMPID",
     "Applied",
     "apply_update",
+    "bind_update",
     "build_create",
     "changed_places",
     "check_expect",
-    "ground_update",
     "neutral_operation",
     "same",
     "undeclared_places",
@@ -207,37 +194,27 @@ def apply_update(
     return applied
 
 
-def ground_update(op: Update, context: Context) -> Update:
+def bind_update(op: Update, context: Context) -> Update:
     """Return the update with the row's cells and the parameters put in."""
-    expect = {place: ground_expected(value, context) for place, value in op.expect.items()}
-    changes = tuple(ground_change(change, context) for change in op.changes)
+    expect = {place: bind_expected(value, context) for place, value in op.expect.items()}
+    changes = tuple(change.bound(context) for change in op.changes)
     return replace(op, changes=changes, expect=expect)
 
 
 def _unreadable(document: Document) -> Refusal | None:
     graph = document.get("@graph")
     parts = graph[:2] if isinstance(graph, list) else []
-    if len(parts) == 2 and all(isinstance(part, dict) for part in parts) and _is_shallow(document):
+    if (
+        len(parts) == 2
+        and all(isinstance(part, dict) for part in parts)
+        and not is_deeper(document, MAX_DEPTH)
+    ):
         return None
     return Refusal(
         code="unreadable_record",
         message=Sentence("unreadable_record"),
         hint=Sentence("mend_or_drop"),
     )
-
-
-def _is_shallow(document: Document) -> bool:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _applied(document: Document, op: Update, context: Context) -> Applied:
@@ -248,9 +225,9 @@ def _applied(document: Document, op: Update, context: Context) -> Applied:
         changed = apply_change(after, change, context)
         after = changed.document
         declared += changed.declared
-        changes.append(changed.settled)
+        changes.append(changed.change)
         if changed.effective:
-            effective.append(changed.settled)
+            effective.append(changed.change)
     return Applied(
         document=after,
         declared=tuple(dict.fromkeys(declared)),

@@ -78,7 +78,8 @@ class Ownership:
 def ownership(
     lease: Lease | None, *, alive: bool | None, now: datetime, times: LeaseTimes = USUAL
 ) -> Ownership:
-    """Return who drives a run by its lease; ``alive`` is None where that cannot be told from here."""
+    """Return who drives a run by its lease."""
+    # ``alive`` is None where that cannot be told from here.
     if lease is None:
         return Ownership(driver=Driver.NOBODY)
     free_at = lease.expires_at + timedelta(seconds=times.grace)

@@ -1,8 +1,7 @@
-"""Places: dotted paths of keys and list indexes inside a record, as manifests write them.
+"""Places: dotted paths of keys and list indexes inside a record, as manifests write them."""
 
-A place begins at the thing (graph[1]), with ``@record.`` at the record part (graph[0]). On the way
-a list of one is walked through; a longer list needs an index.
-"""
+# A place begins at the thing (graph[1]), with ``@record.`` at the record part (graph[0]). On the
+# way a list of one is walked through; a longer list needs an index.
 
 from __future__ import annotations
 
@@ -11,42 +10,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from bulkrunner.domain.records import Document, components, record_part, thing_part
+from bulkrunner.domain.records import (
+    KEPT,
+    RECORD_KEPT,
+    Document,
+    components,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 RECORD_PREFIX = "@record."
+ITEM_PREFIX = "@item."
 MAX_LENGTH = 500
 MAX_STEPS = 20
 
 Step: TypeAlias = str | int
-Path: TypeAlias = tuple[Step, ...]
-"""Steps from the top of a document, list indexes included."""
+Path: TypeAlias = tuple[Step, ...]  # steps from the top of a document, list indexes included
 
 RECORD_PATH: Final[Path] = ("@graph", 0)
 THING_PATH: Final[Path] = ("@graph", 1)
 
-THING_KEPT = frozenset({"@id", "@type", "heldBy", "itemOf", "sameAs"})
-"""Keys of the thing that no change reaches: they say which record it is and whose."""
-
-RECORD_KEPT = frozenset(
-    {
-        "@id",
-        "@type",
-        "mainEntity",
-        "controlNumber",
-        "sameAs",
-        "created",
-        "modified",
-        "recordStatus",
-        "descriptionCreator",
-        "descriptionLastModifier",
-    }
-)
-"""Keys of the record part that no change reaches: identity, and what the server writes itself."""
-
-FORBIDDEN_ON_THING = THING_KEPT | RECORD_KEPT
 _JSON_LD_KEYS = frozenset({"@id", "@type", "@value", "@language"})
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
@@ -58,15 +44,11 @@ class PlaceError(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A parsed place.
+    """A parsed place."""
 
-    Attributes:
-        text: as written. in_record: begins at the record part. steps: keys and list indexes.
-    """
-
-    text: str
-    in_record: bool
-    steps: Path
+    text: str  # as written
+    in_record: bool  # begins at the record part
+    steps: Path  # keys and list indexes
 
     @property
     def root(self) -> Path:
@@ -81,47 +63,37 @@ class Absent:
         return "absent"
 
 
-ABSENT: Final = Absent()
-"""Stands for the value of a place that is not there."""
+ABSENT: Final = Absent()  # stands for the value of a place that is not there
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """Where a place leads in one document.
+    """Where a place leads in one document."""
 
-    Attributes:
-        path: of the value; as far as it leads where the place is absent.
-        value: ``ABSENT`` where the place is absent.
-        creatable: only the last key is missing.
-    """
-
-    path: Path
-    value: Any
-    creatable: bool = False
+    path: Path  # of the value; as far as it leads where the place is absent
+    value: Any  # ``ABSENT`` where the place is absent
+    creatable: bool = False  # only the last key is missing
 
 
 @lru_cache(maxsize=4096)
 def parse_place(text: str) -> Place:
-    """Read a place as written in a manifest.
-
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
-    if not text:
-        raise PlaceError(Sentence("place_empty"))
-    if len(text) > MAX_LENGTH:
-        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
+    """Read a place as written in a manifest; PlaceError, where it is malformed, says why."""
+    demand_length(text)
     in_record = text.startswith(RECORD_PREFIX)
     steps = parse_steps(text.removeprefix(RECORD_PREFIX))
     return Place(text=text, in_record=in_record, steps=steps)
 
 
-def parse_steps(text: str) -> Path:
-    """Read keys and list indexes that are joined by dots.
+def demand_length(text: str) -> None:
+    """Raise PlaceError for a place or reference that is empty, or too long."""
+    if not text:
+        raise PlaceError(Sentence("place_empty"))
+    if len(text) > MAX_LENGTH:
+        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
 
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
+
+def parse_steps(text: str) -> Path:
+    """Read keys and list indexes that are joined by dots; PlaceError, where malformed, says why."""
     words = text.split(".")
     if len(words) > MAX_STEPS:
         raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
@@ -148,14 +120,10 @@ def _step(word: str) -> Step:
 
 
 def writable_place(text: str) -> Place:
-    """Read a place that a change is to be made at.
-
-    Raises:
-        Refused: ``forbidden_place``.
-        PlaceError: malformed.
-    """
+    """Read a place that a change is to be made at."""
+    # Refused: ``forbidden_place``. PlaceError: malformed.
     place = parse_place(text)
-    if place.steps[0] in (RECORD_KEPT if place.in_record else FORBIDDEN_ON_THING):
+    if place.steps[0] in (RECORD_KEPT if place.in_record else KEPT):
         raise forbidden(text)
     return place
 
@@ -170,27 +138,15 @@ def forbidden(text: str) -> Refused:
 
 
 def locate(document: Document, place: Place) -> Spot:
-    """Follow a place into a document.
-
-    Raises:
-        Refused: ``ambiguous_place`` or ``in_component``.
-    """
+    """Follow a place into a document; Refused: ``ambiguous_place`` or ``in_component``."""
     node: Any = record_part(document) if place.in_record else thing_part(document)
     refuse_component(document, place)
     return follow(node, place.root, place)
 
 
 def follow(node: Any, path: Path, place: Place) -> Spot:
-    """Follow the steps of a place from an object.
-
-    Args:
-        node: the object.
-        path: its own in the document.
-        place: whose steps are followed.
-
-    Raises:
-        Refused: ``ambiguous_place``.
-    """
+    """Follow the steps of a place from an object at a path of the document."""
+    # Refused: ``ambiguous_place``.
     last = len(place.steps) - 1
     for number, step in enumerate(place.steps):
         if isinstance(step, str):
@@ -230,11 +186,7 @@ def ambiguous(place: Place, length: int, *, before: str = "") -> Refused:
 
 
 def refuse_component(document: Document, place: Place) -> None:
-    """Refuse a place that the item lacks but a component has.
-
-    Raises:
-        Refused: ``in_component``.
-    """
+    """Refuse, as ``in_component``, a place that the item lacks but a component has."""
     first = place.steps[0]
     if place.in_record or first in thing_part(document):
         return
@@ -253,3 +205,9 @@ def path_text(path: Path) -> str:
             rest = ".".join(map(str, path[2:]))
             return f"{prefix}{rest}" if rest else (RECORD_PREFIX[:-1] if prefix else "@item")
     return ".".join(map(str, path))
+
+
+def property_of(place: str) -> str:
+    """Return the property that a place begins with, ``@record.`` kept."""
+    head, _, rest = place.partition(".")
+    return f"{head}.{rest.partition('.')[0]}" if head == "@record" else head

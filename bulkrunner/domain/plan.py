@@ -25,8 +25,7 @@ class Action(StrEnum):
     NOT_FOUND = "not_found"
 
 
-WRITING = (Action.CREATE, Action.UPDATE, Action.DELETE)
-"""Actions that a run carries out."""
+WRITING = (Action.CREATE, Action.UPDATE, Action.DELETE)  # actions that a run carries out
 
 
 class PlanState(StrEnum):
@@ -49,100 +48,79 @@ class BibSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One entry of a manifest that concerns the record of a change, and how it came out by itself.
+    """One entry of a manifest that concerns the record of a change, and how it came out by itself."""
 
-    Attributes:
-        step: number of its step; None for an explicit operation.
-        given: the record as written there.
-        action, code, message: as of a change.
-        wish: digest of what it wants of the record, before anything was read.
-        subject: the entry names this record; False where it names another one, and this one is
-            written as well.
-    """
-
-    step: int | None
+    step: int | None  # number of its step; None for an explicit operation
     source: Source
-    given: str
+    given: str  # the record as written there
+    # action, code, message: as of a change.
     action: Action
     code: str = ""
     message: str = ""
-    wish: str = ""
+    wish: str = ""  # digest of what it wants of the record, before anything was read
+    # The entry names this record; False where it names another one, and this one is written as
+    # well.
     subject: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A record whose content went into a change to another one.
+    """A record whose content went into a change to another one."""
 
-    Attributes:
-        record: short id.
-        fingerprints: of the content as planned from, and as the plan will have left it.
-    """
-
-    record: str
+    record: str  # short id
+    # Of the content as planned from, and as the plan will have left it.
     fingerprints: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedChange:
-    """What becomes of one record: one operation, or those of several steps, in one environment.
+    """What becomes of one record: one operation, or those of several steps, in one environment."""
 
-    Attributes:
-        number: place in the plan, from 1; the change id shown to people is ``<plan>.<number>``.
-        record: short id; for a create the bib's; unresolved input as written.
-        kind: ``holding``, ``bib`` or None where the record was never read.
-        operation: the resolved operation in neutral form (short ids, ``libris:`` IRIs), equal in
-            every environment.
-        library: name of the sigel's library, as its record in the environment says.
-        etag: plain ETag of the record as read, without quotes.
-        before: document as read. after: document to be sent. predicted: what the server will store.
-        cleanups: what the server will also change, outside the declared places, as readable text.
-        code, message: of a refusal, or the reason why nothing changes.
-        target_key: what two changes of one plan may not share.
-        pattern: what the change does, values left out; staging must have tried every pattern.
-        notes: other findings that do not refuse the change, as (code, message).
-        prerequisites: numbers of other changes; this one is sent only when they ended well.
-        origins: records whose content went into it; it is sent only while they have that content.
-        links: records that link to a bib to be deleted; known while planning, not stored.
-        step: number of the manifest's step that it comes from; None for an explicit operation.
-        parts: every entry that concerns the record, where it is more than this one.
-        made: record that an earlier run made, of a create that is ``unchanged``.
-        place: by which it is found besides the target key: ``holding:<bib>:<sigel>`` that an update
-            takes, ``left:<bib>:<sigel>`` where a holding is deleted.
-        wish: digest of what the manifest wants of the record, before anything was read; None where
-            the operation is that. By it a change is known again after a run has carried it out.
-    """
-
-    number: int
+    number: int  # place in the plan, from 1; the change id shown to people is ``<plan>.<number>``
     action: Action
-    record: str
+    record: str  # short id; for a create the bib's; unresolved input as written
     given: str
     source: Source
+    # The resolved operation in neutral form (short ids, ``libris:`` IRIs), equal in every
+    # environment.
     operation: Mapping[str, Any]
-    kind: str | None = None
+    kind: str | None = None  # ``holding``, ``bib`` or None where the record was never read
     declared: str | None = None
     sigel: str | None = None
     bib: BibSummary | None = None
-    library: str = ""
-    etag: str | None = None
-    before: Document | None = None
-    after: Document | None = None
-    predicted: Document | None = None
+    library: str = ""  # name of the sigel's library, as its record in the environment says
+    etag: str | None = None  # plain ETag of the record as read, without quotes
+    before: Document | None = None  # document as read
+    after: Document | None = None  # document to be sent
+    predicted: Document | None = None  # what the server will store
     before_fingerprint: str | None = None
     after_fingerprint: str | None = None
-    target_key: str | None = None
+    target_key: str | None = None  # what two changes of one plan may not share
+    # What the change does, values left out; staging must have tried every pattern.
     pattern: str = ""
+    # What the server will also change, outside the declared places, as readable text.
     cleanups: tuple[str, ...] = ()
+    # code, message: of a refusal, or the reason why nothing changes.
     code: str = ""
     message: str = ""
+    # Other findings that do not refuse the change, as (code, message).
     notes: tuple[tuple[str, str], ...] = ()
+    # numbers of other changes; this one is sent only when they ended well.
     prerequisites: tuple[int, ...] = ()
+    # records whose content went into it; it is sent only while they have that content.
     origins: tuple[Origin, ...] = ()
+    # records that link to a bib to be deleted; known while planning, not stored.
     links: tuple[str, ...] = ()
+    # number of the manifest's step that it comes from; None for an explicit operation.
     step: int | None = None
+    # Every entry that concerns the record, where it is more than this one.
     parts: tuple[Part, ...] = ()
-    made: str | None = None
+    made: str | None = None  # record that an earlier run made, of a create that is ``unchanged``
+    # By which it is found besides the target key: ``holding:<bib>:<sigel>`` that an update takes,
+    # ``left:<bib>:<sigel>`` where a holding is deleted.
     place: str | None = None
+    # Digest of what the manifest wants of the record, before anything was read; None where the
+    # operation is that. By it a change is known again after a run has carried it out.
     wish: str | None = None
 
     def wish_digest(self) -> str:
@@ -177,23 +155,17 @@ class PlannedChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """A change that a run applied, as the ledger knows it.
-
-    Attributes:
-        record: short id of the record written; of a create the new one.
-        etag, stored_modified: of the version that the run stored, where known.
-        after_fingerprint: of the content that was planned.
-        operation: as it was resolved then.
-    """
+class AppliedChange:
+    """A change that a run applied, as the ledger knows it."""
 
     run: str
     action: Action
-    record: str | None
+    record: str | None  # short id of the record written; of a create the new one
+    # etag, stored_modified: of the version that the run stored, where known.
     etag: str | None = None
     stored_modified: str | None = None
-    after_fingerprint: str | None = None
-    operation: Mapping[str, Any] | None = None
+    after_fingerprint: str | None = None  # of the content that was planned
+    operation: Mapping[str, Any] | None = None  # as it was resolved then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,31 +180,24 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The head of a plan; its changes are streamed from the ledger.
-
-    Attributes:
-        environment: name. addresses: kind, base_url, token_url, base_uri at planning.
-        policy: effective policy as plain data. manifest: the job's head as plain data.
-        counts: by action, once complete. cursor: entries of the manifest planned so far.
-        folder: job folder as an absolute path, for ``resume``.
-    """
+    """The head of a plan; its changes are streamed from the ledger."""
 
     id: str
     job: str
-    environment: str
-    addresses: Mapping[str, str]
+    environment: str  # name
+    addresses: Mapping[str, str]  # kind, base_url, token_url, base_uri at planning
     manifest_digest: str
     effect_digest: str
-    policy: Mapping[str, Any]
-    manifest: Mapping[str, Any]
+    policy: Mapping[str, Any]  # effective policy as plain data
+    manifest: Mapping[str, Any]  # the job's head as plain data
     program_version: str
     created_at: datetime
     state: PlanState
-    folder: str
+    folder: str  # job folder as an absolute path, for ``resume``
     finished_at: datetime | None = None
     plan_digest: str | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    cursor: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)  # by action, once complete
+    cursor: int = 0  # entries of the manifest planned so far
     requests: int = 0
     rights: tuple[Mapping[str, Any], ...] = ()
 
@@ -291,8 +256,8 @@ def copied_key(source: str) -> str:
     return f"copied:{source}"
 
 
+# Code of a record for which a function asks for operations: they are planned by themselves.
 OPERATIONS = "operations_of_function"
-"""Code of a record for which a function asks for operations: they are planned by themselves."""
 
 
 def concerns_record(key: str) -> bool:

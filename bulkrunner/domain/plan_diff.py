@@ -11,11 +11,11 @@ from bulkrunner.domain.diff import contents
 from bulkrunner.domain.plan import Plan, PlannedChange
 from bulkrunner.domain.records import Document
 
+# ``added``, ``removed``: only in the newer or the older plan. ``action``: another action, such as a
+# change that is refused now. ``operation``: the job asks for something else. ``content``: the same
+# is asked for, but the record stands otherwise than before, so that something else is sent.
+# ``reason``: refused or left out as before, for another reason.
 Kind: TypeAlias = Literal["added", "removed", "action", "operation", "content", "reason"]
-"""``added``, ``removed``: only in the newer or the older plan. ``action``: another action, such as
-a change that is refused now. ``operation``: the job asks for something else. ``content``: the same
-is asked for, but the record stands otherwise than before, so that something else is sent.
-``reason``: refused or left out as before, for another reason."""
 
 KINDS: tuple[Kind, ...] = ("action", "operation", "content", "added", "removed", "reason")
 SAMPLES = 20
@@ -31,12 +31,9 @@ class Compared:
 
     @property
     def places(self) -> list[tuple[str, Any, Any]]:
-        """Return (place, older, newer) of what would be stored, or goes away; None: not there.
-
-        Where that is the same, of what the change would be made in.
-
-        Empty where the plans do not do the same kind of thing with the record.
-        """
+        """Return (place, older, newer) of what would be stored, or goes away; None: not there."""
+        # Where that is the same, of what the change would be made in. Empty where the plans do not
+        # do the same kind of thing with the record.
         if self.kind not in ("operation", "content") or self.older is None or self.newer is None:
             return []
         stored = _places(_content(self.older), _content(self.newer))
@@ -58,40 +55,30 @@ def _content(change: PlannedChange) -> Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Records that differ in the same way.
-
-    Attributes:
-        was, now: action, with the code of a refusal; empty where a plan does not name the record.
-        samples: the first of them.
-    """
+    """Records that differ in the same way."""
 
     kind: Kind
+    # was, now: action, with the code of a refusal; empty where a plan does not name the record.
     was: str
     now: str
     count: int
-    samples: tuple[Compared, ...]
+    samples: tuple[Compared, ...]  # the first of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanDiff:
-    """What changed between two plans.
-
-    Attributes:
-        heads: what differs in the plans' heads: name → (older, newer).
-        same: records that both plans say the same of.
-        swapped: they were given in the other order.
-    """
+    """What changed between two plans."""
 
     older: Plan
     newer: Plan
-    heads: Mapping[str, tuple[Any, Any]]
-    same: int
+    heads: Mapping[str, tuple[Any, Any]]  # what differs in the plans' heads: name → (older, newer)
+    same: int  # records that both plans say the same of
     differences: tuple[Difference, ...] = field(default=())
-    swapped: bool = False
+    swapped: bool = False  # they were given in the other order
 
     @property
     def changed(self) -> bool:
-        """Whether a run of the newer plan would do something else than one of the older."""
+        """Return True if a run of the newer plan would do something else than one of the older."""
         return any(item.kind != "reason" for item in self.differences)
 
 

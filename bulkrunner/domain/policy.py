@@ -10,28 +10,21 @@ from bulkrunner.domain.rules import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Values that decide when a run may start; part of every plan's digest.
-
-    Attributes:
-        ceilings: at most so many changes by action (``records``: all together).
-        test_hosts: further hosts whose test runs count for a production that is not on loopback.
-        reviewers: allowed-signers file; then an approval must be signed. signers: its lines when
-            the plan was made, without comments.
-        rules: of the policy file, besides KB's.
-        client_unused_days: after which ``doctor`` speaks of an API client.
-    """
+    """Values that decide when a run may start; part of every plan's digest."""
 
     staging_max_age_days: float = 30
     plan_max_age_hours: float = 336
     resume_max_idle_days: float = 7
     min_staging_coverage: float = 0.95
+    # Further hosts whose test runs count for a production that is not on loopback.
     test_hosts: tuple[str, ...] = ()
-    reviewers: str | None = None
+    reviewers: str | None = None  # allowed-signers file; then an approval must be signed
     functions: str = "confined"
+    # At most so many changes by action (``records``: all together).
     ceilings: dict[str, int] = field(default_factory=dict)
-    signers: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    client_unused_days: float = 180
+    signers: tuple[str, ...] = ()  # its lines when the plan was made, without comments
+    rules: tuple[Rule, ...] = ()  # of the policy file, besides KB's
+    client_unused_days: float = 180  # after which ``doctor`` speaks of an API client
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values as plain JSON data, for the plan digest and the report."""

@@ -29,13 +29,10 @@ class Clock(Protocol):
     def wait_for(
         self, condition: Condition, is_true: Callable[[], bool], seconds: float | None
     ) -> bool:
-        """Wait until something is true or the time is over; returns whether it is true.
-
-        Args:
-            condition: held by the caller, and notified whenever it may have become true.
-            is_true: looks at what the condition guards, and does nothing else.
-            seconds: at most so long; None: for ever.
-        """
+        """Wait until ``is_true`` or the seconds are over (None: for ever)."""
+        # Returns whether it is true.
+        # The caller holds the condition, which is notified whenever it may have become true;
+        # ``is_true`` looks at what it guards, and does nothing else.
 
 
 class CatalogueReader(Protocol):
@@ -56,34 +53,19 @@ class CatalogueReader(Protocol):
         """Read an older version; negative numbers count from the newest (-1)."""
 
     def holdings_of(self, bib_iri: str, sigel: str) -> tuple[str, ...]:
-        """Return short ids of the library's live holdings on the bib, straight from the database.
-
-        Args:
-            bib_iri: the bib's main thing IRI in this environment.
-            sigel: of the library.
-        """
+        """Return short ids of the library's live holdings on the bib, straight from the database."""
+        # ``bib_iri``: of the bib's main thing, in this environment.
 
     def links_to(self, iri: str) -> tuple[str, ...]:
         """Return short ids of records that link directly to the record's thing (any relation)."""
 
     def bibs_named(self, names: Sequence[str], identifiers: Sequence[str]) -> tuple[str, ...]:
-        """Return short ids of records that have one of these names or identifiers, at most 50.
-
-        The index that is searched lags behind; that nothing is found proves nothing.
-
-        Args:
-            names: IRIs that a record may have as ``sameAs``.
-            identifiers: values such as an ISBN, as stored.
-        """
+        """Return short ids of records with one of these ``sameAs`` IRIs or identifiers, at most 50."""
+        # The index that is searched lags behind; that nothing is found proves nothing.
 
     def find(self, query: Sequence[tuple[str, str]], *, limit: int, offset: int = 0) -> FindPage:
-        """Return one page of a search in the index, in the order of ids.
-
-        Args:
-            query: names and values of ``/find``; the same name twice means either.
-            limit: items on the page, at most 4,000; 0 counts only.
-            offset: from which item.
-        """
+        """Return one page of a search in the index, in the order of ids."""
+        # The same name twice in a query means either. ``limit``: at most 4,000; 0 counts only.
 
     def dump_page(self, sigel: str, *, offset: int) -> DumpPage:
         """Return a page (100) of the dump of a library's holdings, a list up to five days old."""
@@ -98,26 +80,18 @@ class CatalogueReader(Protocol):
         """Return the time that the catalogue's last answer bore, None where it bore none."""
 
     def library_exists(self, sigel: str) -> bool:
-        """Tell whether the library's record resolves in this environment."""
+        """Return True if the library's record resolves in this environment."""
 
     def library_name(self, sigel: str) -> str | None:
         """Return the name in the library's record, empty where it has none; None: no record."""
 
     def rights(self) -> Rights:
-        """Ask the login what the client may do, now.
-
-        Raises:
-            LoginRefused, LoginDown: exit code 7.
-        """
+        """Ask the login what the client may do, now."""
+        # LoginRefused or LoginDown where it does not say.
 
     def rights_are_due(self) -> bool:
-        """Tell whether the token is another one than when ``rights`` was asked last.
-
-        Gets or renews the token where that is due.
-
-        Raises:
-            LoginRefused, LoginDown: exit code 7.
-        """
+        """Return True if the token, renewed where due, is another than when ``rights`` was asked last."""
+        # LoginRefused or LoginDown where none can be had.
 
     @property
     def requests(self) -> int:
@@ -140,11 +114,8 @@ class CatalogueWriter(CatalogueReader, Protocol):
         """Call ``look`` just before the first byte of each write; where it raises, none is sent."""
 
     def renew_token(self) -> None:
-        """Get a new token now, dropping the old one.
-
-        Raises:
-            LoginRefused, LoginDown: exit code 7.
-        """
+        """Get a new token now, dropping the old one."""
+        # LoginRefused or LoginDown where none can be had.
 
 
 class Progress(Protocol):
@@ -170,17 +141,9 @@ class Signatures(Protocol):
     """Knows whose signature stands under a text."""
 
     def verify(self, text: str, signature: str, *, signers: Sequence[str], at: datetime) -> Signer:
-        """Return whose signature it is.
-
-        Args:
-            text: that must have been signed, character by character.
-            signature: armoured.
-            signers: lines of an allowed-signers file.
-            at: when the key must have been valid.
-
-        Raises:
-            SignatureRefused: it is not good, with the reason.
-        """
+        """Return whose signature it is; SignatureRefused, with the reason, where it is not good."""
+        # ``text``: signed character by character; ``signers``: lines of an allowed-signers file;
+        # ``at``: when the key must have been valid.
 
 
 class WriteGate(Protocol):

@@ -1,8 +1,8 @@
-"""What the server will store of a document it is sent, as far as that is certain.
+"""What the server will store of a document it is sent, as far as that is certain."""
 
-Left out, since it takes the server's own data: blank nodes that it links by label or code, aliases
-that it replaces by main IRIs, categories that others imply, old bib types that it converts.
-"""
+# Left out, since it takes the server's own data: blank nodes that it links by label or code,
+# aliases that it replaces by main IRIs, categories that others imply, old bib types that it
+# converts.
 
 from __future__ import annotations
 
@@ -32,23 +32,15 @@ MAX_CLEANUPS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The document as it will be stored.
-
-    Attributes:
-        cleanups: what the server changes by itself, as ``place: what``.
-    """
+    """The document as it will be stored."""
 
     document: Document
-    cleanups: tuple[str, ...] = ()
+    cleanups: tuple[str, ...] = ()  # what the server changes by itself, as ``place: what``
 
 
 def predict_stored(document: Document, *, declared: Iterable[Path] = ()) -> Prediction:
-    """Return what the server will store of a document; the argument is left as it is.
-
-    Args:
-        document: as it will be sent.
-        declared: paths that the operation names; what the server changes there is no clean-up.
-    """
+    """Return what the server will store of a document to be sent, which is left as it is."""
+    # ``declared``: paths that the operation names; what the server changes there is no clean-up.
     work = _Work()
     sent = {key: value for key, value in document.items() if key != "@context"}
     stored = work.clean(sent, ())

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
+from bulkrunner.domain.canonical import listed
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.records import Document, record_part, sigel_of_iri, thing_part
@@ -22,9 +23,9 @@ _RELATION = re.compile(r"(not|and|exists|minEx|maxEx|min|max|matches)-(.+)", re.
 _UNTESTED = ("q", "matches")
 _DATES = ("meta.created", "meta.modified")
 _RANGES = ("min", "minEx", "max", "maxEx")
-_SMALLEST = timedelta(milliseconds=1)
-"""What the index tells apart in time."""
+_SMALLEST = timedelta(milliseconds=1)  # what the index tells apart in time
 
+# Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone.
 INDEXED = frozenset(
     {
         *("@id", "@type", "sameAs", "meta", "heldBy", "itemOf", "hasComponent"),
@@ -32,8 +33,8 @@ INDEXED = frozenset(
         *("cataloguersNote", "language", "genreForm", "classification", "subject", "summary"),
     }
 )
-"""Keys of a holding that the index holds, as a real server does; of a shelf mark a link alone."""
 
+# Keys that mean holdings, or holdings too, where a query does not say what it is for.
 _OF_HOLDINGS = frozenset(
     {
         *("shelfLabel", "callNumberPrefix", "callNumberSuffix", "copyNumber"),
@@ -41,7 +42,6 @@ _OF_HOLDINGS = frozenset(
         *("hasNote", "usageAndAccessPolicy", "associatedMedia"),
     }
 )
-"""Keys that mean holdings, or holdings too, where a query does not say what it is for."""
 
 _HOLDINGS_STATEMENTS = "marc:hasTextualHoldings"
 
@@ -111,10 +111,11 @@ def unindexed(query: Mapping[str, Any], *, of_bibs: bool) -> dict[str, str]:
 
 
 def libraries_named(query: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the sigels of the libraries whose holdings a query finds; empty where it names none."""
+    """Return the sigels of the libraries whose holdings a query finds."""
+    # Empty where it names none.
     if _kind(query, of_bibs=False) is not _Kind.HOLDING or HELD_BY not in query:
         return ()
-    sigels = [sigel_of_iri(one) for one in _listed(query[HELD_BY])]
+    sigels = [sigel_of_iri(one) for one in listed(query[HELD_BY])]
     return tuple(dict.fromkeys(one for one in sigels if one)) if all(sigels) else ()
 
 
@@ -131,7 +132,7 @@ def _kind(query: Mapping[str, Any], *, of_bibs: bool) -> _Kind:
         one
         for name, value in query.items()
         if (parsed := parse_name(name)).field == "@type" and parsed.relation in ("", "and")
-        for one in _listed(value)
+        for one in listed(value)
         if isinstance(one, str)
     ]
     if types:
@@ -179,25 +180,19 @@ class _Elsewhere(Exception):
 
 
 def unmet_part(document: Document, query: Mapping[str, Any]) -> str | None:
-    """Return the first name of a query that the record does not fit, None where it fits.
-
-    What cannot be told from the record alone counts as fitting.
-    """
+    """Return the first name of a query that the record does not fit, None where it fits."""
+    # What cannot be told from the record alone counts as fitting.
     either: list[str] = []
     fits_either = False
     for text, value in query.items():
         name = parse_name(text)
-        fits = _fits(document, name, _listed(value))
+        fits = _fits(document, name, listed(value))
         if name.either:
             either.append(text)
             fits_either = fits_either or fits
         elif not fits:
             return text
     return None if fits_either or not either else either[0]
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _fits(document: Document, name: Name, wanted: Sequence[Any]) -> bool:

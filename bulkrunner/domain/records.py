@@ -1,8 +1,7 @@
-"""Catalogue records: parts, identity and ownership.
+"""Catalogue records: parts, identity and ownership."""
 
-A document is ``{"@graph": [record, thing]}``, flat JSON-LD as Libris stores it; record and thing
-are found by position. Where a shape is unexpected, functions here answer None rather than guess.
-"""
+# A document is ``{"@graph": [record, thing]}``, flat JSON-LD as Libris stores it; record and thing
+# are found by position. Where a shape is unexpected, functions here answer None rather than guess.
 
 from __future__ import annotations
 
@@ -14,13 +13,29 @@ from bulkrunner.sentences import Sentence
 
 Document: TypeAlias = dict[str, Any]
 
+# Library IRIs carry the production host in every environment.
 LIBRARY_PREFIX = "https://libris.kb.se/library/"
-"""Library IRIs carry the production host in every environment."""
 
 HOLDING_TYPE = "Item"
 
-WRAPPERS = frozenset({"@list", "@set"})
-"""Keys of JSON-LD around a list of values."""
+WRAPPERS = frozenset({"@list", "@set"})  # keys of JSON-LD around a list of values
+
+# --- keys of records by role ----------------------------------------------------------------------
+
+# Of the record part, written by the server at every save; no comparison looks at them.
+WRITTEN_AT_SAVE = frozenset({"created", "modified", "recordStatus", "descriptionLastModifier"})
+
+# Of the record part, written by the server when it creates a record: nobody knows them beforehand.
+WRITTEN_AT_CREATION = WRITTEN_AT_SAVE | {"controlNumber", "descriptionCreator"}
+
+# Of the thing; no change reaches them: they say which record it is and whose.
+THING_KEPT = frozenset({"@id", "@type", "heldBy", "itemOf", "sameAs"})
+
+# Of the record part; no change reaches them: identity, and what the server writes itself.
+RECORD_KEPT = WRITTEN_AT_CREATION | {"@id", "@type", "mainEntity", "sameAs"}
+
+# On the thing none of either: those of the record part would be taken for it.
+KEPT = THING_KEPT | RECORD_KEPT
 
 
 def record_part(document: Document) -> dict[str, Any]:
@@ -40,7 +55,7 @@ def _part(document: Document, index: int) -> dict[str, Any]:
 
 
 def is_holding(document: Document) -> bool:
-    """Tell whether the main thing is an ``Item`` (or the subclass ``SingleItem``)."""
+    """Return True if the main thing is an ``Item`` (or the subclass ``SingleItem``)."""
     return thing_part(document).get("@type") in ("Item", "SingleItem")
 
 
@@ -59,11 +74,9 @@ def library_iri(sigel: str) -> str:
 
 
 def sigel_of_iri(iri: Any) -> str | None:
-    """Return the sigel of a library IRI, or None for anything else.
-
-    Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
-    server would read a sigel out of it, but no library has it.
-    """
+    """Return the sigel of a library IRI, or None for anything else."""
+    # Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
+    # server would read a sigel out of it, but no library has it.
     if not isinstance(iri, str) or not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
         return None
     sigel = unquote_plus(iri.removeprefix(LIBRARY_PREFIX))
@@ -106,12 +119,10 @@ def objects_in(
 
 
 def component_holders(document: Document) -> list[str | None]:
-    """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library.
-
-    They count wherever they stand: in components of components, in nested lists, in a third part of
-    the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to the
-    item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
-    """
+    """Return the sigel of each ``heldBy`` that is not the item's own, None where it is no library."""
+    # They count wherever they stand: in components of components, in nested lists, in a third part
+    # of the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to
+    # the item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
     own = {key: value for key, value in thing_part(document).items() if key != "heldBy"}
     graph = document.get("@graph")
     others = [graph[0], *graph[2:]] if isinstance(graph, list) and graph else []

@@ -23,10 +23,9 @@ from bulkrunner.domain.undo import UNTRIED, undone_by
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """Something that is true of ``count`` changes; ``numbers`` are the first of them.
+    """Something that is true of ``count`` changes, 0: of the plan."""
 
-    ``count`` is 0 where it is true of the plan as a whole.
-    """
+    # ``numbers`` are the first of them.
 
     code: str
     count: int = 0
@@ -35,70 +34,52 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class StagingSummary:
-    """What test runs did with the plan's changes.
+    """What test runs did with the plan's changes."""
 
-    Attributes:
-        outcomes: by word, one for each change that was tried.
-        remarks: where production will differ from what was seen: ``other_content`` (the record
-            stood otherwise in the test environment), ``not_as_predicted`` and ``cleanups`` (the
-            server stored something else than planned, or changed more).
-    """
-
+    # By word, one for each change that was tried.
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    # Where production will differ from what was seen: ``other_content`` (the record stood otherwise
+    # in the test environment), ``not_as_predicted`` and ``cleanups`` (the server stored something
+    # else than planned, or changed more).
     remarks: tuple[Noted, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """How long a run will take when nothing goes wrong.
-
-    Attributes:
-        requests: by the attempt protocol, without retries. seconds: of sending, at ``rate`` writes
-            per second. done_at: when it would be done if it began now; None where it never is.
-    """
+    """How long a run will take when nothing goes wrong."""
 
     writes: int
-    requests: int
-    seconds: float
+    requests: int  # by the attempt protocol, without retries
+    seconds: float  # of sending, at ``rate`` writes per second
     rate: float
     windows: tuple[str, ...] = ()
     timezone: str = ""
-    done_at: datetime | None = None
+    done_at: datetime | None = None  # when it would be done if it began now; None where it never is
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """How many changes of a run were decided when.
-
-    Attributes:
-        seconds: width of a step. steps: by outcome, from ``start`` on, empty ones included.
-        per_second: while it was at work, pauses left out.
-    """
+    """How many changes of a run were decided when."""
 
     start: datetime
     end: datetime
-    seconds: float
-    steps: tuple[Mapping[Outcome, int], ...]
-    per_second: float
+    seconds: float  # width of a step
+    steps: tuple[Mapping[Outcome, int], ...]  # by outcome, from ``start`` on, empty ones included
+    per_second: float  # while it was at work, pauses left out
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """Something that happened to a run as a whole.
-
-    Attributes:
-        kind: ``started``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``, ``went_on``,
-            ``taken_over``, or the state that the run came to, ``resumed`` for ``running``.
-        by: who, or on which host; empty where nobody says. reason: why. rate: of ``rate_set``.
-        until: of ``waiting``, where it is known.
-    """
+    """Something that happened to a run as a whole."""
 
     at: datetime
+    # ``started``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``, ``went_on``,
+    # ``taken_over``, or the state that the run came to, ``resumed`` for ``running``.
     kind: str
-    by: str = ""
-    reason: str = ""
-    rate: float | None = None
-    until: datetime | None = None
+    by: str = ""  # who, or on which host; empty where nobody says
+    reason: str = ""  # why
+    rate: float | None = None  # of ``rate_set``
+    until: datetime | None = None  # of ``waiting``, where it is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +90,7 @@ class Exported:
     count: int
 
 
+# Requests of one change by action and kind, when nothing goes wrong.
 REQUESTS = {
     (Action.UPDATE, ""): 3,
     (Action.DELETE, ""): 4,
@@ -116,15 +98,9 @@ REQUESTS = {
     (Action.CREATE, "bib"): 2,
 }
 
-"""Requests of one change by action and kind, when nothing goes wrong."""
-
 
 def requests_for(kinds: Mapping[tuple[Action, str], int]) -> int:
-    """Return how many requests so many changes take, the login's included.
-
-    Args:
-        kinds: by action and kind of record.
-    """
+    """Return how many requests so many changes, by action and kind, take, the login's included."""
     total = 1
     for (action, kind), count in kinds.items():
         each = REQUESTS.get((action, kind), REQUESTS.get((action, ""), 0))
@@ -132,10 +108,9 @@ def requests_for(kinds: Mapping[tuple[Action, str], int]) -> int:
     return total
 
 
-REPORT_VERSION = 1
+REPORT_VERSION = 1  # of the JSON document; rises when a field changes its meaning or goes away
 
-"""Of the JSON document; rises when a field changes its meaning or goes away."""
-
+# What cannot be taken back comes first.
 ORDER = (
     Action.DELETE,
     Action.UPDATE,
@@ -145,15 +120,10 @@ ORDER = (
     Action.UNCHANGED,
 )
 
-"""What cannot be taken back comes first."""
-
+# Outcomes that a person should look at, in the order they are shown.
 PROBLEMS = (Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED)
 
-"""Outcomes that a person should look at, in the order they are shown."""
-
-SAMPLES = 3
-
-"""Changes shown for each pattern or reason."""
+SAMPLES = 3  # changes shown for each pattern or reason
 
 Stream = Callable[[], Iterator[ReportedChange]]
 
@@ -165,53 +135,41 @@ def nothing_left_out() -> Iterator[InputLine]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """Everything a report shows. Long lists are functions that start a new stream.
-
-    Attributes:
-        counts: by action. sigels: by sigel, then action. outcomes: None in the report of a plan.
-        problems: changes of the run that a person should look at. changes: every change.
-        left_out: lines of inputs that give no change. inputs: how lists and tables were read.
-        selections: what the environment answered to searches and libraries, by step.
-        head: the ledger's newest hash when the report was made.
-        libraries: names by sigel. risks: what to look at twice. not_restored: by an undo.
-        staging: what test runs did. estimate: of the run; None where the speed is not known.
-        timeline: None in the report of a plan, and before anything was decided.
-        moments: of the run, oldest first.
-        rules: how the plan stands to them.
-        approvals: answers to the plan, oldest first.
-        excluded: refused outcomes of the run that the answer asked for.
-    """
+    """Everything a report shows. Long lists are functions that start a new stream."""
 
     plan: Plan
     run: Run | None
     generated_at: datetime
     gates: tuple[GateResult, ...]
     loosened: tuple[LooserValue, ...]
-    counts: Mapping[str, int]
-    sigels: Mapping[str, Mapping[str, int]]
-    outcomes: Mapping[str, int] | None
-    approvals: tuple[WeighedAnswer, ...]
+    counts: Mapping[str, int]  # by action
+    sigels: Mapping[str, Mapping[str, int]]  # by sigel, then action
+    outcomes: Mapping[str, int] | None  # None in the report of a plan
+    approvals: tuple[WeighedAnswer, ...]  # answers to the plan, oldest first
     evidence: Evidence | None
     grouped: Grouped
-    problems: Stream
-    changes: Stream
-    head: str
+    problems: Stream  # changes of the run that a person should look at
+    changes: Stream  # every change
+    head: str  # the ledger's newest hash when the report was made
+    # Lines of inputs that give no change.
     left_out: Callable[[], Iterator[InputLine]] = nothing_left_out
-    inputs: tuple[Mapping[str, Any], ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()  # how lists and tables were read
+    # What the environment answered to searches and libraries, by step.
     selections: tuple[Mapping[str, Any], ...] = ()
-    libraries: Mapping[str, str] = field(default_factory=dict)
-    risks: tuple[Noted, ...] = ()
-    not_restored: tuple[Noted, ...] = ()
-    staging: StagingSummary = field(default_factory=StagingSummary)
-    estimate: Estimate | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)  # names by sigel
+    risks: tuple[Noted, ...] = ()  # what to look at twice
+    not_restored: tuple[Noted, ...] = ()  # by an undo
+    staging: StagingSummary = field(default_factory=StagingSummary)  # what test runs did
+    estimate: Estimate | None = None  # of the run; None where the speed is not known
+    # None in the report of a plan, and before anything was decided.
     timeline: Timeline | None = None
-    moments: tuple[Moment, ...] = ()
-    rules: tuple[RuleResult, ...] = ()
-    excluded: int = 0
+    moments: tuple[Moment, ...] = ()  # of the run, oldest first
+    rules: tuple[RuleResult, ...] = ()  # how the plan stands to them
+    excluded: int = 0  # refused outcomes of the run that the answer asked for
 
     @property
     def production(self) -> bool:
-        """Whether the plan is for a production environment."""
+        """Return True if the plan is for a production environment."""
         return self.plan.addresses.get("kind") == Kind.PRODUCTION
 
     @property
@@ -230,7 +188,7 @@ class ReportData:
 
     @property
     def answerable(self) -> bool:
-        """Whether there is something to say yes or no to."""
+        """Return True if there is something to say yes or no to."""
         return self.production and self.plan.plan_digest is not None
 
     def head_text(self, *keys: str) -> str:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.run import Attempt, Result
 
-FEW = 3
-
-"""Different values that are listed; more are told by what they begin with."""
+FEW = 3  # different values that are listed; more are told by what they begin with
 
 MIN_PREFIX = 4
 
@@ -22,16 +20,12 @@ How: TypeAlias = Literal["absent", "same", "few", "prefix", "many"]
 
 @dataclass(frozen=True, kw_only=True)
 class General:
-    """Values in general.
+    """Values in general."""
 
-    Attributes:
-        how: ``absent``: there is never one. ``same``: always this one. ``few``: one of these.
-            ``prefix``: different ones that begin alike. ``many``: different ones.
-        texts: the value, the values in order, or the common beginning.
-    """
-
+    # ``absent``: there is never one. ``same``: always this one. ``few``: one of these. ``prefix``:
+    # different ones that begin alike. ``many``: different ones.
     how: How
-    texts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()  # the value, the values in order, or the common beginning
 
 
 class Values:
@@ -85,30 +79,24 @@ def just(text: str | None) -> General:
 class Tried:
     """What a test run did with a change; ``link`` is the record's address there, where safe."""
 
-    twin: Twin
+    counterpart: Counterpart
     link: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedChange:
-    """One planned change as the report shows it.
-
-    Attributes:
-        differences: between the document as read and the one to be sent; of a record to be
-            deleted its content, as removed; of one to be created its content, as added.
-        beyond: places of that content that are not among the differences.
-        result: None in the report of a plan.
-        link: address of the record in the environment, None where it has none that is safe.
-        tried: what a test run did with the same change, None where none did.
-    """
+    """One planned change as the report shows it."""
 
     change: PlannedChange
+    # Between the document as read and the one to be sent; of a record to be deleted its content, as
+    # removed; of one to be created its content, as added.
     differences: tuple[Difference, ...] = ()
-    beyond: int = 0
-    result: Result | None = None
+    beyond: int = 0  # places of that content that are not among the differences
+    result: Result | None = None  # None in the report of a plan
     attempts: tuple[Attempt, ...] = ()
+    # Address of the record in the environment, None where it has none that is safe.
     link: str | None = None
-    tried: Tried | None = None
+    tried: Tried | None = None  # what a test run did with the same change, None where none did
 
     @property
     def words(self) -> str:
@@ -126,15 +114,11 @@ class ReportedChange:
         return next((a.status for a in reversed(self.attempts) if a.status is not None), None)
 
 
+# How much the changes of a group have in common. ``values``: they do the very same. ``shape``: the
+# same to the same places, with different values. ``others``: as ``shape``, those whose values got
+# no group of their own. ``coarse``: they touch the same properties. ``all``: only action and kind
+# of record. ``joint``: they are parts of one thing, such as a move, and are told by libraries.
 Level: TypeAlias = Literal["values", "others", "shape", "coarse", "all", "joint"]
-
-"""How much the changes of a group have in common.
-
-``values``: they do the very same. ``shape``: the same to the same places, with different values.
-``others``: as ``shape``, those whose values got no group of their own. ``coarse``: they touch the
-same properties. ``all``: only action and kind of record. ``joint``: they are parts of one thing, such
-as a move, and are told by libraries.
-"""
 
 Why: TypeAlias = Literal["rare", "longest", "most"]
 
@@ -150,15 +134,11 @@ class PatternValue:
 
 @dataclass(frozen=True, kw_only=True)
 class PatternPart:
-    """A place that the changes of a group touch; of deletions a property that goes away.
+    """A place that the changes of a group touch; of deletions a property that goes away."""
 
-    Attributes:
-        place: without list indexes. values: empty where only the property is known.
-    """
-
-    place: str
+    place: str  # without list indexes
     kind: Literal["added", "removed", "changed"]
-    values: tuple[PatternValue, ...] = ()
+    values: tuple[PatternValue, ...] = ()  # empty where only the property is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,89 +151,68 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlier:
-    """A change that stands out in its group.
-
-    Attributes:
-        measure: of ``rare`` how many have its values, of ``longest`` the characters of its longest
-            value, of ``most`` the places that it touches.
-    """
+    """A change that stands out in its group."""
 
     why: Why
     change: ReportedChange
+    # Of ``rare`` how many have its values, of ``longest`` the characters of its longest value, of
+    # ``most`` the places that it touches.
     measure: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """What changes that belong together come to.
+    """What changes that belong together come to."""
 
-    Attributes:
-        verb: ``move``, ``merge``, ``split``, ``repoint`` or ``copy``.
-        records: how many holdings are moved, merged and so on.
-        mixed: patterns of what is saved and changed by the job as well, with how many.
-        actions: changes by action. origins, destinations: sigels that content leaves and comes to,
-            with the changes of each side.
-        partners: of each sample by its number, the changes that save what it takes away.
-    """
-
-    verb: str
-    records: int
+    verb: str  # ``move``, ``merge``, ``split``, ``repoint`` or ``copy``
+    records: int  # how many holdings are moved, merged and so on
+    # Patterns of what is saved and changed by the job as well, with how many.
     mixed: Mapping[str, int]
-    actions: Mapping[Action, int]
+    actions: Mapping[Action, int]  # changes by action
+    # origins, destinations: sigels that content leaves and comes to, with the changes of each side.
     origins: Mapping[str, int]
     destinations: Mapping[str, int]
+    # Of each sample by its number, the changes that save what it takes away.
     partners: Mapping[int, tuple[ReportedChange, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatternGroup:
-    """Changes that do the same to different records.
-
-    Attributes:
-        sigels: how many by sigel, the largest first.
-        samples: at most ``SAMPLES``, chosen to differ.
-        variants: the commonest values. rarer: changes with any other values.
-        different: how many sets of values there are; None where they were too many to count.
-        origin: the planner's name of what an undo restores, empty in any other plan.
-        verb: ``revert``, ``resave`` or ``replace`` where the job says so. joint: of level ``joint``.
-    """
+    """Changes that do the same to different records."""
 
     action: Action
     kind: str | None
     level: Level
     parts: tuple[PatternPart, ...]
     count: int
-    sigels: Mapping[str, int]
-    samples: tuple[ReportedChange, ...]
+    sigels: Mapping[str, int]  # how many by sigel, the largest first
+    samples: tuple[ReportedChange, ...]  # at most ``SAMPLES``, chosen to differ
     outliers: tuple[Outlier, ...] = ()
-    variants: tuple[Variant, ...] = ()
-    rarer: int = 0
+    variants: tuple[Variant, ...] = ()  # the commonest values
+    rarer: int = 0  # changes with any other values
+    # How many sets of values there are; None where they were too many to count.
     different: int | None = None
-    origin: str = ""
-    verb: str = ""
-    joint: Joint | None = None
+    origin: str = ""  # the planner's name of what an undo restores, empty in any other plan
+    verb: str = ""  # ``revert``, ``resave`` or ``replace`` where the job says so
+    joint: Joint | None = None  # of level ``joint``
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonGroup:
-    """Operations that come to nothing for one reason.
-
-    Attributes:
-        occurrences: those that two steps say alike of one line of input counted once.
-        at_most: refusals of this code that the manifest accepts, None where it names none.
-    """
+    """Operations that come to nothing for one reason."""
 
     action: Action
     code: str
     count: int
-    occurrences: int
+    occurrences: int  # those that two steps say alike of one line of input counted once
     samples: tuple[ReportedChange, ...]
+    # Refusals of this code that the manifest accepts, None where it names none.
     at_most: int | None = None
     accepted_because: str = ""
 
     @property
     def accepted(self) -> bool:
-        """Whether the manifest lives with all of them."""
+        """Return True if the manifest lives with all of them."""
         return self.at_most is not None and self.occurrences <= self.at_most
 
 
@@ -269,20 +228,15 @@ class TextGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """What the changes of a plan have in common.
-
-    Attributes:
-        kinds: changes by action and kind of record.
-        looks: other records that are read just before changes are sent.
-        beyond_cleanups: what is not listed. pattern_of: which of the patterns a change is in,
-            counted from 0; -1: in none.
-    """
+    """What the changes of a plan have in common."""
 
     patterns: tuple[PatternGroup, ...] = ()
     reasons: tuple[ReasonGroup, ...] = ()
     cleanups: tuple[TextGroup, ...] = ()
     notes: tuple[TextGroup, ...] = ()
+    # Changes by action and kind of record.
     kinds: Mapping[tuple[Action, str], int] = field(default_factory=dict)
-    looks: int = 0
-    beyond_cleanups: int = 0
+    looks: int = 0  # other records that are read just before changes are sent
+    beyond_cleanups: int = 0  # what is not listed
+    # Which of the patterns a change is in, counted from 0; -1: in none.
     pattern_of: Callable[[ReportedChange], int] = field(default=lambda _: -1, compare=False)

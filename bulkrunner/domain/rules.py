@@ -15,9 +15,7 @@ from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.sentences import Sentence
 
-FORBIDDEN = "forbidden_place"
-
-"""Code of a change that touches what a rule forbids."""
+FORBIDDEN = "forbidden_place"  # code of a change that touches what a rule forbids
 
 MOST_RULES = 100
 
@@ -43,27 +41,20 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One rule.
-
-    Attributes:
-        source: where it comes from, in words.
-        gate: that sees to it. action: whose number is limited (``records``: of all that write).
-        number, share: at most so many, at most this part of all that write.
-        places: that no change may touch. hours: in which production may be written to.
-        above: changes above which ``people`` must approve.
-    """
+    """One rule."""
 
     id: str
     kind: RuleKind
-    source: str
+    source: str  # where it comes from, in words
     level: Level = Level.REFUSE
-    gate: str = ""
-    action: str = ""
+    gate: str = ""  # that sees to it
+    action: str = ""  # whose number is limited (``records``: of all that write)
+    # number, share: at most so many, at most this part of all that write.
     number: int | None = None
     share: float | None = None
-    places: tuple[str, ...] = ()
-    hours: tuple[str, ...] = ()
-    above: int = 0
+    places: tuple[str, ...] = ()  # that no change may touch
+    hours: tuple[str, ...] = ()  # in which production may be written to
+    above: int = 0  # changes above which ``people`` must approve
     people: int = 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,6 +79,7 @@ class Rule:
 
 _KB = "KB, Libris API, Authentication and authorization, Rules: "
 
+# KB's rules, which every plan for production is held against; no configuration drops one.
 KB_RULES = (
     Rule(
         id="kb-agreement",
@@ -119,19 +111,13 @@ KB_RULES = (
     ),
 )
 
-"""KB's rules, which every plan for production is held against; no configuration drops one."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RuleResult:
-    """How a plan stands to one rule.
-
-    Attributes:
-        kept: None where the rule does not concern the plan.
-    """
+    """How a plan stands to one rule."""
 
     rule: Rule
-    kept: bool | None
+    kept: bool | None  # None where the rule does not concern the plan
     said: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -164,12 +150,8 @@ def counted(name: str, count: int) -> Sentence:
 
 
 def over(rule: Rule, counts: Mapping[str, int]) -> Sentence | None:
-    """Return by how much the counts exceed a rule; None where they do not.
-
-    Args:
-        rule: of the kind ``most``.
-        counts: of the plan, by action.
-    """
+    """Return by how much a plan's counts, by action, exceed a rule of the kind ``most``."""
+    # None: they do not.
     all_writes = sum(counts.get(action.value, 0) for action in WRITING)
     count = all_writes if rule.action == "records" else counts.get(rule.action, 0)
     if rule.number is not None and count > rule.number:
@@ -272,13 +254,8 @@ def _alike(place: str, one: list[Any], other: list[Any]) -> bool:
 def rule_results(
     plan: Plan, gates: Sequence[GateResult], refused: Mapping[str, int]
 ) -> tuple[RuleResult, ...]:
-    """Return how a plan stands to every rule, KB's first.
-
-    Args:
-        plan: which may be incomplete.
-        gates: as evaluated by the caller; may be none.
-        refused: refused changes of the plan by code.
-    """
+    """Return how a plan, perhaps incomplete, stands to every rule, KB's first."""
+    # ``gates``: as evaluated by the caller; may be none. ``refused``: refused changes by code.
     production = plan.addresses.get("kind") == Kind.PRODUCTION
     rules = (*(KB_RULES if production else ()), *rules_of(plan))
     ruling = _Ruling(plan, {gate.name: gate for gate in gates}, refused)

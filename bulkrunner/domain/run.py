@@ -34,11 +34,7 @@ class IllegalTransition(Exception):
 
 
 def transition(old: RunState, new: RunState) -> RunState:
-    """Return the new state.
-
-    Raises:
-        IllegalTransition: the table ``ALLOWED`` has no such move.
-    """
+    """Return the new state; IllegalTransition where the table ``ALLOWED`` has no such move."""
     if new not in ALLOWED[old]:
         raise IllegalTransition(f"a run cannot go from {old} to {new}")
     return new
@@ -56,37 +52,30 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-PUT_AWAY = "put_away_by"
-"""Says that a stopped run is taken up by ``resume`` only where it is named."""
+PUT_AWAY = "put_away_by"  # says that a stopped run is taken up by ``resume`` only where it is named
 
 FINAL = frozenset(Outcome) - {Outcome.PENDING}
 
-MAX_SENDS = 3
-"""Sends of one change, counted in the ledger over every interruption."""
+MAX_SENDS = 3  # sends of one change, counted in the ledger over every interruption
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One send. Without ``answer`` nobody knows how it ended.
-
-    Attributes:
-        number: from 1. etag: sent in If-Match, None for POST and DELETE.
-        answer: what came back, in a word of ``AnswerKind``; None: no answer was recorded.
-        known_ids: for a create, ids of holdings found just before the POST.
-    """
+    """One send. Without ``answer`` nobody knows how it ended."""
 
     change: int
-    number: int
+    number: int  # from 1
     intent_at: datetime
     method: str
-    etag: str | None = None
+    etag: str | None = None  # sent in If-Match, None for POST and DELETE
+    # What came back, in a word of ``AnswerKind``; None: no answer was recorded.
     answer: str | None = None
     status: int | None = None
     answered_at: datetime | None = None
     words: str = ""
     error_id: str = ""
     server_date: datetime | None = None
-    known_ids: tuple[str, ...] = ()
+    known_ids: tuple[str, ...] = ()  # for a create, ids of holdings found just before the POST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,54 +88,41 @@ class EndedAs:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The outcome of one planned change, as stored.
-
-    Attributes:
-        record: short id of the record written; for a create the new one.
-        etag, stored_modified: of the version that is ours, where known.
-        detail: plain JSON data, e.g. ``changed_since`` or ``deleted_over_edit`` {by, when}.
-        stored: the document read back, kept only where it is not what was predicted.
-    """
+    """The outcome of one planned change, as stored."""
 
     outcome: Outcome
     code: str = ""
     message: str = ""
-    record: str | None = None
+    record: str | None = None  # short id of the record written; for a create the new one
+    # etag, stored_modified: of the version that is ours, where known.
     etag: str | None = None
     stored_modified: str | None = None
+    # Plain JSON data, e.g. ``changed_since`` or ``deleted_over_edit`` {by, when}.
     detail: Mapping[str, Any] = field(default_factory=dict)
+    # The document read back, kept only where it is not what was predicted.
     stored: Document | None = None
     decided_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEvent:
-    """An entry of a run's chain that is not about a single change.
-
-    Attributes:
-        kind: ``started``, ``moved``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``,
-            ``went_on``, ``lease_taken`` …
-        data: plain JSON data, e.g. ``to`` and ``reason`` of a move.
-    """
+    """An entry of a run's chain that is not about a single change."""
 
     at: datetime
+    # ``started``, ``moved``, ``paused``, ``pause_lifted``, ``rate_set``, ``waiting``, ``went_on``,
+    # ``lease_taken`` …
     kind: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any]  # plain JSON data, e.g. ``to`` and ``reason`` of a move.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """Who drives a run: enough to tell a live process from a dead one.
+    """Who drives a run: enough to tell a live process from a dead one."""
 
-    Attributes:
-        host: host name and machine id. boot: the kernel's boot id.
-        started: the process's start time in clock ticks since boot, as text.
-    """
-
-    host: str
-    boot: str
+    host: str  # host name and machine id
+    boot: str  # the kernel's boot id
     pid: int
-    started: str
+    started: str  # the process's start time in clock ticks since boot, as text
 
     def describe(self) -> str:
         """Return host and process for messages."""
@@ -155,28 +131,19 @@ class Owner:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right to drive a run until a time; ``token`` fences off an earlier owner.
-
-    Attributes:
-        taken_at: since when the owner has it; None where an older version did not say.
-    """
+    """The right to drive a run until a time; ``token`` fences off an earlier owner."""
 
     run: str
     owner: Owner
     token: int
     expires_at: datetime
+    # Since when the owner has it; None where an older version did not say.
     taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One application of one plan; keeps its id over interruptions.
-
-    Attributes:
-        rate: writes per second that somebody ordered; None: as configured.
-        hold: it pauses once after its first changes are verified.
-        ordered_by: who paused it, or gave the last order.
-    """
+    """One application of one plan; keeps its id over interruptions."""
 
     id: str
     plan: str
@@ -189,25 +156,19 @@ class Run:
     stop_reason: str = ""
     requests: int = 0
     paused: bool = False
-    rate: float | None = None
-    hold: bool = False
-    ordered_by: str = ""
+    rate: float | None = None  # writes per second that somebody ordered; None: as configured
+    hold: bool = False  # it pauses once after its first changes are verified
+    ordered_by: str = ""  # who paused it, or gave the last order
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """What people have asked of a running run from elsewhere.
+    """What people have asked of a running run from elsewhere."""
 
-    Attributes:
-        stop: reason of a stop that is not yet obeyed.
-        by: who gave the last order.
-        rate: writes per second instead of the configured; None: as configured.
-    """
-
-    stop: str | None = None
+    stop: str | None = None  # reason of a stop that is not yet obeyed
     paused: bool = False
-    by: str = ""
-    rate: float | None = None
+    by: str = ""  # who gave the last order
+    rate: float | None = None  # writes per second instead of the configured; None: as configured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,10 +92,8 @@ class RunLedger(Protocol):
         """Stream changes of the run with their results and attempts, in plan order."""
 
     def ended_as(self, run: str, changes: Sequence[int]) -> Mapping[int, EndedAs]:
-        """Return how these changes ended, as far as they have.
-
-        What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
-        """
+        """Return how these changes ended, as far as they have."""
+        # What the plan leaves alone has ended by that: ``unchanged``, or ``refused``.
 
     def ended_backwards(
         self, run: str, *, outcomes: Sequence[Outcome] | None = None
@@ -123,11 +121,7 @@ class RunLedger(Protocol):
         """Return a change's result, ``pending`` where it has none."""
 
     def get(self, prefix: str) -> Run:
-        """Return the run with this id or unique prefix.
-
-        Raises:
-            UsageError: none, or several.
-        """
+        """Return the run with this id or unique prefix; UsageError: none, or several."""
 
     def all(self, *, plan: str | None = None, job: str | None = None) -> list[Run]:
         """Return runs, newest first."""
@@ -136,11 +130,7 @@ class RunLedger(Protocol):
         """Count the requests of the run that may have written since then."""
 
     def start(self, run: Run, *, lease: Lease) -> None:
-        """Store a new run and its lease, unless one of the job and environment is running.
-
-        Raises:
-            UsageError: another run of the job and environment is running.
-        """
+        """Store a run and its lease; UsageError: another of the job and environment is running."""
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
@@ -167,11 +157,8 @@ class LeaseLedger(Protocol):
     def take(
         self, run: str, owner: Owner, *, expires_at: datetime, replaces: int | None
     ) -> Lease | None:
-        """Take the lease if its token is still ``replaces`` (None: nobody holds it).
-
-        Returns:
-            The lease with a new, higher token, or None where somebody was quicker.
-        """
+        """Take the lease, with a higher token, if its token is ``replaces`` (None: nobody's)."""
+        # None where somebody was quicker.
 
 
 class OrderLedger(Protocol):

@@ -16,13 +16,10 @@ _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24
 
 _DAY = 24 * 60
 
+# Minutes looked ahead: a window may be missing on the day when the clock is put forward.
 _HORIZON = 3 * _DAY
 
-"""Minutes looked ahead: a window may be missing on the day when the clock is put forward."""
-
-_MOST_WINDOWS = 60
-
-"""Windows looked ahead for the end of work."""
+_MOST_WINDOWS = 60  # windows looked ahead for the end of work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +30,14 @@ class Window:
     end: int
 
     def holds(self, minute: int) -> bool:
-        """Tell whether a minute of the day is inside."""
+        """Return True if a minute of the day is inside."""
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
 
 
 def parse_window(text: str) -> Window:
-    """Read ``HH:MM-HH:MM``.
-
-    Raises:
-        Fault: another form, or a window that is empty.
-    """
+    """Read ``HH:MM-HH:MM``; Fault: another form, or a window that is empty."""
     match = _WINDOW.fullmatch(text)
     if match is None:
         raise Fault(Sentence("window_form"))
@@ -57,11 +50,7 @@ def parse_window(text: str) -> Window:
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """Return the time zone of this name.
-
-    Raises:
-        Fault: there is none.
-    """
+    """Return the time zone of this name; Fault: there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -69,11 +58,7 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def common(sets: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return the windows in which every set of windows is open; an empty set is always open.
-
-    Raises:
-        Fault: there is no such minute.
-    """
+    """Return the windows in which every set is open; an empty set is always open. Fault: never."""
     parsed = [[parse_window(text) for text in windows] for windows in sets if windows]
     minutes = [
         minute
@@ -101,7 +86,7 @@ def _clock(minute: int) -> str:
 
 
 def is_open(windows: Sequence[str], timezone: str, now: datetime) -> bool:
-    """Tell whether writes may be sent at this moment; without windows always."""
+    """Return True if writes may be sent at this moment; without windows always."""
     return _inside([parse_window(text) for text in windows], time_zone(timezone), now)
 
 
@@ -118,10 +103,8 @@ def next_closing(windows: Sequence[str], timezone: str, now: datetime) -> dateti
 def end_of_work(
     windows: Sequence[str], timezone: str, begin: datetime, seconds: float
 ) -> datetime | None:
-    """Return when work of so many seconds is done that goes on in windows only.
-
-    None where it never is, or not within ``_MOST_WINDOWS`` windows.
-    """
+    """Return when work of so many seconds is done that goes on in windows only."""
+    # None where it never is, or not within ``_MOST_WINDOWS`` windows.
     now, left = begin, timedelta(seconds=seconds)
     for _ in range(_MOST_WINDOWS):
         opening = next_opening(windows, timezone, now)
@@ -172,16 +155,9 @@ def end_of_writes(
     seconds: float,
     used: Callable[[datetime], int] = lambda _: 0,
 ) -> datetime | None:
-    """Return when so many writes are done under the conditions of a yes; None where never.
-
-    Args:
-        hours: of the environment.
-        asked: the conditions.
-        begin: when the first may be sent, but for the conditions.
-        writes: how many are left.
-        seconds: that all of them take.
-        used: how many were sent since a night began.
-    """
+    """Return when so many writes are done under the conditions of a yes; None where never."""
+    # ``begin``: when the first may be sent, but for the conditions. ``seconds``: that all take.
+    # ``used``: how many were sent since a night began.
     begin = begin.astimezone(UTC)
     if asked.not_before is not None:
         begin = max(begin, opens_at(asked.not_before, hours.timezone).astimezone(UTC))

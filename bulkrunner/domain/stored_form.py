@@ -1,10 +1,9 @@
-"""What the server will store of a value, in the kind that its place has.
+"""What the server will store of a value, in the kind that its place has."""
 
-Whatever writes a value or compares one goes by this: texts are composed and freed of blanks at
-their ends, a node with a known ``@id`` is a link, standard numbers are written in one way; and a
-number, a text or a truth value becomes what stands at its place already, else what the vocabulary
-says of it.
-"""
+# Whatever writes a value or compares one goes by this: texts are composed and freed of blanks at
+# their ends, a node with a known ``@id`` is a link, standard numbers are written in one way; and a
+# number, a text or a truth value becomes what stands at its place already, else what the vocabulary
+# says of it.
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, listed
 from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
 from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
@@ -42,15 +41,14 @@ SPACELESS = ("ISNI", "ORCID")
 _SPELLED_OUT = str.maketrans(LIGATURES)
 _ENDS = BLANKS + "\r\n"
 _TERMS = "https://id.kb.se/"
+# Classes of nodes that the server links by their code, and the folder of their addresses.
 _BY_CODE: Final = {"Language": "language", "Country": "country"}
-"""Classes of nodes that the server links by their code, and the folder of their addresses."""
 
 _STANDARD_NUMBER = re.compile(r"[0-9][0-9-]{7,15}[0-9Xx]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
 _SHOWN = 40
 
-Plain: TypeAlias = str | int | float
-"""A text, a number or a truth value."""
+Plain: TypeAlias = str | int | float  # a text, a number or a truth value
 
 
 # --- texts -------------------------------------------------------------------------------------
@@ -67,7 +65,8 @@ def spelled(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Return the text without blanks, word joiners and line breaks at its ends; a single blank stays."""
+    """Return the text without blanks, word joiners and line breaks at its ends."""
+    # A single blank stays.
     return text if text == " " else text.lstrip(BLANKS).rstrip(_ENDS)
 
 
@@ -89,12 +88,8 @@ def standard_number(kind: Any, text: str) -> str:
 
 
 def is_known(iri: Any, bases: Sequence[str] = ()) -> bool:
-    """Return True if the server surely, or almost surely, has a record of the IRI.
-
-    Args:
-        iri: of a node; also one without an environment's base.
-        bases: of the environment.
-    """
+    """Return True if the server surely, or almost surely, has a record of a node's IRI."""
+    # The IRI may be one without an environment's base; ``bases`` are the environment's.
     if not isinstance(iri, str):
         return False
     if sigel_of_iri(iri) is not None or iri.startswith(_TERMS):
@@ -116,16 +111,18 @@ def is_link(value: Any, bases: Sequence[str] = ()) -> bool:
 # --- comparing ---------------------------------------------------------------------------------
 
 
-def comparable(value: Any, key: str = "") -> bytes:
-    """Return what is equal for values that the server stores alike, kinds left out of account.
-
-    Args:
-        value: plain JSON, record IRIs without a base; a list of one counts as its value, at any
-            depth.
-        key: of the place; at ``value`` standard numbers are compared without hyphens.
-    """
+def only_of(value: Any) -> Any:
+    """Return the value of a list of one, at any depth; any other as it is."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
+    return value
+
+
+def comparable(value: Any, key: str = "") -> bytes:
+    """Return what is equal for values that the server stores alike, kinds left out of account."""
+    # Record IRIs are without a base; a list of one counts as its value, at any depth. ``key``: of
+    # the place; at ``value`` standard numbers are compared without hyphens.
+    value = only_of(value)
     if key == "value" and isinstance(value, str) and _STANDARD_NUMBER.fullmatch(value.strip()):
         value = value.replace("-", "").upper()
     return canonical_bytes(_plain(value))
@@ -167,8 +164,7 @@ def tidied_node(node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _link_by_code(node: Mapping[str, Any]) -> str | None:
     folder, code = _BY_CODE.get(str(node.get("@type"))), node.get("code")
-    while isinstance(code, list) and len(code) == 1:
-        code = code[0]
+    code = only_of(code)
     if folder is None or "@id" in node or not isinstance(code, str) or not code.isalpha():
         return None
     return f"{_TERMS}{folder}/{code}"
@@ -195,17 +191,12 @@ def in_words(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Puts values into the form in which one record will have them.
+    """Puts values into the form in which one record will have them."""
 
-    Attributes:
-        document: the record.
-        bases: of the environment, by which links to records are known.
-        from_records: the values come from records: they keep their kind, and what the server
-            takes away of them is no fault of who moves them.
-    """
-
-    document: Document
-    bases: tuple[str, ...] = ()
+    document: Document  # the record
+    bases: tuple[str, ...] = ()  # of the environment, by which links to records are known
+    # The values come from records: they keep their kind, and what the server takes away of them is
+    # no fault of who moves them.
     from_records: bool = False
 
     @classmethod
@@ -217,16 +208,9 @@ class Storage:
         return cls(document=document, bases=bases, from_records=from_records)
 
     def form(self, value: Any, path: Path, found: Any = ABSENT) -> Any:
-        """Return a value as the record will have it.
-
-        Args:
-            value: plain JSON, record IRIs of the record's environment.
-            path: where it is to stand.
-            found: what stands there, or beside it in its list.
-
-        Raises:
-            Refused: ``tidied_away`` or ``wrong_kind``.
-        """
+        """Return a plain value as the record will have it at a path."""
+        # Refused: ``tidied_away``, ``wrong_kind``.
+        # ``found``: what stands there, or beside it in its list.
         match value:
             case None if not self.from_records:
                 raise _taken_away(path, verbatim("null"), Sentence("take_value_away"))
@@ -293,11 +277,7 @@ class Storage:
         return value
 
     def refuse_below_link(self, path: Path) -> None:
-        """Go on unless a path leads into what is a link.
-
-        Raises:
-            Refused: ``below_link``.
-        """
+        """Refuse, as ``below_link``, a path that leads into what is a link."""
         node: Any = self.document
         for number, step in enumerate(path):
             if number > len(("@graph", 0)) and step != "@id" and is_link(node, self.bases):
@@ -308,11 +288,7 @@ class Storage:
 
 
 def demand_kept(value: Any, path: Path) -> None:
-    """Go on where a constant holds nothing that the server takes away again, whatever the record.
-
-    Raises:
-        Refused: ``tidied_away``.
-    """
+    """Refuse, as ``tidied_away``, a constant of which the server takes something away, in any record."""
     try:
         Storage(document={}).form(value, path)
     except Refused as refused:
@@ -335,13 +311,8 @@ def below_link(path: Path, link: Path, node: Mapping[str, Any]) -> Refused:
 
 
 def is_same_text(one: Any, other: Any, *, ends: bool = True) -> bool:
-    """Return True if two values are the same but for kind and composition.
-
-    Args:
-        one: any value; only plain ones are compared.
-        other: the same.
-        ends: blanks at the ends count.
-    """
+    """Return True if two plain values, or any others, are the same but for kind and composition."""
+    # ``ends``: blanks at the ends count.
     if kind_of(one) is None or kind_of(other) is None:
         return True
     texts = (composed(in_words(one)), composed(in_words(other)))
@@ -402,12 +373,8 @@ def kind_of(value: Any) -> str | None:
 
 
 def _in_kind(value: Plain, path: Path, found: Any) -> Any:
-    """Return a plain value in the kind that its place has.
-
-    Raises:
-        Refused: ``wrong_kind``.
-    """
-    beside, key = _as_list(found), _key_of(path)
+    """Return a plain value in the kind that its place has; Refused: ``wrong_kind``."""
+    beside, key = listed(found), _key_of(path)
     found = _first_plain(beside)
     kinds = {kind_of(item) for item in beside} - {None}
     if len(kinds) > 1:
@@ -436,12 +403,8 @@ def _certain(value: float) -> bool:
 
 
 def _demand_node(path: Path, found: Any) -> None:
-    """Go on unless an object or a link is meant for a place that has a plain value.
-
-    Raises:
-        Refused: ``wrong_kind``.
-    """
-    kinds = {kind_of(item) for item in _as_list(found) if item is not ABSENT}
+    """Refuse, as ``wrong_kind``, an object or a link for a place that has a plain value."""
+    kinds = {kind_of(item) for item in listed(found) if item is not ABSENT}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and not _takes_nodes(_key_of(path)):
         raise _wrong_kind(path, kind, Sentence("object_is_none"))
@@ -472,10 +435,6 @@ def _key_of(path: Path) -> str:
 
 def _takes_nodes(key: str) -> bool:
     return is_object_property(key) and not is_vocab_typed(key)
-
-
-def _as_list(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [found]
 
 
 def _as_number(value: Plain) -> int | float | None:

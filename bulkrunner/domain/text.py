@@ -7,15 +7,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import Any
 
 from bulkrunner.sentences import Sentence
 
 _KEPT = frozenset("\n\t")
+# Categories that reorder, hide or break the text around them.
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories that reorder, hide or break the text around them."""
 
+# Letters and signs that look like nothing at all.
 _FILLERS = re.compile("[\u115f\u1160\u3164\uffa0\u2800]")
-"""Letters and signs that look like nothing at all."""
 
 
 def visible(text: str) -> str:
@@ -34,6 +35,26 @@ def _shown(char: str) -> str:
     return char
 
 
+def harmless(text: str) -> str:
+    """Return the text with everything that does not print, or changes direction, escaped."""
+    if isinstance(text, Sentence):
+        values = {name: _harmless_value(value) for name, value in text.as_data().items()}
+        return Sentence.from_data(values)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
+        for letter in text
+    )
+
+
+def _harmless_value(value: Any) -> Any:
+    """Return a value of a sentence's data, its texts harmless."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {name: _harmless_value(inner) for name, inner in value.items()}
+    return [_harmless_value(inner) for inner in value] if isinstance(value, list) else value
+
+
 _UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\uf8ff\ufeff\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
@@ -50,19 +71,17 @@ def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
+# Letters of other alphabets, and digits, that are drawn like Latin ones.
 _LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυχıIiLl1|0",
     "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXaivopuxiiiiiiio",
 )
-"""Letters of other alphabets, and digits, that are drawn like Latin ones."""
 
 
 def same_to_the_eye(name: str) -> str:
-    """Return a key that names share where nobody could tell them apart for certain.
-
-    Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
-    and letters drawn alike make no difference. An accent itself does.
-    """
+    """Return a key that names share where nobody could tell them apart for certain."""
+    # Case, blanks, punctuation, hidden characters, the order of the words, how an accent is stored
+    # and letters drawn alike make no difference. An accent itself does.
     plain = unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE).casefold()
     plain = unicodedata.normalize("NFKC", plain)
     kept = "".join(char if _is_of_a_word(char) else _left_of(char) for char in plain)
@@ -79,10 +98,10 @@ def _left_of(char: str) -> str:
 
 
 _SIGNS = dict(zip("0I1|‐‑‒–—−’‘´`“”", "Olll------''''\"\"", strict=True))
+# Only what is drawn alike in the same case.
 _ALIKE = {code: letter for code, letter in _LOOK_ALIKE.items() if code > 127} | {
     ord(sign): other for sign, other in _SIGNS.items()
 }
-"""Only what is drawn alike in the same case."""
 
 _MOST_TOLD = 3
 
@@ -103,10 +122,8 @@ def _skeleton(text: str) -> str:
 
 
 def told_apart(one: str, other: str) -> tuple[str, str]:
-    """Return what is to stand after each of two texts that look alike: in what they differ.
-
-    Both are empty where the texts look different.
-    """
+    """Return in what each of two texts that look alike differs."""
+    # Both empty where they look different.
     if not look_alike(one, other):
         return "", ""
     pairs = [

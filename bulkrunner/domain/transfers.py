@@ -1,8 +1,7 @@
-"""What holdings become when they move, merge and split. Pure; the documents given stay as they are.
+"""What holdings become when they move, merge and split. Pure; the documents given stay as they are."""
 
-A component may name its library by itself: where that is the holding's, it follows the holding that
-it goes into.
-"""
+# A component may name its library by itself: where that is the holding's, it follows the holding
+# that it goes into.
 
 from __future__ import annotations
 
@@ -12,21 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from bulkrunner.domain.canonical import same
+from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.changes.verbs import RemoveChange
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import IriMap, without_own_iri
 from bulkrunner.domain.manifest import AppendChange, Source, Update
-from bulkrunner.domain.operations import Applied, apply_update
-from bulkrunner.domain.places import (
-    ABSENT,
-    RECORD_KEPT,
-    THING_KEPT,
-    THING_PATH,
-    locate,
-    parse_place,
-)
+from bulkrunner.domain.operations import TEMPID, Applied, apply_update
+from bulkrunner.domain.places import ABSENT, THING_PATH, locate, parse_place
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.records import (
+    RECORD_KEPT,
+    THING_KEPT,
     WRAPPERS,
     Document,
     held_by,
@@ -37,7 +32,6 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable
-from bulkrunner.domain.undo import without_own_id
 
 COMPONENTS = "hasComponent"
 
@@ -45,10 +39,8 @@ _NOWHERE = Source(file="")
 
 
 def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return item and record part of a holding as the content of a new one of a library.
-
-    What says which record it is, and what the server writes itself, is left out.
-    """
+    """Return item and record part of a holding as the content of a new one of a library."""
+    # What says which record it is, and what the server writes itself, is left out.
     own = str(record_part(document).get("@id") or "")
     thing, record = (
         {key: value for key, value in part.items() if key not in kept}
@@ -57,7 +49,7 @@ def content_for(document: Document, sigel: str) -> tuple[dict[str, Any], dict[st
     old = held_by(document)
     if COMPONENTS in thing and old is not None:
         thing[COMPONENTS] = owned(thing[COMPONENTS], old, sigel)
-    return without_own_id(thing, own), without_own_id(record, own)
+    return without_own_iri(thing, own, TEMPID), without_own_iri(record, own, TEMPID)
 
 
 def lacking(document: Document, without: Sequence[str], iris: IriMap) -> Document | Refusal:
@@ -101,14 +93,8 @@ def repointed(document: Document, thing_iri: str) -> Applied:
 def merged(
     target: Document, source: Document, take: Sequence[str], iris: IriMap
 ) -> Applied | Refusal:
-    """Return a holding with what places of another one hold added, unless it is there.
-
-    Args:
-        target: that is added to.
-        source: that is taken from; what it has not is not taken.
-        take: places.
-        iris: of the environment.
-    """
+    """Return a holding with what places of another one hold added, unless it is there."""
+    # What the source has not is not taken.
     old, new = held_by(source), held_by(target)
     changes = []
     try:
@@ -141,12 +127,8 @@ def taken(source: Document, take: Sequence[str]) -> dict[str, Any]:
 def parted(
     document: Document, goes: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[list[dict[str, Any]], Applied]:
-    """Return the components that go, and the holding without them.
-
-    Args:
-        document: of the holding.
-        goes: tells of a component of its own whether it goes.
-    """
+    """Return the components that go, and the holding without them."""
+    # ``goes``: asked of a library's component.
     thing = thing_part(document)
     value = thing.get(COMPONENTS)
     components = value if isinstance(value, list) else [value]
@@ -160,7 +142,7 @@ def parted(
 
 
 def takes_away(change: PlannedChange) -> bool:
-    """Tell whether a change removes content of a holding that others may have saved before."""
+    """Return True if a change removes content of a holding that others may have saved before."""
     if change.action is Action.DELETE:
         return change.kind == "holding"
     parts = change.operation.get("steps", [change.operation])
@@ -173,10 +155,8 @@ def looks_elsewhere(change: PlannedChange) -> int:
 
 
 def left_behind(source: Document, target: Document) -> tuple[str, ...]:
-    """Return the places of a merged holding whose content the other one does not have.
-
-    What says which record it is, and what the server writes itself, does not count.
-    """
+    """Return the places of a merged holding whose content the other one does not have."""
+    # What says which record it is, and what the server writes itself, does not count.
     body, record = content_for(source, held_by(target) or "")
     pairs = (("", body, thing_part(target)), ("@record.", record, record_part(target)))
     return tuple(
@@ -188,7 +168,7 @@ def left_behind(source: Document, target: Document) -> tuple[str, ...]:
 
 
 def _holds(value: Any, wanted: Any) -> bool:
-    """Tell whether each of the wanted values is there; a list of one is its value."""
+    """Return True if each of the wanted values is there; a list of one is its value."""
     there = value if isinstance(value, list) else [value]
     return all(
         any(comparable(one) == comparable(other) for other in there)
@@ -220,9 +200,8 @@ Side: TypeAlias = Literal["leaves", "saves", "both"]
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
+# Verbs whose changes are told together, by libraries instead of by content.
 JOINT = frozenset({"move", "merge", "split", "repoint", "copy"})
-
-"""Verbs whose changes are told together, by libraries instead of by content."""
 
 _MARKS: dict[str, tuple[Verb, Side]] = {
     "moved_to": ("move", "leaves"),
@@ -242,26 +221,21 @@ _TO_OTHERS = frozenset({"move", "copy"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doing:
-    """What a change belongs to.
-
-    Attributes:
-        side: ``leaves``: the record that content is taken from; ``saves``: the one that takes it.
-        to: sigel that a holding goes to, where the verb names one library.
-        other: the other record, by the neutral name it has in the operation; empty where none.
-        mixed: other operations are carried out on the same record, too.
-    """
+class TransferRole:
+    """What a change belongs to."""
 
     verb: Verb
+    # ``leaves``: the record that content is taken from; ``saves``: the one that takes it.
     side: Side
-    to: str = ""
+    to: str = ""  # sigel that a holding goes to, where the verb names one library
+    # The other record, by the neutral name it has in the operation; empty where none.
     other: str = ""
-    mixed: bool = False
+    mixed: bool = False  # other operations are carried out on the same record, too
 
 
-def doing_of(change: PlannedChange) -> Doing | None:
+def role_of(change: PlannedChange) -> TransferRole | None:
     """Return what a change belongs to, None where it is only itself."""
-    if change.action not in WRITING or change.pattern.startswith("undo "):
+    if change.action not in WRITING or is_restoring(change.pattern):
         return None
     operations = list(_operations(change.operation))
     for operation in operations:
@@ -269,7 +243,7 @@ def doing_of(change: PlannedChange) -> Doing | None:
             if mark not in operation:
                 continue
             mixed = len(operations) > 1 and change.action is not Action.DELETE
-            return Doing(
+            return TransferRole(
                 verb=verb,
                 side=side,
                 to=_library(operation, change) if verb in _TO_OTHERS else "",
@@ -295,16 +269,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def is_joint(doing: Doing | None) -> bool:
-    """Tell whether a change is told together with those it belongs to.
-
-    An update that does something else as well is told by what it does.
-    """
-    return doing is not None and doing.verb in JOINT
+def is_joint(role: TransferRole | None) -> bool:
+    """Return True if a change is told together with those it belongs to."""
+    # An update that does something else as well is told by what it does.
+    return role is not None and role.verb in JOINT
 
 
-def told_by_places(doing: Doing | None, action: Action) -> bool:
-    """Tell whether a change is told by the places it touches."""
-    if not is_joint(doing):
+def told_by_places(role: TransferRole | None, action: Action) -> bool:
+    """Return True if a change is told by the places it touches."""
+    if not is_joint(role):
         return True
-    return action is Action.UPDATE and doing is not None and doing.mixed
+    return action is Action.UPDATE and role is not None and role.mixed

@@ -8,19 +8,17 @@ from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.change_patterns import restoring_pattern
-from bulkrunner.domain.fingerprints import UNCOMPARED
 from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import WRITTEN_AT_SAVE, Document, record_part, thing_part
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence
 
+# What an approval says, word for word, to an undo that no test environment has tried.
 UNTRIED = "undo, untried"
-"""What an approval says, word for word, to an undo that no test environment has tried."""
 
 
 def undone_by(plan: Plan) -> Mapping[str, Any] | None:
@@ -30,12 +28,7 @@ def undone_by(plan: Plan) -> Mapping[str, Any] | None:
 
 
 def undo_operation(run: str, digest: str) -> dict[str, Any]:
-    """Return the operation, in neutral form, that takes back one change of a run.
-
-    Args:
-        run: that made the change.
-        digest: of the operation that was carried out.
-    """
+    """Return the operation, in neutral form, that takes back a run's change, by its operation's digest."""
     return {"undo": digest, "run": run}
 
 
@@ -46,33 +39,23 @@ def undo_digest(run: str, digest: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Precedent:
-    """What must be restored first: what waited for a change goes back before it.
+    """What must be restored first: what waited for a change goes back before it."""
 
-    Attributes:
-        key: by which its restoration is found in the plan; None where the plan has none.
-        what: for people.
-    """
-
-    key: str | None
-    what: str
+    key: str | None  # by which its restoration is found in the plan; None where the plan has none
+    what: str  # for people
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One change that a run applied and that is to be taken back.
-
-    Attributes:
-        sigel: as whom the run wrote.
-        behind: what must be restored before it.
-        ahead: keys of restorations, planned already, that must not be carried out before it.
-    """
+    """One change that a run applied and that is to be taken back."""
 
     source: Source
     run: str
     change: PlannedChange
     result: Result
-    sigel: str
-    behind: tuple[Precedent, ...] = ()
+    sigel: str  # as whom the run wrote
+    behind: tuple[Precedent, ...] = ()  # what must be restored before it
+    # Keys of restorations, planned already, that must not be carried out before it.
     ahead: tuple[str, ...] = ()
 
     @property
@@ -105,10 +88,8 @@ def again_key(record: str) -> str:
 
 
 def as_stored(old: Any, sent: Any, stored: Any) -> Any:
-    """Return old content as the server will store it, by what it made of what a run sent.
-
-    What the run sent unchanged and the server tidied or linked, it would tidy and link again.
-    """
+    """Return old content as the server will store it, by what it made of what a run sent."""
+    # What the run sent unchanged and the server tidied or linked, it would tidy and link again.
     if same(old, sent):
         return stored
     match old, sent, stored:
@@ -127,11 +108,9 @@ def as_stored(old: Any, sent: Any, stored: Any) -> Any:
 
 
 def _paired(sent: Sequence[Any], stored: Sequence[Any]) -> dict[int, Any]:
-    """Return by the place of what was sent what became of it.
-
-    Somebody may have turned the list round since, so elements are known by what they are or by
-    their own ``@id``, not by their places; of several that cannot be told apart none is paired.
-    """
+    """Return by the place of what was sent what became of it."""
+    # Somebody may have turned the list round since, so elements are known by what they are or by
+    # their own ``@id``, not by their places; of several that cannot be told apart none is paired.
     pairs: dict[int, Any] = {}
     left = list(stored)
     for form in (canonical_bytes, comparable, _name):
@@ -164,12 +143,10 @@ def _element(old: Sequence[Any], index: int, sent: Sequence[Any], made: Mapping[
 
 
 def restored(now: Document, before: Document) -> Document:
-    """Return the old content with the fields that are the server's own as they are now.
-
-    Other names of the record stay as they are too: the server lets none of them go.
-    """
+    """Return the old content with the fields that are the server's own as they are now."""
+    # Other names of the record stay as they are too: the server lets none of them go.
     graph = [
-        _with_own(record_part(now), record_part(before), UNCOMPARED | {"sameAs"}),
+        _with_own(record_part(now), record_part(before), WRITTEN_AT_SAVE | {"sameAs"}),
         _with_own(thing_part(now), thing_part(before), {"sameAs"}),
     ]
     content = {key: value for key, value in before.items() if key != "@context"}
@@ -188,21 +165,3 @@ def changed_paths(now: Document, after: Document) -> Iterator[Path]:
         for key in one.keys() | other.keys():
             if key not in one or key not in other or not same(one[key], other[key]):
                 yield (*root, key)
-
-
-def without_own_id(value: Any, own: str) -> Any:
-    """Return a JSON value with every ``@id`` under a record's own IRI made one of a new record."""
-    if isinstance(value, dict):
-        return {
-            key: _new_iri(inner, own) if key == "@id" else without_own_id(inner, own)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [without_own_id(item, own) for item in value]
-    return value
-
-
-def _new_iri(iri: Any, own: str) -> Any:
-    if isinstance(iri, str) and own and (iri == own or iri.startswith(f"{own}#")):
-        return TEMPID + iri[len(own) :]
-    return iri

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import Ledger, Restoration
 from bulkrunner.domain.plan import Plan, PlanState
-from bulkrunner.domain.restoration import Restoration
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence

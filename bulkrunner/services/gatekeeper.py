@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bulkrunner.domain.approvals import Conditions, Permit, agrees_untried, opens_at, permit
+from bulkrunner.domain.approvals import (
+    ApprovalDecision,
+    Conditions,
+    agrees_untried,
+    opens_at,
+    permit,
+)
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.gates import Evidence, GateResult
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.restoration import RESTORE
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
@@ -184,7 +189,7 @@ class Gates:
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
-    def _staging(self, plan: Plan, found: Permit) -> GateResult:
+    def _staging(self, plan: Plan, found: ApprovalDecision) -> GateResult:
         policy = Policy.from_dict(dict(plan.policy))
         if (undone := undone_by(plan)) is not None:
             return self._undo_tried(plan, str(undone["job"]), policy, found)
@@ -208,7 +213,9 @@ class Gates:
                 yield Sentence("gate_staging_other_values", plan=other.id)
                 return
 
-    def _undo_tried(self, plan: Plan, job: str, policy: Policy, found: Permit) -> GateResult:
+    def _undo_tried(
+        self, plan: Plan, job: str, policy: Policy, found: ApprovalDecision
+    ) -> GateResult:
         """Ask that each kind of restoring ran in a test environment, or that the yes says not."""
         tried = self._ledger.evidence.restorings(
             job,
@@ -228,7 +235,7 @@ class Gates:
             reason = Sentence("gate_undo_untried", job=job, kinds=missing, statement=UNTRIED)
         return GateResult(name="staging", open=not missing, reason=reason)
 
-    def _permit(self, situation: GateInput) -> Permit:
+    def _permit(self, situation: GateInput) -> ApprovalDecision:
         plan = situation.plan
         return permit(
             plan,
@@ -236,7 +243,7 @@ class Gates:
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
-    def _approval(self, found: Permit, situation: GateInput) -> GateResult:
+    def _approval(self, found: ApprovalDecision, situation: GateInput) -> GateResult:
         asked = found.conditions
         closed = found.closed or self._too_early(asked, situation.environment)
         answers = [

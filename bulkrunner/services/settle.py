@@ -11,7 +11,7 @@ from typing import Any
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import CLOCKS, Ledger
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Clock
 from bulkrunner.domain.records import (
@@ -23,7 +23,6 @@ from bulkrunner.domain.records import (
     modified,
     record_part,
 )
-from bulkrunner.domain.restoration import CLOCKS
 from bulkrunner.domain.run import Outcome, Result, Run, outcome_word
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.domain.settlement.attempts import Version, moment

@@ -342,7 +342,7 @@ def test_a_plan_that_is_still_being_made_can_be_asked_about(ledger):
 
 
 def twins(ledger, plan, action=Action.UPDATE, **how):
-    found = ledger.evidence.twins(plan, action=action, counts=lambda addresses: True, **how)
+    found = ledger.evidence.counterparts(plan, action=action, counts=lambda addresses: True, **how)
     return [(twin.change, twin.run, twin.record, twin.outcome) for twin in found]
 
 
@@ -379,7 +379,9 @@ def test_runs_that_do_not_count_tell_nothing(ledger):
     staged(ledger, changes, {1: Outcome.APPLIED})
     plan = production(ledger, changes)
     assert (
-        list(ledger.evidence.twins(plan, action=Action.UPDATE, counts=lambda addresses: False))
+        list(
+            ledger.evidence.counterparts(plan, action=Action.UPDATE, counts=lambda addresses: False)
+        )
         == []
     )
 
@@ -388,6 +390,8 @@ def test_a_twin_carries_the_record_as_it_stood_in_the_test_environment(ledger):
     changes = [a_change(1)]
     staged(ledger, changes, {1: Outcome.APPLIED})
     plan = production(ledger, changes)
-    (twin,) = ledger.evidence.twins(plan, action=Action.UPDATE, counts=lambda addresses: True)
+    (twin,) = ledger.evidence.counterparts(
+        plan, action=Action.UPDATE, counts=lambda addresses: True
+    )
     assert twin.before == changes[0].before
     assert twin.base_url == TEST_ADDRESSES["base_url"]

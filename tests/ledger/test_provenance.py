@@ -12,7 +12,7 @@ import pytest
 
 from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.ledger.file import SUFFIX
-from bulkrunner.domain.restoration import CLOCKS, unknown_of
+from bulkrunner.domain.ledger_port import CLOCKS, unknown_of
 from tests.support.ledgers import (
     START,
     SetClock,

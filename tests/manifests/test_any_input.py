@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests.source import plain
-from bulkrunner.domain.changes.change_parsing import VERBS
+from bulkrunner.domain.changes.verbs import VERBS
 from bulkrunner.domain.manifest import Problem
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import ManifestError

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests import explain_changes as explaining_values
 from bulkrunner.adapters.manifests.explain import explained
-from bulkrunner.adapters.manifests.explain_changes import VERBS
 from bulkrunner.adapters.manifests.schema import schema
-from bulkrunner.domain.expressions.text_functions import FUNCTIONS
+from bulkrunner.domain.changes.verbs import VERBS
+from bulkrunner.domain.expressions.wording import through_said
 from tests.project.test_sentences import CODE, ENGLISH
 from tests.support.manifests import load
 
@@ -354,10 +353,9 @@ def test_what_does_not_print_is_escaped_and_what_is_long_is_cut():
     assert len(said) < 200
 
 
-def test_every_function_says_what_it_makes_of_a_text():
-    assert set(explaining_values._CALLS) == set(FUNCTIONS)
+def test_functions_say_what_they_make_of_a_text():
     calls = ["strip_prefix(T. )", "split( , 2)", "replace(a, b)", "pad(4)", "upper"]
-    assert explaining_values.through_said(calls) == (
+    assert through_said(calls) == (
         'freed of "T." at the beginning, then split at " ", part 2 kept, then given "b" in place '
         'of "a", then filled with zeros at the beginning to 4 characters, then put in capitals'
     )

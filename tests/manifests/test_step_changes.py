@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.changes.verbs import ExampleChange, ReplaceValueChange
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.replacements import ReplaceValueChange
 from bulkrunner.domain.expressions.conditions import condition_data
 from bulkrunner.domain.operations import neutral_operation
 from bulkrunner.domain.steps import StepEntry, StepUpdate

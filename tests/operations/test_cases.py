@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
-from bulkrunner.domain.expressions.condition_parsing import parse_expected
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import parse_change
+from bulkrunner.domain.expressions.expectations import parse_expected
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
@@ -72,7 +73,7 @@ def bib(thing):
 
 def update(case):
     if "example" in case:
-        return Update(source=SOURCE, target=RECORD, changes=(parse_example(case["example"]),))
+        return Update(source=SOURCE, target=RECORD, changes=(ExampleChange.parse(case["example"]),))
     data = case["update"]
     known = outside(case.get("files", {}))
     changes = tuple(parse_change(change, known) for change in data.get("changes", ()))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.domain.changes.by_example import looks_like
-from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
+from bulkrunner.domain.changes.by_example import ExampleChange, looks_like
+from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update
@@ -69,7 +69,7 @@ def test_every_record_looks_like_its_own_content(documents):
         }
         assert looks_like(body, document)
         example = {"match": body, "result": {**body, "callNumberPrefix": ["x"]}}
-        result = applied(document, parse_example(example))
+        result = applied(document, ExampleChange.parse(example))
         assert result.document["@graph"][1] == {
             **document["@graph"][1],
             "callNumberPrefix": ["x"],

@@ -3,7 +3,8 @@
 import pytest
 
 from bulkrunner.adapters.reports.language import language
-from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.manifest import Source
@@ -212,7 +213,7 @@ def test_the_pattern_names_what_found_something_to_do(desk):
 
 
 def test_an_example_passes_over_what_does_not_look_like_it(desk):
-    change = parse_example(
+    change = ExampleChange.parse(
         {
             "match": {"shelfMark": {"label": "Hc"}, "copyNumber": "0"},
             "result": {"shelfMark": {"label": "Hce"}},

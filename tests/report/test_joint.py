@@ -11,9 +11,10 @@ import pytest
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line, joint_count, joint_how, mixed_lines
+from bulkrunner.domain.change_patterns import restoring_pattern
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report_groups import PatternGroup
-from bulkrunner.domain.transfers import doing_of
+from bulkrunner.domain.transfers import role_of
 from tests.report.test_patterns import change, grouped, lines, mark
 from tests.support import reports
 from tests.support.cli import Workplace
@@ -150,8 +151,8 @@ def test_other_verbs_are_named(operation: dict[str, Any], line: str) -> None:
 
 
 def test_an_undo_is_told_as_such() -> None:
-    one = updated(1, {"revert": -2, "update": "h1"}, "undo holding: give back old content")
-    assert doing_of(one) is None
+    one = updated(1, {"revert": -2, "update": "h1"}, restoring_pattern(Action.UPDATE, "holding"))
+    assert role_of(one) is None
 
 
 def test_the_page_tells_it_in_the_paragraph_and_beside_the_new_record(tmp_path: Path) -> None:

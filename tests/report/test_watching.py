@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import Noted
 from bulkrunner.domain.report_groups import ReportedChange, Tried
@@ -154,7 +154,7 @@ def tried(change: PlannedChange, **values: Any) -> Tried:
         "before": before,
         **values,
     }
-    return Tried(twin=Twin(**fields))
+    return Tried(counterpart=Counterpart(**fields))
 
 
 def moved(change: PlannedChange, **record: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
-from bulkrunner.domain.plan import Action, Made
+from bulkrunner.domain.plan import Action, AppliedChange
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.settlement.versions import Left
@@ -138,9 +138,11 @@ def test_a_new_record_that_was_edited_before_it_was_read_back():
 
 
 def test_an_earlier_run_is_known_by_its_version():
-    made = Made(run="r1", action=Action.UPDATE, record="x1", etag="1", after_fingerprint="f")
+    made = AppliedChange(
+        run="r1", action=Action.UPDATE, record="x1", etag="1", after_fingerprint="f"
+    )
     assert Left.by_earlier(made, "Ylm").is_ours(OURS, None)
-    dated = Made(
+    dated = AppliedChange(
         run="r1",
         action=Action.UPDATE,
         record="x1",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.run import Attempt
-from bulkrunner.domain.settlement.attempts import History, Verdict, Version, may_have_written, sends
+from bulkrunner.domain.run import Attempt, Outcome
+from bulkrunner.domain.settlement.attempts import SEND, History, Version, may_have_written, sends
 from bulkrunner.domain.settlement.updates import (
     MAX_VERSIONS,
     goes_further,
@@ -102,9 +102,9 @@ def look(
 
 
 UPDATES = {
-    # story: (versions, answers to our attempts, verdict, code)
-    "first look": ([PLANNED], [], "send", ""),
-    "somebody saved it as it was": ([v("Hc", 5, "S"), PLANNED], [], "send", ""),
+    # story: (versions, answers to our attempts, outcome, code)
+    "first look": ([PLANNED], [], SEND, ""),
+    "somebody saved it as it was": ([v("Hc", 5, "S"), PLANNED], [], SEND, ""),
     "somebody edited": ([v("He", 5, "S"), PLANNED], [], "conflict", "edited"),
     "somebody did it": ([v("Hce", 5, "S"), PLANNED], [], "unchanged", "done_by_other"),
     "somebody deleted it": ([GONE, PLANNED], [], "conflict", "deleted"),
@@ -124,9 +124,9 @@ UPDATES = {
     ),
     "ours and then deleted": ([GONE, v("Hce", 5), PLANNED], ["lost"], "applied", ""),
     "ours and then put back": ([v("Hc", 9, "S"), v("Hce", 5), PLANNED], ["lost"], "applied", ""),
-    "lost, nothing newer": ([PLANNED], ["lost"], "send", ""),
-    "5xx, nothing newer": ([PLANNED], ["server_error"], "send", ""),
-    "412 by an idle save": ([v("Hc", 5, "S"), PLANNED], ["stale"], "send", ""),
+    "lost, nothing newer": ([PLANNED], ["lost"], SEND, ""),
+    "5xx, nothing newer": ([PLANNED], ["server_error"], SEND, ""),
+    "412 by an idle save": ([v("Hc", 5, "S"), PLANNED], ["stale"], SEND, ""),
     "412 by an edit": ([v("He", 5, "S"), PLANNED], ["stale"], "conflict", "edited"),
     "412 to a request sent twice": ([v("Hce", 5), PLANNED], ["stale"], "applied", ""),
     "302 in place of an answer": ([v("Hce", 5), PLANNED], ["redirect"], "applied", ""),
@@ -160,7 +160,7 @@ UPDATES = {
         "applied",
         "",
     ),
-    "401, nothing newer": ([PLANNED], ["unauthorized"], "send", ""),
+    "401, nothing newer": ([PLANNED], ["unauthorized"], SEND, ""),
     "403 wrote nothing, so it is not ours": (
         [v("Hce", 5), PLANNED],
         ["forbidden"],
@@ -171,7 +171,7 @@ UPDATES = {
     "204 and ours": ([v("Hce", 5), PLANNED], ["done"], "applied", ""),
     "refused before, told at resume": ([PLANNED], ["invalid"], "refused", "invalid"),
     "409 told at resume": ([PLANNED], ["conflict"], "refused", "rejected"),
-    "403 before rights came back": ([PLANNED], ["forbidden"], "send", ""),
+    "403 before rights came back": ([PLANNED], ["forbidden"], SEND, ""),
     "three sends": ([PLANNED], ["lost", "server_error", "server_error"], "failed", "server_error"),
     "three sends, the last one ours": (
         [v("Hce", 5), PLANNED],
@@ -179,7 +179,7 @@ UPDATES = {
         "applied",
         "",
     ),
-    "what never left is no send": ([PLANNED], ["not_sent"] * 5, "send", ""),
+    "what never left is no send": ([PLANNED], ["not_sent"] * 5, SEND, ""),
     "a deletion that our PUT undid": ([v("Hce", 9), GONE, PLANNED], ["lost"], "applied", "revived"),
     "a deletion undone by others": (
         [v("Hce", 9, "S"), GONE, PLANNED],
@@ -210,9 +210,9 @@ UPDATES = {
 
 @pytest.mark.parametrize("story", UPDATES)
 def test_updates(story):
-    versions, answers, verdict, code = UPDATES[story]
+    versions, answers, outcome, code = UPDATES[story]
     decision = look(a_change(), versions, sent(*answers))
-    assert (decision.verdict, decision.code) == (verdict, code)
+    assert (decision.outcome, decision.code) == (outcome, code)
 
 
 def test_who_changed_it_since_is_told():
@@ -239,13 +239,13 @@ def test_the_newest_version_is_sent_over():
 def test_clean_ups_of_the_server_beside_the_declared_places_are_listed():
     ours = v("Hce", 5, physicalLocation=["MAG"])
     decision = look(a_change(), [ours, PLANNED], sent("lost"))
-    assert decision.verdict is Verdict.APPLIED
+    assert decision.outcome is Outcome.APPLIED
     assert decision.detail == {"cleanups": ["physicalLocation"]}
 
 
 def test_a_difference_in_a_declared_place_is_not_ours():
     decision = look(a_change(), [v("Hcx", 5), PLANNED], sent("lost"))
-    assert decision.verdict is Verdict.CONFLICT
+    assert decision.outcome is Outcome.CONFLICT
 
 
 def test_elements_of_one_list_are_not_told_apart():
@@ -262,14 +262,14 @@ def test_elements_of_one_list_are_not_told_apart():
         v("Hc", 5, cataloguersNote=["a", "ours", "somebody's"]),
         v("Hc", cataloguersNote=["a"]),
     ]
-    assert look(change, story, sent("lost")).verdict is Verdict.CONFLICT
+    assert look(change, story, sent("lost")).outcome is Outcome.CONFLICT
 
 
 RESAVES = {
-    "first look": ([PLANNED], [], "send", ""),
+    "first look": ([PLANNED], [], SEND, ""),
     "somebody saved it": ([v("Hc", 5, "S"), PLANNED], [], "unchanged", "done_by_other"),
     "lost, and it is ours": ([v("Hc", 5), PLANNED], ["lost"], "applied", ""),
-    "lost, nothing newer": ([PLANNED], ["lost"], "send", ""),
+    "lost, nothing newer": ([PLANNED], ["lost"], SEND, ""),
     "204 and nothing stored": ([PLANNED], ["done"], "refused", "not_saved"),
     "somebody edited": ([v("He", 5), PLANNED], ["lost"], "conflict", "edited"),
     "a deletion that our PUT undid": ([v("Hc", 9), GONE, PLANNED], ["lost"], "applied", "revived"),
@@ -278,13 +278,13 @@ RESAVES = {
 
 @pytest.mark.parametrize("story", RESAVES)
 def test_resaves(story):
-    versions, answers, verdict, code = RESAVES[story]
+    versions, answers, outcome, code = RESAVES[story]
     decision = look(RESAVE, versions, sent(*answers))
-    assert (decision.verdict, decision.code) == (verdict, code)
+    assert (decision.outcome, decision.code) == (outcome, code)
 
 
 DELETES = {
-    "first look": ([PLANNED], [], "send", ""),
+    "first look": ([PLANNED], [], SEND, ""),
     "somebody edited": ([v("He", 5, "S"), PLANNED], [], "conflict", "edited"),
     "somebody deleted it": ([GONE, PLANNED], [], "unchanged", "done_by_other"),
     "deleted": ([GONE, PLANNED], ["done"], "applied", ""),
@@ -306,7 +306,7 @@ DELETES = {
     ),
     "401, and gone": ([GONE, PLANNED], ["unauthorized"], "applied", "author_unproven"),
     "403, and gone": ([GONE, PLANNED], ["forbidden"], "unchanged", "done_by_other"),
-    "lost, still there": ([PLANNED], ["lost"], "send", ""),
+    "lost, still there": ([PLANNED], ["lost"], SEND, ""),
     "lost, edited since": ([v("He", 5, "S"), PLANNED], ["lost"], "conflict", "edited"),
     "lost, gone and brought back": (
         [v("Hc", 9, "S"), GONE, PLANNED],
@@ -323,9 +323,9 @@ DELETES = {
 
 @pytest.mark.parametrize("story", DELETES)
 def test_deletes(story):
-    versions, answers, verdict, code = DELETES[story]
+    versions, answers, outcome, code = DELETES[story]
     decision = look(DELETE, versions, sent(*answers, method="DELETE"))
-    assert (decision.verdict, decision.code) == (verdict, code)
+    assert (decision.outcome, decision.code) == (outcome, code)
 
 
 def test_the_content_deleted_over_is_handed_on():
@@ -358,14 +358,14 @@ def test_of_a_deleted_record_only_what_was_removed_is_read():
 def test_at_most_so_many_versions():
     many = [v("He", at) for at in range(MAX_VERSIONS, 0, -1)]
     assert not goes_further(a_change(), many, sent("lost"))
-    assert look(a_change(), many, sent("lost"), whole=False).verdict is Verdict.UNKNOWN
-    assert look(a_change(), many, [], whole=False).verdict is Verdict.CONFLICT
+    assert look(a_change(), many, sent("lost"), whole=False).outcome is Outcome.UNKNOWN
+    assert look(a_change(), many, [], whole=False).outcome is Outcome.CONFLICT
 
 
 @pytest.mark.parametrize("change", [a_change(), DELETE], ids=["update", "delete"])
 def test_a_history_that_is_cut_short_is_unknown(change):
     decision = look(change, [v("He", 5, "S")], sent("lost"), whole=False)
-    assert (decision.verdict, decision.code) == (Verdict.UNKNOWN, "history_unread")
+    assert (decision.outcome, decision.code) == (Outcome.UNKNOWN, "history_unread")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
@@ -420,15 +420,15 @@ def test_nothing_is_sent_unless_the_record_is_as_planned(story, replies, change)
     attempts = sent(*replies, method=method)
     decision = look(change, told(story), attempts)
     newest = told(story)[0]
-    if decision.verdict is Verdict.SEND:
+    if decision.outcome is SEND:
         assert newest.fingerprint == change.before_fingerprint
         assert decision.version == newest
         assert sends(attempts) < 3
         assert "done" not in replies[-1:]
-    if decision.verdict is Verdict.APPLIED:
+    if decision.outcome is Outcome.APPLIED:
         assert may_have_written(attempts)
     if not attempts:
-        assert decision.verdict in (Verdict.SEND, Verdict.CONFLICT, Verdict.UNCHANGED)
+        assert decision.outcome in (SEND, Outcome.CONFLICT, Outcome.UNCHANGED)
 
 
 @given(histories, st.lists(answers, min_size=1, max_size=3))
@@ -437,7 +437,7 @@ def test_what_we_wrote_is_always_found(story, replies):
     attempts = sent(*replies[:-1], None)
     versions = told([("Hce", "Ylm"), *story])
     decision = look(a_change(), versions, attempts)
-    assert decision.verdict is Verdict.APPLIED
+    assert decision.outcome is Outcome.APPLIED
     if versions[0].fingerprint != a_change().after_fingerprint:
         assert "changed_since" in decision.detail
 
@@ -445,7 +445,7 @@ def test_what_we_wrote_is_always_found(story, replies):
 @given(st.lists(st.tuples(labels, st.just("S")), max_size=6), st.lists(answers, max_size=3))
 def test_what_others_wrote_is_never_ours(story, replies):
     decision = look(a_change(), told(story), sent(*replies))
-    assert decision.verdict is not Verdict.APPLIED
+    assert decision.outcome is not Outcome.APPLIED
 
 
 @given(histories, st.lists(answers, max_size=3))
@@ -455,12 +455,12 @@ def test_reading_a_version_twice_changes_nothing_that_is_ours(story, replies):
     versions = told(story)
     twice = [versions[0], *versions]
     once, again = (look(a_change(), seen, attempts) for seen in (versions, twice))
-    assert once.verdict == again.verdict
+    assert once.outcome == again.outcome
 
 
 def test_times_that_cannot_be_read_are_compared_by_content():
     broken = document("Hc")
     del broken["@graph"][0]["modified"]
     change = replace(a_change(), before=broken)
-    assert look(change, [Version(document=broken)], sent("lost")).verdict is Verdict.SEND
+    assert look(change, [Version(document=broken)], sent("lost")).outcome is SEND
     assert goes_further(change, [v("Hce", 5)], sent("lost"))

@@ -10,8 +10,8 @@ import pytest
 from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
-from bulkrunner.domain.run import Attempt
-from bulkrunner.domain.settlement.attempts import Verdict, Version
+from bulkrunner.domain.run import Attempt, Outcome
+from bulkrunner.domain.settlement.attempts import SEND, Version
 from bulkrunner.domain.settlement.creates import (
     Candidate,
     identifiers_of,
@@ -81,7 +81,7 @@ def look(candidates: list[Candidate], attempts: list[Attempt], not_before: Any =
 
 
 STORIES = {
-    "first look": ([], [], "send", ""),
+    "first look": ([], [], SEND, ""),
     "somebody has one": ([there(by="S")], [], "refused", "duplicate"),
     "one just like it, but nothing was sent": ([there()], [], "refused", "duplicate"),
     "lost, and it is ours": ([there()], ["lost"], "applied", ""),
@@ -91,8 +91,8 @@ STORIES = {
     "lost, but older than the intent": ([there(at=-9)], ["lost"], "refused", "duplicate"),
     "404 to ours, so it is another's": ([there()], ["not_found"], "refused", "duplicate"),
     "lost first, then 404 because of it": ([there()], ["lost", "not_found"], "applied", ""),
-    "lost, none there": ([], ["lost"], "send", ""),
-    "404, none there": ([], ["not_found"], "send", ""),
+    "lost, none there": ([], ["lost"], SEND, ""),
+    "404, none there": ([], ["not_found"], SEND, ""),
     "400": ([], ["invalid"], "refused", "invalid"),
     "409, none there": ([], ["conflict"], "refused", "rejected"),
     "201, but none there": ([], ["done"], "refused", "not_saved"),
@@ -110,9 +110,9 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES)
 def test_holdings(story):
-    candidates, answers, verdict, code = STORIES[story]
+    candidates, answers, outcome, code = STORIES[story]
     decision = look(candidates, sent(*answers))
-    assert (decision.verdict, decision.code) == (verdict, code)
+    assert (decision.outcome, decision.code) == (outcome, code)
 
 
 def test_all_that_may_be_ours_are_named():
@@ -124,11 +124,11 @@ def test_all_that_may_be_ours_are_named():
 
 def test_one_that_was_there_before_is_not_ours():
     decision = look([there("h1")], sent("lost", known_ids=("h1",)))
-    assert (decision.verdict, decision.detail["existing"]) == (Verdict.REFUSED, ["h1"])
+    assert (decision.outcome, decision.detail["existing"]) == (Outcome.REFUSED, ["h1"])
 
 
 def test_without_the_servers_clock_the_other_signs_decide():
-    assert look([there(at=-9)], sent("lost"), not_before=None).verdict is Verdict.APPLIED
+    assert look([there(at=-9)], sent("lost"), not_before=None).outcome is Outcome.APPLIED
 
 
 def test_ours_is_named_and_later_edits_are_told():
@@ -143,14 +143,14 @@ def test_ours_is_named_and_later_edits_are_told():
 def test_one_whose_first_version_cannot_be_read_may_be_ours_where_something_was_sent():
     found = Candidate(record="h1", first=None, newest=there().newest)
     decision = look([found], sent("lost"))
-    assert (decision.verdict, decision.code) == (Verdict.UNKNOWN, "history_unread")
-    assert look([found], ()).verdict is Verdict.REFUSED
+    assert (decision.outcome, decision.code) == (Outcome.UNKNOWN, "history_unread")
+    assert look([found], ()).outcome is Outcome.REFUSED
 
 
 @pytest.mark.parametrize(
-    ("answers", "status", "verdict", "code"),
+    ("answers", "status", "outcome", "code"),
     [
-        ([], None, "send", ""),
+        ([], None, SEND, ""),
         (["lost"], None, "unknown", "bib_create_unproven"),
         ([None], None, "unknown", "bib_create_unproven"),
         (["server_error"], 500, "unknown", "bib_create_unproven"),
@@ -158,9 +158,9 @@ def test_one_whose_first_version_cannot_be_read_may_be_ours_where_something_was_
         (["redirect"], 302, "unknown", "bib_create_unproven"),
         (["busy"], 429, "unknown", "bib_create_unproven"),
         (["unreadable"], 401, "unknown", "bib_create_unproven"),
-        (["unauthorized"], 401, "send", ""),
-        (["forbidden"], 403, "send", ""),
-        (["not_sent"], None, "send", ""),
+        (["unauthorized"], 401, SEND, ""),
+        (["forbidden"], 403, SEND, ""),
+        (["not_sent"], None, SEND, ""),
         (["not_found"], 404, "failed", "not_stored"),
         (["invalid"], 400, "refused", "invalid"),
         (["conflict"], 409, "refused", "rejected"),
@@ -168,9 +168,9 @@ def test_one_whose_first_version_cannot_be_read_may_be_ours_where_something_was_
         (["unauthorized", "lost"], None, "unknown", "bib_create_unproven"),
     ],
 )
-def test_bibs(answers, status, verdict, code):
+def test_bibs(answers, status, outcome, code):
     decision = settle_bib_create(CHANGE, sent(*answers, status=status))
-    assert (decision.verdict, decision.code) == (verdict, code)
+    assert (decision.outcome, decision.code) == (outcome, code)
 
 
 def test_what_is_known_of_a_lost_bib_is_kept():
@@ -204,7 +204,7 @@ def test_a_bib_is_ours_only_where_exactly_one_passes(candidates, not_before, rec
         CHANGE, sent("lost"), candidates, active_sigel="Ylm", not_before=not_before
     )
     assert decision.record == record
-    assert decision.verdict is (Verdict.APPLIED if record else Verdict.UNKNOWN)
+    assert decision.outcome is (Outcome.APPLIED if record else Outcome.UNKNOWN)
     if record is None:
         listed = [candidate.record for candidate in candidates]
         assert [one["record"] for one in decision.detail["candidates"]] == listed
@@ -214,7 +214,7 @@ def test_candidates_say_nothing_where_no_post_can_have_written():
     decision = settle_bib_create(
         CHANGE, sent("forbidden", status=403), [there("x1")], active_sigel="Ylm", not_before=START
     )
-    assert decision.verdict is Verdict.SEND
+    assert decision.outcome is SEND
 
 
 def test_a_bib_is_searched_for_by_names_and_identifiers():

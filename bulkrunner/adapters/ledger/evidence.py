@@ -28,7 +28,7 @@ from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.tables import attempts, planned_changes, plans, results, runs
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import Declined, Evidence, TriedBy, Twin
+from bulkrunner.domain.gates import Counterpart, Declined, Evidence, TriedBy
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
@@ -123,14 +123,14 @@ class Evidences(Part):
             )
             return {said(row.pattern): row.id for row in applied}
 
-    def twins(
+    def counterparts(
         self,
         plan: Plan,
         *,
         action: Action,
         counts: Callable[[Mapping[str, str]], bool],
         numbers: Sequence[int] | None = None,
-    ) -> Iterator[Twin]:
+    ) -> Iterator[Counterpart]:
         """Stream for the plan's changes of an action what test runs did, in plan order."""
         with self._database.read() as connection:
             heads = {
@@ -394,8 +394,8 @@ def _best(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     return list(found.values())
 
 
-def _twin(row: Row[Any], addresses: Mapping[str, str], before: Document | None) -> Twin:
-    return Twin(
+def _twin(row: Row[Any], addresses: Mapping[str, str], before: Document | None) -> Counterpart:
+    return Counterpart(
         change=row.number,
         run=row.run,
         environment=row.environment,

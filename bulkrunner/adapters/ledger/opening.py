@@ -32,8 +32,8 @@ from bulkrunner.adapters.ledger.rate_limits import RateLimits
 from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, SCHEMA_REVISION, events
 from bulkrunner.adapters.ledger.writer import GroupWriter, Part
+from bulkrunner.domain.ledger_port import Restoration
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.restoration import Restoration
 from bulkrunner.errors import (
     BulkRunnerError,
     ConfigError,

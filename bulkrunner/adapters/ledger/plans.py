@@ -39,8 +39,8 @@ from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
+    AppliedChange,
     Finding,
-    Made,
     Plan,
     PlannedChange,
     PlanState,
@@ -342,14 +342,14 @@ class Plans(Part):
                 counts.update(code for code, _ in notes)
         return dict(counts)
 
-    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, Made]:
+    def made(self, plans: Sequence[str], operations: Sequence[str]) -> Mapping[str, AppliedChange]:
         """Return by wish, or operation digest, what runs of the plans applied last."""
-        found: dict[str, Made] = {}
+        found: dict[str, AppliedChange] = {}
         with self._database.read() as connection:
             for start in range(0, len(operations), PAGE):
                 wanted = operations[start : start + PAGE]
                 for row in connection.execute(_applied(plans, wanted)):
-                    found[row.wish or row.operation_digest] = Made(
+                    found[row.wish or row.operation_digest] = AppliedChange(
                         run=row.run,
                         action=Action(row.action),
                         record=row.made,

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bulkrunner.adapters.manifests.explain_changes import (
-    VERBS,
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import VERBS, change_said
+from bulkrunner.domain.expressions.wording import (
     all_of,
     any_of,
     bib_said,
     both,
-    change_said,
     condition_said,
     holding_said,
     name_said,
@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.explain_changes import (
     through_said,
     value_said,
 )
-from bulkrunner.adapters.manifests.faults import harmless
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence, verbatim
 
 _TRANSFERS = ("move", "repoint", "copy", "merge", "split", "revert")
@@ -249,8 +249,7 @@ def _action(step: Mapping[str, Any]) -> Sentence:
     if "create" in step:
         return _create(step["create"])
     if "example" in step:
-        match, result = value_said(step["example"]["match"]), value_said(step["example"]["result"])
-        return Sentence("does_example", match=match, result=result)
+        return ExampleChange.said(step["example"])
     if step.get("resave") or step.get("update", {}).get("resave"):
         return Sentence("does_resave")
     if any(verb in step for verb in VERBS):

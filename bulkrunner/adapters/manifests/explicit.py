@@ -10,9 +10,7 @@ from typing import Any, NoReturn
 from bulkrunner.adapters.manifests.ids import IdEntry, entry
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.changes.change import written_change
-from bulkrunner.domain.expressions.condition_parsing import parse_expected
-from bulkrunner.domain.expressions.expectations import expected_data
+from bulkrunner.domain.expressions.expectations import expected_data, parse_expected
 from bulkrunner.domain.expressions.parsing import FormError, Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (
@@ -199,7 +197,7 @@ def _plain(declared: Declared) -> dict[str, Any]:
         case Update():
             return {
                 "update": declared.target,
-                "changes": [written_change(change) for change in declared.changes],
+                "changes": [change.data() for change in declared.changes],
                 "replace": declared.replace,
                 "resave": declared.resave,
                 "expect": _expected(declared.expect),

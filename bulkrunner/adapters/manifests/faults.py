@@ -10,6 +10,7 @@ from typing import Any
 
 from bulkrunner.domain.expressions.parsing import nearest
 from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import ManifestError
 from bulkrunner.sentences import Sentence
 
@@ -112,26 +113,6 @@ def shown(value: Any, limit: int = 60) -> Sentence:
     if isinstance(value, int) and value.bit_length() > 200:
         return Sentence("kind_large_number")
     return Sentence("quoted", text=json.dumps(value))
-
-
-def harmless(text: str) -> str:
-    """Return the text with everything that does not print, or changes direction, escaped."""
-    if isinstance(text, Sentence):
-        values = {name: _harmless_value(value) for name, value in text.as_data().items()}
-        return Sentence.from_data(values)
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
-        for letter in text
-    )
-
-
-def _harmless_value(value: Any) -> Any:
-    """Return a value of a sentence's data, its texts harmless."""
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, dict):
-        return {name: _harmless_value(inner) for name, inner in value.items()}
-    return [_harmless_value(inner) for inner in value] if isinstance(value, list) else value
 
 
 def path_text(path: Sequence[PathKey]) -> str:

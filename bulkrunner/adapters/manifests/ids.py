@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkrunner.adapters.files import BadFile
-from bulkrunner.adapters.manifests.faults import harmless
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
 from bulkrunner.adapters.tables.grid import error_of
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.identifiers import Identifier, Number, identify
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence, as_sentence, joined
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bulkrunner.adapters.files import BadFile
-from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, shown
+from bulkrunner.adapters.manifests.faults import PathKey, meant, shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.ids import BLANK, OTHER_OUTCOME, IdEntry, entry, read_ids
 from bulkrunner.adapters.manifests.input import Input, Report, Selected, _problem, _refused
@@ -20,6 +20,7 @@ from bulkrunner.domain.expressions.text_functions import Call, TooLong, apply, p
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence, joined
 
 

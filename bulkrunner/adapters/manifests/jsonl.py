@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.manifests.faults import FORBIDDEN, harmless, shown
+from bulkrunner.adapters.manifests.faults import FORBIDDEN, shown
 from bulkrunner.adapters.manifests.folder import Line, lines_of
 from bulkrunner.adapters.manifests.source import MAX_DEPTH, BadNumber, control_message, number
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence
 
 MAX_LINE = 10_000_000

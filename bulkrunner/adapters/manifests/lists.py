@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkrunner.adapters.files import BadFile
-from bulkrunner.adapters.manifests.faults import harmless, meant, shown
+from bulkrunner.adapters.manifests.faults import meant, shown
 from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
 from bulkrunner.adapters.manifests.input import Input
 from bulkrunner.adapters.manifests.inputs import input_of
@@ -16,6 +16,7 @@ from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
 from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
 from bulkrunner.domain.expressions.parsing import FormError, proposal
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence, as_sentence
 
 MAX_VALUES = 1_000_000

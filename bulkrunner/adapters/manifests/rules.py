@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from bulkrunner.adapters.manifests.explicit import expected_of
-from bulkrunner.adapters.manifests.faults import PathKey, harmless, meant, path_text, shown
+from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.schema import Told
-from bulkrunner.domain.changes.change_parsing import kept_value
+from bulkrunner.domain.changes.change import demand_kept_at
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.parsing import FormError, proposal
 from bulkrunner.domain.expressions.references import Origin
@@ -24,6 +24,7 @@ from bulkrunner.domain.manifest import declared
 from bulkrunner.domain.places import RECORD_PREFIX, PlaceError, parse_place
 from bulkrunner.domain.queries import Name, libraries_named, parse_name, unindexed
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, verbatim
 
@@ -127,7 +128,7 @@ def _content_faults(data: Mapping[str, Any], prefix: tuple[PathKey, ...]) -> Ite
     """Yield every value that is to be written and of which the server would keep nothing."""
     for path, place, value in _written(data):
         try:
-            kept_value(place, value)
+            demand_kept_at(place, value)
         except FormError as error:
             yield Told(
                 path=path,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, TypeAlias
 
-from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, harmless, shown
+from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, shown
 from bulkrunner.domain.manifest import Source
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 

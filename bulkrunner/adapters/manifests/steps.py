@@ -9,17 +9,21 @@ from typing import Any, TypeVar
 
 from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
 from bulkrunner.adapters.manifests.schema import Told
-from bulkrunner.domain.changes.change import change_references, written_change
-from bulkrunner.domain.changes.change_parsing import VERBS, kept_value, parse_change, parse_example
-from bulkrunner.domain.changes.verbs import Change
-from bulkrunner.domain.expressions.condition_parsing import parse_condition, parse_expected
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.change import Change, demand_kept_at
+from bulkrunner.domain.changes.verbs import VERBS, parse_change
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import (
     All,
     Condition,
     condition_data,
     condition_references,
 )
-from bulkrunner.domain.expressions.expectations import expected_data, expected_references
+from bulkrunner.domain.expressions.expectations import (
+    expected_data,
+    expected_references,
+    parse_expected,
+)
 from bulkrunner.domain.expressions.parsing import FormError, Outside, proposal
 from bulkrunner.domain.expressions.references import Origin, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
@@ -122,7 +126,9 @@ class _Reader:
         for path, data in _changes(step):
             self._change(path, data, partial(parse_change, data, self._outside))
         if "example" in step:
-            self._change(("example",), step["example"], partial(parse_example, step["example"]))
+            self._change(
+                ("example",), step["example"], partial(ExampleChange.parse, step["example"])
+            )
         for path, data in _expectations(step):
             self._expect(path, data)
         for key, value in step.get("create", {}).items():
@@ -153,7 +159,7 @@ class _Reader:
             self.forms.components = self._part(path, data, read, condition_references)
 
     def _change(self, path: Path, data: Any, read: Callable[[], Change]) -> None:
-        change = self._part(path, data, read, change_references)
+        change = self._part(path, data, read, Change.references)
         if change is not None:
             self.forms.changes.append(change)
 
@@ -182,7 +188,7 @@ class _Reader:
         """Tell of constants in a template of which the server would keep nothing."""
         for key, value in content.items():
             try:
-                kept_value(f"{prefix}{key}", parse_value(value))
+                demand_kept_at(f"{prefix}{key}", parse_value(value))
             except FormError as error:
                 if error.code == "tidied_away":
                     self._tell(error.below(*path, key))
@@ -324,7 +330,7 @@ def _head(step: Mapping[str, Any], forms: Forms, function: FunctionSource | None
         return {verb: _transfer_head(step[verb], forms) | {"expect": expect}}
     if _is_resave(step):
         return {"update": {"resave": True, "expect": expect}}
-    changes = [written_change(change) for change in forms.changes]
+    changes = [change.data() for change in forms.changes]
     return {"update": {"changes": changes, "expect": expect}}
 
 

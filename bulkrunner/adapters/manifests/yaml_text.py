@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from bulkrunner.adapters.manifests.faults import Problems, Stop, harmless, shown
+from bulkrunner.adapters.manifests.faults import Problems, Stop, shown
 from bulkrunner.adapters.manifests.source import (
     BadNumber,
     Builder,
@@ -15,6 +15,7 @@ from bulkrunner.adapters.manifests.source import (
     position,
     read_otherwise,
 )
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"

@@ -358,7 +358,7 @@ def _input(part: Part) -> dict[str, Any]:
 def _tried(tried: Tried | None) -> dict[str, Any] | None:
     if tried is None:
         return None
-    twin = tried.twin
+    twin = tried.counterpart
     return {
         "environment": twin.environment,
         "run": twin.run,

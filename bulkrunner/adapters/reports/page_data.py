@@ -23,7 +23,7 @@ from bulkrunner.adapters.reports.language import (
 )
 from bulkrunner.adapters.reports.phrasing import Line, Shown, effect_line, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import WRITING, Part
 from bulkrunner.domain.report import ORDER, ReportData, record_link
@@ -175,11 +175,11 @@ class Blocks:
         if change.bib and change.bib.id != change.record:
             yield "bib", _short(change.bib.id, 60)
         if item.tried is not None:
-            yield "tried", self._tried(item.tried.twin, linked=item.tried.link is not None)
+            yield "tried", self._tried(item.tried.counterpart, linked=item.tried.link is not None)
         if item.result is not None:
             yield from self._of_result(item, item.result)
 
-    def _tried(self, twin: Twin, *, linked: bool) -> list[Any]:
+    def _tried(self, twin: Counterpart, *, linked: bool) -> list[Any]:
         told = json.dumps([_short(twin.environment, 60), twin.run, twin.base_url if linked else ""])
         record = _short(twin.record or "", 60)
         return [self.twins.number(told), record, OUTCOMES.index(twin.outcome)]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bulkrunner.adapters.reports.language import Language, as_text, one_line, shorten, visible
 from bulkrunner.domain.answer_text import Answer, answer_text
 from bulkrunner.domain.diff import Difference, contents
+from bulkrunner.domain.places import property_of
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import (
@@ -93,17 +94,12 @@ def _lost(item: ReportedChange, joint: Joint, words: Language) -> str:
     partners = joint.partners.get(item.change.number, ())
     if joint.verb != "move" or not partners:
         return ""
-    kept = {_top(place) for place, _ in contents(partners[0].change.after or {})}
-    had = dict.fromkeys(_top(place) for place, _ in contents(item.change.before or {}))
+    kept = {property_of(place) for place, _ in contents(partners[0].change.after or {})}
+    had = dict.fromkeys(property_of(place) for place, _ in contents(item.change.before or {}))
     gone = [words.place(place) for place in had if place not in kept]
     if any(code == "not_taken_along" for code, _ in item.change.notes + partners[0].change.notes):
         gone.append("sameAs")
     return one_line(", ".join(dict.fromkeys(gone[:MAX_LOST])), 400)
-
-
-def _top(place: str) -> str:
-    parts = place.split(".")
-    return ".".join(parts[:2]) if parts[0] == "@record" else parts[0]
 
 
 def _ends(joint: Joint, words: Language) -> dict[str, str]:

@@ -112,8 +112,8 @@ def row_of(item: ReportedChange, data: ReportData) -> Sequence[Any]:
         item.link,
         change.library,
         result.decided_at if result else None,
-        tried.twin.environment if tried else None,
-        tried.twin.outcome if tried else None,
+        tried.counterpart.environment if tried else None,
+        tried.counterpart.outcome if tried else None,
         tried.link if tried else None,
         "\n".join(_input(part) for part in change.parts) if len(change.parts) > 1 else None,
     )

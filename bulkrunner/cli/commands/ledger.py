@@ -15,7 +15,7 @@ from bulkrunner.sentences import Sentence
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
     from bulkrunner.bootstrap import Program
-    from bulkrunner.domain.restoration import Restoration
+    from bulkrunner.domain.ledger_port import Restoration
 
 # Plans listed that stay as they are.
 SHOWN = 20
@@ -71,7 +71,7 @@ def check(
 
 def _check_ledger(invocation: Invocation, program: Program, against: str | None) -> None:
     from bulkrunner.adapters.ledger.file import PUT_BACK, PUT_COPY_BACK
-    from bulkrunner.domain.restoration import RESTORE
+    from bulkrunner.domain.ledger_port import RESTORE
     from bulkrunner.errors import ChainBroken, LedgerDamaged
 
     invocation.document.update(ledger=program.ledger_place())

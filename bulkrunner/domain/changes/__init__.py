@@ -1,5 +1,5 @@
-"""Changes: what a manifest's verbs do to one record.
+"""Changes: what a manifest's verbs do to one record."""
 
-``kinds`` says what is declared, ``scopes`` finds the objects that a change is made in, ``verbs``
-turns it into edits, ``edits`` carries them out; ``example`` derives edits from two examples.
-"""
+# ``change`` holds what every verb has in common, ``verbs`` and ``replacements`` the verbs, ``scopes``
+# finds the objects that one is made in, ``edits`` carries it out; ``by_example`` derives edits from
+# two examples.

@@ -1,32 +1,32 @@
-"""Changes by example: a record that looks like ``match`` comes to look like ``result``.
+"""Changes by example: a record that looks like ``match`` comes to look like ``result``."""
 
-An example is the thing's own content, with the record part under ``meta``. A form fits where the
-record has everything in it: objects may have more, a single value equals a list of one, lists are
-sets (``termComponentList`` keeps its order), ``@type`` is equal or ``bulk:Any``. What both forms
-say alike stays; the rest is removed, added or replaced, in every place that fits.
-"""
+# An example is the thing's own content, with the record part under ``meta``. A form fits where the
+# record has everything in it: objects may have more, a single value equals a list of one, lists are
+# sets (``termComponentList`` keeps its order), ``@type`` is equal or ``bulk:Any``. What both forms
+# say alike stays; the rest is removed, added or replaced, in every place that fits.
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
 from bulkrunner.domain.canonical import canonical_bytes, same
-from bulkrunner.domain.changes.edits import Add, Edit, Put, Take, as_list
-from bulkrunner.domain.expressions.parsing import FormError, FormPath, brief
-from bulkrunner.domain.expressions.value_parsing import MARKS
-from bulkrunner.domain.places import (
-    ABSENT,
-    FORBIDDEN_ON_THING,
-    RECORD_KEPT,
-    RECORD_PATH,
-    THING_PATH,
-    Path,
-)
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.changes.change import Change, demand_kept_at, read_value
+from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list, value_of
+from bulkrunner.domain.changes.scopes import PLAIN, Scope
+from bulkrunner.domain.expressions.parsing import FormError, FormPath, Outside, brief
+from bulkrunner.domain.expressions.references import Context
+from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
+from bulkrunner.domain.expressions.values import resolve, written
+from bulkrunner.domain.expressions.wording import value_said
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
+from bulkrunner.domain.records import KEPT, RECORD_KEPT, Document, record_part, thing_part
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
-from bulkrunner.sentences import Sentence, verbatim
+from bulkrunner.sentences import Sentence, joined, verbatim
 from bulkrunner.vocabulary import is_set
 
 META = "meta"
@@ -36,11 +36,95 @@ MAX_DEPTH = 30
 MAX_ELEMENTS = 200
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExampleChange(Change):
+    """What looks like one example comes to look like the other; both constant or ``Dynamic``."""
+
+    verb = "example"
+    values = ("match", "result")
+
+    at: str = ""
+    match: Any
+    result: Any
+
+    @classmethod
+    def parse(cls, data: Any, scope: Scope = PLAIN, outside: Outside | None = None) -> Self:
+        """Read both forms; FormError where they do not say plainly what becomes of what."""
+        check_example(data["match"], data["result"])
+        for key, value in data["result"].items():
+            if key != META:
+                try:
+                    demand_kept_at(key, parse_value(value), key=key)
+                except FormError as error:
+                    raise error.below("result") from None
+        match, result = read_value(data, "match"), read_value(data, "result")
+        return cls(match=match, result=result, scope=scope)
+
+    def fits(self, context: Context) -> bool:
+        """Return True if the record looks like the first form; Refused where a value is missing."""
+        return looks_like(self._forms(context)[0], context.document)
+
+    def edits_on(self, document: Document, context: Context) -> EditSet:
+        match, result = self._forms(context)
+        if not looks_like(match, document):
+            return EditSet()
+        try:
+            edits = example_edits(match, result, document)
+        except FormError as error:
+            raise Refused(
+                "unclear_example",
+                Sentence("unclear_example", why=error.said),
+                error.hint,
+            ) from None
+        formed = (_formed(edit, context) for edit in edits)
+        return EditSet(
+            edits=tuple(edit for edit in formed if edit is not None),
+            named=tuple(edit.path for edit in edits),
+        )
+
+    def _forms(self, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+        match = context.iris.localise(resolve(self.match, context))
+        return match, context.iris.localise(resolve(self.result, context))
+
+    def arguments(self, iris: IriMap | None) -> dict[str, Any]:
+        forms = {"match": written(self.match), "result": written(self.result)}
+        return forms if iris is None else dict(iris.neutral(forms))
+
+    @property
+    def pattern(self) -> Sentence:
+        return joined(list(_words(written(self.match), written(self.result), "")))
+
+    @classmethod
+    def said(cls, given: Mapping[str, Any]) -> Sentence:
+        match, result = value_said(given["match"]), value_said(given["result"])
+        return Sentence("does_example", match=match, result=result)
+
+
+def _formed(edit: Edit, context: Context) -> Edit | None:
+    """Return an edit with its value in the form of the record; None where that is there already."""
+    if isinstance(edit, Take):
+        return edit
+    found = value_of(context.document, edit.path)
+    if isinstance(edit, Add):
+        return replace(edit, value=context.storage.form(edit.value, edit.path, found))
+    there = found if isinstance(found, list) else []
+    if isinstance(edit.value, list):
+        value: Any = [
+            item
+            if any(item is other for other in there)
+            else context.storage.form(item, (*edit.path, index), found)
+            for index, item in enumerate(edit.value)
+        ]
+    else:
+        value = context.storage.form(edit.value, edit.path, found)
+    return None if same(found, value) else Put(path=edit.path, value=value)
+
+
 # --- fitting -----------------------------------------------------------------------------------
 
 
 def looks_like(form: Mapping[str, Any], document: Document) -> bool:
-    """Tell whether a record has everything that the form has."""
+    """Return True if a record has everything that the form has."""
     thing = {key: value for key, value in form.items() if key != META}
     return _fits(thing, thing_part(document)) and _fits(form.get(META, {}), record_part(document))
 
@@ -65,7 +149,7 @@ def _has(form: Mapping[str, Any], key: str, node: Mapping[str, Any]) -> bool:
 
 
 def _all_placed(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
-    """Tell whether each form fits an element of its own, whichever way they are handed out."""
+    """Return True if each form fits an element of its own, whichever way they are handed out."""
     fitting = [[index for index, item in enumerate(found) if _fits(form, item)] for form in wanted]
     taken: dict[int, int] = {}
     return all(_place(number, fitting, taken, set()) for number in range(len(wanted)))
@@ -88,16 +172,10 @@ def _place(number: int, fitting: list[list[int]], taken: dict[int, int], tried: 
 def example_edits(
     match: Mapping[str, Any], result: Mapping[str, Any], document: Document
 ) -> list[Edit]:
-    """Return what makes a record that looks like one form look like the other.
-
-    Args:
-        match: plain data, record IRIs of the document's environment; the document looks like it.
-        result: the same.
-        document: left as it is.
-
-    Raises:
-        FormError: the forms do not say plainly what becomes of what.
-    """
+    """Return what makes a record that looks like one form look like the other."""
+    # FormError: unclear.
+    # Both are plain data, with record IRIs of the document's environment; the document looks like
+    # ``match``.
     check_example(match, result)
     edits: list[Edit] = []
     for root, kept, node, one, other in _parts(match, result, document):
@@ -109,7 +187,7 @@ def _parts(
     match: Mapping[str, Any], result: Mapping[str, Any], document: Document
 ) -> Iterator[tuple[Path, frozenset[str], dict[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
     meta = frozenset({META})
-    yield THING_PATH, FORBIDDEN_ON_THING | meta, thing_part(document), match, result
+    yield THING_PATH, KEPT | meta, thing_part(document), match, result
     yield (
         RECORD_PATH,
         RECORD_KEPT,
@@ -216,15 +294,8 @@ def _is_link(value: Any) -> bool:
 
 
 def check_example(match: Any, result: Any) -> None:
-    """Find what the two forms leave unclear, or ask for and must not.
-
-    Args:
-        match: as written, marked values included.
-        result: the same.
-
-    Raises:
-        FormError: with the path from the example: ``match`` or ``result`` first.
-    """
+    """Raise FormError for what two forms, as written, leave unclear, or ask for and must not."""
+    # Its path begins with ``match`` or ``result``.
     for name, form in (("match", match), ("result", result)):
         if not isinstance(form, dict):
             raise FormError(Sentence("example_no_object", name=name), path=(name,))
@@ -233,9 +304,9 @@ def check_example(match: Any, result: Any) -> None:
             raise FormError(Sentence("example_meta"), path=(name, META))
     if not match:
         raise FormError(Sentence("example_match_empty"), path=("match",))
-    _check_kept(match, result, FORBIDDEN_ON_THING, ("result",))
+    _check_kept(match, result, KEPT, ("result",))
     _check_kept(match.get(META, {}), result.get(META, {}), RECORD_KEPT, ("result", META))
-    _check_pair(_without(match, FORBIDDEN_ON_THING), _without(result, FORBIDDEN_ON_THING), ())
+    _check_pair(_without(match, KEPT), _without(result, KEPT), ())
 
 
 def _check_form(value: Any, path: FormPath) -> None:
@@ -335,11 +406,6 @@ def _is_marked(value: Mapping[str, Any]) -> bool:
 
 
 # --- in words ----------------------------------------------------------------------------------
-
-
-def example_parts(match: Mapping[str, Any], result: Mapping[str, Any]) -> list[Sentence]:
-    """Return what an example does, values left out: ``change shelfMark.label``."""
-    return list(_words(match, result, ""))
 
 
 def _words(match: Mapping[str, Any], result: Mapping[str, Any], at: str) -> Iterator[Sentence]:

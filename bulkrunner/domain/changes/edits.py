@@ -1,9 +1,8 @@
-"""Edits: the small steps that changes come down to, each at one path of a document.
+"""Edits: the small steps that changes come down to, each at one path of a document."""
 
-All edits of one change are computed on the document before it, then carried out together: new
-values first, the deepest first, and then what is taken away, from the end, so that no path moves
-under another. Whatever no edit names is the very same object afterwards.
-"""
+# All edits of one change are computed on the document before it, then carried out together: new
+# values first, the deepest first, and then what is taken away, from the end, so that no path moves
+# under another. Whatever no edit names is the very same object afterwards.
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.canonical import same
+from bulkrunner.domain.canonical import listed, same
 from bulkrunner.domain.places import ABSENT, Path, path_text
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
@@ -19,8 +18,7 @@ from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_set
 
-ROOT_LENGTH = 2
-"""Steps of the paths of record and thing; these are never pruned."""
+ROOT_LENGTH = 2  # steps of the paths of record and thing; these are never pruned
 
 _BARE = frozenset({"@type"})
 _BARE_COMPONENT = frozenset({"@type", "heldBy"})
@@ -36,15 +34,12 @@ class Put:
 
 @dataclass(frozen=True, kw_only=True)
 class Add:
-    """The path gets the values beside those that it has, unless equal ones are there.
-
-    Attributes:
-        as_list: what is absent becomes a list, and a single value is made one; otherwise a first
-            value is put as it is, and a second one is refused where the property takes one only.
-    """
+    """The path gets the values beside those that it has, unless equal ones are there."""
 
     path: Path
     value: Any
+    # What is absent becomes a list, and a single value is made one; otherwise a first value is put
+    # as it is, and a second one is refused where the property takes one only.
     as_list: bool
 
 
@@ -59,6 +54,23 @@ Edit: TypeAlias = Put | Add | Take
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditSet:
+    """Edits of one change; ``named``: paths that it names, whether it changes anything there or not."""
+
+    edits: tuple[Edit, ...] = ()
+    named: tuple[Path, ...] = ()
+
+    @classmethod
+    def joined(cls, sets: Iterable[EditSet]) -> EditSet:
+        """Return one for all objects."""
+        given = list(sets)
+        return cls(
+            edits=tuple(edit for one in given for edit in one.edits),
+            named=tuple(path for one in given for path in one.named),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edited:
     """The document after edits, and the paths at or under which it may differ."""
 
@@ -67,16 +79,9 @@ class Edited:
 
 
 def carry_out(document: Document, edits: Iterable[Edit], *, prune: bool) -> Edited:
-    """Return the document after the edits.
-
-    Args:
-        document: left as it is.
-        edits: computed on that document.
-        prune: lists, objects and components that are emptied by it go away as well.
-
-    Raises:
-        Refused: ``place_taken`` or ``overlapping_changes``.
-    """
+    """Return the document after edits computed on it."""
+    # Refused: ``place_taken``, ``overlapping_changes``.
+    # ``prune``: lists, objects and components that are emptied by it go away as well.
     wanted = _outermost(edits)
     puts = {edit.path: edit.value for edit in wanted if isinstance(edit, Put)}
     after: Document = _with_all(document, _tree(puts))
@@ -192,9 +197,7 @@ def put(node: Any, path: Path, value: Any) -> Any:
 
 def as_list(value: Any) -> list[Any]:
     """Return a list as it is, a single value as a list of one, ``ABSENT`` as an empty list."""
-    if value is ABSENT:
-        return []
-    return value if isinstance(value, list) else [value]
+    return [] if value is ABSENT else listed(value)
 
 
 # --- adding ------------------------------------------------------------------------------------
@@ -243,10 +246,8 @@ def _put(document: Document, path: Path, value: Any) -> Document:
 
 
 def _without_all(node: Any, tree: _Tree, path: Path, *, prune: bool, declared: list[Path]) -> Any:
-    """Return a copy without what a tree says, ``ABSENT`` where nothing worth keeping is left.
-
-    Taking out a list element moves those after it, so the whole list is what may change.
-    """
+    """Return a copy without what a tree says, ``ABSENT`` where nothing worth keeping is left."""
+    # Taking out a list element moves those after it, so the whole list is what may change.
     left: dict[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else dict(node)
     for step, inner in tree.items():
         if isinstance(inner, _Leaf):

@@ -2,29 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bulkrunner.domain.expressions.conditions import Condition
+from bulkrunner.domain.expressions.condition_parsing import parse_condition
+from bulkrunner.domain.expressions.conditions import Condition, condition_data
+from bulkrunner.domain.expressions.parsing import FormError, Outside, brief, meant
+from bulkrunner.domain.expressions.wording import condition_said, place_said
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
-    FORBIDDEN_ON_THING,
-    RECORD_KEPT,
     RECORD_PATH,
     THING_PATH,
     Path,
     Place,
+    PlaceError,
     forbidden,
     parse_place,
 )
 from bulkrunner.domain.records import (
+    KEPT,
+    RECORD_KEPT,
     Document,
     components_below,
     objects_in,
     record_part,
     thing_part,
 )
+from bulkrunner.sentences import Sentence, joined, verbatim
+
+
+class Within(StrEnum):
+    """In which objects of a record a change is made."""
+
+    ITEM = "item"
+    COMPONENTS = "components"
+    ITEM_AND_COMPONENTS = "item_and_components"
+    EACH_PLACE = "each_place"
+    ANYWHERE = "anywhere"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where a change is made, and on what condition."""
+
+    # None where nothing is said: the item, or the record part by ``@record.``.
+    within: Within | None = None
+    each: str | None = None  # a place all objects at which are meant, instead of ``within``
+    when: Condition | None = None  # tested on each of the objects
+
+    @property
+    def is_plain(self) -> bool:
+        """Return True if nothing is said."""
+        return self == PLAIN
+
+    @property
+    def is_one_object(self) -> bool:
+        """Return True if it is one object, the item or the record part, whatever the record."""
+        return self.each is None and self.within in (None, Within.ITEM, Within.RECORD)
+
+    def data(self, iris: IriMap | None) -> dict[str, Any]:
+        """Return it as a manifest writes it; where ``iris`` is given, IRIs without a base."""
+        data: dict[str, Any] = {}
+        if self.within is not None:
+            data["in"] = self.within.value
+        if self.each is not None:
+            data["in"] = {"each": self.each}
+        if self.when is not None:
+            data["when"] = condition_data(self.when, iris)
+        return data
+
+    def pattern(self, part: Sentence) -> Sentence:
+        """Return what is done, with where it is done."""
+        if self.each is not None:
+            return Sentence("part_in_each", part=part, each=self.each)
+        if self.within is not None:
+            return Sentence("part_within", part=part, within=_IN_PATTERNS[self.within])
+        return part
+
+
+PLAIN = Scope()
+
+KEYS = ("in", "when")
+
+_IN_PATTERNS = {
+    Within.ITEM: Sentence("within_item"),
+    Within.COMPONENTS: Sentence("within_components"),
+    Within.ITEM_AND_COMPONENTS: Sentence("within_item_and_components"),
+    Within.EACH_PLACE: Sentence("within_each_place"),
+    Within.ANYWHERE: Sentence("within_anywhere"),
+    Within.RECORD: Sentence("within_record"),
+}
+
+_IN_WORDS = {
+    Within.ITEM: Sentence("scope_item"),
+    Within.COMPONENTS: Sentence("scope_components"),
+    Within.ITEM_AND_COMPONENTS: Sentence("scope_item_and_components"),
+    Within.EACH_PLACE: Sentence("scope_each_place"),
+    Within.ANYWHERE: Sentence("scope_anywhere"),
+    Within.RECORD: Sentence("scope_record"),
+}
+
+
+def parse_scope(data: Mapping[str, Any], outside: Outside) -> Scope:
+    """Read ``in`` and ``when`` beside a verb; FormError where one is malformed."""
+    within, each = _within(data["in"]) if "in" in data else (None, None)
+    when = None
+    if "when" in data:
+        try:
+            when = parse_condition(data["when"], outside)
+        except FormError as error:
+            raise error.below("when") from None
+    return Scope(within=within, each=each, when=when)
+
+
+def _within(data: Any) -> tuple[Within | None, str | None]:
+    if isinstance(data, dict) and data.keys() == {"each"} and isinstance(data["each"], str):
+        try:
+            parse_place(data["each"])
+        except PlaceError as error:
+            raise no_place(data["each"], error).below("in", "each") from None
+        return None, data["each"]
+    known = [one.value for one in Within]
+    if not isinstance(data, str) or data not in known:
+        raise FormError(
+            Sentence("scope_unknown", given=brief(data)),
+            path=("in",),
+            hint=joined((meant(str(data), known), Sentence("or_each", form="{each: place}"))),
+        )
+    return Within(data), None
+
+
+def no_place(text: str, error: PlaceError) -> FormError:
+    """Return the fault of a text that is no place."""
+    form = "in: {each: hasNote}, when: {…}"
+    hint = Sentence("some_elements", form=form) if "[" in text else ""
+    return FormError(
+        Sentence("no_place", text=brief(text), why=error.said), hint=hint, code="bad_place"
+    )
+
+
+def scope_said(data: Mapping[str, Any], said: Sentence) -> Sentence:
+    """Return what a change does, with where and when as a manifest writes it."""
+    if scope := data.get("in"):
+        each = isinstance(scope, dict)
+        where = (
+            Sentence("scope_each", place=place_said(str(scope.get("each", ""))))
+            if each
+            else _IN_WORDS.get(scope, verbatim(""))
+        )
+        said = Sentence("listed", parts=(said, where))
+    if when := data.get("when"):
+        said = Sentence("change_where", said=said, condition=condition_said(when))
+    return said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +170,13 @@ class Here:
     def kept(self) -> frozenset[str]:
         """Return the keys of the object that no change reaches."""
         if self.path == THING_PATH:
-            return FORBIDDEN_ON_THING
+            return KEPT
         return RECORD_KEPT if self.path == RECORD_PATH else frozenset()
 
 
 def objects(document: Document, scope: Scope, place: Place) -> list[Here]:
-    """Return the objects that a change at a place is made in, in the document's order.
-
-    Raises:
-        Refused: ``forbidden_place``.
-    """
+    """Return the objects that a change is made in, in the document's order."""
+    # Refused: ``forbidden_place``.
     if scope.each is not None:
         return list(_each(document, parse_place(scope.each)))
     first = place.steps[0]
@@ -152,37 +281,3 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(item, (*path, index))
     else:
         yield path, value
-
-
-class Within(StrEnum):
-    """In which objects of a record a change is made."""
-
-    ITEM = "item"
-    COMPONENTS = "components"
-    ITEM_AND_COMPONENTS = "item_and_components"
-    EACH_PLACE = "each_place"
-    ANYWHERE = "anywhere"
-    RECORD = "record"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """Where a change is made, and on what condition.
-
-    Attributes:
-        within: None where nothing is said: the item, or the record part by ``@record.``.
-        each: a place all objects at which are meant, instead of ``within``.
-        when: tested on each of the objects.
-    """
-
-    within: Within | None = None
-    each: str | None = None
-    when: Condition | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is said."""
-        return self == PLAIN
-
-
-PLAIN = Scope()

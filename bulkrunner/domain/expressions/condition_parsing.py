@@ -38,40 +38,22 @@ _COMBINING = ("all", "any", "not", "in_catalogue")
 
 
 def parse_condition(data: Any, outside: Outside) -> Condition:
-    """Read a condition as written in a manifest.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
+    """Read a condition as written in a manifest; FormError, malformed or too large, says where."""
     return _Parser(outside).condition(data, 0)
 
 
 def parse_matching(data: Any, outside: Outside) -> Condition:
-    """Read what an element of a list is tested by: a condition on it, a test, or its value.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
+    """Read what an element of a list is tested by: a condition on it, a test, or its value."""
+    # FormError, where it is malformed, says what is wrong.
     parser = _Parser(outside)
     if isinstance(data, dict) and not any(key in KINDS or key in MARKS for key in data):
         return parser.condition(data, 0)
     return Itself(checks=parser.checks(data))
 
 
-def parse_expected(data: Any, outside: Outside) -> Any:
-    """Read what a place is expected to have: a value, None where it must be absent, or tests of it.
-
-    Raises:
-        FormError: malformed or too large; says where.
-    """
-    if isinstance(data, dict) and data.get("exists") is False:
-        if len(data) > 1:
-            raise FormError(Sentence("absent_alone"))
-        return None
-    checks = _Parser(outside).checks(data)
-    if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
-        return checks[0].value
-    return Itself(checks=checks)
+def parse_checks(data: Any, outside: Outside) -> tuple[Check, ...]:
+    """Read tests of one value, or the value that it must equal; FormError says what is wrong."""
+    return _Parser(outside).checks(data)
 
 
 def _meant(key: str) -> Sentence:

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.expressions.parsing import Pattern, brief
-from bulkrunner.domain.expressions.references import Context, Reference, values_at
-from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
+from bulkrunner.domain.expressions.references import Context, Reference, compared, values_at
+from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
@@ -20,9 +20,8 @@ from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, in_words, kind_of, spelled, stored_text
 from bulkrunner.sentences import Sentence
 
+# Values of a list that a plan keeps of a condition; of longer ones it keeps the digest.
 MAX_SHOWN = 20
-
-"""Values of a list that a plan keeps of a condition; of longer ones it keeps the digest."""
 
 
 class Kind(StrEnum):
@@ -45,24 +44,17 @@ KINDS = tuple(kind.value for kind in Kind)
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One test of a value.
-
-    Attributes:
-        value: what is compared with, constant or ``Dynamic``; of a list of values the tuple.
-        known: the comparable form of the plain values of a list, to be looked up.
-        odd: the other values of a list.
-        digest: of a list too long to be shown.
-        pattern: of ``matches``.
-        file: of ``in_file``.
-    """
+    """One test of a value."""
 
     kind: Kind
+    # What is compared with, constant or ``Dynamic``; of a list of values the tuple.
     value: Any = None
+    # The comparable form of the plain values of a list, to be looked up.
     known: frozenset[bytes] = frozenset()
-    odd: tuple[Any, ...] = ()
-    digest: str = ""
-    pattern: Pattern | None = None
-    file: str = ""
+    odd: tuple[Any, ...] = ()  # the other values of a list
+    digest: str = ""  # of a list too long to be shown
+    pattern: Pattern | None = None  # of ``matches``
+    file: str = ""  # of ``in_file``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +75,14 @@ class Count:
 
 @dataclass(frozen=True, kw_only=True)
 class Test:
-    """A place some value of which must fit all the checks; without checks it must be absent.
-
-    Attributes:
-        count: how many values must fit, the least and the most; None: at least one.
-    """
+    """A place some value of which must fit all the checks; without checks it must be absent."""
 
     __test__ = False
 
     ref: Reference
     checks: tuple[Check, ...]
     wanted: bool = True
+    # How many values must fit, the least and the most; None: at least one.
     count: Count | None = None
 
 
@@ -127,14 +116,10 @@ class Itself:
 
 @dataclass(frozen=True, kw_only=True)
 class InCatalogue:
-    """Another record of the catalogue bears a number.
+    """Another record of the catalogue bears a number."""
 
-    Attributes:
-        number: the number, or a value that leads to it. meanings: what bare numbers are.
-    """
-
-    number: Any
-    meanings: tuple[Number, ...] = ()
+    number: Any  # the number, or a value that leads to it
+    meanings: tuple[Number, ...] = ()  # what bare numbers are
 
 
 Condition: TypeAlias = Test | All | Some | Not | Itself | InCatalogue
@@ -155,11 +140,8 @@ def listed(kind: Kind, values: tuple[Any, ...]) -> Check:
 
 
 def holds(condition: Condition, context: Context) -> bool:
-    """Tell whether a condition is met.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return True if a condition is met."""
+    # Refused: a value to compare with is missing or ambiguous.
     match condition:
         case All(parts=parts):
             return all(holds(part, context) for part in parts)
@@ -176,11 +158,8 @@ def holds(condition: Condition, context: Context) -> bool:
 
 
 def unmet(condition: Condition, context: Context) -> Condition | None:
-    """Return the first part that is not met of what must hold whole, None where all is met.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return the first part that is not met of what must hold whole, None where all is met."""
+    # Refused: a value to compare with is missing or ambiguous.
     if isinstance(condition, All):
         found = (unmet(part, context) for part in condition.parts)
         return next((part for part in found if part is not None), None)
@@ -224,17 +203,9 @@ def _is_there(value: Any) -> bool:
 
 
 def fits(value: Any, condition: Itself, context: Context, *, key: str) -> bool:
-    """Return True if a value, or each of a list of values, meets what is asked of the value itself.
-
-    Args:
-        value: of a place; ``ABSENT`` meets nothing.
-        condition: the tests.
-        context: what they refer to.
-        key: the last key of the place.
-
-    Raises:
-        Refused: a value that it compares with is missing or ambiguous.
-    """
+    """Return True if a value, or each of a list, meets what is asked of the value itself."""
+    # Refused: a value to compare with is missing or ambiguous.
+    # ``key``: the last one of its place. ``ABSENT`` meets nothing.
     if value is ABSENT or not _is_there(value):
         return False
     if _fits_all(value, condition.checks, context, key=key):
@@ -252,7 +223,7 @@ def _fits(value: Any, check: Check, context: Context, *, key: str) -> bool:
     match check.kind:
         case Kind.EQUALS:
             wanted = resolve(check.value, context, at_id=key == "@id")
-            return _form(value, context, key=key) == _form(wanted, context, key=key)
+            return compared(value, context.iris, key) == compared(wanted, context.iris, key)
         case Kind.IN | Kind.IN_FILE:
             return _is_among(value, check, context, key=key)
         case Kind.EXISTS:
@@ -270,12 +241,13 @@ def _fits(value: Any, check: Check, context: Context, *, key: str) -> bool:
 
 
 def _is_among(value: Any, check: Check, context: Context, *, key: str) -> bool:
-    form = _form(value, context, key=key)
+    form = compared(value, context.iris, key)
     if form in check.known or (key == "@id" and _is_id_among(value, check, context)):
         return True
     others = check.value if key == "value" else check.odd
     return any(
-        _form(resolve(one, context, at_id=key == "@id"), context, key=key) == form for one in others
+        compared(resolve(one, context, at_id=key == "@id"), context.iris, key) == form
+        for one in others
     )
 
 
@@ -322,20 +294,9 @@ def _limit(value: Any) -> Span:
     return span
 
 
-def _form(value: Any, context: Context, *, key: str) -> bytes:
-    """Return what is compared: as the server stores it, record IRIs without a base."""
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if key == "@id" and isinstance(value, str):
-        return comparable(context.iris.neutral({"@id": value})["@id"])
-    return comparable(context.iris.neutral(value), key)
-
-
 LONGEST_LINE = 300
 
-SHOWN = 5
-
-"""Values of a long list in a line."""
+SHOWN = 5  # values of a long list in a line
 
 
 def condition_references(condition: Condition) -> Iterator[Reference]:
@@ -362,12 +323,7 @@ def _check_references(checks: tuple[Check, ...]) -> Iterator[Reference]:
 
 
 def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
-    """Return the condition as plain data.
-
-    Args:
-        condition: the condition.
-        iris: where given, record IRIs are written without a base.
-    """
+    """Return the condition as it is written; with ``iris``, record IRIs without a base."""
     match condition:
         case All(parts=parts):
             return {"all": [condition_data(part, iris) for part in parts]}
@@ -438,31 +394,31 @@ def _neutral(value: Any, iris: IriMap | None) -> Any:
     return iris.neutral(value)
 
 
-def ground_condition(condition: Condition, context: Context) -> Condition:
+def bind_condition(condition: Condition, context: Context) -> Condition:
     """Return the condition with the row's cells and the parameters put in."""
     match condition:
         case All(parts=parts):
-            return All(parts=tuple(ground_condition(part, context) for part in parts))
+            return All(parts=tuple(bind_condition(part, context) for part in parts))
         case Some(parts=parts):
-            return Some(parts=tuple(ground_condition(part, context) for part in parts))
+            return Some(parts=tuple(bind_condition(part, context) for part in parts))
         case Not(part=part):
-            return Not(part=ground_condition(part, context))
+            return Not(part=bind_condition(part, context))
         case InCatalogue(number=number):
-            return replace(condition, number=ground(number, context))
+            return replace(condition, number=bind(number, context))
         case Itself(checks=checks):
-            return Itself(checks=tuple(_grounded(check, context) for check in checks))
+            return Itself(checks=tuple(_bound(check, context) for check in checks))
         case Test(checks=checks):
             return replace(
                 condition,
-                checks=tuple(_grounded(check, context) for check in checks),
+                checks=tuple(_bound(check, context) for check in checks),
             )
 
 
-def _grounded(check: Check, context: Context) -> Check:
+def _bound(check: Check, context: Context) -> Check:
     if check.odd:
-        values = tuple(ground(value, context) for value in check.value)
+        values = tuple(bind(value, context) for value in check.value)
         return replace(listed(check.kind, values), file=check.file)
-    return replace(check, value=ground(check.value, context))
+    return replace(check, value=bind(check.value, context))
 
 
 __all__ = [
@@ -470,11 +426,11 @@ __all__ = [
     "MAX_SHOWN",
     "Condition",
     "Itself",
+    "bind_condition",
     "condition_data",
     "condition_references",
     "condition_text",
     "fits",
-    "ground_condition",
     "holds",
     "unmet",
 ]

@@ -6,40 +6,48 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.expressions.condition_parsing import parse_checks
 from bulkrunner.domain.expressions.conditions import (
     Itself,
+    Kind,
+    bind_condition,
     condition_data,
     condition_references,
     fits,
-    ground_condition,
 )
+from bulkrunner.domain.expressions.parsing import FormError, Outside
 from bulkrunner.domain.expressions.references import Context, Reference
-from bulkrunner.domain.expressions.values import ground, references_of, resolve, written
+from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.domain.stored_form import comparable, kind_of
+from bulkrunner.domain.stored_form import comparable, kind_of, only_of
 from bulkrunner.domain.text import told_apart, value_apart, visible
 from bulkrunner.sentences import Sentence
 
 LONGEST_SHOWN = 120
 
 
+def parse_expected(data: Any, outside: Outside) -> Any:
+    """Read what a place must have: a value, None (absent), or tests of it."""
+    # FormError says where not.
+    if isinstance(data, dict) and data.get("exists") is False:
+        if len(data) > 1:
+            raise FormError(Sentence("absent_alone"))
+        return None
+    checks = parse_checks(data, outside)
+    if len(checks) == 1 and checks[0].kind is Kind.EQUALS:
+        return checks[0].value
+    return Itself(checks=checks)
+
+
 def check_expect(
     document: Document, expect: Mapping[str, Any], iris: IriMap, context: Context | None = None
 ) -> Refusal | None:
-    """Return a refusal where a place does not have what is expected of it.
-
-    A list of one counts as its value, null as absent; values are compared as the server stores
-    them, apart from their kind. Tests are asked of the place's value, or of each value of a list.
-
-    Args:
-        document: the record.
-        expect: by place: a value, constant or dynamic, or tests of it.
-        iris: of the environment.
-        context: what values and tests refer to beside the document.
-    """
+    """Return a refusal where a place does not have what is expected of it."""
+    # A list of one counts as its value, null as absent; values are compared as the server stores
+    # them, apart from their kind. Tests are asked of the place's value, or of each value of a list.
     context = (context or Context(document=document, iris=iris)).of(document)
     for text, expected in expect.items():
         place = parse_place(text)
@@ -82,8 +90,7 @@ def _form_expecting(value: Any, key: str, iris: IriMap) -> bytes:
 def _shown(value: Any) -> str:
     if value is ABSENT or value is None:
         return Sentence("value_absent")
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = only_of(value)
     text = visible(canonical_bytes(value).decode("utf-8", "replace"))
     if len(text) <= LONGEST_SHOWN:
         return text
@@ -112,8 +119,8 @@ def expected_references(expected: Any) -> Iterator[Reference]:
         yield from references_of(expected)
 
 
-def ground_expected(expected: Any, context: Context) -> Any:
+def bind_expected(expected: Any, context: Context) -> Any:
     """Return what is expected of a place with the row's cells and the parameters put in."""
     if isinstance(expected, Itself):
-        return ground_condition(expected, context)
-    return ground(expected, context)
+        return bind_condition(expected, context)
+    return bind(expected, context)

@@ -66,47 +66,29 @@ class Pattern(Protocol):
         """How many groups it captures."""
 
     def found_in(self, text: str, /) -> bool:
-        """Tell whether it matches anywhere in the text."""
+        """Return True if it matches anywhere in the text."""
 
     def replaced(self, text: str, template: Sequence[str | int], /) -> str | None:
-        """Return the text with every match replaced; None where there are too many matches.
-
-        Args:
-            text: any text.
-            template: pieces of the replacement; a number stands for what that group matched.
-        """
+        """Return the text, each match replaced (numbers: groups)."""
+        # None where there are too many matches.
 
 
 class PatternEngine(Protocol):
     """Compiles regular expressions."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression.
-
-        Raises:
-            FormError: malformed, or too large.
-        """
+        """Return the compiled expression; FormError: malformed, or too large."""
 
 
 class InputLists(Protocol):
     """Input files that conditions and changes name."""
 
     def values(self, file: str, /) -> Sequence[str]:
-        """Return the lines of a file, blank ones left out.
-
-        Raises:
-            FormError: it cannot be read.
-        """
+        """Return the lines of a file, blank ones left out; FormError: it cannot be read."""
 
     def table(self, declared: Mapping[str, Any], /) -> Mapping[str, str]:
-        """Return a file of old and new values.
-
-        Args:
-            declared: ``file``, and perhaps how it is read and which columns are meant.
-
-        Raises:
-            FormError: it cannot be read, or has an old value twice.
-        """
+        """Return old and new values of a declared file."""
+        # FormError: unreadable, or an old value twice.
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,7 @@
-"""References to places of record, bib, row and parameters, and what they are looked up in.
+"""References to places of record, bib, row and parameters, and what they are looked up in."""
 
-A plain place begins at the object that a change is made in, which is the item unless the change
-says otherwise.
-"""
+# A plain place begins at the object that a change is made in, which is the item unless the change
+# says otherwise.
 
 from __future__ import annotations
 
@@ -16,15 +15,15 @@ from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     ABSENT,
-    MAX_LENGTH,
     MAX_STEPS,
     Path,
     PlaceError,
+    demand_length,
     parse_steps,
 )
 from bulkrunner.domain.records import Document, components, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
-from bulkrunner.domain.stored_form import Storage, comparable
+from bulkrunner.domain.stored_form import Storage, comparable, only_of
 from bulkrunner.sentences import Sentence
 
 
@@ -39,35 +38,28 @@ def no_holdings(_sigel: str) -> Sequence[Document]:
 
 
 def no_catalogue(_number: str, _meanings: Sequence[Number]) -> Sequence[str]:
-    """Stand for the catalogue where there is none to be asked; that is never taken for an answer."""
+    """Stand for the catalogue where there is none to be asked."""
+    # That is never taken for an answer.
     raise RuntimeError("numbers are looked up while a plan is made")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One record and what belongs to it.
+    """One record and what belongs to it."""
 
-    Attributes:
-        document: the record as the steps before have left it.
-        iris: of the environment that it was read from.
-        bib: reads the bib of a holding when something refers to it, once.
-        holdings: reads the other holdings on the bib, of one library or, without a sigel, of all.
-        bearing: looks up the short ids of the records that bear a number.
-        row: the input row that named the record; None where there was none.
-        parameters: of the job.
-        here: the object that plain places begin at; the item where left out.
-        from_records: values that are written come from records.
-    """
-
-    document: Document
-    iris: IriMap
+    document: Document  # the record as the steps before have left it
+    iris: IriMap  # of the environment that it was read from
+    # Reads the bib of a holding when something refers to it, once.
     bib: Callable[[], Document | None] = no_bib
+    # Reads the other holdings on the bib, of one library or, without a sigel, of all.
     holdings: Callable[[str], Sequence[Document]] = no_holdings
+    # Looks up the short ids of the records that bear a number.
     bearing: Callable[[str, Sequence[Number]], Sequence[str]] = no_catalogue
+    # The input row that named the record; None where there was none.
     row: Mapping[str, str] | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    here: Any = ABSENT
-    from_records: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the job
+    here: Any = ABSENT  # the object that plain places begin at; the item where left out
+    from_records: bool = False  # values that are written come from records
 
     @property
     def storage(self) -> Storage:
@@ -153,15 +145,11 @@ _HOLDING = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Pick:
-    """Elements of a list that have a value at a place of theirs: ``[@type=ISBN]``.
+    """Elements of a list that have a value at a place of theirs: ``[@type=ISBN]``."""
 
-    Attributes:
-        path: of the place in the element. text: the value; None: any. wanted: it is there.
-    """
-
-    path: Path
-    text: str | None = None
-    wanted: bool = True
+    path: Path  # of the place in the element
+    text: str | None = None  # the value; None: any
+    wanted: bool = True  # it is there
 
     def meets(self, element: Any, iris: IriMap) -> bool:
         """Return True if an element is one of those meant."""
@@ -171,14 +159,18 @@ class Pick:
         values = [one for one in _walk(element, self.path, iris) if one is not None and one != []]
         if self.text is None:
             return bool(values) is self.wanted
-        wanted = _form(self.text, last, iris)
-        return any(_form(one, last, iris) == wanted for one in values) is self.wanted
+        key = "@id" if last == "@id" else ""
+        wanted = compared(self.text, iris, key)
+        return any(compared(one, iris, key) == wanted for one in values) is self.wanted
 
 
-def _form(value: Any, key: str | int | Pick, iris: IriMap) -> bytes:
+def compared(value: Any, iris: IriMap, key: str = "") -> bytes:
+    """Return what is equal for values that are stored alike, record IRIs without a base."""
+    # ``key``: the last one of the place.
+    value = only_of(value)
     if key == "@id" and isinstance(value, str):
         return comparable(iris.neutral({"@id": value})["@id"])
-    return comparable(value)
+    return comparable(iris.neutral(value), key)
 
 
 Steps: TypeAlias = tuple[str | int | Pick, ...]
@@ -186,37 +178,24 @@ Steps: TypeAlias = tuple[str | int | Pick, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A parsed reference.
+    """A parsed reference."""
 
-    Attributes:
-        text: as written. steps: keys, indexes and picks from the origin, for places. name: of the column or parameter.
-        sigel: whose holdings on the bib are meant, empty for everybody's. of_record: the place is
-            in their record parts.
-    """
-
-    text: str
+    text: str  # as written
     origin: Origin
-    steps: Steps = ()
-    name: str = ""
-    sigel: str = ""
-    of_record: bool = False
+    steps: Steps = ()  # keys, indexes and picks from the origin, for places
+    name: str = ""  # of the column or parameter
+    sigel: str = ""  # whose holdings on the bib are meant, empty for everybody's
+    of_record: bool = False  # the place is in their record parts
 
     @property
     def is_id(self) -> bool:
-        """Whether it leads to an ``@id``, which differs from environment to environment."""
+        """Return True if it leads to an ``@id``, which differs from environment to environment."""
         return bool(self.steps) and self.steps[-1] == "@id"
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a reference.
-
-    Raises:
-        PlaceError: malformed; the message says why.
-    """
-    if not text:
-        raise PlaceError(Sentence("place_empty"))
-    if len(text) > MAX_LENGTH:
-        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
+    """Read a reference; PlaceError, where it is malformed, says why."""
+    demand_length(text)
     if text in _WHOLE:
         return Reference(text=text, origin=Origin(text))
     if re.match(r"@bib\.holdings(?![^.\[])", text):
@@ -323,11 +302,8 @@ def _inner(node: Any, step: str | int | Pick, iris: IriMap) -> Sequence[Any]:
 
 
 def value_at(ref: Reference, context: Context) -> Any:
-    """Return the one value of the place, ``ABSENT`` where there is none.
-
-    Raises:
-        Refused: ``ambiguous_place``.
-    """
+    """Return the one value of the place, ``ABSENT`` where there is none."""
+    # Refused: ``ambiguous_place``.
     match ref.origin:
         case Origin.COMPONENT:
             return _only(ref, components(context.document), Sentence("components"), context.iris)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bulkrunner.domain.expressions.parsing import FormError, brief, meant
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence
 
 MAX_FUNCTIONS = 20
 
 MAX_WRITTEN = 500
 
-MAX_RESULT = 1_000_000
-
-"""Characters of a result."""
+MAX_RESULT = 1_000_000  # characters of a result
 
 MAX_WIDTH = 1000
 
@@ -27,15 +26,14 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class _Function:
-    """One function: how many arguments it takes, which are whole numbers, and what it does.
+    """One function of values."""
 
-    It answers None where the text has no such part.
-    """
-
-    call: Callable[..., str | None]
+    call: Callable[..., str | None]  # answers None where the text has no such part
+    said: Callable[..., Sentence]  # what it makes of a text, given its arguments in words
+    # least, most: how many arguments it takes.
     least: int = 0
     most: int = 0
-    numbers: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()  # which of them are whole numbers
 
 
 def _strip_zeros(text: str) -> str:
@@ -59,27 +57,66 @@ def _after_first_word(text: str) -> str | None:
     return words[1] if len(words) > 1 else None
 
 
+# By name. ``default(x)`` stands in where there is no value.
 FUNCTIONS = {
-    "trim": _Function(call=str.strip),
-    "collapse": _Function(call=lambda text: " ".join(text.split())),
-    "upper": _Function(call=str.upper),
-    "lower": _Function(call=str.lower),
-    "capitalize": _Function(call=lambda text: text[:1].upper() + text[1:]),
-    "strip_zeros": _Function(call=_strip_zeros),
-    "strip_prefix": _Function(call=str.removeprefix, least=1, most=1),
-    "strip_suffix": _Function(call=str.removesuffix, least=1, most=1),
-    "split": _Function(call=_split, least=2, most=2, numbers=frozenset({1})),
-    "first_word": _Function(call=lambda text: next(iter(text.split()), None)),
-    "after_first_word": _Function(call=_after_first_word),
-    "replace": _Function(call=_replace, least=2, most=2),
-    "digits": _Function(call=lambda text: "".join(re.findall("[0-9]", text))),
-    "pad": _Function(
-        call=lambda text, width: text.rjust(width, "0"), least=1, most=1, numbers=frozenset({0})
+    "trim": _Function(call=str.strip, said=lambda: Sentence("call_trim")),
+    "collapse": _Function(
+        call=lambda text: " ".join(text.split()), said=lambda: Sentence("call_collapse")
     ),
-    "default": _Function(call=lambda text, _other: text, least=1, most=1),
+    "upper": _Function(call=str.upper, said=lambda: Sentence("call_upper")),
+    "lower": _Function(call=str.lower, said=lambda: Sentence("call_lower")),
+    "capitalize": _Function(
+        call=lambda text: text[:1].upper() + text[1:], said=lambda: Sentence("call_capitalize")
+    ),
+    "strip_zeros": _Function(call=_strip_zeros, said=lambda: Sentence("call_strip_zeros")),
+    "strip_prefix": _Function(
+        call=str.removeprefix,
+        said=lambda text: Sentence("call_strip_prefix", text=text),
+        least=1,
+        most=1,
+    ),
+    "strip_suffix": _Function(
+        call=str.removesuffix,
+        said=lambda text: Sentence("call_strip_suffix", text=text),
+        least=1,
+        most=1,
+    ),
+    "split": _Function(
+        call=_split,
+        said=lambda text, part: Sentence("call_split", text=text, part=part),
+        least=2,
+        most=2,
+        numbers=frozenset({1}),
+    ),
+    "first_word": _Function(
+        call=lambda text: next(iter(text.split()), None), said=lambda: Sentence("call_first_word")
+    ),
+    "after_first_word": _Function(
+        call=_after_first_word, said=lambda: Sentence("call_after_first_word")
+    ),
+    "replace": _Function(
+        call=_replace,
+        said=lambda old, new: Sentence("call_replace", old=old, new=new),
+        least=2,
+        most=2,
+    ),
+    "digits": _Function(
+        call=lambda text: "".join(re.findall("[0-9]", text)), said=lambda: Sentence("call_digits")
+    ),
+    "pad": _Function(
+        call=lambda text, width: text.rjust(width, "0"),
+        said=lambda width: Sentence("call_pad", width=width),
+        least=1,
+        most=1,
+        numbers=frozenset({0}),
+    ),
+    "default": _Function(
+        call=lambda text, _other: text,
+        said=lambda text: Sentence("call_default", text=text),
+        least=1,
+        most=1,
+    ),
 }
-
-"""By name. ``default(x)`` stands in where there is no value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +127,19 @@ class Call:
     name: str
     arguments: tuple[str | int, ...]
 
+    @property
+    def said(self) -> Sentence:
+        """What it makes of a text, in words."""
+        given = (
+            f'"{harmless(one)}"' if isinstance(one, str) else str(one) for one in self.arguments
+        )
+        return FUNCTIONS[self.name].said(*given)
+
 
 def apply(calls: Sequence[Call], text: str | None) -> str | None:
-    """Return what the functions make of a text, one after the other; None where nothing is left.
-
-    Args:
-        calls: the functions.
-        text: None where there is no value; only ``default`` takes it up.
-
-    Raises:
-        TooLong: a result is longer than ``MAX_RESULT`` characters.
-    """
+    """Return what functions make of a text, in turn."""
+    # None: nothing is left. TooLong: ``MAX_RESULT``.
+    # A text of None is no value; only ``default`` takes it up.
     for call in calls:
         if call.name == "default":
             text = text or str(call.arguments[0])
@@ -113,11 +152,8 @@ def apply(calls: Sequence[Call], text: str | None) -> str | None:
 
 @lru_cache(maxsize=1024)
 def parse_call(text: str) -> Call:
-    """Read ``name`` or ``name(argument, …)``; arguments may stand in single or double quotes.
-
-    Raises:
-        FormError: unknown function, or other arguments than it takes.
-    """
+    """Read ``name`` or ``name(argument, …)``, arguments perhaps in quotes."""
+    # FormError says what is wrong.
     if len(text) > MAX_WRITTEN:
         raise FormError(Sentence("call_long", most=MAX_WRITTEN))
     name, bracket, rest = text.strip().partition("(")

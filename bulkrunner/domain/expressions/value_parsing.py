@@ -31,11 +31,8 @@ MAX_REFERENCES = 200
 
 
 def parse_value(data: Any) -> Any:
-    """Return a ``Dynamic`` where the value refers to something, otherwise the value itself.
-
-    Raises:
-        FormError: a marked form is malformed.
-    """
+    """Return a ``Dynamic`` where the value refers to something, else the value itself."""
+    # FormError, where it is malformed, says what is wrong.
     node = _parse(data, 0)
     if isinstance(node, Constant):
         return node.value
@@ -61,11 +58,7 @@ def _parse(data: Any, depth: int) -> Node:
 
 
 def _check_constant(text: str) -> None:
-    """Refuse a reference without its mark: it would be written into records as it stands.
-
-    Raises:
-        FormError: the text is one, or holds one in braces.
-    """
+    """Raise FormError for a reference without its mark: it would be written into records as it stands."""
     short = text[:200]
     if _BARE.fullmatch(short):
         raise FormError(

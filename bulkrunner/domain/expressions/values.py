@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT, Call, TooLong, apply
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT
 from bulkrunner.domain.refusals import Refused
-from bulkrunner.domain.stored_form import comparable
+from bulkrunner.domain.stored_form import comparable, only_of
 from bulkrunner.sentences import Sentence
 
 
@@ -26,14 +27,10 @@ class Lookup:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """``$values``: a list of every value that a reference leads to.
-
-    Attributes:
-        split: texts are split at it; empty: they are not.
-    """
+    """``$values``: a list of every value that a reference leads to."""
 
     ref: Reference
-    split: str = ""
+    split: str = ""  # texts are split at it; empty: they are not
     through: tuple[Call, ...] = ()
     default: Any = ABSENT
 
@@ -95,6 +92,17 @@ def references_of(value: Any) -> Iterator[Reference]:
 def written(value: Any) -> Any:
     """Return a value as it is written in a manifest."""
     return value.data if isinstance(value, Dynamic) else value
+
+
+def portable(at: str, value: Any, iris: IriMap | None) -> Any:
+    """Return a value that is to stand at a place as it is written."""
+    # With ``iris``, IRIs without a base.
+    plain = written(value)
+    if iris is None:
+        return plain
+    if isinstance(plain, str) and at.rpartition(".")[2] == "@id":
+        return iris.neutral({"@id": plain})["@id"]
+    return iris.neutral(plain)
 
 
 def references_in(node: Node) -> Iterator[Reference]:
@@ -192,28 +200,19 @@ def text_of(pieces: Sequence[str | Lookup]) -> Constant | Text:
 
 
 def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
-    """Return the plain value; record IRIs that come out of documents are written neutrally.
-
-    Args:
-        value: plain JSON or ``Dynamic``.
-        context: what the references are looked up in.
-        at_id: the value is to stand at an ``@id``.
-
-    Raises:
-        Refused: ``value_missing``, ``ambiguous_place``, ``not_text``, ``environment_iri`` or
-            ``value_too_long``.
-    """
+    """Return the plain value; record IRIs that come out of documents are written without a base."""
+    # ``at_id``: it is to stand at an ``@id``. Refused: ``value_missing``, ``ambiguous_place``,
+    # ``not_text``, ``environment_iri`` or ``value_too_long``.
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
 
 
-def ground(value: Any, context: Context) -> Any:
-    """Return the value with the row's cells and the parameters put in; the rest stays a reference.
-
-    What has no value stays a reference too; looking it up later says so.
-    """
+def bind(value: Any, context: Context) -> Any:
+    """Return the value with the row's cells and the parameters put in."""
+    # The rest stays a reference.
+    # What has no value stays a reference too; looking it up later says so.
     if not isinstance(value, Dynamic):
         return value
-    node = _ground(value.node, context)
+    node = _bind(value.node, context)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
@@ -233,15 +232,10 @@ def _resolve(node: Node, context: Context, *, at_id: bool = False) -> Any:
             return [_resolve(item, context) for item in listed]
 
 
-def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
-    """Return the value with everything looked up that does not depend on where it is used.
-
-    Args:
-        value: plain JSON or ``Dynamic``; what has no value stays a reference.
-        context: what the references are looked up in.
-        at_id: the value is to stand at an ``@id``.
-        whole: plain places begin at one object only, so they are looked up too.
-    """
+def freeze(value: Any, context: Context, *, at_id: bool = False, whole: bool = False) -> Any:
+    """Return the value with everything looked up that does not depend on where it is used."""
+    # What has no value stays a reference. ``at_id``: it is to stand at an ``@id``; ``whole``: plain
+    # places begin at one object only, so they are looked up too.
     if not isinstance(value, Dynamic):
         return value
     if whole:
@@ -249,18 +243,18 @@ def settle(value: Any, context: Context, *, at_id: bool = False, whole: bool = F
             return _resolve(value.node, context, at_id=at_id)
         except Refused:
             return value
-    node = _settle(value.node, context, at_id=at_id)
+    node = _freeze(value.node, context, at_id=at_id)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
-def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
+def _freeze(node: Node, context: Context, *, at_id: bool = False) -> Node:
     match node:
         case Object(items=items):
             return object_of(
-                {key: _settle(item, context, at_id=key == "@id") for key, item in items.items()}
+                {key: _freeze(item, context, at_id=key == "@id") for key, item in items.items()}
             )
         case Array(items=listed):
-            return array_of([_settle(item, context) for item in listed])
+            return array_of([_freeze(item, context) for item in listed])
     if any(ref.origin is Origin.HERE for ref in references_in(node)):
         return node
     try:
@@ -269,41 +263,41 @@ def _settle(node: Node, context: Context, *, at_id: bool = False) -> Node:
         return node
 
 
-_GROUND = (Origin.ROW, Origin.PARAM)
+_BINDABLE = (Origin.ROW, Origin.PARAM)
 
 
-def _ground(node: Node, context: Context) -> Node:
+def _bind(node: Node, context: Context) -> Node:
     match node:
-        case Lookup(ref=ref) if ref.origin in _GROUND:
+        case Lookup(ref=ref) if ref.origin in _BINDABLE:
             try:
                 return Constant(value=_looked_up(node, context, at_id=False))
             except Refused:
                 return node
-        case Listing(ref=ref) if ref.origin in _GROUND:
+        case Listing(ref=ref) if ref.origin in _BINDABLE:
             try:
                 return Constant(value=_listed(node, context, at_id=False))
             except Refused:
                 return node
         case Text(pieces=pieces):
-            return _ground_text(pieces, context)
+            return _bind_text(pieces, context)
         case Object(items=items):
-            return object_of({key: _ground(item, context) for key, item in items.items()})
+            return object_of({key: _bind(item, context) for key, item in items.items()})
         case Array(items=listed):
-            return array_of([_ground(item, context) for item in listed])
+            return array_of([_bind(item, context) for item in listed])
     return node
 
 
-def _ground_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
-    grounded: list[str | Lookup] = []
+def _bind_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
+    bound: list[str | Lookup] = []
     for piece in pieces:
-        if isinstance(piece, Lookup) and piece.ref.origin in _GROUND:
+        if isinstance(piece, Lookup) and piece.ref.origin in _BINDABLE:
             try:
-                grounded.append(_as_text(piece, context))
+                bound.append(_as_text(piece, context))
             except Refused:
-                grounded.append(piece)
+                bound.append(piece)
         else:
-            grounded.append(piece)
-    return text_of(grounded)
+            bound.append(piece)
+    return text_of(bound)
 
 
 def _looked_up(lookup: Lookup, context: Context, *, at_id: bool) -> Any:
@@ -410,8 +404,7 @@ def _joined(pieces: tuple[str | Lookup, ...], context: Context) -> str:
 
 def _as_text(lookup: Lookup, context: Context) -> str:
     value = _looked_up(lookup, context, at_id=False)
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = only_of(value)
     return _plain_text(lookup.ref, value)
 
 
@@ -434,11 +427,12 @@ def _plain_text(ref: Reference, value: Any) -> str:
 
 __all__ = [
     "Dynamic",
-    "ground",
+    "bind",
+    "freeze",
     "joined_text",
+    "portable",
     "references_of",
     "resolve",
-    "settle",
     "text_pieces",
     "written",
 ]

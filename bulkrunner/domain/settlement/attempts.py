@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.fingerprints import before_fingerprint
@@ -15,36 +14,25 @@ from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 from bulkrunner.sentences import Sentence
 
+# Answers in the catalogue's own form that say that nothing was stored, to any request. 302, 404,
+# 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass on the
+# answer to the second one. Nor are 401 and 429, which may be its own.
 NOT_WRITTEN = frozenset(
     {AnswerKind.NOT_SENT, AnswerKind.FORBIDDEN, AnswerKind.INVALID, AnswerKind.CONFLICT}
 )
-"""Answers in the catalogue's own form that say that nothing was stored, to any request.
 
-302, 404, 410 and 412 are not among them: what stands between may repeat a PUT or DELETE, and pass
-on the answer to the second one. Nor are 401 and 429, which may be its own.
-"""
-
+# The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent.
 NOT_WRITTEN_BY = {"POST": NOT_WRITTEN | {AnswerKind.UNAUTHORIZED, AnswerKind.NOT_FOUND}}
-"""The same by method: nobody repeats a POST, so 401 and 404 are about the one that was sent."""
 
 NOTHING_STORED = Sentence("saved_nothing")
 STILL_THERE = Sentence("deleted_still_there")
 
 
-class Verdict(StrEnum):
-    """What follows."""
+# Stands in the place of an outcome where a change is to be sent.
+SEND: Final = None
 
-    SEND = "send"
-    APPLIED = "applied"
-    UNCHANGED = "unchanged"
-    CONFLICT = "conflict"
-    REFUSED = "refused"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-PROVEN = frozenset({Verdict.APPLIED, Verdict.UNKNOWN})
-"""Verdicts on an earlier send that a refusal of a later one does not change."""
+# Outcomes of an earlier send that a refusal of a later one does not change.
+PROVEN = frozenset({Outcome.APPLIED, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,40 +50,31 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Versions read, newest first.
-
-    Attributes:
-        complete: every version that is newer than the plan's was read, and the one below them.
-    """
+    """Versions read, newest first."""
 
     versions: tuple[Version, ...]
+    # Every version that is newer than the plan's was read, and the one below them.
     complete: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What follows, and why.
+    """What follows, and why."""
 
-    Attributes:
-        version: for APPLIED the version that is ours (for a delete the removed one), for SEND the
-            newest one.
-        record: of a create, the record that is ours.
-    """
-
-    verdict: Verdict
+    outcome: Outcome | None  # ``SEND`` or how it ends
     code: str = ""
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    # For APPLIED the version that is ours (for a delete the removed one), for SEND the newest one.
     version: Version | None = None
-    record: str | None = None
+    record: str | None = None  # of a create, the record that is ours
 
-    def outcome(self) -> Outcome:
-        """Return the outcome that the verdict stands for.
-
-        Raises:
-            ValueError: the verdict is to send.
-        """
-        return Outcome(self.verdict.value)
+    @property
+    def ended(self) -> Outcome:
+        """How it ends; ValueError where it is to be sent."""
+        if self.outcome is None:
+            raise ValueError("a change that is to be sent has no outcome")
+        return self.outcome
 
 
 def moment(text: object) -> datetime | None:
@@ -130,12 +109,12 @@ def by_whom(facts: Mapping[str, Any]) -> str:
 
 
 def surely_not_written(attempt: Attempt) -> bool:
-    """Tell whether an attempt's answer proves that it stored nothing."""
+    """Return True if an attempt's answer proves that it stored nothing."""
     return attempt.answer in NOT_WRITTEN_BY.get(attempt.method, NOT_WRITTEN)
 
 
 def may_have_written(attempts: Sequence[Attempt]) -> bool:
-    """Tell whether any attempt may have stored something."""
+    """Return True if any attempt may have stored something."""
     return not all(surely_not_written(attempt) for attempt in attempts)
 
 
@@ -145,13 +124,8 @@ def sends(attempts: Sequence[Attempt]) -> int:
 
 
 def again(attempts: Sequence[Attempt], newest: Version | None, *, unsaved: str) -> Decision:
-    """Return what follows where nothing of ours is there: send, or why not.
-
-    Args:
-        attempts: every send so far.
-        newest: the version to send over.
-        unsaved: code of the refusal where the server said that it had stored something.
-    """
+    """Return what follows where nothing of ours is there: send over ``newest``, or why not."""
+    # ``unsaved``: code of the refusal where the server said that it had stored something.
     last = attempts[-1] if attempts else None
     if last is not None:
         match last.answer:
@@ -160,7 +134,7 @@ def again(attempts: Sequence[Attempt], newest: Version | None, *, unsaved: str) 
             case AnswerKind.INVALID | AnswerKind.CONFLICT:
                 return refused_by_server(last)
     if sends(attempts) < MAX_SENDS:
-        return Decision(verdict=Verdict.SEND, version=newest)
+        return Decision(outcome=SEND, version=newest)
     return exhausted(attempts)
 
 
@@ -176,7 +150,7 @@ def refused_by_server(attempt: Attempt) -> Decision:
 
 def refused(code: str, message: Sentence) -> Decision:
     """Return a refusal."""
-    return Decision(verdict=Verdict.REFUSED, code=code, message=message)
+    return Decision(outcome=Outcome.REFUSED, code=code, message=message)
 
 
 def exhausted(attempts: Sequence[Attempt]) -> Decision:
@@ -186,7 +160,7 @@ def exhausted(attempts: Sequence[Attempt]) -> Decision:
     said = f" ({last.status})" if last.status else ""
     words = f": {last.words}" if last.words else ""
     return Decision(
-        verdict=Verdict.FAILED,
+        outcome=Outcome.FAILED,
         code=last.answer or AnswerKind.LOST.value,
         message=Sentence(
             "sends_exhausted",

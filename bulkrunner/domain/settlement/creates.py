@@ -18,10 +18,10 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
-from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import (
+    SEND,
     Decision,
-    Verdict,
     Version,
     again,
     by_and_when,
@@ -30,23 +30,17 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.sentences import Sentence
 
-MAX_IDENTIFIERS = 10
-"""Names, and identifiers, of a bib that are searched for."""
+MAX_IDENTIFIERS = 10  # names, and identifiers, of a bib that are searched for
 
-MAX_IDENTIFIER = 200
-"""Characters of one that is searched for."""
+MAX_IDENTIFIER = 200  # characters of one that is searched for
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A record that may be the one that was created.
-
-    Attributes:
-        first: its first version, None where that cannot be read.
-    """
+    """A record that may be the one that was created."""
 
     record: str
-    first: Document | None
+    first: Document | None  # its first version, None where that cannot be read
     newest: Version
 
 
@@ -73,10 +67,8 @@ def settle_create(
     active_sigel: str,
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a holding stands, by the live ones of its library on the bib.
-
-    ``not_before`` is the time of the first intent by the server's clock, None if unknown.
-    """
+    """Decide how the creation of a holding stands, by the live ones of its library on the bib."""
+    # ``not_before`` is the time of the first intent by the server's clock, None if unknown.
     known = {record for attempt in attempts for record in attempt.known_ids}
     ours = [
         found
@@ -90,7 +82,7 @@ def settle_create(
     if ours:
         made = [found.record for found in ours]
         return Decision(
-            verdict=Verdict.UNKNOWN,
+            outcome=Outcome.UNKNOWN,
             code="several_created",
             message=Sentence("several_created", records=made),
             detail={"existing": made, "candidates": [_described(found) for found in ours]},
@@ -100,14 +92,14 @@ def settle_create(
         found.first is None and found.record not in known for found in candidates
     ):
         return Decision(
-            verdict=Verdict.UNKNOWN,
+            outcome=Outcome.UNKNOWN,
             code="history_unread",
             message=Sentence("candidate_history_unread", records=", ".join(ids)),
             detail={"existing": ids},
         )
     if candidates:
         return Decision(
-            verdict=Verdict.REFUSED,
+            outcome=Outcome.REFUSED,
             code="duplicate",
             message=Sentence("duplicate_holding", records=", ".join(ids)),
             detail={"existing": ids, **by_and_when(candidates[0].newest.document)},
@@ -161,7 +153,7 @@ def _created(change: PlannedChange, found: Candidate) -> Decision:
     newest = found.newest.document
     same = newest is not None and create_fingerprint(newest) == change.after_fingerprint
     return Decision(
-        verdict=Verdict.APPLIED,
+        outcome=Outcome.APPLIED,
         detail={} if same else {"changed_since": by_and_when(newest)},
         version=found.newest,
         record=found.record,
@@ -176,16 +168,14 @@ def settle_bib_create(
     active_sigel: str = "",
     not_before: datetime | None = None,
 ) -> Decision:
-    """Decide how the creation of a bib stands: never a second POST on a guess.
-
-    The candidates have an identifier of the bib's, and no other change has made them. Where the
-    server's time of the first intent is not known nothing can be proven to be ours.
-    """
+    """Decide how the creation of a bib stands: never a second POST on a guess."""
+    # The candidates have an identifier of the bib's, and no other change has made them. Where the
+    # server's time of the first intent is not known nothing can be proven to be ours.
     if not may_have_written(attempts):
         if attempts and attempts[-1].answer == AnswerKind.NOT_FOUND:
             words = attempts[-1].words.rstrip(": ")
             return Decision(
-                verdict=Verdict.FAILED,
+                outcome=Outcome.FAILED,
                 code="not_stored",
                 message=Sentence("not_stored_because", words=words)
                 if words
@@ -203,7 +193,7 @@ def settle_bib_create(
     listed = ", ".join(found.record for found in candidates)
     seen = Sentence("bib_create_found", records=listed) if listed else Sentence("bib_create_search")
     return Decision(
-        verdict=Verdict.UNKNOWN,
+        outcome=Outcome.UNKNOWN,
         code="bib_create_unproven",
         message=Sentence("bib_create_unproven", seen=seen),
         detail={
@@ -224,18 +214,13 @@ def settle_unsent_bib(
     active_sigel: str,
     since: datetime,
 ) -> Decision:
-    """Decide on a new bib that was never sent as far as a restored ledger knows.
-
-    Args:
-        change: as planned.
-        candidates: records with an identifier of the bib's that no other change has made.
-        active_sigel: as whom it is made.
-        since: when something may have been sent that the ledger does not know.
-    """
+    """Decide on a new bib that was never sent as far as a restored ledger knows."""
+    # ``candidates``: records with an identifier of the bib's that no other change has made.
+    # ``since``: when something may have been sent that the ledger does not know.
     ours = [found for found in candidates if is_ours(change, found, active_sigel, since)]
     if len(ours) == 1:
         return Decision(
-            verdict=Verdict.UNCHANGED,
+            outcome=Outcome.UNCHANGED,
             code="made_unknown",
             message=Sentence("bib_made_unknown", record=ours[0].record, sigel=active_sigel),
             detail=_described(ours[0]),
@@ -245,12 +230,12 @@ def settle_unsent_bib(
     if ours or recent:
         ids = [found.record for found in ours or recent]
         return Decision(
-            verdict=Verdict.REFUSED,
+            outcome=Outcome.REFUSED,
             code="similar_bib",
             message=Sentence("similar_bib", sigel=active_sigel, records=", ".join(ids)),
             detail={"existing": ids},
         )
-    return Decision(verdict=Verdict.SEND)
+    return Decision(outcome=SEND)
 
 
 def _is_recent(found: Candidate, sigel: str, since: datetime) -> bool:

@@ -1,8 +1,7 @@
-"""Decides how an update or delete stands: from the record's history, our attempts and the plan.
+"""Decides how an update or delete stands: from the record's history, our attempts and the plan."""
 
-Pure. Used on every path, also for the first look before anything was sent: the first send, the
-look after an answer that proves nothing, a confirmation that failed, and every resume.
-"""
+# Pure. Used on every path, also for the first look before anything was sent: the first send, the
+# look after an answer that proves nothing, a confirmation that failed, and every resume.
 
 from __future__ import annotations
 
@@ -12,13 +11,18 @@ from typing import Any
 from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.diff import diff
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.records import Document, last_modifier, modified
-from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.records import (
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
+    Document,
+    last_modifier,
+    modified,
+)
+from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import (
     STILL_THERE,
     Decision,
     History,
-    Verdict,
     Version,
     again,
     by_and_when,
@@ -29,28 +33,19 @@ from bulkrunner.domain.settlement.attempts import (
 )
 from bulkrunner.sentences import Sentence, joined
 
-MAX_VERSIONS = 20
-"""Versions read back at most."""
+MAX_VERSIONS = 20  # versions read back at most
 
-SERVERS_OWN = frozenset(
-    f"@record.{name}" for name in ("created", "modified", "recordStatus", "descriptionLastModifier")
-)
-"""Places that the server writes and no comparison looks at."""
+# Places that the server writes and no comparison looks at.
+SERVERS_OWN = frozenset(f"@record.{name}" for name in WRITTEN_AT_SAVE)
 
-NAMES_OF_NEW = frozenset(
-    (
-        "@id",
-        "@record.@id",
-        "@record.mainEntity.@id",
-        "@record.controlNumber",
-        "@record.descriptionCreator",
-    )
-)
-"""Places of a new record that nobody knows beforehand."""
+# Places of a new record that nobody knows beforehand.
+NAMES_OF_NEW = frozenset({"@id", "@record.@id", "@record.mainEntity.@id"}) | {
+    f"@record.{name}" for name in WRITTEN_AT_CREATION - WRITTEN_AT_SAVE
+}
 
 
 def is_later(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is newer than the one that the plan read."""
+    """Return True if a version is newer than the one that the plan read."""
     if version.document is None:
         return True
     planned = moment(modified(change.before or {}))
@@ -61,19 +56,19 @@ def is_later(change: PlannedChange, version: Version) -> bool:
 
 
 def equals_before(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is, by fingerprint, the record as planned from."""
+    """Return True if a version is, by fingerprint, the record as planned from."""
     return version.fingerprint == change.before_fingerprint
 
 
 def equals_after(change: PlannedChange, version: Version) -> bool:
-    """Tell whether a version is, by fingerprint, what the plan wants stored."""
+    """Return True if a version is, by fingerprint, what the plan wants stored."""
     return version.fingerprint == change.after_fingerprint
 
 
 def goes_further(
     change: PlannedChange, versions: Sequence[Version], attempts: Sequence[Attempt]
 ) -> bool:
-    """Tell whether one more older version must be read before ``settle`` can decide."""
+    """Return True if one more older version must be read before ``settle`` can decide."""
     if not may_have_written(attempts) or len(versions) >= MAX_VERSIONS:
         return False
     if change.action is Action.DELETE and versions[0].document is None:
@@ -84,14 +79,7 @@ def goes_further(
 def settle(
     change: PlannedChange, history: History, attempts: Sequence[Attempt], *, active_sigel: str
 ) -> Decision:
-    """Decide how an update or delete stands.
-
-    Args:
-        change: as planned.
-        history: as far back as ``goes_further`` asked for; at least the newest version.
-        attempts: every send so far, with what is known of its answer.
-        active_sigel: as whom the attempts were made.
-    """
+    """Decide how an update or delete stands, by a history as long as ``goes_further`` asked for."""
     if change.action is Action.DELETE:
         return _settle_delete(change, history, attempts)
     return _settle_update(change, history, attempts, active_sigel)
@@ -108,7 +96,7 @@ def _settle_update(
         return _unread(newest)
     if newest.document is None:
         return Decision(
-            verdict=Verdict.CONFLICT,
+            outcome=Outcome.CONFLICT,
             code="deleted",
             message=Sentence("deleted_since_plan"),
             detail=by_and_when(None),
@@ -145,20 +133,18 @@ def _ours(change: PlannedChange, versions: Sequence[Version], sigel: str) -> Dec
 
 
 def _on_a_deletion(change: PlannedChange, older: Sequence[Version]) -> bool:
-    """Tell whether what lies below a version is a deletion of the record as planned from.
-
-    A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
-    """
+    """Return True if what lies below a version is a deletion of the record as planned from."""
+    # A deletion may leave the ETag as it was; a PUT that was on its way then revives the record.
     return len(older) > 1 and older[0].document is None and equals_before(change, older[1])
 
 
 def _applied(version: Version, detail: dict[str, Any]) -> Decision:
-    return Decision(verdict=Verdict.APPLIED, detail=detail, version=version)
+    return Decision(outcome=Outcome.APPLIED, detail=detail, version=version)
 
 
 def _revived(version: Version, detail: dict[str, Any]) -> Decision:
     return Decision(
-        verdict=Verdict.APPLIED,
+        outcome=Outcome.APPLIED,
         code="revived",
         message=Sentence("revived"),
         detail={**detail, "revived": by_and_when(None)},
@@ -167,10 +153,8 @@ def _revived(version: Version, detail: dict[str, Any]) -> Decision:
 
 
 def differs_beside(change: PlannedChange, document: Document) -> list[str] | None:
-    """Return where a version differs from the prediction outside the places the plan changes.
-
-    None where it differs in such a place, or where the plan changes none (a mere resave).
-    """
+    """Return where a version differs from the prediction outside the places the plan changes."""
+    # None where it differs in such a place, or where the plan changes none (a mere resave).
     if change.before is None or change.predicted is None:
         return None
     wanted = _properties(change.before, change.predicted)
@@ -181,10 +165,8 @@ def differs_beside(change: PlannedChange, document: Document) -> list[str] | Non
 
 
 def stored_otherwise(change: PlannedChange, document: Document) -> dict[str, Any]:
-    """Return, as detail of an outcome, where a stored document is not as predicted.
-
-    ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
-    """
+    """Return, as detail of an outcome, where a stored document is not as predicted."""
+    # ``cleanups`` lie outside the places that the plan changes; ``not_as_predicted`` do not.
     unknown = NAMES_OF_NEW if change.action is Action.CREATE else frozenset()
     found = sorted(_places(change.predicted or {}, document, unknown))
     if not found:
@@ -229,7 +211,7 @@ def _settle_delete(
     if newest.document is None:
         if not may_have_written(attempts):
             return Decision(
-                verdict=Verdict.UNCHANGED,
+                outcome=Outcome.UNCHANGED,
                 code="done_by_other",
                 message=Sentence("deleted_by_other"),
                 detail=by_and_when(None),
@@ -250,7 +232,7 @@ def _still_there(newest: Version, *, restored: bool) -> Decision:
     """The server said that it deleted the record, but there it is."""
     if restored:
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             message=Sentence("deleted_and_restored"),
             detail={"changed_since": by_and_when(newest.document)},
         )
@@ -270,27 +252,27 @@ def _deleted(change: PlannedChange, history: History, attempts: Sequence[Attempt
     detail: dict[str, Any] = {"author_unproven": True} if unproven else {}
     if removed is None:
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             code=code or "removed_unread",
             message=message or Sentence("removed_unread"),
             detail={**detail, "removed_unread": True},
         )
     if removed.document is not None and not equals_before(change, removed):
         return Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             code="deleted_over_edit",
             message=joined((Sentence("deleted_over_edit"), message)),
             detail={**detail, "deleted_over_edit": by_and_when(removed.document)},
             version=removed,
         )
     return Decision(
-        verdict=Verdict.APPLIED, code=code, message=message, detail=detail, version=removed
+        outcome=Outcome.APPLIED, code=code, message=message, detail=detail, version=removed
     )
 
 
 def _done_by_other(document: Document) -> Decision:
     return Decision(
-        verdict=Verdict.UNCHANGED,
+        outcome=Outcome.UNCHANGED,
         code="done_by_other",
         message=Sentence("as_wanted_already"),
         detail=by_and_when(document),
@@ -300,7 +282,7 @@ def _done_by_other(document: Document) -> Decision:
 def _conflict(document: Document) -> Decision:
     facts = by_and_when(document)
     return Decision(
-        verdict=Verdict.CONFLICT,
+        outcome=Outcome.CONFLICT,
         code="edited",
         message=Sentence("edited_since_plan", by=by_whom(facts), when=str(facts["when"])),
         detail=facts,
@@ -309,7 +291,7 @@ def _conflict(document: Document) -> Decision:
 
 def _unread(newest: Version) -> Decision:
     return Decision(
-        verdict=Verdict.UNKNOWN,
+        outcome=Outcome.UNKNOWN,
         code="history_unread",
         message=Sentence("update_history_unread"),
         detail=by_and_when(newest.document),

@@ -1,16 +1,16 @@
-"""Which version of a record a run left, and whether the record still is as the run left it.
+"""Which version of a record a run left, and whether the record still is as the run left it."""
 
-The only rules of both, for runs, verifications, undos and reverts. In their order of strength: the
-ETag, the version, the content. Of a change that a 304 proved no content is kept, and the server may
-have tidied or linked what it was sent: then the version in the history says what was left.
-"""
+# The only rules of both, for runs, verifications, undos and reverts. In their order of strength:
+# the ETag, the version, the content. Of a change that a 304 proved no content is kept, and the
+# server may have tidied or linked what it was sent: then the version in the history says what was
+# left.
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
-from bulkrunner.domain.plan import Action, Made, PlannedChange
+from bulkrunner.domain.plan import Action, AppliedChange, PlannedChange
 from bulkrunner.domain.records import creator, last_modifier, modified
 from bulkrunner.domain.run import Result
 from bulkrunner.domain.settlement.attempts import Version, same_moment
@@ -45,7 +45,7 @@ class Left:
         )
 
     @classmethod
-    def by_earlier(cls, made: Made, sigel: str) -> Left:
+    def by_earlier(cls, made: AppliedChange, sigel: str) -> Left:
         """Return what an earlier run of the job left."""
         return cls(
             sigel=sigel,

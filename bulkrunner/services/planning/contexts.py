@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from bulkrunner.domain.changes.change import fits_example
-from bulkrunner.domain.changes.verbs import ExampleChange
+from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.expressions.conditions import condition_text, unmet
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import resolve, written
@@ -93,7 +92,7 @@ def admit(step: Step, context: Context) -> None:
     if part is not None:
         raise PassedOver(NOT_MET, Sentence("where_not_met", condition=condition_text(part)))
     for change in step.action.changes if isinstance(step.action, StepUpdate) else ():
-        if isinstance(change, ExampleChange) and not fits_example(change, context):
+        if isinstance(change, ExampleChange) and not change.fits(context):
             example = json.dumps(written(change.match), ensure_ascii=False)[:MAX_EXAMPLE]
             raise PassedOver(NOT_MET, Sentence("example_not_met", example=example))
 

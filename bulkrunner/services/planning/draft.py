@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bulkrunner.domain.canonical import is_deeper
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.new_records import PREFIX, place_in_answer
@@ -15,8 +16,8 @@ from bulkrunner.domain.plan import (
     HOLDING_KEY,
     WRITING,
     Action,
+    AppliedChange,
     BibSummary,
-    Made,
     Origin,
     Part,
     PlannedChange,
@@ -292,7 +293,7 @@ def as_refused(refusal: Refusal) -> dict[str, Any]:
     return {"action": Action.REFUSED, "code": refusal.code, "message": refusal.whole}
 
 
-def made_earlier(known: Known, made: Made) -> dict[str, Any]:
+def made_earlier(known: Known, made: AppliedChange) -> dict[str, Any]:
     """Return the fields of a change that an earlier run has made, as it was carried out."""
     if known.earlier is None and made.operation:
         known.operation = made.operation
@@ -346,16 +347,8 @@ def library_said(sigel: str | None) -> str:
 
 def shallow(document: Document) -> Refusal | None:
     """Refuse a record that would be nested more deeply than any real one."""
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return None
+    if not is_deeper(document, MAX_DEPTH):
+        return None
     return Refusal(
         code="unreadable_record",
         message=Sentence("record_too_deep", most=MAX_DEPTH),

@@ -13,7 +13,7 @@ from bulkrunner.domain.dates import Span, parse_span
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Operation, Source, Unreadable
-from bulkrunner.domain.plan import Action, Made, Plan, left_key, record_key
+from bulkrunner.domain.plan import Action, AppliedChange, Plan, left_key, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.refusals import Refusal
@@ -46,7 +46,7 @@ class EarlierRuns:
             if other.id in run and other.addresses == plan.addresses
         ]
 
-    def made(self, digest: str | None) -> Made | None:
+    def made(self, digest: str | None) -> AppliedChange | None:
         """Return what a run has applied of what has this wish digest."""
         if not self._plans or digest is None:
             return None
@@ -67,7 +67,9 @@ class EarlierRuns:
         return None
 
 
-def is_in_history(reader: CatalogueReader, newest: Found, made: Made, *, active_sigel: str) -> bool:
+def is_in_history(
+    reader: CatalogueReader, newest: Found, made: AppliedChange, *, active_sigel: str
+) -> bool:
     """Tell whether the version that a run stored is one of the record's.
 
     It is not where the environment was filled anew since.
@@ -116,7 +118,7 @@ class Undone:
             and (not before or (other.job != plan.job and other.id in begun))
         ]
 
-    def among(self, made: Mapping[str, Made]) -> set[str]:
+    def among(self, made: Mapping[str, AppliedChange]) -> set[str]:
         """Return those of the operation digests whose change was taken back."""
         if not made or not self._plans:
             return set()

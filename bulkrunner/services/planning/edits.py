@@ -15,7 +15,7 @@ from bulkrunner.domain.operations import check_expect, same
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,
-    Made,
+    AppliedChange,
     PlannedChange,
     copied_key,
     left_key,
@@ -373,7 +373,7 @@ class Editing(Drafting):
             raise missing
         return made_earlier(known, made)
 
-    def _made(self, known: Known, wish: Wanted, made: Made) -> Fields | None:
+    def _made(self, known: Known, wish: Wanted, made: AppliedChange) -> Fields | None:
         """Return that an earlier run has done it, where that still shows; None where it does not."""
         if made.action is Action.CREATE:
             return self._created_earlier(known, made)

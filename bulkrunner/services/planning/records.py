@@ -12,7 +12,7 @@ from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.plan import Made, record_key
+from bulkrunner.domain.plan import AppliedChange, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.records import (
     Document,
@@ -376,11 +376,11 @@ class Reading:
 
     # --- what an earlier run made ------------------------------------------------------------
 
-    def _still_there(self, found: Found, made: Made) -> bool:
+    def _still_there(self, found: Found, made: AppliedChange) -> bool:
         active = self._proofs.job.active_sigel
         return is_in_history(self._reader, found, made, active_sigel=active)
 
-    def _created_earlier(self, known: Known, made: Made | None) -> dict[str, Any] | None:
+    def _created_earlier(self, known: Known, made: AppliedChange | None) -> dict[str, Any] | None:
         """Return the fields of a record that an earlier run created; None where it did not."""
         if made is None or made.record is None:
             return None

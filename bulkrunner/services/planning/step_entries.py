@@ -9,16 +9,16 @@ from typing import Any, NoReturn
 
 from bulkrunner.domain.catalogue import Held
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
-from bulkrunner.domain.expressions.expectations import ground_expected
+from bulkrunner.domain.expressions.expectations import bind_expected
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import ground, settle
+from bulkrunner.domain.expressions.values import bind, freeze
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.operations import (
     Applied,
     apply_update,
+    bind_update,
     build_create,
     check_expect,
-    ground_update,
     neutral_operation,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
@@ -299,7 +299,7 @@ class Stepping:
         op = operation_of(entry, known.name)
         if not isinstance(op, Update):
             return self._removal(entry, context, known)
-        wanted = ground_update(op, context)
+        wanted = bind_update(op, context)
         operation = neutral_operation(wanted, self._iris)
 
         def admitted() -> None:
@@ -325,7 +325,7 @@ class Stepping:
         )
 
     def _removal(self, entry: StepEntry, context: Context, known: Known) -> Removal:
-        expect = {at: ground_expected(value, context) for at, value in entry.step.expect.items()}
+        expect = {at: bind_expected(value, context) for at, value in entry.step.expect.items()}
         op = Delete(source=entry.source, target=known.name, expect=expect)
 
         def admitted() -> None:
@@ -341,8 +341,8 @@ class Stepping:
         if not isinstance(op, Create):
             raise TypeError("the step creates nothing")
         op = replace(op, sigel=_sigel(looked_up(op.sigel, context)))
-        wanted = _with(op, lambda value: ground(value, context))
-        made = _with(op, lambda value: settle(value, context, whole=True))
+        wanted = _with(op, lambda value: bind(value, context))
+        made = _with(op, lambda value: freeze(value, context, whole=True))
 
         def document(iri: str) -> Document:
             plain = _with(op, lambda value: looked_up(value, context))

@@ -14,14 +14,14 @@ from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.change_patterns import transfer_pattern
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.conditions import (
+    bind_condition,
     condition_data,
     condition_text,
-    ground_condition,
     holds,
 )
 from bulkrunner.domain.expressions.parsing import brief
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import ground, written
+from bulkrunner.domain.expressions.values import bind, written
 from bulkrunner.domain.identifiers import Identifier, identify
 from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.operations import (
@@ -225,7 +225,7 @@ class Saving:
 
 def named_value(value: Any, context: Context) -> Any:
     """Return a value with the row and parameters looked up, as plain data."""
-    return written(ground(value, context))
+    return written(bind(value, context))
 
 
 def changed_before(known: Known) -> dict[str, Any]:
@@ -383,7 +383,7 @@ class Taking(Saving):
         def build(known: Known) -> Edit:
             context = self._contexts.of_record(case.entry, known, case.look)
 
-            condition = ground_condition(action.components, context)
+            condition = bind_condition(action.components, context)
             named = condition_data(condition, self._iris)
 
             def goes(component: Mapping[str, Any]) -> bool:

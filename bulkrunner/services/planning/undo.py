@@ -6,20 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.fingerprints import before_fingerprint
-from bulkrunner.domain.iris import IriMap, iter_ids
+from bulkrunner.domain.iris import IriMap, iter_ids, map_ids, without_own_iri
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Create, Creates, Undo, Unreadable
 from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.operations import build_create
+from bulkrunner.domain.operations import TEMPID, build_create
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
-    Made,
+    AppliedChange,
     Plan,
     PlannedChange,
     operation_digest,
@@ -45,7 +44,6 @@ from bulkrunner.domain.undo import (
     as_stored,
     changed_paths,
     restored,
-    without_own_id,
 )
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -108,21 +106,11 @@ class Again:
 
     def led(self, document: Document) -> Document:
         """Return the document with these links led to the new records."""
-        led: Document = self._led(document) if self.numbers_of else document
+        led: Document = map_ids(document, self._name) if self.numbers_of else document
         return led
 
-    def _led(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: self._name(inner) if key == "@id" else self._led(inner)
-                for key, inner in value.items()
-            }
-        if isinstance(value, list):
-            return [self._led(item) for item in value]
-        return value
-
-    def _name(self, iri: Any) -> Any:
-        old = self.iris.short_id(iri) if isinstance(iri, str) else None
+    def _name(self, iri: str) -> str:
+        old = self.iris.short_id(iri)
         number = self.numbers_of.get(old) if old else None
         if number is None:
             return iri
@@ -172,7 +160,7 @@ class Restorer(Resolver):
         return [Draft(change=change, alone=True), *later]
 
     def _take_back(
-        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+        self, wish: Restore, task: Task, known: Known, made: AppliedChange | None, look: Look
     ) -> Fields:
         match wish.change.action:
             case Action.UPDATE:
@@ -185,7 +173,7 @@ class Restorer(Resolver):
     # --- an update ---------------------------------------------------------------------------
 
     def _give_back(
-        self, wish: Restore, task: Task, known: Known, made: Made | None, look: Look
+        self, wish: Restore, task: Task, known: Known, made: AppliedChange | None, look: Look
     ) -> Fields:
         found = self._read_target(wish.record, known)
         if made is not None and self._still_there(found, made):
@@ -221,7 +209,7 @@ class Restorer(Resolver):
 
     # --- a create ----------------------------------------------------------------------------
 
-    def _remove(self, wish: Restore, known: Known, made: Made | None) -> Fields:
+    def _remove(self, wish: Restore, known: Known, made: AppliedChange | None) -> Fields:
         try:
             found = self._read_target(wish.record, known)
         except NotFound as missing:
@@ -316,8 +304,8 @@ def _creation(wish: Restore, document: Document, *, sigel: str) -> Create:
         creates=Creates.HOLDING if is_holding(document) else Creates.BIB,
         sigel=held_by(document) or sigel,
         of=None,
-        body=without_own_id(thing_part(document), own),
-        record=without_own_id(record_part(document), own),
+        body=without_own_iri(thing_part(document), own, TEMPID),
+        record=without_own_iri(record_part(document), own, TEMPID),
     )
 
 

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bulkrunner.domain.diff import Difference
+from bulkrunner.domain.places import property_of
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ORDER, SAMPLES
 from bulkrunner.domain.report_groups import (
@@ -27,7 +28,7 @@ from bulkrunner.domain.report_groups import (
     Values,
     Why,
 )
-from bulkrunner.domain.transfers import Doing, doing_of
+from bulkrunner.domain.transfers import TransferRole, role_of
 
 # Characters of a value that are compared and kept; longer ones go on as a digest.
 MAX_TEXT = 300
@@ -79,7 +80,7 @@ class Effect:
     @property
     def top(self) -> tuple[str, ...]:
         """Return the properties that are touched, sorted."""
-        return tuple(sorted({top_of(slot.place) for slot in self.shape}))
+        return tuple(sorted({property_of(slot.place) for slot in self.shape}))
 
     @property
     def of_thing(self) -> tuple[str, ...]:
@@ -116,12 +117,6 @@ def _order(part: Part) -> str:
 def general(place: str) -> str:
     """Return a place without its list indexes: ``hasNote.3.label`` is ``hasNote.label``."""
     return ".".join(step for step in place.split(".") if not step.isdecimal())
-
-
-def top_of(place: str) -> str:
-    """Return the property that a place begins with, ``@record.`` kept."""
-    head, _, rest = place.partition(".")
-    return f"{head}.{rest.partition('.')[0]}" if head == "@record" else head
 
 
 def _leaves(value: Any) -> dict[str, str]:
@@ -339,11 +334,11 @@ class JointGroup:
         self._leaves = _Side()
         self._saves = _Side()
 
-    def add(self, change: PlannedChange, doing: Doing, effect: Effect) -> None:
+    def add(self, change: PlannedChange, role: TransferRole, effect: Effect) -> None:
         self._actions[change.action] += 1
-        side = self._leaves if doing.side == "leaves" else self._saves
+        side = self._leaves if role.side == "leaves" else self._saves
         side.collector.add(change, effect)
-        if doing.mixed and doing.side == "saves":
+        if role.mixed and role.side == "saves":
             known = change.pattern in self._mixed or len(self._mixed) < MAX_MIXED
             self._mixed[change.pattern if known else ""] += 1
 
@@ -412,12 +407,12 @@ class JointGroup:
         )
 
     def _belongs(self, other: ReportedChange) -> bool:
-        doing = doing_of(other.change)
-        return doing is not None and doing.verb == self.key.verb and doing.side == "saves"
+        role = role_of(other.change)
+        return role is not None and role.verb == self.key.verb and role.side == "saves"
 
 
-def key_of(doing: Doing) -> JointKey:
-    return JointKey(doing.verb, doing.to)
+def key_of(role: TransferRole) -> JointKey:
+    return JointKey(role.verb, role.to)
 
 
 def partners_of(fetched: Mapping[int, ReportedChange], numbers: Sequence[int]) -> list[int]:

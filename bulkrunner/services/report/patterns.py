@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ORDER
 from bulkrunner.domain.report_groups import (
@@ -19,7 +20,7 @@ from bulkrunner.domain.report_groups import (
     Why,
     just,
 )
-from bulkrunner.domain.transfers import doing_of, told_by_places
+from bulkrunner.domain.transfers import role_of, told_by_places
 from bulkrunner.services.report.collect import (
     Collector,
     Effect,
@@ -108,15 +109,15 @@ class Patterns:
             self._add_joint(key, change, effect)
             return
         if key not in self._kinds:
-            origin = change.pattern if change.pattern.startswith("undo ") else ""
+            origin = change.pattern if is_restoring(change.pattern) else ""
             self._kinds[key] = _OfKind(key, change.kind, origin)
         self._kinds[key].add(change, effect)
 
     def _add_joint(self, key: JointKey, change: PlannedChange, effect: Effect) -> None:
-        doing = doing_of(change)
-        if doing is not None:
+        role = role_of(change)
+        if role is not None:
             group = self._joint.setdefault(key, JointGroup(key, change.kind))
-            group.add(change, doing, effect)
+            group.add(change, role, effect)
 
     def groups(self, fetch: Fetch) -> tuple[PatternGroup, ...]:
         """Return the groups: deletions before all else, then the largest first."""
@@ -143,11 +144,11 @@ class Patterns:
 
 
 def _key_of(change: PlannedChange) -> _Kind | JointKey:
-    doing = doing_of(change)
-    if doing is None or told_by_places(doing, change.action):
-        verb = "" if doing is None or doing.mixed else doing.verb
+    role = role_of(change)
+    if role is None or told_by_places(role, change.action):
+        verb = "" if role is None or role.mixed else role.verb
         return (change.action, change.kind or "", verb)
-    return key_of(doing)
+    return key_of(role)
 
 
 def _in_order(plain: list[_Draft], joint: list[JointGroup]) -> list[_Draft | JointGroup]:

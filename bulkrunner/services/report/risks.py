@@ -66,7 +66,7 @@ class Watch:
         for code in self._codes(item):
             self._found.setdefault(code, _Tally()).add(change.number)
         if item.tried is not None:
-            word = item.tried.twin.outcome
+            word = item.tried.counterpart.outcome
             self._outcomes[word] = self._outcomes.get(word, 0) + 1
 
     def _codes(self, item: ReportedChange) -> Iterator[str]:
@@ -99,7 +99,7 @@ class Watch:
         return age < RECENT
 
     def _staged(self, item: ReportedChange) -> Iterator[str]:
-        twin = item.tried.twin if item.tried else None
+        twin = item.tried.counterpart if item.tried else None
         if twin is None:
             return
         for code in ("not_as_predicted", "cleanups"):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.diff import MAX_LEAVES, Difference, contents, left_out, read_differences
-from bulkrunner.domain.gates import Twin
+from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ORDER, PROBLEMS, record_link
@@ -97,10 +97,10 @@ class Rows:
             found = twin if twin is not None and twin.change == change.number else None
             yield replace(self._reported(change), tried=None if found is None else _tried(found))
 
-    def _twins(self, action: Action, numbers: Sequence[int] | None = None) -> Iterator[Twin]:
+    def _twins(self, action: Action, numbers: Sequence[int] | None = None) -> Iterator[Counterpart]:
         if self._counts is None:
             return iter(())
-        return self._ledger.evidence.twins(
+        return self._ledger.evidence.counterparts(
             self._plan, action=action, counts=self._counts, numbers=numbers
         )
 
@@ -165,9 +165,9 @@ class Rows:
         found = self._ledger.plans.changes(self._plan.id, numbers=numbers) if numbers else ()
         return {change.number: change for change in found}
 
-    def _twins_of(self, changes: Sequence[PlannedChange]) -> dict[int, Twin]:
+    def _twins_of(self, changes: Sequence[PlannedChange]) -> dict[int, Counterpart]:
         """Return what test runs did with these changes, by number."""
-        found: dict[int, Twin] = {}
+        found: dict[int, Counterpart] = {}
         for action in WRITING:
             numbers = [change.number for change in changes if change.action is action]
             if numbers:
@@ -216,5 +216,5 @@ class Rows:
         return record_link(self._plan.addresses.get("base_url", ""), record)
 
 
-def _tried(twin: Twin) -> Tried:
-    return Tried(twin=twin, link=record_link(twin.base_url, twin.record))
+def _tried(twin: Counterpart) -> Tried:
+    return Tried(counterpart=twin, link=record_link(twin.base_url, twin.record))

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import Ledger, Unknown
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueWriter, Clock, WriteGate
-from bulkrunner.domain.restoration import Unknown
 from bulkrunner.domain.run import Attempt, EndedAs, Result
 from bulkrunner.errors import BulkRunnerError, LedgerUnavailable
 from bulkrunner.sentences import Sentence

@@ -8,15 +8,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, WriteAnswer
-from bulkrunner.domain.fingerprints import check_sendable, create_fingerprint
+from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.records import Document, held_by, item_of, library_iri, record_part
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
+    SEND,
     Decision,
-    Verdict,
     Version,
     by_and_when,
     may_have_written,
@@ -66,7 +67,7 @@ def vanished(
     decision = settle_create(
         work.change, candidates, work.attempts, active_sigel=context.active_sigel, not_before=since
     )
-    if decision.verdict is not Verdict.APPLIED:
+    if decision.outcome is not Outcome.APPLIED:
         return None
     return replace(decision, message=Sentence("made_then_deleted"))
 
@@ -109,7 +110,7 @@ class Creation:
         if (made := self._made()) is not None:
             return made
         decision = self.look()
-        nothing = decision.verdict in (Verdict.SEND, Verdict.FAILED) and work.change.kind != "bib"
+        nothing = decision.outcome in (SEND, Outcome.FAILED) and work.change.kind != "bib"
         if nothing and may_have_written(work.attempts):
             since = _not_before(context, work)
             decision = vanished(context, work, document, self._known, since) or decision
@@ -138,7 +139,7 @@ class Creation:
             active_sigel=context.active_sigel,
             not_before=_not_before(context, work),
         )
-        if decision.verdict in (Verdict.SEND, Verdict.FAILED) and _not_found(work):
+        if decision.outcome in (SEND, Outcome.FAILED) and _not_found(work):
             return _what_is_missing(context, work.change, sigel) or decision
         return decision
 
@@ -186,7 +187,7 @@ class Creation:
                 detail={"changed_since": by_and_when(None)},
             )
         decision = Decision(
-            verdict=Verdict.APPLIED,
+            outcome=Outcome.APPLIED,
             version=Version(document=found.document, etag=found.etag),
             record=last.words,
         )
@@ -209,9 +210,9 @@ def _look_for_bib(context: RunContext, work: Work) -> Decision:
     """Decide how the creation of a bib stands, searching for it where it may have been stored."""
     decision = settle_bib_create(work.change, work.attempts)
     names, values = identifiers_of(work.change.predicted or {})
-    if decision.verdict is Verdict.SEND and context.unknown is not None:
+    if decision.outcome is SEND and context.unknown is not None:
         return _look_before_sending(context, work, names, values)
-    if decision.verdict is not Verdict.UNKNOWN or not (names or values):
+    if decision.outcome is not Outcome.UNKNOWN or not (names or values):
         return decision
     for pause in SEARCHES:
         context.control.pause(pause)
@@ -220,7 +221,7 @@ def _look_for_bib(context: RunContext, work: Work) -> Decision:
         if ids is None:
             break
         decision = _among(context, work, ids)
-        if decision.verdict is not Verdict.UNKNOWN:
+        if decision.outcome is not Outcome.UNKNOWN:
             break
     return decision
 
@@ -234,7 +235,7 @@ def _look_before_sending(
     """
     unknown = context.unknown
     if unknown is None or not (names or values or unknown.plan_is_older):
-        return Decision(verdict=Verdict.SEND)
+        return Decision(outcome=SEND)
     if not (names or values):
         return refused("not_searchable", Sentence("bib_not_searchable"))
     shown = unknown.until + timedelta(seconds=sum(SEARCHES))

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from bulkrunner.domain.approvals import REJECTED, standing
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import Ledger, unknown_of
 from bulkrunner.domain.ownership import USUAL, LeaseTimes
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Progress, WriteGate
-from bulkrunner.domain.restoration import unknown_of
 from bulkrunner.domain.run import Owner, Run, RunState
 from bulkrunner.errors import (
     AccessLost,

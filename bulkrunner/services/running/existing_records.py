@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bulkrunner.domain.catalogue import Found, NotModified, WriteAnswer
-from bulkrunner.domain.fingerprints import check_sendable
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.records import (
     Document,
@@ -14,10 +13,10 @@ from bulkrunner.domain.records import (
     modified,
 )
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     Decision,
-    Verdict,
     Version,
     moment,
     refused,
@@ -98,7 +97,7 @@ class ExistingRecord:
         version = Version(document=found.document, etag=found.etag)
         ours = self._context.active_sigel
         if (proof is not None and found.etag == proof) or _moved(ours, change, version, over):
-            return self.result(Decision(verdict=Verdict.APPLIED, version=version))
+            return self.result(Decision(outcome=Outcome.APPLIED, version=version))
         return None
 
     def result(self, decision: Decision) -> Result:

@@ -12,11 +12,10 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Clock
 from bulkrunner.domain.records import library_iri, modified
-from bulkrunner.domain.run import Attempt
+from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import (
     Decision,
     History,
-    Verdict,
     Version,
     may_have_written,
     same_moment,
@@ -59,13 +58,13 @@ def _newest(catalogue: CatalogueReader, record: str) -> Version | Decision:
             return Version(document=None)
         case Missing():
             return Decision(
-                verdict=Verdict.CONFLICT,
+                outcome=Outcome.CONFLICT,
                 code="missing",
                 message=Sentence("record_missing"),
             )
         case Moved(target=target):
             return Decision(
-                verdict=Verdict.CONFLICT,
+                outcome=Outcome.CONFLICT,
                 code="moved",
                 message=Sentence("record_moved", target=target),
             )
@@ -82,7 +81,7 @@ def _unproven(found: Decision, attempts: Sequence[Attempt]) -> Decision | None:
     if not may_have_written([one for one in attempts if one.answer != _SAID[found.code]]):
         return None
     return Decision(
-        verdict=Verdict.UNKNOWN,
+        outcome=Outcome.UNKNOWN,
         code="history_unread",
         message=Sentence("sent_unreadable", why=found.message),
         detail={"found": found.code},

@@ -10,11 +10,11 @@ from bulkrunner.domain.catalogue import AnswerKind, Found, WriteAnswer
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import Action, Origin, PlannedChange
 from bulkrunner.domain.records import Document, modified
-from bulkrunner.domain.run import Attempt, Result
+from bulkrunner.domain.run import Attempt, Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
     PROVEN,
+    SEND,
     Decision,
-    Verdict,
     Version,
     by_and_when,
     by_whom,
@@ -236,7 +236,7 @@ def carry_out(context: RunContext, work: Work, change: Sendable) -> Result:
         context.control.check()
         with context.turn():
             decision = change.look()
-            if decision.verdict is not Verdict.SEND:
+            if decision.outcome is not SEND:
                 return change.result(decision)
             if not context.may_send(work):
                 continue
@@ -255,7 +255,7 @@ def _ended(change: Sendable) -> Result | None:
     found = change.earlier()
     if isinstance(found, Result):
         return found
-    return None if found.verdict is Verdict.SEND else change.result(found)
+    return None if found.outcome is SEND else change.result(found)
 
 
 def _unless_carried_out(work: Work, refusal: Decision, change: Sendable) -> Decision:
@@ -263,12 +263,12 @@ def _unless_carried_out(work: Work, refusal: Decision, change: Sendable) -> Deci
     if not may_have_written(work.attempts[:-1]):
         return refusal
     decision = change.look()
-    return decision if decision.verdict in PROVEN else refusal
+    return decision if decision.outcome in PROVEN else refusal
 
 
 def applied_version(decision: Decision) -> Version | None:
     """Return the version that shows that a change was applied."""
-    return decision.version if decision.verdict is Verdict.APPLIED else None
+    return decision.version if decision.outcome is Outcome.APPLIED else None
 
 
 def outcome(
@@ -282,7 +282,7 @@ def outcome(
     version = applied_version(decision)
     document = version.document if version else None
     return Result(
-        outcome=decision.outcome(),
+        outcome=decision.ended,
         code=decision.code,
         message=decision.message,
         record=record,
@@ -382,7 +382,7 @@ def _changed(context: RunContext, origin: Origin) -> Decision | None:
 
 def _conflict(origin: Origin, said: Sentence, facts: Mapping[str, Any]) -> Decision:
     return Decision(
-        verdict=Verdict.CONFLICT,
+        outcome=Outcome.CONFLICT,
         code=ORIGIN_CHANGED,
         message=said,
         detail={"origin": origin.record, **facts},

@@ -5,12 +5,14 @@ import pytest
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.change_patterns import (
     MAX_LENGTH,
+    delete_pattern,
+    is_restoring,
     parts_of_update,
     pattern_of,
     restoring_pattern,
     update_pattern,
 )
-from bulkrunner.domain.changes.verbs import ExampleChange
+from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.diff import diff
 from bulkrunner.domain.manifest import (
     AppendChange,
@@ -187,3 +189,33 @@ def test_restoring_is_named_by_what_it_takes_back():
         "undo bib: delete what was created",
         "undo bib: create again what was deleted",
     ]
+
+
+RESTORING = [restoring_pattern(action, kind) for action in Action for kind in ("bib", None)]
+
+
+@pytest.mark.parametrize("pattern", RESTORING)
+def test_what_takes_back_is_known_by_its_pattern_whatever_else_is_done_with_it(pattern):
+    assert is_restoring(pattern)
+    assert is_restoring(again(pattern))
+    more = update_pattern("bib", parts_of_update(update(SET)), earlier=pattern)
+    assert is_restoring(again(more))
+    many = update(*(RemoveChange(at=f"key{number}") for number in range(90)))
+    cut = update_pattern("bib", parts_of_update(many), earlier=pattern)
+    assert "…" in cut
+    assert is_restoring(again(cut))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pattern_of(update(SET), kind="holding"),
+        pattern_of(update(SetChange(at="undo", to=1))),
+        pattern_of(Delete(source=SOURCE, target="x"), kind="bib"),
+        delete_pattern("bib"),
+        "undo holding: somebody's own words",
+        "",
+    ],
+)
+def test_what_changes_takes_nothing_back(pattern):
+    assert not is_restoring(pattern)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.changes.change_parsing import parse_change, parse_example
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update
@@ -130,7 +131,7 @@ def read(written):
     """The change, or None where it contradicts itself."""
     try:
         if "example" in written:
-            return parse_example(written["example"])
+            return ExampleChange.parse(written["example"])
         return parse_change(written, outside())
     except FormError:
         return None

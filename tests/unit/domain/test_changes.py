@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.change_patterns import pattern_of
-from bulkrunner.domain.changes.change import ground_change
-from bulkrunner.domain.changes.change_parsing import VERBS, parse_change, parse_example
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import VERBS, MoveValueChange, parse_change
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
@@ -123,8 +123,8 @@ def test_any_change_of_any_record_is_made_or_refused(document, changes):
 
 
 def first_keys(change):
-    keys = {change.origin if hasattr(change, "origin") else change.at}
-    if hasattr(change, "origin"):
+    keys = {change.at}
+    if isinstance(change, MoveValueChange):
         keys.add(change.to)
     if change.scope.each is not None:
         keys = {change.scope.each}
@@ -209,7 +209,7 @@ def op_of(*changes):
 @settings(max_examples=examples(300))
 def test_examples_are_made_or_refused_and_made_once(match, result, document):
     try:
-        change = parse_example({"match": match, "result": result})
+        change = ExampleChange.parse({"match": match, "result": result})
     except FormError:
         return
     once = changed(document, change)
@@ -220,7 +220,7 @@ def test_examples_are_made_or_refused_and_made_once(match, result, document):
 @given(BODIES.filter(bool))
 def test_a_record_looks_like_its_own_example(body):
     try:
-        change = parse_example({"match": body, "result": {**body, "callNumberPrefix": ["x"]}})
+        change = ExampleChange.parse({"match": body, "result": {**body, "callNumberPrefix": ["x"]}})
     except FormError:
         return
     once = changed(holding(**body), change)
@@ -254,10 +254,10 @@ def test_each_row_makes_changes_of_its_own():
         {"remove": {"at": "a"}},
     ]
     example = {"match": {"a": {"$value": "@row.x"}}, "result": {"a": {"$value": "b"}}}
-    read = [*(parse_change(change, outside()) for change in changes), parse_example(example)]
+    read = [*(parse_change(change, outside()) for change in changes), ExampleChange.parse(example)]
     document = holding(b="1")
     context = Context(document=document, iris=IRIS, row={"x": "X"}, parameters={"p": 4})
-    op = op_of(*(ground_change(change, context) for change in read))
+    op = op_of(*(change.bound(context) for change in read))
     assert neutral_operation(op, IRIS)["changes"] == [
         {"set": {"at": "a", "to": {"$text": "X {b}"}}, "when": {"c": {"equals": "X"}}},
         {"append": {"at": "a", "value": 4}},
@@ -301,7 +301,7 @@ def test_the_neutral_form_of_changes():
 
 
 def test_the_pattern_of_an_example():
-    change = parse_example(
+    change = ExampleChange.parse(
         {
             "match": {"shelfMark": {"label": "Hc"}, "x": "1", "meta": {"y": "1"}, "n": ["a", "b"]},
             "result": {"shelfMark": {"label": "Hce"}, "z": "1", "meta": {"y": "2"}, "n": ["a"]},
@@ -428,13 +428,13 @@ def test_faults_are_told_with_their_place(change, path, says):
 )
 def test_unclear_examples_are_refused_with_their_place(match, result, path, says):
     with pytest.raises(FormError) as caught:
-        parse_example({"match": match, "result": result})
+        ExampleChange.parse({"match": match, "result": result})
     assert caught.value.path[: len(path)] == path
     assert says in caught.value.message
 
 
 def test_an_example_that_a_row_makes_unclear_refuses_the_record():
-    change = parse_example(
+    change = ExampleChange.parse(
         {"match": {"inventoryLevel": 4}, "result": {"inventoryLevel": {"$value": "@row.new"}}}
     )
     document = holding(inventoryLevel=4)

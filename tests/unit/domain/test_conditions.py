@@ -11,10 +11,10 @@ from bulkrunner.domain.expressions.condition_parsing import parse_condition, par
 from bulkrunner.domain.expressions.conditions import (
     KINDS,
     MAX_SHOWN,
+    bind_condition,
     condition_data,
     condition_references,
     condition_text,
-    ground_condition,
     holds,
 )
 from bulkrunner.domain.expressions.parsing import FormError
@@ -129,8 +129,8 @@ def test_conditions(condition, expected):
     assert met(condition, files, **rest) is expected
     assert met({"not": condition}, files, **rest) is not expected
     parsed = parse_condition(condition, outside(files))
-    grounded = ground_condition(parsed, context(**rest))
-    assert holds(grounded, context(**rest)) is expected
+    bound = bind_condition(parsed, context(**rest))
+    assert holds(bound, context(**rest)) is expected
 
 
 @pytest.mark.parametrize(

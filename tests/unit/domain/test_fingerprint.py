@@ -7,15 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.fingerprints import (
-    UNCOMPARED,
-    UNCOMPARED_IN_NEW,
     after_fingerprint,
     before_fingerprint,
-    check_sendable,
     create_fingerprint,
     equal_content,
 )
+from bulkrunner.domain.records import WRITTEN_AT_CREATION, WRITTEN_AT_SAVE
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.domain.rights import check_sendable
 from bulkrunner.vocabulary import is_set
 from tests.support.documents import (
     BIB,
@@ -36,8 +35,8 @@ LIBRARY = "https://libris.kb.se/library/"
 
 
 def test_the_fields_left_out_are_the_servers():
-    assert sorted(SERVERS) == sorted(UNCOMPARED)
-    assert sorted(SERVERS_IN_NEW) == sorted(UNCOMPARED_IN_NEW)
+    assert sorted(SERVERS) == sorted(WRITTEN_AT_SAVE)
+    assert sorted(SERVERS_IN_NEW) == sorted(WRITTEN_AT_CREATION)
 
 
 @given(HOLDINGS, st.sampled_from(SERVERS), VALUES)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.iris import IriMap, RefKind, iter_ids
+from bulkrunner.domain.iris import IriMap, RefKind, iter_ids, map_ids, without_own_iri
 from tests.support.documents import (
     IRIS,
     KEYS,
@@ -123,3 +123,33 @@ def test_iris_of_a_short_id():
 def test_ids_are_found_at_every_depth():
     value = {"@id": "a", "x": [{"@id": "b", "y": {"@id": "c"}}, "d"], "@type": {"@id": 4}}
     assert sorted(iter_ids(value)) == ["a", "b", "c"]
+
+
+@given(LINKED)
+def test_what_is_mapped_are_the_ids_that_are_found_and_nothing_else(value):
+    assert map_ids(value, lambda iri: iri) == value
+    found = sorted(iter_ids(value))
+    assert sorted(iter_ids(map_ids(value, lambda iri: f"{iri}!"))) == [f"{iri}!" for iri in found]
+    assert map_ids(map_ids(value, lambda iri: f"{iri}!"), lambda iri: iri[:-1]) == value
+
+
+@pytest.mark.parametrize(
+    ("iri", "made"),
+    [
+        ("https://a/x", "self:"),
+        ("https://a/x#it", "self:#it"),
+        ("https://a/x#a#b", "self:#a#b"),
+        ("https://a/xy", "https://a/xy"),
+        ("https://a/x/y", "https://a/x/y"),
+        ("https://a/", "https://a/"),
+    ],
+)
+def test_a_records_own_iri_is_told_from_its_neighbours(iri, made):
+    value = {"@id": iri, "n": [{"@id": iri, "label": iri}]}
+    instead = {"@id": made, "n": [{"@id": made, "label": iri}]}
+    assert without_own_iri(value, "https://a/x", "self:") == instead
+
+
+def test_without_an_iri_of_its_own_nothing_is_its_own():
+    value = {"@id": "#it", "n": {"@id": ""}}
+    assert without_own_iri(value, "", "self:") == value

@@ -154,7 +154,7 @@ def test_a_fault_of_the_program_that_changes_more_is_refused(monkeypatch):
         return Changed(
             document=holding(copyNumber="9", hasNote="gone astray"),
             declared=(("@graph", 1, "copyNumber"),),
-            settled=change,
+            change=change,
             effective=True,
         )
 

@@ -5,6 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.records import (
+    KEPT,
+    RECORD_KEPT,
+    THING_KEPT,
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
     component_holders,
     components,
     creator,
@@ -187,3 +192,13 @@ def test_documents_of_any_shape_are_read_without_fault(graph):
 )
 def test_what_counts_as_a_holding(name, answer):
     assert is_holding({"@graph": [{}, {"@type": name}]}) is answer
+
+
+def test_the_keys_of_a_record_by_role():
+    assert sorted(THING_KEPT) == ["@id", "@type", "heldBy", "itemOf", "sameAs"]
+    saved = ["created", "descriptionLastModifier", "modified", "recordStatus"]
+    assert sorted(WRITTEN_AT_SAVE) == saved
+    assert sorted(WRITTEN_AT_CREATION) == sorted([*saved, "controlNumber", "descriptionCreator"])
+    names = {"@id", "@type", "mainEntity", "sameAs"}
+    assert names | set(WRITTEN_AT_CREATION) == RECORD_KEPT
+    assert KEPT == RECORD_KEPT | THING_KEPT

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context, parse_reference, values_at
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.expressions.values import Dynamic, ground, references_of, resolve, written
+from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.refusals import Refused
 from tests.support.documents import BIB, HOLDINGS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
@@ -123,23 +123,23 @@ def test_rows_and_parameters_are_put_in_and_the_rest_stays():
             {"y": {"$value": "@bib.id"}},
         ]
     )
-    grounded = ground(value, context(row={"a": "{x}"}, parameters={"b": 4}))
-    assert isinstance(grounded, Dynamic)
-    assert written(grounded) == [
+    bound = bind(value, context(row={"a": "{x}"}, parameters={"b": 4}))
+    assert isinstance(bound, Dynamic)
+    assert written(bound) == [
         {"$text": "{{{{x}}}} {copyNumber|trim} 4"},
         "{X}",
         {"x": {"$value": "@row.none"}},
         {"y": {"$value": "@bib.id"}},
     ]
-    assert written(parse_value(written(grounded))) == written(grounded)
+    assert written(parse_value(written(bound))) == written(bound)
     value = parse_value({"$text": "{@row.a}-{copyNumber}"})
-    grounded = ground(value, context(row={"a": "{x}"}))
-    assert resolve(grounded, context().at({"copyNumber": "1"})) == "{x}-1"
+    bound = bind(value, context(row={"a": "{x}"}))
+    assert resolve(bound, context().at({"copyNumber": "1"})) == "{x}-1"
 
 
 def test_a_value_of_rows_alone_becomes_a_constant():
     value = parse_value({"label": [{"$text": "{@row.a}!"}, {"$value": "@row.a"}]})
-    assert ground(value, context(row={"a": "x"})) == {"label": ["x!", "x"]}
+    assert bind(value, context(row={"a": "x"})) == {"label": ["x!", "x"]}
 
 
 def test_too_long_a_text_is_refused():

@@ -1,4 +1,4 @@
-"""Values, conditions and changes of a manifest in words."""
+"""Values and conditions in words, as a manifest writes them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from bulkrunner.adapters.manifests.faults import harmless
 from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.text_functions import parse_call
+from bulkrunner.domain.text import harmless
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
-MOST = 120
-
-"""Characters of a value that are shown."""
+MOST = 120  # characters of a value that are shown
 
 _TESTS: Mapping[str, Callable[[str], Sentence]] = {
     "equals": lambda wanted: Sentence("test_is", wanted=wanted),
@@ -38,26 +36,6 @@ _ORIGINS: Mapping[str, Callable[[str], Sentence]] = {
     "@record.": lambda name: Sentence("of_record", name=name),
     "@component.": lambda name: Sentence("of_component", name=name),
 }
-
-_CALLS: Mapping[str, Callable[..., Sentence]] = {
-    "trim": lambda: Sentence("call_trim"),
-    "collapse": lambda: Sentence("call_collapse"),
-    "upper": lambda: Sentence("call_upper"),
-    "lower": lambda: Sentence("call_lower"),
-    "capitalize": lambda: Sentence("call_capitalize"),
-    "strip_zeros": lambda: Sentence("call_strip_zeros"),
-    "strip_prefix": lambda text: Sentence("call_strip_prefix", text=text),
-    "strip_suffix": lambda text: Sentence("call_strip_suffix", text=text),
-    "split": lambda text, part: Sentence("call_split", text=text, part=part),
-    "first_word": lambda: Sentence("call_first_word"),
-    "after_first_word": lambda: Sentence("call_after_first_word"),
-    "replace": lambda old, new: Sentence("call_replace", old=old, new=new),
-    "digits": lambda: Sentence("call_digits"),
-    "pad": lambda width: Sentence("call_pad", width=width),
-    "default": lambda text: Sentence("call_default", text=text),
-}
-
-"""What each function makes of a text, after its arguments."""
 
 _HOLDINGS = re.compile(r"@bib\.holdings(?:\[([^]]*)\])?(?:\.(@record\.)?(.+))?")
 
@@ -162,12 +140,9 @@ def through_said(calls: Sequence[str]) -> Sentence:
 
 def _call_said(text: str) -> Sentence:
     try:
-        call = parse_call(text)
+        return parse_call(text).said
     except FormError:
         return verbatim(harmless(text))
-    given = [f'"{harmless(one)}"' if isinstance(one, str) else str(one) for one in call.arguments]
-    said = _CALLS.get(call.name)
-    return verbatim(text) if said is None else said(*given)
 
 
 def matching_said(matching: Any) -> Sentence:
@@ -312,102 +287,3 @@ def _object(value: Mapping[str, Any]) -> Sentence:
 
 def _short(said: Sentence) -> Sentence:
     return said if len(said) <= MOST else verbatim(said[:MOST] + "…")
-
-
-PAIRS = 3
-
-"""Rows of a table in the manifest that are shown."""
-
-VERBS = (
-    "set",
-    "remove",
-    "append",
-    "remove_items",
-    "replace_value",
-    "replace_text",
-    "move_value",
-    "retype",
-)
-
-_SCOPES = {
-    "item": Sentence("scope_item"),
-    "components": Sentence("scope_components"),
-    "item_and_components": Sentence("scope_item_and_components"),
-    "each_place": Sentence("scope_each_place"),
-    "anywhere": Sentence("scope_anywhere"),
-    "record": Sentence("scope_record"),
-}
-
-
-def change_said(change: Mapping[str, Any]) -> Sentence:
-    """Return what one change does, where, and when."""
-    verb = next(verb for verb in VERBS if verb in change)
-    said = _verb(verb, change[verb])
-    if scope := change.get("in"):
-        said = Sentence("listed", parts=(said, _scope(scope)))
-    if when := change.get("when"):
-        said = Sentence("change_where", said=said, condition=condition_said(when))
-    # What is emptied goes too; ``remove`` alone leaves it.
-    prunes = verb == "remove_items" or (verb == "remove" and ("in" in change or "when" in change))
-    return Sentence("change_prunes", said=said) if prunes else said
-
-
-def _scope(scope: Any) -> Sentence:
-    if isinstance(scope, dict):
-        return Sentence("scope_each", place=place_said(str(scope.get("each", ""))))
-    return _SCOPES.get(scope, verbatim(""))
-
-
-def _verb(verb: str, given: Mapping[str, Any]) -> Sentence:
-    at = place_said(str(given.get("at", "")))
-    match verb:
-        case "set":
-            return Sentence("change_set", at=at, to=value_said(given["to"]))
-        case "remove":
-            return Sentence("change_remove", at=at)
-        case "append":
-            return Sentence("change_append", at=at, value=value_said(given["value"]))
-        case "remove_items":
-            return Sentence("change_remove_items", at=at, matching=matching_said(given["matching"]))
-        case "replace_value":
-            return _replaced_values(at, given)
-        case "replace_text":
-            return _replaced_text(at, given)
-        case "move_value":
-            return Sentence(
-                "change_move", source=place_said(given["from"]), to=place_said(given["to"])
-            )
-        case _:
-            return Sentence("change_retype", at=at, to=name_said(given["to"]))
-
-
-def _replaced_values(at: Sentence, given: Mapping[str, Any]) -> Sentence:
-    table = given["table"]
-    if "file" in table and isinstance(table.get("file"), str):
-        said = Sentence("change_by_table", at=at, file=name_said(table["file"]))
-    else:
-        pairs = [_pair(old, new) for old, new in list(table.items())[:PAIRS]]
-        if len(table) > PAIRS:
-            pairs.append(Sentence("change_more_pairs", count=len(table) - PAIRS))
-        said = Sentence("change_pairs", at=at, pairs=pairs)
-    refuses = given.get("otherwise") == "refuse"
-    return Sentence("change_others_refused" if refuses else "change_others_kept", said=said)
-
-
-def _pair(old: str, new: Any) -> Sentence:
-    if new is None:
-        return Sentence("change_goes", old=value_said(old))
-    return Sentence("change_becomes", old=value_said(old), new=value_said(new))
-
-
-def _replaced_text(at: Sentence, given: Mapping[str, Any]) -> Sentence:
-    if "pattern" in given:
-        what = Sentence("what_matches", pattern=value_said(given["pattern"]))
-    else:
-        what = value_said(given.get("find"))
-    instead = given.get("with", "")
-    if instead == "":
-        said = Sentence("change_text_out", at=at, what=what)
-    else:
-        said = Sentence("change_text", at=at, what=what, instead=value_said(instead))
-    return Sentence("change_trimmed", said=said) if given.get("trim") else said
