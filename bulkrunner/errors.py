@@ -29,17 +29,103 @@ Exit codes are the contract of ``docs/reference/exit-codes.md``.
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 
-class Fault(ValueError):
-    """Something is wrong in what was given; whoever knows the place adds it."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where something was declared; line and column count from 1, 0 where there is none."""
 
-    def __init__(self, said: Sentence) -> None:
-        super().__init__(said)
-        self.said = said
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        return place
+
+    @property
+    def said(self) -> str:
+        """Where it is, as a part of a sentence."""
+        if not self.line:
+            return self.file
+        if not self.column:
+            return Sentence("source_line", file=self.file, line=self.line)
+        return Sentence("source_column", file=self.file, line=self.line, column=self.column)
+
+
+NOWHERE = Source()
+
+
+class Fault(ValueError):
+    """Something is wrong in what was given; raised, or collected with others.
+
+    Attributes:
+        said: what is wrong. hint: what can be done about it, where anything.
+        code: stable name of the fault.
+        path: from the value that was read to the part that is wrong.
+        key: the key of the object at the path that is meant, if any.
+        source: the place in a file, as far as it is known.
+    """
+
+    def __init__(
+        self,
+        message: Sentence | str,
+        *,
+        code: str = "wrong_value",
+        hint: Sentence | str = "",
+        path: tuple[str | int, ...] = (),
+        key: str | None = None,
+        source: Source = NOWHERE,
+    ) -> None:
+        super().__init__(message)
+        self.said = as_sentence(message)
+        self.code = code
+        self.hint = hint
+        self.path = path
+        self.key = key
+        self.source = source
+
+    @property
+    def message(self) -> Sentence:
+        """What is wrong."""
+        return self.said
+
+    def but(self, **given: Any) -> Fault:
+        """Return the same fault with something else said of it."""
+        kept = {name: getattr(self, name) for name in ("code", "hint", "path", "key", "source")}
+        return Fault(self.said, **kept | given)
+
+    def below(self, *steps: str | int) -> Fault:
+        """Return the same fault, seen from further out."""
+        return self.but(path=(*steps, *self.path))
+
+    def at(self, source: Source) -> Fault:
+        """Return the same fault with its place, unless that is known."""
+        return self if self.source.file else self.but(source=source)
+
+    def in_file(self, name: str) -> Fault:
+        """Return the same fault with the name of its file."""
+        return self.but(source=replace(self.source, file=name))
+
+    @property
+    def at_place(self) -> Sentence:
+        """What is wrong, with its place."""
+        return Sentence("problem", place=str(self.source), message=self.said)
+
+    @property
+    def whole(self) -> Sentence:
+        """The same, with what can be done about it."""
+        if not self.hint:
+            return self.at_place
+        return Sentence("problem_with_hint", problem=self.at_place, hint=as_sentence(self.hint))
 
 
 class BulkRunnerError(Exception):
@@ -97,7 +183,7 @@ class ManifestError(UsageError):
         self,
         message: Sentence | str,
         *,
-        problems: tuple[Any, ...] = (),
+        problems: tuple[Fault, ...] = (),
         hint: Sentence | str = "",
     ) -> None:
         super().__init__(message, hint=hint)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, those that go with the program, and those not readable."""
+"""Files: written whole or not at all, read by lines that are bounded, and those of the program."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,26 +73,37 @@ def share_folder(name: str) -> Path:
     raise FileNotFoundError(f"the installation has no folder {name}")
 
 
-class BadFile(Exception):
-    """A file that cannot be read as what it should be.
+BOM = b"\xef\xbb\xbf"
 
-    Attributes:
-        line: of the file or row of the sheet, from 1; 0 where no single one is meant.
-        column: from 1; 0 where no single one is meant.
-    """
 
-    def __init__(
-        self,
-        code: str,
-        message: Sentence,
-        hint: Sentence | str = "",
-        *,
-        line: int = 0,
-        column: int = 0,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-        self.line = line
-        self.column = column
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end; ``whole`` is False where it was longer than the limit and cut."""
+
+    number: int
+    data: bytes
+    whole: bool
+
+
+def lines_of(file: BinaryIO, limit: int) -> Iterator[Line]:
+    """Yield the lines of a file, each read up to a limit; a byte order mark is dropped."""
+    number = 0
+    while data := file.readline(limit + 2):
+        number += 1
+        if number == 1:
+            data = data.removeprefix(BOM)
+        whole = data.endswith(b"\n") or len(data) < limit + 2
+        if not whole:
+            whole = _skip_rest(file)
+        text = data.removesuffix(b"\n").removesuffix(b"\r")
+        yield Line(number, text, whole and len(text) <= limit)
+
+
+def _skip_rest(file: BinaryIO) -> bool:
+    """Read on to the end of the line; True where nothing but the line's end was left."""
+    nothing = True
+    while data := file.readline(1 << 16):
+        nothing = nothing and data in (b"\n", b"\r\n")
+        if data.endswith(b"\n"):
+            break
+    return nothing

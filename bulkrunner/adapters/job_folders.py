@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests.faults import meant, shown
-from bulkrunner.adapters.manifests.schema import schema_text
+from bulkrunner.adapters.manifests.job_schema import schema_text
+from bulkrunner.adapters.manifests.problems import shown
+from bulkrunner.domain.expressions.parsing import nearest
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 
@@ -150,7 +151,7 @@ def _template(kind: str) -> Path:
     known = kinds()
     if kind in known:
         return share_folder("templates") / kind
-    near = OTHER_WORDS.get(kind.lower()) or meant(kind, list(known))
+    near = OTHER_WORDS.get(kind.lower()) or nearest(kind, list(known))
     raise UsageError(
         Sentence("kind_of_job_unknown", kind=shown(kind)),
         hint=(

@@ -8,7 +8,8 @@ from typing import Any
 
 import re2
 
-from bulkrunner.domain.expressions.parsing import FormError, Pattern, brief
+from bulkrunner.domain.expressions.parsing import Pattern, brief
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MAX_PATTERN = 1000
@@ -26,16 +27,16 @@ class Re2Engine:
     """Compiles regular expressions in RE2's syntax."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression. FormError: malformed, or too large."""
+        """Return the compiled expression. Fault: malformed, or too large."""
         if len(text) > MAX_PATTERN:
-            raise FormError(Sentence("pattern_too_long", most=MAX_PATTERN))
+            raise Fault(Sentence("pattern_too_long", most=MAX_PATTERN))
         options = re2.Options()
         options.log_errors = False
         options.max_mem = MAX_MEMORY
         try:
             compiled = re2.compile(text, options)
         except (re2.error, UnicodeEncodeError) as error:
-            raise FormError(
+            raise Fault(
                 Sentence("pattern_bad", text=brief(text), error=_reason(error)),
                 hint=Sentence("pattern_bad_hint"),
                 code="bad_pattern",

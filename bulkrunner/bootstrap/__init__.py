@@ -81,7 +81,7 @@ def kinds_of_jobs() -> dict[str, str]:
 
 def manifest_schema() -> str:
     """Return the JSON Schema of manifests."""
-    from bulkrunner.adapters.manifests.schema import schema_text
+    from bulkrunner.adapters.manifests.job_schema import schema_text
 
     return schema_text()
 

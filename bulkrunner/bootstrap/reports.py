@@ -132,7 +132,7 @@ class ReportWiring:
             UsageError: the folder is there, or the list cannot be read or names no record.
         """
         from bulkrunner.adapters.job_folders import write_undo_job
-        from bulkrunner.adapters.manifests.ids import read_id_file
+        from bulkrunner.adapters.manifests.line_files import read_id_file
         from bulkrunner.domain.manifest import Source, Undo
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.undo import Undoing

@@ -161,7 +161,7 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
 def _say_problems(invocation: Invocation, error: BulkRunnerError) -> None:
     if isinstance(error, ManifestError) and len(error.problems) > 1:
         for problem in error.problems:
-            invocation.say(problem.said, err=True)
+            invocation.say(problem.whole, err=True)
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

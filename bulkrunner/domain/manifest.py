@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
-from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.errors import Fault, Source
+from bulkrunner.sentences import Sentence
 
 __all__ = [
     "Accept",
@@ -25,7 +25,6 @@ __all__ = [
     "Delete",
     "Job",
     "Operation",
-    "Problem",
     "RemoveChange",
     "SetChange",
     "Source",
@@ -33,57 +32,6 @@ __all__ = [
     "Unreadable",
     "Update",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where something was declared; line and column count from 1, 0 where there is none."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        place = self.file
-        if self.line:
-            place += f":{self.line}"
-            if self.column:
-                place += f":{self.column}"
-        return place
-
-    @property
-    def said(self) -> str:
-        """Where it is, as a part of a sentence."""
-        if not self.line:
-            return self.file
-        if not self.column:
-            return Sentence("source_line", file=self.file, line=self.line)
-        return Sentence("source_column", file=self.file, line=self.line, column=self.column)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A fault of a manifest or an input file, for ``check``."""
-
-    source: Source
-    code: str
-    message: str
-    hint: str = ""
-
-    @property
-    def at_place(self) -> Sentence:
-        """What is wrong, with its place."""
-        return Sentence("problem", place=str(self.source), message=as_sentence(self.message))
-
-    @property
-    def said(self) -> Sentence:
-        """The same, with what can be done about it."""
-        if not self.hint:
-            return self.at_place
-        return Sentence("problem_with_hint", problem=self.at_place, hint=as_sentence(self.hint))
-
-    def __str__(self) -> str:
-        return str(self.said)
 
 
 @dataclass(frozen=True, kw_only=True)

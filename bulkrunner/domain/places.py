@@ -38,10 +38,6 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f.\[\]\"'\\]+")
 
 
-class PlaceError(Fault):
-    """The text is no place."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A parsed place."""
@@ -77,7 +73,7 @@ class Spot:
 
 @lru_cache(maxsize=4096)
 def parse_place(text: str) -> Place:
-    """Read a place as written in a manifest; PlaceError, where it is malformed, says why."""
+    """Read a place as written in a manifest; Fault, where it is malformed, says why."""
     demand_length(text)
     in_record = text.startswith(RECORD_PREFIX)
     steps = parse_steps(text.removeprefix(RECORD_PREFIX))
@@ -85,21 +81,21 @@ def parse_place(text: str) -> Place:
 
 
 def demand_length(text: str) -> None:
-    """Raise PlaceError for a place or reference that is empty, or too long."""
+    """Raise Fault for a place or reference that is empty, or too long."""
     if not text:
-        raise PlaceError(Sentence("place_empty"))
+        raise Fault(Sentence("place_empty"))
     if len(text) > MAX_LENGTH:
-        raise PlaceError(Sentence("place_long", most=MAX_LENGTH))
+        raise Fault(Sentence("place_long", most=MAX_LENGTH))
 
 
 def parse_steps(text: str) -> Path:
-    """Read keys and list indexes that are joined by dots; PlaceError, where malformed, says why."""
+    """Read keys and list indexes that are joined by dots; Fault, where malformed, says why."""
     words = text.split(".")
     if len(words) > MAX_STEPS:
-        raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
+        raise Fault(Sentence("place_steps", most=MAX_STEPS))
     steps = tuple(_step(word) for word in words)
     if isinstance(steps[0], int):
-        raise PlaceError(Sentence("place_begins_index"))
+        raise Fault(Sentence("place_begins_index"))
     return steps
 
 
@@ -107,21 +103,21 @@ def _step(word: str) -> Step:
     if _INDEX.fullmatch(word):
         return int(word)
     if not word:
-        raise PlaceError(Sentence("place_empty_step"))
+        raise Fault(Sentence("place_empty_step"))
     if word.isdecimal() or re.fullmatch(r"-[0-9]+", word):
-        raise PlaceError(Sentence("place_no_index", word=word))
+        raise Fault(Sentence("place_no_index", word=word))
     if word == "@record":
-        raise PlaceError(Sentence("place_record_first"))
+        raise Fault(Sentence("place_record_first"))
     if word.startswith("@") and word not in _JSON_LD_KEYS:
-        raise PlaceError(Sentence("place_no_key", word=word))
+        raise Fault(Sentence("place_no_key", word=word))
     if not _KEY.fullmatch(word):
-        raise PlaceError(Sentence("place_bad_key", word=word))
+        raise Fault(Sentence("place_bad_key", word=word))
     return word
 
 
 def writable_place(text: str) -> Place:
     """Read a place that a change is to be made at."""
-    # Refused: ``forbidden_place``. PlaceError: malformed.
+    # Refused: ``forbidden_place``. Fault: malformed.
     place = parse_place(text)
     if place.steps[0] in (RECORD_KEPT if place.in_record else KEPT):
         raise forbidden(text)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests.schema import schema, schema_text
+from bulkrunner.adapters.manifests.job_schema import schema, schema_text
 from bulkrunner.cli.main import main
 
 

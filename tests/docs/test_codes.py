@@ -86,8 +86,8 @@ def given_by(places, constructors, positional):
         name = called(node)
         if name in positional and node.args:
             found.add(text_of(node.args[0]))
-        # A FormError is a fault of the manifest, told by check.
-        known = name in ERRORS or name == "FormError"
+        # A Fault is a fault of the manifest, told by check.
+        known = name in ERRORS or name == "Fault"
         if name in constructors or (not known and keyword(node, "code") is not None):
             found.add(text_of(keyword(node, "code")))
         found.add(text_of(keyword(node, "unsaved")))

@@ -6,10 +6,10 @@ import pytest
 
 from bulkrunner.adapters.functions import Runner
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.functions import read_function
+from bulkrunner.adapters.manifests.function_sources import read_function
 from bulkrunner.domain.functions import FunctionInput, FunctionSource
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Source
+from bulkrunner.errors import Fault, Source
 
 IRIS = IriMap(bases=("https://libris.kb.se/",), target="https://libris.kb.se/")
 AT = Source(file="job.yaml", line=12, column=5)
@@ -26,14 +26,19 @@ class Bench:
         (self.folder / "rules.py").write_text(text, encoding="utf-8")
         for name, content in modules.items():
             (self.folder / f"{name}.py").write_text(content, encoding="utf-8")
-        return read_function(
+        self.faults: list[Fault] = []
+        source = read_function(
             JobFolder(path=self.folder),
             "rules:change",
             at=AT,
             files=files,
             seconds=seconds,
             megabytes=megabytes,
+            report=self.faults.append,
         )
+        if source is None:
+            raise self.faults[0]
+        return source
 
     def runner(self, text, *, must_be_confined=True, **more) -> Runner:
         runner = Runner(

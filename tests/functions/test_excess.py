@@ -9,9 +9,9 @@ import time
 import pytest
 
 from bulkrunner.adapters.functions import FunctionNotLoaded
-from bulkrunner.adapters.manifests.functions import FunctionRefused
 from bulkrunner.domain.functions import Skipped
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.errors import Fault
 from tests.functions.conftest import given_of
 
 GOOD = "    if context.id == 'good':\n        return {'skip': 'fine'}\n"
@@ -75,7 +75,7 @@ def tried(bench, text, **more):
     """Return the answer, or None, and what was said instead."""
     try:
         return bench.call(text, **more), ""
-    except (FunctionRefused, FunctionNotLoaded, Refused) as error:
+    except (Fault, FunctionNotLoaded, Refused) as error:
         return None, getattr(error, "message", "") or " ".join(str(error).split())
 
 

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.manifests.source import plain
+from bulkrunner.adapters.manifests.tree import plain
 from bulkrunner.domain.changes.verbs import VERBS
-from bulkrunner.domain.manifest import Problem
 from bulkrunner.domain.steps import InputLine
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError
 from tests.support.manifests import HEAD, ID, load, make_job
 from tests.support.sizes import examples
 
@@ -188,12 +187,12 @@ def acting(draw: st.DrawFn) -> dict[str, Any]:
 
 def outcome(
     text: str | bytes, files: dict[str, str | bytes], name: str = "job.yaml"
-) -> list[Problem]:
+) -> list[Fault]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             loaded = load(make_job(Path(folder), text, files, name=name))
         except ManifestError as error:
-            return [problem for problem in error.problems if isinstance(problem, Problem)]
+            return [problem for problem in error.problems if isinstance(problem, Fault)]
         found = list(loaded.operations())
         lines = [one.code for one in found if isinstance(one, InputLine)]
         assert lines.count("repeat") == loaded.counts["duplicates"]
@@ -238,7 +237,7 @@ def test_any_values(head: dict[str, Any], steps: list[Any], operations: list[Any
     }
     for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
         assert problem.message
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -256,7 +255,7 @@ def test_any_verb(step: dict[str, Any]) -> None:
     for problem in outcome(json.dumps(data), {"ids.txt": ID}, "job.json"):
         assert problem.message
         assert problem.source.line >= 1
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
 
 
 def test_every_verb_is_tried() -> None:

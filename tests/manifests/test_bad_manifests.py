@@ -207,7 +207,7 @@ def test_messages_hold_nothing_that_harms_a_terminal(tmp_path: Path) -> None:
     problems = problems_of(make_job(tmp_path, HEAD + f"{bad}: 1\non_missing: {bad}\n" + ONE))
     assert problems
     for problem in problems:
-        assert str(problem).isprintable()
+        assert str(problem.whole).isprintable()
         assert len(problem.message) < 300
 
 
@@ -389,7 +389,7 @@ class TestFinding:
     ) -> None:
         make_job(tmp_path / "jobs" / "x", "")
         monkeypatch.chdir(tmp_path)
-        assert [str(p) for p in problems_of(Path("jobs/x"))] == [
+        assert [p.whole for p in problems_of(Path("jobs/x"))] == [
             "jobs/x/job.yaml:1:1: the manifest is empty"
         ]
         assert [p.source.file for p in problems_of(Path("jobs/x/job.yaml"))] == ["jobs/x/job.yaml"]

@@ -31,7 +31,7 @@ def written(folder, entry):
 
 
 def told(problems, folder):
-    return [str(problem).replace(f"{folder}/", "") for problem in problems]
+    return [str(problem.whole).replace(f"{folder}/", "") for problem in problems]
 
 
 @pytest.mark.parametrize("entry", MISTAKES["faults"], ids=lambda entry: entry["mistake"])
@@ -112,8 +112,8 @@ def test_sigels_and_numbers_stay_what_they_were_written_as(tmp_path):
 
 def test_the_examples_and_what_new_writes_give_no_notes(tmp_path):
     from bulkrunner.adapters.files import share_folder
-    from bulkrunner.adapters.manifests.faults import Problems
     from bulkrunner.adapters.manifests.folder import find, read_tree
+    from bulkrunner.adapters.manifests.problems import Problems
     from bulkrunner.adapters.manifests.warnings import noticed
 
     folders = [path for name in ("jobs", "templates") for path in share_folder(name).iterdir()]

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bulkrunner.adapters.manifests.schema import schema
+from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.steps import InputLine
 from tests.support.manifests import HEAD, ID, ids, load, make_job
 from tests.support.schema_tables import SECTIONS, rows

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.manifest import Problem
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError
 from tests.support.manifests import ID, OTHER, load, make_job, problems_of
 
 BASE = {
@@ -96,7 +95,7 @@ def test_any_shape_anywhere(part: dict[str, Any], tmp_path: Path) -> None:
             try:
                 load(tmp_path)
             except ManifestError as error:
-                problems = [one for one in error.problems if isinstance(one, Problem)]
+                problems = [one for one in error.problems if isinstance(one, Fault)]
                 assert problems, (path, shape)
                 assert all(one.source.file and one.message for one in problems), (path, shape)
 
@@ -119,3 +118,29 @@ def test_a_function_of_a_wrong_shape(written: str, said: str, tmp_path: Path) ->
     problems = problems_of(make_job(tmp_path, text, FILES))
     assert any(said in one.message for one in problems), problems
     assert all(one.source.line == 10 for one in problems)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"find": {"@type": "Item", "shelfMark.label": []}, "delete": True},
+        {"find": {"@type": "Item", "q": []}, "holdings": "own", "delete": True},
+        {"find": {"shelfMark.label": [[]]}, "delete": True},
+        {"find": {"exists-shelfMark": []}, "delete": True},
+        {"library": [], "delete": True},
+    ],
+)
+def test_a_search_for_nothing_is_told_or_means_something(
+    step: dict[str, Any], tmp_path: Path
+) -> None:
+    make_job(tmp_path, json.dumps(BASE | {"steps": [step]}), name="job.json")
+    assert all(one.source.line for one in problems_of(tmp_path))
+
+
+@pytest.mark.parametrize("header", [1, 1.0, True])
+def test_the_number_of_a_header_s_row_may_have_a_point(header: object, tmp_path: Path) -> None:
+    rows = {"file": "a.csv", "key": "A", "header": header}
+    step = {"rows": rows, "delete": True}
+    make_job(tmp_path, json.dumps(BASE | {"steps": [step]}), FILES, name="job.json")
+    (only,) = load(tmp_path).operations()
+    assert only.given == ID  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ import yaml
 from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.job_folders import kinds, new_job
 from bulkrunner.adapters.manifests import load_job
-from bulkrunner.adapters.manifests.schema import schema
+from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.errors import ManifestError
 from tests.support.cases import goes_the_road, place_for, read

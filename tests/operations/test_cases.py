@@ -15,12 +15,12 @@ import pytest
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.expressions.expectations import parse_expected
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Create, Creates, Source, Update
+from bulkrunner.domain.manifest import Create, Creates, Update
 from bulkrunner.domain.operations import Applied, apply_update, build_create
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.errors import Fault, Source
 from tests.support.changes import outside
 
 HERE = Path(__file__).parent
@@ -126,7 +126,7 @@ def test_update(path):
     given = copy.deepcopy(before)
     try:
         result = apply_update(before, update(case), IRIS, context(case, before))
-    except FormError as error:
+    except Fault as error:
         # A constant is refused when it is read.
         result = Refusal(code=error.code, message=error.message)
     assert as_text(before) == as_text(given)

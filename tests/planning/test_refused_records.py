@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.manifests.explicit import operation_of
-from bulkrunner.adapters.manifests.operation_references import in_answer
+from bulkrunner.adapters.manifests.explicit import in_answer, operation_of
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.functions import Changed, Declined, FunctionSource, Several, Skipped

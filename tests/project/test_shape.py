@@ -4,11 +4,11 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 256,
-    "lines": 67_200,
+    "modules": 257,
+    "lines": 66_900,
     "modules over 500 lines": 5,
     "modules under 80 lines": 5,
-    "base names that stand twice": 8,
+    "base names that stand twice": 6,
     "classes of several bases": 0,
     "modules in services/planning": 18,
     "lines of docstrings in domain and services": 2_700,

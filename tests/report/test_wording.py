@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.ledger.witness import chain_name
-from bulkrunner.adapters.manifests.ids import entry, read_ids
+from bulkrunner.adapters.manifests.line_files import named, read_ids
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
 from bulkrunner.adapters.tables.grid import (
@@ -42,6 +42,7 @@ from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.reviews import NO_REVIEWERS
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan
+from tests.support.tables import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SV, EN = language("sv"), language("en")
@@ -391,7 +392,7 @@ def test_why_a_text_names_no_record_is_told_in_swedish(
     text: str, meanings: tuple[Number, ...]
 ) -> None:
     iris = IriMap(bases=("https://libris.kb.se/",), target="")
-    worded = SV.reason(entry(1, text, iris, meanings).message)
+    worded = SV.reason(named(text, Source(file="ids.txt", line=1), iris, meanings).fault.message)
     assert worded.lang == "sv", worded.text
     assert text in worded.text
 
@@ -430,13 +431,13 @@ def test_why_a_cell_is_not_used_is_told_in_swedish(said: Sentence) -> None:
 )
 def test_why_a_row_is_not_used_is_told_in_swedish(rows: str, swedish: str) -> None:
     row = next(open_table(BytesIO(rows.encode()), Form()).rows())
-    assert SV.reason(row.message).text.startswith(swedish)
+    assert SV.reason(message_of(row)).text.startswith(swedish)
 
 
 def test_why_a_line_is_not_used_is_told_in_swedish() -> None:
     iris = IriMap(bases=("https://libris.kb.se/",), target="")
     found = next(read_ids(BytesIO(b"#N/A\n"), iris))
-    assert SV.reason(found.message).text == "Raden visar ett fel: #N/A."
+    assert SV.reason(found.fault.message).text == "Raden visar ett fel: #N/A."
 
 
 def test_every_refusal_in_the_manual_is_explained() -> None:

@@ -1,7 +1,8 @@
 """What conditions and changes need from outside, with files that exist in memory only."""
 
 from bulkrunner.adapters.regexes import Re2Engine
-from bulkrunner.domain.expressions.parsing import FormError, Outside
+from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.errors import Fault
 
 
 class Lists:
@@ -18,7 +19,7 @@ class Lists:
 
     def _content(self, file):
         if file not in self._files:
-            raise FormError(f"the file {file} does not exist")
+            raise Fault(f"the file {file} does not exist")
         return self._files[file]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkrunner.adapters.manifests import LoadedJob, load_job
-from bulkrunner.domain.manifest import Declared, Problem
+from bulkrunner.domain.manifest import Declared
 from bulkrunner.domain.steps import InputLine, StepEntry
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError
 from bulkrunner.services.planning.step_entries import operation_of
 
 BASES = ("https://libris.kb.se/", "https://libris-stg.kb.se/", "http://127.0.0.1:8001/")
@@ -50,16 +50,16 @@ def load(path: Path) -> LoadedJob:
     return load_job(path, bases=BASES)
 
 
-def problems_of(path: Path) -> list[Problem]:
+def problems_of(path: Path) -> list[Fault]:
     """Return every problem that loading a job raises; none where it loads."""
     try:
         load(path)
     except ManifestError as error:
-        return [problem for problem in error.problems if isinstance(problem, Problem)]
+        return [problem for problem in error.problems if isinstance(problem, Fault)]
     return []
 
 
-def brief(problems: list[Problem]) -> list[tuple[str, str, int, int]]:
+def brief(problems: list[Fault]) -> list[tuple[str, str, int, int]]:
     """Return code, file name, line and column of problems."""
     return [
         (found.code, Path(found.source.file).name, found.source.line, found.source.column)

@@ -9,6 +9,8 @@ from typing import Any
 
 import xlsxwriter
 
+from bulkrunner.adapters.tables import Row
+
 ODS_NAMES = "".join(
     f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{space}:1.0"'
     for name, space in (
@@ -112,3 +114,18 @@ def ods_style(
         f'<style:style style:name="{cell}" style:family="table-cell"'
         f' style:data-style-name="{name}"/>'
     )
+
+
+def code_of(row: Row) -> str:
+    """Why a row is not used; empty where it is."""
+    return row.fault.code if row.fault else row.left_out
+
+
+def message_of(row: Row) -> str:
+    """What is wrong with a row."""
+    return row.fault.said if row.fault else ""
+
+
+def column_of(row: Row) -> int:
+    """The column of its cell that is wrong."""
+    return row.fault.source.column if row.fault else 0

@@ -10,12 +10,13 @@ import pytest
 from bulkrunner.adapters import process as owner
 from bulkrunner.adapters.functions import NotConfined, Runners
 from bulkrunner.adapters.manifests import folder as files
-from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
+from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.config.toml_file import read_config_file
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.run import Owner
+from bulkrunner.errors import Fault
 
 READING = "check or new or status or report or plan or run"
 
@@ -69,7 +70,7 @@ def test_files_of_a_job_are_read_by_their_paths(folder):
     ],
 )
 def test_and_nothing_else(folder, name, code):
-    with pytest.raises(FileRefused) as caught:
+    with pytest.raises(Fault) as caught:
         folder.open(name)
     assert caught.value.code == code
 
@@ -83,7 +84,7 @@ def test_a_file_that_is_exchanged_while_it_is_opened(folder, monkeypatch):
         return real(path, os.O_RDONLY)
 
     monkeypatch.setattr(files.os, "open", exchange)
-    with pytest.raises(FileRefused, match="exchanged"):
+    with pytest.raises(Fault, match="exchanged"):
         folder.open("sub/ids.txt")
 
 

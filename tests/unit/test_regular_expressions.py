@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.adapters.regexes import MAX_MATCHES, MAX_TEXT, Re2Engine
-from bulkrunner.domain.expressions.parsing import FormError
+from bulkrunner.errors import Fault
 
 ENGINE = Re2Engine()
 EXPLODING = ["(a+)+$", "(a|aa)+$", "^(a|a?)+$", "(.*a){20}$", "(?:x+x+)+y"]
@@ -22,7 +22,7 @@ def test_what_explodes_elsewhere_does_not_here(pattern):
      "((a{999}){999}){999}", "\ud800"],
 )  # fmt: skip
 def test_what_is_no_expression_is_told(pattern):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         ENGINE.compile(pattern)
     assert len(caught.value.message) < 300
 

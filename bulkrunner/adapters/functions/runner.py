@@ -16,10 +16,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.manifests.explicit import operation_of
-from bulkrunner.adapters.manifests.operation_references import Referring, in_answer
-from bulkrunner.adapters.manifests.rules import operation_faults
-from bulkrunner.adapters.manifests.schema import Told, Validator, tell
+from bulkrunner.adapters.manifests.explicit import (
+    Referring,
+    in_answer,
+    operation_faults,
+    operation_of,
+)
+from bulkrunner.adapters.manifests.job_schema import RowChecker
+from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
     FunctionAnswer,
@@ -29,9 +33,9 @@ from bulkrunner.domain.functions import (
     answer_of,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Operation, Source, Undo, Unreadable
+from bulkrunner.domain.manifest import Operation, Undo, Unreadable
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import Fault, Source, UsageError
 from bulkrunner.sentences import Sentence
 
 # How long a process may take to start and to import the function.
@@ -110,7 +114,7 @@ class Runner:
         self._folder = folder
         self._must_be_confined = must_be_confined
         self._iris = iris
-        self._validator = Validator("operation")
+        self._checker = RowChecker("operation")
         self._free: dict[int, deque[_Process]] = {0: deque(), 1: deque()}
         self._places = threading.Semaphore(processes)
         self._lock = threading.Lock()
@@ -207,13 +211,11 @@ class Runner:
         return read
 
     def _operation(
-        self, data: Mapping[str, Any], source: Source, references: Sequence[Told]
+        self, data: Mapping[str, Any], source: Source, references: Sequence[Fault]
     ) -> Operation:
         told = [
             one
-            for violation in (
-                () if self._validator.fits(data) else self._validator.violations(data)[0]
-            )
+            for violation in (() if self._checker.fits(data) else self._checker.violations(data))
             for one in tell(violation, data)
         ] or [*operation_faults(data, covers_bibs=True), *references]
         if told:

@@ -8,21 +8,20 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
-from bulkrunner.adapters.manifests.faults import Problems, Stop, meant, shown
-from bulkrunner.adapters.manifests.source import Tree, control_message, read_json
+from bulkrunner.adapters.files import BOM
+from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
+from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
 from bulkrunner.adapters.manifests.yaml_text import read_yaml
-from bulkrunner.domain.expressions.parsing import proposal
-from bulkrunner.domain.manifest import Source
-from bulkrunner.errors import why_of
+from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
 
+# Whether a folder can be held open, and what is in it opened from there without following links.
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-
-"""Whether a folder can be held open, and what is in it opened from there without following links."""
 
 _HERE = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -36,21 +35,8 @@ _FILE = (
     | getattr(os, "O_BINARY", 0)
 )
 
+# How Windows marks symbolic links and junctions.
 _LINKS = (0xA000000C, 0xA0000003)
-
-"""How Windows marks symbolic links and junctions."""
-
-BOM = b"\xef\xbb\xbf"
-
-
-class FileRefused(Exception):
-    """An input file that is not read."""
-
-    def __init__(self, code: str, message: Sentence, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +55,7 @@ class JobFolder:
         """Open a file for reading.
 
         Raises:
-            FileRefused: it is missing, outside the folder, a link, or no regular file.
+            Fault: it is missing, outside the folder, a link, or no regular file.
         """
         parts = _parts(name)
         if not _HOLDS_FOLDERS:
@@ -85,26 +71,39 @@ class JobFolder:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
+            raise Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")
         return os.fdopen(descriptor, "rb")
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file; a fault in what is read of it gets the file's name.
+
+        Raises:
+            Fault: it cannot be opened, which has no place, or read.
+        """
+        with self.open(name) as file:
+            try:
+                yield file
+            except Fault as fault:
+                raise fault.in_file(name) from None
 
 
 def _parts(name: str) -> tuple[str, ...]:
     path = PurePosixPath(name)
     if path.is_absolute():
-        raise FileRefused(
-            "outside_folder",
+        raise Fault(
             Sentence("file_absolute", name=shown(name)),
-            Sentence("file_absolute_hint"),
+            code="outside_folder",
+            hint=Sentence("file_absolute_hint"),
         )
     if ".." in path.parts:
-        raise FileRefused(
-            "outside_folder",
+        raise Fault(
             Sentence("file_outside", name=shown(name)),
-            Sentence("file_outside_hint"),
+            code="outside_folder",
+            hint=Sentence("file_outside_hint"),
         )
     if not path.parts or "\0" in name:
-        raise FileRefused("missing_file", Sentence("file_unnamed", name=shown(name)))
+        raise Fault(Sentence("file_unnamed", name=shown(name)), code="missing_file")
     return path.parts
 
 
@@ -123,10 +122,10 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
     facts = None
     for part in parts:
         if any(sign in part for sign in "\\:"):
-            raise FileRefused(
-                "outside_folder",
+            raise Fault(
                 Sentence("file_outside_perhaps", name=shown(name)),
-                Sentence("file_outside_perhaps_hint"),
+                code="outside_folder",
+                hint=Sentence("file_outside_perhaps_hint"),
             )
         try:
             facts = (path / part).lstat()
@@ -136,39 +135,39 @@ def _open_by_path(folder: Path, parts: tuple[str, ...], name: str) -> int:
             raise _link(name)
         path /= part
     if facts is None or not stat.S_ISREG(facts.st_mode):
-        raise FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
+        raise Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")
     try:
         descriptor = os.open(path, _FILE)
     except OSError as error:
         raise _refusal(error, parts[-1], path.parent, name) from None
     if not os.path.samestat(os.fstat(descriptor), facts):
         os.close(descriptor)
-        raise FileRefused("unreadable_file", Sentence("file_exchanged", name=shown(name)))
+        raise Fault(Sentence("file_exchanged", name=shown(name)), code="unreadable_file")
     return descriptor
 
 
-def _link(name: str) -> FileRefused:
-    return FileRefused(
-        "symbolic_link",
+def _link(name: str) -> Fault:
+    return Fault(
         Sentence("file_link", name=shown(name)),
-        Sentence("file_link_hint"),
+        code="symbolic_link",
+        hint=Sentence("file_link_hint"),
     )
 
 
-def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> FileRefused:
+def _refusal(error: OSError, part: str, folder: int | Path, name: str) -> Fault:
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
-            near = meant(part, _names(folder))
-            return FileRefused(
-                "missing_file",
+            return Fault(
                 Sentence("file_missing", name=shown(name)),
-                proposal(part, near) if near else Sentence("file_missing_hint"),
+                code="missing_file",
+                hint=proposed(part, _names(folder), Sentence("file_missing_hint")),
             )
         case errno.ENXIO:
-            return FileRefused("not_a_file", Sentence("file_not_regular", name=shown(name)))
+            return Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")
         case _:
-            return FileRefused(
-                "unreadable_file", Sentence("file_not_opened", name=shown(name), why=why_of(error))
+            return Fault(
+                Sentence("file_not_opened", name=shown(name), why=why_of(error)),
+                code="unreadable_file",
             )
 
 
@@ -184,39 +183,6 @@ def _names(folder: int | Path) -> list[str]:
         return sorted(os.listdir(folder))[:1000]  # noqa: PTH208 (or of its descriptor)
     except OSError:
         return []
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line without its end; ``whole`` is False where it was longer than the limit and cut."""
-
-    number: int
-    data: bytes
-    whole: bool
-
-
-def lines_of(file: BinaryIO, limit: int) -> Iterator[Line]:
-    """Yield the lines of a file, each read up to a limit; a byte order mark is dropped."""
-    number = 0
-    while data := file.readline(limit + 2):
-        number += 1
-        if number == 1:
-            data = data.removeprefix(BOM)
-        whole = data.endswith(b"\n") or len(data) < limit + 2
-        if not whole:
-            whole = _skip_rest(file)
-        text = data.removesuffix(b"\n").removesuffix(b"\r")
-        yield Line(number, text, whole and len(text) <= limit)
-
-
-def _skip_rest(file: BinaryIO) -> bool:
-    """Read on to the end of the line; True where nothing but the line's end was left."""
-    nothing = True
-    while data := file.readline(1 << 16):
-        nothing = nothing and data in (b"\n", b"\r\n")
-        if data.endswith(b"\n"):
-            break
-    return nothing
 
 
 NAMES = ("job.yaml", "job.yml", "job.json")
@@ -264,9 +230,8 @@ def find(path: Path) -> Found:
     return named
 
 
+# How the ledger's plans and runs are named.
 _ID = re.compile(r"[pr]-[0-9a-z]{10}")
-
-"""How the ledger's plans and runs are named."""
 
 
 def _where_else(path: Path) -> str:
@@ -317,11 +282,7 @@ def _refuse(found: Found, code: str, message: Sentence, hint: str = "") -> NoRet
 
 
 def read_tree(found: Found, problems: Problems) -> Tree:
-    """Read the manifest.
-
-    Raises:
-        ManifestError: it cannot be read on, or is no object.
-    """
+    """Read the manifest; ManifestError: it cannot be read on, or is no object."""
     try:
         return _read(found, problems)
     except Stop:
@@ -347,8 +308,8 @@ def _text(found: Found, problems: Problems) -> str:
             size = os.fstat(file.fileno()).st_size
             # The size is looked at first: a huge manifest is not read at all.
             data = file.read(size + 1) if size <= MAX_BYTES else b""
-    except FileRefused as refused:
-        raise problems.stop(source, refused.code, refused.message, refused.hint) from None
+    except Fault as refused:
+        raise problems.stopped(refused.at(source)) from None
     if size > MAX_BYTES:
         raise problems.stop(
             source,

@@ -3,240 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
+from bulkrunner.adapters.manifests.declared_steps import ManifestStep, read_step
 from bulkrunner.adapters.manifests.explain import explained
-from bulkrunner.adapters.manifests.explicit import (
+from bulkrunner.adapters.manifests.folder import Found, find, read_tree
+from bulkrunner.adapters.manifests.head import (
+    Manifest,
     effect_of,
+    head_faults,
     job_from_head,
-    kind_of,
     normal_head,
     parameters_of,
 )
-from bulkrunner.adapters.manifests.faults import PathKey, Problems, shown
-from bulkrunner.adapters.manifests.folder import Found, JobFolder, find, read_tree
-from bulkrunner.adapters.manifests.functions import FunctionRefused, read_function
-from bulkrunner.adapters.manifests.input import Input, Seen
-from bulkrunner.adapters.manifests.inputs import SELECTIONS, hidden_noted, ids_of, selection_of
+from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
+from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
 from bulkrunner.adapters.manifests.lists import FolderLists
-from bulkrunner.adapters.manifests.operation_references import Referring
-from bulkrunner.adapters.manifests.parts import (
-    Entry,
-    EnvironmentStep,
-    FileOperations,
-    InlineOperations,
-    Part,
-    Step,
-    UndoStep,
-)
-from bulkrunner.adapters.manifests.rules import (
-    head_faults,
-    operation_faults,
-    selection_faults,
-    transfer_faults,
-)
-from bulkrunner.adapters.manifests.schema import Told, Validator, tell
-from bulkrunner.adapters.manifests.source import Tree
-from bulkrunner.adapters.manifests.steps import called_of, head_of, read_forms, step_of
-from bulkrunner.adapters.manifests.warnings import HINT, noticed, unfilled_faults, unfilled_lines
+from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
+from bulkrunner.adapters.manifests.problems import KeyPath, Problems
+from bulkrunner.adapters.manifests.violations import tell
+from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.expressions.parsing import Outside
-from bulkrunner.domain.functions import MEGABYTES, SECONDS, FunctionSource
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import (
-    Job,
-    Parameter,
-    Problem,
-    Scalar,
-    Source,
-    Unreadable,
-    missing,
-    resolved,
-)
+from bulkrunner.domain.manifest import Job, Parameter, Scalar, Unreadable, missing, resolved
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import Entry as Streamed
 from bulkrunner.domain.steps import InputLine, StepEntry, StepFunction
-from bulkrunner.errors import Fault, ManifestError, UsageError
+from bulkrunner.errors import Fault, ManifestError, Source, UsageError
 from bulkrunner.sentences import Sentence
 
-Keys = tuple[PathKey, ...]
 
-_SOME_OPERATION = {"delete": "x"}
-
-"""Stands for a list of operations while the rest is checked; they are checked one by one."""
-
-
-def checked_parts(
-    tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems
-) -> tuple[list[tuple[Part, Source]], Sequence[Input]]:
-    """Note every fault of the manifest.
-
-    Returns:
-        The parts that have none, each with its place; and how tables of values were read.
-    """
-    checking = _Checking(tree, folder, iris, problems)
-    return checking.parts(), checking.lists.read
-
-
-class _Checking:
-    def __init__(self, tree: Tree, folder: JobFolder, iris: IriMap, problems: Problems) -> None:
-        self._tree = tree
-        self._data: Mapping[str, Any] = tree.data
-        self._folder = folder
-        self._iris = iris
-        self._problems = problems
-        self._operation = Validator("operation")
-        self.lists = FolderLists(folder=folder)
-        self._outside = Outside(engine=Re2Engine(), lists=self.lists)
-        self._bad: set[Keys] = set()
-
-    def parts(self) -> list[tuple[Part, Source]]:
-        """Check everything; return what declares operations."""
-        self._check_head()
-        found: list[tuple[Part, Source]] = []
-        if "operations" in self._data and ("operations",) not in self._bad:
-            found.append((self._operations(), self._named_at(("operations",))))
-        steps = self._data.get("steps")
-        for number, step in enumerate(steps if isinstance(steps, list) else []):
-            path = ("steps", number)
-            if path not in self._bad and ("steps",) not in self._bad:
-                before = self._problems.total
-                self._note(selection_faults(step, self._data), path)
-                self._note(transfer_faults(step, self._data.get("sigels"), self._iris), path)
-                if self._problems.total > before:
-                    continue
-                found.append((self._step(step, path), self._selected_at(step, path)))
-        return found
-
-    def _check_head(self) -> None:
-        value = dict(self._data)
-        if isinstance(value.get("operations"), list) and value["operations"]:
-            value["operations"] = [_SOME_OPERATION]
-        violations, more = Validator().violations(value)
-        for violation in violations:
-            # The longest path that a part can be blamed by: operations, or one step.
-            self._bad.add(
-                violation.path[:2] if violation.path[:1] == ("steps",) else violation.path[:1]
-            )
-            self._note(tell(violation, value), ())
-        self._problems.uncounted(more)
-        self._note(head_faults(self._data), ())
-        self._note(unfilled_faults(self._data), ())
-
-    def _operations(self) -> Part:
-        declared = self._data["operations"]
-        if isinstance(declared, dict):
-            return FileOperations(
-                folder=self._folder,
-                name=declared["file"],
-                at=self._named_at(("operations",)),
-                iris=self._iris,
-                validator=self._operation,
-                covers_bibs=self._covers_bibs(),
-            )
-        referring = Referring()
-        good = [
-            (data, self._tree.source(("operations", number)))
-            for number, data in enumerate(declared)
-            if self._is_good(data, number, referring)
-        ]
-        return InlineOperations(operations=good, iris=self._iris)
-
-    def _is_good(self, data: Any, number: int, referring: Referring) -> bool:
-        path = ("operations", number)
-        before = self._problems.total
-        self._note(referring.faults(data), path)
-        if self._operation.fits(data):
-            faults = operation_faults(data, covers_bibs=self._covers_bibs(), prefix=path)
-            self._note(faults, path)
-            return self._problems.total == before
-        violations, more = self._operation.violations(data)
-        for violation in violations:
-            self._note(tell(violation, data, path), path)
-        self._problems.uncounted(more)
-        return False
-
-    def _step(self, step: Mapping[str, Any], path: Keys) -> Part:
-        if (undo := step.get("undo")) is not None:
-            only = undo.get("only")
-            return UndoStep(
-                job=undo["job"],
-                effect_digest=undo["effect_digest"],
-                only=None
-                if only is None
-                else ids_of(only, (*path, "undo", "only"), self._tree, self._folder),
-                at=self._tree.source((*path, "undo")),
-                iris=self._iris,
-            )
-        function = self._function(step, path) if "function" in step else None
-        forms = read_forms(step, self._outside, self._parameters(), prefix=path)
-        self._note(forms.told, path)
-        does = step_of(step, int(path[1]) + 1, self._tree.source(path), forms, function)
-        head = head_of(step, forms, function)
-        for name in ("find", "library"):
-            if name in step:
-                at = self._tree.source((*path, name))
-                return EnvironmentStep(selects={name: step[name]}, head=head, does=does, at=at)
-        wanted = {name: self._tree.source((*path, *at)) for name, at in forms.columns.items()}
-        selection = selection_of(step, path, self._tree, self._folder, wanted)
-        return Step(selection=selection, head=head, does=does, iris=self._iris)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        parameters = self._data.get("parameters")
-        return parameters if isinstance(parameters, dict) else {}
-
-    def _function(self, step: Mapping[str, Any], path: Keys) -> FunctionSource:
-        """Return the step's function; note what is wrong with it."""
-        given = called_of(step)
-        try:
-            source = read_function(
-                self._folder,
-                given["call"],
-                at=self._tree.source((*path, "function")),
-                files=given.get("files", ()),
-                seconds=float(given.get("seconds", SECONDS)),
-                megabytes=int(given.get("megabytes", MEGABYTES)),
-            )
-        except FunctionRefused as refused:
-            for problem in refused.problems:
-                self._problems.note(problem)
-            return FunctionSource(module="", function="", sources={})
-        self._unfilled(source)
-        return source
-
-    def _unfilled(self, source: FunctionSource) -> None:
-        file = source.module.replace(".", "/") + ".py"
-        for line, word in unfilled_lines(source.sources.get(source.module, "")):
-            message = Sentence("fill_in", word=shown(word))
-            self._problems.add(Source(file=file, line=line), "fill_in", message, HINT)
-
-    def _selected_at(self, step: Mapping[str, Any], path: Keys) -> Source:
-        name = next((name for name in SELECTIONS if name in step), "undo")
-        return self._named_at((*path, name))
-
-    def _named_at(self, path: Keys) -> Source:
-        """Return where a list, or the file that holds it, is named."""
-        return self._tree.source((*path, "file"))
-
-    def _covers_bibs(self) -> bool:
-        agreement = self._data.get("agreement")
-        covers: Sequence[Any] = agreement.get("covers") or () if isinstance(agreement, dict) else ()
-        return isinstance(covers, list) and "bibs" in covers
-
-    def _note(self, told: Iterable[Told], prefix: Keys) -> None:
-        for one in told:
-            source = self._tree.source((*prefix, *one.path), key=one.key)
-            self._problems.add(source, one.code, one.message, one.hint)
+def read_parts(manifest: Manifest) -> list[Part]:
+    """Note every fault of a manifest; return what declares operations and has none."""
+    data = manifest.data
+    violations, more = manifest_violations(data)
+    # The longest path that a part can be blamed by: one step, or one operation.
+    bad: set[KeyPath] = {violation.path[:2] for violation in violations}
+    if more:  # some of them are not known
+        bad |= {("steps",), ("operations",)}
+        manifest.problems.uncounted(more)
+    parted: tuple[list[Violation], list[Violation]] = ([], [])
+    for violation in violations:
+        match violation.path:
+            case ("operations", int(), *_):
+                parted[1].append(violation)
+            case _:
+                parted[0].append(violation)
+    manifest.note(fault for one in parted[0] for fault in tell(one, data))
+    manifest.note(head_faults(data))
+    manifest.note(unfilled_faults(data))
+    manifest.note(fault for one in parted[1] for fault in tell(one, data))
+    parts: list[Part] = []
+    if "operations" in data and bad.isdisjoint({("operations",), ("operations", "file")}):
+        parts.append(read_operations(data["operations"], bad, manifest))
+    if "steps" in data and ("steps",) not in bad:
+        steps = enumerate(data["steps"])
+        read = [read_step(one, n, manifest) for n, one in steps if ("steps", n) not in bad]
+        parts += [part for part in read if part is not None]
+    return parts
 
 
+# Lines without a record that are named; the plan's report has every one.
 UNREADABLE = 10
-
-"""Lines without a record that are named; the plan's report has every one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +80,6 @@ class _Read:
     """A part after its first reading; ``dropped`` is the number of repeated ids left out."""
 
     part: Part
-    at: Source
     digest: str
     dropped: int
 
@@ -277,20 +112,17 @@ class LoadedJob:
         counts: dict[str, int],
         missing: list[Parameter],
         explained: list[Sentence],
-        notes: list[Problem],
-        unreadable: list[Problem],
+        notes: list[Fault],
+        unreadable: list[Fault],
         tables: Sequence[Input],
     ) -> None:
         self.job = job
         self.head = head
         self.folder = str(found.again)
         self.path = found.folder.path
-        self.functions = tuple(
-            one.part.does.action.source
-            for one in reads
-            if isinstance(one.part, Step | EnvironmentStep)
-            and isinstance(one.part.does.action, StepFunction)
-        )
+        steps = [one.part.does for one in reads if isinstance(one.part, ManifestStep)]
+        actions = [step.action for step in steps]
+        self.functions = tuple(one.source for one in actions if isinstance(one, StepFunction))
         self.counts = counts
         self.missing = missing
         self.explained = explained
@@ -311,7 +143,7 @@ class LoadedJob:
             yield from self._again(read)
 
     def _again(self, read: _Read) -> Iterator[Streamed]:
-        def changed(problem: Problem) -> NoReturn:
+        def changed(problem: Fault) -> NoReturn:
             raise self._changed(problem.source)
 
         state = hashlib.sha256()
@@ -325,7 +157,7 @@ class LoadedJob:
                     state.update(entry.meaning + b"\n")
                 yield entry.declared
         if state.hexdigest() != read.digest:
-            raise self._changed(read.at)
+            raise self._changed(read.part.at)
 
     def _changed(self, source: Source) -> ManifestError:
         problems = Problems(self._prefix)
@@ -355,10 +187,18 @@ def load_job(
     found = find(path)
     problems = Problems(found.prefix)
     tree = read_tree(found, problems)
-    parts, tables = checked_parts(tree, found.folder, IriMap(bases=bases, target=""), problems)
+    lists = FolderLists(folder=found.folder)
+    manifest = Manifest(
+        tree=tree,
+        folder=found.folder,
+        iris=IriMap(bases=bases, target=""),
+        outside=Outside(engine=Re2Engine(), lists=lists),
+        problems=problems,
+    )
+    parts = read_parts(manifest)
     with Seen() as seen:
         reading = _Reading(problems, seen)
-        reads = [reading.read(number, part, at) for number, (part, at) in enumerate(parts)]
+        reads = [reading.read(number, part) for number, part in enumerate(parts)]
     problems.raise_if_any()
     known = parameters_of(tree.data)
     values = _values(known, parameters or {})
@@ -376,9 +216,9 @@ def load_job(
         reads=reads,
         counts=reading.counts,
         missing=missing(known, values),
-        explained=explained(tree.data),
-        notes=[problems.placed(note) for note in (*noticed(tree), *_hidden(reads, tables))],
-        tables=tables,
+        explained=explained(manifest, parts),
+        notes=[problems.placed(note) for note in (*noticed(tree), *_hidden(reads, lists.read))],
+        tables=lists.read,
         unreadable=[problems.placed(one) for one in reading.unreadable],
     )
 
@@ -401,9 +241,9 @@ class _Reading:
         self._problems = problems
         self._seen = seen
         self.counts = {"update": 0, "delete": 0, "create": 0, "unreadable": 0, "duplicates": 0}
-        self.unreadable: list[Problem] = []
+        self.unreadable: list[Fault] = []
 
-    def read(self, number: int, part: Part, at: Source) -> _Read:
+    def read(self, number: int, part: Part) -> _Read:
         """Read one part to its end."""
         state = hashlib.sha256()
         total = readable = dropped = 0
@@ -417,17 +257,17 @@ class _Reading:
             if self._is_repeated(entry, number, part):
                 dropped += 1
                 continue
-            kind = kind_of(entry.declared)
+            kind = counted_as(entry.declared)
             self.counts[kind] = self.counts.get(kind, 0) + 1
             state.update(entry.meaning + b"\n")
         if self._problems.total == before and (fault := part.fault_of_total(total, readable)):
-            self._problems.add(at, *fault)
+            self._problems.note(fault.at(part.at))
             # A table of which no row can be used is told by its first cell that cannot.
             for one in self.unreadable[first : first + 1]:
                 if one.source.column:
                     self._problems.note(one)
         self.counts["duplicates"] += dropped
-        return _Read(part=part, at=at, digest=state.hexdigest(), dropped=dropped)
+        return _Read(part=part, digest=state.hexdigest(), dropped=dropped)
 
     def _is_unreadable(self, entry: Entry) -> bool:
         found = entry.declared
@@ -435,7 +275,7 @@ class _Reading:
         if not isinstance(why, (Unreadable, Refusal)):
             return False
         if len(self.unreadable) < UNREADABLE:
-            one = Problem(source=entry.source, code=why.code, message=why.message)
+            one = Fault(why.message, code=why.code, source=entry.source)
             self.unreadable.append(one)
         return True
 
@@ -454,11 +294,11 @@ class _Reading:
         return True
 
 
-def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Problem]:
+def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Fault]:
     """Yield what of the job's spreadsheets is not seen by whoever opens them."""
     for read in reads:
-        if isinstance(read.part, Step) and read.part.selection.input is not None:
-            yield from hidden_noted(read.part.selection.input)
+        if isinstance(read.part, ManifestStep) and (facts := read.part.read_from) is not None:
+            yield from hidden_noted(facts)
     for table in tables:
         yield from hidden_noted(table)
 
@@ -474,3 +314,45 @@ def _repeat(entry: Entry, first: Source) -> InputLine:
     declared = entry.declared
     given = declared.given if isinstance(declared, (StepEntry, Unreadable)) else ""
     return InputLine(source=entry.source, code="repeat", given=given, message=str(first))
+
+
+class Seen:
+    """A temporary set of keys with the place where each was first taken."""
+
+    def __init__(self) -> None:
+        # An empty name is a private file of SQLite's own, gone when it is closed.
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000"):
+            self._base.execute(f"PRAGMA {pragma}")
+        self._base.execute(
+            "CREATE TABLE seen (key TEXT PRIMARY KEY, part INTEGER NOT NULL, file TEXT NOT NULL,"
+            " line INTEGER NOT NULL, col INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        self._base.execute("BEGIN")
+
+    def take(self, key: str, part: int, source: Source) -> tuple[int, Source] | None:
+        """Take a key; return the part and place that has it already, None where it was free."""
+        taken = self._base.execute(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)",
+            (key, part, source.file, source.line, source.column),
+        )
+        if taken.rowcount:
+            return None
+        found = self._base.execute("SELECT part, file, line, col FROM seen WHERE key = ?", (key,))
+        first, file, line, column = found.fetchone()
+        return first, Source(file=file, line=line, column=column)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._base.close()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-from bulkrunner.adapters.files import BadFile
-from bulkrunner.adapters.manifests.faults import meant, shown
-from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
-from bulkrunner.adapters.manifests.input import Input
-from bulkrunner.adapters.manifests.inputs import input_of
+from bulkrunner.adapters.manifests.folder import JobFolder
+from bulkrunner.adapters.manifests.inputs import Input, input_of
+from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
+from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
-from bulkrunner.adapters.tables.table import ABOVE, HIDDEN
-from bulkrunner.domain.expressions.parsing import FormError, proposal
 from bulkrunner.domain.text import harmless
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.errors import Fault
+from bulkrunner.sentences import Sentence
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,7 @@ class FolderLists:
     _tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, file: str, /) -> Sequence[str]:
-        """Return the lines of a file, blank ones left out.
-
-        Raises:
-            FormError: it cannot be read.
-        """
+        """Return the lines of a file, blank ones left out; Fault: it cannot be read."""
         if file not in self._values:
             self._values[file] = self._read_values(file)
         return self._values[file]
@@ -51,7 +47,7 @@ class FolderLists:
             declared: ``file``, and perhaps how it is read and which columns are meant.
 
         Raises:
-            FormError: it cannot be read, lacks a value, or has an old value twice.
+            Fault: it cannot be read, lacks a value, or has an old value twice.
         """
         key = repr(sorted(declared.items()))
         if key not in self._tables:
@@ -59,34 +55,21 @@ class FolderLists:
         return self._tables[key]
 
     def _read_values(self, name: str) -> tuple[str, ...]:
-        try:
-            with self.folder.open(name) as file:
-                return tuple(_lines_of(file, name))
-        except BadFile as bad:
-            raise _as_form_error(bad, name) from None
-        except FileRefused as refused:
-            raise FormError(refused.message, hint=refused.hint, code=refused.code) from None
+        with self.folder.open(name) as file:
+            return tuple(_lines_of(file, name))
 
     def _read_table(self, declared: Mapping[str, Any]) -> dict[str, str]:
         name = declared["file"]
         form = _form(declared)
-        try:
-            with self.folder.open(name) as file:
+        with self.folder.open(name) as file:
+            with _naming(name):
                 table = open_table(file, form)
-                self.read.append(input_of(name, table.facts))
-                return _pairs(table, declared, self.read[-1])
-        except BadFile as bad:
-            raise _as_form_error(bad, name) from None
-        except FileRefused as refused:
-            raise FormError(refused.message, hint=refused.hint, code=refused.code) from None
+            self.read.append(input_of(name, table.facts))
+            return _pairs(table, declared, self.read[-1])
 
 
 def _form(declared: Mapping[str, Any]) -> Form:
-    """Return how a table is to be read.
-
-    Raises:
-        FormError: a key has a value that it does not take.
-    """
+    """Return how a table is to be read; Fault: a key has a value that it does not take."""
     header = declared.get("header", True)
     if not isinstance(header, int) or header < 0 or (header == 0 and header is not False):
         raise _unknown("header", header, Sentence("option_header"))
@@ -106,8 +89,8 @@ def _form(declared: Mapping[str, Any]) -> Form:
     )
 
 
-def _unknown(key: str, value: Any, known: Sentence) -> FormError:
-    return FormError(
+def _unknown(key: str, value: Any, known: Sentence) -> Fault:
+    return Fault(
         Sentence("option_unknown", name=key, value=shown(value)),
         path=(key,),
         hint=Sentence("option_hint", known=known),
@@ -116,14 +99,14 @@ def _unknown(key: str, value: Any, known: Sentence) -> FormError:
 
 def _lines_of(file: Any, name: str) -> Iterator[str]:
     count = 0
-    for line in text_lines(file, detect(file), MAX_LINE):
+    for line in _named(name, _text(file)):
         if not line.whole:
             raise _fault(name, line.number, Sentence("values_line_too_long", most=MAX_LINE))
         if not line.text.strip():
             continue
         count += 1
         if count > MAX_VALUES:
-            raise FormError(Sentence("values_many", name=shown(name), most=MAX_VALUES))
+            raise Fault(Sentence("values_many", name=shown(name), most=MAX_VALUES))
         yield line.text.strip()
 
 
@@ -132,10 +115,10 @@ def _pairs(table: Table, declared: Mapping[str, Any], read: Input) -> dict[str, 
     old, new = (_column(table, declared, key, number) for key, number in (("from", 0), ("to", 1)))
     pairs: dict[str, str] = {}
     lines: dict[str, int] = {}
-    for row in table.rows():
+    for row in _named(name, table.rows()):
         read.lines += 1
-        if row.code in ("blank", HIDDEN, ABOVE):
-            read.left_out[row.code] += 1
+        if row.left_out:
+            read.left_out[row.left_out] += 1
             continue
         one, other = _pair(row, old, new, name)
         if one in pairs and pairs[one] != other:
@@ -145,9 +128,9 @@ def _pairs(table: Table, declared: Mapping[str, Any], read: Input) -> dict[str, 
         pairs[one] = other
         lines[one] = row.line
         if len(pairs) > MAX_VALUES:
-            raise FormError(Sentence("pairs_many", name=shown(name), most=MAX_VALUES))
+            raise Fault(Sentence("pairs_many", name=shown(name), most=MAX_VALUES))
     if not pairs:
-        raise FormError(Sentence("pairs_empty", name=shown(name)))
+        raise Fault(Sentence("pairs_empty", name=shown(name)))
     return pairs
 
 
@@ -157,45 +140,56 @@ def _column(table: Table, declared: Mapping[str, Any], key: str, number: int) ->
         wanted = str(declared[key])
         if wanted in columns:
             return wanted
-        near = meant(wanted, table.facts.columns)
         named = [str(declared[name]) for name in ("from", "to") if name in declared]
         header = table.header_with(named) if table.facts.columns else 0
-        hint = (
-            proposal(wanted, near)
-            if near
-            else Sentence("columns_are", columns=", ".join(columns[:20])[:360])
-        )
+        others = Sentence("columns_are", columns=", ".join(columns[:20])[:360])
+        hint = proposed(wanted, table.facts.columns, others)
         if header:
             hint = Sentence("column_in_other_row", header=header)
-        raise FormError(
+        raise Fault(
             Sentence("pairs_column_missing", file=shown(declared["file"]), wanted=shown(wanted)),
             path=(key,),
             hint=harmless(hint),
             code="missing_column",
         )
     if number >= len(columns):
-        raise FormError(Sentence("pairs_one_column", file=shown(declared["file"])))
+        raise Fault(Sentence("pairs_one_column", file=shown(declared["file"])))
     return columns[number]
 
 
 def _pair(row: Row, old: str, new: str, name: str) -> tuple[str, str]:
-    if row.code:
-        raise _fault(name, row.line, as_sentence(row.message))
+    if row.fault:
+        raise _fault(name, row.line, row.fault.said)
     one, other = row.cells.get(old, ""), row.cells.get(new, "")
     if not one or not other:
         raise _fault(name, row.line, Sentence("pairs_new_missing" if one else "pairs_old_missing"))
     return one, other
 
 
-def _fault(name: str, line: int, message: Sentence) -> FormError:
-    return FormError(
+def _fault(name: str, line: int, message: Sentence) -> Fault:
+    return Fault(
         Sentence("pairs_line", name=harmless(name), line=line, message=message), code="bad_table"
     )
 
 
-def _as_form_error(bad: BadFile, name: str) -> FormError:
-    if bad.line:
-        said = Sentence("pairs_line", name=harmless(name), line=bad.line, message=bad.message)
-    else:
-        said = Sentence("at_path", path=harmless(name), message=bad.message)
-    return FormError(said, hint=bad.hint, code=bad.code)
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the file in what is wrong with it: the place of such a fault is in the manifest."""
+    try:
+        yield
+    except Fault as bad:
+        if bad.source.line:
+            line = bad.source.line
+            said = Sentence("pairs_line", name=harmless(name), line=line, message=bad.said)
+        else:
+            said = Sentence("at_path", path=harmless(name), message=bad.said)
+        raise Fault(said, hint=bad.hint, code=bad.code) from None
+
+
+def _named(name: str, items: Iterator[T]) -> Iterator[T]:
+    with _naming(name):
+        yield from items
+
+
+def _text(file: BinaryIO) -> Iterator[TextLine]:
+    yield from text_lines(file, detect(file), MAX_LINE)

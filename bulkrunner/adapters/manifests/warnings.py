@@ -5,27 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
-from bulkrunner.adapters.manifests.schema import Told
-from bulkrunner.adapters.manifests.source import Tree
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.adapters.manifests.problems import KeyPath, nodes, path_text, proposed, shown
+from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.domain.expressions.references import Origin
-from bulkrunner.domain.manifest import Problem
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 from bulkrunner.vocabulary import is_skipped, is_term, terms
 
-Path = tuple[PathKey, ...]
-
 TEXT = "FYLL I"
 
+# Stands for a value, or a place, of the example in a template.
 WORD = re.compile(r"FYLL_I_[A-ZÅÄÖ]+")
-
-"""Stands for a value, or a place, of the example in a template."""
 
 SIGEL = re.compile(r"SIGEL2?|https://libris\.kb\.se/library/SIGEL2?")
 
@@ -33,11 +27,11 @@ ID = re.compile(r"ID-[0-9]+")
 
 HINT = Sentence("fill_in_change")
 
-TEXTS: tuple[Path, ...] = (("title",), ("purpose",))
+TEXTS: tuple[KeyPath, ...] = (("title",), ("purpose",))
 
-SIGELS: tuple[Path, ...] = (("on_behalf_of",), ("active_sigel",), ("sigels",))
+SIGELS: tuple[KeyPath, ...] = (("on_behalf_of",), ("active_sigel",), ("sigels",))
 
-STEP_SIGELS: tuple[Path, ...] = (
+STEP_SIGELS: tuple[KeyPath, ...] = (
     ("library",),
     ("holdings",),
     ("find", "heldBy.@id"),
@@ -47,17 +41,13 @@ STEP_SIGELS: tuple[Path, ...] = (
     ("create", "sigel"),
 )
 
-OPERATION_SIGELS: tuple[Path, ...] = (("sigel",),)
+OPERATION_SIGELS: tuple[KeyPath, ...] = (("sigel",),)
 
-OPERATION_IDS: tuple[Path, ...] = (("update",), ("delete",), ("of",))
+OPERATION_IDS: tuple[KeyPath, ...] = (("update",), ("delete",), ("of",))
 
 
-def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Told]:
-    """Yield every place that still holds a word of a template, where no such word can be meant.
-
-    Args:
-        data: a manifest, whether or not it fits the schema.
-    """
+def unfilled_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield every place that still holds a word of a template, where no such word can be meant."""
     for path, text in _texts(data, TEXTS):
         if text.startswith(TEXT):
             yield _told(path, text.strip(), Sentence("fill_in_words"))
@@ -78,35 +68,31 @@ def unfilled_lines(source: str) -> Iterator[tuple[int, str]]:
             yield number, found[0]
 
 
-def _words(value: Any, path: Path) -> Iterator[Told]:
+def _words(value: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield the words of an example at any depth: values, and places that are keys."""
-    if isinstance(value, str) and WORD.fullmatch(value):
-        yield _told(path, value, HINT)
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _words(one, (*path, number))
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if isinstance(key, str) and WORD.fullmatch(key):
-                yield replace(_told(path, key, HINT), key=key)
-            yield from _words(one, (*path, key))
+    for at, one in nodes(value, path):
+        if isinstance(one, str) and WORD.fullmatch(one):
+            yield _told(at, one, HINT)
+        for key in one if isinstance(one, dict) else ():
+            if WORD.fullmatch(key):
+                yield _told(at, key, HINT).but(key=key)
 
 
-def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[Path, Any]]:
+def _each(data: Mapping[str, Any], key: str) -> Iterator[tuple[KeyPath, Any]]:
     found = data.get(key)
     for number, one in enumerate(found if isinstance(found, list) else ()):
         yield (key, number), one
 
 
 def _left(
-    value: Any, prefix: Path, paths: tuple[Path, ...], word: re.Pattern[str], hint: str
-) -> Iterator[Told]:
+    value: Any, prefix: KeyPath, paths: tuple[KeyPath, ...], word: re.Pattern[str], hint: str
+) -> Iterator[Fault]:
     for path, text in _texts(value, paths):
         if word.fullmatch(text):
             yield _told((*prefix, *path), text, hint)
 
 
-def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+def _texts(value: Any, paths: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath, str]]:
     """Yield the texts at the paths; of a list each of its texts."""
     for path in paths:
         found = value
@@ -119,35 +105,31 @@ def _texts(value: Any, paths: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
                 yield (*path, number), one
 
 
-def _told(path: Path, text: str, hint: str) -> Told:
-    return Told(
-        path=path,
+def _told(path: KeyPath, text: str, hint: str) -> Fault:
+    return Fault(
+        Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         code="fill_in",
-        message=Sentence("fill_in_at", path=path_text(path), text=shown(text, 80)),
         hint=hint,
+        path=path,
     )
 
 
+# Keys whose value is a place, in changes.
 _PLACES = ("at", "from", "each")
 
-"""Keys whose value is a place, in changes."""
-
+# Keys whose value maps places to what is asked of them.
 _BY_PLACE = ("expect", "where", "when", "components")
 
-"""Keys whose value maps places to what is asked of them."""
-
+# Keys whose value is content of records, or names of other things.
 _CONTENT = frozenset({"find", "table", "match", "result", "body", "record", "value"})
 
-"""Keys whose value is content of records, or names of other things."""
-
+# Keys whose value may be content of records.
 _VALUES = frozenset({"to", "value", "body", "record", "match", "result", "matching"})
 
-"""Keys whose value may be content of records."""
-
+# Keys of content that nearly always lack their @.
 _WITH_AT = frozenset({"type", "id"})
 
-"""Keys of content that nearly always lack their @."""
-
+# Words that are meant more often than others that are as near.
 _COMMON = (
     *("label", "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "availability"),
     *("hasNote", "cataloguersNote", "hasComponent", "itemCondition", "inventoryLevel", "subject"),
@@ -156,26 +138,22 @@ _COMMON = (
     *("publication", "year", "identifiedBy", "copyNumber", "created", "modified"),
 )
 
-"""Words that are meant more often than others that are as near."""
-
 _WORDS = frozenset({"all", "any", "not"})
 
 _PREFIX = re.compile(
     r"@bib\.holdings(\[[^]]*\])?(\.(@record\.)?|$)|@(record|item|component|bib)\.(@record\.)?"
 )
 
+# What is named behind these is a column, a parameter or an id.
 _NO_PROPERTIES = (Origin.ROW, Origin.PARAM, Origin.SELF_ID, Origin.BIB_ID)
-
-"""What is named behind these is a column, a parameter or an id."""
 
 _KEY = re.compile(r"[A-Za-z][\w:/-]*")
 
+# Notes that are told; a manifest of a thousand places says the same again and again.
 MOST = 50
 
-"""Notes that are told; a manifest of a thousand places says the same again and again."""
 
-
-def noticed(tree: Tree) -> list[Problem]:
+def noticed(tree: Tree) -> list[Fault]:
     """Return what is worth a second look, with its place; none of it keeps the job from going on.
 
     Args:
@@ -183,21 +161,20 @@ def noticed(tree: Tree) -> list[Problem]:
     """
     found = []
     for told in _all(tree.data):
-        source = tree.source(told.path, key=told.key)
-        found.append(Problem(source=source, code=told.code, message=told.message, hint=told.hint))
+        found.append(told.at(tree.source(told.path, key=told.key)))
         if len(found) == MOST:
             break
     return found
 
 
-def _all(data: Mapping[str, Any]) -> Iterator[Told]:
+def _all(data: Mapping[str, Any]) -> Iterator[Fault]:
     for number, one in enumerate(data.get("accept", ())):
         if one["code"] not in _codes():
-            yield Told(
-                path=("accept", number, "code"),
+            yield Fault(
+                Sentence("accept_unknown_code", code=shown(one["code"])),
                 code="unknown_code",
-                message=Sentence("accept_unknown_code", code=shown(one["code"])),
-                hint=_meant(one["code"], list(_codes())),
+                hint=proposed(one["code"], _codes()),
+                path=("accept", number, "code"),
             )
     seen: set[str] = set()
     for name in ("operations", "steps"):
@@ -207,7 +184,7 @@ def _all(data: Mapping[str, Any]) -> Iterator[Told]:
                 yield told
 
 
-def _below(value: Any, path: Path) -> Iterator[Told]:
+def _below(value: Any, path: KeyPath) -> Iterator[Fault]:
     if isinstance(value, list):
         for number, item in enumerate(value):
             yield from _below(item, (*path, number))
@@ -216,7 +193,7 @@ def _below(value: Any, path: Path) -> Iterator[Told]:
             yield from _entry(key, item, path)
 
 
-def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
+def _entry(key: str, item: Any, path: KeyPath) -> Iterator[Fault]:
     below = (*path, key)
     if key in _VALUES:
         yield from _content(item, below)
@@ -231,7 +208,7 @@ def _entry(key: str, item: Any, path: Path) -> Iterator[Told]:
         yield from _below(item, below)
 
 
-def _content(value: Any, path: Path) -> Iterator[Told]:
+def _content(value: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield of content of records, at any depth."""
     if isinstance(value, list):
         for number, one in enumerate(value):
@@ -239,17 +216,17 @@ def _content(value: Any, path: Path) -> Iterator[Told]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key in _WITH_AT and f"@{key}" not in value:
-                yield Told(
+                yield Fault(
+                    Sentence("property_lacks_at", name=key),
+                    code="unknown_property",
+                    hint=Sentence("property_lacks_at_hint", name=key),
                     path=path,
                     key=key,
-                    code="unknown_property",
-                    message=Sentence("property_lacks_at", name=key),
-                    hint=Sentence("property_lacks_at_hint", name=key),
                 )
             yield from _content(inner, (*path, key))
 
 
-def _asked(condition: Any, path: Path) -> Iterator[Told]:
+def _asked(condition: Any, path: KeyPath) -> Iterator[Fault]:
     """Yield of a condition, or of what is expected."""
     if isinstance(condition, list):
         for number, one in enumerate(condition):
@@ -264,28 +241,21 @@ def _asked(condition: Any, path: Path) -> Iterator[Told]:
                 yield from _place(key, path, key)
 
 
-def _place(place: str, path: Path, key: str | None) -> Iterator[Told]:
+def _place(place: str, path: KeyPath, key: str | None) -> Iterator[Fault]:
     if place.startswith(_NO_PROPERTIES):
         return
     for word in _PREFIX.sub("", place).split("."):
         if not _KEY.fullmatch(word) or WORD.fullmatch(word) or is_term(word) or is_skipped(word):
             continue
-        yield Told(
+        yield Fault(
+            Sentence("property_unknown", place=shown(place), word=shown(word)),
+            code="unknown_property",
+            hint=Sentence("keys_joined_by_dots")
+            if "/" in word
+            else proposed(word, _COMMON) or proposed(word, _properties()),
             path=path,
             key=key,
-            code="unknown_property",
-            message=Sentence("property_unknown", place=shown(place), word=shown(word)),
-            hint="keys are joined by dots" if "/" in word else _property_meant(word),
         )
-
-
-def _meant(word: str, known: list[str]) -> str:
-    near = meant(word, known)
-    return proposal(word, near) if near else ""
-
-
-def _property_meant(word: str) -> str:
-    return _meant(word, list(_COMMON)) or _meant(word, _properties())
 
 
 @cache

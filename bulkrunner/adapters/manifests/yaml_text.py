@@ -6,16 +6,10 @@ from typing import Any
 
 import yaml
 
-from bulkrunner.adapters.manifests.faults import Problems, Stop, shown
-from bulkrunner.adapters.manifests.source import (
-    BadNumber,
-    Builder,
-    Tree,
-    plain,
-    position,
-    read_otherwise,
-)
+from bulkrunner.adapters.manifests.problems import Problems, Stop, shown
+from bulkrunner.adapters.manifests.tree import Builder, Tree, plain, position, read_otherwise
 from bulkrunner.domain.text import harmless
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 _STANDARD_TAGS = "tag:yaml.org,2002:"
@@ -93,7 +87,7 @@ class _Reader:
         if unquoted:
             try:
                 value = plain(event.value)
-            except BadNumber as error:
+            except Fault as error:
                 self._builder.problem(_at(event), "bad_number", error.said, _QUOTE_HINT)
             if read := read_otherwise(event.value, value, self._builder.path):
                 self._builder.problem(_at(event), "unquoted", read, Sentence("yaml_quote_it"))

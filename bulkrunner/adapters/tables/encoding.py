@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bulkrunner.adapters.files import BadFile
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 UTF8, UTF16_LE, UTF16_BE = "utf-8", "utf-16-le", "utf-16-be"
@@ -81,7 +81,7 @@ def detect(file: BinaryIO, given: str | None = None) -> str:
         given: the encoding that it is said to have; then only its beginning is looked at.
 
     Raises:
-        BadFile: it is no text, or what it is in cannot be told.
+        Fault: it is no text, or what it is in cannot be told.
     """
     file.seek(0)
     start = file.read(_CHUNK)
@@ -98,11 +98,9 @@ def detect(file: BinaryIO, given: str | None = None) -> str:
     return found
 
 
-def _no_text(name: Sentence) -> BadFile:
-    return BadFile(
-        "not_text",
-        Sentence("table_not_text", name=name),
-        Sentence("table_not_text_hint"),
+def _no_text(name: Sentence) -> Fault:
+    return Fault(
+        Sentence("table_not_text", name=name), code="not_text", hint=Sentence("table_not_text_hint")
     )
 
 
@@ -110,10 +108,10 @@ def _refuse_markup(start: str) -> None:
     head = start.lstrip("\ufeff \t\r\n").lower()
     for beginnings, name in _MARKUP.items():
         if head.startswith(beginnings):
-            raise BadFile(
-                "not_text",
+            raise Fault(
                 Sentence("table_markup", name=name),
-                Sentence("table_markup_hint"),
+                code="not_text",
+                hint=Sentence("table_markup_hint"),
             )
 
 
@@ -130,11 +128,11 @@ def _of_start(start: bytes) -> str | None:
     even, odd = start[0::2].count(0), start[1::2].count(0)
     if max(even, odd) * 4 > len(start):
         return UTF16_LE if odd > even else UTF16_BE
-    raise BadFile(
-        "not_text",
+    raise Fault(
         Sentence("table_zero_bytes"),
-        Sentence("table_zero_bytes_hint"),
-        line=start[: start.index(0)].count(b"\n") + 1,
+        code="not_text",
+        hint=Sentence("table_zero_bytes_hint"),
+        source=Source(line=start[: start.index(0)].count(b"\n") + 1),
     )
 
 
@@ -155,7 +153,7 @@ def _refuse_spoilt(file: BinaryIO, encoding: str) -> None:
     """Go on unless the text shows that it was read in a wrong encoding when it was saved.
 
     Raises:
-        BadFile: ``doubtful_encoding``.
+        Fault: ``doubtful_encoding``.
     """
     file.seek(0)
     if encoding == UTF8 and not any(_SPOILT_BYTES.search(line) for line in file):
@@ -172,7 +170,7 @@ def _refuse_spoilt(file: BinaryIO, encoding: str) -> None:
         else:
             continue
         hint = Sentence("table_spoilt_hint", encoding=encoding)
-        raise BadFile("doubtful_encoding", said, hint, line=line.number)
+        raise Fault(said, code="doubtful_encoding", hint=hint, source=Source(line=line.number))
 
 
 def _of_one_byte_each(file: BinaryIO) -> str:
@@ -213,7 +211,7 @@ def _lines_of_bytes(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield line.number, line.text.encode("latin-1")
 
 
-def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
+def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> Fault:
     """Return the fault of a file whose encoding is found by elimination, and looks wrong."""
     number, line = next(one for one in _lines_of_bytes(file) if sign.search(one[1]))
     at = next(found.start() for found in sign.finditer(line))
@@ -231,7 +229,7 @@ def _doubtful(file: BinaryIO, better: str, sign: re.Pattern[bytes]) -> BadFile:
     else:
         said = Sentence("table_not_utf8", number=number, as_windows=as_windows)
         hint = Sentence("table_not_utf8_hint", others=others)
-    return BadFile("doubtful_encoding", said, hint, line=number)
+    return Fault(said, code="doubtful_encoding", hint=hint, source=Source(line=number))
 
 
 def _word(line: bytes, at: int, encoding: str) -> str:
@@ -257,7 +255,7 @@ def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
         limit: characters of a line.
 
     Raises:
-        BadFile: the file is not in this encoding.
+        Fault: the file is not in this encoding.
     """
     reader = io.TextIOWrapper(file, encoding=_python_name(encoding), newline="")
     pieces = _Pieces(reader)
@@ -273,13 +271,13 @@ def text_lines(file: BinaryIO, encoding: str, limit: int) -> Iterator[TextLine]:
             text = text.removesuffix("\n").removesuffix("\r")
             yield TextLine(number, text, whole and len(text) <= limit)
     except UnicodeDecodeError as error:
-        raise BadFile(
-            "not_in_encoding",
+        raise Fault(
             Sentence(
                 "table_not_in_encoding", encoding=encoding, byte=f"{error.object[error.start]:02X}"
             ),
-            Sentence("table_not_in_encoding_hint"),
-            line=number + 1,
+            code="not_in_encoding",
+            hint=Sentence("table_not_in_encoding_hint"),
+            source=Source(line=number + 1),
         ) from None
     finally:
         # Whoever stops in the middle may have closed the file already.

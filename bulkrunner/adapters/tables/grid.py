@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bulkrunner.adapters.files import BadFile
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 # Cells of the rectangle around everything in a sheet.
@@ -80,14 +80,14 @@ class Survey:
         self.columns = max(self.columns, column)
 
     def demand_bounds(self) -> None:
-        """Refuse a sheet that is too large to be read. BadFile: it is."""
+        """Refuse a sheet that is too large to be read. Fault: it is."""
         if self.rows * self.columns > MAX_CELLS:
-            raise BadFile(
-                "too_large",
+            raise Fault(
                 Sentence(
                     "table_sheet_too_large", most=MAX_CELLS, rows=self.rows, columns=self.columns
                 ),
-                Sentence("table_sheet_too_large_hint"),
+                code="too_large",
+                hint=Sentence("table_sheet_too_large_hint"),
             )
 
     def hide(self, row: int, times: int = 1) -> None:
@@ -100,7 +100,7 @@ class Survey:
         """Note a range."""
         ranges.append(one)
         if len(ranges) > MAX_RANGES:
-            raise BadFile("too_large", Sentence("table_many_ranges", most=MAX_RANGES))
+            raise Fault(Sentence("table_many_ranges", most=MAX_RANGES), code="too_large")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +172,9 @@ def column_number(letters: str) -> int:
     return number
 
 
-def too_many_sheets() -> BadFile:
+def too_many_sheets() -> Fault:
     """Return the fault of a spreadsheet with more sheets than are looked at."""
-    return BadFile("too_large", Sentence("table_many_sheets", most=MAX_SHEETS))
+    return Fault(Sentence("table_many_sheets", most=MAX_SHEETS), code="too_large")
 
 
 # Excel's words differ with its language, all in one form: #SAKNAS!, #VÄRDEFEL!, #NAMN?, #DIV/0!.

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import (
     LOST,
     MAX_CELLS,
@@ -27,6 +26,7 @@ from bulkrunner.adapters.tables.grid import (
 from bulkrunner.adapters.tables.number_formats import NumberFormat, Shown
 from bulkrunner.adapters.tables.ods_styles import TABLE, Styles
 from bulkrunner.adapters.tables.package import Attributes, Package, has_password
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 CONTENT = "content.xml"
@@ -84,7 +84,7 @@ class Workbook:
     kind = "ods"
 
     def __init__(self, package: Package) -> None:
-        """Look at every sheet. BadFile: it is damaged, encrypted, or holds more than is read."""
+        """Look at every sheet. Fault: it is damaged, encrypted, or holds more than is read."""
         self._package = package
         manifest = package.named("META-INF/manifest.xml")
         if manifest is not None and package.holds(manifest, b"encryption-data"):
@@ -424,7 +424,9 @@ def _seconds(found: re.Match[str]) -> float:
 def _times(attributes: Attributes, name: str) -> int:
     given = attributes.get(f"{TABLE}number-{name}", "1")
     if not given.isdecimal() or len(given) > 9 or given == "0":
-        raise BadFile(
-            "bad_spreadsheet", Sentence("table_endless_repeat"), Sentence("table_save_anew")
+        raise Fault(
+            Sentence("table_endless_repeat"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         )
     return int(given)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.number_formats import GENERAL, NumberFormat, format_of
 from bulkrunner.adapters.tables.package import Attributes
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns:"
@@ -89,7 +89,7 @@ class Styles:
         elif name.startswith(STYLE):
             self._style(name.removeprefix(STYLE), attributes)
         if len(self._numbers) + len(self._cells) > MAX_STYLES:
-            raise BadFile("bad_spreadsheet", Sentence("table_many_styles"))
+            raise Fault(Sentence("table_many_styles"), code="bad_spreadsheet")
 
     def end(self, name: str, /) -> None:
         """Take its end."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import MAX_SHEETS, MAX_TEXT, SheetName, too_many_sheets
 from bulkrunner.adapters.tables.number_formats import BUILT_IN, NumberFormat, format_of
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MAX_PARTS = 2_000
@@ -54,7 +54,7 @@ class Package:
         """Read the directory.
 
         Raises:
-            BadFile: it is damaged, encrypted, or unpacks to more than is read.
+            Fault: it is damaged, encrypted, or unpacks to more than is read.
         """
         file.seek(0)
         with damage_told():
@@ -62,12 +62,12 @@ class Package:
         parts = self._packed.infolist()
         self.names = [part.filename for part in parts]
         if len(parts) > MAX_PARTS or len(set(self.names)) != len(parts):
-            raise BadFile("bad_spreadsheet", Sentence("table_many_parts"))
+            raise Fault(Sentence("table_many_parts"), code="bad_spreadsheet")
         if sum(part.file_size for part in parts) > MAX_UNPACKED:
-            raise BadFile(
-                "too_large",
+            raise Fault(
                 Sentence("table_unpacks_to_much", most=MAX_UNPACKED // 1000000),
-                Sentence("table_save_csv"),
+                code="too_large",
+                hint=Sentence("table_save_csv"),
             )
         if any(part.flag_bits & 1 for part in parts):
             raise has_password()
@@ -83,12 +83,12 @@ class Package:
         return self._packed.getinfo(name).file_size
 
     def read(self, name: str, handler: Handler) -> None:
-        """Read a part to its end. BadFile: it is damaged."""
+        """Read a part to its end. Fault: it is damaged."""
         for _ in self.stream(name, handler):
             pass
 
     def stream(self, name: str, handler: Handler) -> Iterator[None]:
-        """Read a part, pausing after each piece of it. BadFile: it is damaged."""
+        """Read a part, pausing after each piece of it. Fault: it is damaged."""
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartElementHandler = handler.start
@@ -101,7 +101,7 @@ class Package:
                 _parsed(name, parser.Parse, chunk, False)  # noqa: FBT003
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TAG + _CHUNK:
-                    raise BadFile("bad_spreadsheet", Sentence("table_endless_tag"))
+                    raise Fault(Sentence("table_endless_tag"), code="bad_spreadsheet")
                 yield
             _parsed(name, parser.Parse, b"", True)  # noqa: FBT003
         yield
@@ -117,6 +117,8 @@ def damage_told() -> Iterator[None]:
     """Turn what is raised over a damaged file into a fault of it."""
     try:
         yield
+    except Fault:
+        raise  # what reads the file says more of it
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -127,16 +129,16 @@ def damage_told() -> Iterator[None]:
     ) as error:
         words = str(error)[:120]
         no_zip = Sentence("no_zip")
-        raise BadFile(
-            "bad_spreadsheet",
+        raise Fault(
             Sentence("table_damaged", error=no_zip if words == no_zip else words),
-            Sentence("table_save_anew"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         ) from None
 
 
-def has_password() -> BadFile:
+def has_password() -> Fault:
     """Return the fault of an encrypted file."""
-    return BadFile("password", Sentence("table_password"), Sentence("table_password_hint"))
+    return Fault(Sentence("table_password"), code="password", hint=Sentence("table_password_hint"))
 
 
 def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, final: bool) -> None:  # noqa: FBT001
@@ -146,15 +148,15 @@ def _parsed(name: str, parse: Callable[[bytes, bool], object], chunk: bytes, fin
         # An encoding that nobody knows is told so; what else lacks is a fault of the program.
         if isinstance(error, KeyError | IndexError):
             raise
-        raise BadFile(
-            "bad_spreadsheet",
+        raise Fault(
             Sentence("table_part_damaged", name=name[:80], error=str(error)),
-            Sentence("table_save_anew"),
+            code="bad_spreadsheet",
+            hint=Sentence("table_save_anew"),
         ) from None
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise BadFile("bad_spreadsheet", Sentence("table_doctype"), Sentence("table_save_anew"))
+    raise Fault(Sentence("table_doctype"), code="bad_spreadsheet", hint=Sentence("table_save_anew"))
 
 
 _MAX_STYLES = 70_000
@@ -257,7 +259,7 @@ class Styles(Ignoring):
         elif local == "xf" and self._within == "cellXfs":
             self.formats.append(self._format(attributes.get("numFmtId", "0")))
             if len(self.formats) > _MAX_STYLES:
-                raise BadFile("bad_spreadsheet", Sentence("table_many_styles"))
+                raise Fault(Sentence("table_many_styles"), code="bad_spreadsheet")
 
     def _format(self, number: str) -> NumberFormat:
         if number in self._codes:

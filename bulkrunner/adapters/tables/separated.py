@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.encoding import TextLine
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 _DECLARED = re.compile(r'"?sep=(\t|[;|,])"?', re.IGNORECASE)
@@ -125,7 +125,7 @@ def rows_of(
     """Yield the number of each row's first line, and its cells.
 
     Raises:
-        BadFile: quotes that do not close, or a line or cell that is too long.
+        Fault: quotes that do not close, or a line or cell that is too long.
     """
     feed = _Feed(lines)
     reader = csv.reader(
@@ -161,28 +161,28 @@ class _Feed:
         self.number = line.number
         self.start = self.start or line.number
         if not line.whole:
-            raise BadFile(
-                "line_too_long",
+            raise Fault(
                 Sentence("table_line_too_long", most=MAX_LINE),
-                Sentence("table_line_too_long_hint"),
-                line=line.number,
+                code="line_too_long",
+                hint=Sentence("table_line_too_long_hint"),
+                source=Source(line=line.number),
             )
         return line.text + "\n"
 
 
-def _refused(error: csv.Error, line: int) -> BadFile:
+def _refused(error: csv.Error, line: int) -> Fault:
     words = str(error)
     if "field limit" in words:
-        return BadFile(
-            "cell_too_long",
+        return Fault(
             Sentence("table_cell_too_long", most=csv.field_size_limit()),
-            Sentence("table_cell_too_long_hint"),
-            line=line,
+            code="cell_too_long",
+            hint=Sentence("table_cell_too_long_hint"),
+            source=Source(line=line),
         )
     is_open = "unexpected end" in words
-    return BadFile(
-        "bad_quotes",
+    return Fault(
         Sentence("table_quote_open" if is_open else "table_text_after_quote"),
-        Sentence("table_bad_quotes_hint"),
-        line=line,
+        code="bad_quotes",
+        hint=Sentence("table_bad_quotes_hint"),
+        source=Source(line=line),
     )

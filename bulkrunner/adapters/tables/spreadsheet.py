@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import ods, xlsx
 from bulkrunner.adapters.tables.grid import REFORMATTED, Book, Range, SheetRow, merged
 from bulkrunner.adapters.tables.package import Package
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 
@@ -24,7 +24,7 @@ class Sheet:
         """Open the named sheet, or the only one that holds anything.
 
         Raises:
-            BadFile: the spreadsheet is damaged, too large, or has not that sheet.
+            Fault: the spreadsheet is damaged, too large, or has not that sheet.
         """
         book = _book(Package(file))
         self._book = book
@@ -34,10 +34,10 @@ class Sheet:
         if name is None:
             name = self._only([sheet.name for sheet in filled])
         elif name not in [sheet.name for sheet in book.sheets]:
-            raise BadFile(
-                "missing_sheet",
+            raise Fault(
                 Sentence("table_missing_sheet", name=name),
-                Sentence(
+                code="missing_sheet",
+                hint=Sentence(
                     "table_missing_sheet_hint",
                     sheets=_listed([sheet.name for sheet in book.sheets]),
                 ),
@@ -57,17 +57,17 @@ class Sheet:
         if len(shown) == 1:
             return shown[0]
         if not filled:
-            raise BadFile("empty", Sentence("table_sheets_empty"))
+            raise Fault(Sentence("table_sheets_empty"), code="empty")
         if not shown:
-            raise BadFile(
-                "hidden_sheet",
+            raise Fault(
                 Sentence("table_hidden_sheet", filled=_listed(filled)),
-                Sentence("table_hidden_sheet_hint"),
+                code="hidden_sheet",
+                hint=Sentence("table_hidden_sheet_hint"),
             )
-        raise BadFile(
-            "several_sheets",
+        raise Fault(
             Sentence("table_several_sheets", count=len(shown)),
-            Sentence("table_several_sheets_hint", shown=_listed(shown)),
+            code="several_sheets",
+            hint=Sentence("table_several_sheets_hint", shown=_listed(shown)),
         )
 
 
@@ -112,7 +112,9 @@ def _book(package: Package) -> Book:
         return xlsx.Workbook(package)
     if ods.CONTENT in package.names:
         return ods.Workbook(package)
-    raise BadFile("not_a_table", Sentence("table_not_a_table"), Sentence("table_not_a_table_hint"))
+    raise Fault(
+        Sentence("table_not_a_table"), code="not_a_table", hint=Sentence("table_not_a_table_hint")
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

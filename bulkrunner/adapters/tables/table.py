@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables import encoding as encodings
 from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
 from bulkrunner.adapters.tables.separated import (
@@ -21,6 +20,7 @@ from bulkrunner.adapters.tables.separated import (
     rows_of,
 )
 from bulkrunner.adapters.tables.spreadsheet import Sheet
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 MAX_COLUMNS = 1_000
@@ -97,16 +97,14 @@ class Row:
 
     Attributes:
         line: of the file or row of the sheet where it begins, from 1.
-        code: why the row cannot be used: ``blank``, ``hidden``, ``above_header``, ``cell_error``,
-            ``too_many_cells``, ``cell_too_long``, ``control_character``; empty where it can.
-        column: from 1, of the cell that is meant; 0 where none is.
+        left_out: why it holds no data: ``blank``, ``hidden``, ``above_header``.
+        fault: why it cannot be used, with its line and the column of the cell that is meant.
     """
 
     line: int
     cells: Mapping[str, str]
-    code: str = ""
-    message: str = ""
-    column: int = 0
+    left_out: str = ""
+    fault: Fault | None = None
 
 
 class Table:
@@ -124,7 +122,7 @@ class Table:
         """Yield every row but the header, blank ones too; can be asked for once.
 
         Raises:
-            BadFile: the rest cannot be read.
+            Fault: the rest cannot be read.
         """
         yield from self._above
         columns = self.facts.columns
@@ -146,7 +144,7 @@ def open_table(file: BinaryIO, form: Form) -> Table:
     """Open a table; the file stays open while its rows are read.
 
     Raises:
-        BadFile: it cannot be read as a table, or holds hidden rows of which the manifest says
+        Fault: it cannot be read as a table, or holds hidden rows of which the manifest says
             nothing.
     """
     file.seek(0)
@@ -167,7 +165,7 @@ class _Text:
 
     def __init__(self, file: BinaryIO, form: Form) -> None:
         if form.sheet is not None:
-            raise BadFile("not_a_table", Sentence("table_no_spreadsheet"))
+            raise Fault(Sentence("table_no_spreadsheet"), code="not_a_table")
         self.encoding = encodings.detect(file, form.encoding)
         self._file = file
         self._quotes = form.quotes
@@ -244,7 +242,7 @@ def _refuse_hidden(survey: Survey, header: int) -> None:
     else:
         said = Sentence("table_hidden_rows", count=count, listed=listed)
     hint = Sentence("table_hidden_rows_hint")
-    raise BadFile("hidden_rows", said, hint, line=first[0] if first else 0)
+    raise Fault(said, code="hidden_rows", hint=hint, source=Source(line=first[0] if first else 0))
 
 
 def _columns(
@@ -270,13 +268,13 @@ def _columns(
             _refuse_title(row, ahead)
             return above, _names(row), chain(ahead, rows)
     if form.header_row:
-        raise BadFile(
-            "no_header",
+        raise Fault(
             Sentence("table_no_header", header_row=form.header_row),
-            Sentence("table_no_header_hint"),
-            line=form.header_row,
+            code="no_header",
+            hint=Sentence("table_no_header_hint"),
+            source=Source(line=form.header_row),
         )
-    raise BadFile("empty", Sentence("table_empty"))
+    raise Fault(Sentence("table_empty"), code="empty")
 
 
 def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
@@ -286,11 +284,11 @@ def _refuse_title(first: SheetRow, ahead: Sequence[SheetRow]) -> None:
     if len(filled) > 1 or not wider or 2 * len(wider) < sum(_filled(row) > 0 for row in ahead):
         return
     title = " ".join(filled[0].split())[:60] if filled else ""
-    raise BadFile(
-        "title_row",
+    raise Fault(
         Sentence("table_title_row", number=first.number, title=title),
-        Sentence("table_title_row_hint", other=wider[0].number, this=first.number),
-        line=first.number,
+        code="title_row",
+        hint=Sentence("table_title_row_hint", other=wider[0].number, this=first.number),
+        source=Source(line=first.number),
     )
 
 
@@ -307,35 +305,36 @@ def _name(text: str) -> str:
 def _names(row: SheetRow) -> tuple[str, ...]:
     line = row.number
     if row.fault[0]:
-        raise BadFile(
-            "bad_header",
+        raise Fault(
             Sentence("table_header_cell", at=row.fault[0], said=row.fault[1]),
-            Sentence("table_header_cell_hint"),
-            line=line,
-            column=row.fault[0],
+            code="bad_header",
+            hint=Sentence("table_header_cell_hint"),
+            source=Source(line=line, column=row.fault[0]),
         )
     names = [_name(cell) for cell in row.texts]
     while names and not names[-1]:
         names.pop()
     if len(names) > MAX_COLUMNS:
-        raise BadFile("too_large", Sentence("table_many_columns", most=MAX_COLUMNS), line=line)
+        raise Fault(
+            Sentence("table_many_columns", most=MAX_COLUMNS),
+            code="too_large",
+            source=Source(line=line),
+        )
     named = [name or str(at) for at, name in enumerate(names, start=1)]
     for at, name in enumerate(named, start=1):
         if name in named[: at - 1]:
-            raise BadFile(
-                "duplicate_column",
+            raise Fault(
                 Sentence("table_duplicate_column", name=name[:60]),
-                Sentence("table_duplicate_column_hint"),
-                line=line,
-                column=at,
+                code="duplicate_column",
+                hint=Sentence("table_duplicate_column_hint"),
+                source=Source(line=line, column=at),
             )
         if len(name) > 200 or _CONTROL.search(name):
-            raise BadFile(
-                "bad_header",
+            raise Fault(
                 Sentence("table_bad_header"),
-                Sentence("table_bad_header_hint"),
-                line=line,
-                column=at,
+                code="bad_header",
+                hint=Sentence("table_bad_header_hint"),
+                source=Source(line=line, column=at),
             )
     return tuple(named)
 
@@ -344,9 +343,7 @@ def _row(row: SheetRow, columns: Sequence[str]) -> Row:
     texts = [cell.strip() if cell.isascii() else cell.strip(_BLANKS) for cell in row.texts]
     if not any(texts) and not row.fault[0]:
         return Row(row.number, {}, "blank")
-    code, message, column = _fault(texts, row.fault, len(columns))
-    named = _named(texts, columns)
-    return Row(row.number, named, code, message, column)
+    return Row(row.number, _named(texts, columns), fault=_fault(row, texts, len(columns)))
 
 
 def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
@@ -358,7 +355,12 @@ def _named(texts: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _fault(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
+def _fault(row: SheetRow, texts: Sequence[str], width: int) -> Fault | None:
+    code, said, at = _wrong(texts, row.fault, width)
+    return Fault(said, code=code, source=Source(line=row.number, column=at)) if code else None
+
+
+def _wrong(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[str, str, int]:
     if fault[0]:
         return "cell_error", Sentence("cell", at=fault[0], said=fault[1]), fault[0]
     most = width or MAX_COLUMNS

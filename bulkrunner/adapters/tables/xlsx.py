@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulkrunner.adapters.files import BadFile
 from bulkrunner.adapters.tables.grid import (
     LOST,
     MAX_TEXT,
@@ -34,6 +33,7 @@ from bulkrunner.adapters.tables.package import (
     Strings,
     Styles,
 )
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 WORKBOOK = "xl/workbook.xml"
@@ -62,7 +62,7 @@ class Workbook:
     kind = "xlsx"
 
     def __init__(self, package: Package) -> None:
-        """Read everything but the sheets. BadFile: it is damaged, or holds more than is read."""
+        """Read everything but the sheets. Fault: it is damaged, or holds more than is read."""
         self._package = package
         relations = Relations()
         package.read(self._part("_rels/workbook.xml.rels"), relations)
@@ -83,10 +83,10 @@ class Workbook:
         if "sharedStrings" in of_kind:
             part = self._part(of_kind["sharedStrings"])
             if package.size(part) > MAX_STRINGS:
-                raise BadFile(
-                    "too_large",
+                raise Fault(
                     Sentence("table_many_texts", most=MAX_STRINGS // 1000000),
-                    Sentence("table_save_csv"),
+                    code="too_large",
+                    hint=Sentence("table_save_csv"),
                 )
             package.read(part, self._strings)
 
@@ -118,8 +118,10 @@ class Workbook:
     def _part(self, target: str) -> str:
         found = self._package.named(target, "xl")
         if found is None:
-            raise BadFile(
-                "bad_spreadsheet", Sentence("table_part_lacking"), Sentence("table_save_anew")
+            raise Fault(
+                Sentence("table_part_lacking"),
+                code="bad_spreadsheet",
+                hint=Sentence("table_save_anew"),
             )
         return found
 
@@ -181,8 +183,10 @@ class Workbook:
     def _string(self, value: str) -> str:
         at = int(value) if value.isdecimal() else -1
         if not 0 <= at < len(self._strings):
-            raise BadFile(
-                "bad_spreadsheet", Sentence("table_text_lacking"), Sentence("table_save_anew")
+            raise Fault(
+                Sentence("table_text_lacking"),
+                code="bad_spreadsheet",
+                hint=Sentence("table_save_anew"),
             )
         return _unescaped(self._strings[at])
 
@@ -393,9 +397,9 @@ def _is_flat(size: str | None) -> bool:
         return False
 
 
-def _disordered() -> BadFile:
-    return BadFile(
-        "bad_spreadsheet",
+def _disordered() -> Fault:
+    return Fault(
         Sentence("table_disordered"),
-        Sentence("table_save_spreadsheet_anew"),
+        code="bad_spreadsheet",
+        hint=Sentence("table_save_spreadsheet_anew"),
     )

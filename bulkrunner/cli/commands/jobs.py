@@ -13,7 +13,7 @@ from bulkrunner.cli.options import Invocation, demand_parameters, given_paramete
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.domain.manifest import Problem
+    from bulkrunner.errors import Fault
 
 
 @click.command()
@@ -51,9 +51,9 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
     for read in loaded.inputs:
         invocation.say(input_told(read), indent=2)
     for note in loaded.notes:
-        invocation.say(Sentence("note", note=note.said), indent=2)
+        invocation.say(Sentence("note", note=note.whole), indent=2)
     for line in loaded.unreadable:
-        invocation.say(Sentence("names_no_record", line=line.said), indent=2)
+        invocation.say(Sentence("names_no_record", line=line.whole), indent=2)
     if (rest := loaded.counts["unreadable"] - len(loaded.unreadable)) > 0:
         invocation.say(Sentence("more_in_report", rest=rest), indent=2)
     invocation.say(Sentence("manifest_digest", manifest_digest=head.manifest_digest), indent=2)
@@ -61,7 +61,7 @@ def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
     invocation.say(Sentence("next", command=f"bulkrunner plan {job} --env staging{wanted}"))
 
 
-def _fault(problem: Problem) -> dict[str, Any]:
+def _fault(problem: Fault) -> dict[str, Any]:
     return {
         "file": problem.source.file,
         "line": problem.source.line,
@@ -218,5 +218,5 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
             environment, progress, agreed_rate=loaded.job.agreement.rate
         ) as planning:
             for note in loaded.notes:
-                invocation.say(Sentence("note", note=note.said))
+                invocation.say(Sentence("note", note=note.whole))
             plan_concluded(invocation, program, planning, lambda: planning.make(loaded))

@@ -16,7 +16,7 @@ from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Change, demand_kept_at, read_value
 from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list, value_of
 from bulkrunner.domain.changes.scopes import PLAIN, Scope
-from bulkrunner.domain.expressions.parsing import FormError, FormPath, Outside, brief
+from bulkrunner.domain.expressions.parsing import FormPath, Outside, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import resolve, written
@@ -26,6 +26,7 @@ from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.records import KEPT, RECORD_KEPT, Document, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, joined, verbatim
 from bulkrunner.vocabulary import is_set
 
@@ -49,13 +50,13 @@ class ExampleChange(Change):
 
     @classmethod
     def parse(cls, data: Any, scope: Scope = PLAIN, outside: Outside | None = None) -> Self:
-        """Read both forms; FormError where they do not say plainly what becomes of what."""
+        """Read both forms; Fault where they do not say plainly what becomes of what."""
         check_example(data["match"], data["result"])
         for key, value in data["result"].items():
             if key != META:
                 try:
                     demand_kept_at(key, parse_value(value), key=key)
-                except FormError as error:
+                except Fault as error:
                     raise error.below("result") from None
         match, result = read_value(data, "match"), read_value(data, "result")
         return cls(match=match, result=result, scope=scope)
@@ -70,7 +71,7 @@ class ExampleChange(Change):
             return EditSet()
         try:
             edits = example_edits(match, result, document)
-        except FormError as error:
+        except Fault as error:
             raise Refused(
                 "unclear_example",
                 Sentence("unclear_example", why=error.said),
@@ -173,7 +174,7 @@ def example_edits(
     match: Mapping[str, Any], result: Mapping[str, Any], document: Document
 ) -> list[Edit]:
     """Return what makes a record that looks like one form look like the other."""
-    # FormError: unclear.
+    # Fault: unclear.
     # Both are plain data, with record IRIs of the document's environment; the document looks like
     # ``match``.
     check_example(match, result)
@@ -294,16 +295,16 @@ def _is_link(value: Any) -> bool:
 
 
 def check_example(match: Any, result: Any) -> None:
-    """Raise FormError for what two forms, as written, leave unclear, or ask for and must not."""
+    """Raise Fault for what two forms, as written, leave unclear, or ask for and must not."""
     # Its path begins with ``match`` or ``result``.
     for name, form in (("match", match), ("result", result)):
         if not isinstance(form, dict):
-            raise FormError(Sentence("example_no_object", name=name), path=(name,))
+            raise Fault(Sentence("example_no_object", name=name), path=(name,))
         _check_form(form, (name,))
         if not isinstance(form.get(META, {}), dict):
-            raise FormError(Sentence("example_meta"), path=(name, META))
+            raise Fault(Sentence("example_meta"), path=(name, META))
     if not match:
-        raise FormError(Sentence("example_match_empty"), path=("match",))
+        raise Fault(Sentence("example_match_empty"), path=("match",))
     _check_kept(match, result, KEPT, ("result",))
     _check_kept(match.get(META, {}), result.get(META, {}), RECORD_KEPT, ("result", META))
     _check_pair(_without(match, KEPT), _without(result, KEPT), ())
@@ -311,20 +312,20 @@ def check_example(match: Any, result: Any) -> None:
 
 def _check_form(value: Any, path: FormPath) -> None:
     if len(path) > MAX_DEPTH:
-        raise FormError(Sentence("example_too_deep", most=MAX_DEPTH), path=path)
+        raise Fault(Sentence("example_too_deep", most=MAX_DEPTH), path=path)
     if value is None:
-        raise FormError(Sentence("example_null"), path=path)
+        raise Fault(Sentence("example_null"), path=path)
     if isinstance(value, list):
         if len(value) > MAX_ELEMENTS:
-            raise FormError(Sentence("example_list_long", most=MAX_ELEMENTS), path=path)
+            raise Fault(Sentence("example_list_long", most=MAX_ELEMENTS), path=path)
         for index, item in enumerate(value):
             if isinstance(item, list):
-                raise FormError(Sentence("example_list_in_list"), path=(*path, index))
+                raise Fault(Sentence("example_list_in_list"), path=(*path, index))
             _check_form(item, (*path, index))
     elif isinstance(value, dict) and not _is_marked(value):
         for key, item in value.items():
             if key.startswith("bulk:"):
-                raise FormError(
+                raise Fault(
                     Sentence("example_key_unknown", key_=brief(key)),
                     path=path,
                     key=key,
@@ -338,7 +339,7 @@ def _check_kept(
 ) -> None:
     for key in result:
         if key in kept and not same(match.get(key, ABSENT), result[key]):
-            raise FormError(
+            raise Fault(
                 Sentence("example_kept", key_=brief(key)),
                 path=path,
                 key=key,
@@ -360,14 +361,14 @@ def _check_values(match: Any, result: Any, path: FormPath) -> None:
     if not old or not new:
         return
     if path[-1] in _ORDERED:
-        raise FormError(
+        raise Fault(
             Sentence("example_ordered", key_=path[-1]),
             path=("result", *path),
             hint=Sentence("use_set"),
         )
     kinds = {_kind_of(value) for value in (*old, *new)} - {_ANY_KIND}
     if len(kinds) > 1:
-        raise FormError(
+        raise Fault(
             Sentence("kinds_for_each_other", kinds=reduce(_both, sorted(kinds))),
             path=("result", *path),
             hint=Sentence("kinds_for_each_other_hint"),
@@ -376,7 +377,7 @@ def _check_values(match: Any, result: Any, path: FormPath) -> None:
         if isinstance(old[0], dict) and isinstance(new[0], dict):
             _check_pair(old[0], new[0], path)
     elif "an object" in kinds:
-        raise FormError(
+        raise Fault(
             Sentence("example_unclear"),
             path=("result", *path),
             hint=Sentence("example_unclear_hint"),

@@ -24,7 +24,7 @@ from bulkrunner.domain.expressions.conditions import (
     condition_references,
     holds,
 )
-from bulkrunner.domain.expressions.parsing import FormError, Outside, brief
+from bulkrunner.domain.expressions.parsing import Outside, brief
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import Dynamic, bind, freeze, references_of, resolve
@@ -32,7 +32,6 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     Path,
     Place,
-    PlaceError,
     parse_place,
     refuse_component,
     writable_place,
@@ -40,6 +39,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import demand_kept
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 
@@ -72,7 +72,7 @@ class Change(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
-        """Read what stands below the verb; it fits the schema. FormError where it is malformed."""
+        """Read what stands below the verb; it fits the schema. Fault where it is malformed."""
 
     def edits_in(self, here: Here, context: Context) -> EditSet:
         """Return what it comes down to in one object; Refused where that cannot be made."""
@@ -204,14 +204,14 @@ def localised(place: Place, value: Any, context: Context) -> Any:
 
 
 def read_at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
-    """Return the place of a change; FormError where it is none, or does not go with the scope."""
+    """Return the place of a change; Fault where it is none, or does not go with the scope."""
     text = data[key]
     try:
         place = parse_place(text)
-    except PlaceError as error:
+    except Fault as error:
         raise no_place(text, error).below(key) from None
     if place.in_record and not (scope.within is None and scope.each is None):
-        raise FormError(
+        raise Fault(
             Sentence("place_in_record_twice", text=brief(text)),
             path=(key,),
             hint=Sentence("place_in_record_twice_hint"),
@@ -220,23 +220,23 @@ def read_at(data: Mapping[str, Any], scope: Scope, *, key: str = "at") -> str:
 
 
 def read_value(data: Mapping[str, Any], key: str) -> Any:
-    """Return a value, constant or ``Dynamic``; FormError where it is malformed."""
+    """Return a value, constant or ``Dynamic``; Fault where it is malformed."""
     try:
         return parse_value(data[key])
-    except FormError as error:
+    except Fault as error:
         raise error.below(key) from None
 
 
 def read_placed_value(data: Mapping[str, Any], key: str, scope: Scope) -> Any:
-    """Return a value that is to stand at the place ``at``; FormError where it cannot."""
+    """Return a value that is to stand at the place ``at``; Fault where it cannot."""
     value, at = read_value(data, key), str(data["at"])
     try:
         demand_kept_at(at, value)
-    except FormError as error:
+    except Fault as error:
         raise error.below(key) from None
     # Where all places are meant, the value would be met again in itself.
     if scope.within is Within.ANYWHERE and _has_key(value, at.partition(".")[0]):
-        raise FormError(
+        raise Fault(
             Sentence("place_within_value", at=at), path=(key,), hint=Sentence("scope_narrower")
         )
     return value
@@ -252,14 +252,14 @@ def _has_key(value: Any, key: str) -> bool:
 
 
 def demand_kept_at(at: str, value: Any, key: str | None = None) -> None:
-    """Raise FormError, about ``key``, where a constant holds what the server takes away again."""
+    """Raise Fault, about ``key``, where a constant holds what the server takes away again."""
     if isinstance(value, Dynamic):
         return
     try:
         place = parse_place(at)
         demand_kept(value, (*place.root, *place.steps))
-    except PlaceError:
+    except Fault:
         return  # told by itself
     except Refused as refused:
         found = refused.refusal
-        raise FormError(found.message, key=key, hint=found.hint, code=found.code) from None
+        raise Fault(found.message, key=key, hint=found.hint, code=found.code) from None

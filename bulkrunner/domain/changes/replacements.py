@@ -17,7 +17,7 @@ from bulkrunner.domain.changes.change import (
 )
 from bulkrunner.domain.changes.edits import Edit, EditSet, Put, Take, put, value_of
 from bulkrunner.domain.changes.scopes import Here, Scope, leaves
-from bulkrunner.domain.expressions.parsing import FormError, Outside, Pattern, brief
+from bulkrunner.domain.expressions.parsing import Outside, Pattern, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT
 from bulkrunner.domain.expressions.value_parsing import parse_value
@@ -42,6 +42,7 @@ from bulkrunner.domain.stored_form import (
     stored_text,
     undone,
 )
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MAX_TABLE = 1_000_000
@@ -64,17 +65,17 @@ class Table:
 
     @classmethod
     def parse(cls, data: Any, outside: Outside) -> Self:
-        """Read a table, or the file that it stands in; FormError where it is malformed."""
+        """Read a table, or the file that it stands in; Fault where it is malformed."""
         if not isinstance(data, dict) or not data:
-            raise FormError(Sentence("table_form", form="{file: name}"))
+            raise Fault(Sentence("table_form", form="{file: name}"))
         pairs: Mapping[str, Any] = data
         if isinstance(data.get("file"), str) and data.keys() <= TABLE_FILE:
             pairs = outside.lists.table(data)
         if len(pairs) > MAX_TABLE:
-            raise FormError(Sentence("table_long", most=MAX_TABLE))
+            raise Fault(Sentence("table_long", most=MAX_TABLE))
         for old, new in pairs.items():
             if isinstance(parse_value(new), Dynamic):
-                raise FormError(Sentence("table_constants"), key=old)
+                raise Fault(Sentence("table_constants"), key=old)
         return cls(
             pairs=dict(pairs),
             by_name=_by_name(pairs),
@@ -94,7 +95,7 @@ def _by_name(pairs: Mapping[str, Any]) -> dict[str, Any]:
     for old, new in pairs.items():
         name = stored_text(old)
         if name in found and comparable(found[name]) != comparable(new):
-            raise FormError(
+            raise Fault(
                 Sentence("table_twice", old=brief(old)),
                 key=old,
             )
@@ -117,15 +118,13 @@ class ReplaceValueChange(Change):
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
         otherwise = data.get("otherwise", "keep")
         if otherwise not in ("keep", "refuse"):
-            raise FormError(
-                Sentence("table_otherwise", given=brief(otherwise)), path=("otherwise",)
-            )
+            raise Fault(Sentence("table_otherwise", given=brief(otherwise)), path=("otherwise",))
         try:
             table = Table.parse(data["table"], outside)
             for old, new in table.pairs.items():
                 if new is not None:
                     demand_kept_at(str(data["at"]), new, key=old)
-        except FormError as error:
+        except Fault as error:
             raise error.below("table") from None
         at = read_at(data, scope)
         return cls(at=at, table=table, refuse_others=otherwise == "refuse", scope=scope)
@@ -222,23 +221,23 @@ class ReplaceTextChange(Change):
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
         if ("find" in data) == ("pattern" in data):
-            raise FormError(Sentence("find_or_pattern"))
+            raise Fault(Sentence("find_or_pattern"))
         change = cls(at=read_at(data, scope), trim=data.get("trim", False), scope=scope)
         if "find" in data:
             find = read_value(data, "find")
             if not isinstance(find, Dynamic) and not (isinstance(find, str) and find):
-                raise FormError(Sentence("find_no_text"), path=("find",))
+                raise Fault(Sentence("find_no_text"), path=("find",))
             into = read_value(data, "with")
             if not isinstance(into, (str, Dynamic)):
-                raise FormError(Sentence("with_no_text"), path=("with",))
+                raise Fault(Sentence("with_no_text"), path=("with",))
             return replace(change, find=find, into=into)
         try:
             expression = outside.engine.compile(data["pattern"])
-        except FormError as error:
+        except Fault as error:
             raise error.below("pattern") from None
         pieces = text_pieces(read_value(data, "with"))
         if pieces is None:
-            raise FormError(Sentence("with_no_text"), path=("with",))
+            raise Fault(Sentence("with_no_text"), path=("with",))
         template: list[str | int | Dynamic] = []
         for piece in pieces:
             template += _template(piece, expression.groups) if isinstance(piece, str) else [piece]
@@ -327,13 +326,13 @@ def _template(text: str, groups: int) -> tuple[str | int, ...]:
         if letter == "\\":
             pieces.append("\\")
         elif not (letter.isascii() and letter.isdigit()):
-            raise FormError(
+            raise Fault(
                 Sentence("replacement_unknown", found=brief(match[0])),
                 path=("with",),
                 hint=Sentence("replacement_unknown_hint"),
             )
         elif int(letter) > groups:
-            raise FormError(
+            raise Fault(
                 Sentence("pattern_groups", count=groups, letter=letter),
                 path=("with",),
                 hint=Sentence("pattern_groups_hint"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import Condition, condition_data
-from bulkrunner.domain.expressions.parsing import FormError, Outside, brief, meant
+from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.wording import condition_said, place_said
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
@@ -17,7 +17,6 @@ from bulkrunner.domain.places import (
     THING_PATH,
     Path,
     Place,
-    PlaceError,
     forbidden,
     parse_place,
 )
@@ -30,6 +29,7 @@ from bulkrunner.domain.records import (
     record_part,
     thing_part,
 )
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, joined, verbatim
 
 
@@ -107,13 +107,13 @@ _IN_WORDS = {
 
 
 def parse_scope(data: Mapping[str, Any], outside: Outside) -> Scope:
-    """Read ``in`` and ``when`` beside a verb; FormError where one is malformed."""
+    """Read ``in`` and ``when`` beside a verb; Fault where one is malformed."""
     within, each = _within(data["in"]) if "in" in data else (None, None)
     when = None
     if "when" in data:
         try:
             when = parse_condition(data["when"], outside)
-        except FormError as error:
+        except Fault as error:
             raise error.below("when") from None
     return Scope(within=within, each=each, when=when)
 
@@ -122,12 +122,12 @@ def _within(data: Any) -> tuple[Within | None, str | None]:
     if isinstance(data, dict) and data.keys() == {"each"} and isinstance(data["each"], str):
         try:
             parse_place(data["each"])
-        except PlaceError as error:
+        except Fault as error:
             raise no_place(data["each"], error).below("in", "each") from None
         return None, data["each"]
     known = [one.value for one in Within]
     if not isinstance(data, str) or data not in known:
-        raise FormError(
+        raise Fault(
             Sentence("scope_unknown", given=brief(data)),
             path=("in",),
             hint=joined((meant(str(data), known), Sentence("or_each", form="{each: place}"))),
@@ -135,11 +135,11 @@ def _within(data: Any) -> tuple[Within | None, str | None]:
     return Within(data), None
 
 
-def no_place(text: str, error: PlaceError) -> FormError:
+def no_place(text: str, error: Fault) -> Fault:
     """Return the fault of a text that is no place."""
     form = "in: {each: hasNote}, when: {…}"
     hint = Sentence("some_elements", form=form) if "[" in text else ""
-    return FormError(
+    return Fault(
         Sentence("no_place", text=brief(text), why=error.said), hint=hint, code="bad_place"
     )
 

@@ -27,7 +27,7 @@ from bulkrunner.domain.changes.scopes import (
 )
 from bulkrunner.domain.expressions.condition_parsing import parse_matching
 from bulkrunner.domain.expressions.conditions import Condition, condition_data, holds
-from bulkrunner.domain.expressions.parsing import FormError, Outside, brief, meant
+from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import portable
 from bulkrunner.domain.expressions.wording import (
@@ -45,7 +45,6 @@ from bulkrunner.domain.places import (
     THING_PATH,
     Path,
     Place,
-    PlaceError,
     Spot,
     ambiguous,
     follow,
@@ -55,6 +54,7 @@ from bulkrunner.domain.places import (
 from bulkrunner.domain.records import record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, linked
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 
@@ -187,7 +187,7 @@ class RemoveItemsChange(Change):
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
         try:
             matching = parse_matching(data["matching"], outside)
-        except FormError as error:
+        except Fault as error:
             raise error.below("matching") from None
         return cls(at=read_at(data, scope), matching=matching, scope=scope)
 
@@ -235,17 +235,17 @@ class MoveValueChange(Change):
         if place.in_record == in_record and not data["to"].startswith(ITEM_PREFIX):
             shorter = min(len(place.steps), len(steps))
             if place.steps[:shorter] == steps[:shorter]:
-                raise FormError(Sentence("places_inside"), path=("to",))
+                raise Fault(Sentence("places_inside"), path=("to",))
         return cls(at=origin, to=data["to"], scope=scope)
 
     @staticmethod
     def _goal_of(text: str) -> tuple[bool, Path]:
         try:
             place = parse_place(text.removeprefix(ITEM_PREFIX))
-        except PlaceError as error:
+        except Fault as error:
             raise no_place(text, error).below("to") from None
         if text.startswith(ITEM_PREFIX) and place.in_record:
-            raise FormError(Sentence("begins_twice", text=brief(text)), path=("to",))
+            raise Fault(Sentence("begins_twice", text=brief(text)), path=("to",))
         return text.startswith(RECORD_PREFIX), place.steps
 
     def edits_in(self, here: Here, context: Context) -> EditSet:
@@ -301,7 +301,7 @@ class RetypeChange(Change):
     @classmethod
     def parse(cls, data: Any, scope: Scope, outside: Outside) -> Self:
         if not isinstance(data["to"], str) or not _TYPE.fullmatch(data["to"]):
-            raise FormError(Sentence("no_type", given=brief(data["to"])), path=("to",))
+            raise Fault(Sentence("no_type", given=brief(data["to"])), path=("to",))
         return cls(at=read_at(data, scope), to=data["to"], scope=scope)
 
     def edits_in(self, here: Here, context: Context) -> EditSet:
@@ -361,11 +361,11 @@ VERBS: Mapping[str, type[Change]] = {
 
 
 def parse_change(data: Mapping[str, Any], outside: Outside) -> Change:
-    """Read a verb with its arguments, and perhaps ``in`` and ``when``; FormError says where not."""
+    """Read a verb with its arguments, and perhaps ``in`` and ``when``; Fault says where not."""
     verbs = [key for key in data if key not in KEYS]
     if len(verbs) != 1 or verbs[0] not in VERBS:
         strange = next((key for key in verbs if key not in VERBS), "")
-        raise FormError(
+        raise Fault(
             Sentence("change_of_one_verb", verbs=", ".join(VERBS)),
             key=strange or None,
             hint=meant(strange, list(VERBS)) if strange else "",
@@ -374,7 +374,7 @@ def parse_change(data: Mapping[str, Any], outside: Outside) -> Change:
     scope = parse_scope(data, outside)
     try:
         return VERBS[verb].parse(data[verb], scope, outside)
-    except FormError as error:
+    except Fault as error:
         raise error.below(verb) from None
 
 

@@ -20,12 +20,12 @@ from bulkrunner.domain.expressions.conditions import (
     Test,
     listed,
 )
-from bulkrunner.domain.expressions.parsing import FormError, Outside, brief, meant
+from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.references import parse_reference
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import Dynamic
 from bulkrunner.domain.identifiers import Number
-from bulkrunner.domain.places import PlaceError
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, joined
 
 MAX_DEPTH = 20
@@ -38,13 +38,13 @@ _COMBINING = ("all", "any", "not", "in_catalogue")
 
 
 def parse_condition(data: Any, outside: Outside) -> Condition:
-    """Read a condition as written in a manifest; FormError, malformed or too large, says where."""
+    """Read a condition as written in a manifest; Fault, malformed or too large, says where."""
     return _Parser(outside).condition(data, 0)
 
 
 def parse_matching(data: Any, outside: Outside) -> Condition:
     """Read what an element of a list is tested by: a condition on it, a test, or its value."""
-    # FormError, where it is malformed, says what is wrong.
+    # Fault, where it is malformed, says what is wrong.
     parser = _Parser(outside)
     if isinstance(data, dict) and not any(key in KINDS or key in MARKS for key in data):
         return parser.condition(data, 0)
@@ -52,7 +52,7 @@ def parse_matching(data: Any, outside: Outside) -> Condition:
 
 
 def parse_checks(data: Any, outside: Outside) -> tuple[Check, ...]:
-    """Read tests of one value, or the value that it must equal; FormError says what is wrong."""
+    """Read tests of one value, or the value that it must equal; Fault says what is wrong."""
     return _Parser(outside).checks(data)
 
 
@@ -66,15 +66,15 @@ def _in_catalogue(data: Any) -> InCatalogue:
     given = data if isinstance(data, dict) and "number" in data else {"number": data}
     for key in given:
         if key not in ("number", "as"):
-            raise FormError(Sentence("beside_number", key_=brief(key)), key=key)
+            raise Fault(Sentence("beside_number", key_=brief(key)), key=key)
     number, named = given["number"], given.get("as", [])
     meanings = [named] if isinstance(named, str) else named
     known = [one.value for one in Number]
     if not isinstance(meanings, list) or not all(one in known for one in meanings):
-        raise FormError(Sentence("number_meanings", known=", ".join(known)), key="as")
+        raise Fault(Sentence("number_meanings", known=", ".join(known)), key="as")
     value = parse_value(number)
     if not isinstance(value, Dynamic | str) or not value:
-        raise FormError(
+        raise Fault(
             Sentence("in_catalogue_form"),
             hint=Sentence("in_catalogue_form_hint", form='{$value: "@row.ISBN"}'),
         )
@@ -89,14 +89,14 @@ def _count(data: Any) -> Count:
         or not bounds.keys() <= {"at_least", "at_most"}
         or not all(type(one) is int and 0 <= one <= MAX_VALUES for one in bounds.values())
     ):
-        raise FormError(
+        raise Fault(
             Sentence("count_form"),
             key="count",
             hint=Sentence("count_form_hint", form="count: {at_least: 2}"),
         )
     count = Count(least=bounds.get("at_least", 0), most=bounds.get("at_most"))
     if count.most is not None and count.most < count.least:
-        raise FormError(Sentence("count_never"), key="count")
+        raise Fault(Sentence("count_never"), key="count")
     return count
 
 
@@ -107,11 +107,11 @@ class _Parser:
 
     def condition(self, data: Any, depth: int) -> Condition:
         if not isinstance(data, dict):
-            raise FormError(Sentence("condition_form"))
+            raise Fault(Sentence("condition_form"))
         if not data:
-            raise FormError(Sentence("condition_empty"))
+            raise Fault(Sentence("condition_empty"))
         if depth > MAX_DEPTH:
-            raise FormError(Sentence("condition_too_deep", most=MAX_DEPTH))
+            raise Fault(Sentence("condition_too_deep", most=MAX_DEPTH))
         parts = tuple(
             self._below((key,), self._part, key, item, depth) for key, item in data.items()
         )
@@ -120,7 +120,7 @@ class _Parser:
     def _part(self, key: str, data: Any, depth: int) -> Condition:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise FormError(Sentence("condition_long", most=MAX_PARTS))
+            raise Fault(Sentence("condition_long", most=MAX_PARTS))
         match key:
             case "not":
                 return Not(part=self.condition(data, depth + 1))
@@ -132,7 +132,7 @@ class _Parser:
 
     def _list(self, key: str, data: Any, depth: int) -> Condition:
         if not isinstance(data, list) or not data:
-            raise FormError(Sentence("condition_list", key_=key))
+            raise Fault(Sentence("condition_list", key_=key))
         parts = tuple(
             self._below((index,), self.condition, item, depth + 1)
             for index, item in enumerate(data)
@@ -143,16 +143,16 @@ class _Parser:
     def _below(path: tuple[str | int, ...], read: Any, *given: Any) -> Condition:
         try:
             condition: Condition = read(*given)
-        except FormError as error:
+        except Fault as error:
             raise error.below(*path) from None
         return condition
 
     def _test(self, place: str, data: Any) -> Condition:
         try:
             ref = parse_reference(place)
-        except PlaceError as error:
+        except Fault as error:
             hint = meant(place, _COMBINING) if len(place) < 5 and place.isalpha() else ""
-            raise FormError(
+            raise Fault(
                 Sentence("no_place", text=brief(place), why=error.said),
                 hint=hint,
                 code="bad_place",
@@ -161,7 +161,7 @@ class _Parser:
             return Test(ref=ref, checks=(), wanted=False)
         if isinstance(data, dict) and data.get("exists") is False:
             if len(data) > 1:
-                raise FormError(Sentence("absent_alone"))
+                raise Fault(Sentence("absent_alone"))
             return Test(ref=ref, checks=(), wanted=False)
         if isinstance(data, dict) and "count" in data:
             others = {key: value for key, value in data.items() if key != "count"}
@@ -175,11 +175,11 @@ class _Parser:
             return (self._equals(data),)
         named = [key for key in data if key in KINDS]
         if not named and "count" in data:
-            raise FormError(Sentence("count_no_test"), key="count", hint=_meant("count"))
+            raise Fault(Sentence("count_no_test"), key="count", hint=_meant("count"))
         if not named:
             if any(key in ("@id", "@type") for key in data):
                 return (self._equals(data),)
-            raise FormError(
+            raise Fault(
                 Sentence("no_test", given=brief(next(iter(data), ""))),
                 hint=joined(
                     (
@@ -191,10 +191,10 @@ class _Parser:
         found = []
         for key, value in data.items():
             if key not in KINDS:
-                raise FormError(Sentence("no_test", given=brief(key)), key=key, hint=_meant(key))
+                raise Fault(Sentence("no_test", given=brief(key)), key=key, hint=_meant(key))
             try:
                 found.append(self._check(Kind(key), value))
-            except FormError as error:
+            except Fault as error:
                 raise error.below(key) from None
         return tuple(found)
 
@@ -211,11 +211,11 @@ class _Parser:
                 return self._in_file(data)
             case Kind.MATCHES:
                 if not isinstance(data, str) or not data:
-                    raise FormError(Sentence("matches_form"))
+                    raise Fault(Sentence("matches_form"))
                 return Check(kind=kind, pattern=self._outside.engine.compile(data))
             case Kind.EXISTS:
                 if data is not True:
-                    raise FormError(Sentence("exists_form"))
+                    raise Fault(Sentence("exists_form"))
                 return Check(kind=kind)
         return self._compared(kind, data)
 
@@ -224,13 +224,11 @@ class _Parser:
         value = parse_value(data)
         if not isinstance(value, Dynamic):
             if not isinstance(value, str) or not value:
-                raise FormError(
-                    Sentence("test_takes_text", kind=kind), hint=Sentence("put_in_quotes")
-                )
+                raise Fault(Sentence("test_takes_text", kind=kind), hint=Sentence("put_in_quotes"))
             if len(value) > MAX_TEXT:
-                raise FormError(Sentence("test_long", most=MAX_TEXT))
+                raise Fault(Sentence("test_long", most=MAX_TEXT))
             if kind in _OF_TIME and parse_span(value) is None:
-                raise FormError(
+                raise Fault(
                     Sentence("not_a_date", text=brief(value)),
                     hint=Sentence("not_a_date_hint"),
                 )
@@ -239,15 +237,15 @@ class _Parser:
     @staticmethod
     def _among(data: Any) -> Check:
         if not isinstance(data, list) or not data:
-            raise FormError(Sentence("in_form"))
+            raise Fault(Sentence("in_form"))
         if len(data) > MAX_VALUES:
-            raise FormError(Sentence("in_long", most=MAX_VALUES), hint=Sentence("in_long_hint"))
+            raise Fault(Sentence("in_long", most=MAX_VALUES), hint=Sentence("in_long_hint"))
         return listed(Kind.IN, tuple(map(parse_value, data)))
 
     def _in_file(self, data: Any) -> Check:
         if not isinstance(data, str) or not data:
-            raise FormError(Sentence("in_file_form"))
+            raise Fault(Sentence("in_file_form"))
         values = tuple(self._outside.lists.values(data))
         if not values:
-            raise FormError(Sentence("file_without_value", file=brief(data)))
+            raise Fault(Sentence("file_without_value", file=brief(data)))
         return replace(listed(Kind.IN_FILE, values), file=data)

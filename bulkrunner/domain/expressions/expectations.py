@@ -15,7 +15,7 @@ from bulkrunner.domain.expressions.conditions import (
     condition_references,
     fits,
 )
-from bulkrunner.domain.expressions.parsing import FormError, Outside
+from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
@@ -24,6 +24,7 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import comparable, kind_of, only_of
 from bulkrunner.domain.text import told_apart, value_apart, visible
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 LONGEST_SHOWN = 120
@@ -31,10 +32,10 @@ LONGEST_SHOWN = 120
 
 def parse_expected(data: Any, outside: Outside) -> Any:
     """Read what a place must have: a value, None (absent), or tests of it."""
-    # FormError says where not.
+    # Fault says where not.
     if isinstance(data, dict) and data.get("exists") is False:
         if len(data) > 1:
-            raise FormError(Sentence("absent_alone"))
+            raise Fault(Sentence("absent_alone"))
         return None
     checks = parse_checks(data, outside)
     if len(checks) == 1 and checks[0].kind is Kind.EQUALS:

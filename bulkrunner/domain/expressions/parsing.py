@@ -8,50 +8,9 @@ from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.text import told_apart, visible
-from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.sentences import Sentence
 
 FormPath: TypeAlias = tuple[str | int, ...]
-
-
-class FormError(Fault):
-    """A condition, value or change that cannot be understood.
-
-    Attributes:
-        path: from the value that was read to the part that is wrong.
-        key: the key of the object at the path that is meant, if any.
-        code: stable name of the fault.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        path: FormPath = (),
-        key: str | None = None,
-        hint: str = "",
-        code: str = "wrong_value",
-    ) -> None:
-        super().__init__(as_sentence(message))
-        self.path = path
-        self.key = key
-        self.hint = hint
-        self.code = code
-
-    @property
-    def message(self) -> str:
-        """What is wrong."""
-        return self.said
-
-    def below(self, *steps: str | int) -> FormError:
-        """Return the same fault, seen from further out."""
-        return FormError(
-            self.said,
-            path=(*steps, *self.path),
-            key=self.key,
-            hint=self.hint,
-            code=self.code,
-        )
 
 
 class Pattern(Protocol):
@@ -77,18 +36,18 @@ class PatternEngine(Protocol):
     """Compiles regular expressions."""
 
     def compile(self, text: str, /) -> Pattern:
-        """Return the compiled expression; FormError: malformed, or too large."""
+        """Return the compiled expression; Fault: malformed, or too large."""
 
 
 class InputLists(Protocol):
     """Input files that conditions and changes name."""
 
     def values(self, file: str, /) -> Sequence[str]:
-        """Return the lines of a file, blank ones left out; FormError: it cannot be read."""
+        """Return the lines of a file, blank ones left out; Fault: it cannot be read."""
 
     def table(self, declared: Mapping[str, Any], /) -> Mapping[str, str]:
         """Return old and new values of a declared file."""
-        # FormError: unreadable, or an old value twice.
+        # Fault: unreadable, or an old value twice.
 
 
 @dataclass(frozen=True, kw_only=True)

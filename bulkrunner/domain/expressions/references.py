@@ -17,13 +17,13 @@ from bulkrunner.domain.places import (
     ABSENT,
     MAX_STEPS,
     Path,
-    PlaceError,
     demand_length,
     parse_steps,
 )
 from bulkrunner.domain.records import Document, components, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, comparable, only_of
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 
@@ -194,7 +194,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a reference; PlaceError, where it is malformed, says why."""
+    """Read a reference; Fault, where it is malformed, says why."""
     demand_length(text)
     if text in _WHOLE:
         return Reference(text=text, origin=Origin(text))
@@ -204,19 +204,19 @@ def parse_reference(text: str) -> Reference:
         if text.startswith(origin.value):
             rest = text.removeprefix(origin.value)
             if not rest:
-                raise PlaceError(Sentence("reference_followed", origin=origin.value))
+                raise Fault(Sentence("reference_followed", origin=origin.value))
             if origin in _NAMED:
                 return Reference(text=text, origin=origin, name=rest)
             return Reference(text=text, origin=origin, steps=_steps(rest))
     if text.startswith("@") and text.partition(".")[0] in {"@row", "@param", "@bib", "@self"}:
-        raise PlaceError(Sentence("reference_begins", known=_BY_PREFIX))
+        raise Fault(Sentence("reference_begins", known=_BY_PREFIX))
     return Reference(text=text, origin=Origin.HERE, steps=_steps(text))
 
 
 def _of_holdings(text: str) -> Reference:
     found = _HOLDING.fullmatch(text)
     if found is None:
-        raise PlaceError(Sentence("reference_holdings"))
+        raise Fault(Sentence("reference_holdings"))
     return Reference(
         text=text,
         origin=Origin.HOLDING,
@@ -234,7 +234,7 @@ def _steps(text: str) -> Steps:
     while True:
         segment = _SEGMENT.match(text, at)
         if segment is None:
-            raise PlaceError(Sentence("reference_picks"))
+            raise Fault(Sentence("reference_picks"))
         key = segment["key"]
         steps += [int(key)] if steps and _INDEX.fullmatch(key) else parse_steps(key)
         steps += (_pick(found) for found in _PICK.finditer(segment["picks"]))
@@ -243,7 +243,7 @@ def _steps(text: str) -> Steps:
             break
         at += 1
     if len(steps) > MAX_STEPS:
-        raise PlaceError(Sentence("place_steps", most=MAX_STEPS))
+        raise Fault(Sentence("place_steps", most=MAX_STEPS))
     return tuple(steps)
 
 

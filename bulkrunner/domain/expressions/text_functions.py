@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bulkrunner.domain.expressions.parsing import FormError, brief, meant
+from bulkrunner.domain.expressions.parsing import brief, meant
 from bulkrunner.domain.text import harmless
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MAX_FUNCTIONS = 20
@@ -153,23 +154,21 @@ def apply(calls: Sequence[Call], text: str | None) -> str | None:
 @lru_cache(maxsize=1024)
 def parse_call(text: str) -> Call:
     """Read ``name`` or ``name(argument, …)``, arguments perhaps in quotes."""
-    # FormError says what is wrong.
+    # Fault says what is wrong.
     if len(text) > MAX_WRITTEN:
-        raise FormError(Sentence("call_long", most=MAX_WRITTEN))
+        raise Fault(Sentence("call_long", most=MAX_WRITTEN))
     name, bracket, rest = text.strip().partition("(")
     name = name.strip()
     function = FUNCTIONS.get(name)
     if function is None:
-        raise FormError(
-            Sentence("call_unknown", name=brief(name)), hint=meant(name, list(FUNCTIONS))
-        )
+        raise Fault(Sentence("call_unknown", name=brief(name)), hint=meant(name, list(FUNCTIONS)))
     if bracket and not rest.endswith(")"):
-        raise FormError(Sentence("call_open", name=name))
+        raise Fault(Sentence("call_open", name=name))
     given = _arguments(rest[:-1], name) if bracket else []
     if given and not given[0] and name != "default":
-        raise FormError(Sentence("call_empty", name=name))
+        raise Fault(Sentence("call_empty", name=name))
     if not function.least <= len(given) <= function.most:
-        raise FormError(
+        raise Fault(
             Sentence("takes_arguments", name=name, wanted=function.least, count=len(given))
             if function.least
             else Sentence("takes_no_arguments", name=name, count=len(given))
@@ -186,7 +185,7 @@ def parse_call(text: str) -> Call:
 
 def _whole(text: str, name: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,4}", text) or not -MAX_WIDTH <= int(text) <= MAX_WIDTH:
-        raise FormError(Sentence("call_no_whole", text=brief(text), name=name, most=MAX_WIDTH))
+        raise Fault(Sentence("call_no_whole", text=brief(text), name=name, most=MAX_WIDTH))
     return int(text)
 
 
@@ -199,7 +198,7 @@ def _arguments(text: str, name: str) -> list[str]:
     while True:
         match = _ARGUMENT.match(text, at)
         if match is None:
-            raise FormError(
+            raise Fault(
                 Sentence("call_arguments", name=name, text=brief(text)),
                 hint=Sentence("call_arguments_hint"),
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.domain.expressions.parsing import FormError, brief, meant
+from bulkrunner.domain.expressions.parsing import brief, meant
 from bulkrunner.domain.expressions.references import Origin, Reference, parse_reference
 from bulkrunner.domain.expressions.text_functions import MAX_FUNCTIONS, Call, parse_call
 from bulkrunner.domain.expressions.values import (
@@ -19,7 +19,8 @@ from bulkrunner.domain.expressions.values import (
     object_of,
     text_of,
 )
-from bulkrunner.domain.places import ABSENT, PlaceError
+from bulkrunner.domain.places import ABSENT
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 
 MARKS = ("$value", "$values", "$text")
@@ -32,19 +33,19 @@ MAX_REFERENCES = 200
 
 def parse_value(data: Any) -> Any:
     """Return a ``Dynamic`` where the value refers to something, else the value itself."""
-    # FormError, where it is malformed, says what is wrong.
+    # Fault, where it is malformed, says what is wrong.
     node = _parse(data, 0)
     if isinstance(node, Constant):
         return node.value
     value = Dynamic(node=node)
     if sum(1 for _ in value.references) > MAX_REFERENCES:
-        raise FormError(Sentence("value_references", most=MAX_REFERENCES))
+        raise Fault(Sentence("value_references", most=MAX_REFERENCES))
     return value
 
 
 def _parse(data: Any, depth: int) -> Node:
     if depth > MAX_DEPTH:
-        raise FormError(Sentence("value_too_deep", most=MAX_DEPTH))
+        raise Fault(Sentence("value_too_deep", most=MAX_DEPTH))
     if isinstance(data, list):
         return array_of([_below(index, item, depth) for index, item in enumerate(data)])
     if isinstance(data, dict):
@@ -58,15 +59,15 @@ def _parse(data: Any, depth: int) -> Node:
 
 
 def _check_constant(text: str) -> None:
-    """Raise FormError for a reference without its mark: it would be written into records as it stands."""
+    """Raise Fault for a reference without its mark: it would be written into records as it stands."""
     short = text[:200]
     if _BARE.fullmatch(short):
-        raise FormError(
+        raise Fault(
             Sentence("written_as_it_stands", text=brief(text)),
             hint=Sentence("written_as_it_stands_hint", form=f'{{$value: "{short}"}}'),
         )
     if found := _IN_BRACES.search(text):
-        raise FormError(
+        raise Fault(
             Sentence("braces_written", found=brief(found[0])),
             hint=Sentence("braces_written_hint", form='{$text: "…"}'),
         )
@@ -75,7 +76,7 @@ def _check_constant(text: str) -> None:
 def _below(step: str | int, data: Any, depth: int) -> Node:
     try:
         return _parse(data, depth + 1)
-    except FormError as error:
+    except Fault as error:
         raise error.below(step) from None
 
 
@@ -85,29 +86,27 @@ _BESIDE = {"$value": ("through", "default"), "$values": ("split", "through", "de
 def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
     for key in marked:
         if key not in MARKS:
-            raise FormError(
-                Sentence("mark_unknown", key_=brief(key)), key=key, hint=meant(key, MARKS)
-            )
+            raise Fault(Sentence("mark_unknown", key_=brief(key)), key=key, hint=meant(key, MARKS))
     mark = marked[0]
     allowed = {mark, *_BESIDE.get(mark, ())}
     for key in data:
         if key not in allowed:
-            raise FormError(
+            raise Fault(
                 Sentence("beside_mark", key_=brief(key), mark=mark),
                 key=key,
                 hint=meant(key, sorted(allowed)),
             )
     if not isinstance(data[mark], str):
-        raise FormError(Sentence("mark_no_text", mark=mark), path=(mark,))
+        raise Fault(Sentence("mark_no_text", mark=mark), path=(mark,))
     try:
         if mark == "$text":
             return _text(data[mark])
         ref = _reference(data[mark])
-    except FormError as error:
+    except Fault as error:
         raise error.below(mark) from None
     try:
         through = _through(data.get("through", []))
-    except FormError as error:
+    except Fault as error:
         raise error.below("through") from None
     if mark == "$value":
         return Lookup(ref=ref, through=through, default=data.get("default", ABSENT))
@@ -117,9 +116,9 @@ def _marked(data: Mapping[str, Any], marked: list[str]) -> Node:
 def _listing(data: Mapping[str, Any], ref: Reference, through: tuple[Call, ...]) -> Listing:
     split, default = data.get("split", ""), data.get("default", ABSENT)
     if not isinstance(split, str) or ("split" in data and not split):
-        raise FormError(Sentence("split_form"), key="split")
+        raise Fault(Sentence("split_form"), key="split")
     if default is not ABSENT and not isinstance(default, list):
-        raise FormError(
+        raise Fault(
             Sentence("default_no_list"), key="default", hint=Sentence("default_no_list_hint")
         )
     return Listing(ref=ref, split=split, through=through, default=default)
@@ -128,12 +127,12 @@ def _listing(data: Mapping[str, Any], ref: Reference, through: tuple[Call, ...])
 def _reference(text: str) -> Reference:
     try:
         ref = parse_reference(text)
-    except PlaceError as error:
-        raise FormError(
+    except Fault as error:
+        raise Fault(
             Sentence("no_reference", text=brief(text), why=error.said), code="bad_place"
         ) from None
     if ref.origin is Origin.HOLDING and not ref.steps:
-        raise FormError(
+        raise Fault(
             Sentence("whole_holding", text=brief(text)),
             hint=Sentence("whole_holding_hint"),
             code="bad_place",
@@ -144,15 +143,15 @@ def _reference(text: str) -> Reference:
 def _through(names: Any) -> tuple[Call, ...]:
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise FormError(Sentence("through_form"))
+        raise Fault(Sentence("through_form"))
     if len(listed) > MAX_FUNCTIONS:
-        raise FormError(Sentence("through_long", most=MAX_FUNCTIONS))
+        raise Fault(Sentence("through_long", most=MAX_FUNCTIONS))
     return tuple(map(parse_call, listed))
 
 
 def _text(text: str) -> Node:
     if len(text) > MAX_TEXT:
-        raise FormError(Sentence("text_long", most=MAX_TEXT))
+        raise Fault(Sentence("text_long", most=MAX_TEXT))
     pieces: list[str | Lookup] = []
     constant, at = "", 0
     while at < len(text):
@@ -164,7 +163,7 @@ def _text(text: str) -> Node:
             pieces += [constant, _placeholder(text[at + 1 : end])]
             constant, at = "", end + 1
         elif letter == "}":
-            raise FormError(
+            raise Fault(
                 Sentence("brace_alone", closing="}", opening="{", text=brief(text)),
                 hint=Sentence("brace_twice", brace="}}"),
             )
@@ -183,7 +182,7 @@ def _closing(text: str, at: int) -> int:
             quote = letter
         elif letter == "}":
             return index
-    raise FormError(
+    raise Fault(
         Sentence("brace_open", brace="{", text=brief(text)),
         hint=Sentence("brace_twice", brace="{{"),
     )

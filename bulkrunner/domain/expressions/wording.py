@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.text_functions import parse_call
 from bulkrunner.domain.text import harmless
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 MOST = 120  # characters of a value that are shown
@@ -141,7 +141,7 @@ def through_said(calls: Sequence[str]) -> Sentence:
 def _call_said(text: str) -> Sentence:
     try:
         return parse_call(text).said
-    except FormError:
+    except Fault:
         return verbatim(harmless(text))
 
 

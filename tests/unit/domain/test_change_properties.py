@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import parse_change
-from bulkrunner.domain.expressions.parsing import FormError
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update
+from bulkrunner.errors import Fault, Source
 from tests.support.changes import outside
 from tests.support.documents import IRIS, RECORD, holding
 from tests.support.naming import leaves, unnamed
@@ -133,7 +133,7 @@ def read(written):
         if "example" in written:
             return ExampleChange.parse(written["example"])
         return parse_change(written, outside())
-    except FormError:
+    except Fault:
         return None
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import VERBS, MoveValueChange, parse_change
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.errors import Fault, Source
 from tests.support.changes import outside
 from tests.support.documents import (
     BIB,
@@ -87,7 +87,7 @@ ONE = st.one_of(
 def read(data):
     try:
         return parse_change(data, outside())
-    except FormError:
+    except Fault:
         return None
 
 
@@ -210,7 +210,7 @@ def op_of(*changes):
 def test_examples_are_made_or_refused_and_made_once(match, result, document):
     try:
         change = ExampleChange.parse({"match": match, "result": result})
-    except FormError:
+    except Fault:
         return
     once = changed(document, change)
     if isinstance(once, Applied) and once.document is not document:
@@ -221,7 +221,7 @@ def test_examples_are_made_or_refused_and_made_once(match, result, document):
 def test_a_record_looks_like_its_own_example(body):
     try:
         change = ExampleChange.parse({"match": body, "result": {**body, "callNumberPrefix": ["x"]}})
-    except FormError:
+    except Fault:
         return
     once = changed(holding(**body), change)
     assert isinstance(once, Applied)
@@ -386,7 +386,7 @@ def test_what_is_no_record_is_refused(document):
     ],
 )  # fmt: skip
 def test_faults_are_told_with_their_place(change, path, says):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_change(change, outside())
     assert caught.value.path[: len(path)] == path
     assert says in caught.value.message
@@ -427,7 +427,7 @@ def test_faults_are_told_with_their_place(change, path, says):
     ],
 )
 def test_unclear_examples_are_refused_with_their_place(match, result, path, says):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         ExampleChange.parse({"match": match, "result": result})
     assert caught.value.path[: len(path)] == path
     assert says in caught.value.message
@@ -474,10 +474,10 @@ def test_a_text_is_not_put_together_without_bounds():
     "to", [{"shelfMark": "NO"}, [{"hasNote": [{"shelfMark": "x"}]}], {"a": {"shelfMark": 1}}]
 )
 def test_a_value_that_has_the_place_itself_is_not_set_anywhere(to):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_change({"set": {"at": "shelfMark", "to": to}, "in": "anywhere"}, outside())
     assert "has a place `shelfMark` of its own" in caught.value.message
-    with pytest.raises(FormError):
+    with pytest.raises(Fault):
         parse_change({"append": {"at": "shelfMark", "value": to}, "in": "anywhere"}, outside())
     parse_change({"set": {"at": "shelfMark", "to": to}, "in": "item"}, outside())
 

@@ -17,9 +17,9 @@ from bulkrunner.domain.expressions.conditions import (
     condition_text,
     holds,
 )
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.errors import Fault
 from tests.support.changes import outside
 from tests.support.documents import BIB, HOLDINGS, IRIS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
@@ -167,14 +167,14 @@ def test_conditions(condition, expected):
     ],
 )
 def test_faults_are_told_with_their_place(condition, path, says):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_condition(condition, outside({"empty.txt": []}))
     assert caught.value.path[: len(path)] == path
     assert says in caught.value.message + caught.value.hint
 
 
 def test_a_misspelt_test_is_suggested():
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_condition({"a": {"start_with": "x"}}, outside())
     assert "starts_with" in caught.value.hint
 
@@ -184,7 +184,7 @@ def test_nesting_and_number_are_bounded():
     for _ in range(30):
         deep = {"not": deep}
     for condition in (deep, {"all": [{"a": 1}] * 600}, {"a": {"in": ["x"] * 10_001}}):
-        with pytest.raises(FormError):
+        with pytest.raises(Fault):
             parse_condition(condition, outside())
 
 
@@ -357,5 +357,5 @@ def test_what_is_written_reads_as_the_same_condition(condition):
     )
 )
 def test_any_data_is_read_or_refused(data):
-    with suppress(FormError):
+    with suppress(Fault):
         parse_condition(data, outside())

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from bulkrunner.domain.places import (
     ABSENT,
     MAX_STEPS,
-    PlaceError,
     locate,
     parse_place,
     path_text,
     writable_place,
 )
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.errors import Fault
 from tests.support.documents import holding
 
 
@@ -63,7 +63,7 @@ def test_reads(text, in_record, steps):
     ],
 )
 def test_says_what_is_wrong_with_it(text, says):
-    with pytest.raises(PlaceError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_place(text)
     assert isinstance(caught.value, ValueError)
     assert says in str(caught.value)
@@ -73,7 +73,7 @@ def test_says_what_is_wrong_with_it(text, says):
 def test_any_text_is_a_place_or_a_place_error(text):
     try:
         steps = parse_place(text).steps
-    except PlaceError:
+    except Fault:
         return
     assert ".".join(map(str, steps)) == text.removeprefix("@record.")
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.text_functions import (
     FUNCTIONS,
     MAX_RESULT,
@@ -10,6 +9,7 @@ from bulkrunner.domain.expressions.text_functions import (
     apply,
     parse_call,
 )
+from bulkrunner.errors import Fault
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_functions(call, text, made):
     ],
 )
 def test_malformed_calls_are_told(call, says):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_call(call)
     assert says in caught.value.message
 
 
 def test_a_misspelt_function_is_suggested():
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_call("strip_zeroes")
     assert "strip_zeros" in caught.value.hint
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context, parse_reference, values_at
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.refusals import Refused
+from bulkrunner.errors import Fault
 from tests.support.documents import BIB, HOLDINGS, PRODUCTION_BASE, TEST_BASE, VALUES, holding
 
 BASES = (TEST_BASE, PRODUCTION_BASE)
@@ -39,7 +39,7 @@ def test_braces_and_percent_signs_are_text():
 )
 def test_a_reference_without_its_mark_is_not_written_as_text(text):
     for value in (text, {"label": [text]}):
-        with pytest.raises(FormError, match="as it stands") as refused:
+        with pytest.raises(Fault, match="as it stands") as refused:
             parse_value(value)
         assert "$" in refused.value.hint
     assert parse_value({"$text": text.replace("{", "{{").replace("}", "}}")}) == text
@@ -72,7 +72,7 @@ def test_a_text_without_references_is_a_constant():
     ],
 )
 def test_faults_are_told_with_their_place(value, path, says):
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_value(value)
     assert caught.value.path == path
     assert says in caught.value.message
@@ -82,7 +82,7 @@ def test_nesting_is_bounded():
     value = {"$value": "a"}
     for _ in range(50):
         value = [value]
-    with pytest.raises(FormError):
+    with pytest.raises(Fault):
         parse_value(value)
 
 
@@ -160,13 +160,13 @@ def test_too_long_a_text_is_refused():
     HOLDINGS,
 )
 def test_any_data_is_a_value_or_refused(data, document):
-    with suppress(FormError, Refused):
+    with suppress(Fault, Refused):
         resolve(parse_value(data), context(document=document))
 
 
 @given(st.text(alphabet="{}|'\"(),ab @.", max_size=20))
 def test_any_text_is_a_text_or_refused(text):
-    with suppress(FormError, Refused):
+    with suppress(Fault, Refused):
         resolve(parse_value({"$text": text}), context())
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 import bulkrunner
-from bulkrunner.adapters.manifests.schema import schema
+from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.change import Change, read_at
 from bulkrunner.domain.changes.edits import EditSet, Put
 from bulkrunner.domain.changes.scopes import leaves
 from bulkrunner.domain.changes.verbs import VERBS, change_said, parse_change
-from bulkrunner.domain.expressions.parsing import FormError
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.places import parse_place
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import LANGUAGES, Sentence
 from tests.support.changes import outside
 from tests.support.documents import IRIS, RECORD, holding
@@ -194,7 +194,7 @@ class Shout(Change):
 
 def test_a_new_verb_is_a_class_and_its_name_among_the_verbs(monkeypatch):
     written = {"shout": {"at": "label"}, "in": {"each": "hasNote"}, "when": {"label": "b"}}
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(Fault) as caught:
         parse_change(written, outside())
     assert caught.value.key == "shout"
     monkeypatch.setitem(VERBS, "shout", Shout)

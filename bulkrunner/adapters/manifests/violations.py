@@ -1,122 +1,21 @@
-"""The manifest's JSON Schema, and its faults in words."""
+"""What does not fit the manifest's schema, in words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
-from itertools import islice
 from typing import Any
 
-import jsonschema_rs
-
-from bulkrunner.adapters.manifests.faults import PathKey, meant, path_text, shown
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.adapters.manifests.job_schema import Violation, schema, unique_key
+from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
+from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
-
-MOST = 2_000
-
-"""Violations of one value that are looked at; the rest are counted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Violation:
-    """One violation of the schema, free of the validator's own types.
-
-    Attributes:
-        path: of the value that violates it.
-        keyword: of the schema, ``type`` or ``required`` for instance.
-        rule: the part of the schema that holds the keyword.
-        names: keys that are unknown or missing.
-    """
-
-    path: tuple[PathKey, ...]
-    keyword: str
-    rule: dict[str, Any]
-    names: tuple[str, ...] = ()
-
-
-def schema_text() -> str:
-    """Return the published schema as it is written."""
-    return files(__package__).joinpath("job.schema.json").read_text(encoding="utf-8")
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """Return the published schema."""
-    loaded: dict[str, Any] = json.loads(schema_text())
-    return loaded
-
-
-@cache
-def _compiled(definition: str | None) -> tuple[dict[str, Any], jsonschema_rs.Draft202012Validator]:
-    rules = schema()
-    if definition is not None:
-        rules = {"$ref": f"#/$defs/{definition}", "$defs": rules["$defs"]}
-    return rules, jsonschema_rs.Draft202012Validator(rules)
-
-
-class Validator:
-    """Validates values by the schema or a definition of it."""
-
-    def __init__(self, definition: str | None = None) -> None:
-        self._schema, self._validator = _compiled(definition)
-
-    def fits(self, value: Any) -> bool:
-        """Tell whether the value fits; much quicker than listing what does not."""
-        return self._validator.is_valid(value)
-
-    def violations(self, value: Any) -> tuple[list[Violation], int]:
-        """Return what does not fit, and how many violations more were not looked at."""
-        errors = iter(self._validator.iter_errors(value))
-        found = [self._violation(error) for error in islice(errors, MOST)]
-        return list(_telling(found)), sum(1 for _ in errors)
-
-    def _violation(self, error: jsonschema_rs.ValidationError) -> Violation:
-        keyword = error.kind.name
-        names: tuple[str, ...] = ()
-        if keyword == "additionalProperties":
-            names = tuple(error.kind.as_dict()["unexpected"])
-        elif keyword == "required":
-            names = (str(error.kind.as_dict()["property"]),)
-        return Violation(
-            path=tuple(error.instance_path),
-            keyword=keyword,
-            rule=self._rule(error.schema_path, keyword),
-            names=names,
-        )
-
-    def _rule(self, path: Iterable[PathKey], keyword: str) -> dict[str, Any]:
-        rule: Any = self._schema
-        holder: dict[str, Any] = {}
-        for part in path:
-            if isinstance(rule, dict) and part == keyword:
-                holder = rule
-            rule = rule.get(part, {}) if isinstance(rule, dict) else rule[int(part)]
-        return holder
-
-
-def _telling(violations: list[Violation]) -> Iterator[Violation]:
-    """Drop violations that only follow from another one of the same value."""
-    wrong_type = {found.path for found in violations if found.keyword == "type"}
-    seen = set()
-    for found in violations:
-        mark = (found.path, found.keyword, found.names, found.rule.get("title", ""))
-        follows = found.path in wrong_type and found.keyword != "type"
-        if mark not in seen and not follows:
-            seen.add(mark)
-            yield found
 
 
 def belongs(name: str, path: Sequence[PathKey]) -> str:
-    """Return where the key belongs, as a hint; empty where it belongs nowhere.
-
-    Args:
-        name: that is unknown where it stands.
-        path: of the object that it stands in.
-    """
+    """Return where the key belongs, as a hint; empty where it belongs nowhere."""
     match list(path):
         case []:
             if name in _keys("step"):
@@ -148,6 +47,7 @@ _TYPES = {
     "null": Sentence("kind_empty"),
 }
 
+# What the schema itself says of its rules, by its English.
 _SAID: Mapping[str, Sentence] = {
     str(said): said
     for said in (
@@ -180,7 +80,6 @@ _SAID: Mapping[str, Sentence] = {
         Sentence("schema_version"),
     )
 }
-"""What the schema itself says of its rules, by its English."""
 
 
 def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:
@@ -189,25 +88,8 @@ def _rule_said(rule: Mapping[str, Any], otherwise: Sentence) -> Sentence:
     return _SAID[said] if said is not None else otherwise
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """A violation in words; ``key`` is the key of the object at ``path`` that is meant, if any."""
-
-    path: tuple[PathKey, ...]
-    key: str | None = None
-    code: str
-    message: Sentence
-    hint: str = ""
-
-
-def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Told]:
-    """Yield what is wrong.
-
-    Args:
-        found: a violation somewhere in the value.
-        root: the value that was validated.
-        prefix: path of ``root`` in the file, for the words.
-    """
+def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterator[Fault]:
+    """Yield what is wrong."""
     value = _at(root, found.path)
     full = (*prefix, *found.path)
     match found.keyword:
@@ -216,11 +98,11 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
                 yield _unknown(found, name, value, full)
         case "required":
             name = found.names[0]
-            yield Told(
-                path=found.path,
+            yield Fault(
+                _missing(name, full),
                 code="missing_key",
-                message=_missing(name, full),
                 hint=_misspelt(value, name, found.rule),
+                path=found.path,
             )
         case "propertyNames":
             yield from _names(found, value, full)
@@ -230,29 +112,24 @@ def tell(found: Violation, root: Any, prefix: Sequence[PathKey] = ()) -> Iterato
             message, hint = _value(found, value)
             code = "wrong_type" if found.keyword == "type" else "wrong_value"
             where = path_text(full)
-            yield Told(
-                path=found.path,
-                code=code,
-                message=_at_path(where, message),
-                hint=hint,
-            )
+            yield Fault(_at_path(where, message), code=code, hint=hint, path=found.path)
 
 
-def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Told:
+def _unknown(found: Violation, name: str, value: Any, full: Sequence[PathKey]) -> Fault:
     known = list(found.rule.get("properties", {}))
-    word = meant(name, known) or _only_missing(found.rule, value)
+    word = nearest(name, known) or _only_missing(found.rule, value)
     hint = proposal(name, word) if word else belongs(name, full)
     said = (
         Sentence("unknown_key_in", name=shown(name), path=path_text(full))
         if full
         else Sentence("unknown_key", name=shown(name))
     )
-    return Told(
+    return Fault(
+        said,
+        code="unknown_key",
+        hint=hint or Sentence("schema_known_here", known=", ".join(known)),
         path=found.path,
         key=name,
-        code="unknown_key",
-        message=said,
-        hint=hint or Sentence("schema_known_here", known=", ".join(known)),
     )
 
 
@@ -269,7 +146,7 @@ def _at_path(path: str, message: Sentence) -> Sentence:
 def _misspelt(value: Any, name: str, rule: dict[str, Any]) -> str:
     known = rule.get("properties", {})
     strange = [key for key in value if key not in known] if isinstance(value, dict) else []
-    near = meant(name, strange) if known else ""
+    near = nearest(name, strange) if known else ""
     if not near and len(strange) == 1 and _only_missing(rule, value) == name:
         near = strange[0]
     return Sentence("schema_meant", name=shown(near), word=name) if near else ""
@@ -282,24 +159,24 @@ def _only_missing(rule: dict[str, Any], value: Any) -> str:
     return missing[0] if len(missing) == len(strange) == 1 else ""
 
 
-def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Told]:
+def _names(found: Violation, value: Any, full: Sequence[PathKey]) -> Iterator[Fault]:
     rule = found.rule["propertyNames"]
     forbidden = rule.get("not", {}).get("enum", [])
     for name in value:
         if name in forbidden:
-            yield Told(
+            yield Fault(
+                _forbidden(name, full),
+                code="forbidden_key",
+                hint=Sentence("leave_out"),
                 path=found.path,
                 key=name,
-                code="forbidden_key",
-                message=_forbidden(name, full),
-                hint=Sentence("leave_out"),
             )
     if not forbidden:
         said = _rule_said(rule, Sentence("schema_name"))
-        yield Told(
-            path=found.path,
+        yield Fault(
+            Sentence("at_path", path=path_text(full), message=said),
             code="wrong_value",
-            message=Sentence("at_path", path=path_text(full), message=said),
+            path=found.path,
         )
 
 
@@ -309,22 +186,22 @@ def _forbidden(name: str, path: Sequence[PathKey]) -> Sentence:
     return Sentence("forbidden_key", name=name)
 
 
-def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Told:
+def _choice(found: Violation, value: Any, full: Sequence[PathKey]) -> Fault:
     options = [name for rule in found.rule[found.keyword] for name in rule["required"]]
     given = [name for name in options if name in value]
     message = _rule_said(found.rule, Sentence("schema_one_of", options=", ".join(options)))
     hint = Sentence("schema_given", given=", ".join(given)) if given else None
     for name in value:
-        if not given and name not in options and (word := meant(name, options)):
+        if not given and name not in options and (word := nearest(name, options)):
             hint = Sentence("schema_meant", name=shown(name), word=word)
     if not hint and len(full) == 2 and full[0] == "steps":
         hint = Sentence("schema_dash")
     where = path_text(full)
-    return Told(
-        path=found.path,
+    return Fault(
+        _at_path(where, message),
         code="wrong_choice" if given else "missing_key",
-        message=_at_path(where, message),
         hint=hint or "",
+        path=found.path,
     )
 
 
@@ -414,16 +291,16 @@ def _allowed(options: list[Any], value: Any) -> tuple[Sentence, str]:
     for option in options:
         if not isinstance(option, str) and json.dumps(option) == value.strip().lower():
             return message, Sentence("schema_write_word", word=json.dumps(option))
-    word = meant(value, [option for option in options if isinstance(option, str)])
+    word = nearest(value, [option for option in options if isinstance(option, str)])
     return message, proposal(value, word) if word else ""
 
 
 def _repeated(value: list[Any]) -> Any:
-    seen: list[Any] = []
+    seen: set[str] = set()
     for item in value:
-        if item in seen:
+        if (key := unique_key(item)) in seen:
             return item
-        seen.append(item)
+        seen.add(key)
     return value
 
 

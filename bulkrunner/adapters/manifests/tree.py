@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, TypeAlias
 
-from bulkrunner.adapters.manifests.faults import FORBIDDEN, PathKey, Problems, Stop, shown
-from bulkrunner.domain.manifest import Source
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, PathKey, Problems, Stop, shown
 from bulkrunner.domain.text import harmless
-from bulkrunner.errors import Fault
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
 MAX_DEPTH = 64
 
+# Characters that aliases may add to a manifest.
 ALIAS_BUDGET = 16_000_000
-
-"""Characters that aliases may add to a manifest."""
 
 _COLUMN_BITS = 24
 
@@ -248,17 +246,13 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _LARGEST = 2**63 - 1
 
 
-class BadNumber(Fault):
-    """A number that cannot be kept as it is written."""
-
-
 def plain(text: str) -> Any:
     """Return the meaning of an unquoted YAML scalar.
 
     ``NO``, ``yes``, ``0123``, ``1_000`` and dates are text.
 
     Raises:
-        BadNumber: a number beyond 64 bits.
+        Fault: a number beyond 64 bits.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -267,15 +261,13 @@ def plain(text: str) -> Any:
     return text
 
 
+# Keys of a manifest below which values may reach records.
 _CONTENT = frozenset({"operations", "steps", "parameters"})
-
-"""Keys of a manifest below which values may reach records."""
 
 _SETTINGS = frozenset({"seconds", "megabytes"})
 
+# Keys below which null means that nothing is there.
 _ASKED = frozenset({"expect", "where", "when", "components", "matching", "table"})
-
-"""Keys below which null means that nothing is there."""
 
 
 def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> Sentence | None:
@@ -299,34 +291,25 @@ def read_otherwise(text: str, value: Any, path: Sequence[Any]) -> Sentence | Non
 
 
 def number(text: str) -> int | float:
-    """Return a JSON number.
-
-    Raises:
-        BadNumber: beyond 64 bits.
-    """
+    """Return a JSON number; Fault: beyond 64 bits."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise BadNumber(Sentence("no_number", text=text[:30]))
+        raise Fault(Sentence("no_number", text=text[:30]), code="bad_number")
     if found["real"] is None and found["power"] is None:
         whole = int(text) if len(text) <= 20 else _LARGEST + 1
         if not -_LARGEST - 1 <= whole <= _LARGEST:
-            raise BadNumber(
-                Sentence("number_too_large", text=f"{text[:30]}…")
-                if len(text) > 30
-                else Sentence("number_too_large", text=text)
-            )
+            short = f"{text[:30]}…" if len(text) > 30 else text
+            raise Fault(Sentence("number_too_large", text=short), code="bad_number")
         return whole
     real = float(text)
     if real in (float("inf"), float("-inf")):
-        raise BadNumber(Sentence("number_too_large", text=text[:30]))
+        raise Fault(Sentence("number_too_large", text=text[:30]), code="bad_number")
     return real
 
 
 _TOKEN = re.compile(
     r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[^\s,\]}]+))'
 )
-
-_WORDS_json_text = {"true": True, "false": False, "null": None}
 
 
 def read_json(text: str, file: str, problems: Problems) -> Tree | None:
@@ -383,10 +366,10 @@ def _sign(token: str, at: int, builder: Builder) -> None:
 
 
 def _word(token: str, at: int, builder: Builder) -> Any:
-    if token in _WORDS_json_text:
-        return _WORDS_json_text[token]
+    if token in _WORDS:
+        return _WORDS[token]
     try:
         return number(token)
-    except BadNumber as error:
+    except Fault as error:
         builder.problem(at, "bad_number", error.said)
         return 0

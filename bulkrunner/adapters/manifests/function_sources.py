@@ -5,31 +5,22 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkrunner.adapters.manifests.faults import meant, shown
-from bulkrunner.adapters.manifests.folder import FileRefused, JobFolder
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.adapters.manifests.folder import JobFolder
+from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.domain.functions import FunctionSource
-from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
+# Bytes of one module.
 MAX_SOURCE = 1_000_000
-"""Bytes of one module."""
 
 MAX_MODULES = 100
 
+# Bytes of one data file.
 MAX_FILE = 50_000_000
-"""Bytes of one data file."""
-
-
-class FunctionRefused(Exception):
-    """The function cannot be used; ``problems`` says why, with places in the job folder."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(str(problems[0]))
-        self.problems = tuple(problems)
 
 
 def read_function(
@@ -40,7 +31,8 @@ def read_function(
     files: Sequence[str] = (),
     seconds: float,
     megabytes: int,
-) -> FunctionSource:
+    report: Callable[[Fault], None],
+) -> FunctionSource | None:
     """Read a function of a job folder.
 
     Args:
@@ -50,18 +42,16 @@ def read_function(
         files: data files of the folder that it may read.
         seconds: what one call may take.
         megabytes: what its process may use.
-
-    Raises:
-        FunctionRefused: with every fault found.
+        report: gets every fault found; then there is no function.
     """
     module, _, function = name.partition(":")
-    reading = _Reading(folder, at)
+    reading = _Reading(folder, at, report)
     reading.read(module, at)
     if module in reading.trees:
         reading.find(module, function)
     digests = {file: reading.digest_of(file) for file in files}
-    if reading.problems:
-        raise FunctionRefused(reading.problems)
+    if reading.faults:
+        return None
     return FunctionSource(
         module=module,
         function=function,
@@ -82,13 +72,14 @@ class _Import:
 
 
 class _Reading:
-    def __init__(self, folder: JobFolder, at: Source) -> None:
+    def __init__(self, folder: JobFolder, at: Source, report: Callable[[Fault], None]) -> None:
         self._folder = folder
         self._at = at
+        self._report = report
         self._files: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.trees: dict[str, ast.Module] = {}
-        self.problems: list[Problem] = []
+        self.faults = 0
 
     def read(self, module: str, at: Source) -> None:
         """Read a module and those that it imports."""
@@ -134,10 +125,10 @@ class _Reading:
             try:
                 with self._folder.open(file) as opened:
                     data = opened.read(MAX_SOURCE + 1)
-            except FileRefused as refused:
+            except Fault as refused:
                 if refused.code == "missing_file":
                     continue
-                self._fault(wanted.at, refused.code, refused.message, refused.hint)
+                self._note(refused.at(wanted.at))
                 return None
             if len(data) > MAX_SOURCE:
                 self._fault(
@@ -198,12 +189,11 @@ class _Reading:
         node = found.get(function)
         file = self._files[module]
         if node is None:
-            near = meant(function, list(found))
             self._fault(
                 self._at,
                 "missing_function",
                 Sentence("function_missing", file=file, function=shown(function)),
-                proposal(function, near) if near else Sentence("function_write_def"),
+                proposed(function, found, Sentence("function_write_def")),
             )
             return
         place = Source(file=file, line=node.lineno, column=node.col_offset + 1)
@@ -237,12 +227,16 @@ class _Reading:
                             Sentence("function_file_too_large", file=shown(file)),
                         )
                         break
-        except FileRefused as refused:
-            self._fault(self._at, refused.code, refused.message, refused.hint)
+        except Fault as refused:
+            self._note(refused.at(self._at))
         return "sha256:" + state.hexdigest()
 
     def _fault(self, source: Source, code: str, message: Sentence, hint: str = "") -> None:
-        self.problems.append(Problem(source=source, code=code, message=message, hint=hint))
+        self._note(Fault(message, code=code, hint=hint, source=source))
+
+    def _note(self, fault: Fault) -> None:
+        self.faults += 1
+        self._report(fault)
 
 
 def _with_packages(name: str) -> list[str]:

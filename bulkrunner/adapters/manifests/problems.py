@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
-from bulkrunner.domain.expressions.parsing import nearest
-from bulkrunner.domain.manifest import Problem, Source
+from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.domain.places import parse_place
 from bulkrunner.domain.text import harmless
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import Fault, ManifestError, Source
 from bulkrunner.sentences import Sentence
 
+# More problems than this are counted, not shown.
 SHOWN = 300
-"""More problems than this are counted, not shown."""
 
-PathKey = str | int
+PathKey: TypeAlias = str | int
 
+# Keys and indexes on the way to a value.
+KeyPath: TypeAlias = tuple[PathKey, ...]
+
+# Characters that no text of a job may hold: control characters and halves of surrogate pairs.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Characters that no text of a job may hold: control characters and halves of surrogate pairs."""
 
 
 class Stop(Exception):
@@ -36,15 +39,15 @@ class Problems:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._kept: list[Problem] = []
+        self._kept: list[Fault] = []
         self._files: dict[str, int] = {}
         self.total = 0
 
     def add(self, source: Source, code: str, message: Sentence, hint: str = "") -> None:
         """Note a fault; ``source.file`` is relative to the job folder."""
-        self.note(Problem(source=source, code=code, message=message, hint=hint))
+        self.note(Fault(message, code=code, hint=hint, source=source))
 
-    def note(self, problem: Problem) -> None:
+    def note(self, problem: Fault) -> None:
         """Note a fault; its file is relative to the job folder."""
         self.total += 1
         self._files.setdefault(problem.source.file, len(self._files))
@@ -53,7 +56,11 @@ class Problems:
 
     def stop(self, source: Source, code: str, message: Sentence, hint: str = "") -> Stop:
         """Note a fault after which the file cannot be read on; raise what is returned."""
-        self.add(source, code, message, hint)
+        return self.stopped(Fault(message, code=code, hint=hint, source=source))
+
+    def stopped(self, fault: Fault) -> Stop:
+        """Note such a fault."""
+        self.note(fault)
         return Stop()
 
     def uncounted(self, number: int) -> None:
@@ -61,11 +68,7 @@ class Problems:
         self.total += number
 
     def raise_if_any(self) -> None:
-        """Raise all faults as one error.
-
-        Raises:
-            ManifestError: there is one fault at least.
-        """
+        """Raise all faults as one error; ManifestError: there is one fault at least."""
         if self.total:
             raise self.as_error()
 
@@ -77,25 +80,25 @@ class Problems:
             message = Sentence("problems", total=self.total, first=message)
         return ManifestError(message, problems=problems, hint=problems[0].hint)
 
-    def _shown(self) -> list[Problem]:
-        def place(problem: Problem) -> tuple[int, int, int]:
+    def _shown(self) -> list[Fault]:
+        def place(problem: Fault) -> tuple[int, int, int]:
             source = problem.source
             return self._files[source.file], source.line, source.column
 
         shown = [self.placed(found) for found in sorted(self._kept, key=place)]
         if (rest := self.total - len(shown)) > 0:
             shown.append(
-                Problem(
-                    source=Source(file=self._prefix or "."),
+                Fault(
+                    Sentence("problems_more", rest=rest),
                     code="more_problems",
-                    message=Sentence("problems_more", rest=rest),
+                    source=Source(file=self._prefix or "."),
                 )
             )
         return shown
 
-    def placed(self, found: Problem) -> Problem:
+    def placed(self, found: Fault) -> Fault:
         """Return it with its file as the user named the folder."""
-        return replace(found, source=replace(found.source, file=self._display(found.source.file)))
+        return found.in_file(self._display(found.source.file))
 
     def _display(self, file: str) -> str:
         return f"{self._prefix}/{file}" if self._prefix else file
@@ -126,6 +129,51 @@ def path_text(path: Sequence[PathKey]) -> str:
     return text
 
 
-def meant(given: str, known: Sequence[str]) -> str:
-    """Return the probably meant word, or an empty text."""
-    return nearest(given, known)
+def proposed(
+    given: str, known: Iterable[str], otherwise: Sentence | str = "", *, prefix: str = ""
+) -> Sentence | str:
+    """Return a hint that names the probably meant word, else another hint."""
+    near = nearest(given, list(known))
+    return proposal(given, near, prefix) if near else otherwise
+
+
+def with_path(fault: Fault, prefix: KeyPath = ()) -> Fault:
+    """Return a fault whose path, below a prefix, stands in its words too."""
+    where = path_text((*prefix, *fault.path, *((fault.key,) if fault.key else ())))
+    said = Sentence("at_path", path=where, message=fault.said)
+    return Fault(said, code=fault.code, hint=fault.hint, path=fault.path, key=fault.key)
+
+
+def bad_place(
+    text: str, path: KeyPath, prefix: KeyPath = (), *, is_key: bool = False
+) -> Fault | None:
+    """Return the fault of a text that is no place; as a key it is the last of the path."""
+    why = _no_place(text)
+    if why is None:
+        return None
+    said = Sentence("bad_place", path=path_text((*prefix, *path)), place=shown(text), error=why)
+    if is_key:
+        return Fault(said, code="bad_place", path=path[:-1], key=text)
+    return Fault(said, code="bad_place", path=path)
+
+
+@lru_cache(maxsize=4096)
+def _no_place(text: str) -> Sentence | None:
+    try:
+        parse_place(text)
+    except Fault as fault:
+        return fault.said
+    return None
+
+
+def nodes(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value inside of a value, itself first, with its path."""
+    yield path, value
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
+        yield from nodes(inner, (*path, key))

@@ -1,0 +1,212 @@
+"""The head of a manifest: all but its operations and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bulkrunner.adapters.manifests.folder import JobFolder
+from bulkrunner.adapters.manifests.problems import KeyPath, PathKey, Problems, shown
+from bulkrunner.adapters.manifests.tree import Tree
+from bulkrunner.domain.expressions.parsing import Outside, nearest, proposal
+from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.manifest import Accept, Agreement, Job, Parameter, Scalar, declared
+from bulkrunner.errors import Fault, Source
+from bulkrunner.sentences import Sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A manifest that is being read, whether or not it fits the schema.
+
+    Attributes:
+        outside: compiles expressions, reads files.
+        problems: gets every fault.
+    """
+
+    tree: Tree
+    folder: JobFolder
+    iris: IriMap
+    outside: Outside
+    problems: Problems
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The manifest as written."""
+        data: Mapping[str, Any] = self.tree.data
+        return data
+
+    @property
+    def sigels(self) -> Sequence[Any]:
+        """The job's libraries."""
+        sigels = self.data.get("sigels")
+        return sigels if isinstance(sigels, list) else ()
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters that are declared, by name."""
+        parameters = self.data.get("parameters")
+        return parameters if isinstance(parameters, dict) else {}
+
+    @property
+    def covers_bibs(self) -> bool:
+        """Whether bibs may be written."""
+        agreement = self.data.get("agreement")
+        covers = agreement.get("covers") if isinstance(agreement, dict) else ()
+        return isinstance(covers, list) and "bibs" in covers
+
+    def source(self, path: Sequence[PathKey] = (), *, key: str | None = None) -> Source:
+        """Return the place of the value at the path, or of a key of the object there."""
+        return self.tree.source(path, key=key)
+
+    def note(self, faults: Iterable[Fault], prefix: KeyPath = ()) -> bool:
+        """Note faults below a path; return True if there were none."""
+        before = self.problems.total
+        for one in faults:
+            self.problems.note(one.at(self.source((*prefix, *one.path), key=one.key)))
+        return self.problems.total == before
+
+
+def head_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what the keys of a manifest's head demand of each other."""
+    sigels = data.get("sigels")
+    owner = data.get("on_behalf_of")
+    if isinstance(sigels, list) and isinstance(owner, str) and owner and owner not in sigels:
+        yield Fault(
+            Sentence("owner_not_in_job", owner=shown(owner)),
+            code="sigel_not_in_job",
+            hint=_sigel_hint(owner, sigels),
+            path=("on_behalf_of",),
+        )
+    agreement = data.get("agreement")
+    agreed_on = agreement.get("agreed_on") if isinstance(agreement, dict) else None
+    if isinstance(agreed_on, str) and not _is_date(agreed_on):
+        yield Fault(
+            Sentence("agreed_on_no_day", agreed_on=shown(agreed_on)),
+            code="wrong_value",
+            path=("agreement", "agreed_on"),
+        )
+
+    yield from _undo_faults(data)
+    yield from _parameter_faults(data)
+
+
+def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
+    clean = [one for one in sigels if isinstance(one, str) and one == one.strip()]
+    near = nearest(owner.strip(), clean)
+    return proposal(owner, near) if near else Sentence("rules_name_sigels")
+
+
+def _parameter_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    parameters = data.get("parameters")
+    for name, one in parameters.items() if isinstance(parameters, dict) else ():
+        try:
+            declared(name, one)
+        except Fault as fault:
+            yield Fault(
+                Sentence("parameter_default", name=name[:60], error=fault.said),
+                code="wrong_value",
+                path=("parameters", name),
+            )
+        except ValueError:
+            continue  # an unknown type is the schema's to tell
+
+
+def _undo_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    steps = data.get("steps")
+    steps = steps if isinstance(steps, list) else []
+    undoing = any(isinstance(step, dict) and "undo" in step for step in steps)
+    if undoing and (len(steps) > 1 or "operations" in data):
+        yield Fault(
+            Sentence("undo_alone"),
+            code="undo_alone",
+            hint=Sentence("undo_alone_hint"),
+            path=("steps",),
+        )
+
+
+def _is_date(text: str) -> bool:
+    # Another form than YYYY-MM-DD is the schema's to tell.
+    if len(text) != len("2026-11-02"):
+        return True
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+# Keys that the effect digest leaves out.
+WITHOUT_EFFECT = frozenset({"title", "purpose", "agreement", "ceilings", "policy", "accept"})
+
+
+def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return a valid manifest's head as plain data, defaults filled in."""
+    agreement = data.get("agreement", {})
+    return {
+        "bulkrunner": 1,
+        "job": data["job"],
+        "title": data["title"],
+        "purpose": data["purpose"],
+        "on_behalf_of": data["on_behalf_of"],
+        "sigels": sorted(data["sigels"]),
+        "active_sigel": data.get("active_sigel", data["on_behalf_of"]),
+        "agreement": {**agreement, "covers": sorted(agreement.get("covers", ["holdings"]))},
+        "ceilings": {key: int(most) for key, most in data.get("ceilings", {}).items()},
+        "accept": [{**one, "at_most": int(one["at_most"])} for one in data.get("accept", [])],
+        "on_missing": data.get("on_missing", "report"),
+        "policy": dict(data.get("policy", {})),
+        "parameters": dict(parameters),
+        **_undone(data),
+    }
+
+
+def _undone(data: Mapping[str, Any]) -> dict[str, Any]:
+    for step in data.get("steps", ()):
+        if "undo" in step:
+            undo = step["undo"]
+            return {"undo": {"job": undo["job"], "effect_digest": undo["effect_digest"]}}
+    return {}
+
+
+def parameters_of(data: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Return the parameters that a valid manifest declares, by name."""
+    return {name: declared(name, one) for name, one in data.get("parameters", {}).items()}
+
+
+def effect_of(head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the head decides what is written."""
+    return {key: value for key, value in head.items() if key not in WITHOUT_EFFECT}
+
+
+def job_from_head(head: Mapping[str, Any], *, manifest_digest: str, effect_digest: str) -> Job:
+    """Return the job of a head, as ``normal_head`` made it or a plan stored it."""
+    return Job(
+        id=head["job"],
+        title=head["title"],
+        purpose=head["purpose"],
+        on_behalf_of=head["on_behalf_of"],
+        sigels=tuple(head["sigels"]),
+        active_sigel=head["active_sigel"],
+        agreement=_agreement(head["agreement"]),
+        ceilings=dict(head["ceilings"]),
+        accept=tuple(Accept(**one) for one in head["accept"]),
+        on_missing=head["on_missing"],
+        policy=dict(head["policy"]),
+        manifest_digest=manifest_digest,
+        effect_digest=effect_digest,
+        parameters=dict(head["parameters"]),
+    )
+
+
+def _agreement(data: Mapping[str, Any]) -> Agreement:
+    agreed_on, rate = data.get("agreed_on"), data.get("rate")
+    return Agreement(
+        reference=data.get("reference", ""),
+        contact=data.get("contact", ""),
+        agreed_on=date.fromisoformat(agreed_on) if agreed_on else None,
+        rate=float(rate) if rate is not None else None,
+        covers=tuple(data["covers"]),
+    )
