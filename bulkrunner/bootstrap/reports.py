@@ -135,7 +135,7 @@ class ReportWiring:
         from bulkrunner.adapters.manifests.line_files import read_id_file
         from bulkrunner.domain.manifest import Source, Undo
         from bulkrunner.services.compact import refuse_compacted
-        from bulkrunner.services.planning.undo import Undoing
+        from bulkrunner.services.planning.earlier_runs import Undoing
 
         refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_undo"))
 

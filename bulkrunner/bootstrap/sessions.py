@@ -159,7 +159,7 @@ class Plans:
 
     def plan_findings(self, plan: Plan) -> list[Finding]:
         """Return the first hundred findings, ceilings and refusals first."""
-        from bulkrunner.services.planning.outcome import plan_findings
+        from bulkrunner.services.planning.planner import plan_findings
 
         return plan_findings(self._core.ledger, plan)
 
@@ -174,7 +174,7 @@ class Plans:
 
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
-        from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
+        from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
 
         left = unaccepted(
             self._core.ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkrunner.domain.rules import Rule
+from bulkrunner.domain.manifest import Accept
+from bulkrunner.domain.plan import WRITING, Plan
+from bulkrunner.domain.rules import Level, Rule, broken, counted
+from bulkrunner.sentences import Sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +104,51 @@ class LooserValue:
             else str(self.value)
         )
         return f"{self.name} = {shown}"
+
+
+def exceeded_ceilings(counts: Mapping[str, int], *ceilings: Mapping[str, int]) -> list[Sentence]:
+    """Return a sentence for each ceiling that the counts exceed.
+
+    Args:
+        counts: by action.
+        ceilings: of the manifest and of the policy; the lower one counts.
+    """
+    writes = {action.value: counts.get(action.value, 0) for action in WRITING}
+    writes = {"records": sum(writes.values()), **writes}
+    found = []
+    for name, count in writes.items():
+        limits = [ceiling[name] for ceiling in ceilings if name in ceiling]
+        if limits and count > min(limits):
+            what = counted(name, count)
+            found.append(Sentence("ceiling", what=what, name=name, most=min(limits)))
+    return found
+
+
+def plan_ceilings(plan: Plan) -> list[Sentence]:
+    """Return a sentence for each ceiling that a complete plan exceeds, rules among them."""
+    exceeded = exceeded_ceilings(
+        plan.counts,
+        plan.manifest.get("ceilings") or {},
+        Policy.from_dict(dict(plan.policy)).ceilings,
+    )
+    rules = (
+        Sentence("rule_broken", rule=rule.id, why=why) for rule, why in broken(plan, Level.REFUSE)
+    )
+    return [*exceeded, *rules]
+
+
+def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:
+    """Return the refusals by code that the manifest does not live with, with their counts."""
+    limits: dict[str, int] = {}
+    for item in accept:
+        limits[item.code] = max(limits.get(item.code, 0), item.at_most)
+    return {code: count for code, count in refused.items() if count > limits.get(code, 0)}
+
+
+def accepts_of(manifest: Mapping[str, object]) -> tuple[Accept, ...]:
+    """Read ``accept`` back from a stored plan's manifest head."""
+    items = manifest.get("accept")
+    return tuple(
+        Accept(code=item["code"], at_most=item["at_most"], reason=item.get("reason", ""))
+        for item in (items if isinstance(items, list) else [])
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bulkrunner.sentences import Sentence, joined
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Refusal:
     """Why something is not done to a record: stable code, reason, what to do."""
 

@@ -147,3 +147,46 @@ def _named(parts: Sequence[str]) -> Sentence:
     ]
     more = ["…"] if names[_MOST_TOLD:] else []
     return Sentence("letters", names=[*names[:_MOST_TOLD], *more])
+
+
+MAX_MESSAGE, MAX_VALUE = 1000, 200
+"""Characters of a message, and of one value in it, where it may hold parts of records."""
+
+
+def printable(text: str) -> str:
+    """Return text that may hold parts of records on one line, bounded, without control characters.
+
+    A sentence stays one: what it tells of is made so.
+    """
+    if isinstance(text, Sentence):
+        for most in (MAX_MESSAGE, MAX_VALUE):
+            told = {name: _printable(value, most) for name, value in text.values.items()}
+            said = Sentence.from_data({"say": text.key, **told})
+            if len(said) <= MAX_MESSAGE:
+                return said
+    return _on_one_line(text, MAX_MESSAGE)
+
+
+def _printable(value: Any, most: int) -> Any:
+    if isinstance(value, Sentence):
+        told = {name: _printable(one, most) for name, one in value.values.items()}
+        return {"say": value.key, **told}
+    if isinstance(value, str):
+        return _on_one_line(value, most)
+    return [_printable(one, most) for one in value] if isinstance(value, Sequence) else value
+
+
+def _on_one_line(text: str, most: int) -> str:
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
+    return shown if len(text) <= most else shown[:most] + "…"
+
+
+def shown_of(all_of: Sequence[Any], few: str, shown: int) -> str:
+    """Return the first few of many as they are told, and how many more there are."""
+    left = len(all_of) - shown
+    return Sentence("and_more", shown=few, count=left) if left > 0 else few
+
+
+def library_said(sigel: str | None) -> str:
+    """Return the sigel of a library, or that there is none."""
+    return sigel or Sentence("no_library")

@@ -18,14 +18,13 @@ from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
-from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.policy import Policy, accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
 from bulkrunner.sentences import Sentence, joined
-from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.reviews import Proofs
 
 MAX_REASONS = 3

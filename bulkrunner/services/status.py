@@ -15,13 +15,13 @@ from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
+from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rules import RuleResult, rule_results
 from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.sentences import Sentence, says
-from bulkrunner.services.planning.outcome import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.services.running.lease import Drivers
 
 # Changes by which the speed is measured.

@@ -28,10 +28,10 @@ COMPUTED_ERRORS = {
 
 REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
 REFUSING += ("domain/changes", "domain/expressions")
-REFUSERS = {"Refused", "NotFound", "PassedOver", "unchanged"}
+REFUSERS = {"Refused", "Refusal", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/running", "domain/settlement")
 ENDING += ("domain/fingerprints.py", "services/settle.py")
-ENDERS = {"refused", "Refused"}
+ENDERS = {"refused", "Refused", "Refusal"}
 
 
 def column(text, number=0):
@@ -110,6 +110,13 @@ def test_refusal_codes_of_the_planner_are_explained():
 def test_codes_of_outcomes_are_explained():
     found = given_by(ENDING, {"Decision", "Result"}, ENDERS)
     assert found - column(parts()["In a run"]) == set()
+
+
+def test_codes_of_what_may_not_be_written_are_explained():
+    """They are given while a plan is made, and once more just before a document is sent."""
+    found = given_by(("domain/rights.py",), {"Refusal"}, REFUSERS)
+    assert found
+    assert found - column(parts()["In a plan"]) - column(parts()["In a run"]) == set()
 
 
 def test_answers_that_become_codes_are_explained():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.records import record_part
 from bulkrunner.domain.refusals import Refusal
-from bulkrunner.services.planning.draft import Known
-from bulkrunner.services.planning.earlier_runs import Moment, States
+from bulkrunner.services.planning.draft import Target
+from bulkrunner.services.planning.reverts import Moment, States
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_holding, short_id
 from tests.support.sizes import examples
 
@@ -50,7 +50,7 @@ def states(versions):
         documents.append(document)
     *earlier, newest = documents
     catalogue = MemoryCatalogue(records={RECORD: newest}, earlier={RECORD: earlier})
-    return States(catalogue, None, None), Known(record=RECORD, before=newest, now=newest)
+    return States(catalogue, None, None), Target(record=RECORD, before=newest, now=newest)
 
 
 def told(answer):

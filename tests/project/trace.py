@@ -1,5 +1,7 @@
 """The way of one explicit update through planning, measured: files, frames and wrapper types.
 
+Counted is what happens to it in its batch; beside that stand the files that make the plan as a whole.
+
 ``python -m tests.project.trace`` prints it; ``test_trace.py`` keeps it from growing back.
 """
 
@@ -24,6 +26,9 @@ PLANNING = f"{PACKAGE}/services/planning/"
 CHANGE = "apply_change"
 """The function of the domain that changes a document."""
 
+BATCH = "BatchPlanner.plan"
+"""Turns the entries of a batch into changes."""
+
 UPDATES = 3
 """Planned, each on a bib of its own: what is made for each of them is made so often at least."""
 
@@ -33,16 +38,21 @@ class Trace:
 
     def __init__(self) -> None:
         self.files: set[str] = set()
+        self.around: set[str] = set()
+        self._in_batch = False
         self.functions: set[str] = set()
         self._made: Counter[str] = Counter()
         self.deepest: list[str] = []
 
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
+        name = frame.f_code.co_filename
+        if event in ("call", "return") and frame.f_code.co_qualname == BATCH:
+            self._in_batch = event == "call"
         if event != "call":
             return
-        name = frame.f_code.co_filename
         if name.startswith(INNER):
-            self.files.add(name.removeprefix(f"{PACKAGE}/"))
+            files = self.files if self._in_batch else self.around
+            files.add(name.removeprefix(f"{PACKAGE}/"))
             self.functions.add(f"{name}:{frame.f_code.co_qualname}")
             if "/domain/changes/" in name and frame.f_code.co_name == CHANGE:
                 self._measure(frame)
@@ -95,6 +105,7 @@ def traced() -> Trace:
 if __name__ == "__main__":
     found = traced()
     print(len(found.files), "files of services and domain:", *sorted(found.files), sep="\n  ")
+    print(len(found.files | found.around), "with those that make the plan as a whole")
     print(len(found.functions), "functions")
     print(len(found.deepest), "frames from the batch to the change:", *found.deepest, sep="\n  ")
     print(len(found.wrappers), "wrapper types:", ", ".join(sorted(found.wrappers)))

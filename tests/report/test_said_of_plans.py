@@ -10,8 +10,8 @@ from bulkrunner.domain.plan import Action
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import kind_said
 from bulkrunner.domain.rules import counted
+from bulkrunner.domain.text import MAX_MESSAGE, library_said, printable, shown_of
 from bulkrunner.sentences import Sentence, joined, stored_text, text_of, verbatim
-from bulkrunner.services.planning.draft import MAX_MESSAGE, library_said, printable, shown_of
 
 LINKED_TODO = (
     "the server refuses to delete what something links to; delete those first, or earlier in the "

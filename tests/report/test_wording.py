@@ -34,11 +34,10 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.plan import Action, Plan, PlanState
-from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.policy import Policy, exceeded_ceilings
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gatekeeper import declined, untried
-from bulkrunner.services.planning.outcome import exceeded_ceilings
 from bulkrunner.services.reviews import NO_REVIEWERS
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan

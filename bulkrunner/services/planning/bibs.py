@@ -24,8 +24,9 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.text import library_said, shown_of
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import NotFound, library_said, shown_of
+from bulkrunner.services.planning.draft import NotFound
 from bulkrunner.vocabulary import is_subclass_of
 
 MAX_TEXT = 300
@@ -100,19 +101,11 @@ class Bibs:
         self._documents: OnceCache[Document | None] = OnceCache(self._read, size=DOCUMENTS)
 
     def document(self, iri_or_id: str) -> Document | None:
-        """Return the bib itself, None where it does not resolve.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return the bib itself, None where it does not resolve."""
         return self._documents.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
     def find(self, iri_or_id: str) -> BibFacts | None:
-        """Return what is known of the bib, None where it does not resolve.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what is known of the bib, None where it does not resolve."""
         return self._facts.get(self._iris.short_id(iri_or_id) or iri_or_id)
 
     def linked(self, iri: str) -> BibFacts | None:
@@ -256,7 +249,6 @@ class Naming:
         Raises:
             NotFound: nothing bears it here.
             Refused: ``several_hits`` where several do and none may be chosen.
-            CatalogueUnreachable: the environment does not answer.
         """
         every = self._found.get(ref)
         found = tuple(one for one in every if kind in (None, one.kind))
@@ -267,12 +259,7 @@ class Naming:
         return tuple(candidate.id for candidate in found)
 
     def bearing(self, ref: str) -> tuple[str, ...]:
-        """Return the short ids of the records that bear a number, none where the catalogue has none.
-
-        Raises:
-            Refused: so many may bear it that they are not looked through.
-            CatalogueUnreachable: the environment does not answer; that is never none.
-        """
+        """Return the short ids of the records that bear a number, none where the catalogue has none."""
         return tuple(candidate.id for candidate in self._found.get(ref))
 
     def _look_up(self, ref: str) -> Candidates:
@@ -290,12 +277,10 @@ class Naming:
     def _hits(self, identifier: Identifier, query: Query) -> list[str]:
         page = self._reader.find(query, limit=MOST)
         if page.total > MOST:
-            raise Refused.of(
-                Refusal(
-                    code="several_hits",
-                    message=Sentence("too_many_hits", total=page.total, identifier=identifier.text),
-                    hint=Sentence("too_many_hits_hint"),
-                )
+            raise Refused(
+                "several_hits",
+                Sentence("too_many_hits", total=page.total, identifier=identifier.text),
+                Sentence("too_many_hits_hint"),
             )
         return [record for iri in page.iris if (record := self._iris.short_id(iri))]
 
@@ -324,11 +309,9 @@ def several(what: str, found: Candidates) -> Refusal:
     """Return the refusal of a text that names several records, with the first of them."""
     few = Sentence("joined", parts=[_shown(candidate) for candidate in found[:SHOWN]])
     return Refusal(
-        code="several_hits",
-        message=Sentence(
-            "several_hits", count=len(found), what=what, shown=shown_of(found, few, SHOWN)
-        ),
-        hint=Sentence("several_hits_hint"),
+        "several_hits",
+        Sentence("several_hits", count=len(found), what=what, shown=shown_of(found, few, SHOWN)),
+        Sentence("several_hits_hint"),
     )
 
 

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.expressions.conditions import condition_text, unmet
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import resolve, written
+from bulkrunner.domain.expressions.values import bind, resolve, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.queries import unmet_part
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.steps import Step, StepEntry, StepUpdate
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import NOT_MET, Known, PassedOver
+from bulkrunner.services.planning.catalogue_reading import Reading
+from bulkrunner.services.planning.draft import NOT_MET, PassedOver, Target
+from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import Look
-from bulkrunner.services.planning.resolver import Resolver
 
 MAX_EXAMPLE = 300
 
 
+@dataclass(frozen=True, kw_only=True)
 class Contexts:
     """Makes the context of each record; thread safe, keeps nothing per record."""
 
-    def __init__(self, resolver: Resolver, iris: IriMap, parameters: Mapping[str, Any]) -> None:
-        self._resolver = resolver
-        self.iris = iris
-        self._parameters = parameters
+    reading: Reading
+    creations: Creations
+    iris: IriMap
+    parameters: Mapping[str, Any]
 
-    def of_record(self, entry: StepEntry, known: Known, look: Look) -> Context:
+    def of_record(self, entry: StepEntry, target: Target, look: Look) -> Context:
         """Return the context of an existing record, or of one that the plan creates."""
-        document = known.now or {}
-        holdings = cache(lambda sigel: self._holdings(known, sigel, look))
-        if known.kind == "bib":
+        document = target.now or {}
+        holdings = cache(lambda sigel: self._holdings(target, sigel, look))
+        if target.kind == "bib":
             return self._context(entry, document, lambda: document, holdings)
-        return self._context(entry, document, cache(lambda: self._bib(known, look)), holdings)
+        return self._context(entry, document, cache(lambda: self._bib(target, look)), holdings)
 
-    def of_bib(self, entry: StepEntry, known: Known, look: Look) -> Context:
+    def of_bib(self, entry: StepEntry, target: Target, look: Look) -> Context:
         """Return the context of a bib that a holding is to be created on."""
-        document = self._bib(known, look)
-        holdings = cache(lambda sigel: self._holdings(known, sigel, look))
+        document = self._bib(target, look)
+        holdings = cache(lambda sigel: self._holdings(target, sigel, look))
         return self._context(entry, document or {}, lambda: document, holdings)
 
     def _context(
@@ -58,36 +62,31 @@ class Contexts:
             iris=self.iris,
             bib=bib,
             holdings=holdings,
-            bearing=self._resolver.bearing,
+            bearing=self.reading.bearing,
             row=entry.row,
-            parameters=self._parameters,
+            parameters=self.parameters,
         )
 
-    def _bib(self, known: Known, look: Look) -> Document | None:
+    def _bib(self, target: Target, look: Look) -> Document | None:
         """Return the record's bib as what precedes in the plan will have left it."""
-        if not known.on_bib:
+        if not target.on_bib:
             return None
-        key = record_key(known.on_bib)
-        planned = look.of([key], sure=True).get(key)
+        key = record_key(target.on_bib)
+        planned = look.of([key]).get(key)
         if planned is not None and planned.action is Action.UPDATE:
             return planned.after
-        return self._resolver.bib_document(known.on_bib)
+        return self.reading.bibs.document(target.on_bib)
 
-    def _holdings(self, known: Known, sigel: str, look: Look) -> Sequence[Document]:
+    def _holdings(self, target: Target, sigel: str, look: Look) -> Sequence[Document]:
         """Return the other holdings on the record's bib, as what precedes will have left them."""
-        if not known.on_bib:
+        if not target.on_bib:
             return ()
-        found = self._resolver.standing_on(known.on_bib, sigel, look)
-        return [document for name, document in found.items() if name != known.name_in_plan]
+        found = self.creations.standing_on(target.on_bib, sigel, look)
+        return [document for name, document in found.items() if name != target.name_in_plan]
 
 
 def admit(step: Step, context: Context) -> None:
-    """Go on where a record meets the step's condition, and looks like its example.
-
-    Raises:
-        PassedOver: it does not.
-        Refused: the condition compares with a value that is missing.
-    """
+    """Go on where a record meets the step's condition, and looks like its example."""
     part = None if step.where is None else unmet(step.where, context)
     if part is not None:
         raise PassedOver(NOT_MET, Sentence("where_not_met", condition=condition_text(part)))
@@ -98,23 +97,33 @@ def admit(step: Step, context: Context) -> None:
 
 
 def looked_up(value: Any, context: Context) -> Any:
-    """Return the plain value.
-
-    Raises:
-        Refused: it is missing, or cannot be used.
-    """
+    """Return the plain value."""
     return resolve(value, context)
 
 
 def fitting(document: Document, query: Mapping[str, Any]) -> None:
-    """Go on where a record fits the search that named it.
-
-    Raises:
-        PassedOver: it does not.
-    """
+    """Go on where a record fits the search that named it."""
     name = unmet_part(document, query)
     if name is not None:
         raise PassedOver(
             "find_not_met",
             Sentence("find_not_met", name=name),
         )
+
+
+def fit(entry: StepEntry, target: Target) -> None:
+    """Go on where a record still fits the search that named it."""
+    if entry.query is not None and entry.step.concerns_selected and target.before is not None:
+        fitting(target.before, entry.query)
+
+
+def named_value(value: Any, context: Context) -> Any:
+    """Return a value with the row and parameters looked up, as plain data."""
+    return written(bind(value, context))
+
+
+def sigel_of(value: Any) -> str:
+    """Return a value that names a library."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise Refused("no_sigel", Sentence("sigel_no_text"), Sentence("sigel_no_text_hint"))

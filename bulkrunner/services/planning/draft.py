@@ -1,20 +1,17 @@
-"""What the steps of planning one operation hand to each other: requests, intents, refusals, waits."""
+"""What the steps of planning one change hand to each other, and how a draft of it is put together."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from bulkrunner.domain.canonical import is_deeper
 from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.new_records import PREFIX, place_in_answer
-from bulkrunner.domain.operations import Applied
 from bulkrunner.domain.plan import (
     HOLDING_KEY,
-    WRITING,
     Action,
     AppliedChange,
     BibSummary,
@@ -22,34 +19,29 @@ from bulkrunner.domain.plan import (
     Part,
     PlannedChange,
     operation_digest,
+    record_key,
 )
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
-from bulkrunner.domain.text import visible
+from bulkrunner.domain.text import printable
+from bulkrunner.errors import CatalogueUnreachable
 from bulkrunner.sentences import Sentence
 
-if TYPE_CHECKING:
-    from bulkrunner.services.planning.plan_so_far import Look
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-
-MAX_DEPTH = 100
-
-"""Levels of a record to be sent; real ones have a dozen. Components deeper than that go unseen."""
-
-MAX_MESSAGE, MAX_VALUE = 1000, 200
-
 NEW = "new"
-
 """Stands, in an operation, for the record that the same change creates."""
 
 LEFT_BEHIND = ("left_behind", Sentence("left_behind"))
-
 """Note of a record from which nothing is taken, since there is a holding where it was to go."""
 
 NOT_MET = "where_not_met"
-
 """Code of a record that a step does not mean."""
+
+FAILED = (Action.REFUSED, Action.NOT_FOUND)
+
+T = TypeVar("T")
+
+Fields: TypeAlias = dict[str, Any]
+"""Fields of a planned change."""
 
 
 class PassedOver(Exception):
@@ -70,18 +62,104 @@ class NotFound(Exception):
         self.message = message
 
 
-def demand(refusal: Refusal | None) -> None:
-    """Go on where there is no refusal.
+INSTEAD = (PassedOver, NotFound, Refused, CatalogueUnreachable)
+"""What may be raised instead of returning what a record becomes."""
 
-    Raises:
-        Refused: there is one.
-    """
+
+def demand(refusal: Refusal | None) -> None:
+    """Raise a refusal where there is one."""
     if refusal is not None:
         raise Refused.of(refusal)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What one entry of the manifest wants of one record.
+
+    Attributes:
+        ref: the record, or the bib that a holding is created on.
+        verb: what it is called in the manifest.
+        step: number of its step; None for an explicit operation, which never adds to another one.
+        on_missing: ``report`` or ``refuse``; None: as the manifest says.
+        on_duplicate: ``refuse`` or ``skip``.
+        subject: the record is the one that the entry names.
+        operation: in neutral form, as far as it is known before anything is read.
+    """
+
+    source: Source
+    given: str
+    ref: str
+    verb: str
+    step: int | None = None
+    on_missing: str | None = None
+    on_duplicate: str = "refuse"
+    subject: bool = True
+    operation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateIntent:
+    """A change to one existing record.
+
+    Attributes:
+        operation: in neutral form, equal in every environment.
+        wish: the same before anything was looked up in the record; None where it is the same.
+        pattern: what it does, values left out, in parts.
+        resave: the record is sent even if nothing changes.
+        origins: records whose content goes into it.
+    """
+
+    operation: Mapping[str, Any]
+    pattern: tuple[Sentence, ...] = ()
+    wish: Mapping[str, Any] | None = None
+    resave: bool = False
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteIntent:
+    """The deletion of one existing record; attributes as of an update."""
+
+    operation: Mapping[str, Any]
+    pattern: Sentence | None = None
+    wish: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateIntent:
+    """A holding to be created; attributes as of an update."""
+
+    sigel: str
+    operation: Mapping[str, Any]
+    pattern: Sentence
+    wish: Mapping[str, Any] | None = None
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionIntent:
+    """What a function is to say of one existing record.
+
+    Attributes:
+        wish: what is asked. operation: nothing, until it has answered.
+        removal: the operation in neutral form where it answers to delete the record, among others.
+    """
+
+    wish: Mapping[str, Any]
+    removal: Mapping[str, Any]
+    operation: Mapping[str, Any] = field(default_factory=dict)
+
+
+Intent: TypeAlias = UpdateIntent | DeleteIntent | CreateIntent | FunctionIntent
+
+
+def intent_digest(intent: Intent) -> str:
+    """Return the digest of what one entry wants of a record."""
+    return operation_digest(intent.operation if intent.wish is None else intent.wish)
+
+
 @dataclass(kw_only=True)
-class Known:
+class Target:
     """What is known of the record so far, for whatever the change turns out to be.
 
     Attributes:
@@ -92,6 +170,7 @@ class Known:
         place: ``holding:<bib>:<sigel>`` that the record goes over to.
         origins: records whose content goes into this one.
         operation: what is done to it, in neutral form. wish: digest of what is wanted of it.
+        gone: it was deleted. repeated: the part in which the same step has named it already.
     """
 
     record: str
@@ -111,22 +190,38 @@ class Known:
     origins: tuple[Origin, ...] = ()
     operation: Mapping[str, Any] = field(default_factory=dict)
     wish: str | None = None
+    gone: NotFound | None = None
+    repeated: Part | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Target:
+        """Return a record of which nothing is known but its name."""
+        return cls(record=request.ref, operation=request.operation)
+
+    def intends(self, intent: Intent) -> str:
+        """Note what is wanted of the record; returns the digest of that."""
+        self.operation, self.wish = intent.operation, intent_digest(intent)
+        return self.wish
+
+    def wait_for(self, numbers: Sequence[int]) -> None:
+        """Note changes that must end well first."""
+        self.waits = tuple(sorted({*self.waits, *numbers}))
 
     @property
     def name(self) -> str:
-        """Return what an operation calls the record: its id, or ``new`` where the plan creates it."""
+        """What an operation calls the record: its id, or ``new`` where the plan creates it."""
         key = self.earlier.target_key if self.earlier is not None else None
         return NEW if key is not None and key.startswith(HOLDING_KEY) else self.record
 
     @property
     def on_bib(self) -> str:
-        """Return the bib that it is on by now, by its short id; empty where none is known."""
+        """The bib that it is on by now, by its short id; empty where none is known."""
         own = self.bib.id if self.bib is not None else ""
         return own if self.hung is None else self.hung
 
     @property
     def name_in_plan(self) -> str:
-        """Return what entries of the plan call the record: its id, or the place of one to be made."""
+        """What entries of the plan call the record: its id, or the place of one to be made."""
         return self.record if self.name != NEW else self.target_key or self.record
 
     def as_origins(self) -> tuple[Origin, ...]:
@@ -134,127 +229,27 @@ class Known:
         if self.before is None:
             return ()
         earlier = self.earlier.after_fingerprint if self.earlier is not None else None
-        known = dict.fromkeys((before_fingerprint(self.before), earlier))
-        return (Origin(record=self.record, fingerprints=tuple(one for one in known if one)),)
+        prints = dict.fromkeys((before_fingerprint(self.before), earlier))
+        return (Origin(record=self.record, fingerprints=tuple(one for one in prints if one)),)
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether nothing more can come of the record in this plan."""
+        """Whether nothing more can come of the record in this plan."""
         earlier = self.earlier
         return earlier is not None and (
-            earlier.action in (Action.REFUSED, Action.NOT_FOUND)
+            earlier.action in FAILED
             or (earlier.action is Action.UNCHANGED and earlier.before is None)
         )
 
 
-def everything() -> None:
-    """Go on in any case."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edit:
-    """A change to one existing record.
-
-    Attributes:
-        operation: in neutral form, equal in every environment.
-        wish: the same before anything was looked up in the record; None where it is the same.
-        change: returns the document after it.
-        pattern: what it does, values left out, in parts.
-        done: tells, of what came of the change, the operation and the pattern's parts anew.
-        admit: raises ``PassedOver`` where the step does not mean the record.
-        first: does what must precede; raises ``Refused`` or ``PassedOver`` where that fails.
-        resave: the record is sent even if nothing changes.
-        origins: records whose content goes into it.
-    """
-
-    operation: Mapping[str, Any]
-    change: Callable[[Document], Applied | Refusal]
-    pattern: tuple[Sentence, ...]
-    done: Callable[[Applied], tuple[Mapping[str, Any], tuple[Sentence, ...]]] | None = None
-    admit: Callable[[], None] = everything
-    first: Callable[[], None] = everything
-    wish: Mapping[str, Any] | None = None
-    expect: Mapping[str, Any] = field(default_factory=dict)
-    resave: bool = False
-    origins: tuple[Origin, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Removal:
-    """The deletion of one existing record; ``operation``, ``wish``, ``admit`` as of an edit."""
-
-    operation: Mapping[str, Any]
-    admit: Callable[[], None] = everything
-    first: Callable[[], None] = everything
-    pattern: Sentence | None = None
-    wish: Mapping[str, Any] | None = None
-    expect: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Creation:
-    """A holding to be created.
-
-    Attributes:
-        operation, wish, admit, origins: as of an edit.
-        document: returns the document to be posted, given the bib's graph[1].@id.
-    """
-
-    sigel: str
-    operation: Mapping[str, Any]
-    document: Callable[[str], Document]
-    pattern: Sentence
-    admit: Callable[[], None] = everything
-    wish: Mapping[str, Any] | None = None
-    origins: tuple[Origin, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Undecided:
-    """What a function is to say of one existing record; ``wish`` and ``admit`` as of an edit.
-
-    Attributes:
-        decide: asks it; raises ``PassedOver`` and ``Refused`` as well.
-        removal: the operation in neutral form where it says to delete the record, among others.
-    """
-
-    wish: Mapping[str, Any]
-    removal: Mapping[str, Any]
-    decide: Callable[[], Edit | Removal]
-    admit: Callable[[], None] = everything
-    operation: Mapping[str, Any] = field(default_factory=dict)
-
-
-Wish: TypeAlias = Edit | Removal
-
-Wanted: TypeAlias = Edit | Removal | Undecided
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What one entry of the manifest wants.
-
-    Attributes:
-        ref: the record, or the bib that a holding is created on.
-        verb: what it is called in the manifest.
-        step: number of its step; None for an explicit operation, which never adds to another one.
-        on_missing: ``report`` or ``refuse``; None: as the manifest says.
-        on_duplicate: ``refuse`` or ``skip``.
-        after: numbers of changes that must end well first.
-        subject: the record is the one that the entry names.
-        operation: in neutral form, as far as it is known before anything is read.
-    """
-
-    source: Source
-    given: str
-    ref: str
-    verb: str
-    step: int | None = None
-    on_missing: str | None = None
-    on_duplicate: str = "refuse"
-    after: tuple[int, ...] = ()
-    subject: bool = True
-    operation: Mapping[str, Any] = field(default_factory=dict)
+@contextmanager
+def still_wanted(target: Target) -> Iterator[None]:
+    """Forget what is wanted of a record that turns out not to be meant."""
+    try:
+        yield
+    except PassedOver:
+        target.operation, target.wish = {}, None
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,29 +270,131 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portion:
-    """What becomes of one record that an entry means.
+class Drafter:
+    """Turns fields of changes, and what is raised instead, into planned changes."""
 
-    Attributes:
-        asked: the parts of the plan that it depends on.
-        act: resolves the record, as often as need be, with a look at the plan.
-    """
+    iris: IriMap
+    on_missing: str
 
-    drafts: Sequence[Draft]
-    act: Callable[[Look], Sequence[Draft]]
-    asked: frozenset[str] = frozenset()
+    def change(self, request: Request, target: Target, plan: Callable[[], Fields]) -> PlannedChange:
+        """Return what becomes of one record; refusals are changes too.
+
+        ``plan`` returns the fields, or raises why there are none; it fills the target meanwhile.
+        """
+        try:
+            fields = plan()
+        except INSTEAD as error:
+            fields = self._instead(request, error)
+        return self._entered(request, target, fields)
+
+    def attempt(
+        self, request: Request, do: Callable[[], T], target: Target | None = None
+    ) -> T | PlannedChange:
+        """Return what something comes to, or the change that says why it comes to nothing."""
+        try:
+            return do()
+        except INSTEAD as error:
+            fields = self._instead(request, error)
+        return self._entered(request, target or Target(record=request.ref), fields)
+
+    def _instead(self, request: Request, error: Exception) -> Fields:
+        """Return the fields of a change that comes of an error."""
+        match error:
+            case PassedOver():
+                return unchanged(error.code, error.message) | {"passed": True}
+            case Refused():
+                return as_refused(error.refusal)
+            case NotFound():
+                policy = request.on_missing or self.on_missing
+                action = Action.REFUSED if policy == "refuse" else Action.NOT_FOUND
+                return {"action": action, "code": error.code, "message": error.message}
+            case CatalogueUnreachable(code="unreadable_record"):
+                # It came whole but is no record; asking again would not help.
+                return as_refused(Refusal(error.code, error.message, error.hint))
+        raise error
+
+    def _named_key(self, request: Request, target: Target) -> str | None:
+        """Return the key of the record that a refused entry names; None: it is no record's."""
+        if request.verb == "create" or target.kind is not None:
+            return None
+        ref = self.iris.parse(target.record)
+        return record_key(ref.value) if ref and ref.kind is RefKind.SHORT_ID else None
+
+    def _entered(self, request: Request, target: Target, fields: Fields) -> PlannedChange:
+        """Return the change, put together with the one that concerns the record already."""
+        if fields.get("message"):
+            fields["message"] = printable(fields["message"])
+        passed, kept = fields.pop("passed", False), fields.pop("kept", False)
+        own = fields.pop("own", {})
+        earlier = target.earlier
+        if target.target_key is None and fields["action"] is Action.REFUSED:
+            target.target_key = self._named_key(request, target)
+        told: Fields = {
+            "number": 0,
+            "record": target.record,
+            "given": request.given,
+            "source": request.source,
+            "declared": request.verb,
+            "operation": target.operation,
+            "wish": _unless_same(target.wish, target.operation),
+            "kind": target.kind,
+            "sigel": target.sigel,
+            "bib": target.bib,
+            "library": target.library,
+            "etag": target.etag,
+            "before": target.before,
+            "target_key": target.target_key,
+            "notes": target.notes,
+            "prerequisites": target.waits,
+            "origins": target.origins,
+            "place": target.place,
+            "step": request.step,
+        }
+        alone = PlannedChange(**{**told, **fields})
+        part = _part_of(request, replace(alone, **own), target.wish or "")
+        if earlier is None:
+            return alone if request.subject else replace(alone, parts=(part,))
+        parts = (*parts_of(earlier), part)
+        if passed:
+            return replace(earlier, parts=parts)
+        joined = _joined_operation(earlier, target.operation)
+        wish = _unless_same(joined_wish(earlier, part.wish) if part.wish else None, joined)
+        if kept:
+            return replace(earlier, parts=parts, operation=joined, wish=wish)
+        return replace(
+            alone,
+            number=earlier.number,
+            given=earlier.given,
+            source=earlier.source,
+            declared=earlier.declared,
+            step=earlier.step,
+            operation=joined,
+            wish=wish,
+            origins=tuple(dict.fromkeys((*earlier.origins, *target.origins))),
+            parts=parts,
+        )
 
 
-def as_refused(refusal: Refusal) -> dict[str, Any]:
+def unchanged(code: str, message: str) -> Fields:
+    """Return the fields of a change that writes nothing."""
+    return {"action": Action.UNCHANGED, "code": code, "message": message}
+
+
+def _unless_same(wish: str | None, operation: Mapping[str, Any]) -> str | None:
+    """Return a digest of what is wanted, None where it is the operation's own."""
+    return None if wish is None or wish == operation_digest(operation) else wish
+
+
+def as_refused(refusal: Refusal) -> Fields:
     """Return the fields of a refused change."""
     return {"action": Action.REFUSED, "code": refusal.code, "message": refusal.whole}
 
 
-def made_earlier(known: Known, made: AppliedChange) -> dict[str, Any]:
+def made_earlier(target: Target, made: AppliedChange) -> Fields:
     """Return the fields of a change that an earlier run has made, as it was carried out."""
-    if known.earlier is None and made.operation:
-        known.operation = made.operation
-    fingerprint = before_fingerprint(known.before) if known.before is not None else None
+    if target.earlier is None and made.operation:
+        target.operation = made.operation
+    fingerprint = before_fingerprint(target.before) if target.before is not None else None
     return {
         "action": Action.UNCHANGED,
         "code": "applied_earlier",
@@ -306,83 +403,9 @@ def made_earlier(known: Known, made: AppliedChange) -> dict[str, Any]:
     }
 
 
-def printable(text: str) -> str:
-    """Return text that may hold parts of records on one line, bounded, without control characters.
-
-    A sentence stays one: what it tells of is made so.
-    """
-    if isinstance(text, Sentence):
-        for most in (MAX_MESSAGE, MAX_VALUE):
-            told = {name: _printable(value, most) for name, value in text.values.items()}
-            said = Sentence.from_data({"say": text.key, **told})
-            if len(said) <= MAX_MESSAGE:
-                return said
-    return _on_one_line(text, MAX_MESSAGE)
-
-
-def _printable(value: Any, most: int) -> Any:
-    if isinstance(value, Sentence):
-        told = {name: _printable(one, most) for name, one in value.values.items()}
-        return {"say": value.key, **told}
-    if isinstance(value, str):
-        return _on_one_line(value, most)
-    return [_printable(one, most) for one in value] if isinstance(value, Sequence) else value
-
-
-def _on_one_line(text: str, most: int) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
-    return shown if len(text) <= most else shown[:most] + "…"
-
-
-def shown_of(all_of: Sequence[Any], few: str, shown: int) -> str:
-    """Return the first few of many as they are told, and how many more there are."""
-    left = len(all_of) - shown
-    return Sentence("and_more", shown=few, count=left) if left > 0 else few
-
-
-def library_said(sigel: str | None) -> str:
-    """Return the sigel of a library, or that there is none."""
-    return sigel or Sentence("no_library")
-
-
-def shallow(document: Document) -> Refusal | None:
-    """Refuse a record that would be nested more deeply than any real one."""
-    if not is_deeper(document, MAX_DEPTH):
-        return None
-    return Refusal(
-        code="unreadable_record",
-        message=Sentence("record_too_deep", most=MAX_DEPTH),
-        hint=Sentence("record_too_deep_hint"),
-    )
-
-
-def named(document: Document) -> Refusal | None:
-    """Refuse a record with a key that is empty, or that holds a control character."""
-    left: list[Any] = [document]
-    while left:
-        node = left.pop()
-        if isinstance(node, dict):
-            bad = next((key for key in node if not key.strip() or _CONTROL.search(key)), None)
-            if bad is not None:
-                return _bad_key(bad)
-            left += node.values()
-        elif isinstance(node, list):
-            left += node
-    return None
-
-
-def _bad_key(key: str) -> Refusal:
-    shown = visible(key[:40]).replace("\n", " ").replace("\t", " ")
-    return Refusal(
-        code="unreadable_record",
-        message=Sentence("key_control_character", shown=shown)
-        if key.strip()
-        else Sentence("key_without_name"),
-        hint=Sentence("key_hint"),
-    )
-
-
-def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]) -> dict[str, Any]:
+def _joined_operation(
+    earlier: PlannedChange | None, operation: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return one operation in neutral form for what is done to a record by and by."""
     done = dict(earlier.operation) if earlier is not None else {}
     if not done:
@@ -390,11 +413,6 @@ def joined_operation(earlier: PlannedChange | None, operation: Mapping[str, Any]
     if not operation:
         return done
     return {"steps": [*done.get("steps", [done]), dict(operation)]}
-
-
-def wish_of(wish: Wanted | Creation) -> str:
-    """Return the digest of what one entry wants of a record."""
-    return operation_digest(wish.operation if wish.wish is None else wish.wish)
 
 
 def joined_wish(earlier: PlannedChange | None, wish: str) -> str:
@@ -420,23 +438,17 @@ def parts_of(change: PlannedChange) -> tuple[Part, ...]:
     )
 
 
-def part_of(task: Task, change: PlannedChange, wish: str) -> Part:
-    """Return an entry's own part in a change.
-
-    Args:
-        task: of the entry.
-        change: as the entry would have it by itself.
-        wish: digest of what the entry wants of the record, empty where it wants nothing.
-    """
+def _part_of(request: Request, change: PlannedChange, wish: str) -> Part:
+    """Return an entry's own part in a change, which is as the entry would have it by itself."""
     return Part(
-        step=task.step,
-        source=task.source,
-        given=task.given,
+        step=request.step,
+        source=request.source,
+        given=request.given,
         action=change.action,
         code=change.code,
         message=change.message,
         wish=wish,
-        subject=task.subject,
+        subject=request.subject,
     )
 
 
@@ -445,160 +457,3 @@ def subject_part(change: PlannedChange, step: int | None) -> Part | None:
     if step is None:
         return None
     return next((part for part in parts_of(change) if part.subject and part.step == step), None)
-
-
-def with_part(earlier: PlannedChange, part: Part) -> PlannedChange:
-    """Return a change as it stands, with one more entry that concerns its record."""
-    return replace(earlier, parts=(*parts_of(earlier), part))
-
-
-FAILED = (Action.REFUSED, Action.NOT_FOUND)
-
-
-def refused_entry(task: Task, refusal: Refusal) -> PlannedChange:
-    """Return what becomes of an entry of whose record nothing is known."""
-    return PlannedChange(
-        number=0,
-        record=task.ref,
-        given=task.given,
-        source=task.source,
-        declared=task.verb,
-        operation=task.operation,
-        step=task.step,
-        **as_refused(refusal),
-    )
-
-
-def refused(change: PlannedChange, refusal: Refusal) -> PlannedChange:
-    """Return a change that is refused after all."""
-    bare = replace(
-        change,
-        after=None,
-        predicted=None,
-        before_fingerprint=None,
-        after_fingerprint=None,
-        cleanups=(),
-        pattern="",
-        prerequisites=(),
-        links=(),
-    )
-    return replace(bare, **as_refused(refusal))
-
-
-def is_for(other: PlannedChange, change: PlannedChange) -> bool:
-    """Tell whether a change is made, also, for the sake of another one: it takes its content in."""
-    own = [(part.step, part.source) for part in parts_of(change)]
-    return other.action in WRITING and any(
-        not part.subject and (part.step, part.source) in own for part in parts_of(other)
-    )
-
-
-def fallen(needed: PlannedChange) -> Refusal:
-    """Return the refusal of a change that belongs to one that is refused."""
-    which = (
-        Sentence("change", number=needed.number) if needed.number else Sentence("change_of_step")
-    )
-    return Refusal(
-        code="prerequisite",
-        message=Sentence("prerequisite", which=which, code=needed.code),
-        hint=Sentence("prerequisite_hint"),
-    )
-
-
-Earlier: TypeAlias = Callable[[int], PlannedChange | None]
-
-"""Finds an earlier change by its number."""
-
-NAME_LENGTH = 16
-
-"""Characters of a digest that stand for a record to be created, alike in every environment."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waits:
-    """Prerequisites of a change.
-
-    Attributes:
-        numbers: changes that must end well first.
-        records: short ids of records that an earlier run created already, by number.
-        names: what stands for a record to be created in an operation's neutral form, by number.
-        creates: the changes that create the records referred to, by number.
-    """
-
-    numbers: tuple[int, ...] = ()
-    records: dict[int, str] = field(default_factory=dict)
-    names: dict[int, str] = field(default_factory=dict)
-    creates: dict[int, PlannedChange] = field(default_factory=dict)
-
-
-def waits(after: Iterable[int], references: Iterable[int], earlier: Earlier) -> Waits:
-    """Return what an operation waits for.
-
-    Args:
-        after: numbers that the manifest names.
-        references: numbers of those whose records the operation refers to.
-        earlier: finds the change by its number.
-
-    Raises:
-        Refused: one of them is not carried out, or creates nothing.
-    """
-    found = Waits(numbers=_numbers(after, earlier))
-    numbers = list(found.numbers)
-    for number in sorted(references):
-        change = _carried_out(number, earlier)
-        created = change.action is Action.CREATE
-        if not created and change.made is None:
-            raise _unmet(number, Sentence("creates_no_record"))
-        found.creates[number] = change
-        found.names[number] = PREFIX + change.wish_digest().removeprefix("sha256:")[:NAME_LENGTH]
-        if created:
-            numbers.append(number)
-        elif change.made is not None:
-            found.records[number] = change.made
-    return Waits(
-        numbers=tuple(sorted(set(numbers))),
-        records=found.records,
-        names=found.names,
-        creates=found.creates,
-    )
-
-
-def _numbers(after: Iterable[int], earlier: Earlier) -> tuple[int, ...]:
-    changes = {number: _carried_out(number, earlier) for number in after}
-    return tuple(number for number, change in changes.items() if change.action in WRITING)
-
-
-def _carried_out(number: int, earlier: Earlier) -> PlannedChange:
-    change = earlier(number)
-    if change is None:
-        raise _unmet(number, Sentence("is_not_in_plan"))
-    if change.action in (Action.REFUSED, Action.NOT_FOUND):
-        raise _unmet(number, ended_so(change))
-    return change
-
-
-def ended_so(change: PlannedChange) -> Sentence:
-    """Return what became of a change that is not carried out, as the end of a sentence."""
-    match change.action:
-        case Action.REFUSED:
-            return Sentence("is_refused", code=change.code)
-        case Action.NOT_FOUND:
-            return Sentence("is_not_found", code=change.code)
-    return Sentence("is_unchanged", code=change.code)
-
-
-def _named(number: int) -> Sentence:
-    place = place_in_answer(number)
-    if place is None:
-        return Sentence("change", number=number)
-    return Sentence("operation_of_function", place=place)
-
-
-def _unmet(number: int, why: Sentence) -> Refused:
-    return Refused.of(
-        Refusal(
-            code="prerequisite",
-            message=Sentence("waits_for", what=_named(number), why=why),
-            hint=Sentence("prerequisite_hint"),
-        )
-    )

@@ -1,36 +1,37 @@
-"""What earlier runs of the job made here, and how it stands: a second plan takes up what is left."""
+"""What earlier runs of a job made here, how it stands, and what an undo takes back of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
-from typing import TypeAlias
+from itertools import islice
 
-from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.manifest import Operation, Source, Unreadable
-from bulkrunner.domain.plan import Action, AppliedChange, Plan, left_key, record_key
+from bulkrunner.domain.manifest import Undo, Unreadable
+from bulkrunner.domain.plan import (
+    WRITING,
+    Action,
+    AppliedChange,
+    Plan,
+    PlannedChange,
+    left_key,
+    record_key,
+)
 from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.refusals import Refusal
-from bulkrunner.domain.run import Outcome, Run
-from bulkrunner.domain.run_ledger import LaterWrite
+from bulkrunner.domain.run import Outcome, Run, RunState
+from bulkrunner.domain.run_ledger import Ended, LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when
 from bulkrunner.domain.settlement.updates import MAX_VERSIONS
 from bulkrunner.domain.settlement.versions import Left
-from bulkrunner.domain.steps import InputLine, StepEntry
-from bulkrunner.domain.undo import Restore, as_stored, undo_digest, undone_by
+from bulkrunner.domain.undo import Precedent, Restore, again_key, undo_digest, undone_by
+from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.planning.draft import Known
-from bulkrunner.services.verify import Search, by_a_later_run
-
-Item: TypeAlias = Operation | Unreadable | Restore | StepEntry | InputLine
-
-"""What is resolved to planned changes; a line that is left out comes to none."""
+from bulkrunner.services.compact import refuse_compacted
+from bulkrunner.services.running.lease import Drivers
 
 
 class EarlierRuns:
@@ -73,9 +74,6 @@ def is_in_history(
     """Tell whether the version that a run stored is one of the record's.
 
     It is not where the environment was filled anew since.
-
-    Raises:
-        CatalogueUnreachable: the environment does not answer.
     """
     left = Left.by_earlier(made, active_sigel)
     if left.is_ours(Version(document=newest.document, etag=newest.etag), None):
@@ -93,13 +91,6 @@ class Undone:
     """Tells of what runs made whether an undo took it back since, and no undo of that undo did."""
 
     def __init__(self, ledger: Ledger, plan: Plan, *, others_before: bool = False) -> None:
-        """Look at the undo jobs of the plan's environment.
-
-        Args:
-            ledger: that holds them.
-            plan: whose environment is meant.
-            others_before: only other jobs than the plan's, in runs begun before the plan.
-        """
         self._ledger = ledger
         self._plan = plan
         self._others_before = others_before
@@ -128,224 +119,250 @@ class Undone:
         return {undoing[digest] for digest in taken if digest not in again}
 
 
-_NOWHERE = Source(file="")
-
-
 def changed_since(run: str, found: Found, who: str) -> Refusal:
     """Return that a record is not as a run left it; ``who``: as ``by_a_later_run`` says."""
     facts = by_and_when(found.document)
     return Refusal(
-        code="changed_since",
-        message=Sentence(
+        "changed_since",
+        Sentence(
             "changed_since",
             by=facts["by"] or Sentence("somebody"),
             when=facts["when"],
             run=run,
             who=who,
         ),
-        hint=Sentence("changed_since_hint"),
+        Sentence("changed_since_hint"),
     )
 
 
-MAX_BACK = 200
+BATCH = 200
 
-"""Versions of one record that are looked through."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A day or time as it was written, and what it is."""
-
-    text: str
-    span: Span
+_CONCERNED = (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.PENDING)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Saved:
-    """A version of a record, and when it was saved."""
+class Undoing:
+    """Resolves an undo to the changes of the environment's own runs, the last one first.
 
-    document: Document
-    saved: Span
+    What was done later may stand on what was done before: a new holding on a new bib.
+    """
 
-
-class States:
-    """Finds earlier content of a record; thread safe."""
-
-    def __init__(self, reader: CatalogueReader, ledger: Ledger, plan: Plan) -> None:
-        """Look at the history of a plan's environment; runs begun later than it do not count."""
-        self._reader = reader
+    def __init__(self, ledger: Ledger, drivers: Drivers, plan: Plan) -> None:
         self._ledger = ledger
+        self._drivers = drivers
         self._plan = plan
-        self._search = Search(reader)
+        self._undone = Undone(ledger, plan, others_before=True)
 
-    def version(self, record: str, number: int) -> Document | Refusal:
-        """Return a version of a record, or why there is none.
+    def resolve(self, undo: Undo) -> Iterator[Restore | Unreadable]:
+        """Yield what is to be restored, the same sequence each time, whatever runs begin later.
 
         Raises:
-            CatalogueUnreachable: the environment does not answer.
+            UsageError: the environment has no such run, or one of them is still going on.
         """
-        answer = self._reader.read_version(record, number)
-        if isinstance(answer, Found):
-            return answer.document
-        if isinstance(answer, Gone):
-            return Refusal(
-                code="version_deleted",
-                message=Sentence("version_deleted", number=number),
-                hint=Sentence("version_deleted_hint"),
-            )
-        return Refusal(
-            code="no_version",
-            message=Sentence("no_version", number=number),
-            hint=Sentence("no_version_hint"),
-        )
-
-    def at(self, known: Known, moment: Moment) -> Document | Refusal:
-        """Return what a record was when the moment began, or why that is not known."""
-        for version in self._back(known):
-            if isinstance(version, Refusal) or version.saved.is_before(moment.span):
-                return version if isinstance(version, Refusal) else version.document
-        return _no_version(
-            Sentence("no_version_before", moment=moment.text), Sentence("no_version_before_hint")
-        )
-
-    def before_edit_by(self, known: Known, sigel: str, since: Moment | None) -> Document | Refusal:
-        """Return what a record was before a library's first edit, or why that is not known.
-
-        Args:
-            known: the record.
-            sigel: of the library.
-            since: edits before it do not count.
-        """
-        found: Document | None = None
-        by_it = False
-        for version in self._back(known):
-            if isinstance(version, Refusal):
-                return version
-            if by_it:
-                found = version.document
-            if since is not None and version.saved.start < since.span.start:
-                by_it = False
-                break
-            by_it = last_modifier(version.document) == sigel
-        if by_it:
-            return _no_version(
-                Sentence("first_version_by", sigel=sigel), Sentence("first_version_by_hint")
-            )
-        return found or Refusal(
-            code="not_changed",
-            message=Sentence("not_edited_by", sigel=sigel)
-            if since is None
-            else Sentence("not_edited_since", sigel=sigel, since=since.text),
-            hint=Sentence("take_off_list"),
-        )
-
-    def _back(self, known: Known) -> Iterator[_Saved | Refusal]:
-        """Yield the versions of a record from the newest to the first; a refusal ends them."""
-        document: Document | Refusal = known.before or {}
-        for number in range(1, MAX_BACK + 1):
-            if number > 1:
-                document = self.version(known.record, -number)
-            if isinstance(document, Refusal):
-                if document.code != "no_version":
-                    yield document
-                return
-            saved = parse_span(modified(document) or "")
-            if saved is None:
-                yield _no_version(
-                    Sentence("version_without_time", number=-number), Sentence("name_a_version")
+        plans = self._plans(undo)
+        runs = self._runs(undo, plans)
+        for run in runs:
+            refuse_compacted(self._ledger, run.plan, Sentence("run_not_undone", run=run.id))
+        self._close(undo, runs)
+        elsewhere = self._elsewhere(undo)
+        missing = set(undo.only or ())
+        order = Order(self._ledger)
+        for run in runs:
+            for ended in self._newest(run, sorted({one.plan for one in runs})):
+                named = _names(ended) | elsewhere.get(ended.change.wish_digest(), set())
+                wanted = undo.only is None or bool(named & undo.only)
+                missing -= named if wanted else set()
+                restore = order.placed(
+                    _restore(undo, run, ended, plans[run.plan].active_sigel),
+                    run,
+                    ended,
+                    wanted=wanted,
                 )
-                return
-            yield _Saved(document=document, saved=saved)
-        yield _no_version(Sentence("versions_too_many", most=MAX_BACK), Sentence("name_a_version"))
+                if wanted:
+                    yield restore
+        for record in sorted(missing):
+            yield Unreadable(
+                source=undo.source,
+                given=record,
+                code="not_changed",
+                message=Sentence("not_changed", job=undo.job),
+            )
 
-    def before(self, known: Known, job: str, effect: str) -> Document | Refusal:
-        """Return what a record was before the runs of a job, or why that is not brought back."""
-        runs = [
-            (run, plan.active_sigel)
-            for plan in self._ledger.plans.all(job=job, environment=self._plan.environment)
-            if plan.effect_digest == effect and plan.addresses == self._plan.addresses
-            for run in self._ledger.runs.all(plan=plan.id)
-            if run.started_at <= self._plan.created_at
+    def count(self, undo: Undo) -> Counter[str]:
+        """Count by action what an undo would take back, and what may be made before it is planned."""
+        found: Counter[str] = Counter()
+        runs = self._runs(undo, self._plans(undo))
+        plans = sorted({one.plan for one in runs})
+        elsewhere = self._elsewhere(undo)
+        for run in runs:
+            for ended in self._newest(run, plans, unsent=run.state is not RunState.COMPLETED):
+                named = _names(ended) | elsewhere.get(ended.change.wish_digest(), set())
+                if undo.only is None or named & undo.only:
+                    found[ended.change.action] += 1
+        return found
+
+    def _plans(self, undo: Undo) -> dict[str, Plan]:
+        return {
+            other.id: other
+            for other in self._ledger.plans.all(job=undo.job, environment=self._plan.environment)
+            if other.effect_digest == undo.effect_digest and other.addresses == self._plan.addresses
+        }
+
+    def _runs(self, undo: Undo, plans: Collection[str]) -> list[Run]:
+        return [
+            run
+            for run in self._ledger.runs.all(job=undo.job)
+            if run.plan in plans and run.started_at <= self._plan.created_at
         ]
-        done = [one for run in runs if (one := self._applied(*run, known.record)) is not None]
-        if not done:
-            return self._not_changed(job, [run.id for run, _ in runs], known.record)
-        newest, first = done[0], done[-1]
-        if newest.change.action is Action.DELETE:
-            return Refusal(
-                code="changed_since",
-                message=Sentence("deleted_and_brought_back", run=newest.run, job=job),
-                hint=Sentence("version_instead"),
+
+    def _elsewhere(self, undo: Undo) -> dict[str, set[str]]:
+        """Return by wish digest the chosen ids that runs in other environments gave new records.
+
+        What a job creates has another id in each environment, and a list is of one of them.
+        """
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        if undo.only is None:
+            return found
+        others = {
+            plan.id
+            for plan in self._ledger.plans.all(job=undo.job)
+            if plan.effect_digest == undo.effect_digest
+            and plan.environment != self._plan.environment
+        }
+        for run in self._ledger.runs.all(job=undo.job):
+            if run.plan not in others or run.started_at > self._plan.created_at:
+                continue
+            for ended in self._ledger.runs.ended_backwards(run.id, outcomes=(Outcome.APPLIED,)):
+                made = ended.result.record
+                if made and made != ended.change.record and made in undo.only:
+                    found[ended.change.wish_digest()].add(made)
+        return found
+
+    def _close(self, undo: Undo, runs: list[Run]) -> None:
+        """End runs that lie still: a plan that undoes them must find the same changes later."""
+        if not runs:
+            raise UsageError(
+                Sentence(
+                    "nothing_to_undo",
+                    environment=self._plan.environment,
+                    job=undo.job,
+                    digest=undo.effect_digest,
+                ),
+                hint=Sentence("nothing_to_undo_hint"),
+                code="nothing_to_undo",
             )
-        now = Found(
-            environment=self._plan.environment,
-            record=known.record,
-            iri="",
-            document=known.before or {},
-            etag=known.etag or "",
+        for run in runs:
+            if run.state is RunState.RUNNING and not (held := self._drivers.of(run)).is_free:
+                why, todo = held.held()
+                raise UsageError(
+                    Sentence("undone_at_its_end", run=run.id, why=why),
+                    hint=todo,
+                    code="still_running",
+                )
+        for run in runs:
+            if run.state is not RunState.COMPLETED:
+                reason = Sentence("closed_by_undo", plan=self._plan.id)
+                self._drivers.end(run, RunState.COMPLETED, reason=reason)
+
+    def _newest(self, run: Run, plans: list[str], *, unsent: bool = False) -> Iterator[Ended]:
+        """Yield what the run did and no later run of the same operation did again.
+
+        ``unsent``: what it has not sent yet too.
+        """
+        stream = self._ledger.runs.ended_backwards(run.id, outcomes=_CONCERNED)
+        while batch := list(islice(stream, BATCH)):
+            made = self._ledger.plans.made(plans, [one.change.wish_digest() for one in batch])
+            undone = self._undone.among(made)
+            for ended in batch:
+                digest = ended.change.wish_digest()
+                if ended.result.outcome is not Outcome.APPLIED:
+                    if ended.attempts or unsent:
+                        yield ended
+                elif made[digest].run == run.id and digest not in undone:
+                    yield ended
+
+
+def _names(ended: Ended) -> set[str]:
+    return {name for name in (ended.result.record, ended.change.record) if name}
+
+
+def _restore(undo: Undo, run: Run, ended: Ended, sigel: str) -> Restore | Unreadable:
+    change, result = ended.change, ended.result
+    if result.outcome is Outcome.APPLIED:
+        return Restore(source=undo.source, run=run.id, change=change, result=result, sigel=sigel)
+    existing = result.detail.get("existing")
+    looked_at = ", ".join(existing) if isinstance(existing, list) else Sentence("the_record")
+    return Unreadable(
+        source=undo.source,
+        given=result.record or change.record,
+        code="outcome_unknown",
+        message=Sentence(
+            "carried_out_unknown",
+            run=run.id,
+            number=change.number,
+            verb=_verb(change.action),
+            looked_at=looked_at,
+        ),
+    )
+
+
+class Order:
+    """Tells in which order changes are taken back: what waited for another goes back before it.
+
+    Of a move the old holding is created again, and only then the new one deleted. Changes are
+    handed in newest first; what is remembered are those whose prerequisites have not come yet.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._behind: defaultdict[str, list[Precedent]] = defaultdict(list)
+
+    def placed(
+        self, restore: Restore | Unreadable, run: Run, ended: Ended, *, wanted: bool
+    ) -> Restore | Unreadable:
+        """Return a restoration with what must precede it."""
+        planned = wanted and isinstance(restore, Restore)
+        ahead = self._note(run, ended, key=_key(ended) if planned else None)
+        if not isinstance(restore, Restore):
+            return restore
+        behind = tuple(self._behind.pop(restore.record, ()))
+        return replace(restore, behind=behind, ahead=ahead)
+
+    def _note(self, run: Run, ended: Ended, *, key: str | None) -> tuple[str, ...]:
+        """Remember what a change waited for; returns the keys of what has come already."""
+        numbers = ended.change.prerequisites
+        if not numbers:
+            return ()
+        what = Sentence(
+            "change_of_run",
+            number=ended.change.number,
+            run=run.id,
+            verb=_verb(ended.change.action),
         )
-        if not self._search.is_as_left(known.record, newest.left(), _version(now)):
-            later = self._ledger.runs.written_later(newest.run, [known.record])
-            return changed_since(
-                newest.run, now, by_a_later_run(later.get(known.record, ()), now.etag)
-            )
-        if any(not self._follows(later, earlier, now) for later, earlier in pairwise(done)):
-            return Refusal(
-                code="changed_since",
-                message=Sentence("edited_between_runs", job=job),
-                hint=Sentence("version_instead"),
-            )
-        old = first.wanted()
-        if old is None:
-            return Refusal(
-                code="no_document",
-                message=Sentence("no_document", run=first.run),
-                hint=Sentence("restore_by_hand"),
-            )
-        content: Document = as_stored(old, newest.change.after, now.document)
-        return content
-
-    def _applied(self, run: Run, sigel: str, record: str) -> Restore | None:
-        """Return what a run did to a record that was there before it."""
-        key = record_key(record)
-        change = self._ledger.lookups.changes_of(run.plan, [key]).get(key)
-        if change is None or change.action not in (Action.UPDATE, Action.DELETE):
-            return None
-        result = self._ledger.runs.result_of(run.id, change.number)
-        if result.outcome is not Outcome.APPLIED:
-            return None
-        return Restore(source=_NOWHERE, run=run.id, change=change, result=result, sigel=sigel)
-
-    def _not_changed(self, job: str, runs: Sequence[str], record: str) -> Refusal:
-        created = self._ledger.runs.created(runs, {record}).get(record)
-        if created is not None:
-            return Refusal(
-                code="version_deleted",
-                message=Sentence("created_by_run", run=created.run, job=job),
-                hint=Sentence("created_by_run_hint"),
-            )
-        return Refusal(
-            code="not_changed",
-            message=Sentence("not_changed", job=job),
-            hint=Sentence("take_off_list"),
-        )
-
-    def _follows(self, later: Restore, earlier: Restore, now: Found) -> bool:
-        """Return True if a run found what the one before had left, or what that one had found."""
-        then, first = later.change.before, earlier.change.before
-        if then is None or first is None:
-            return False
-        if before_fingerprint(then) == before_fingerprint(first):
-            return True
-        left, found = earlier.left(), Version(document=then, etag=later.change.etag or "")
-        if left.is_known(found):
-            return True
-        return left.is_as_left(found, self._search.written(now.record, left, _version(now)).version)
+        results = self._ledger.runs.ended_as(run.id, numbers)
+        ahead = []
+        for change in self._ledger.plans.changes(run.plan, numbers=numbers, documents=False):
+            result = results.get(change.number)
+            record = (result.record if result else None) or change.made or change.record
+            if change.action in WRITING and change.number > ended.change.number:
+                ahead.append(_key_of(change, record))
+            else:
+                self._behind[record].append(Precedent(key=key, what=what))
+        return tuple(ahead)
 
 
-def _no_version(message: Sentence, hint: Sentence) -> Refusal:
-    return Refusal(code="no_version", message=message, hint=hint)
+def _key(ended: Ended) -> str:
+    return _key_of(ended.change, ended.result.record or ended.change.record)
 
 
-def _version(found: Found) -> Version:
-    return Version(document=found.document, etag=found.etag)
+def _key_of(change: PlannedChange, record: str) -> str:
+    """Return by what the restoration of a change is found in the plan."""
+    return again_key(change.record) if change.action is Action.DELETE else record_key(record)
+
+
+def _verb(action: Action) -> Sentence:
+    match action:
+        case Action.CREATE:
+            return Sentence("verb_create")
+        case Action.DELETE:
+            return Sentence("verb_delete")
+    return Sentence("verb_update")

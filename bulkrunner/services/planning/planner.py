@@ -3,260 +3,62 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from bulkrunner.domain.catalogue import Compared, compared
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.iris import SHORT_ID, IriMap
+from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Job, Undo, Unreadable
 from bulkrunner.domain.plan import (
+    Finding,
     Plan,
-    PlannedChange,
     PlanState,
-    copied_key,
     empty_counts,
     plan_digest,
-    record_key,
 )
-from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.policy import Policy, plan_ceilings
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
-from bulkrunner.domain.rules import Rule, forbidden_places
+from bulkrunner.domain.rights import Proofs, library_unresolved
+from bulkrunner.domain.rules import forbidden_places
 from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
-from bulkrunner.domain.undo import Restore
-from bulkrunner.errors import BulkRunnerError, Interrupted, LedgerUnavailable, UsageError
+from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, stored_text, text_of
-from bulkrunner.services.planning.assembler import Entering, Entry, Resolved, policed
+from bulkrunner.services.planning.assembler import (
+    Assembler,
+    BatchPlanner,
+    Item,
+    Numbered,
+    Parts,
+    batches,
+    let_fall,
+)
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.contexts import Contexts
-from bulkrunner.services.planning.draft import Draft, Portion, fallen, is_for, refused
-from bulkrunner.services.planning.earlier_runs import EarlierRuns, Item, States
-from bulkrunner.services.planning.functions import Calling, Runners
-from bulkrunner.services.planning.operations import Explicit, Operating
-from bulkrunner.services.planning.plan_so_far import Look, View
-from bulkrunner.services.planning.records import Proofs, library_unresolved
+from bulkrunner.services.planning.draft import Drafter
+from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
+from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.explicit_operations import Explicit
+from bulkrunner.services.planning.function_steps import FunctionSteps, Runners
+from bulkrunner.services.planning.new_holdings import Creations
+from bulkrunner.services.planning.plan_so_far import PlanSoFar
+from bulkrunner.services.planning.restorations import Restorer
+from bulkrunner.services.planning.reverts import Reverts, States
 from bulkrunner.services.planning.selections import Choosing
-from bulkrunner.services.planning.step_entries import Selecting, Stepping
-from bulkrunner.services.planning.transfers import Acting
-from bulkrunner.services.planning.undo import Restorer, Undoing
+from bulkrunner.services.planning.step_entries import Selecting, StepEntries
+from bulkrunner.services.planning.transfer_steps import TransferSteps
 from bulkrunner.services.running.lease import Drivers
-
-PAGE = 200
-
-
-def let_fall(ledger: Ledger, plan: str, *, cursor: int) -> None:
-    """Refuse in a whole plan what waits for refused changes, and what was made for its sake."""
-    while _pass(ledger, plan, cursor):
-        pass
-
-
-def _pass(ledger: Ledger, plan: str, cursor: int) -> bool:
-    """Go through the plan once; returns whether anything fell that may be waited for by others."""
-    after, fell = 0, False
-    while page := ledger.lookups.waiting(plan, after=after, limit=PAGE):
-        after = max(page)
-        while falling := _unmet(ledger, plan, page):
-            replaced = _with_what_was_for(ledger, plan, falling)
-            ledger.plans.add_changes(plan, [], cursor=cursor, replaced=replaced)
-            page = {number: waits for number, waits in page.items() if number not in falling}
-            fell = True
-    return fell
-
-
-def _unmet(ledger: Ledger, plan: str, page: Mapping[int, tuple[int, ...]]) -> dict[int, list[int]]:
-    """Return the changes that wait for failed ones, each with those."""
-    failed = ledger.lookups.failed(plan, sorted({one for waits in page.values() for one in waits}))
-    found = {number: sorted(failed.intersection(waits)) for number, waits in page.items()}
-    return {number: bad for number, bad in found.items() if bad}
-
-
-def _with_what_was_for(
-    ledger: Ledger, plan: str, falling: Mapping[int, list[int]]
-) -> list[PlannedChange]:
-    replaced: dict[int, PlannedChange] = {}
-    for change in ledger.lookups.changes_numbered(plan, sorted(falling)):
-        (needed,) = ledger.lookups.changes_numbered(plan, falling[change.number][:1])
-        replaced[change.number] = refused(change, fallen(needed))
-        for other in ledger.lookups.changes_numbered(plan, change.prerequisites):
-            if is_for(other, change) and other.number not in falling:
-                replaced[other.number] = refused(other, fallen(replaced[change.number]))
-    return list(replaced.values())
-
 
 BATCH = 200
 
 """Entries resolved and stored at a time; what a killed planner has to read again."""
-
-Numbered = tuple[int, Item]
-
-"""An entry with its place in the manifest's stream, from 1."""
-
-
-def batches(items: Iterator[Numbered], size: int) -> Iterator[list[Numbered]]:
-    """Yield the entries in batches; no batch holds entries of two steps.
-
-    A later step sees what the one before will have done; it waits until that is stored.
-    """
-    batch: list[Numbered] = []
-    step: int | None = None
-    for place, item in items:
-        own = item.step.number if isinstance(item, StepEntry) else step
-        if batch and (own != step or len(batch) == size):
-            yield batch
-            batch = []
-        step = own
-        batch.append((place, item))
-    if batch:
-        yield batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What turns each kind of entry into changes.
-
-    Attributes:
-        forbidden: places that no change may touch, each with the rule that says so.
-    """
-
-    explicit: Explicit
-    restorer: Restorer
-    stepping: Stepping
-    forbidden: Mapping[str, Rule] = field(default_factory=dict)
-
-
-class BatchPlanner:
-    """Plans one batch after the other."""
-
-    def __init__(
-        self,
-        parts: Parts,
-        ledger: Ledger,
-        plan: str,
-        *,
-        pool: ThreadPoolExecutor,
-        stop: threading.Event,
-        advance: Callable[[int], None],
-    ) -> None:
-        """Prepare.
-
-        Args:
-            parts: that resolve entries.
-            ledger: holds the plan.
-            plan: its id.
-            pool: of threads that read.
-            stop: set when planning is to stop.
-            advance: told the place of each entry that is resolved.
-        """
-        self._parts = parts
-        self._ledger = ledger
-        self._plan = plan
-        self._pool = pool
-        self._stop = stop
-        self._advance = advance
-        self._view = View(ledger, plan)
-        first = next(iter(ledger.lookups.changes_numbered(plan, [1])), None)
-        self._first_step = first.step if first else None
-        self._last = ledger.lookups.last_number(plan)
-
-    def plan(self, batch: Sequence[Numbered]) -> tuple[Entering, int, BulkRunnerError | None]:
-        """Return the changes of a batch, how many of its entries they are, and why not all."""
-        entering = Entering(self._ledger, self._plan, self._view, last=self._last)
-        keys = [key for _, item in batch if (key := self._key(item)) is not None]
-        self._view.fetch(keys, [copied_key(key) for key in keys])
-        resolved, fault = self._resolved(batch)
-        entering.look_up(resolved)
-        done = 0
-        try:
-            for (place, item), one in zip(batch, resolved, strict=False):
-                anew = entering.means_others(one)
-                entering.enter_whole(self._resolve(place, item, sure=True) if anew else one)
-                done += 1
-        except BulkRunnerError as error:
-            fault = error
-        if self._first_step is None and self._last == 0 and entering.added:
-            self._first_step = entering.added[0].step
-        self._last += len(entering.added)
-        return entering, done, fault
-
-    def _resolved(self, batch: Sequence[Numbered]) -> tuple[list[Entry], BulkRunnerError | None]:
-        """Return what comes of the entries up to the first that could not be looked at, and why."""
-        futures = [self._pool.submit(self._resolve, *item) for item in batch]
-        found: list[Entry] = []
-        try:
-            for (place, _), future in zip(batch, futures, strict=True):
-                found.append(future.result())
-                self._advance(place)
-        except BulkRunnerError as error:
-            return found, error
-        finally:
-            for future in futures:
-                future.cancel()
-        return found, None
-
-    def _resolve(self, place: int, item: Item, *, sure: bool = False) -> Entry:
-        if self._stop.is_set():
-            raise Interrupted(Sentence("planning_stopped"))
-        blind = not sure and self._is_first_of_all(item)
-        look = Look(self._view, blind=blind)
-        portions = self._portions(place, item, look)
-        records = [
-            self._resolved_as(one.drafts, one.asked, one.act, blind=blind) for one in portions
-        ]
-        return Entry(records=records, asked=frozenset(look.asked))
-
-    def _resolved_as(
-        self,
-        drafts: Sequence[Draft],
-        asked: frozenset[str],
-        act: Callable[[Look], Sequence[Draft]],
-        *,
-        blind: bool,
-    ) -> Resolved:
-        def again() -> Resolved:
-            anew = Look(self._view)
-            made = act(anew)
-            return self._resolved_as(made, frozenset(anew.asked), act, blind=False)
-
-        held = policed(drafts, self._parts.forbidden)
-        return Resolved(drafts=held, asked=asked, blind=blind, again=again)
-
-    def _portions(self, place: int, item: Item, look: Look) -> list[Portion]:
-        """Return what an entry comes to; what it means is looked up with the given look."""
-        match item:
-            case InputLine():
-                return []
-            case StepEntry():
-                return self._parts.stepping.resolve(item, look)
-            case Restore():
-                return [_portion(lambda anew: self._parts.restorer.restore(item, anew), look)]
-            case _:
-                explicit = self._parts.explicit
-                return [_portion(lambda anew: [explicit.resolve(place, item, anew)], look)]
-
-    def _key(self, item: Item) -> str | None:
-        """Return by what an entry's record will be looked for in the plan."""
-        if not isinstance(item, StepEntry) or self._is_first_of_all(item):
-            return None
-        return record_key(item.ref) if SHORT_ID.fullmatch(item.ref) else None
-
-    def _is_first_of_all(self, item: Item) -> bool:
-        """Tell whether nothing in the ledger can concern an entry but entries of its own kind."""
-        if not isinstance(item, StepEntry):
-            return True
-        return self._last == 0 or (
-            self._first_step == item.step.number and item.step.action.concerns_one
-        )
-
-
-def _portion(act: Callable[[Look], Sequence[Draft]], look: Look) -> Portion:
-    own = look.another()
-    drafts = act(own)
-    return Portion(drafts=drafts, asked=frozenset(own.asked), act=act)
 
 
 def skipped(items: Iterator[Item], done: int) -> Iterator[Numbered]:
@@ -374,19 +176,19 @@ class Planner:
         ) as pool:
             planner = BatchPlanner(
                 self._parts(plan, proofs, request.runners),
-                self._ledger,
-                plan.id,
+                PlanSoFar(self._ledger, plan.id),
+                forbidden_places(plan),
                 pool=pool,
                 stop=self._stop,
                 advance=lambda place: self._progress.advance(place, counts),
             )
             for batch in batches(items, BATCH):
                 self._heed_stop(plan, cursor)
-                entering, done, fault = planner.plan(batch)
+                assembler, done, fault = planner.plan(batch)
                 if done:
                     left_out = [(n, one) for n, one in batch[:done] if isinstance(one, InputLine)]
                     self._store(
-                        plan, entering, left_out, counts, since=cursor, cursor=cursor + done
+                        plan, assembler, left_out, counts, since=cursor, cursor=cursor + done
                     )
                     cursor += done
                     self._progress.advance(cursor, counts)
@@ -398,14 +200,14 @@ class Planner:
     def _store(
         self,
         plan: Plan,
-        entering: Entering,
+        assembler: Assembler,
         left_out: Sequence[tuple[int, InputLine]],
         counts: dict[str, int],
         *,
         since: int,
         cursor: int,
     ) -> None:
-        added, replaced = entering.added, entering.replaced
+        added, replaced = assembler.added, assembler.replaced
         for action in self._ledger.lookups.actions_of(
             plan.id, [change.number for change in replaced]
         ):
@@ -417,19 +219,63 @@ class Planner:
             counts[change.action.value] += 1
 
     def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
+        iris, parameters = self._iris, proofs.job.parameters
         earlier = EarlierRuns(self._ledger, plan)
-        restorer = Restorer(self._reader, self._iris, proofs, earlier)
-        selecting = Selecting(restorer, proofs.job.sigels)
-        contexts = Contexts(restorer, self._iris, proofs.job.parameters)
-        operating = Operating(restorer, self._iris)
-        calling = Calling(restorer, contexts, operating, runners, proofs.job.parameters)
-        acting = Acting(restorer, contexts, States(self._reader, self._ledger, plan))
-        return Parts(
-            explicit=Explicit(operating, self._iris),
-            restorer=restorer,
-            stepping=Stepping(restorer, selecting, calling, acting, contexts),
-            forbidden=forbidden_places(plan),
-        )
+        reading = Reading(self._reader, iris, proofs)
+        drafter = Drafter(iris=iris, on_missing=proofs.job.on_missing)
+        existing = Existing(reading=reading, iris=iris, earlier_runs=earlier, drafter=drafter)
+        creations = Creations(reading=reading, earlier_runs=earlier, drafter=drafter)
+        explicit = Explicit(existing=existing, creations=creations, drafter=drafter, iris=iris)
+
+        def restorer() -> Restorer:
+            return Restorer(
+                reading=reading,
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                earlier_runs=earlier,
+                iris=iris,
+            )
+
+        def steps() -> StepEntries:
+            contexts = Contexts(
+                reading=reading, creations=creations, iris=iris, parameters=parameters
+            )
+            functions = FunctionSteps(
+                reading=reading,
+                existing=existing,
+                drafter=drafter,
+                contexts=contexts,
+                explicit=explicit,
+                runners=runners,
+            )
+            reverts = Reverts(
+                existing=existing,
+                creations=creations,
+                contexts=contexts,
+                states=States(self._reader, self._ledger, plan),
+            )
+            transfers = TransferSteps(
+                reading=reading,
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                contexts=contexts,
+                reverts=reverts,
+            )
+            return StepEntries(
+                selecting=Selecting(
+                    reading=reading, earlier_runs=earlier, sigels=proofs.job.sigels
+                ),
+                existing=existing,
+                creations=creations,
+                drafter=drafter,
+                contexts=contexts,
+                functions=functions,
+                transfers=transfers,
+            )
+
+        return Parts(explicit, steps, restorer)
 
     def _expanded(
         self, source: JobSource, undoing: Undoing, plan: Plan, proofs: Proofs
@@ -525,3 +371,37 @@ def require_unchanged(plan: Plan, job: Job, environment: Environment) -> None:
             hint=Sentence("plan_again"),
             code="addresses_changed",
         )
+
+
+def plan_findings(ledger: Ledger, plan: Plan, *, limit: int = 100) -> list[Finding]:
+    """Return the plan's first findings: ceilings, refusals, what was not found, notes, searches."""
+    ceilings = [Finding(code="ceiling", record="", message=text) for text in plan_ceilings(plan)]
+    searches = list(search_findings(ledger, plan))[:limit]
+    found = [*ceilings, *ledger.plans.findings(plan.id, limit=limit)]
+    return [*found[: limit - len(searches)], *searches]
+
+
+def search_findings(ledger: Ledger, plan: Plan) -> Iterator[Finding]:
+    """Yield where the index that a search asked does not agree with a library's list."""
+    for chosen in ledger.selections.all(plan.id):
+        for sigel, facts in compared(chosen).items():
+            told = Sentence("index_has", step=chosen["step"], count=facts.index, sigel=sigel)
+            if facts.listed is None:
+                said = Sentence("index_unchecked", index=told, why=facts.unread)
+                yield Finding(code="index_unchecked", record="find", message=said)
+            elif facts.difference:
+                said = Sentence(
+                    "index_differs",
+                    index=told,
+                    started=facts.started,
+                    listed=facts.listed,
+                    since=_since(facts),
+                    sigel=sigel,
+                )
+                yield Finding(code="index_differs", record="find", message=said)
+
+
+def _since(facts: Compared) -> Sentence:
+    if facts.created is None or facts.deleted is None:
+        return Sentence("changed_uncounted")
+    return Sentence("changed_meanwhile", created=facts.created, deleted=facts.deleted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulkrunner.domain.catalogue import FindPage
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ports import CatalogueReader
-from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import Sentence
 
 PAGE = 1_000
@@ -64,13 +64,6 @@ class Searching:
     def __init__(
         self, reader: CatalogueReader, iris: IriMap, heed: Callable[[], None] = _go_on
     ) -> None:
-        """Search.
-
-        Args:
-            reader: of the environment.
-            iris: of the environment.
-            heed: called before each page; raises where the search is to stop.
-        """
         self._reader = reader
         self._iris = iris
         self._heed = heed
@@ -85,19 +78,14 @@ class Searching:
         Raises:
             Refused: ``find_window`` where more is found than the server shows, ``find_unsteady``
                 where the counts never agree.
-            CatalogueUnreachable: the environment does not answer.
         """
         for _ in range(TRIES):
             try:
                 return self._once(query)
             except _Unsteady:
                 continue
-        raise Refused.of(
-            Refusal(
-                code="find_unsteady",
-                message=Sentence("find_unsteady", tries=TRIES),
-                hint=Sentence("find_unsteady_hint"),
-            )
+        raise Refused(
+            "find_unsteady", Sentence("find_unsteady", tries=TRIES), Sentence("find_unsteady_hint")
         )
 
     def _once(self, query: Query) -> Hits:
@@ -136,12 +124,10 @@ class Searching:
             return page
         if page.iris and page.iris[0] > walk.last:
             raise _Unsteady
-        raise Refused.of(
-            Refusal(
-                code="find_window",
-                message=Sentence("find_window", total=total, count=len(walk.iris)),
-                hint=Sentence("find_window_hint"),
-            )
+        raise Refused(
+            "find_window",
+            Sentence("find_window", total=total, count=len(walk.iris)),
+            Sentence("find_window_hint"),
         )
 
 

@@ -17,7 +17,7 @@ from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
 from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
 from bulkrunner.domain.records import library_iri
-from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
 from bulkrunner.sentences import Sentence, stored_text
@@ -88,15 +88,6 @@ class Libraries:
         progress: Progress,
         heed: Callable[[], None],
     ) -> None:
-        """Select.
-
-        Args:
-            reader: of the environment.
-            iris: of the environment.
-            clock: to wait by.
-            progress: told what is waited for.
-            heed: called before each page; raises where the selection is to stop.
-        """
         self._reader = reader
         self._heed = heed
         self._iris = iris
@@ -109,7 +100,6 @@ class Libraries:
 
         Raises:
             Refused: ``dump_unsteady`` or ``dump_stale``, or what a search is refused for.
-            CatalogueUnreachable: the environment does not answer.
         """
         library = library_iri(sigel)
         dump = self._dump(sigel)
@@ -171,12 +161,10 @@ class Libraries:
                 return self._whole_dump(sigel)
             except _AnotherList:
                 continue
-        raise Refused.of(
-            Refusal(
-                code="dump_unsteady",
-                message=Sentence("dump_unsteady", sigel=sigel, tries=TRIES),
-                hint=Sentence("plan_again_later"),
-            )
+        raise Refused(
+            "dump_unsteady",
+            Sentence("dump_unsteady", sigel=sigel, tries=TRIES),
+            Sentence("plan_again_later"),
         )
 
     def _whole_dump(self, sigel: str) -> _Dump:
@@ -208,12 +196,10 @@ class Libraries:
     def _short(self, iri: str) -> str:
         record = self._iris.short_id(iri)
         if record is None:
-            raise Refused.of(
-                Refusal(
-                    code="foreign_base",
-                    message=Sentence("dump_foreign", iri=iri[:200]),
-                    hint=Sentence("dump_foreign_hint"),
-                )
+            raise Refused(
+                "foreign_base",
+                Sentence("dump_foreign", iri=iri[:200]),
+                Sentence("dump_foreign_hint"),
             )
         return record
 
@@ -242,12 +228,10 @@ class Libraries:
             # Changes of the same millisecond may stand on the next page, so it is asked for again.
             oldest = _milliseconds(page[-1].published)
             until = oldest + 1 if oldest + 1 < until else oldest
-        raise Refused.of(
-            Refusal(
-                code="dump_stale",
-                message=Sentence("dump_stale", most=most * 100, since=since),
-                hint=Sentence("dump_stale_hint"),
-            )
+        raise Refused(
+            "dump_stale",
+            Sentence("dump_stale", most=most * 100, since=since),
+            Sentence("dump_stale_hint"),
         )
 
     @staticmethod
@@ -296,16 +280,6 @@ class Choosing:
         progress: Progress,
         stop: Event,
     ) -> None:
-        """Choose.
-
-        Args:
-            reader: of the environment.
-            iris: of the environment.
-            ledger: keeps the answers.
-            clock: to wait by.
-            progress: told what is selected.
-            stop: set when planning is to stop.
-        """
         self._iris = iris
         self._ledger = ledger
         self._progress = progress
@@ -318,16 +292,7 @@ class Choosing:
             raise Interrupted(Sentence("selecting_stopped"))
 
     def choose(self, plan: str, selection: StepSelection, values: Mapping[str, Any]) -> Chosen:
-        """Return what a selection names, asking the environment where the plan has no answer yet.
-
-        Args:
-            plan: its id.
-            selection: of a step.
-            values: of the job's parameters.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+        """Return what a selection names, asking the environment where the plan has no answer yet."""
         step = selection.step.number
         if self._ledger.selections.get(plan, step) is None:
             what = next(iter(selection.selects))
@@ -345,11 +310,7 @@ class Choosing:
         return Chosen(count=kept.get("count", 0), note=kept.get("note") or {})
 
     def query(self, selection: StepSelection, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what every record of a selection must fit.
-
-        Raises:
-            Refused: a value of it is missing.
-        """
+        """Return what every record of a selection must fit."""
         if "library" in selection.selects:
             libraries = [library_iri(sigel) for sigel in _sigels(selection)]
             return {"@type": ITEM, HELD_BY: libraries}

@@ -14,7 +14,7 @@ from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, empty_counts
-from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.policy import Policy, accepts_of
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, requests_for
 from bulkrunner.domain.rules import rule_results
@@ -24,7 +24,6 @@ from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.gatekeeper import counting_hosts, evidence_of
-from bulkrunner.services.planning.outcome import accepts_of
 from bulkrunner.services.report.groups import group_changes
 from bulkrunner.services.report.risks import Watch, searched
 from bulkrunner.services.report.rows import Rows, differences_of

@@ -12,7 +12,6 @@ from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.functions import (
     Changed,
     Declined,
-    FunctionAnswer,
     FunctionInput,
     FunctionRunner,
     FunctionSource,
@@ -22,8 +21,8 @@ from bulkrunner.domain.functions import (
     edited,
 )
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Create, Delete, Operation, Update
-from bulkrunner.domain.new_records import IN_ANSWER, PREFIX
+from bulkrunner.domain.manifest import Delete, Operation, Update
+from bulkrunner.domain.new_records import IN_ANSWER
 from bulkrunner.domain.operations import (
     Applied,
     check_expect,
@@ -34,138 +33,199 @@ from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.sentences import Sentence
+from bulkrunner.services.planning.catalogue_reading import Reading
 from bulkrunner.services.planning.contexts import Contexts, admit
 from bulkrunner.services.planning.draft import (
     FAILED,
+    DeleteIntent,
     Draft,
-    Edit,
-    Known,
+    Drafter,
+    Fields,
+    FunctionIntent,
     PassedOver,
-    Removal,
-    Task,
-    Undecided,
-    Wish,
+    Request,
+    Target,
+    UpdateIntent,
     demand,
+    still_wanted,
+)
+from bulkrunner.services.planning.existing import Existing
+from bulkrunner.services.planning.explicit_operations import Explicit, named_by
+from bulkrunner.services.planning.plan_so_far import (
+    Look,
     ended_so,
     fallen,
     refused,
     refused_entry,
 )
-from bulkrunner.services.planning.operations import Operating
-from bulkrunner.services.planning.plan_so_far import Look
-from bulkrunner.services.planning.resolver import Resolver
 
 Runners = Callable[[FunctionSource], FunctionRunner]
 """Gives what calls a function; the same for the same one."""
 
 
-class Calling:
+class FunctionSteps:
     """Plans steps that are functions; thread safe."""
 
     def __init__(
         self,
-        resolver: Resolver,
+        *,
+        reading: Reading,
+        existing: Existing,
+        drafter: Drafter,
         contexts: Contexts,
-        operating: Operating,
+        explicit: Explicit,
         runners: Runners | None,
-        parameters: Mapping[str, Any],
     ) -> None:
-        """Call.
-
-        Args:
-            resolver: that reads and proves.
-            contexts: of records, for conditions and expectations.
-            operating: plans operations that functions return.
-            runners: that call functions; None where the job has none.
-            parameters: of the job, with their values.
-        """
-        self._resolver = resolver
+        self._reading = reading
+        self._existing = existing
+        self._drafter = drafter
         self._contexts = contexts
-        self._operating = operating
-        self._iris = contexts.iris
+        self._explicit = explicit
         self._runners = runners
-        self._parameters = parameters
 
-    def act(self, entry: StepEntry, action: StepFunction, task: Task, look: Look) -> list[Draft]:
-        """Return what a function's answer for one record comes to, at least one change.
-
-        Raises:
-            CatalogueUnreachable: the environment does not answer.
-        """
+    def act(
+        self, entry: StepEntry, action: StepFunction, request: Request, look: Look
+    ) -> list[Draft]:
+        """Return what a function's answer for one record comes to, at least one change."""
         several: list[Several] = []
-
-        def decide(known: Known) -> Wish:
-            context = self._contexts.of_record(entry, known, look)
-            answer = self._answer(entry, action, known.record, context)
-            if isinstance(answer, Several) and not _is_own_delete(answer, known.record, self._iris):
-                several.append(answer)
-                raise PassedOver(
-                    OPERATIONS,
-                    Sentence("function_operations", count=len(answer.operations)),
-                )
-            return self._wish(entry, action, known, context, answer)
-
-        def build(known: Known) -> Undecided:
-            removal = Delete(source=entry.source, target=known.record)
-            return Undecided(
-                removal=neutral_operation(removal, self._iris),
-                wish=self._asked(entry, action, known.record),
-                admit=lambda: admit(entry.step, self._contexts.of_record(entry, known, look)),
-                decide=lambda: decide(known),
-            )
-
         if action.on_bibs:
-            change = self._of_bib(task, build)
+            change = self._of_bib(entry, action, request, look, several)
         else:
-            change = self._resolver.concern(task, build, look)
+            target = Target.of(request)
+            change = self._drafter.change(
+                request,
+                target,
+                lambda: self._answered(entry, action, request, target, look, several),
+            )
         if not several:
             # A bib that is only looked at is nobody's, unless it is refused.
             free = action.on_bibs and change.action not in FAILED
             return [Draft(change=replace(change, target_key=None) if free else change)]
-        return _together(change, self._operations(entry, action, task, several[-1], look))
+        return _together(change, self._operations(entry, action, request, several[-1], look))
 
-    def _of_bib(self, task: Task, build: Callable[[Known], Undecided]) -> PlannedChange:
+    def _answered(
+        self,
+        entry: StepEntry,
+        action: StepFunction,
+        request: Request,
+        target: Target,
+        look: Look,
+        several: list[Several],
+    ) -> Fields:
+        """Return what becomes of the record; several operations are put where they are told."""
+        self._existing.meet(request, target, look)
+        removal = Delete(source=entry.source, target=target.record)
+        asked = FunctionIntent(
+            wish=self._asked(entry, action, target.record),
+            removal=neutral_operation(removal, self._contexts.iris),
+        )
+        settled = self._existing.settled(
+            request,
+            target,
+            asked,
+            lambda: admit(entry.step, self._contexts.of_record(entry, target, look)),
+        )
+        if settled is not None:
+            return settled
+        with still_wanted(target):
+            context = self._contexts.of_record(entry, target, look)
+            answer = self._one_answer(entry, action, target.record, context, several)
+        if isinstance(answer, Changed):
+            return self._changed(entry, target, context, answer, asked.wish)
+        deletion = DeleteIntent(operation={"delete": target.record}, wish=asked.wish)
+        target.intends(deletion)
+        return self._existing.deleted(target, deletion)
+
+    def _changed(
+        self,
+        entry: StepEntry,
+        target: Target,
+        context: Context,
+        answer: Changed,
+        wish: Mapping[str, Any],
+    ) -> Fields:
+        result = edited(context.document, answer.document)
+        if isinstance(result, Refusal):
+            raise Refused.of(result)
+        update = Update(source=entry.source, target=target.record, changes=result.changes)
+        after = self._contexts.iris.localise(result.document)
+        intent = UpdateIntent(
+            operation=neutral_operation(update, self._contexts.iris),
+            wish=wish,
+            pattern=parts_of_update(update),
+        )
+        target.intends(intent)
+        return self._existing.updated(
+            target, intent, Applied(document=after, declared=result.declared)
+        )
+
+    def _of_bib(
+        self,
+        entry: StepEntry,
+        action: StepFunction,
+        request: Request,
+        look: Look,
+        several: list[Several],
+    ) -> PlannedChange:
         """Ask the function about a bib that it need not be allowed to write."""
-        named = Known(record=task.ref)
+        named = Target(record=request.ref)
 
         def ask() -> Refusal:
-            bib = self._resolver.bib(task.ref)
+            bib = self._reading.bib(request.ref)
             named.record, named.target_key = bib.summary.id, record_key(bib.summary.id)
-            document = self._resolver.document(bib.summary.id) or {}
-            known = Known(record=bib.summary.id, kind="bib", bib=bib.summary)
-            known.before = known.now = document
-            wish = build(known)
-            wish.admit()
-            wish.decide()
+            document = self._reading.document(bib.summary.id) or {}
+            target = Target(record=bib.summary.id, kind="bib", bib=bib.summary)
+            target.before = target.now = document
+            context = self._contexts.of_record(entry, target, look)
+            admit(entry.step, context)
+            answer = self._one_answer(entry, action, target.record, context, several)
+            if isinstance(answer, Changed):
+                result = edited(document, answer.document)
+                demand(result if isinstance(result, Refusal) else None)
             return Refusal(
-                code="function_answer",
-                message=Sentence("function_on_bibs"),
-                hint=Sentence("function_on_bibs_hint"),
+                "function_answer", Sentence("function_on_bibs"), Sentence("function_on_bibs_hint")
             )
 
-        found = self._resolver.attempt(task, ask, named)
+        found = self._drafter.attempt(request, ask, named)
         if isinstance(found, PlannedChange):
             return found
-        return replace(refused_entry(task, found), target_key=named.target_key)
+        return replace(refused_entry(request, found), target_key=named.target_key)
 
     # --- the call ----------------------------------------------------------------------------
 
+    def _one_answer(
+        self,
+        entry: StepEntry,
+        action: StepFunction,
+        record: str,
+        context: Context,
+        several: list[Several],
+    ) -> Changed | Several:
+        """Return what is to be done to the record itself: it is changed, or deleted."""
+        answer = self._answer(entry, action, record, context)
+        if isinstance(answer, Several) and not _is_own_delete(answer, record, self._contexts.iris):
+            several.append(answer)
+            said = Sentence("function_operations", count=len(answer.operations))
+            raise PassedOver(OPERATIONS, said)
+        demand(check_expect(context.document, entry.step.expect, self._contexts.iris, context))
+        return answer
+
     def _answer(
         self, entry: StepEntry, action: StepFunction, record: str, context: Context
-    ) -> FunctionAnswer:
+    ) -> Changed | Several:
         document = context.document
 
         def look_up(wanted: str) -> Looked:
             if wanted == "holdings":
                 return [{"@graph": one.get("@graph", [])} for one in context.holdings("")]
             iri = item_of(document) if wanted == "bib" else wanted
-            return None if iri is None else self._resolver.looked_up(iri)
+            return None if iri is None else self._reading.looked_up(iri)
 
         given = FunctionInput(
             document={"@graph": document.get("@graph", [])},
             id=record,
             row=entry.row,
-            parameters=self._parameters,
+            parameters=self._contexts.parameters,
             look=look_up,
         )
         try:
@@ -177,7 +237,7 @@ class Calling:
             case Skipped(reason=reason):
                 raise PassedOver("skipped_by_function", reason)
             case Declined(reason=reason):
-                raise Refused.of(Refusal(code="refused_by_function", message=reason))
+                raise Refused("refused_by_function", reason)
             case _:
                 return answer
 
@@ -185,31 +245,6 @@ class Calling:
         if self._runners is None:
             raise RuntimeError("a job with functions is planned with what calls them")
         return self._runners(action.source)
-
-    def _wish(
-        self,
-        entry: StepEntry,
-        action: StepFunction,
-        known: Known,
-        context: Context,
-        answer: FunctionAnswer,
-    ) -> Wish:
-        document = context.document
-        asked = self._asked(entry, action, known.record)
-        demand(check_expect(document, entry.step.expect, self._iris, context))
-        if not isinstance(answer, Changed):
-            return Removal(operation={"delete": known.record}, wish=asked)
-        result = edited(document, answer.document)
-        if isinstance(result, Refusal):
-            raise Refused.of(result)
-        update = Update(source=entry.source, target=known.record, changes=result.changes)
-        after = self._iris.localise(result.document)
-        return Edit(
-            operation=neutral_operation(update, self._iris),
-            wish=asked,
-            change=lambda _: Applied(document=after, declared=result.declared),
-            pattern=parts_of_update(update),
-        )
 
     def _asked(self, entry: StepEntry, action: StepFunction, record: str) -> dict[str, Any]:
         """Return what is asked of a record before anybody has looked into it."""
@@ -219,7 +254,7 @@ class Calling:
     # --- operations --------------------------------------------------------------------------
 
     def _operations(
-        self, entry: StepEntry, action: StepFunction, task: Task, answer: Several, look: Look
+        self, entry: StepEntry, action: StepFunction, request: Request, answer: Several, look: Look
     ) -> list[Draft]:
         """Plan operations in order; each waits for those before it, and falls with them.
 
@@ -228,7 +263,7 @@ class Calling:
         """
         drafts: list[Draft] = []
         read = self._runner(action).operations(answer.operations, entry.source)
-        own = replace(task, subject=False)
+        own = replace(request, subject=False)
         for place, op in enumerate(read, start=1):
             change = self._one(op, own, place, [draft.change for draft in drafts], look)
             refers = {IN_ANSWER + place: place for place in range(1, place + 1)}
@@ -239,25 +274,25 @@ class Calling:
     def _one(
         self,
         op: Operation | Refusal,
-        task: Task,
+        request: Request,
         place: int,
         before: Sequence[PlannedChange],
         look: Look,
     ) -> PlannedChange:
         """Return what becomes of the operation at a place of the answer."""
+        undone = (_not_done(number, change) for number, change in enumerate(before, start=1))
+        fault = next((one for one in undone if one is not None), None)
+        if isinstance(op, Refusal):
+            return refused_entry(request, fault or _unusable(op, place))
+        asked = self._explicit.request(op, named_by(op, IN_ANSWER + place), request)
         try:
-            for number, change in enumerate(before, start=1):
-                demand(_not_done(number, change))
-            if isinstance(op, Refusal):
-                return refused_entry(task, _unusable(op, place))
-            found = self._operating.waits(op, lambda number: before[number - IN_ANSWER - 1])
-            found = replace(found, numbers=())  # it waits for all that come before it
+            demand(fault)
+            found = self._explicit.waits(op, asked, lambda number: before[number - IN_ANSWER - 1])
         except Refused as error:
-            if isinstance(op, Refusal):
-                return refused_entry(task, error.refusal)
-            change = self._operating.refused(op, _of(op, task, place), error.refusal, look)
+            change = self._explicit.refused(op, asked, error.refusal, look)
         else:
-            change = self._operating.planned(op, _of(op, task, place), found, look)
+            # It waits for all that come before it.
+            change = self._explicit.planned(op, asked, replace(found, numbers=()), look)
         return _once(change, before)
 
 
@@ -295,29 +330,18 @@ def _not_done(number: int, change: PlannedChange) -> Refusal | None:
     if change.action not in FAILED and change.code != "skipped_duplicate":
         return None
     return Refusal(
-        code="prerequisite",
-        message=Sentence("operation_before", number=number, ended=ended_so(change)),
-        hint=Sentence("operation_before_hint"),
+        "prerequisite",
+        Sentence("operation_before", number=number, ended=ended_so(change)),
+        Sentence("operation_before_hint"),
     )
 
 
 def _unusable(fault: Refusal, place: int) -> Refusal:
-    return Refusal(
-        code=fault.code, message=Sentence("operation_fault", place=place, why=fault.message)
-    )
-
-
-def _of(op: Operation, task: Task, place: int) -> Task:
-    """Return the task of an operation at a place of the answer."""
-    if isinstance(op, Create):
-        ref = op.of if op.of is not None else f"{PREFIX}{IN_ANSWER + place}"
-    else:
-        ref = op.target
-    return replace(task, ref=ref, verb=type(op).__name__.lower())
+    return Refusal(fault.code, Sentence("operation_fault", place=place, why=fault.message))
 
 
 def _is_own_delete(answer: Several, record: str, iris: IriMap) -> bool:
-    """Tell whether the only operation is to delete the record that the function was given."""
+    """Return True if the only operation is to delete the record that the function was given."""
     if len(answer.operations) != 1 or set(answer.operations[0]) != {"delete"}:
         return False
     ref = iris.parse(str(answer.operations[0]["delete"]))
@@ -331,9 +355,7 @@ def _once(change: PlannedChange, before: Sequence[PlannedChange]) -> PlannedChan
         other = (one.target_key, one.number or None)
         if any(own is not None and own == its for own, its in zip(names, other, strict=True)):
             refusal = Refusal(
-                code="duplicate_operation",
-                message=Sentence("function_twice"),
-                hint=Sentence("function_twice_hint"),
+                "duplicate_operation", Sentence("function_twice"), Sentence("function_twice_hint")
             )
             # Its record is that of the other one, which falls with it.
             return replace(refused(change, refusal), number=0)

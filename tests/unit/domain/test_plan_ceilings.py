@@ -3,7 +3,7 @@
 import pytest
 
 from bulkrunner.domain.manifest import Accept
-from bulkrunner.services.planning.outcome import accepts_of, exceeded_ceilings, unaccepted
+from bulkrunner.domain.policy import accepts_of, exceeded_ceilings, unaccepted
 
 COUNTS = {"create": 2, "update": 5, "delete": 3, "unchanged": 100, "refused": 7, "not_found": 1}
 
