@@ -166,6 +166,8 @@ class ReportData:
     moments: tuple[Moment, ...] = ()  # of the run, oldest first
     rules: tuple[RuleResult, ...] = ()  # how the plan stands to them
     excluded: int = 0  # refused outcomes of the run that the answer asked for
+    # Outcome, code and count of what did not come about, the commonest first.
+    causes: tuple[tuple[Outcome, str, int], ...] = ()
 
     @property
     def production(self) -> bool:

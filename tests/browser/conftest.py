@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bulkrunner.adapters.reports import write_report
+from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from tests.support import reports
 from tests.support.catalogue import short_id
@@ -153,6 +154,34 @@ def a_change(number: int, **values: Any) -> PlannedChange:
     return reports.a_reported(number, action, **fields)
 
 
+def crowded() -> list[PlannedChange]:
+    """Many libraries, many groups, and many reasons for what is left out."""
+    codes = [*language("sv")._data["code"]][:40]
+    made = [
+        a_change(
+            number,
+            sigel=f"S{number % 90}",
+            library=f"Bibliotek {number % 90}",
+            pattern=f"p{number}",
+        )
+        for number in range(1, 400)
+    ]
+    refused = [
+        reports.a_reported(
+            number,
+            Action.REFUSED,
+            record=short_id(number * 7919, "h"),
+            target_key=None,
+            code=codes[number % 40],
+            message="x " * 60,
+            before=None,
+            after=None,
+        )
+        for number in range(400, 600)
+    ]
+    return [*made, *refused]
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports of the ordinary plan, of its run, and of one with many changes."""
@@ -163,6 +192,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "many": reports.report_data(
             folder / "3", changes=[a_change(number) for number in range(1, MANY + 1)]
         ),
+        "crowded": reports.report_data(folder / "4", changes=crowded(), run=True, approved=True),
     }
     return {
         name: write_report(data, folder / f"{name}.html", form="html")

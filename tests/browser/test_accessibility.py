@@ -50,6 +50,23 @@ def test_axe_finds_nothing(
 
 
 @pytest.mark.parametrize("name", ["plan", "run"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing_in_the_dark_or_on_a_phone(
+    open_report: Opener, pages: Pages, name: str, width: int
+) -> None:
+    opened = open_report(
+        pages[name],
+        bypass_csp=True,
+        color_scheme="dark",
+        viewport={"width": width, "height": 844},
+    )
+    background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(22, 25, 29)"
+    found = faults(opened)
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.parametrize("name", ["plan", "run"])
 def test_axe_finds_nothing_without_script(open_report: Opener, pages: Pages, name: str) -> None:
     source = pages[name].read_text("utf-8")
     path = pages[name].with_name(f"{name}-bare.html")

@@ -62,7 +62,7 @@ def test_filters_by_action_library_and_pattern(open_report: Opener, pages: Pages
     opened.page.get_by_label("Sigel", exact=True).select_option(label="NO Norrbottens bibliotek")
     opened.settle("143 av 3 000")
     opened.page.get_by_role("button", name="Visa alla").click()
-    opened.page.locator("[data-pattern='2']:visible").click()
+    opened.page.locator(".pattern [data-pattern='2']:visible").click()
     opened.settle("234 av 3 000")
     assert "”Hcf” → ”Hce”" in (
         opened.page.get_by_label("Grupp", exact=True).locator("option:checked").text_content() or ""
@@ -143,10 +143,10 @@ def test_a_deletion_shows_the_item(open_report: Opener, pages: Pages) -> None:
     detail = opened.page.locator(".item.open .detail table")
     detail.wait_for()
     assert detail.locator(".was").all_text_contents() == [
-        "Hemlån",
-        "ÅJ",
-        "Öppen samling",
         "Hc",
+        "Öppen samling",
+        "ÅJ",
+        "Hemlån",
         "marc:FullLevel",
     ]
     assert detail.locator(".now").count() == 0
@@ -272,37 +272,125 @@ def test_nothing_is_wider_than_the_window(open_report: Opener, pages: Pages, wid
 
 
 def printed(opened: Opened, path: Path) -> str:
-    opened.page.pdf(path=path, format="A4", print_background=True)
+    """Print the page and return what is laid out for paper alone."""
+    opened.page.pdf(path=path, prefer_css_page_size=True, print_background=True)
     assert path.read_bytes().startswith(b"%PDF-")
     return (opened.page.locator(".printed").text_content() or "").replace("\u00a0", " ")
 
 
-def test_prints_with_the_first_changes_laid_out(
-    open_report: Opener, pages: Pages, tmp_path: Path
+def pages_of(path: Path) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", path.read_bytes()))
+
+
+@pytest.mark.parametrize("name", ["plan", "run", "many", "crowded"])
+def test_paper_takes_four_pages_beside_the_samples(
+    open_report: Opener, pages: Pages, tmp_path: Path, name: str
 ) -> None:
-    opened = open_report(pages["many"])
-    text = printed(opened, tmp_path / "report.pdf")
-    content = (tmp_path / "report.pdf").read_bytes()
-    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 10
-    assert text.startswith(
-        "Här står de 1 000 första av de 3 000 ändringar som listan visar. De övriga finns i listan "
-        "på skärmen; alla finns i rapportens XLSX, CSV och JSON."
+    opened = open_report(pages[name], bypass_csp=True)
+    opened.page.add_style_tag(
+        content="@media print { .pattern .side, .pattern .label { display: none } }"
     )
-    assert opened.page.locator(".printed article").count() == 1000
-    assert opened.page.locator(".printed table.diff").count() == 1000
+    text = printed(opened, tmp_path / "report.pdf")
+    assert pages_of(tmp_path / "report.pdf") <= 4
+    assert text.startswith("Listan över varje ändring är inte med på papper.")
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("#grid").is_visible()
     assert not opened.page.locator(".bar").is_visible()
     assert opened.page.locator(".pattern:visible").count() > 0
 
 
+def test_each_page_on_paper_names_the_report(open_report: Opener, pages: Pages) -> None:
+    styles = open_report(pages["plan"]).page.evaluate(
+        """() => [...document.styleSheets[0].cssRules].filter((r) => r instanceof CSSPageRule)
+            .map((r) => r.cssText).join(" ")"""
+    )
+    assert "p1 · sha256:" in styles
+    assert "counter(page)" in styles
+
+
+def test_the_whole_list_is_on_paper_where_it_is_asked_for(
+    open_report: Opener, pages: Pages, tmp_path: Path
+) -> None:
+    opened = open_report(pages["many"])
+    opened.page.get_by_label("Hela listan med på papper").check()
+    text = printed(opened, tmp_path / "report.pdf")
+    assert pages_of(tmp_path / "report.pdf") > 10
+    assert text.startswith(
+        "Här står de 1 000 första av de 3 000 ändringar som listan visar. De övriga finns i listan "
+        "på skärmen; alla finns i rapportens XLSX, CSV och JSON."
+    )
+    assert opened.page.locator(".printed article").count() == 1000
+    assert opened.page.locator(".printed table.diff").count() == 1000
+
+
 def test_prints_what_is_filtered_whole(open_report: Opener, pages: Pages, tmp_path: Path) -> None:
     opened = open_report(pages["many"])
+    opened.page.get_by_label("Hela listan med på papper").check()
     opened.page.get_by_role("searchbox", name="Sök").fill("hcf")
     opened.settle("272 av 3 000")
+    assert opened.page.get_by_label("Hela listan med på papper").is_checked()
     text = printed(opened, tmp_path / "report.pdf")
     assert text.startswith("Här står alla 272 ändringar som listan visar.")
     assert opened.page.locator(".printed table.diff").count() == 272
+
+
+@pytest.mark.parametrize("lang", ["Svenska", "English"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("name", ["plan", "run", "many"])
+def test_the_first_screen_decides(
+    open_report: Opener, pages: Pages, name: str, width: int, height: int, lang: str
+) -> None:
+    page = open_report(pages[name], viewport={"width": width, "height": height}).page
+    page.get_by_label(lang).check()
+    counts = page.locator(".first:visible .tiles b")
+    asks = page.locator(".first:visible .asks")
+    if name == "run":  # its outcome stands there, and what went wrong, by cause
+        largest = page.locator(".first:visible .causes > li").first
+    else:
+        largest = (
+            page.locator(".first:visible .lines > li")
+            .filter(has=page.locator(".was"))
+            .filter(has=page.locator(".now"))
+            .first
+        )
+    answer = page.locator(".to-answer:visible")
+    for found in (counts.last, asks, largest, answer):
+        box = found.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height, found
+    assert counts.count() >= 6
+
+
+@pytest.mark.parametrize("name", ["plan", "run", "many"])
+def test_a_phone_shows_the_list_without_scrolling_sideways(
+    open_report: Opener, pages: Pages, name: str
+) -> None:
+    opened = open_report(pages[name], viewport={"width": 390, "height": 844})
+    page = opened.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cells = page.locator(".item").first.locator(".cell")
+    for cell in cells.all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    page.locator(".item .toggle").first.click()
+    page.locator(".item.open .detail table").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_the_menu_covers_no_heading(open_report: Opener, pages: Pages, width: int) -> None:
+    page = open_report(pages["plan"], viewport={"width": width, "height": 844}).page
+    for link in page.locator(".bar nav.in.sv a").all():
+        link.click()
+        target = str(link.get_attribute("href"))
+        heading = page.locator(f"{target} h1, {target} h2").first.bounding_box()
+        bar = page.locator(".bar").bounding_box()
+        assert heading is not None
+        assert bar is not None
+        beside = bar["x"] + bar["width"] <= heading["x"]
+        assert beside or heading["y"] >= bar["y"] + bar["height"], target
 
 
 def test_searches_every_place_of_a_change(open_report: Opener, tmp_path: Path) -> None:

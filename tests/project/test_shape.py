@@ -4,8 +4,8 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 257,
-    "lines": 66_900,
+    "modules": 258,
+    "lines": 67_200,
     "modules over 500 lines": 5,
     "modules under 80 lines": 5,
     "base names that stand twice": 6,

@@ -50,17 +50,18 @@ def run_page(tmp_path_factory: pytest.TempPathFactory) -> Page:
 def test_sections_come_in_the_order_a_reviewer_decides_in(tmp_path: Path) -> None:
     page = page_of(reports.report_data(tmp_path, policy=reports.LOOSE_POLICY), tmp_path)
     assert [n.attributes["id"] for n in page.all("section")] == [
+        "summary",
         "looser",
-        "who",
         "what",
-        "gates",
-        "rules",
-        "tried",
-        "consequences",
+        "patterns",
         "left-out",
         "clean-ups",
-        "patterns",
+        "tried",
+        "consequences",
         "changes",
+        "gates",
+        "rules",
+        "who",
         "answers",
         "answer",
     ]
@@ -101,7 +102,7 @@ def test_says_in_plain_english_what_will_happen(tmp_path: Path) -> None:
 
 
 def test_counts_deletions_first_by_action_and_by_sigel(plan_page: Page) -> None:
-    tiles = [(n.classes[0], n.text.split()[0]) for n in plan_page.within("what", "li")]
+    tiles = [(n.classes[0], n.text.split()[0]) for n in plan_page.within("summary", "li")[:6]]
     assert tiles == [
         ("delete", "2"),
         ("update", "15"),
@@ -162,7 +163,7 @@ def test_waits_for_an_answer_where_only_that_is_missing(tmp_path: Path) -> None:
 def test_names_the_other_closed_gates_at_the_top(plan_page: Page) -> None:
     status = plan_page.all("p", "status")[0]
     assert "”Provat i testmiljö”" in status.text
-    assert "”Inget avvisat som manifestet inte godtar”" in status.text
+    assert "”Allt som avvisats är godtaget i jobbet”" in status.text
 
 
 def test_says_what_was_tried_in_a_test_environment(tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_groups_refusals_with_explanation_and_what_to_do(plan_page: Page) -> Non
     text = plan_page.section("left-out").text
     assert "Beståndet tillhör ett bibliotek som jobbet inte får röra." in text
     assert "Ta bort posten ur listan." in text
-    assert "Godtaget i manifestet (högst 2): Biblioteket har redan bestånd" in text
+    assert "Godtaget i jobbet (högst 2): Biblioteket har redan bestånd" in text
     assert text.count("Inte godtaget: planen kan inte köras så.") == 2
     assert "(LIBRRIS)1234" in text
 
@@ -243,10 +244,10 @@ def test_holds_of_a_change_what_names_it_and_the_places_that_differ(plan_page: P
 
 def test_holds_of_a_deletion_what_it_takes_away(plan_page: Page) -> None:
     assert [(place, before, after) for place, _, before, after in plan_page.row(16)["lines"]] == [
-        ("availability.label", "Hemlån", None),
-        ("cataloguersNote", "ÅJ", None),
-        ("physicalLocation", "Öppen samling", None),
         ("shelfMark.label", "Hc", None),
+        ("physicalLocation", "Öppen samling", None),
+        ("cataloguersNote", "ÅJ", None),
+        ("availability.label", "Hemlån", None),
         ("@record.encodingLevel", "marc:FullLevel", None),
     ]
 
@@ -288,7 +289,7 @@ def test_ends_with_the_text_to_send_back(plan_page: Page) -> None:
 def test_an_unsigned_answer_is_shown_as_such(tmp_path: Path) -> None:
     text = page_of(reports.report_data(tmp_path, approved=True), tmp_path).section("answers").text
     assert "Anna Ek, KB, ärende KB 2026-0412-7" in text
-    assert ("Antecknat av operatören (eva@desk, 2026-03-02 kl. 13.00), inte signerat.") in text
+    assert ("Antecknat av leverantören (eva@desk, 2026-03-02 kl. 13.00), inte signerat.") in text
 
 
 def test_a_signed_answer_shows_whose_key_and_its_conditions(tmp_path: Path) -> None:
@@ -382,7 +383,7 @@ def test_a_test_environment_needs_no_answer(tmp_path: Path) -> None:
 
 def test_a_run_shows_outcomes_problems_and_the_servers_words(run_page: Page) -> None:
     text = run_page.section("outcomes").text
-    tiles = {n.classes[1]: n.text.split()[0] for n in run_page.within("outcomes", "li")}
+    tiles = {n.classes[1]: n.text.split()[0] for n in run_page.within("summary", "li", "out")}
     assert tiles == {
         "applied": "15",
         "unchanged": "0",

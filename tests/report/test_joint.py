@@ -142,7 +142,7 @@ def test_a_merge_beside_another_change_shows_what_is_changed() -> None:
     [
         ({"revert": -2}, "Återställ beståndspost för Ylm till tidigare innehåll: hyllkod"),
         ({"replace": {"item": {}}}, "Ersätt innehållet i beståndspost för Ylm: hyllkod"),
-        ({"repoint": "b2"}, "Häng beståndspost för Ylm på en annan bibliografisk post"),
+        ({"repoint": "b2"}, "Koppla beståndspost för Ylm till en annan bibliografisk post"),
     ],
 )
 def test_other_verbs_are_named(operation: dict[str, Any], line: str) -> None:

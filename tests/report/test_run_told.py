@@ -73,7 +73,7 @@ def test_what_kb_asked_to_leave_out_is_no_failure(
 def test_exclusions_are_an_outcome_of_their_own(ledger: LedgerStore, tmp_path: Path) -> None:
     data = with_exclusions(ledger)
     page = Page(text_of(data, tmp_path, "html"), "sv")
-    tiles = {n.classes[1]: n.text for n in page.within("outcomes", "li")}
+    tiles = {n.classes[1]: n.text for n in page.within("summary", "li", "out")}
     assert tiles["excluded"] == "2 undantagna enligt svaret"
     assert tiles["refused"] == "0 avvisade"
     outcomes = page.tables["outcomes"]
@@ -131,7 +131,10 @@ def test_after_another_yes_it_can_be_resumed(ledger: LedgerStore, tmp_path: Path
 @pytest.mark.parametrize(
     ("lang", "said"),
     [
-        ("sv", "Liggaren stämmer inte. Inget på den här sidan går att lita på."),
+        (
+            "sv",
+            "Liggaren (leverantörens journal över planer och körningar) stämmer inte. Inget på den här sidan går att lita på.",
+        ),
         ("en", "The ledger does not fit. Nothing in this report can be relied upon."),
     ],
 )

@@ -121,6 +121,7 @@ class Page(HTMLParser):
                     )
                     for place, kind, before, after in lines
                 ],
+                **({"further": head[14]} if len(head) > 14 else {}),
                 **(extra[0] if extra else {}),
             }
             for head, (lines, *extra) in zip(

@@ -174,7 +174,7 @@ def _rows_of(given: Mapping[str, Any], path: KeyPath, manifest: Manifest) -> Tab
 def _rows_said(given: Mapping[str, Any]) -> Sentence:
     said = Sentence("rows_of", file=name_said(given["file"]), column=name_said(str(given["key"])))
     header, hidden = given.get("header", True), given.get("hidden")
-    form = [] if isinstance(header, bool) else [Sentence("header_in_row", row=header)]
+    form = [] if isinstance(header, bool) else [Sentence("header_in_row", row=int(header))]
     if hidden:
         form.append(Sentence("hidden_left_out" if hidden == "skip" else "hidden_used"))
     said = Sentence("with_form", said=said, form=all_of(form)) if form else said

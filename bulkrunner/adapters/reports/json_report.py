@@ -145,6 +145,10 @@ def run_as_dict(data: ReportData) -> dict[str, Any] | None:
         "stop_reason": run.stop_reason,
         "outcomes": data.outcomes,
         "excluded": data.excluded,
+        "causes": [
+            {"outcome": outcome, "code": code, "count": count}
+            for outcome, code, count in data.causes
+        ],
         "requests": run.requests,
     }
 

@@ -12,7 +12,7 @@ from bulkrunner.adapters.files import written_whole
 from bulkrunner.adapters.reports.language import Language, as_text, language, one_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_body import Point
-from bulkrunner.adapters.reports.phrasing import effect_line, joint_how
+from bulkrunner.adapters.reports.phrasing import distinct_effects, joint_how
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.plan_diff import Compared, Difference, PlanDiff
 from bulkrunner.domain.report import ReportData
@@ -155,17 +155,17 @@ def _rules(data: ReportData, words: Language) -> Iterator[str]:
 def _patterns(data: ReportData, words: Language) -> Iterator[str]:
     yield from _heading(words.text("patterns_title"))
     groups = data.grouped.patterns
-    for group in groups[:MAX_PATTERNS]:
-        yield from _pattern(group, words)
+    for group, effect in zip(groups[:MAX_PATTERNS], distinct_effects(groups, words), strict=False):
+        yield from _pattern(group, effect, words)
     if len(groups) > MAX_PATTERNS:
         yield f"- {plain(words.text('more', n=words.number(len(groups) - MAX_PATTERNS)))}"
     if not groups:
         yield plain(words.text("patterns_none"))
 
 
-def _pattern(group: PatternGroup, words: Language) -> Iterator[str]:
+def _pattern(group: PatternGroup, effect: str, words: Language) -> Iterator[str]:
     count = group.joint.records if group.joint else group.count
-    yield f"- **{words.number(count)} ×** {plain(effect_line(group, words), 1000)}"
+    yield f"- **{words.number(count)} ×** {plain(effect, 1000)}"
     if group.joint:
         yield f"  {plain(' '.join(joint_how(group.joint, words)), 1000)}"
     for item in group.samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
 from bulkrunner.adapters.reports.page_data import Blocks, tables_json
 from bulkrunner.adapters.reports.page_head import Head, PagePart, Status
 from bulkrunner.adapters.reports.page_run import Outcomes, Remark
+from bulkrunner.adapters.reports.page_summary import Summary
 from bulkrunner.adapters.reports.phrasing import Line, approving_text, lines_of, rejecting_text
 from bulkrunner.domain.catalogue import Compared, compared
 from bulkrunner.domain.manifest import Source
@@ -229,6 +231,7 @@ class Page:
 
     def __init__(self, data: ReportData, words: Language) -> None:
         self._data, self._words = data, words
+        self.summary = Summary(data, words)
         self.head = Head(data, words)
         self.what = What(data, words)
         self.inputs = Inputs(data, words)
@@ -246,19 +249,23 @@ class Page:
         """The text of a no, None where there is nothing to say no to."""
         return rejecting_text(self._data, self._words)
 
-    def contents(self) -> list[tuple[str, str]]:
-        """Return (section, text) of the page's larger parts."""
-        names = [("outcomes", "nav_outcomes")] if self._data.run else []
-        return [
-            *names,
+    def contents(self) -> list[tuple[str, str, bool]]:
+        """Return (section, text, whether something there is to be looked at) of the page's parts."""
+        data, marked = self._data, self.summary.marked()
+        names = [
+            ("summary", "nav_summary"),
+            *([("outcomes", "nav_outcomes")] if data.run else []),
             ("what", "nav_what"),
-            ("gates", "nav_gates"),
-            ("consequences", "nav_effects"),
-            ("left-out", "nav_left_out"),
             ("patterns", "nav_patterns"),
+            ("left-out", "nav_left_out"),
+            *([("tried", "nav_tried")] if data.evidence else []),
+            ("consequences", "nav_effects"),
             ("changes", "nav_changes"),
+            ("gates", "nav_gates"),
+            ("who", "nav_who"),
             ("answer", "nav_answer"),
         ]
+        return [(name, key, name in marked) for name, key in names]
 
 
 _HERE = Path(__file__).parent
@@ -314,7 +321,7 @@ def first_lines(item: ReportedChange) -> Lines:
 def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     """Yield the page; the changes are never held all at once."""
     scripts = (_vendored(), _script())
-    style = _read("templates/style.css")
+    style = _read("templates/style.css") + _page_margins(data, words)
     others = [language(name) for name in LANGUAGES if name != words.name]
     blocks = Blocks(data)
     stream = (
@@ -342,6 +349,17 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     stream.enable_buffering(_BUFFERED)
     for chunk in stream:
         yield chunk.encode()
+
+
+def _page_margins(data: ReportData, words: Language) -> str:
+    """Return what stands at the foot of each page on paper: which report, and the page's number."""
+    about = [(data.run or data.plan).id, data.plan.plan_digest or ""]
+    told = " · ".join(re.sub(r"[^\w:.-]", "", one)[:80] for one in about if one)
+    page, of = words.text("page_number"), words.text("page_of")
+    return (
+        f'@page {{ @bottom-left {{ content: "{told}"; font-size: 7pt; }} '
+        f'@bottom-right {{ content: "{page} " counter(page) " {of} " counter(pages); font-size: 7pt; }} }}\n'
+    )
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bulkrunner.adapters.reports.language import one_line
 from bulkrunner.adapters.reports.page_head import LISTED, PagePart
@@ -12,7 +13,7 @@ from bulkrunner.adapters.reports.phrasing import (
     Pair,
     Shown,
     changed_middle,
-    effect_line,
+    distinct_effects,
     joint_count,
     joint_how,
     mixed_lines,
@@ -65,6 +66,16 @@ class Groups(PagePart):
             if (count := evidence.total.get(action.value, 0))
         ]
 
+    def tried_counts(self) -> list[tuple[str, int]]:
+        """Return how many of the plan's changes ended how in the test environment."""
+        evidence = self._data.evidence
+        if evidence is None:
+            return []
+        refused = sum(group.count for group in evidence.declined if group.refused)
+        failed = sum(group.count for group in evidence.declined) - refused
+        counts = [("applied", sum(evidence.tried.values())), ("refused", refused)]
+        return [*counts, *([("failed", failed)] if failed else []), ("untried", self.untried)]
+
     @property
     def untried(self) -> int:
         """How many changes no test run has sent."""
@@ -83,9 +94,10 @@ class Groups(PagePart):
             for word, count in sorted(bad.items())
         )
 
-    def effect(self, group: PatternGroup) -> str:
-        """Return what the changes of a group do, in a line."""
-        return effect_line(group, self._words)
+    @cached_property
+    def effects(self) -> list[str]:
+        """What the changes of each group do, in a line that no other group has."""
+        return distinct_effects(self._data.grouped.patterns, self._words)
 
     def measure(self, group: PatternGroup) -> int:
         """Return how many there are of what the line says."""
@@ -171,7 +183,7 @@ class What(PagePart):
 
     def paragraph(self) -> list[str]:
         """Return in plain sentences what the plan does."""
-        verbs = [verb for action in ORDER if (verb := self._verb(action))]
+        verbs = self.verbs()
         if not verbs:
             return [self._words.text("what_nothing", environment=self.kind_name), *self._left_out()]
         intro = "what_intro_run" if self._data.run else "what_intro"
@@ -185,6 +197,10 @@ class What(PagePart):
         if self._count(Action.DELETE, "holding"):
             sentences.append(self._words.text("what_deleted"))
         return [*sentences, *self._left_out()]
+
+    def verbs(self) -> list[str]:
+        """Return what is done to how many records, deletions first."""
+        return [verb for action in ORDER if (verb := self._verb(action))]
 
     def _verb(self, action: Action) -> str:
         if action not in WRITING:

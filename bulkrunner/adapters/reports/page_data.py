@@ -21,7 +21,7 @@ from bulkrunner.adapters.reports.language import (
     shorten,
     visible,
 )
-from bulkrunner.adapters.reports.phrasing import Line, Shown, effect_line, lines_of
+from bulkrunner.adapters.reports.phrasing import Line, Shown, distinct_effects, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.iris import SHORT_ID
@@ -131,7 +131,7 @@ class Blocks:
             _short(bib.year, 20) if bib else "",
             self._data.grouped.pattern_of(item),
             self.codes.number(change.code or (result.code if result else "")),
-            *(self._line(_in_short(lines[0])) if lines else ()),
+            *((*self._line(_in_short(lines[0])), len(lines) - 1 + more) if lines else ()),
             *((told,) if told else ()),
         ]
 
@@ -274,7 +274,7 @@ def as_json(value: Any) -> str:
 SCRIPT_TEXTS = (
     "absent", "after", "also", "before", "by", "by_when", "changes_title", "content_created",
     "content_deleted", "cut", "error_id", "further_differences", "given_as", "no_bib",
-    "no_differences", "place", "server_said", "server_said_only", "sigel_bibs", "sigel_unknown", "table_sigel",
+    "no_differences", "place", "s_more", "server_said", "server_said_only", "sigel_bibs", "sigel_unknown", "table_sigel",
     "waits_for",
 )  # fmt: skip
 
@@ -308,8 +308,10 @@ def tables_json(data: ReportData, blocks: Blocks) -> str:
                 if sigel in data.libraries
             },
             "patterns": [
-                [one_line(effect_line(group, words), 160) for words in both]
-                for group in data.grouped.patterns
+                [one_line(effect, 160) for effect in effects]
+                for effects in zip(
+                    *(distinct_effects(data.grouped.patterns, words) for words in both), strict=True
+                )
             ],
             "reasons": [
                 [ACTIONS.index(group.action.value), blocks.codes.number(group.code)]

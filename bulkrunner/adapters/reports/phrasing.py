@@ -152,6 +152,39 @@ def effect_line(group: PatternGroup, words: Language) -> str:
     return words.text("p_others", line=line) if group.level == "others" else line
 
 
+def distinct_effects(groups: Sequence[PatternGroup], words: Language) -> list[str]:
+    """Return a line for each group; those that would read alike say what sets them apart."""
+    lines = [effect_line(group, words) for group in groups]
+    alike: dict[str, list[int]] = {}
+    for index, line in enumerate(lines):
+        alike.setdefault(line, []).append(index)
+    for line, indexes in alike.items():
+        if len(indexes) > 1:
+            for index, mark in zip(
+                indexes, _marks([groups[i] for i in indexes], words), strict=True
+            ):
+                lines[index] = words.text("p_apart", line=line, mark=mark)
+    return lines
+
+
+def _marks(groups: Sequence[PatternGroup], words: Language) -> list[str]:
+    """Return what sets groups apart: libraries, else what else their first examples change."""
+    for marks in (
+        [_libraries(group.sigels, words) for group in groups],
+        [_names(_touched(group), words) for group in groups],
+    ):
+        if len(set(marks)) == len(marks) and all(marks):
+            return marks
+    return [words.text("p_nth", n=number) for number in range(1, len(groups) + 1)]
+
+
+def _touched(group: PatternGroup) -> tuple[PatternPart, ...]:
+    places = dict.fromkeys(
+        property_of(one.place) for item in group.samples for one in item.differences
+    )
+    return tuple(PatternPart(place=place, kind="changed") for place in places)
+
+
 def _deletion(group: PatternGroup, kind: str, words: Language) -> str:
     if not group.parts:
         return words.text("p_delete_bare" if group.kind == "holding" else "p_delete_all", kind=kind)
@@ -168,21 +201,26 @@ def _names(parts: tuple[PatternPart, ...], words: Language) -> str:
     return words.listed(shown)
 
 
-def parts_line(parts: tuple[PatternPart, ...], words: Language, *, made: bool = False) -> str:
-    """Return places with what becomes of them; of a record that is made, with what they hold."""
-    told = list(dict.fromkeys(_part(part, words, made=made) for part in parts))
+def parts_line(
+    parts: tuple[PatternPart, ...], words: Language, *, made: bool = False, named: bool = False
+) -> str:
+    """Return places with what becomes of them; of a record that is ``made``, with what they hold.
+
+    ``named``: as part of a sentence.
+    """
+    told = list(dict.fromkeys(_part(part, words, made=made, named=named) for part in parts))
     shown = "; ".join(told[:MAX_PARTS])
     if len(told) > MAX_PARTS:
         return f"{shown} {words.text('more', n=words.number(len(told) - MAX_PARTS))}"
     return shown
 
 
-def _part(part: PatternPart, words: Language, *, made: bool) -> str:
+def _part(part: PatternPart, words: Language, *, made: bool, named: bool) -> str:
     if made:
         value = _side(part, "after", words)
         return words.text("p_inner", place=words.place(part.place), value=value)
     return words.text(
-        f"p_{part.kind}",
+        f"{'s' if named else 'p'}_{part.kind}",
         place=words.place(part.place),
         before=_side(part, "before", words),
         after=_side(part, "after", words),
@@ -233,6 +271,17 @@ MAX_LINES = 200
 
 MAX_DEPTH = 12
 
+# What tells a library most of a holding that goes away: it is shown first.
+TELLING = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            "shelfMark", "shelfLabel", "shelfControlNumber", "physicalLocation", "hasNote",
+            "cataloguersNote", "copyNumber", "identifiedBy", "availability",
+        )
+    )
+}  # fmt: skip
+
 # What a text begins with that names a library or a term.
 NAMED = ("https://libris.kb.se/library/", "https://id.kb.se/")
 
@@ -261,9 +310,16 @@ def lines_of(differences: Sequence[Difference], limit: int) -> tuple[list[Line],
         differences: of one change.
         limit: characters of a value.
     """
+    if all(item.kind == "removed" for item in differences):
+        differences = sorted(differences, key=_telling)
     found = list(islice(_lines(differences, limit), MAX_LINES + 1))
     left = max(0, len(differences) - MAX_LINES)
     return found[:MAX_LINES], max(left, len(found) - MAX_LINES)
+
+
+def _telling(item: Difference) -> int:
+    ranks = (TELLING[step] for step in item.place.split(".") if step in TELLING)
+    return next(ranks, len(TELLING))
 
 
 def _lines(differences: Sequence[Difference], limit: int) -> Iterator[Line]:

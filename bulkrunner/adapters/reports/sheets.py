@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from bulkrunner.adapters.reports.language import STOCKHOLM, Language, as_text, shorten, visible
 from bulkrunner.adapters.reports.page import Page
-from bulkrunner.adapters.reports.phrasing import effect_line
+from bulkrunner.adapters.reports.phrasing import distinct_effects
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.plan import Part
 from bulkrunner.domain.report import ReportData
@@ -309,11 +309,12 @@ def _sigel(sigel: str, group: PatternGroup, words: Language) -> str:
 
 
 def _patterns(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
-    for group in data.grouped.patterns:
+    groups = data.grouped.patterns
+    for group, effect in zip(groups, distinct_effects(groups, words), strict=True):
         yield (
             group.joint.records if group.joint else group.count,
             words.name_of("action", group.action.value),
-            effect_line(group, words),
+            effect,
             ", ".join(f"{_sigel(sigel, group, words)} {n}" for sigel, n in group.sigels.items()),
             ", ".join(str(item.change.number) for item in group.samples),
         )

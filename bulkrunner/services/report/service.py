@@ -16,7 +16,7 @@ from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, empty_counts
 from bulkrunner.domain.policy import Policy, accepts_of
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, requests_for
+from bulkrunner.domain.report import PROBLEMS, Estimate, Moment, ReportData, Timeline, requests_for
 from bulkrunner.domain.rules import rule_results
 from bulkrunner.domain.run import Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
@@ -233,6 +233,7 @@ class ReportService:
             sigels=self._ledger.plans.count_sigels(plan.id),
             outcomes=self._ledger.runs.outcomes(run.id) if run else None,
             excluded=self._excluded(run) if run else 0,
+            causes=self._causes(run) if run else (),
             approvals=found.weighed,
             evidence=evidence,
             grouped=grouped,
@@ -262,6 +263,15 @@ class ReportService:
 
     def _excluded(self, run: Run) -> int:
         return self._ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
+
+    def _causes(self, run: Run) -> tuple[tuple[Outcome, str, int], ...]:
+        found = [
+            (outcome, code, count)
+            for outcome in PROBLEMS
+            for code, count in self._ledger.runs.count_codes(run.id, outcome).items()
+            if code != EXCLUDED
+        ]
+        return tuple(sorted(found, key=lambda one: (-one[2], one[0], one[1])))
 
     def _evidence(self, plan: Plan) -> Evidence | None:
         # What an undo restores is each environment's own; the gate says what was tried of it.

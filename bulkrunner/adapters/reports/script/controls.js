@@ -23,6 +23,8 @@ list.controls = function () {
   const jump = make("input", { id: "jump", autocomplete: "off", size: 18 });
   const go = make("form", { class: "jump" }, this.field(say("ui_jump"), jump), " ", make("button", { type: "submit" }, say("ui_go")));
   go.addEventListener("submit", (event) => { event.preventDefault(); this.jump(jump.value); });
+  const all = make("input", { id: "print-all", type: "checkbox", checked: this.whole });
+  all.addEventListener("change", () => { this.whole = all.checked; });
   const clear = make("button", { type: "button", id: "clear" }, say("ui_clear"));
   clear.addEventListener("click", () => { this.reset(); document.getElementById("search").focus(); });
   const nodes = [
@@ -32,7 +34,7 @@ list.controls = function () {
     tables.sigels.length > 1 ? this.select("sigel", say("table_sigel"), tables.sigels.map((sigel, n) => [n, sigelName(sigel)])) : null,
     tables.patterns.length > 1 ? this.select("pattern", say("ui_pattern"), tables.patterns.map((lines, n) => [n, lines[side()]])) : null,
     tables.reasons.length ? this.select("reason", say("ui_reason"), tables.reasons.map(([action, code], n) => [n, `${words().action[tables.actions[action]]}: ${told(code)[0] || explained(code)[0]}`])) : null,
-    clear, go,
+    clear, go, this.field(say("ui_print_all"), all, "print"),
   ];
   this.bar.replaceChildren(...nodes.filter(Boolean));
   if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
@@ -86,8 +88,12 @@ list.relabel = function () {
   this.tell();
 };
 
-// Paper has no list to scroll: the first rows of what is shown are laid out whole.
+// Paper has no list to scroll: where it is asked for, the first rows of what is shown are laid out whole.
 list.print = function () {
+  if (!this.whole) {
+    this.printed.replaceChildren(make("p", { class: "printed-intro" }, say("ui_printed_none")));
+    return;
+  }
   const rows = this.rows.slice(0, PRINTED), known = new Map();
   const items = rows.map((row) => {
     const head = store.heads[row];

@@ -1,6 +1,6 @@
 // The changes: blocks of deflated JSON, inflated one after the other so that the page never stalls.
 
-const HEAD = { number: 0, action: 1, outcome: 2, record: 3, sigel: 4, title: 5, author: 6, year: 7, pattern: 8, code: 9, place: 10, kind: 11, before: 12, after: 13, more: 14 };
+const HEAD = { number: 0, action: 1, outcome: 2, record: 3, sigel: 4, title: 5, author: 6, year: 7, pattern: 8, code: 9, place: 10, kind: 11, before: 12, after: 13, further: 14, more: 15 };
 const store = { heads: [], hay: [], details: new Map(), blocks: [], done: false };
 
 function bytesOf(text) {

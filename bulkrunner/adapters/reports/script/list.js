@@ -7,7 +7,7 @@ const collator = new Intl.Collator("sv", { numeric: true });
 const NOTHING_WANTED = { text: "", action: -1, outcome: -1, sigel: -1, pattern: -1, reason: -1 };
 
 const list = {
-  rows: [], open: new Set(), active: 0, sort: ["order", 1], ranks: {}, nodes: new Map(),
+  rows: [], open: new Set(), active: 0, whole: false, sort: ["order", 1], ranks: {}, nodes: new Map(),
   wanted: { ...NOTHING_WANTED },
 };
 
@@ -193,6 +193,8 @@ list.summary = function (head, action) {
   if (head[HEAD.kind] !== 1) parts.push(make("bdi", { class: "gone" }, shortLink(before)));
   if (action === "update") parts.push(" → ");
   if (head[HEAD.kind] !== 2) parts.push(make("bdi", { class: "come" }, shortLink(after)));
+  const further = head[HEAD.further];
+  if (further) parts.push(" ", make("span", { class: "further" }, say("s_more", { n: count(further) })));
   return parts;
 };
 

@@ -38,7 +38,6 @@ for (const link of document.querySelectorAll("a[data-change]")) {
 }
 
 window.addEventListener("beforeprint", () => {
-  for (const item of document.querySelectorAll("details")) item.open = true;
   if (list.grid) list.print();
 });
 
