@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bulkrunner.adapters.ledger.schema import metadata
+from bulkrunner.adapters.ledger.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

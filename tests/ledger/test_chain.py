@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_content, event_hash
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import ChainBroken, LedgerUnavailable

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from bulkrunner.adapters.ledger.chain import Appender
-from bulkrunner.adapters.ledger.schema import metadata
+from bulkrunner.adapters.ledger.tables import metadata
 from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
 from bulkrunner.domain.run import RunState
 from tests.support.ledgers import START, fill, new_ledger

@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.ledger import open_ledger, opening, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
-from bulkrunner.adapters.ledger.schema import SCHEMA_REVISION, metadata
+from bulkrunner.adapters.ledger.tables import SCHEMA_REVISION, metadata
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,

@@ -8,7 +8,7 @@ MOST = {
     "lines": 67_200,
     "modules over 500 lines": 5,
     "modules under 80 lines": 5,
-    "base names that stand twice": 7,
+    "base names that stand twice": 6,
     "classes of several bases": 0,
     "modules in services/planning": 18,
     "lines of docstrings in domain and services": 2_700,

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from bulkrunner.adapters.ledger import upgrade
-from bulkrunner.adapters.ledger.schema import metadata
+from bulkrunner.adapters.ledger.tables import metadata
 
 TEMPLATE = "ledger_template"
 

@@ -16,7 +16,7 @@ from bulkrunner.adapters.files import written_whole
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
 from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text
 from bulkrunner.adapters.ledger.maintenance import Snapshot
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN
 from bulkrunner.adapters.ledger.witness import Facts
 from bulkrunner.sentences import Sentence
 

@@ -30,7 +30,7 @@ from bulkrunner.adapters.ledger.codecs import (
     change_digest,
     pick,
 )
-from bulkrunner.adapters.ledger.schema import plans, runs
+from bulkrunner.adapters.ledger.tables import plans, runs
 from bulkrunner.adapters.signatures import SshSignatures
 from bulkrunner.domain.approvals import Approval, weigh
 from bulkrunner.domain.canonical import as_head, canonical_bytes, digest_of_bytes

@@ -34,7 +34,7 @@ from bulkrunner.adapters.ledger.chain import (
 from bulkrunner.adapters.ledger.codecs import ANSWER
 from bulkrunner.adapters.ledger.columns import Instant, digest_text
 from bulkrunner.adapters.ledger.document_store import compaction_faults, document_faults
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, attempts, chains, clients, events, runs
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, attempts, chains, clients, events, runs
 from bulkrunner.adapters.ledger.witness import (
     ALL,
     SUBJECTS,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 from bulkrunner.adapters.ledger.chain import row_digest
 from bulkrunner.adapters.ledger.codecs import CHANGE, pick
 from bulkrunner.adapters.ledger.document_store import documents_damaged
-from bulkrunner.adapters.ledger.schema import (
+from bulkrunner.adapters.ledger.tables import (
     MAIN_CHAIN,
     events,
     input_lines,

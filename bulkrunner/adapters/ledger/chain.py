@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text, instant_text, json_text
 from bulkrunner.adapters.ledger.database import COMMITTING, home_of
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, chains, events
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, chains, events
 from bulkrunner.domain.canonical import canonical_bytes
 
 # Events of a run after which its head is entered in the ledger's chain again.

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import Parcel
-from bulkrunner.adapters.ledger.schema import planned_changes, plans
+from bulkrunner.adapters.ledger.tables import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.manifest import Source

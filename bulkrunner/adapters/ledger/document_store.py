@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from bulkrunner.adapters.ledger.database import Database
-from bulkrunner.adapters.ledger.schema import (
+from bulkrunner.adapters.ledger.tables import (
     MAIN_CHAIN,
     compactions,
     documents,

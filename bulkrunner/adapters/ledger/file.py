@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN
 from bulkrunner.errors import LedgerDamaged, LedgerGone, LedgerUnavailable
 from bulkrunner.sentences import Sentence
 

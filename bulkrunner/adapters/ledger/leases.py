@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from bulkrunner.adapters.ledger.chain import Appender
 from bulkrunner.adapters.ledger.codecs import lease_of
 from bulkrunner.adapters.ledger.columns import instant_text, said
-from bulkrunner.adapters.ledger.schema import events, leases, results, runs, waits
+from bulkrunner.adapters.ledger.tables import events, leases, results, runs, waits
 from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.run import Lease, Orders, Owner, RunEvent, RunState, Wait
 from bulkrunner.sentences import stored_text

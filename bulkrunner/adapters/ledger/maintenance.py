@@ -35,7 +35,7 @@ from bulkrunner.adapters.ledger.chain import (
 )
 from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.document_store import fetch, listed_digest
-from bulkrunner.adapters.ledger.schema import (
+from bulkrunner.adapters.ledger.tables import (
     MAIN_CHAIN,
     approvals,
     attempts,

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.ledger.approvals import Approvals, Clients
+from bulkrunner.adapters.ledger.agreements import Approvals, Clients
 from bulkrunner.adapters.ledger.audit import Chain
 from bulkrunner.adapters.ledger.chain import append_main, read_head
 from bulkrunner.adapters.ledger.columns import digest_text
@@ -30,7 +30,7 @@ from bulkrunner.adapters.ledger.plan_queries import Lookups, Selections
 from bulkrunner.adapters.ledger.plans import Plans
 from bulkrunner.adapters.ledger.rate_limits import RateLimits
 from bulkrunner.adapters.ledger.runs import Runs
-from bulkrunner.adapters.ledger.schema import MAIN_CHAIN, SCHEMA_REVISION, events
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, SCHEMA_REVISION, events
 from bulkrunner.adapters.ledger.writer import GroupWriter, Part
 from bulkrunner.domain.ledger_port import Restoration
 from bulkrunner.domain.ports import Clock

@@ -13,7 +13,7 @@ from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import change_of, document_digests
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
-from bulkrunner.adapters.ledger.schema import input_lines, planned_changes, selected, selections
+from bulkrunner.adapters.ledger.tables import input_lines, planned_changes, selected, selections
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange

@@ -25,7 +25,7 @@ from bulkrunner.adapters.ledger.codecs import (
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import Parcel, fetch, fetch_content
 from bulkrunner.adapters.ledger.plan_queries import line_row
-from bulkrunner.adapters.ledger.schema import (
+from bulkrunner.adapters.ledger.tables import (
     input_lines,
     jobs,
     planned_changes,

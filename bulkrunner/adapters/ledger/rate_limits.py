@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, delete, select, update
 
-from bulkrunner.adapters.ledger.schema import paces, places
+from bulkrunner.adapters.ledger.tables import paces, places
 from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.run import Owner
 

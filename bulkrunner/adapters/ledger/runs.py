@@ -26,7 +26,7 @@ from bulkrunner.adapters.ledger.codecs import (
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.leases import kept_reason
-from bulkrunner.adapters.ledger.schema import attempts, leases, planned_changes, results, runs
+from bulkrunner.adapters.ledger.tables import attempts, leases, planned_changes, results, runs
 from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
 from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.approvals import EXCLUDED

@@ -22,7 +22,7 @@ from bulkrunner.adapters.ledger.codecs import (
     RESULT,
     RUN,
 )
-from bulkrunner.adapters.ledger.schema import (
+from bulkrunner.adapters.ledger.tables import (
     MAIN_CHAIN,
     approvals,
     attempts,

@@ -21,7 +21,7 @@ from bulkrunner.adapters.ledger.chain import CHECKPOINT, Appender, enter_head, r
 from bulkrunner.adapters.ledger.codecs import ANSWER, INTENT, RESULT, attempt_row, pick, result_row
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.document_store import Parcel
-from bulkrunner.adapters.ledger.schema import attempts, leases, results, runs
+from bulkrunner.adapters.ledger.tables import attempts, leases, results, runs
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Attempt, Result
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError

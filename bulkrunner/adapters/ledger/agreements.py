@@ -1,4 +1,4 @@
-"""Answers, clients, the head, and events of their own."""
+"""What KB agreed to: answers to plans, and API clients with their use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkrunner.adapters.ledger.chain import (
     row_digest,
 )
 from bulkrunner.adapters.ledger.codecs import APPROVAL, CLIENT_USE, approval_of, approval_row, pick
-from bulkrunner.adapters.ledger.schema import approvals, client_uses, clients
+from bulkrunner.adapters.ledger.tables import approvals, client_uses, clients
 from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
 from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.approvals import Approval
