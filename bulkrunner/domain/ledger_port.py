@@ -151,9 +151,6 @@ class LookupLedger(Protocol):
     def numbers_at(self, plan: str, places: Sequence[str], /) -> Mapping[str, tuple[int, ...]]:
         """Return for each place that changes of the plan have: their numbers."""
 
-    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
-        """Return for each target key that a stored change of the plan has: that change's number."""
-
     def waiting(self, plan: str, *, after: int, limit: int) -> Mapping[int, tuple[int, ...]]:
         """Return the next changes to be carried out that wait for others: number → those."""
 

@@ -8,47 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from bulkrunner.domain.expressions.conditions import Condition
 from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.manifest import Change, Declared, Job, Source
 from bulkrunner.domain.refusals import Refusal
 
-
-@dataclass(frozen=True, kw_only=True)
-class Acts:
-    """What every action has.
-
-    Attributes:
-        concerns_one: nothing but the selected record is looked at or written.
-    """
-
-    concerns_one: ClassVar[bool] = False
-
-
 Value: TypeAlias = Any
 """JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepUpdate(Acts):
+class StepUpdate:
     """Each record is changed; exactly one of changes and resave is given."""
 
-    concerns_one = True
     changes: tuple[Change, ...] = ()
     resave: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepDelete(Acts):
+class StepDelete:
     """Each record is deleted."""
-
-    concerns_one = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCreate(Acts):
+class StepCreate:
     """Each selected bib gets a holding of the sigel."""
 
     sigel: Value
@@ -57,21 +42,21 @@ class StepCreate(Acts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMove(Acts):
+class StepMove:
     """Each holding goes over to another library: created anew there, then deleted here."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRepoint(Acts):
+class StepRepoint:
     """Each holding is hung on another bib."""
 
     to: Value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCopy(Acts):
+class StepCopy:
     """Each holding is copied to another library, another bib, or both; None: as it has it.
 
     Attributes:
@@ -84,7 +69,7 @@ class StepCopy(Acts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepMerge(Acts):
+class StepMerge:
     """The places taken of each holding are added to another one; then the first is deleted.
 
     Attributes:
@@ -97,7 +82,7 @@ class StepMerge(Acts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepSplit(Acts):
+class StepSplit:
     """The components that meet a condition become a holding of their own."""
 
     components: Condition
@@ -106,7 +91,7 @@ class StepSplit(Acts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRevert(Acts):
+class StepRevert:
     """Each record gets back the content of a version: one of these says which.
 
     Attributes:
@@ -116,7 +101,6 @@ class StepRevert(Acts):
         job, effect_digest: of the job whose runs are meant.
     """
 
-    concerns_one = True
     version: int | None = None
     before: Value = None
     edit_by: Value = None
@@ -126,7 +110,7 @@ class StepRevert(Acts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepFunction(Acts):
+class StepFunction:
     """Each record is given to a function of the job folder.
 
     Attributes:

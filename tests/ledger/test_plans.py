@@ -99,12 +99,6 @@ def test_change_digests_are_those_of_the_changes(ledger):
     assert list(ledger.plans.change_digests("p1")) == [change.digest() for change in changes]
 
 
-def test_taken_targets_name_the_change(ledger):
-    store_plan(ledger, a_plan(), [a_change(1, target_key="a"), a_change(2, target_key="b")])
-    assert ledger.lookups.taken_targets("p1", ["b", "c"]) == {"b": 2}
-    assert ledger.lookups.taken_targets("other", ["b"]) == {}
-
-
 def test_findings_begin_with_refusals(ledger):
     note = (("cleanup", "trimmed"),)
     changes = [

@@ -100,19 +100,6 @@ class Lookups(Part):
         with self._database.read() as connection:
             return connection.scalar(select(func.max(c.number)).where(c.plan == plan)) or 0
 
-    def taken_targets(self, plan: str, keys: Sequence[str]) -> Mapping[str, int]:
-        """Return for each target key that a stored change of the plan has: its number."""
-        taken: dict[str, int] = {}
-        columns = (planned_changes.c.target_key, planned_changes.c.number)
-        with self._database.read() as connection:
-            for start in range(0, len(keys), PAGE):
-                query = select(*columns).where(
-                    planned_changes.c.plan == plan,
-                    planned_changes.c.target_key.in_(keys[start : start + PAGE]),
-                )
-                taken.update((key, number) for key, number in connection.execute(query))
-        return taken
-
     def actions_of(self, plan: str, numbers: Sequence[int]) -> list[Action]:
         """Return the actions of the changes of these numbers, in plan order."""
         if not numbers:
