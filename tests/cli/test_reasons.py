@@ -108,4 +108,4 @@ def test_what_two_steps_say_of_one_line_counts_once(place: Workplace, own: list[
         place("report", done.document["plan"], "--format", "html", "--out", path)
         page = path.read_text(encoding="utf-8")
         assert page.count("räknas en gång: 2") == 1
-        assert ("Manifestet godtar högst 1: planen kan inte köras så." in page) == bool(code)
+        assert ("Jobbet godtar högst 1: planen kan inte köras så." in page) == bool(code)

@@ -259,7 +259,7 @@ def test_a_fault_of_the_program_is_told_with_its_place(place, job, monkeypatch):
     def broken(*_arguments, **_keys):
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("bulkrunner.services.planning.planner.Restorer", broken)
+    monkeypatch.setattr("bulkrunner.services.planning.planner.BatchPlanner", broken)
     done = place("plan", job, "--env", "staging", expect=1)
     assert done.document["error"]["code"] == "internal_error"
     assert "ZeroDivisionError" in done.document["error"]["message"]
