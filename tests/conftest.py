@@ -1,7 +1,6 @@
 """Shared set-up of the test suite."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -21,12 +20,6 @@ if sys.dont_write_bytecode:
     sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
-
-# Ledgers in memory: the machine's disk decides half of the time otherwise. A small one is not filled.
-SHARED = Path("/dev/shm")
-ROOM = 8 << 30
-if hasattr(os, "statvfs") and SHARED.is_dir() and shutil.disk_usage(SHARED).free > ROOM:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(SHARED))
 
 # Generated cases take the time they take: a busy machine fails no test.
 settings.register_profile("unhurried", deadline=None, max_examples=examples())
