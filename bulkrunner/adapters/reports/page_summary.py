@@ -42,7 +42,7 @@ class GroupLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Notice:
     """Something to look at, and the section that tells more of it."""
 
     text: Worded
@@ -138,7 +138,7 @@ class Summary(PagePart):
             more=max(0, len(found) - 1) + beyond + example.beyond,
         )
 
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[Notice]:
         """Return what to look at before answering, what stops the plan first."""
         return list(self._looks())[:MAX_POINTS]
 
@@ -147,33 +147,33 @@ class Summary(PagePart):
         """How many points have no line here."""
         return max(0, len(list(self._looks())) - MAX_POINTS)
 
-    def _looks(self) -> Iterator[Look]:
+    def _looks(self) -> Iterator[Notice]:
         words, name = self._words, self._words.name
         for gate in self._closed_gates():
             told = words.reason(gate.reason)
-            yield Look(
+            yield Notice(
                 text=Worded(one_line(told.text, 300), told.lang), section="gates", stops=True
             )
         if count := len(self._data.loosened):
             text = words.text("s_looser", n=words.count("rule", count))
-            yield Look(text=Worded(text, name), section="looser", stops=True)
+            yield Notice(text=Worded(text, name), section="looser", stops=True)
         for group in self._data.grouped.reasons:
             if group.action is Action.REFUSED and not group.accepted:
                 meaning = words.explained(group.code)[0] or one_line(group.code, 80)
                 text = words.text("s_refused", n=words.number(group.count), meaning=meaning)
-                yield Look(text=Worded(text, name), section="left-out")
+                yield Notice(text=Worded(text, name), section="left-out")
         for point in self._consequences.risks():
-            yield Look(text=Worded(point.text, name), section="what")
+            yield Notice(text=Worded(point.text, name), section="what")
         for point in self._consequences.staging_remarks():
-            yield Look(text=Worded(point.text, name), section="tried")
+            yield Notice(text=Worded(point.text, name), section="tried")
         evidence = self._data.evidence
         refused = sum(g.count for g in evidence.declined if g.refused) if evidence else 0
         if refused:
             text = words.text("s_refused_there", n=words.count("change", refused))
-            yield Look(text=Worded(text, name), section="tried")
+            yield Notice(text=Worded(text, name), section="tried")
         if evidence is not None and self._groups.untried:
             text = words.text("s_untried", n=words.count("change", self._groups.untried))
-            yield Look(text=Worded(text, name), section="tried")
+            yield Notice(text=Worded(text, name), section="tried")
 
     def _closed_gates(self) -> Iterator[GateResult]:
         """Yield closed gates; refusals have lines of their own, and so has the answer."""
