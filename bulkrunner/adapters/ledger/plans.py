@@ -287,6 +287,14 @@ class Plans(Part):
         query = select(column, func.count()).where(planned_changes.c.action == action.value)
         return self._count(query, plan, column)
 
+    def count_reads(self, plan: str) -> dict[str, int]:
+        """Count the records that were read, by ``read_by`` of their changes."""
+        c = planned_changes.c
+        query = select(c.read_by, func.count()).where(c.plan == plan, c.before.is_not(None))
+        with self._database.read() as connection:
+            found = connection.execute(query.group_by(c.read_by)).all()
+        return {word or "": count for word, count in sorted(found, key=lambda row: row[0] or "")}
+
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
         sigel, action = planned_changes.c.sigel, planned_changes.c.action

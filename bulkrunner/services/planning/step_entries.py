@@ -108,7 +108,9 @@ class Selecting:
     def _of_all(self, bib: BibFacts) -> Mapping[str, Sequence[str]]:
         """Return the bib's holdings by sigel, asked for at once."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for held in self.reading.reader.holdings_on(bib.thing_iri):
+        there = self.reading.reader.holdings_on(bib.thing_iri)
+        self.reading.at_hand.keep([held for held in there if held.sigel in self.sigels])
+        for held in there:
             if held.sigel is not None:
                 found[held.sigel].append(held.record)
         return found
