@@ -94,7 +94,7 @@ class Plans:
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
         from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
-        from bulkrunner.adapters.libris.shelf import DumpShelf
+        from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
         from bulkrunner.services.planning.planner import Planner
 
         environment = within_agreement(self._core.settings.environment(name), agreed_rate)
@@ -108,7 +108,7 @@ class Plans:
                 book=self._core.ledger.rate_limits,
                 network=self._core.settings.network,
             ) as reader,
-            closing(DumpShelf()) as shelf,
+            closing(SqliteDumpStorage()) as storage,
         ):
             planner = Planner(
                 reader=reader,
@@ -117,7 +117,7 @@ class Plans:
                 clock=self._core.clock,
                 progress=progress,
                 iris=self._core.iris(environment),
-                shelf=shelf,
+                storage=storage,
             )
             yield PlanningSession(
                 self._core, self, planner, reader, environment, credentials.client_id

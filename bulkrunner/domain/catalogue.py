@@ -123,8 +123,8 @@ class DumpedRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelved:
-    """A record of a dump on its way to the shelf."""
+class DumpRow:
+    """A record of a dump as it is kept."""
 
     record: str  # short id
     document: Document | None  # None where it is to be read singly
@@ -191,8 +191,10 @@ class Compared:
 
 def unshown(facts: Mapping[str, Any]) -> int:
     """Return how many records a library's list names that were not shown, nor deleted since."""
-    shown = facts.get("dump_shown", 0) + facts.get("since_deleted", 0)
-    return max(0, facts.get("dump_listed", 0) - shown)
+    listed, shown, deleted = (
+        int(facts.get(name, 0)) for name in ("dump_listed", "dump_shown", "since_deleted")
+    )
+    return max(0, listed - shown - deleted)
 
 
 def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:

@@ -12,10 +12,10 @@ from bulkrunner.domain.approvals import Signer
 from bulkrunner.domain.catalogue import (
     Activity,
     DumpPage,
+    DumpRow,
     FindPage,
     Held,
     ReadAnswer,
-    Shelved,
     WriteAnswer,
 )
 from bulkrunner.domain.records import Document
@@ -126,7 +126,7 @@ class CatalogueWriter(CatalogueReader, Protocol):
         # LoginRefused or LoginDown where none can be had.
 
 
-class Shelf(Protocol):
+class DumpStorage(Protocol):
     """Records of dumps, kept outside memory while one plan is made; thread safe."""
 
     def want(self, library: str, records: Iterable[str]) -> int:
@@ -138,7 +138,7 @@ class Shelf(Protocol):
     def begin(self, library: str) -> None:
         """Forget what pages of a library's list brought: it is read from its beginning."""
 
-    def put(self, library: str, page: Sequence[Shelved], *, wanted: bool) -> int:
+    def put(self, library: str, page: Sequence[DumpRow], *, wanted: bool) -> int:
         """Keep a page of a library's list; returns how many of its records came before."""
         # With ``wanted`` contents are kept of records only that will be asked for.
 

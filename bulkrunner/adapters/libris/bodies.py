@@ -51,7 +51,7 @@ def _exact(text: str) -> float:
     return number
 
 
-class Inexact(float):
+class LongNumber(float):
     """A number of a record, among others, that could not be written back as it stands."""
 
 
@@ -59,7 +59,7 @@ def _marked(text: str) -> float:
     try:
         return _exact(text)
     except Misshapen:
-        return Inexact(text)
+        return LongNumber(text)
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
@@ -78,7 +78,7 @@ def read_json(media_type: str, body: bytes, *, record: bool = False, records: bo
         media_type: of the answer.
         body: of the answer.
         record: it is one, which may be written back: every digit of its numbers counts.
-        records: it holds many of them; a number that could not be written back is ``Inexact``.
+        records: it holds many of them; a number that could not be written back is ``LongNumber``.
 
     Raises:
         Unreadable: another type, not JSON, not UTF-8, or text that could not be written back.
@@ -140,10 +140,10 @@ def _deeper_than(value: Any, limit: int) -> bool:
 
 
 def is_exact(value: Any) -> bool:
-    """Return True if no number of a record read among others is ``Inexact``."""
+    """Return True if no number of a record read among others is ``LongNumber``."""
     if isinstance(value, (dict, list)):
         return all(map(is_exact, value.values() if isinstance(value, dict) else value))
-    return not isinstance(value, Inexact)
+    return not isinstance(value, LongNumber)
 
 
 def write_document(document: Document) -> bytes:

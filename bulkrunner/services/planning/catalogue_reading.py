@@ -14,7 +14,7 @@ from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
 from bulkrunner.domain.plan import FROM_BIB, FROM_DUMP, AppliedChange, BibSummary, record_key
-from bulkrunner.domain.ports import CatalogueReader, Shelf
+from bulkrunner.domain.ports import CatalogueReader, DumpStorage
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -48,17 +48,22 @@ KEPT = 1_000
 """Records kept that came with their bibs; a record is asked for soon after it was listed."""
 
 
-class AtHand:
+class SeenRecords:
     """Records that came beforehand, many with one answer: asked before a record is read singly."""
 
-    def __init__(self, shelf: Shelf | None) -> None:
-        self._shelf = shelf
+    def __init__(self, storage: DumpStorage | None) -> None:
+        self._storage = storage
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._lock = Lock()
 
+    @property
+    def is_asked(self) -> bool:
+        """Return True unless every record is to be read singly."""
+        return self._storage is not None
+
     def keep(self, there: Sequence[Held]) -> None:
         """Keep holdings that a bib was answered with."""
-        if self._shelf is None:
+        if self._storage is None:
             return
         with self._lock:
             for held in there:
@@ -70,18 +75,18 @@ class AtHand:
 
     def record(self, record: str) -> tuple[Document | None, str]:
         """Return a record and where it came from; else None, and why it is to be read singly."""
-        if self._shelf is None:
+        if self._storage is None:
             return None, ""
         with self._lock:
             kept = self._kept.get(record)
         if kept is not None:
             return kept, FROM_BIB
-        dumped, why = self._shelf.record(record)
+        dumped, why = self._storage.record(record)
         return dumped, why if dumped is None else FROM_DUMP
 
     def bib(self, key: str) -> BibFacts | None:
         """Return what is known of a bib, by its short id."""
-        found = self._shelf.bib(key) if self._shelf is not None else None
+        found = self._storage.bib(key) if self._storage is not None else None
         if found is None:
             return None
         summary = BibSummary(**found["summary"])
@@ -92,13 +97,13 @@ class Reading:
     """Reads records and bibs for planning, and proves what is written; thread safe."""
 
     def __init__(
-        self, reader: CatalogueReader, iris: IriMap, proofs: Proofs, at_hand: AtHand
+        self, reader: CatalogueReader, iris: IriMap, proofs: Proofs, seen: SeenRecords
     ) -> None:
         self.reader = reader
         self._iris = iris
         self.proofs = proofs
-        self.at_hand = at_hand
-        self.bibs = Bibs(reader, iris, at_hand.bib)
+        self.seen = seen
+        self.bibs = Bibs(reader, iris, seen.bib)
         self._naming = Naming(reader, iris)
         self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
@@ -188,7 +193,7 @@ class Reading:
             target.target_key = record_key(ref.value)
             document = None
             if not singly:
-                document, target.read_by = self.at_hand.record(ref.value)
+                document, target.read_by = self.seen.record(ref.value)
             if document is not None:
                 iri = str(record_part(document)["@id"])
                 return Found(environment="", record=ref.value, iri=iri, document=document, etag="")

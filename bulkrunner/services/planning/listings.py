@@ -294,8 +294,12 @@ class Dumps:
             count = len(page.records)
             raise _Unfit(Sentence("dump_overfull", count=count, most=most, offset=offset))
         if page.more != (offset + DUMP_PAGE < total):
-            key = "dump_endless" if page.more else "dump_ends_early"
-            raise _Unfit(Sentence(key, count=offset + DUMP_PAGE, total=total))
+            count = offset + DUMP_PAGE
+            raise _Unfit(
+                Sentence(
+                    "dump_endless" if page.more else "dump_ends_early", count=count, total=total
+                )
+            )
 
     def first(self, sigel: str) -> DumpPage:
         """Return the first page, once the server has made the list.

@@ -23,7 +23,7 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.policy import Policy, plan_ceilings
-from bulkrunner.domain.ports import CatalogueReader, Clock, Progress, Shelf
+from bulkrunner.domain.ports import CatalogueReader, Clock, DumpStorage, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rights import Proofs, library_unresolved
@@ -40,7 +40,7 @@ from bulkrunner.services.planning.assembler import (
     batches,
     let_fall,
 )
-from bulkrunner.services.planning.catalogue_reading import AtHand, Reading
+from bulkrunner.services.planning.catalogue_reading import Reading, SeenRecords
 from bulkrunner.services.planning.contexts import Contexts
 from bulkrunner.services.planning.draft import Drafter
 from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
@@ -107,10 +107,10 @@ class Planner:
         clock: Clock,
         progress: Progress,
         iris: IriMap,
-        shelf: Shelf,
+        storage: DumpStorage,
     ) -> None:
         self._reader = reader
-        self._shelf = shelf
+        self._storage = storage
         self._ledger = ledger
         self._drivers = drivers
         self._clock = clock
@@ -241,8 +241,8 @@ class Planner:
     def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
         iris, parameters = self._iris, proofs.job.parameters
         earlier = EarlierRuns(self._ledger, plan)
-        at_hand = AtHand(self._shelf if _reads_of(plan) != GET else None)
-        reading = Reading(self._reader, iris, proofs, at_hand)
+        seen = SeenRecords(self._storage if _reads_of(plan) != GET else None)
+        reading = Reading(self._reader, iris, proofs, seen)
         drafter = Drafter(iris=iris, on_missing=proofs.job.on_missing)
         existing = Existing(reading=reading, iris=iris, earlier_runs=earlier, drafter=drafter)
         creations = Creations(reading=reading, earlier_runs=earlier, drafter=drafter)
@@ -306,7 +306,7 @@ class Planner:
             self._clock,
             self._progress,
             self._stop,
-            self._shelf,
+            self._storage,
             _reads_of(plan),
         )
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from threading import Event
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.catalogue import DumpedRecord, Found, Shelved
+from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, Found
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.ports import CatalogueReader, Clock, Progress, Shelf
+from bulkrunner.domain.ports import CatalogueReader, Clock, DumpStorage, Progress
 from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
 from bulkrunner.domain.records import (
     Document,
@@ -80,7 +80,7 @@ class LibraryHoldings:
 
 
 class Libraries:
-    """Selects all holdings of a library; keeps on the shelf what its dump says of records."""
+    """Selects all holdings of a library; keeps what its dump says of them."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class Libraries:
         clock: Clock,
         progress: Progress,
         heed: Callable[[], None],
-        shelf: Shelf,
+        storage: DumpStorage,
         reads: str = AUTO,
     ) -> None:
         self._reader = reader
         self._iris = iris
         self._progress = progress
-        self._shelf = shelf
+        self._storage = storage
         self._reads = reads
         self._searching = Searching(reader, iris, heed)
         self._dumps = Dumps(reader, clock, progress, heed)
@@ -109,23 +109,23 @@ class Libraries:
             Refused: ``dump_unsteady``, ``dump_broken`` or ``dump_stale``, or what a search is
                 refused for.
         """
-        listed = self._shelve(sigel, wanted=self._reads == GET)
+        listed = self._read_dump(sigel, wanted=self._reads == GET)
         changed = self._catch_up([sigel], listed.moment - MARGIN)[sigel]
         total = self._searching.each(
             [("@type", ITEM), (HELD_BY, library_iri(sigel))],
-            lambda iris: self._shelf.index(sigel, filter(None, map(self._iris.short_id, iris))),
+            lambda iris: self._storage.index(sigel, filter(None, map(self._iris.short_id, iris))),
         )
         self._try(sigel)
         kinds = [kind for kind, _ in changed.values()]
         return LibraryHoldings(
-            records=self._shelf.named([sigel]),
+            records=self._storage.named([sigel]),
             facts={
                 "dump_started": listed.started,
                 "dump_listed": listed.total,
                 "since_created": sum(kind != "Delete" for kind in kinds),
                 "since_deleted": kinds.count("Delete"),
                 "index_total": total,
-                **self._shelf.counts(sigel),
+                **self._storage.counts(sigel),
             },
         )
 
@@ -172,11 +172,11 @@ class Libraries:
         """
         if self._reads == GET:
             return
-        wanted = self._shelf.want(sigel, records) - done
+        wanted = self._storage.want(sigel, records) - done
         why = ""
         try:
             if wanted > 0 and (self._reads == DUMP or self._is_worth(sigel, wanted)):
-                listed = self._shelve(sigel, wanted=True)
+                listed = self._read_dump(sigel, wanted=True)
                 self._catch_up([sigel], listed.moment - MARGIN)
                 self._try(sigel)
                 return
@@ -186,7 +186,7 @@ class Libraries:
             why = refused.refusal.code
         except CatalogueUnreachable:
             why = "dump_unread"
-        self._shelf.drop(sigel, why)
+        self._storage.drop(sigel, why)
 
     def _is_worth(self, sigel: str, wanted: int) -> bool:
         if wanted < LARGE:
@@ -194,7 +194,7 @@ class Libraries:
         pages = -(-(self._dumps.first(sigel).total or 0) // DUMP_PAGE)
         if (pages + TRIED + PROBED) * WORTH > wanted:
             return False
-        probed = self._shelf.spread(sigel, PROBED, wanted=True)
+        probed = self._storage.spread(sigel, PROBED, wanted=True)
         return sum(self._is_of(sigel, record) for record in probed) * 2 > len(probed)
 
     def _is_of(self, sigel: str, record: str) -> bool:
@@ -209,21 +209,19 @@ class Libraries:
             self._catch_up(list(self._seen), min(self._seen.values()) - MARGIN)
         except Refused as refused:
             for sigel in self._seen:
-                self._shelf.drop(sigel, refused.refusal.code)
+                self._storage.drop(sigel, refused.refusal.code)
             self._seen.clear()
 
-    # --- the shelf -----------------------------------------------------------------------------
+    # --- dumps -----------------------------------------------------------------------------
 
-    def _shelve(self, sigel: str, *, wanted: bool) -> Listed:
+    def _read_dump(self, sigel: str, *, wanted: bool) -> Listed:
         def take(page: Sequence[DumpedRecord]) -> int:
-            return self._shelf.put(
-                sigel, [self._shelved(sigel, one) for one in page], wanted=wanted
-            )
+            return self._storage.put(sigel, [self._kept(sigel, one) for one in page], wanted=wanted)
 
-        return self._dumps.each(sigel, take, lambda: self._shelf.begin(sigel))
+        return self._dumps.each(sigel, take, lambda: self._storage.begin(sigel))
 
-    def _shelved(self, sigel: str, dumped: DumpedRecord) -> Shelved:
-        """Return a record for the shelf; without content where a GET could give another."""
+    def _kept(self, sigel: str, dumped: DumpedRecord) -> DumpRow:
+        """Return a record to be kept; without content where a GET could give another."""
         record = self._iris.short_id(dumped.iri)
         if record is None:
             raise Refused(
@@ -234,11 +232,11 @@ class Libraries:
         document, bib = dumped.document, None
         own = dumped.iri == self._iris.record_iri(record) and is_holding(document or {})
         if document is None or not own or held_by(document) != sigel:
-            return Shelved(record=record, document=None, modified=0, bib=None)
+            return DumpRow(record=record, document=None, modified=0, bib=None)
         facts = facts_of(dumped.bib or {}, self._iris)
         if facts is not None:
             bib = {"id": facts.summary.id, "modified": _moment(dumped.bib or {}), **asdict(facts)}
-        return Shelved(record=record, document=document, modified=_moment(document), bib=bib)
+        return DumpRow(record=record, document=document, modified=_moment(document), bib=bib)
 
     def _catch_up(self, sigels: Sequence[str], since: datetime) -> dict[str, dict[str, _Change]]:
         """Note what was changed since a moment; returns by library the newest change of each."""
@@ -253,28 +251,28 @@ class Libraries:
             elif record is not None and activity.library is None:
                 others.setdefault(record, at)
                 if len(others) >= 1_000:
-                    self._shelf.forget_bibs(others)
+                    self._storage.forget_bibs(others)
                     others.clear()
-        self._shelf.forget_bibs(others)
+        self._storage.forget_bibs(others)
         for sigel, found in changed.items():
-            self._shelf.change(sigel, found)
+            self._storage.change(sigel, found)
             self._seen[sigel] = now
         return changed
 
     def _try(self, sigel: str) -> None:
         """Read some records singly too; where one is another, nothing of the dump is believed."""
-        count = min(TRIED, -(-self._shelf.counts(sigel)["dump_shown"] // 10))
-        for record in self._shelf.spread(sigel, count):
+        count = min(TRIED, -(-self._storage.counts(sigel)["dump_shown"] // 10))
+        for record in self._storage.spread(sigel, count):
             answer = self._reader.read(record)
-            dumped, _ = self._shelf.record(record)
+            dumped, _ = self._storage.record(record)
             if dumped is None or (isinstance(answer, Found) and answer.document == dumped):
                 continue
-            self._shelf.drop(sigel, "changed", record)
+            self._storage.drop(sigel, "changed", record)
             if isinstance(answer, Found) and _moment(answer.document) == _moment(dumped):
                 if _without_bib(answer.document) != _without_bib(dumped):
-                    self._shelf.drop(sigel, "dump_differs")
+                    self._storage.drop(sigel, "dump_differs")
                     return
-                self._shelf.drop(sigel, "form", record)
+                self._storage.drop(sigel, "form", record)
 
 
 def _without_bib(document: Document) -> Document:
@@ -324,7 +322,7 @@ class Choosing:
         clock: Clock,
         progress: Progress,
         stop: Event,
-        shelf: Shelf,
+        storage: DumpStorage,
         reads: str,
     ) -> None:
         self._iris = iris
@@ -332,8 +330,8 @@ class Choosing:
         self._progress = progress
         self._stop = stop
         self._searching = Searching(reader, iris, self._heed)
-        self._shelf = shelf
-        self.libraries = Libraries(reader, iris, clock, progress, self._heed, shelf, reads)
+        self._storage = storage
+        self.libraries = Libraries(reader, iris, clock, progress, self._heed, storage, reads)
 
     def _heed(self) -> None:
         if self._stop.is_set():
@@ -386,7 +384,7 @@ class Choosing:
 
     def _held(self, sigels: tuple[str, ...]) -> tuple[Iterator[str], dict[str, Any]]:
         facts = {sigel: dict(self.libraries.holdings(sigel).facts) for sigel in sigels}
-        return self._shelf.named(sigels), {"libraries": facts}
+        return self._storage.named(sigels), {"libraries": facts}
 
 
 def _sigels(selection: StepSelection) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.libris.shelf import DumpShelf
+from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import text_of
@@ -47,7 +47,7 @@ def libraries_of(at: Place, catalogue: Any = None, told: Told | None = None) -> 
         Waiting(at),
         told or Told(),
         lambda: None,
-        DumpShelf(),
+        SqliteDumpStorage(),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from bulkrunner.domain.catalogue import Shelved
+from bulkrunner.domain.catalogue import DumpRow
 from bulkrunner.domain.records import Document
 
 _TABLES = """
@@ -81,8 +81,8 @@ SELECT content, listed, why FROM record WHERE id = ? ORDER BY content IS NULL LI
 """
 
 
-class DumpShelf:
-    """See ``domain.ports.Shelf``."""
+class SqliteDumpStorage:
+    """See ``domain.ports.DumpStorage``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,7 +114,7 @@ class DumpShelf:
         """Forget what pages of a library's list brought: it is read from its beginning."""
         self._many(_BEGIN, [(library,)])
 
-    def put(self, library: str, page: Sequence[Shelved], *, wanted: bool) -> int:
+    def put(self, library: str, page: Sequence[DumpRow], *, wanted: bool) -> int:
         """Keep a page of a library's list; returns how many of its records came before.
 
         With ``wanted`` contents are kept of records only that will be asked for.
