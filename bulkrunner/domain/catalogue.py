@@ -110,6 +110,8 @@ class FindPage:
     total: int  # hits in all, by the index
     window: int  # how far pages go; what lies beyond is never shown
     iris: tuple[str, ...]  # of the things on this page, in the order answered
+    # ``itemOf`` of each, as the index has it; None where it shows none.
+    links: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ class DumpRow:
     document: Document | None  # None where it is to be read singly
     modified: int  # ms since 1970, 0 where the record does not say
     bib: Mapping[str, Any] | None  # what is known of its bib; ``id``: short id
+    link: str | None = None  # its ``itemOf``
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,8 +132,9 @@ class DumpStorage(Protocol):
     def want(self, library: str, records: Iterable[str]) -> int:
         """Note records that will be asked for; returns how many of the library's are wanted."""
 
-    def index(self, library: str, records: Iterable[str]) -> None:
-        """Note records that the search index names."""
+    def index(self, library: str, records: Iterable[tuple[str, str | None]]) -> None:
+        """Note records that the search index names, and the bib's IRI as it has it."""
+        # A record whose dump has another IRI is to be read singly: a dump shows one form only.
 
     def begin(self, library: str) -> None:
         """Forget what pages of a library's list brought: it is read from its beginning."""

@@ -19,7 +19,7 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -8000;
 CREATE TABLE record (
     library TEXT NOT NULL, id TEXT NOT NULL, wanted INT DEFAULT 0, listed INT DEFAULT 0,
-    indexed INT DEFAULT 0, change TEXT, modified INT, why TEXT, content BLOB,
+    indexed INT DEFAULT 0, change TEXT, modified INT, why TEXT, link TEXT, content BLOB,
     PRIMARY KEY (library, id)
 );
 CREATE INDEX by_id ON record (id);
@@ -32,14 +32,16 @@ _WANT = """
 INSERT INTO record (library, id, wanted) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET wanted = 1
 """
 _INDEX = """
-INSERT INTO record (library, id, indexed) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET indexed = 1
+INSERT INTO record (library, id, indexed) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET indexed = 1,
+    why = iif(coalesce(?, link) <> link, 'form', why),
+    content = iif(coalesce(?, link) <> link, NULL, content)
 """
 _BEGIN = """
 UPDATE record SET listed = 0, content = NULL, modified = NULL, why = NULL WHERE library = ?
 """
 _PUT = """
-INSERT INTO record (library, id, listed, modified, why, content) VALUES (?, ?, 1, ?, ?, ?)
-ON CONFLICT DO UPDATE SET listed = 1,
+INSERT INTO record (library, id, listed, modified, why, link, content)
+VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET listed = 1, link = excluded.link,
     modified = excluded.modified, why = excluded.why, content = excluded.content
 """
 # What a page showed was read before the change that is newer than it.
@@ -97,18 +99,17 @@ class SqliteDumpStorage:
 
     def want(self, library: str, records: Iterable[str]) -> int:
         """Note records that will be asked for; returns how many of the library's are wanted."""
-        self._mark(_WANT, library, records)
+        self._mark(_WANT, ((library, record) for record in records))
         query = "SELECT count(*) FROM record WHERE library = ? AND wanted"
         return int(self._rows(query, library)[0][0])
 
-    def index(self, library: str, records: Iterable[str]) -> None:
-        """Note records that the search index names."""
-        self._mark(_INDEX, library, records)
+    def index(self, library: str, records: Iterable[tuple[str, str | None]]) -> None:
+        """Note records that the search index names, and the bib's IRI as it has it."""
+        self._mark(_INDEX, ((library, record, link, link) for record, link in records))
 
-    def _mark(self, query: str, library: str, records: Iterable[str]) -> None:
-        stream = iter(records)
-        while page := list(islice(stream, _PAGE)):
-            self._many(query, [(library, record) for record in page])
+    def _mark(self, query: str, rows: Iterator[tuple[Any, ...]]) -> None:
+        while page := list(islice(rows, _PAGE)):
+            self._many(query, page)
 
     def begin(self, library: str) -> None:
         """Forget what pages of a library's list brought: it is read from its beginning."""
@@ -132,7 +133,10 @@ class SqliteDumpStorage:
             repeated += bool(listed) or one.record in rows
             kept = one.document if asked_for or not wanted else None
             why = None if one.document is not None else "form"
-            rows[one.record] = (library, one.record, one.modified, why, _packed(kept))
+            rows[one.record] = (
+                *(library, one.record, one.modified, why, one.link),
+                _packed(kept),
+            )
             if kept is not None and one.bib is not None:
                 bibs.append((one.bib["id"], one.bib["modified"], _packed(one.bib)))
         self._many(_PUT, list(rows.values()))

@@ -92,7 +92,14 @@ def _find_page(reply: Reply) -> FindPage:
     if not isinstance(items, list) or not isinstance(total, int):
         raise no_answer(reply)
     iris = tuple(_iri_of(item, "@id") for item in items)
-    return FindPage(total=total, window=_window(data.get("maxItems"), total), iris=iris)
+    links = tuple(_link_of(item.get("itemOf")) for item in items)
+    window = _window(data.get("maxItems"), total)
+    return FindPage(total=total, window=window, iris=iris, links=links)
+
+
+def _link_of(value: Any) -> str | None:
+    iri = value.get("@id") if isinstance(value, dict) else None
+    return iri if isinstance(iri, str) else None
 
 
 def _window(value: Any, total: int) -> int:

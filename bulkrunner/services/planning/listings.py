@@ -62,18 +62,18 @@ class _Unsteady(Exception):
 class _Walk:
     """How far a search has come."""
 
-    def __init__(self, take: Callable[[Sequence[str]], None]) -> None:
+    def __init__(self, take: Callable[[FindPage], None]) -> None:
         self._take = take
         self.last = ""
         self.count = 0
 
-    def take(self, iris: Sequence[str]) -> None:
-        for iri in iris:
+    def take(self, page: FindPage) -> None:
+        for iri in page.iris:
             if iri <= self.last:
                 raise _Unsteady
             self.last = iri
-        self.count += len(iris)
-        self._take(iris)
+        self.count += len(page.iris)
+        self._take(page)
 
 
 def _go_on() -> None:
@@ -97,7 +97,7 @@ class Searching:
     def hits(self, query: Query) -> Hits:
         """Return everything that a query finds; raises as ``each`` does."""
         iris: list[str] = []
-        total = self.each(query, iris.extend, begin=iris.clear)
+        total = self.each(query, lambda page: iris.extend(page.iris), begin=iris.clear)
         named = [(iri, self._iris.short_id(iri)) for iri in iris]
         return Hits(
             records=tuple(short_id for _, short_id in named if short_id),
@@ -108,10 +108,10 @@ class Searching:
     def each(
         self,
         query: Query,
-        take: Callable[[Sequence[str]], None],
+        take: Callable[[FindPage], None],
         begin: Callable[[], None] = _go_on,
     ) -> int:
-        """Hand out the IRIs of everything that a query finds; returns how many that are.
+        """Hand out everything that a query finds, page by page; returns how many that are.
 
         Args:
             query: names and values.
@@ -136,7 +136,7 @@ class Searching:
         self._heed()
         first = self._reader.find(query, limit=PAGE)
         total, page, begun, behind = first.total, first, 0, ""
-        walk.take(page.iris)
+        walk.take(page)
         while walk.count < total:
             if not page.iris:
                 raise _Unsteady
@@ -150,7 +150,7 @@ class Searching:
                 page = self._reader.find(narrowed, limit=PAGE, offset=offset)
                 if page.total != total - begun:
                     raise _Unsteady
-            walk.take(page.iris)
+            walk.take(page)
         if walk.count != total:
             raise _Unsteady
         return total

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import repeat
 from threading import Event
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, Found
+from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, FindPage, Found
 from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
@@ -21,6 +22,7 @@ from bulkrunner.domain.records import (
     Document,
     held_by,
     is_holding,
+    item_of,
     library_iri,
     modified,
     thing_part,
@@ -113,7 +115,7 @@ class Libraries:
         changed = self._catch_up([sigel], listed.moment - MARGIN)[sigel]
         total = self._searching.each(
             [("@type", ITEM), (HELD_BY, library_iri(sigel))],
-            lambda iris: self._storage.index(sigel, filter(None, map(self._iris.short_id, iris))),
+            lambda page: self._storage.index(sigel, self._linked(page)),
         )
         self._try(sigel)
         kinds = [kind for kind, _ in changed.values()]
@@ -128,6 +130,11 @@ class Libraries:
                 **self._storage.counts(sigel),
             },
         )
+
+    def _linked(self, page: FindPage) -> Iterator[tuple[str, str | None]]:
+        for iri, link in zip(page.iris, page.links or repeat(None), strict=False):
+            if record := self._iris.short_id(iri):
+                yield record, link
 
     def counted(self, sigel: str) -> dict[str, str | int]:
         """Return how many holdings a library has by the index, by the dump, and made since."""
@@ -236,7 +243,13 @@ class Libraries:
         facts = facts_of(dumped.bib or {}, self._iris)
         if facts is not None:
             bib = {"id": facts.summary.id, "modified": _moment(dumped.bib or {}), **asdict(facts)}
-        return DumpRow(record=record, document=document, modified=_moment(document), bib=bib)
+        return DumpRow(
+            record=record,
+            document=document,
+            modified=_moment(document),
+            bib=bib,
+            link=item_of(document),
+        )
 
     def _catch_up(self, sigels: Sequence[str], since: datetime) -> dict[str, dict[str, _Change]]:
         """Note what was changed since a moment; returns by library the newest change of each."""
