@@ -37,7 +37,8 @@ def shorten(text: str, limit: int = MAX_SHOWN) -> tuple[str, int]:
 
 def one_line(text: str, limit: int = MAX_SHOWN) -> str:
     """Return the text as one bounded, visible line, for a text that people copy."""
-    kept, cut = shorten(" ".join(text.split()), limit)
+    # Spaces that hold a number together stay.
+    kept, cut = shorten(re.sub(r"[^\S\u00a0]+", " ", text).strip(), limit)
     return visible(kept) + ("…" if cut else "")
 
 

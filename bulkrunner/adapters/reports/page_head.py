@@ -10,9 +10,9 @@ from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.domain.approvals import Conditions, WeighedAnswer
 from bulkrunner.domain.plan import Action, PlanState
 from bulkrunner.domain.policy import LooserValue
-from bulkrunner.domain.report import ORDER, PROBLEMS, ReportData
+from bulkrunner.domain.report import ORDER, ReportData
 from bulkrunner.domain.rules import Rule
-from bulkrunner.domain.run import RunState
+from bulkrunner.domain.run import PROBLEMS, RunState
 
 # Sigels, records or patterns named in a line or table before the rest is counted.
 LISTED = 20

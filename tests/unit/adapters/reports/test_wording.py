@@ -41,7 +41,7 @@ from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlanState
 from bulkrunner.domain.policy import LooserValue, Policy, exceeded_ceilings
-from bulkrunner.domain.report import PROBLEMS, Moment, Noted, ReportData
+from bulkrunner.domain.report import Moment, Noted, ReportData
 from bulkrunner.domain.report_groups import (
     General,
     Joint,
@@ -53,7 +53,7 @@ from bulkrunner.domain.report_groups import (
     just,
 )
 from bulkrunner.domain.rules import KB_RULES, RuleResult
-from bulkrunner.domain.run import Outcome, Result
+from bulkrunner.domain.run import PROBLEMS, Outcome, Result
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence, catalogue, joined
 from bulkrunner.services.gatekeeper import declined, untried
