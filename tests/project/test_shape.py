@@ -5,13 +5,13 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 260,
-    "lines": 68_060,
+    "lines": 68_150,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,
-    "lines of docstrings in domain and services": 2_285,
+    "lines of docstrings in domain and services": 2_290,
     "migrations": 1,
     "patterns that recover a language": 0,
 }
