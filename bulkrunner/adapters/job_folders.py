@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.manifests.job_schema import schema_text
 from bulkrunner.adapters.manifests.problems import shown
-from bulkrunner.domain.expressions.parsing import nearest
+from bulkrunner.domain.expressions import nearest
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import re2
 
-from bulkrunner.domain.expressions.parsing import Pattern, brief
+from bulkrunner.domain.expressions import Pattern, brief
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids, map_ids
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
-from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint, predict_stored
 
 PREFIX = "new:"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.fingerprints import in_set_order
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
+from bulkrunner.domain.prediction import in_set_order
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.sentences import Sentence
 

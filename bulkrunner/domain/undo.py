@@ -13,7 +13,7 @@ from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
 from bulkrunner.domain.records import WRITTEN_AT_SAVE, Document, record_part, thing_part
 from bulkrunner.domain.run import Result
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import Left
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.sentences import Sentence
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.environment import Kind as EnvironmentKind
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.plan_diff import (
@@ -21,6 +20,7 @@ from bulkrunner.domain.plan_diff import (
     PlanDiff,
     head_differences,
 )
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document
 
 

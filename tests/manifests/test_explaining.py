@@ -20,7 +20,7 @@ from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.tree import Tree
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.changes.verbs import VERBS
-from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.wording import through_said
 from bulkrunner.domain.iris import IriMap
 from tests.project.test_sentences import CODE, ENGLISH

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import SEND, History, Version, may_have_written, sends
 from bulkrunner.domain.settlement.updates import (

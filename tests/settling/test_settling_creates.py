@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.prediction import create_fingerprint
 from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import SEND, Version
 from bulkrunner.domain.settlement.creates import (

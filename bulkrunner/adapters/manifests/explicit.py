@@ -18,8 +18,8 @@ from bulkrunner.adapters.manifests.problems import (
 )
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.changes.change import demand_kept_at
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.expectations import parse_expected
-from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.value_parsing import MARKS
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (

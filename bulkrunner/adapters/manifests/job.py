@@ -31,7 +31,7 @@ from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
 from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Job, Parameter, Scalar, Unreadable, missing, resolved
 from bulkrunner.domain.refusals import Refusal

@@ -16,7 +16,7 @@ from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Change, demand_kept_at, read_value
 from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list, value_of
 from bulkrunner.domain.changes.scopes import PLAIN, Scope
-from bulkrunner.domain.expressions.parsing import FormPath, Outside, brief
+from bulkrunner.domain.expressions import FormPath, Outside, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import resolve, written

@@ -19,12 +19,12 @@ from bulkrunner.domain.changes.scopes import (
     objects,
     scope_said,
 )
+from bulkrunner.domain.expressions import Outside, brief
 from bulkrunner.domain.expressions.conditions import (
     bind_condition,
     condition_references,
     holds,
 )
-from bulkrunner.domain.expressions.parsing import Outside, brief
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import Dynamic, bind, freeze, references_of, resolve

@@ -17,7 +17,7 @@ from bulkrunner.domain.changes.change import (
 )
 from bulkrunner.domain.changes.edits import Edit, EditSet, Put, Take, put, value_of
 from bulkrunner.domain.changes.scopes import Here, Scope, leaves
-from bulkrunner.domain.expressions.parsing import Outside, Pattern, brief
+from bulkrunner.domain.expressions import Outside, Pattern, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT
 from bulkrunner.domain.expressions.value_parsing import parse_value

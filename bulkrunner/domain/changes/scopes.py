@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bulkrunner.domain.expressions import Outside, brief, meant
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import Condition, condition_data
-from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.wording import condition_said, place_said
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.condition_parsing import parse_checks
 from bulkrunner.domain.expressions.conditions import (
     Itself,
@@ -15,7 +16,6 @@ from bulkrunner.domain.expressions.conditions import (
     condition_references,
     fits,
 )
-from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
 from bulkrunner.domain.iris import IriMap

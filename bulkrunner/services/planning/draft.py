@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
@@ -21,6 +20,7 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import printable

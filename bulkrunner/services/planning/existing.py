@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
-from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.new_records import created_number
 from bulkrunner.domain.operations import Applied, same
@@ -21,7 +20,7 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
-from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint, predict_stored
 from bulkrunner.domain.records import Document, item_of, kind_said, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.undo import changed_paths

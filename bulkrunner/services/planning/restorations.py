@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.change_patterns import pattern_of
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids, map_ids, without_own_iri
 from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.new_records import PREFIX, created_number
@@ -18,7 +17,7 @@ from bulkrunner.domain.plan import (
     AppliedChange,
     operation_digest,
 )
-from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.prediction import before_fingerprint, predict_stored
 from bulkrunner.domain.records import (
     Document,
     held_by,

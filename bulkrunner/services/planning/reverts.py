@@ -9,14 +9,14 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.expressions.parsing import brief
+from bulkrunner.domain.expressions import brief
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.operations import Applied, check_expect
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document, held_by, last_modifier, modified
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.run import Outcome, Run

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.fingerprints import (
+from bulkrunner.domain.prediction import (
     after_fingerprint,
     before_fingerprint,
     create_fingerprint,
