@@ -7,9 +7,6 @@
 from __future__ import annotations
 
 import re
-
-# What is none of these may change what the answer says, so a person is asked about it. The list is
-# of what passes, not of what does not: a condition can be put into any words.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -199,6 +196,9 @@ def spellings(text: str) -> Iterator[str]:
             yield whole
             yield whole.replace("\n", "\r\n")
 
+
+# What is none of these may change what the answer says, so a person is asked about it. The list is
+# of what passes, not of what does not: a condition can be put into any words.
 
 _DOUBTS = (
     # negations and exceptions

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-# The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary
-# compare without order; a single value and a list of one do not compare equal, since both are
-# stored as sent.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -237,6 +234,11 @@ def _with_alias(node: dict[str, Any], iri: str) -> dict[str, Any]:
 SELF = "self:"  # stands for a new record's own IRI, which nobody knows beforehand
 
 
+# The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary
+# compare without order; a single value and a list of one do not compare equal, since both are
+# stored as sent.
+
+
 def before_fingerprint(document: Document) -> str:
     """Return the fingerprint of a document as it stands."""
     return digest(_comparable(document, WRITTEN_AT_SAVE))
@@ -252,11 +254,6 @@ def create_fingerprint(document: Document) -> str:
     own = record_part(document).get("@id")
     comparable = _comparable(document, WRITTEN_AT_CREATION)
     return digest(without_own_iri(comparable, own if isinstance(own, str) else "", SELF))
-
-
-def equal_content(one: Document, other: Document) -> bool:
-    """Return True if two documents have the same fingerprint."""
-    return before_fingerprint(one) == before_fingerprint(other)
 
 
 def _comparable(document: Document, dropped: Collection[str]) -> Any:

@@ -11,17 +11,17 @@ from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.environment import Kind as EnvironmentKind
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
-from bulkrunner.domain.plan_diff import (
+from bulkrunner.domain.prediction import before_fingerprint
+from bulkrunner.domain.records import Document
+from bulkrunner.domain.report import (
+    CHANGES_NAMED,
     KINDS,
-    SAMPLES,
     Compared,
     Difference,
-    Kind,
+    DifferenceKind,
     PlanDiff,
     head_differences,
 )
-from bulkrunner.domain.prediction import before_fingerprint
-from bulkrunner.domain.records import Document
 
 
 class _Told(NamedTuple):
@@ -42,7 +42,7 @@ class _Tally:
 
     def add(self, older: int | None, newer: int | None) -> None:
         self.count += 1
-        if len(self.numbers) < SAMPLES:
+        if len(self.numbers) < CHANGES_NAMED:
             self.numbers.append((older, newer))
 
 
@@ -83,7 +83,7 @@ class PlanComparison:
             older, newer = newer, older
         prints = _Prints(older, newer)
         known = dict(self._told(older, prints))
-        same, tallies = 0, dict[tuple[Kind, str, str], _Tally]()
+        same, tallies = 0, dict[tuple[DifferenceKind, str, str], _Tally]()
         for key, now in self._told(newer, prints):
             was = known.pop(key, None)
             kind = _kind(was, now)
@@ -122,7 +122,7 @@ class PlanComparison:
             )
 
     def _differences(
-        self, tallies: dict[tuple[Kind, str, str], _Tally], older: Plan, newer: Plan
+        self, tallies: dict[tuple[DifferenceKind, str, str], _Tally], older: Plan, newer: Plan
     ) -> Iterator[Difference]:
         ranked = sorted(tallies.items(), key=lambda one: (KINDS.index(one[0][0]), -one[1].count))
         old = self._fetched(older, (pair[0] for _, tally in ranked for pair in tally.numbers))
@@ -153,7 +153,7 @@ def _record(change: PlannedChange) -> str:
     return change.record
 
 
-def _kind(was: _Told | None, now: _Told) -> Kind | None:
+def _kind(was: _Told | None, now: _Told) -> DifferenceKind | None:
     if was is None:
         return "added"
     if was.action != now.action:

@@ -6,11 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-# The only rules of both, for runs, verifications, undos and reverts. In their order of strength:
-# the ETag, the version, the content. Of a change that a 304 proved no content is kept, and the
-# server may have tidied or linked what it was sent: then the version in the history says what was
-# left.
 from dataclasses import dataclass
 from typing import Any
 
