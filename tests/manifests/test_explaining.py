@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests.declared_steps import read_step
-from bulkrunner.adapters.manifests.explain import explained
+from bulkrunner.adapters.manifests.declared_steps import explained, read_step
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.job_schema import schema

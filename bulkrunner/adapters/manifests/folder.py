@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
 from bulkrunner.adapters.files import BOM
+from bulkrunner.adapters.manifests.line_files import read_json
 from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
-from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
-from bulkrunner.adapters.manifests.yaml_text import read_yaml
+from bulkrunner.adapters.manifests.tree import Tree, control_message, read_yaml
 from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from bulkrunner.adapters.manifests.declared_steps import ManifestStep, read_step
-from bulkrunner.adapters.manifests.explain import explained
+from bulkrunner.adapters.manifests.declared_steps import ManifestStep, explained, read_step
 from bulkrunner.adapters.manifests.folder import Found, find, read_tree
 from bulkrunner.adapters.manifests.head import (
     Manifest,
