@@ -1,6 +1,6 @@
 """What conditions and changes need from outside, with files that exist in memory only."""
 
-from bulkrunner.adapters.regexes import Re2Engine
+from bulkrunner.adapters.manifests.outside import Re2Engine
 from bulkrunner.domain.expressions import Outside
 from bulkrunner.errors import Fault
 

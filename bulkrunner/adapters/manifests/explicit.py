@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.line_files import Selected, named
+from bulkrunner.adapters.manifests.outside import Re2Engine
 from bulkrunner.adapters.manifests.problems import (
     KeyPath,
     bad_place,
@@ -16,7 +17,6 @@ from bulkrunner.adapters.manifests.problems import (
     shown,
     with_path,
 )
-from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.changes.change import demand_kept_at
 from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.expectations import parse_expected

@@ -23,12 +23,11 @@ from bulkrunner.adapters.manifests.head import (
 )
 from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
 from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
-from bulkrunner.adapters.manifests.lists import FolderLists
+from bulkrunner.adapters.manifests.outside import FolderLists, Re2Engine
 from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
 from bulkrunner.adapters.manifests.problems import KeyPath, Problems
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
-from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import digest
 from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.iris import IriMap
