@@ -145,15 +145,15 @@ class ManifestStep:
         return Fault(said, code="empty", hint=Sentence("list_without_id_hint"))
 
     @property
+    def number(self) -> int:
+        """Which step of the manifest it is, from 1."""
+        return self.does.number
+
+    @property
     def read_from(self) -> Input | None:
         """How the list or table was read, once it was."""
-        return (
-            None if isinstance(self.chosen.read, EnvironmentSelection) else self.chosen.read.input
-        )
-
-    def input(self) -> Mapping[str, Any] | None:
-        """Return how the list or table was read."""
-        return _input(self.read_from, self.does.number)
+        read = self.chosen.read
+        return None if isinstance(read, EnvironmentSelection) else read.input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +168,12 @@ class UndoStep:
 
     drops_repeats = True
     head = "undo"
+    number = 1
+
+    @property
+    def read_from(self) -> Input | None:
+        """How the list that bounds the undo was read, once it was."""
+        return None if self.only is None else self.only.input
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield one undo, after the texts of the list that name no record."""
@@ -191,14 +197,6 @@ class UndoStep:
 
     def fault_of_total(self, _total: int, _readable: int, /) -> None:
         """Return nothing; an empty list undoes nothing."""
-
-    def input(self) -> Mapping[str, Any] | None:
-        """Return how the list that bounds the undo was read."""
-        return _input(None if self.only is None else self.only.input, 1)
-
-
-def _input(read: Input | None, step: int) -> Mapping[str, Any] | None:
-    return None if read is None else {"step": step, **read.as_dict()}
 
 
 def _left_out(found: Selected) -> Entry:

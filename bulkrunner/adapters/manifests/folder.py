@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,17 +75,14 @@ class JobFolder:
         return os.fdopen(descriptor, "rb")
 
     @contextmanager
-    def reading(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file; a fault in what is read of it gets the file's name.
-
-        Raises:
-            Fault: it cannot be opened, which has no place, or read.
-        """
-        with self.open(name) as file:
-            try:
+    def reading(self, name: str, at: Source, report: Callable[[Fault], None]) -> Iterator[BinaryIO]:
+        """Open a file that is named at a place; faults in what is read of it are reported, and end it."""
+        file = None
+        try:
+            with self.open(name) as file:
                 yield file
-            except Fault as fault:
-                raise fault.in_file(name) from None
+        except Fault as fault:
+            report((fault if file is None else fault.in_file(name)).at(at))
 
 
 def _parts(name: str) -> tuple[str, ...]:

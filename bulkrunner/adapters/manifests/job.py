@@ -127,7 +127,7 @@ class LoadedJob:
         self.notes = notes
         self.unreadable = unreadable
         self.inputs = [found for one in reads for found in _inputs(one)]
-        self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.hides]
+        self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.facts.hides]
         self._prefix = found.prefix
         self._reads = reads
 
@@ -295,17 +295,18 @@ class _Reading:
 def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Fault]:
     """Yield what of the job's spreadsheets is not seen by whoever opens them."""
     for read in reads:
-        if isinstance(read.part, ManifestStep) and (facts := read.part.read_from) is not None:
-            yield from hidden_noted(facts)
+        if isinstance(read.part, ManifestStep) and (found := read.part.read_from) is not None:
+            yield from hidden_noted(found)
     for table in tables:
         yield from hidden_noted(table)
 
 
 def _inputs(read: _Read) -> Iterator[dict[str, Any]]:
-    facts = read.part.input()
-    if facts is not None:
+    if (found := read.part.read_from) is not None:
+        facts = found.as_dict()
         repeats = {"repeat": read.dropped} if read.dropped else {}
-        yield {**facts, "left_out": {**facts["left_out"], **repeats}}
+        left_out = {**facts["left_out"], **repeats}
+        yield {"step": read.part.number, **facts, "left_out": left_out}
 
 
 def _repeat(entry: Entry, first: Source) -> InputLine:

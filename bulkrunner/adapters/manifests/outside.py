@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import re2
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.inputs import Input, input_of
+from bulkrunner.adapters.manifests.inputs import Input
 from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
 from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
@@ -142,7 +142,7 @@ class FolderLists:
         with self.folder.open(name) as file:
             with _naming(name):
                 table = open_table(file, form)
-            self.read.append(input_of(name, table.facts))
+            self.read.append(Input(file=name, facts=table.facts))
             return _pairs(table, declared, self.read[-1])
 
 

@@ -69,9 +69,10 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """How a table was read, for people to see and for the plan to keep.
+    """How a list or table was read, for people to see and for the plan to keep.
 
     Attributes:
+        kind: ``ids``, ``text`` (a table), ``xlsx``, ``ods``, ``report``.
         header_row: where the manifest names it.
         hidden: what becomes of hidden rows, where there are any.
         hidden_rows: how many hold something. hidden_columns: their names.
@@ -79,16 +80,21 @@ class Facts:
     """
 
     kind: str
-    columns: tuple[str, ...]
     encoding: str = ""
     separator: str = ""
     header_separator: str = ""
     sheet: str = ""
+    columns: tuple[str, ...] = ()
     header_row: int = 0
     hidden: str = ""
     hidden_rows: int = 0
     hidden_columns: tuple[str, ...] = ()
     hidden_sheets: tuple[str, ...] = ()
+
+    @property
+    def hides(self) -> bool:
+        """Whether something of the file is not shown by whoever opens it."""
+        return bool(self.hidden_rows or self.hidden_columns or self.hidden_sheets)
 
 
 @dataclass(frozen=True, slots=True)
