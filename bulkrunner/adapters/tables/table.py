@@ -16,6 +16,7 @@ from bulkrunner.adapters.tables.grid import (
     SheetRow,
     Survey,
     error_of_cell,
+    uncertain_told,
 )
 from bulkrunner.adapters.tables.package import Package
 from bulkrunner.adapters.tables.separated import (
