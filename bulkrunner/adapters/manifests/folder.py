@@ -8,10 +8,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TypeVar
 
 from bulkrunner.adapters.files import BOM
 from bulkrunner.adapters.manifests.line_files import read_json
@@ -19,6 +18,8 @@ from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, sho
 from bulkrunner.adapters.manifests.tree import Tree, control_message, read_yaml
 from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
+
+T = TypeVar("T")
 
 # Whether a folder can be held open, and what is in it opened from there without following links.
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -74,15 +75,22 @@ class JobFolder:
             raise Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")
         return os.fdopen(descriptor, "rb")
 
-    @contextmanager
-    def reading(self, name: str, at: Source, report: Callable[[Fault], None]) -> Iterator[BinaryIO]:
-        """Open a file that is named at a place; faults in what is read of it are reported, and end it."""
-        file = None
+    def each(
+        self,
+        name: str,
+        at: Source,
+        report: Callable[[Fault], None],
+        read: Callable[[BinaryIO], Iterator[T]],
+    ) -> Iterator[T]:
+        """Yield what is read of a file that is named at a place; a fault is reported, and ends it."""
         try:
             with self.open(name) as file:
-                yield file
+                try:
+                    yield from read(file)
+                except Fault as fault:
+                    raise fault.in_file(name) from None
         except Fault as fault:
-            report((fault if file is None else fault.in_file(name)).at(at))
+            report(fault.at(at))
 
 
 def _parts(name: str) -> tuple[str, ...]:

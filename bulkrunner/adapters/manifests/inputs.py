@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Protocol
 
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.line_files import (
@@ -122,12 +123,14 @@ class IdFile:
                 fault = fault.but(hint=Sentence("ids_written_as_list", id=self.name))
             report(fault)
 
-        with self.folder.reading(self.name, self.at, told) as file:
-            encoding = detect(file, self.encoding)
-            self.input = Input(file=self.name, facts=Facts(kind="ids", encoding=encoding))
-            for found in read_ids(file, iris, self.meanings, name=self.name, encoding=encoding):
-                self.input.count(found)
-                yield found
+        yield from self.folder.each(self.name, self.at, told, partial(self._ids, iris))
+
+    def _ids(self, iris: IriMap, file: BinaryIO) -> Iterator[Selected]:
+        encoding = detect(file, self.encoding)
+        self.input = Input(file=self.name, facts=Facts(kind="ids", encoding=encoding))
+        for found in read_ids(file, iris, self.meanings, name=self.name, encoding=encoding):
+            self.input.count(found)
+            yield found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,19 +182,17 @@ class TableRows:
 
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every row with its place."""
-        with self.folder.reading(self.name, self.at, report) as file:
-            table = open_table(file, self.form)
-            self.input = Input(file=self.name, facts=table.facts)
-            missing = list(self._missing(table))
-            for problem in missing:
-                report(problem)
-            if not missing:
-                yield from self._rows(table, self.input, iris)
+        yield from self.folder.each(self.name, self.at, report, partial(self._rows, iris, report))
 
-    def _rows(self, table: Table, read: Input, iris: IriMap) -> Iterator[Selected]:
-        for raw in table.rows():
+    def _rows(self, iris: IriMap, report: Report, file: BinaryIO) -> Iterator[Selected]:
+        table = open_table(file, self.form)
+        self.input = Input(file=self.name, facts=table.facts)
+        missing = list(self._missing(table))
+        for problem in missing:
+            report(problem)
+        for raw in () if missing else table.rows():
             found = self._selected(self._cleaned(raw), iris, table.facts)
-            read.count(found)
+            self.input.count(found)
             yield found
 
     def _cleaned(self, row: Row) -> Row:
@@ -283,18 +284,24 @@ class ReportLines:
         """Yield every line with its place."""
         facts = Facts(kind="report", encoding="utf-8")
         read = self.input = Input(file=self.name, facts=facts)
-        with self.folder.reading(self.name, self.at, report) as file:
-            for number, value in read_lines(file):
-                source = Source(file=self.name, line=number)
-                record = value.get("record") if isinstance(value, dict) else None
-                if isinstance(value, dict) and value.get("action") == "left_out":
-                    record = ""
-                if isinstance(value, Fault) or not isinstance(record, str):
-                    report(_no_report(value, source))
-                    return
-                found = self._selected(source, record, value, iris)
-                read.count(found)
-                yield found
+        yield from self.folder.each(
+            self.name, self.at, report, partial(self._lines, iris, report, read)
+        )
+
+    def _lines(
+        self, iris: IriMap, report: Report, read: Input, file: BinaryIO
+    ) -> Iterator[Selected]:
+        for number, value in read_lines(file):
+            source = Source(file=self.name, line=number)
+            record = value.get("record") if isinstance(value, dict) else None
+            if isinstance(value, dict) and value.get("action") == "left_out":
+                record = ""
+            if isinstance(value, Fault) or not isinstance(record, str):
+                report(_no_report(value, source))
+                return
+            found = self._selected(source, record, value, iris)
+            read.count(found)
+            yield found
 
     def fault_of_none(self) -> Fault:
         """Return the fault of a report of which no line is meant."""

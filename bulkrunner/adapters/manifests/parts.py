@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Protocol
 
 from bulkrunner.adapters.manifests.explicit import Referring, operation_faults, operation_of
 from bulkrunner.adapters.manifests.head import Manifest
@@ -187,15 +188,18 @@ class FileOperations:
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order, one line at a time."""
+        read = partial(self._lines, report)
+        yield from self.manifest.folder.each(self.name, self.at, report, read)
+
+    def _lines(self, report: Report, file: BinaryIO) -> Iterator[Entry]:
         checker, referring = RowChecker("operation"), Referring()
-        with self.manifest.folder.reading(self.name, self.at, report) as file:
-            for number, value in read_lines(file):
-                source = Source(file=self.name, line=number)
-                faults = list(self._faults(value, checker, referring))
-                for fault in faults:
-                    report(fault.but(source=replace(source, column=fault.source.column)))
-                if not faults:
-                    yield explicit_entry(operation_of(value, source, self.manifest.iris))
+        for number, value in read_lines(file):
+            source = Source(file=self.name, line=number)
+            faults = list(self._faults(value, checker, referring))
+            for fault in faults:
+                report(fault.but(source=replace(source, column=fault.source.column)))
+            if not faults:
+                yield explicit_entry(operation_of(value, source, self.manifest.iris))
 
     def _faults(self, value: Any, checker: RowChecker, referring: Referring) -> Iterator[Fault]:
         yield from referring.faults(value)
