@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -169,3 +170,20 @@ def test_a_wait_that_ended_with_the_run_went_nowhere() -> None:
     later = [*events[:2], replace(events[2], at=START + timedelta(hours=1))]
     decided = [START + timedelta(minutes=30)]
     assert [one.kind for one in moments(later, decided)] == ["waiting", "went_on", "interrupted"]
+
+
+def test_per_sigel_a_run_counts_outcomes(ledger: LedgerStore, tmp_path: Path) -> None:
+    data = with_exclusions(ledger, c4=Result(outcome=Outcome.CONFLICT, code="edited"))
+    told = text_of(data, tmp_path, "html")
+    page = Page(told, "sv")
+    (table,) = page.within("what", "table", "counts")
+    assert "konflikter" in table.text
+    assert "genomförda" in table.text
+    assert "raderas" not in table.text
+    stored = json.loads(text_of(data, tmp_path, "json"))["run"]
+    by_sigel = stored["outcomes_by_sigel"]
+    assert sum(sum(counts.values()) for counts in by_sigel.values()) == sum(
+        stored["outcomes"].values()
+    )
+    assert sum(counts.get("conflict", 0) for counts in by_sigel.values()) == 1
+    assert sum(counts.get("excluded", 0) for counts in by_sigel.values()) == stored["excluded"]
