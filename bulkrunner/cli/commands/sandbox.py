@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.errors import UsageError
+from bulkrunner.sentences import Sentence
 
 
 @click.command()
@@ -52,15 +54,15 @@ def sandbox(
     write_config: Path | None,
 ) -> None:
     """Serve the embedded Libris, a test and a production environment, on loopback until stopped."""
-    from bulkrunner.bootstrap import serve_sandbox
+    from bulkrunner.sandbox.engine import SandboxOptions
+    from bulkrunner.sandbox.load import LoadError
+    from bulkrunner.sandbox.server import run
 
-    serve_sandbox(
-        test_port=test_port,
-        production_port=production_port,
-        data=data,
-        load=load,
-        write_config=write_config,
-    )
+    ports = {"test": test_port, "production": production_port}
+    try:
+        run(SandboxOptions(data=data, load=load), ports=ports, write_config=write_config)
+    except (OSError, LoadError) as error:
+        raise UsageError(Sentence("sandbox_not_started", error=str(error))) from None
     invocation.printed = True
 
 
