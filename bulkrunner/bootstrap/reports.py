@@ -214,7 +214,7 @@ class ReportWiring:
         from bulkrunner.services.doctor import Doctor
 
         def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
-            return self._core.reader(environment.name)
+            return self._core.reader(self._core.polite(environment.name))
 
         diagnosing = Doctor(self._core.clock, connect=connect)
         if name is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.bootstrap.oversight import GateWiring
-from bulkrunner.domain.environment import Environment, within_agreement
+from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
 from bulkrunner.domain.policy import Policy
@@ -64,22 +64,22 @@ class PlanningSession:
 
     def make(self, loaded: LoadedJob) -> Plan:
         """Make a new plan of the job."""
-        self.plan_id = new_id("p")
-        self._note()
-        with self._plans.functions(loaded, self._environment) as runners:
-            request = self._plans.request(loaded, self._environment, runners)
-            return self._planner.make(request, self.plan_id)
+        self.plan_id = plan_id = new_id("p")
+        with self._requested(loaded) as request:
+            return self._planner.make(request, plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
         self.plan_id = plan.id
-        self._note()
-        with self._plans.functions(loaded, self._environment) as runners:
-            request = self._plans.request(loaded, self._environment, runners)
+        with self._requested(loaded) as request:
             return self._planner.resume(plan, request)
 
-    def _note(self) -> None:
+    @contextmanager
+    def _requested(self, loaded: LoadedJob) -> Iterator[PlanRequest]:
+        """Give what the plan is made of, its functions started."""
         self._core.note_client(self._environment, self._client_id, use=self.plan_id or "")
+        with self._plans.functions(loaded, self._environment) as runners:
+            yield self._plans.request(loaded, self._environment, runners)
 
 
 class Plans:
@@ -93,19 +93,11 @@ class Plans:
         self, name: str, progress: Progress, *, agreed_rate: float | None
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
-        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.services.planning.planner import Planner
 
-        environment = within_agreement(self._core.settings.environment(name), agreed_rate)
+        environment = self._core.polite(name, agreed_rate)
         credentials = self._core.usable_credentials(environment)
-        with ReadOnlyCatalogue.open(
-            environment,
-            credentials,
-            clock=self._core.clock,
-            tell=progress.waiting,
-            book=self._core.ledger.rate_limits,
-            network=self._core.settings.network,
-        ) as reader:
+        with self._core.reader(environment, progress, credentials) as reader:
             planner = Planner(
                 reader=reader,
                 ledger=self._core.ledger,
@@ -382,7 +374,6 @@ class Runs:
     @contextmanager
     def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
         """Give what reads a run's records again; it holds nothing that can write."""
-        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.verify import Verifier
 
@@ -390,15 +381,7 @@ class Runs:
 
         plan = self._core.ledger.plans.get(run.plan)
         environment = self._core.within(plan)
-        credentials = self._core.usable_credentials(environment)
-        with ReadOnlyCatalogue.open(
-            environment,
-            credentials,
-            clock=self._core.clock,
-            tell=progress.waiting,
-            book=self._core.ledger.rate_limits,
-            network=self._core.settings.network,
-        ) as reader:
+        with self._core.reader(environment, progress) as reader:
             yield Verifier(
                 reader=reader,
                 ledger=self._core.ledger,

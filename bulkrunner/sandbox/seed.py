@@ -73,7 +73,7 @@ def _other(spot: HoldingSpot, dice: Dice, mark: str, sequence: Node) -> Node:
 def _placement(dice: Dice, mark: str) -> Node:
     node: Node = {"shelfMark": _shelf_mark(mark)}
     if dice.chance(70):
-        node["physicalLocation"] = [dice.pick(seed_layout.LOCATIONS)]
+        node["physicalLocation"] = [dice.pick(seed_layout.words("locations"))]
     if dice.chance(30):
         node["shelfLabel"] = f"{dice.pick('ABCDEFGH')}{dice.below(40)}"
     if dice.chance(20):
@@ -97,8 +97,10 @@ def _decoration(shape: Shape, dice: Dice) -> Node:
             return {"marc:hasTextualHoldingsBasicBibliographicUnit": [_textual(dice)]}
         case Shape.NOTES:
             return {
-                "hasNote": [{"@type": "Note", "label": dice.pick(seed_layout.HOLDING_NOTES)}],
-                "cataloguersNote": [dice.pick(seed_layout.CATALOGUERS_NOTES)],
+                "hasNote": [
+                    {"@type": "Note", "label": dice.pick(seed_layout.words("holding_notes"))}
+                ],
+                "cataloguersNote": [dice.pick(seed_layout.words("cataloguers_notes"))],
             }
         case Shape.MEDIA:
             return {"associatedMedia": [_media(dice)]}
@@ -143,13 +145,13 @@ def _marc_links() -> Node:
 def _scalars(dice: Dice, mark: str) -> Node:
     return {
         "shelfMark": _shelf_mark(mark),
-        "physicalLocation": dice.pick(seed_layout.LOCATIONS),
+        "physicalLocation": dice.pick(seed_layout.words("locations")),
         "availability": {
             "@type": "ItemAvailability",
-            "label": dice.pick(seed_layout.AVAILABILITIES),
+            "label": dice.pick(seed_layout.words("availabilities")),
         },
-        "hasNote": {"@type": "Note", "label": [dice.pick(seed_layout.HOLDING_NOTES)]},
-        "cataloguersNote": dice.pick(seed_layout.CATALOGUERS_NOTES),
+        "hasNote": {"@type": "Note", "label": [dice.pick(seed_layout.words("holding_notes"))]},
+        "cataloguersNote": dice.pick(seed_layout.words("cataloguers_notes")),
     }
 
 
@@ -182,20 +184,22 @@ def _full(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
         **_marc_links(),
         "inventoryLevel": 1,
         "callNumberPrefix": ["MF"],
-        "formerShelfLocation": [dice.pick(seed_layout.FORMER_LOCATIONS)],
+        "formerShelfLocation": [dice.pick(seed_layout.words("former_locations"))],
         "copyNumber": "B (original)",
-        "itemCondition": dice.pick(seed_layout.CONDITIONS),
+        "itemCondition": dice.pick(seed_layout.words("conditions")),
         "availability": [
-            {"@type": "ItemAvailability", "label": dice.pick(seed_layout.AVAILABILITIES)}
+            {"@type": "ItemAvailability", "label": dice.pick(seed_layout.words("availabilities"))}
         ],
-        "hasNote": [{"@type": "Note", "label": note} for note in seed_layout.HOLDING_NOTES[:2]],
-        "cataloguersNote": list(seed_layout.CATALOGUERS_NOTES[:2]),
-        "organizationalUnit": [dice.pick(seed_layout.UNITS)],
+        "hasNote": [
+            {"@type": "Note", "label": note} for note in seed_layout.words("holding_notes")[:2]
+        ],
+        "cataloguersNote": list(seed_layout.words("cataloguers_notes")[:2]),
+        "organizationalUnit": [dice.pick(seed_layout.words("units"))],
         "immediateAcquisition": [{"@type": "ImmediateAcquisition", "label": "Gåva 1998"}],
         "usageAndAccessPolicy": [
-            {"@type": "UsePolicy", "label": dice.pick(seed_layout.USE_POLICIES)}
+            {"@type": "UsePolicy", "label": dice.pick(seed_layout.words("use_policies"))}
         ],
-        "subject": [{"@type": "Topic", "prefLabel": dice.pick(seed_layout.SUBJECTS)}],
+        "subject": [{"@type": "Topic", "prefLabel": dice.pick(seed_layout.words("subjects"))}],
         "associatedMedia": [_media(dice)],
         "marc:hasTextualHoldingsBasicBibliographicUnit": [_textual(dice)],
         "marc:hasTextualHoldingsSupplementaryMaterial": {
@@ -384,9 +388,9 @@ def _authorities(writer: Writer) -> Iterator[SeedRecord]:
     for library in LIBRARIES:
         yield writer.library(library)
     yield writer.library(Library(sigel="NB", name="Nationalbibliografin", share=0))
-    for code, label in seed_layout.LANGUAGES.items():
+    for code, label in seed_layout.words("languages").items():
         yield writer.language(code, label)
-    for code, label in seed_layout.COUNTRIES.items():
+    for code, label in seed_layout.words("countries").items():
         yield writer.country(code, label)
     for index in authority_indexes():
         yield writer.person(index)

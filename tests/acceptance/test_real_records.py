@@ -6,6 +6,7 @@ import pytest
 
 from bulkrunner.domain.records import component_holders
 from tests.support.cli import Workplace
+from tests.support.old_records import modern
 from tests.support.sandbox import running_sandbox
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(not RECORDS.is_dir(), reason="the real records a
 
 @pytest.fixture(scope="module")
 def real():
-    with running_sandbox(load=RECORDS) as control:
+    with running_sandbox(load=modern(RECORDS)) as control:
         yield control
 
 

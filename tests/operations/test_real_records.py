@@ -12,6 +12,7 @@ from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.operations import Applied, apply_update
 from bulkrunner.sandbox.load import read_records
 from tests.support.changes import outside
+from tests.support.old_records import modern
 
 RECORDS = Path(__file__).resolve().parents[3] / "shared" / "data" / "records"
 BASE = "https://libris.kb.se/"
@@ -36,7 +37,7 @@ CHANGES = [
 
 @pytest.fixture(scope="module")
 def documents():
-    found = [record.document for record in read_records(RECORDS, base_uri=BASE)]
+    found = [record.document for record in read_records(modern(RECORDS), base_uri=BASE)]
     assert len(found) > 200
     return found
 

@@ -10,6 +10,7 @@ import pytest
 from bulkrunner.sandbox import seed
 from bulkrunner.sandbox.seed import FAULTY, Shape
 from bulkrunner.sandbox.writing import validate
+from tests.support.old_records import modern
 from tests.support.sandbox import running_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,7 +126,7 @@ def test_the_example_jobs_name_records_that_both_environments_have(path):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the collection of real records is not here")
 def test_every_real_holding_can_be_saved():
-    with running_sandbox(load=REAL) as found:
+    with running_sandbox(load=modern(REAL)) as found:
         staging = found.staging
         holdings = staging.records("hold")
         assert len(holdings) == len(list(REAL.glob("hold*")))

@@ -12,6 +12,7 @@ from bulkrunner.domain.prediction import MAX_CLEANUPS, before_fingerprint, predi
 from bulkrunner.sandbox.load import read_records
 from bulkrunner.sandbox.normalise import normalise
 from tests.support.documents import BIB, KEYS, TEST_BASE, holding
+from tests.support.old_records import modern
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "records"
 LIBRARY = "https://libris.kb.se/library/Ylm"
@@ -241,7 +242,7 @@ def test_the_embedded_libris_stores_what_is_predicted(body):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real records here")
 def test_real_records_come_out_as_the_embedded_libris_stores_them():
-    records = [entry.document for entry in read_records(REAL, base_uri=TEST_BASE)]
+    records = [entry.document for entry in read_records(modern(REAL), base_uri=TEST_BASE)]
     names = {node.get("@id") for record in records for node in record["@graph"][:2]}
     for record in records:
         kept = normalise(

@@ -1,12 +1,16 @@
-"""Bring records of the catalogue's first JSON-LD form into the form that is stored today.
+"""Collected records in older forms, brought into the form that is stored today.
 
-The old form is ``{"descriptions": {"entry": …, "items": […], "quoted": […]}}``: the record, its
+The oldest form is ``{"descriptions": {"entry": …, "items": […], "quoted": […]}}``: the record, its
 thing, and the nodes that these link to by addresses such as ``/some?type=Person&…``. What has no
 place in today's vocabulary is left out.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -25,9 +29,27 @@ _HOLDING_LINKS = {
 _AGENTS = ("attributedTo", "influencedBy", "author", "editor", "translator", "publisher")
 
 
-def is_legacy(document: Node) -> bool:
-    """Whether the document has the old form."""
-    return isinstance(document.get("descriptions"), dict)
+@cache
+def modern(folder: Path) -> Path:
+    """Return a file with the folder's records, each in today's form."""
+    found = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.jsonld"))]
+    older = (document for document in found if "descriptions" in document)
+    bib = next(document["descriptions"]["items"][0]["@id"] for document in older)
+    path = Path(tempfile.mkdtemp(prefix="records-")) / "records.jsonl"
+    lines = []
+    for document in found:
+        if "descriptions" in document:
+            graph = convert(document)
+        else:
+            record, thing, *works = document["@graph"]
+            if works:
+                thing["instanceOf"] = {key: works[0][key] for key in works[0] if key != "@id"}
+            if "itemOf" in thing:
+                thing["itemOf"] = {"@id": _absolute(bib)}
+            graph = [record, thing]
+        lines.append(json.dumps({"@graph": graph}))
+    path.write_text("\n".join(lines))
+    return path
 
 
 def convert(document: Node) -> list[Node]:
