@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.adapters.manifests.job_schema import schema_text
 from bulkrunner.adapters.manifests.problems import shown
 from bulkrunner.domain.expressions import nearest

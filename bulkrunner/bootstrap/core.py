@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.environment import KB_BASES, Environment, Kind, within_agreement
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
@@ -159,7 +159,7 @@ class Core:
 
     def drivers(self) -> Drivers:
         """Return what knows which process drives which run."""
-        from bulkrunner.adapters.process import is_alive, this_process
+        from bulkrunner.adapters.machine import is_alive, this_process
         from bulkrunner.services.running.lease import Drivers
 
         return Drivers(self.ledger, self.clock, this_process(), alive=is_alive)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.domain.environment import Environment, most_rate
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.rights import Rights
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined

@@ -11,10 +11,10 @@ from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.bootstrap.oversight import GateWiring
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Progress
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.sentences import Sentence
 
@@ -344,7 +344,7 @@ class Runs:
         catalogue: Catalogue,
         progress: Progress,
     ) -> Executor:
-        from bulkrunner.adapters.process import is_alive, this_process
+        from bulkrunner.adapters.machine import is_alive, this_process
         from bulkrunner.services.running.executor import Executor, Parts
 
         def recheck() -> None:

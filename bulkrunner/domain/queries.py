@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 
 from bulkrunner.domain.canonical import listed
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 from bulkrunner.domain.identifiers import Identifier, Scheme, compact, isbn10, isbn13, issn
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.records import Document, record_part, sigel_of_iri, thing_part

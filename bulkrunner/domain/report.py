@@ -12,13 +12,12 @@ from bulkrunner.domain.approvals import Approval, WeighedAnswer, the_no
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.diff import contents
 from bulkrunner.domain.environment import Kind, is_loopback
-from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.policy import LooserValue
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.report_groups import Grouped, ReportedChange
-from bulkrunner.domain.rules import RuleResult
+from bulkrunner.domain.rules import Evidence, GateResult, RuleResult
 from bulkrunner.domain.run import Outcome, Run
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.undo import UNTRIED, undone_by

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from bulkrunner.domain.diff import Difference
-from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.rules import Counterpart
 from bulkrunner.domain.run import Attempt, Result
 
 FEW = 3  # different values that are listed; more are told by what they begin with

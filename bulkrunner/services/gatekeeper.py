@@ -15,12 +15,12 @@ from bulkrunner.domain.approvals import (
     permit,
 )
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
-from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy, accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rights import Rights
+from bulkrunner.domain.rules import Evidence, GateResult
 from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost

@@ -12,7 +12,7 @@ from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved, ReadAnswer
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.new_records import references_in, with_records
+from bulkrunner.domain.operations import references_in, with_records
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Progress
 from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.process import is_alive
+from bulkrunner.adapters.machine import is_alive
 from bulkrunner.domain.run import GRACE, LIFE, Outcome, RunState
 from bulkrunner.errors import LeaseLost
 from bulkrunner.sandbox.engine import Ticket

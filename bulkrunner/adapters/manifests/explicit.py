@@ -34,7 +34,7 @@ from bulkrunner.domain.manifest import (
     Unreadable,
     Update,
 )
-from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
+from bulkrunner.domain.operations import IN_ANSWER, PREFIX, created_number
 from bulkrunner.domain.places import RECORD_PREFIX
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence

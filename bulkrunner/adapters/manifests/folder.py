@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeVar
 
-from bulkrunner.adapters.files import BOM
+from bulkrunner.adapters.machine import BOM
 from bulkrunner.adapters.manifests.line_files import read_json
 from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
 from bulkrunner.adapters.manifests.tree import Tree, control_message, read_yaml

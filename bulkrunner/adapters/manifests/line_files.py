@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.files import Line, lines_of
+from bulkrunner.adapters.machine import Line, lines_of
 from bulkrunner.adapters.manifests.problems import FORBIDDEN, Problems, shown
 from bulkrunner.adapters.manifests.tree import (
     MAX_DEPTH,

@@ -16,7 +16,6 @@ from bulkrunner.adapters.reports.phrasing import (
     rejecting_text,
 )
 from bulkrunner.domain.approvals import WeighedAnswer
-from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import BibSummary, Part
 from bulkrunner.domain.report import REPORT_VERSION, Estimate, Moment, Noted, ReportData, Timeline
@@ -29,6 +28,7 @@ from bulkrunner.domain.report_groups import (
     ReportedChange,
     Tried,
 )
+from bulkrunner.domain.rules import Evidence
 from bulkrunner.domain.run import Attempt, Result
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.text import escaped

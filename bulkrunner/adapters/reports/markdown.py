@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.files import written_whole
+from bulkrunner.adapters.machine import written_whole
 from bulkrunner.adapters.reports.language import Language, as_text, language, one_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_body import Point

@@ -13,7 +13,7 @@ from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.services.doctor import Examined
+    from bulkrunner.services.clients import Examined
 
 
 @click.command()

@@ -126,7 +126,7 @@ def new(
 ) -> None:
     """Make a new job folder with a commented manifest of a kind of job."""
     from bulkrunner.adapters.job_folders import kinds, new_job
-    from bulkrunner.adapters.process import SystemClock
+    from bulkrunner.adapters.machine import SystemClock
 
     if listing:
         known = kinds()

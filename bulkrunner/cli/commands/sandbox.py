@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.errors import BulkRunnerError, UsageError
 from bulkrunner.sentences import Sentence

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bulkrunner.domain.dates import parse_span
-from bulkrunner.domain.expressions import Outside, brief, meant
+from bulkrunner.domain.expressions import Outside, brief, meant, parse_span
 from bulkrunner.domain.expressions.conditions import (
     KINDS,
     All,

@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.expressions import Pattern, brief
+from bulkrunner.domain.expressions import Pattern, Span, brief, parse_span
 from bulkrunner.domain.expressions.references import Context, Reference, compared, values_at
 from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number

@@ -9,7 +9,7 @@ from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved
 from bulkrunner.domain.expressions import brief
 from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
-from bulkrunner.domain.new_records import created_number
+from bulkrunner.domain.operations import created_number
 from bulkrunner.domain.plan import AppliedChange, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import before_fingerprint

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import Applied, same
+from bulkrunner.domain.operations import Applied, created_number, same
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Unreadable, Update
-from bulkrunner.domain.new_records import (
-    PREFIX,
-    created_number,
-    references_of,
-    with_ids,
-    with_names,
-)
 from bulkrunner.domain.operations import (
+    PREFIX,
     apply_update,
     build_create,
     check_expect,
+    created_number,
     neutral_operation,
+    references_of,
+    with_ids,
+    with_names,
 )
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document

@@ -22,8 +22,8 @@ from bulkrunner.domain.functions import (
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Delete, Operation, Update
-from bulkrunner.domain.new_records import IN_ANSWER
 from bulkrunner.domain.operations import (
+    IN_ANSWER,
     Applied,
     check_expect,
     neutral_operation,

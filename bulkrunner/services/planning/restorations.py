@@ -9,8 +9,7 @@ from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.iris import IriMap, iter_ids, map_ids, without_own_iri
 from bulkrunner.domain.manifest import Create, Creates
-from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.operations import TEMPID, build_create
+from bulkrunner.domain.operations import PREFIX, TEMPID, build_create, created_number
 from bulkrunner.domain.plan import (
     WRITING,
     Action,

@@ -8,8 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.expressions import brief
+from bulkrunner.domain.expressions import Span, brief, parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Source

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.adapters.manifests.declared_steps import explained, read_step
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.head import Manifest

@@ -27,13 +27,13 @@ from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
 from bulkrunner.domain.change_patterns import delete_pattern, pattern_of, update_pattern
 from bulkrunner.domain.changes.verbs import parse_change
-from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Source, Update
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy, exceeded_ceilings
+from bulkrunner.domain.rules import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gatekeeper import declined, untried
