@@ -90,8 +90,6 @@ class Environment:
         self.login = Login(clients, clock=self.clock, token_lifetime=settings.token_lifetime)
         self._lock = RLock()
         self._changed: list[str] = []
-        self.index: SearchIndex | None = None
-        self._labelled: NamesIndex | None = None
         self.store = store or MemoryStore()
         self._zone = ZoneInfo(settings.time_zone)
         self.catalogue = Catalogue(self.store, self._zone, on_change=self._note_change)
@@ -134,14 +132,12 @@ class Environment:
                 old_base=other.settings.base_uri,
                 new_base=self.settings.base_uri,
             )
-            if self.index is not None:
-                self.index.show_everything()
+            self.index.show_everything()
 
     def refresh_index(self) -> None:
         """Let every write show in searches."""
         with self._lock:
-            if self.index is not None:
-                self.index.refresh()
+            self.index.refresh()
 
     @property
     def lock(self) -> RLock:
@@ -295,10 +291,8 @@ class Environment:
 
     def _note_change(self, short_id: str) -> None:
         self._changed.append(short_id)
-        if self.index is not None:
-            self.index.changed(short_id)
-        if self._labelled is not None:
-            self._labelled.changed(short_id)
+        self.index.changed(short_id)
+        self._labelled.changed(short_id)
 
 
 def _forced(rule: FaultRule) -> Response:
