@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 from bulkrunner.domain import operations
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.changes.change import Changed
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import (
-    AppendChange,
-    Create,
-    Creates,
-    Delete,
-    RemoveChange,
-    SetChange,
-    Source,
-    Update,
-)
+from bulkrunner.domain.manifest import Create, Creates, Delete, Update
 from bulkrunner.domain.operations import (
     Applied,
     apply_update,
@@ -31,6 +23,7 @@ from bulkrunner.domain.operations import (
 )
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.errors import Source
 from tests.support.documents import (
     BIB,
     HOLDINGS,
