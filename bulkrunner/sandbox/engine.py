@@ -13,7 +13,7 @@ from threading import RLock
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import accounts, documents, emm, find, reading, seed
+from bulkrunner.sandbox import accounts, documents, emm, find, reading, seed, seed_layout
 from bulkrunner.sandbox.accounts import Client, Login, Permission
 from bulkrunner.sandbox.documents import Document, IdGenerator
 from bulkrunner.sandbox.entries import Catalogue
@@ -23,6 +23,7 @@ from bulkrunner.sandbox.index import NamesIndex, SearchIndex
 from bulkrunner.sandbox.load import read_records
 from bulkrunner.sandbox.own_paths import Control, ForeignEditor
 from bulkrunner.sandbox.seed import BIBS, DEFAULT_SEED, HOLDINGS
+from bulkrunner.sandbox.seed_documents import SeedRecord
 from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, SqliteStore, Store
 from bulkrunner.sandbox.wire import (
     ApiError,
@@ -392,7 +393,7 @@ def make_clients(
     client_secrets: dict[str, str], *, extra_sigels: Iterable[str] = ()
 ) -> list[Client]:
     """Return the four clients that each environment knows."""
-    names = {library.sigel: library.name for library in seed.LIBRARIES}
+    names = {library.sigel: library.name for library in seed_layout.LIBRARIES}
     own = list(dict.fromkeys((*seed.SUPPLIER_SIGELS, *extra_sigels)))
 
     def permission(sigel: str, **flags: bool) -> Permission:
@@ -430,7 +431,7 @@ def _client_secrets(store: Store) -> dict[str, str]:
 
 
 def _first_records(options: SandboxOptions, kind: str, base_uri: str) -> Iterator[_Loaded]:
-    records: Iterator[seed.SeedRecord]
+    records: Iterator[SeedRecord]
     if options.load is not None:
         records = read_records(options.load, base_uri=base_uri)
     else:

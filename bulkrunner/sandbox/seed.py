@@ -248,26 +248,6 @@ def _with_components(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
             return {"hasComponent": [own]}
 
 
-__all__ = [
-    "BIBS",
-    "DEFAULT_SEED",
-    "FAULTY",
-    "GLOBAL_SIGEL",
-    "HOLDINGS",
-    "LABELLED",
-    "LIBRARIES",
-    "OTHER_SIGEL",
-    "SUPPLIER_SIGELS",
-    "Library",
-    "SeedRecord",
-    "Shape",
-    "differing_ids",
-    "example_ids",
-    "faulty_bib_ids",
-    "ids_only_in",
-    "seed_records",
-]
-
 DEFAULT_SEED = 1
 
 BIBS = 2000

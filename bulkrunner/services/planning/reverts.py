@@ -9,9 +9,10 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.expressions import Span, brief, parse_span
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.operations import Applied, check_expect
+from bulkrunner.domain.operations import Applied
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import before_fingerprint

@@ -7,20 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain import operations
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Changed
 from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
+from bulkrunner.domain.diff import changed_places, undeclared_places
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Update
-from bulkrunner.domain.operations import (
-    Applied,
-    apply_update,
-    changed_places,
-    check_expect,
-    neutral_operation,
-    same,
-    undeclared_places,
-)
+from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.errors import Source
