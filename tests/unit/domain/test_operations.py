@@ -10,7 +10,7 @@ from bulkrunner.domain import operations
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Changed
 from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
-from bulkrunner.domain.diff import changed_places, undeclared_places
+from bulkrunner.domain.diff import diff, undeclared_places
 from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Update
@@ -124,7 +124,7 @@ def test_declared_paths_cover_every_difference(document, changes):
     assume(isinstance(result, Applied))
     assert undeclared_places(document, result.document, result.declared) == []
     if result.document is not document and text(result.document) != text(document):
-        assert changed_places(document, result.document)
+        assert diff(document, result.document)
         assert undeclared_places(document, result.document, ())
 
 
