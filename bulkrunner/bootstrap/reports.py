@@ -182,7 +182,8 @@ class ReportWiring:
         """
         from bulkrunner.adapters.job_folders import write_undo_job
         from bulkrunner.adapters.manifests.line_files import read_id_file
-        from bulkrunner.domain.manifest import Source, Undo
+        from bulkrunner.domain.manifest import Undo
+        from bulkrunner.errors import Source
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.earlier_runs import Undoing
 

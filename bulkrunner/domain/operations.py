@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkrunner.domain.canonical import is_deeper, same
+from bulkrunner.domain.canonical import is_deeper
 from bulkrunner.domain.changes.change import Change, apply_change
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.diff import changed_places, undeclared_places
+from bulkrunner.domain.diff import undeclared_places
 from bulkrunner.domain.expressions.conditions import Itself, condition_data
 from bulkrunner.domain.expressions.expectations import bind_expected, check_expect
 from bulkrunner.domain.expressions.references import Context
@@ -131,19 +131,6 @@ def _short(text: str, iris: IriMap) -> str:
     ref = iris.parse(text)
     return ref.value if ref else text
 
-
-__all__ = [
-    "TEMPID",
-    "Applied",
-    "apply_update",
-    "bind_update",
-    "build_create",
-    "changed_places",
-    "check_expect",
-    "neutral_operation",
-    "same",
-    "undeclared_places",
-]
 
 MAX_DEPTH = 100
 

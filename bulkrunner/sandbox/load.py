@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
-from bulkrunner.sandbox import seed_layout
-from bulkrunner.sandbox.documents import ALPHABET
-from bulkrunner.sandbox.seed_documents import LEGACY_BASE, LIBRARY_BASE, SeedRecord, Writer
+from bulkrunner.sandbox import documents, seed_layout
+from bulkrunner.sandbox.documents import ALPHABET, LIBRARY_BASE
+from bulkrunner.sandbox.seed_documents import LEGACY_BASE, SeedRecord, Writer
 from bulkrunner.sandbox.seed_layout import short_id
 
 Node = dict[str, Any]
@@ -174,11 +173,11 @@ def _note(found: _Found, index: _Index, base_uri: str) -> None:
     index.seen[record_id] = found.place
     index.things.add(thing_id)
     for node, main in ((record, record_id), (thing, thing_id)):
-        for iri in (node["@id"], *_same_as(node)):
+        for iri in (node["@id"], *documents.aliases(node)):
             if "://" in iri:
                 index.aliases.setdefault(iri, main)
     if _collection(thing) == "hold":
-        target = _target(thing)
+        target = documents.link(thing, "itemOf")
         if target is not None:
             index.wanted.setdefault(target)
     _note_sigels(found.graph, index)
@@ -186,20 +185,9 @@ def _note(found: _Found, index: _Index, base_uri: str) -> None:
         index.sigels.pop(thing["sigel"], None)
 
 
-def _same_as(node: Node) -> list[str]:
-    values = node.get("sameAs")
-    links = values if isinstance(values, list) else [values]
-    return [x["@id"] for x in links if isinstance(x, dict) and isinstance(x.get("@id"), str)]
-
-
 def _collection(thing: Node) -> str | None:
     kind = thing.get("@type")
     return vocabulary.collection(kind) if isinstance(kind, str) else None
-
-
-def _target(thing: Node) -> str | None:
-    link = thing.get("itemOf")
-    return link["@id"] if isinstance(link, dict) and isinstance(link.get("@id"), str) else None
 
 
 def _note_sigels(value: Any, index: _Index) -> None:
@@ -208,10 +196,9 @@ def _note_sigels(value: Any, index: _Index) -> None:
             _note_sigels(element, index)
     elif isinstance(value, dict):
         iri = value.get("@id")
-        if isinstance(iri, str) and iri.startswith(LIBRARY_BASE):
-            sigel = unquote_plus(iri.removeprefix(LIBRARY_BASE))
-            if sigel and "/" not in sigel and iri not in index.things:
-                index.sigels.setdefault(sigel)
+        sigel = documents.sigel_of_library(iri)
+        if sigel and "/" not in sigel and iri not in index.things:
+            index.sigels.setdefault(sigel)
         for element in value.values():
             _note_sigels(element, index)
 
@@ -293,7 +280,7 @@ class _Rewriter:
         nodes = [self._node(node, own=True) for node in self._found.graph]
         for node, new, old in zip(nodes, self._new, self._old, strict=True):
             node["@id"] = new
-            wanted = [*_same_as(node), *([old] if old.startswith(LEGACY_BASE) else [])]
+            wanted = [*documents.aliases(node), *([old] if old.startswith(LEGACY_BASE) else [])]
             free = [iri for iri in dict.fromkeys(wanted) if iri != new and iri not in taken]
             taken.update(free)
             node.pop("sameAs", None)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from bulkrunner.sandbox import seed_layout
+from bulkrunner.sandbox.documents import library_iri
 from bulkrunner.sandbox.seed_documents import (
     TERMS_BASE,
     SeedRecord,
     Writer,
     authority_indexes,
-    library_uri,
 )
 from bulkrunner.sandbox.seed_layout import (
     FAULTY,
@@ -158,7 +158,7 @@ def _scalars(dice: Dice, mark: str) -> Node:
 def _lists(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
     component = {
         "@type": "Item",
-        "heldBy": [{"@id": library_uri(spot.sigel)}],
+        "heldBy": [{"@id": library_iri(spot.sigel)}],
         "shelfLabel": [f"Rb {dice.below(90)}"],
     }
     return {
@@ -223,7 +223,7 @@ def _fault(shape: Shape) -> Node:
 def _component(sigel: str, dice: Dice, mark: str) -> Node:
     return {
         "@type": "Item",
-        "heldBy": {"@id": library_uri(sigel)},
+        "heldBy": {"@id": library_iri(sigel)},
         **_placement(dice, mark),
         "copyNumber": dice.pick("12345"),
     }
@@ -247,26 +247,6 @@ def _with_components(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
         case _:
             return {"hasComponent": [own]}
 
-
-__all__ = [
-    "BIBS",
-    "DEFAULT_SEED",
-    "FAULTY",
-    "GLOBAL_SIGEL",
-    "HOLDINGS",
-    "LABELLED",
-    "LIBRARIES",
-    "OTHER_SIGEL",
-    "SUPPLIER_SIGELS",
-    "Library",
-    "SeedRecord",
-    "Shape",
-    "differing_ids",
-    "example_ids",
-    "faulty_bib_ids",
-    "ids_only_in",
-    "seed_records",
-]
 
 DEFAULT_SEED = 1
 

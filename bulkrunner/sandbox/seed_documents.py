@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import seed_layout
+from bulkrunner.sandbox.documents import library_iri
 from bulkrunner.sandbox.seed_layout import BibSpot, Dice, HoldingSpot, short_id
 
 Node = dict[str, Any]
 
-LIBRARY_BASE = "https://libris.kb.se/library/"
 LEGACY_BASE = "http://libris.kb.se/"
 TERMS_BASE = "https://id.kb.se/"
 _ZONE = ZoneInfo("Europe/Stockholm")
@@ -35,11 +34,6 @@ class SeedRecord:
     modified: datetime
 
 
-def library_uri(sigel: str) -> str:
-    """Return the library's IRI: the same in every environment."""
-    return LIBRARY_BASE + quote_plus(sigel)
-
-
 def _link(iri: str) -> Node:
     return {"@id": iri}
 
@@ -59,7 +53,7 @@ class Writer:
     def library(self, library: seed_layout.Library) -> SeedRecord:
         """Return the library's own record: read-only data, its thing outside the environment."""
         thing = {
-            "@id": library_uri(library.sigel),
+            "@id": library_iri(library.sigel),
             "@type": "Library",
             "sigel": library.sigel,
             "name": library.name,
@@ -128,7 +122,7 @@ class Writer:
             thing.pop("dimensions", None)
         record: Node = {"encodingLevel": dice.pick(["marc:FullLevel", "marc:MinimalLevel"])}
         if dice.chance(30):
-            record["bibliography"] = [_link(library_uri("NB"))]
+            record["bibliography"] = [_link(library_iri("NB"))]
         return self._record("bib", spot.index, "bib", thing, dice, extra=record, outdated=outdated)
 
     def holding(self, spot: HoldingSpot, item: Node) -> SeedRecord:
@@ -137,7 +131,7 @@ class Writer:
         thing = {
             "@id": f"{self._base}{spot.short_id}#it",
             "@type": "Item",
-            "heldBy": _link(library_uri(spot.sigel)),
+            "heldBy": _link(library_iri(spot.sigel)),
             "itemOf": _link(self._thing("bib", spot.bib)),
             **item,
         }
@@ -210,8 +204,8 @@ class Writer:
             "created": _iso(created),
             "modified": _iso(modified),
             "recordStatus": "marc:New" if created == modified else "marc:CorrectedOrRevised",
-            "descriptionCreator": _link(library_uri(maker)),
-            "descriptionLastModifier": _link(library_uri(maker)),
+            "descriptionCreator": _link(library_iri(maker)),
+            "descriptionLastModifier": _link(library_iri(maker)),
             **(extra or {}),
         }
         if legacy:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bulkrunner.domain.canonical import same
 from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.operations import Applied, created_number, same
+from bulkrunner.domain.operations import Applied, created_number
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Unreadable, Update
 from bulkrunner.domain.operations import (
     PREFIX,
     apply_update,
     build_create,
-    check_expect,
     created_number,
     neutral_operation,
     references_of,

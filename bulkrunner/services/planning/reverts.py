@@ -9,10 +9,10 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
 from bulkrunner.domain.expressions import Span, brief, parse_span
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.operations import Applied, check_expect
+from bulkrunner.domain.operations import Applied
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader
 from bulkrunner.domain.prediction import before_fingerprint
@@ -23,6 +23,7 @@ from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.steps import StepEntry, StepRevert
 from bulkrunner.domain.text import library_said
 from bulkrunner.domain.undo import Restore, as_stored, changed_paths, restored
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.contexts import (
     Contexts,

@@ -18,10 +18,11 @@ from bulkrunner.domain.expressions.conditions import (
     condition_text,
     holds,
 )
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.identifiers import Identifier, identify
 from bulkrunner.domain.manifest import Create, Creates
-from bulkrunner.domain.operations import build_create, check_expect, neutral_operation
+from bulkrunner.domain.operations import build_create, neutral_operation
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, copied_key
 from bulkrunner.domain.records import Document, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused

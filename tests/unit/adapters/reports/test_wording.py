@@ -30,11 +30,12 @@ from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import RESTORE
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy, exceeded_ceilings
 from bulkrunner.domain.rules import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.run import Outcome
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.gatekeeper import declined, untried
 from bulkrunner.services.reviews import NO_REVIEWERS
