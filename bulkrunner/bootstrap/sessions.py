@@ -166,13 +166,9 @@ class Plans:
 
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
-        from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
+        from bulkrunner.domain.policy import plan_faults
 
-        left = unaccepted(
-            self._core.ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest)
-        )
-        refused = [f"{count} × {code}" for code, count in sorted(left.items())]
-        return [*plan_ceilings(plan), *refused]
+        return plan_faults(plan, self._core.ledger.plans.count_refusals(plan.id))
 
 
 # Of two values of a policy, the one that allows less.

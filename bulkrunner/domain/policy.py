@@ -121,12 +121,21 @@ def plan_ceilings(plan: Plan) -> list[Sentence]:
     return [*exceeded, *rules]
 
 
-def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:
-    """Return the refusals by code that the manifest does not live with, with their counts."""
+def plan_faults(plan: Plan, refused: Mapping[str, int]) -> list[str]:
+    """Return why a complete plan cannot be run, by its numbers of refusals by code."""
+    return [*plan_ceilings(plan), *unaccepted(refused, accepts_of(plan.manifest))]
+
+
+def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> list[str]:
+    """Return count and code of the refusals that the manifest does not live with."""
     limits: dict[str, int] = {}
     for item in accept:
         limits[item.code] = max(limits.get(item.code, 0), item.at_most)
-    return {code: count for code, count in refused.items() if count > limits.get(code, 0)}
+    return [
+        f"{count} × {code}"
+        for code, count in sorted(refused.items())
+        if count > limits.get(code, 0)
+    ]
 
 
 def accepts_of(manifest: Mapping[str, object]) -> tuple[Accept, ...]:

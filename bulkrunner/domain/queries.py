@@ -78,7 +78,7 @@ def _local(name: str, value: Any, iris: IriMap) -> Any:
     if isinstance(value, list):
         return [_local(name, one, iris) for one in value]
     if isinstance(value, str) and parse_name(name).last == "@id":
-        return iris.localise({"@id": value})["@id"]
+        return iris.localise_iri(value)
     return value
 
 

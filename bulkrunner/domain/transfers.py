@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from bulkrunner.domain.canonical import same
-from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap, without_own_iri
@@ -31,6 +30,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import is_restoring
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.errors import Source
 

@@ -182,9 +182,10 @@ class Gates:
 
     def _refusals(self, plan: Plan) -> GateResult:
         left = unaccepted(self._ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest))
-        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
-            Sentence("gate_refusals_left", refused=text) if left else Sentence("gate_refusals_open")
+            Sentence("gate_refusals_left", refused=", ".join(left))
+            if left
+            else Sentence("gate_refusals_open")
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
@@ -349,8 +350,7 @@ def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> Sent
         outcomes = [outcome_count(word, count) for word, count in sorted(bad.items())]
         return Sentence("gate_staging_ended_badly", plan=plan, outcomes=outcomes)
     if left := unaccepted(evidence.refused_codes, accept):
-        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
-        return Sentence("gate_staging_ended_refused", plan=plan, refused=text)
+        return Sentence("gate_staging_ended_refused", plan=plan, refused=", ".join(left))
     return _thin_coverage(evidence, policy.min_staging_coverage)
 
 

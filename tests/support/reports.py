@@ -11,10 +11,14 @@ from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.change_patterns import delete_pattern, transfer_pattern, update_pattern
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ReportData
-from bulkrunner.domain.report_groups import ReportedChange
+from bulkrunner.domain.report_groups import (
+    ReportedChange,
+    delete_pattern,
+    transfer_pattern,
+    update_pattern,
+)
 from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
 from bulkrunner.errors import Source

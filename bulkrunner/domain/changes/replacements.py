@@ -11,7 +11,6 @@ from bulkrunner.domain.canonical import digest, same
 from bulkrunner.domain.changes.change import (
     Change,
     demand_kept_at,
-    localised,
     read_at,
     read_value,
 )
@@ -24,6 +23,7 @@ from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import (
     Dynamic,
     joined_text,
+    localised,
     portable,
     resolve,
     text_pieces,

@@ -10,7 +10,6 @@ from typing import Any, Self
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.changes.change import (
     Change,
-    localised,
     read_at,
     read_placed_value,
 )
@@ -29,7 +28,7 @@ from bulkrunner.domain.expressions import Outside, brief, meant
 from bulkrunner.domain.expressions.condition_parsing import parse_matching
 from bulkrunner.domain.expressions.conditions import Condition, condition_data, holds
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import portable
+from bulkrunner.domain.expressions.values import localised, portable
 from bulkrunner.domain.expressions.wording import (
     matching_said,
     name_said,

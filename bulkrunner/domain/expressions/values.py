@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT, Call, TooLong, apply
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.places import ABSENT, Place
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, only_of
 from bulkrunner.sentences import Sentence
@@ -205,6 +205,15 @@ def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
     # ``at_id``: it is to stand at an ``@id``. Refused: ``value_missing``, ``ambiguous_place``,
     # ``not_text``, ``environment_iri`` or ``value_too_long``.
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
+
+
+def localised(place: Place, value: Any, context: Context) -> Any:
+    """Return a value, looked up, with record IRIs moved to the environment written to."""
+    at_id = place.steps[-1] == "@id"
+    found = resolve(value, context, at_id=at_id)
+    if at_id and isinstance(found, str):
+        return context.iris.localise_iri(found)
+    return context.iris.localise(found)
 
 
 def bind(value: Any, context: Context) -> Any:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.catalogue import Found
-from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.operations import Applied, created_number
 from bulkrunner.domain.plan import (
@@ -23,6 +22,7 @@ from bulkrunner.domain.plan import (
 from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint, predict_stored
 from bulkrunner.domain.records import Document, item_of, kind_said, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import delete_pattern, update_pattern
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.catalogue_reading import Reading

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
 from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Unreadable, Update
@@ -22,6 +21,7 @@ from bulkrunner.domain.operations import (
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import parts_of_update, pattern_of
 from bulkrunner.domain.transfers import repointed
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import (

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.change_patterns import parts_of_update
 from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.functions import (
@@ -27,6 +26,7 @@ from bulkrunner.domain.operations import IN_ANSWER, Applied, neutral_operation
 from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import parts_of_update
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.catalogue_reading import Reading

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.iris import IriMap, iter_ids, map_ids, without_own_iri
 from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.operations import PREFIX, TEMPID, build_create, created_number
@@ -26,6 +25,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import pattern_of
 from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.undo import (
     Restore,

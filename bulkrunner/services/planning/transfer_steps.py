@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.change_patterns import transfer_pattern
 from bulkrunner.domain.expressions.conditions import (
     bind_condition,
     condition_data,
@@ -26,6 +25,7 @@ from bulkrunner.domain.operations import build_create, neutral_operation
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, copied_key
 from bulkrunner.domain.records import Document, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import transfer_pattern
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,

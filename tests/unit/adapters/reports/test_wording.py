@@ -25,7 +25,6 @@ from bulkrunner.adapters.tables.grid import (
 )
 from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
-from bulkrunner.domain.change_patterns import delete_pattern, pattern_of, update_pattern
 from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
@@ -33,6 +32,7 @@ from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy, exceeded_ceilings
+from bulkrunner.domain.report_groups import delete_pattern, pattern_of, update_pattern
 from bulkrunner.domain.rules import GATE_NAMES, Declined, Evidence
 from bulkrunner.domain.run import Outcome
 from bulkrunner.errors import Source
