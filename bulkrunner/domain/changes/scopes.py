@@ -226,9 +226,7 @@ def _components(here: Here) -> Iterator[Here]:
 
 
 def _each(document: Document, place: Place) -> Iterator[Here]:
-    root = _record(document) if place.in_record else _item(document)
-    if place.steps[0] in root.kept:
-        raise forbidden(place.text)
+    root = _writable(_record(document) if place.in_record else _item(document), place)
     for path, value in spots(root.node, root.path, place.steps):
         for inner, node in objects_in(value, path):
             yield Here(path=inner, node=node)
