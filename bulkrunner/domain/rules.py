@@ -15,7 +15,7 @@ from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.prediction import in_set_order
 from bulkrunner.domain.records import Document, record_part, thing_part
 from bulkrunner.domain.run import Outcome
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, says
 
 GATE_NAMES = (
     "plan",
@@ -29,6 +29,19 @@ GATE_NAMES = (
 )
 
 
+# As people are told of them; in English by their codes.
+GATES_SAID = {
+    "plan": Sentence("gate_name_plan"),
+    "environment": Sentence("gate_name_environment"),
+    "rights": Sentence("gate_name_rights"),
+    "ceilings": Sentence("gate_name_ceilings"),
+    "refusals": Sentence("gate_name_refusals"),
+    "staging": Sentence("gate_name_staging"),
+    "approval": Sentence("gate_name_approval"),
+    "ledger": Sentence("gate_name_ledger"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     """One gate and why it is open or closed."""
@@ -37,6 +50,11 @@ class GateResult:
     open: bool
     reason: str
     next: str = ""  # the command that a person gives next, where it is none to look for the reason
+
+    @property
+    def said(self) -> str:
+        """The gate, as people are told of it."""
+        return GATES_SAID.get(self.name, self.name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the contract's ``{"name", "open", "reason"}``."""
@@ -149,6 +167,16 @@ class Level(StrEnum):
     AGREE = "agree"
     TELL = "tell"
 
+    @property
+    def said(self) -> Sentence:
+        """The level, as people are told of it; in English by its code."""
+        match self:
+            case Level.REFUSE:
+                return Sentence("rule_level_refuse")
+            case Level.AGREE:
+                return Sentence("rule_level_agree")
+        return Sentence("rule_level_tell")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
@@ -188,37 +216,31 @@ class Rule:
         return cls(**values)
 
 
-_KB = "KB, Libris API, Authentication and authorization, Rules: "
-
 # KB's rules, which every plan for production is held against; no configuration drops one.
 KB_RULES = (
     Rule(
         id="kb-agreement",
         kind=RuleKind.AGREEMENT,
         level=Level.TELL,
-        source=_KB + "“All types of bulk changes to data in Libris (including creating new records "
-        "and deleting records) via APIs may only be performed in consultation or agreement with KB”",
+        source=Sentence("rule_kb_agreement"),
     ),
     Rule(
         id="kb-consent",
         kind=RuleKind.GATE,
         gate="approval",
-        source=_KB + "“… may only be performed in consultation or agreement with KB”",
+        source=Sentence("rule_kb_consent"),
     ),
     Rule(
         id="kb-test-first",
         kind=RuleKind.GATE,
         gate="staging",
-        source=_KB + "“… and must be run in the test environment before implementation”",
+        source=Sentence("rule_kb_test_first"),
     ),
     Rule(
         id="kb-own-holdings",
         kind=RuleKind.GATE,
         gate="rights",
-        source=_KB
-        + "“Bulk changes to records in Libris may only be performed on your own holdings "
-        "unless otherwise agreed with the National Library of Sweden. A system supplier … may "
-        "perform such bulk changes on behalf of a Libris-connected library”",
+        source=Sentence("rule_kb_own_holdings"),
     ),
 )
 
@@ -230,6 +252,13 @@ class RuleResult:
     rule: Rule
     kept: bool | None  # None where the rule does not concern the plan
     said: str
+
+    @property
+    def state(self) -> str:
+        """Return ``rule_kept``, ``rule_broken``, ``rule_waits`` for an answer, or ``rule_idle``."""
+        if self.kept is False and says(self.said, "answer_nobody"):
+            return "rule_waits"
+        return "rule_idle" if self.kept is None else "rule_kept" if self.kept else "rule_broken"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -399,7 +428,7 @@ class _Ruling:
     def _gate(self, rule: Rule) -> tuple[bool | None, str]:
         gate = self._gates.get(rule.gate)
         if gate is None:
-            return None, Sentence("rule_of_gate", gate=rule.gate)
+            return None, Sentence("rule_of_gate", gate=GATES_SAID.get(rule.gate, rule.gate))
         return gate.open, gate.reason
 
     def _agreement(self, _rule: Rule) -> tuple[bool | None, str]:
