@@ -44,7 +44,6 @@ def build_create(
     *,
     iris: IriMap,
     bib_thing_iri: str | None,
-    sigel: str | None = None,
     from_records: bool = False,
 ) -> Document:
     """Return the document to be posted.
@@ -53,7 +52,6 @@ def build_create(
         op: the operation.
         iris: of the environment written to.
         bib_thing_iri: graph[1].@id of the bib that a holding is hung on; None for a bib.
-        sigel: of the holding's library, the operation's where left out.
         from_records: the content comes from records.
 
     Raises:
@@ -63,7 +61,7 @@ def build_create(
     thing: dict[str, Any] = {"@id": f"{TEMPID}#it"}
     if op.creates is Creates.HOLDING:
         thing["@type"] = HOLDING_TYPE
-        thing["heldBy"] = {"@id": library_iri(sigel or op.sigel)}
+        thing["heldBy"] = {"@id": library_iri(op.sigel)}
         thing["itemOf"] = {"@id": bib_thing_iri}
     kept = THING_KEPT if op.creates is Creates.HOLDING else frozenset({"@id"})
     bare = {"@graph": [record, thing]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -103,14 +104,14 @@ class PlanComparison:
             differences=tuple(self._differences(tallies, older, newer)),
         )
 
-    def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, str], _Told]]:
-        seen: dict[tuple[str, str], int] = {}
+    def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, int], _Told]]:
+        seen: Counter[str] = Counter()
         for change in self._ledger.plans.changes(plan.id, documents=prints.apart):
             record = _record(change)
             # A record that is named twice is refused twice; each is compared with its like.
-            times = seen[record, ""] = seen.get((record, ""), 0) + 1
+            seen[record] += 1
             yield (
-                (record, str(times)),
+                (record, seen[record]),
                 _Told(
                     action=change.action.value,
                     code=change.code,

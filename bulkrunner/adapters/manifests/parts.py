@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from bulkrunner.adapters.manifests.explicit import Referring, operation_faults, operation_of
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.inputs import Input, Report
-from bulkrunner.adapters.manifests.job_schema import RowChecker
+from bulkrunner.adapters.manifests.job_schema import OperationChecker
 from bulkrunner.adapters.manifests.line_files import read_lines
 from bulkrunner.adapters.manifests.problems import KeyPath, shown
 from bulkrunner.adapters.manifests.violations import tell
@@ -192,7 +192,7 @@ class FileOperations:
         yield from self.manifest.folder.each(self.name, self.at, report, read)
 
     def _lines(self, report: Report, file: BinaryIO) -> Iterator[Entry]:
-        checker, referring = RowChecker("operation"), Referring()
+        checker, referring = OperationChecker(), Referring()
         for number, value in read_lines(file):
             source = Source(file=self.name, line=number)
             faults = list(self._faults(value, checker, referring))
@@ -201,7 +201,9 @@ class FileOperations:
             if not faults:
                 yield explicit_entry(operation_of(value, source, self.manifest.iris))
 
-    def _faults(self, value: Any, checker: RowChecker, referring: Referring) -> Iterator[Fault]:
+    def _faults(
+        self, value: Any, checker: OperationChecker, referring: Referring
+    ) -> Iterator[Fault]:
         yield from referring.faults(value)
         if isinstance(value, Fault):
             yield value

@@ -51,9 +51,9 @@ _FORMS: dict[str, _Write] = {
 }
 
 
-def json_report(data: ReportData, *, lang: str = "sv") -> Iterator[bytes]:
+def json_report(data: ReportData) -> Iterator[bytes]:
     """Yield the JSON form of a report."""
-    return json_chunks(data, language(lang))
+    return json_chunks(data, language("sv"))
 
 
 FORMATS = tuple(_FORMS)
