@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,11 @@ class PlanningSession:
         self._planner.request_stop()
         self._reader.hurry()
 
-    def make(self, loaded: LoadedJob) -> Plan:
-        """Make a new plan of the job."""
+    def make(self, loaded: LoadedJob, *, reads: str = "auto") -> Plan:
+        """Make a new plan of the job; ``reads``: how records are read."""
         self.plan_id = plan_id = new_id("p")
         with self._requested(loaded) as request:
-            return self._planner.make(request, plan_id)
+            return self._planner.make(replace(request, reads=reads), plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
@@ -93,11 +93,15 @@ class Plans:
         self, name: str, progress: Progress, *, agreed_rate: float | None
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
+        from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
         from bulkrunner.services.planning.planner import Planner
 
         environment = self._core.polite(name, agreed_rate)
         credentials = self._core.usable_credentials(environment)
-        with self._core.reader(environment, progress, credentials) as reader:
+        with (
+            self._core.reader(environment, progress, credentials) as reader,
+            closing(SqliteDumpStorage()) as storage,
+        ):
             planner = Planner(
                 reader=reader,
                 ledger=self._core.ledger,
@@ -105,6 +109,7 @@ class Plans:
                 clock=self._core.clock,
                 progress=progress,
                 iris=self._core.iris(environment),
+                storage=storage,
             )
             yield PlanningSession(
                 self._core, self, planner, reader, environment, credentials.client_id
