@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, FindPage, Found
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.manifest import AppendChange, SetChange, Source
+from bulkrunner.domain.changes.verbs import AppendChange, SetChange
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, reads_said
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import Step, StepDelete, StepEntry, StepSelection, StepUpdate
-from bulkrunner.errors import Interrupted
+from bulkrunner.errors import Interrupted, Source
 from bulkrunner.services.planning import selections
 from bulkrunner.services.planning.planner import plan_findings
 from tests.support.executing import Rig
