@@ -78,7 +78,7 @@ class ReportWiring:
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
-        gates = self._gating.gates_asking(plan)
+        gates = self._gating.gates_asking(plan, whole=True)
         data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language)
         return WrittenReport(
@@ -247,7 +247,7 @@ class LedgerWiring:
         )
         _require_finished(plan, run)
         refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_proof"))
-        gates = self._gating.gates_asking(plan)
+        gates = self._gating.gates_asking(plan, whole=True)
         if fault := ledger_fault(gates):
             raise ChainBroken(
                 Sentence("ledger_proves_nothing", fault=as_sentence(fault)),

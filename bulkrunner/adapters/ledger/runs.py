@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
+    RUN_ALSO,
     ResultOfRow,
     attempt_of,
     change_of,
@@ -27,7 +28,7 @@ from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.leases import kept_reason
 from bulkrunner.adapters.ledger.tables import attempts, leases, planned_changes, results, runs
-from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
+from bulkrunner.adapters.ledger.witness import ALSO
 from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action, record_key
@@ -109,7 +110,15 @@ class Runs(Part):
                 Sentence("ledger_run_unmoved", run=run, orig=str(error.orig))
             ) from error
 
-    def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
+    def next_pending(self, run: str, *, after: int) -> int | None:
+        """Return the number of the first change after one that has no outcome; None: there is none."""
+        with self._database.read() as connection:
+            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
+            return connection.scalar(query.with_only_columns(planned_changes.c.number).limit(1))
+
+    def pending(
+        self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
+    ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         with self._database.read() as connection:
             query = (
@@ -117,6 +126,8 @@ class Runs(Part):
                 .where(results.c.change.is_(None))
                 .limit(limit)
             )
+            if until is not None:
+                query = query.where(planned_changes.c.number <= until)
             page = connection.execute(query).all()
             found = fetch(connection, document_digests(page))
             sent = _attempts(connection, run, page)
