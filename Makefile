@@ -30,7 +30,7 @@ unit: $(STAMP) browser
 
 # Rules, the server's contract, and one job from plan to verify: for the loop of whoever works on it.
 test-quick: $(STAMP)
-	$(BIN)/pytest -q -n 4 --dist loadfile tests/unit tests/settling tests/operations tests/contract "tests/acceptance/test_jobs.py::test_an_example_goes_the_whole_road[2026-11-shelf-marks]"
+	$(BIN)/pytest -q -n 4 --dist loadfile tests/unit/domain tests/unit/services tests/contract "tests/flows/acceptance/test_jobs.py::test_an_example_goes_the_whole_road[2026-11-shelf-marks]"
 
 # The tests of the report's page drive Debian's Chromium; root on Debian gets it, others are told.
 browser:
@@ -45,7 +45,7 @@ test: $(STAMP)
 	$(MAKE) --jobs 2 lint unit
 
 soak: $(STAMP)
-	$(BIN)/python -m tests.adversary.soak $(SOAK)
+	$(BIN)/python -m tests.crashes.adversary.soak $(SOAK)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -30,17 +30,20 @@ pytest.register_assert_rewrite("tests.support.cases")
 
 SLOWEST = (
     "browser",
-    "adversary",
-    "acceptance",
-    "undo",
+    "crashes/adversary",
+    "flows/acceptance",
+    "flows/undo",
     "crashes",
-    "planning",
-    "applying",
-    "ledger",
+    "flows/planning",
+    "flows/applying",
+    "unit/adapters/ledger",
 )
 """Folders whose files take longest: begun first, so that none is left for one process at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {folder: number for number, folder in enumerate(SLOWEST)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], 99))
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.relative_to(ROOT / "tests").as_posix()
+        return next((n for n, slow in enumerate(SLOWEST) if folder.startswith(slow)), len(SLOWEST))
+
+    items.sort(key=rank)

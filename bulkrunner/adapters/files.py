@@ -40,6 +40,15 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         raise _not_written(path, error) from error
 
 
+def made_folder(folder: Path) -> Path:
+    """Return the folder, made where it is not there. UsageError: it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(folder, error) from error
+    return folder
+
+
 @contextmanager
 def _written_into(path: Path) -> Iterator[BinaryIO]:
     """Give a device or a pipe to write to: nothing may take its place."""

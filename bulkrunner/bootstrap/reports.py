@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.bootstrap.oversight import GateWiring
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.gates import ledger_fault
+from bulkrunner.domain.gates import GateResult, ledger_fault
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.run import Run, RunState
@@ -36,15 +37,17 @@ class WrittenReport:
         head: the ledger's, as the report has it; None in a report on two plans.
         older: the plan that ``plan`` was compared with; None in any other report.
         changed: whether a run of ``plan`` would do something else than one of ``older``.
+        libraries: the page of each library by its sigel; None in any other report.
     """
 
     plan: str
     run: str | None
     form: str
-    path: Path
+    path: Path  # the file, or the folder of several
     head: str | None = None
     older: str | None = None
     changed: bool | None = None
+    libraries: Mapping[str, Path] | None = None
     fault: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,6 +60,9 @@ class WrittenReport:
             "head": self.head,
             "older": self.older,
             "changed": self.changed,
+            "libraries": None
+            if self.libraries is None
+            else [{"sigel": sigel, "path": str(path)} for sigel, path in self.libraries.items()],
         }
 
 
@@ -88,6 +94,43 @@ class ReportWiring:
             path=path.absolute(),
             head=data.head,
             fault=ledger_fault(gates),
+        )
+
+    def write_library_pages(
+        self,
+        prefix: str,
+        *,
+        language: str,
+        sigel: str | None = None,
+        out: Path | None = None,
+        folder: Path | None = None,
+    ) -> WrittenReport:
+        """Write the page of one library, or into a folder that of each.
+
+        Raises:
+            UsageError: nothing of the plan is that library's.
+            ChainBroken: the ledger does not fit; a library would be told what nobody can vouch for.
+        """
+        from bulkrunner.adapters.reports.library_page import file_names, write_library_page
+        from bulkrunner.services.report.service import ReportService
+
+        reports = ReportService(self._core.ledger, self._core.clock)
+        plan, run = reports.find(prefix)
+        _require_sound(self._gating.gates_asking(plan, whole=True))
+        sigels = (sigel,) if sigel is not None else reports.sigels(plan) or ("",)
+        one = reports.report_to(plan, run, sigels[0])
+        names = file_names((run or plan).id, sigels, folder)
+        if out is not None:
+            names = {sigels[0]: out}
+        for name, path in names.items():
+            data = one if name == sigels[0] else reports.report_to(plan, run, name)
+            write_library_page(data, path, lang=language)
+        return WrittenReport(
+            plan=plan.id,
+            run=run.id if run else None,
+            form="html",
+            path=(folder or names[sigels[0]]).absolute(),
+            libraries={name: path.absolute() for name, path in names.items()},
         )
 
     def write_plan_diff(
@@ -248,11 +291,7 @@ class LedgerWiring:
         _require_finished(plan, run)
         refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_proof"))
         gates = self._gating.gates_asking(plan, whole=True)
-        if fault := ledger_fault(gates):
-            raise ChainBroken(
-                Sentence("ledger_proves_nothing", fault=as_sentence(fault)),
-                hint=Sentence("ledger_proves_nothing_hint"),
-            )
+        _require_sound(gates)
         reports = ReportService(self._core.ledger, self._core.clock, proofs=self._gating.proofs())
         data = reports.report_of(plan, run, gates)
         name = run.id if run else None
@@ -285,6 +324,14 @@ class LedgerWiring:
         from bulkrunner.services.compact import LedgerKeeper
 
         return LedgerKeeper(self._core.ledger).compact(before)
+
+
+def _require_sound(gates: Sequence[GateResult]) -> None:
+    if fault := ledger_fault(gates):
+        raise ChainBroken(
+            Sentence("ledger_proves_nothing", fault=as_sentence(fault)),
+            hint=Sentence("ledger_proves_nothing_hint"),
+        )
 
 
 def _require_finished(plan: Plan, run: Run | None) -> None:

@@ -162,7 +162,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "plan": _PLAN,
     "rate": ("run", "state", "rate"),
     "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping", "draft"),
-    "report": ("plan", "run", "format", "path", "head", "older", "changed"),
+    "report": ("plan", "run", "format", "path", "head", "older", "changed", "libraries"),
     "resume": _RUN,
     "run": _RUN,
     "sandbox": ("test", "production", "pid", "config", "credentials"),

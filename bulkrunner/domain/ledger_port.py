@@ -82,8 +82,12 @@ class PlanLedger(Protocol):
         numbers: Sequence[int] | None = None,
         after: int = 0,
         documents: bool = True,
+        sigel: str | None = None,
     ) -> Iterator[PlannedChange]:
-        """Stream changes in plan order; without documents before/after/predicted are None."""
+        """Stream changes in plan order, of one sigel where it is given.
+
+        Without documents before/after/predicted are None.
+        """
 
     def count_actions(self, plan: str) -> dict[str, int]:
         """Count stored changes by action."""

@@ -168,6 +168,9 @@ class ReportData:
     excluded: int = 0  # refused outcomes of the run that the answer asked for
     # Outcome, code and count of what did not come about, the commonest first.
     causes: tuple[tuple[Outcome, str, int], ...] = ()
+    # Of the run, by sigel and outcome; what the answer left out as ``excluded``.
+    sigel_outcomes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sigel: str = ""  # whose changes alone the report is on, empty: every library's
 
     @property
     def production(self) -> bool:

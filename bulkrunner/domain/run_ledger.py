@@ -88,6 +88,7 @@ class RunLedger(Protocol):
         outcomes: Sequence[Outcome] | None = None,
         after: int = 0,
         documents: bool = True,
+        sigel: str | None = None,
     ) -> Iterator[Ended]:
         """Stream changes of the run with their results and attempts, in plan order."""
 
@@ -110,6 +111,9 @@ class RunLedger(Protocol):
 
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""
+
+    def count_sigels(self, run: str) -> dict[str, dict[str, int]]:
+        """Count outcomes by sigel, ``pending`` and ``excluded`` too; ``""``: no sigel is known."""
 
     def next_pending(self, run: str, *, after: int) -> int | None:
         """Return the number of the first change after one that has no outcome; None: there is none."""

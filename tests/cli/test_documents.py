@@ -164,6 +164,35 @@ UNKNOWN = {
 }
 
 
+def test_pages_of_libraries(place, job, tmp_path):
+    plan = place("plan", job, "--env", "staging").document["plan"]
+    every = place("report", plan, "--each-library", tmp_path / "pages").document["libraries"]
+    assert [one["sigel"] for one in every] == ["Ylm"]
+    (path,) = (tmp_path / "pages").iterdir()
+    assert every[0]["path"] == str(path)
+    one = place("report", plan, "--for", "Ylm", "--out", tmp_path / "ylm.html")
+    assert one.document["path"] == str(tmp_path / "ylm.html")
+    assert "Ylm" in (tmp_path / "ylm.html").read_text(encoding="utf-8")
+    unknown = place("report", plan, "--for", "Xyz", "--out", tmp_path / "x.html", expect=2)
+    assert unknown.document["error"]["code"] == "unknown_sigel"
+    assert "Ylm" in unknown.document["error"]["hint"]
+    assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["p", "--for", "Ylm", "--format", "csv"],
+        ["p", "--for", "Ylm", "--each-library", "x"],
+        ["p", "--each-library", "x", "--out", "y"],
+        ["p", "q", "--diff", "--for", "Ylm"],
+    ],
+)
+def test_options_that_do_not_go_together(place, wrong):
+    done = place("report", *wrong, expect=2)
+    assert "does not go together" in done.document["error"]["message"]
+
+
 @pytest.mark.parametrize("command", UNKNOWN)
 def test_an_unknown_id(place, command):
     done = place(command, *UNKNOWN[command], expect=2)

@@ -1,6 +1,6 @@
 """The crash matrix as data: where a process can die, and in the course of what.
 
-``docs/explanation/crash-matrix.md`` shows it; ``tests/docs/test_crash_matrix.py`` compares the two.
+``docs/explanation/crash-matrix.md`` shows it; ``tests/project/docs/test_crash_matrix.py`` compares the two.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from bulkrunner.adapters.process import is_alive
 from bulkrunner.domain.run import Outcome, RunState
-from tests.adversary.hooks import hooked
+from tests.crashes.adversary.hooks import hooked
 from tests.crashes.dying import Place, Reaper, start_run, take_up, until_killed
 from tests.crashes.matrix import CELLS, Cell, Doom, Point
 from tests.support.executing import Rig

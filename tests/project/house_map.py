@@ -4,7 +4,8 @@ import ast
 from itertools import groupby
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 PACKAGE = ROOT / "bulkrunner"
 PAGE = ROOT / "docs" / "contributing.md"
 BEGIN, END = "<!-- map -->\n", "<!-- end of map -->\n"

@@ -4,8 +4,8 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 258,
-    "lines": 66_700,
+    "modules": 259,
+    "lines": 67_050,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,

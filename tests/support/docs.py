@@ -11,8 +11,8 @@ from pathlib import Path
 
 import bulkrunner
 from bulkrunner.errors import BulkRunnerError
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "bulkrunner"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])

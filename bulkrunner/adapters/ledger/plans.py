@@ -217,13 +217,19 @@ class Plans(Part):
         numbers: Sequence[int] | None = None,
         after: int = 0,
         documents: bool = True,
+        sigel: str | None = None,
     ) -> Iterator[PlannedChange]:
         """Stream changes in plan order."""
         if numbers is not None and len(numbers) > PAGE:
             for start in range(0, len(numbers), PAGE):
                 part = sorted(numbers)[start : start + PAGE]
                 yield from self.changes(
-                    plan, actions=actions, numbers=part, after=after, documents=documents
+                    plan,
+                    actions=actions,
+                    numbers=part,
+                    after=after,
+                    documents=documents,
+                    sigel=sigel,
                 )
             return
         query = select(planned_changes).where(planned_changes.c.plan == plan)
@@ -231,6 +237,8 @@ class Plans(Part):
             query = query.where(planned_changes.c.action.in_([item.value for item in actions]))
         if numbers is not None:
             query = query.where(planned_changes.c.number.in_(numbers))
+        if sigel is not None:
+            query = query.where(planned_changes.c.sigel == sigel)
 
         def read(connection: Connection, page: Sequence[Row[Any]]) -> list[PlannedChange]:
             found = fetch(connection, document_digests(page)) if documents else {}

@@ -121,14 +121,10 @@ class Runs(Part):
     ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         with self._database.read() as connection:
-            query = (
-                _changes_of(_row(connection, run), after)
-                .where(results.c.change.is_(None))
-                .limit(limit)
-            )
+            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
             if until is not None:
                 query = query.where(planned_changes.c.number <= until)
-            page = connection.execute(query).all()
+            page = connection.execute(query.limit(limit)).all()
             found = fetch(connection, document_digests(page))
             sent = _attempts(connection, run, page)
         return [
@@ -199,13 +195,24 @@ class Runs(Part):
         with self._database.read() as connection:
             return count_outcomes(connection, _row(connection, run))
 
+    def count_sigels(self, run: str) -> dict[str, dict[str, int]]:
+        """Count outcomes by sigel, ``pending`` and ``excluded`` too; ``""``: no sigel is known."""
+        left_out = func.coalesce(results.c.code, "") == EXCLUDED
+        columns = func.coalesce(planned_changes.c.sigel, ""), results.c.outcome, left_out
+        counts: dict[str, dict[str, int]] = {}
+        with self._database.read() as connection:
+            query = _changes_of(_row(connection, run), 0).order_by(None).group_by(*columns)
+            query = query.with_only_columns(*columns, func.count())
+            for sigel, word, excluded, count in connection.execute(query):
+                name = EXCLUDED if excluded else str(word or Outcome.PENDING.value)
+                counts.setdefault(sigel, {})[name] = count
+        return counts
+
     def count_codes(self, run: str, outcome: Outcome) -> dict[str, int]:
         """Count the changes that ended so, by code."""
-        query = (
-            select(results.c.code, func.count())
-            .where(results.c.run == run, results.c.outcome == outcome.value)
-            .group_by(results.c.code)
-        )
+        c = results.c
+        query = select(c.code, func.count()).where(c.run == run, c.outcome == outcome.value)
+        query = query.group_by(c.code)
         with self._database.read() as connection:
             return {str(code): int(count) for code, count in connection.execute(query)}
 
@@ -222,10 +229,11 @@ class Runs(Part):
         outcomes: Sequence[Outcome] | None = None,
         after: int = 0,
         documents: bool = True,
+        sigel: str | None = None,
     ) -> Iterator[Ended]:
         """Stream changes of the run with their results and attempts, in plan order."""
         while True:
-            page = self._ended_page(run, outcomes, documents=documents, after=after)
+            page = self._ended_page(run, outcomes, documents=documents, after=after, sigel=sigel)
             yield from page
             if len(page) < PAGE:
                 return
@@ -359,11 +367,14 @@ class Runs(Part):
         after: int = 0,
         before: int | None = None,
         backwards: bool = False,
+        sigel: str | None = None,
     ) -> list[Ended]:
         with self._database.read() as connection:
             query = _changes_of(_row(connection, run), after, backwards=backwards).limit(PAGE)
             if before is not None:
                 query = query.where(planned_changes.c.number < before)
+            if sigel is not None:
+                query = query.where(planned_changes.c.sigel == sigel)
             if outcomes is not None:
                 query = query.where(_is_one_of(outcomes))
             page = connection.execute(query).all()
@@ -397,12 +408,9 @@ class Runs(Part):
 def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
     """Count a run's outcomes; what has none is ``pending``."""
     counts = empty_outcomes()
-    query = (
-        select(results.c.outcome, func.count())
-        .where(results.c.run == run.id)
-        .group_by(results.c.outcome)
-    )
-    ended = {str(word): int(count) for word, count in connection.execute(query)}
+    word = results.c.outcome
+    query = select(word, func.count()).where(results.c.run == run.id).group_by(word)
+    ended = {str(outcome): int(count) for outcome, count in connection.execute(query)}
     total = connection.scalar(
         select(func.count())
         .select_from(planned_changes)

@@ -150,6 +150,7 @@ def run_as_dict(data: ReportData) -> dict[str, Any] | None:
             for outcome, code, count in data.causes
         ],
         "requests": run.requests,
+        "outcomes_by_sigel": data.sigel_outcomes,
     }
 
 

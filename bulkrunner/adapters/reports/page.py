@@ -321,11 +321,13 @@ def first_lines(item: ReportedChange) -> Lines:
 def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
     """Yield the page; the changes are never held all at once."""
     scripts = (_vendored(), _script())
-    style = _read("templates/style.css") + _page_margins(data, words)
+    style = read_part("templates/style.css") + page_margins(
+        [(data.run or data.plan).id, data.plan.plan_digest or ""], words
+    )
     others = [language(name) for name in LANGUAGES if name != words.name]
     blocks = Blocks(data)
     stream = (
-        _environment()
+        templates()
         .get_template("report.html")
         .stream(
             data=data,
@@ -342,7 +344,7 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
             style=style,
             first_script=FIRST_SCRIPT,
             scripts=scripts,
-            csp=_policy(style, (FIRST_SCRIPT, *scripts)),
+            csp=page_policy(style, (FIRST_SCRIPT, *scripts)),
             version=__version__,
         )
     )
@@ -351,9 +353,8 @@ def html_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
         yield chunk.encode()
 
 
-def _page_margins(data: ReportData, words: Language) -> str:
+def page_margins(about: Sequence[str], words: Language) -> str:
     """Return what stands at the foot of each page on paper: which report, and the page's number."""
-    about = [(data.run or data.plan).id, data.plan.plan_digest or ""]
     told = " · ".join(re.sub(r"[^\w:.-]", "", one)[:80] for one in about if one)
     page, of = words.text("page_number"), words.text("page_of")
     return (
@@ -362,7 +363,7 @@ def _page_margins(data: ReportData, words: Language) -> str:
     )
 
 
-def _policy(style: str, scripts: Sequence[str]) -> str:
+def page_policy(style: str, scripts: Sequence[str]) -> str:
     """Return a content security policy that allows our style and scripts and nothing else."""
     return (
         f"default-src 'none'; style-src {_source(style)}; "
@@ -377,17 +378,17 @@ def _source(text: str) -> str:
 
 
 @cache
-def _read(name: str) -> str:
+def read_part(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _vendored() -> str:
-    return _read("vendor/vendor.js")
+    return read_part("vendor/vendor.js")
 
 
 def _script() -> str:
     """Return our scripts as one that leaves nothing in the page's global names."""
-    return "(() => {\n" + "\n".join(_read(f"script/{name}.js") for name in SCRIPTS) + "})();\n"
+    return "(() => {\n" + "\n".join(read_part(f"script/{name}.js") for name in SCRIPTS) + "})();\n"
 
 
 @pass_context
@@ -404,7 +405,7 @@ def _number(context: Context, value: int) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,

@@ -20,9 +20,11 @@ from bulkrunner.adapters.reports.phrasing import (
     pairs,
     parts_line,
 )
+from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.report import ORDER, Noted
+from bulkrunner.domain.report import ORDER, PROBLEMS, Noted
 from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
+from bulkrunner.domain.run import Outcome
 
 # Codes whose message adds nothing.
 PLAIN = frozenset({"gone", "not_found", "no_change"})
@@ -285,7 +287,7 @@ class What(PagePart):
         ]
 
     def sigel_rows(self) -> list[SigelRow]:
-        """Return each library's counts, most deletions first."""
+        """Return each library's counts, most deletions first; of a run, most of what went wrong."""
         rows = list(self._sigel_counts())
         rows.sort(key=lambda row: (row[1], [-count for count in row[2]], row[0]))
         most = max((sum(counts) for _, _, counts in rows), default=0)
@@ -304,6 +306,12 @@ class What(PagePart):
 
     def _sigel_counts(self) -> Iterator[tuple[str, bool, list[int]]]:
         """Yield sigel, whether these are the bibs, and counts; no sigel owns a bib."""
+        if self._data.run is not None:
+            written = sum(self._count(action, "bib") for action in WRITING)
+            for sigel, counts in self._data.sigel_outcomes.items():
+                found = [counts.get(word, 0) for word in self.order]
+                yield sigel, not sigel and sum(found) == written, found
+            return
         bibs = [self._count(action, "bib") for action in ORDER]
         for sigel, counts in self._data.sigels.items():
             found = [counts.get(action.value, 0) for action in ORDER]
@@ -318,7 +326,7 @@ class What(PagePart):
         """Return a row of that table as a line."""
         unknown = self._words.text("sigel_bibs" if row.bibs else "sigel_unknown")
         told = [
-            f"{self._words.number(count)} {self._words.name_of('action_count', name)}"
+            f"{self._words.number(count)} {self.counted(name)}"
             for name, count in zip(self.order, row.counts, strict=True)
             if count
         ]
@@ -327,12 +335,21 @@ class What(PagePart):
     @property
     def more_sigels(self) -> int:
         """How many libraries have no line of their own."""
-        return max(0, len(self._data.sigels) - MAX_SIGELS)
+        return max(0, sum(not row[1] for row in self._sigel_counts()) - MAX_SIGELS)
 
     @property
     def order(self) -> Sequence[str]:
-        """The actions in the order of the columns."""
-        return [action.value for action in ORDER]
+        """The actions, of a run the outcomes that there are, in the order of the columns."""
+        if self._data.run is None:
+            return [action.value for action in ORDER]
+        there = {word for counts in self._data.sigel_outcomes.values() for word in counts}
+        words = dict.fromkeys((*(outcome.value for outcome in PROBLEMS), EXCLUDED, *Outcome))
+        return [str(word) for word in words if word in there]
+
+    def counted(self, name: str) -> str:
+        """Return a column's heading."""
+        table = "action_count" if self._data.run is None else "outcome_count"
+        return self._words.name_of(table, name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,14 @@ FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
     metavar="PATH",
     help="File to write (default: ID.FORMAT here).",
 )
+@click.option("--for", "sigel", metavar="SIGEL", help="The page of one library, to be sent to it.")
+@click.option(
+    "--each-library",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The page of each library, into this folder.",
+)
 @global_options
 def report(
     invocation: Invocation,
@@ -49,6 +57,8 @@ def report(
     diff: bool,
     form: str | None,
     out: Path | None,
+    sigel: str | None,
+    folder: Path | None,
 ) -> None:
     """Write what the reviewer at KB reads, of a plan or a run; or what changed between two plans."""
     from bulkrunner.bootstrap import Program
@@ -60,22 +70,53 @@ def report(
             Sentence("report_ids", wanted=wanted, count=len(ids)),
             hint=Sentence("report_ids_hint"),
         )
+    to_libraries = sigel is not None or folder is not None
+    if to_libraries:
+        _only_pages(sigel, folder, diff=diff, form=form, out=out)
     with Program(invocation.config, invocation.ledger) as program:
         if diff:
             found = program.reports.write_plan_diff(
                 ids[0], ids[1], form=form or "md", language=language, out=out
+            )
+        elif to_libraries:
+            found = program.reports.write_library_pages(
+                ids[0], language=language, sigel=sigel, out=out, folder=folder
             )
         else:
             found = program.reports.write_report(
                 ids[0], form=form or "html", language=language, out=out
             )
         invocation.document.update(found.as_dict())
-        invocation.say(str(found.path))
+        for path in [found.path] if found.libraries is None else found.libraries.values():
+            invocation.say(str(path))
         if found.fault:
             invocation.say(Sentence("ledger_does_not_fit", fault=found.fault), err=True)
             invocation.say(Sentence("report_not_proved"), err=True)
         if found.head is not None:
             invocation.say(Sentence("ledger_head", head=found.head), err=True)
+
+
+def _only_pages(
+    sigel: str | None, folder: Path | None, *, diff: bool, form: str | None, out: Path | None
+) -> None:
+    """Go on where the options make pages of libraries. UsageError: some do not go together."""
+    other = (
+        "--diff"
+        if diff
+        else "--each-library"
+        if sigel is not None and folder is not None
+        else "--out"
+        if folder is not None and out is not None
+        else f"--format {form}"
+        if form not in (None, "html")
+        else ""
+    )
+    if other:
+        option = "--for" if sigel is not None else "--each-library"
+        raise UsageError(
+            Sentence("report_options_apart", option=option, other=other),
+            hint=Sentence("report_options_apart_hint"),
+        )
 
 
 @click.command()

@@ -69,15 +69,22 @@ Counts = Callable[[Mapping[str, str]], bool]
 
 
 class Rows:
-    """Streams; each method starts a new one."""
+    """Streams; each method starts a new one. ``sigel``: of one library's changes alone."""
 
     def __init__(
-        self, ledger: Ledger, plan: Plan, run: Run | None, *, counts: Counts | None = None
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        run: Run | None,
+        *,
+        counts: Counts | None = None,
+        sigel: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._plan = plan
         self._run = run
         self._counts = counts
+        self._sigel = sigel
         self._new: dict[int, BibSummary | None] = {}
 
     def planned(self) -> Iterator[ReportedChange]:
@@ -85,7 +92,7 @@ class Rows:
             yield from self._of_action(action)
 
     def _of_action(self, action: Action) -> Iterator[ReportedChange]:
-        changes = self._ledger.plans.changes(self._plan.id, actions=(action,))
+        changes = self._ledger.plans.changes(self._plan.id, actions=(action,), sigel=self._sigel)
         if self._counts is None or action not in WRITING:
             yield from map(self._reported, changes)
             return
@@ -105,7 +112,7 @@ class Rows:
         )
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, ReportedChange]:
-        changes = self._ledger.plans.changes(self._plan.id, numbers=numbers)
+        changes = self._ledger.plans.changes(self._plan.id, numbers=numbers, sigel=self._sigel)
         found = {change.number: self._reported(change) for change in changes}
         for number, twin in self._twins_of([item.change for item in found.values()]).items():
             found[number] = replace(found[number], tried=_tried(twin))
@@ -117,7 +124,7 @@ class Rows:
             if self._run is None or action not in WRITING:
                 yield from changes
             else:
-                ended = self._ledger.runs.ended(self._run.id, documents=False)
+                ended = self._ledger.runs.ended(self._run.id, documents=False, sigel=self._sigel)
                 yield from self._joined(changes, ended)
 
     def _joined(
@@ -150,12 +157,14 @@ class Rows:
         if self._run is None:
             return
         for item in self._ledger.runs.ended(
-            self._run.id, outcomes=(Outcome.APPLIED,), documents=False
+            self._run.id, outcomes=(Outcome.APPLIED,), documents=False, sigel=self._sigel
         ):
             if item.result.code or item.result.detail:
                 yield item
         for outcome in PROBLEMS:
-            for item in self._ledger.runs.ended(self._run.id, outcomes=(outcome,)):
+            for item in self._ledger.runs.ended(
+                self._run.id, outcomes=(outcome,), sigel=self._sigel
+            ):
                 if item.result.code != EXCLUDED:
                     yield item
 

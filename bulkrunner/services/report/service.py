@@ -234,6 +234,7 @@ class ReportService:
             outcomes=self._ledger.runs.outcomes(run.id) if run else None,
             excluded=self._excluded(run) if run else 0,
             causes=self._causes(run) if run else (),
+            sigel_outcomes=self._ledger.runs.count_sigels(run.id) if run else {},
             approvals=found.weighed,
             evidence=evidence,
             grouped=grouped,
@@ -259,6 +260,48 @@ class ReportService:
             left_out=lambda: self._ledger.selections.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=selections,
+        )
+
+    def sigels(self, plan: Plan) -> tuple[str, ...]:
+        """Return the sigels of which the plan has changes or lines that came to nothing."""
+        return tuple(sorted(filter(None, self._ledger.plans.count_sigels(plan.id))))
+
+    def report_to(self, plan: Plan, run: Run | None, sigel: str) -> ReportData:
+        """Return what concerns one library of a plan or a run: its own rows and their counts.
+
+        Raises:
+            UsageError: the plan has no rows of that sigel.
+        """
+        found = self._ledger.plans.count_sigels(plan.id)
+        if not sigel or sigel not in found:
+            there = self.sigels(plan)
+            raise UsageError(
+                Sentence("sigel_without_rows", plan=plan.id, sigel=repr(sigel[:60])),
+                hint=Sentence("sigels_with_rows", sigels=there)
+                if there
+                else Sentence("no_sigel_with_rows"),
+                code="unknown_sigel",
+            )
+        rows = Rows(self._ledger, plan, run, sigel=sigel)
+        ended = self._ledger.runs.count_sigels(run.id).get(sigel, {}) if run else None
+        name = self._ledger.plans.library_names(plan.id).get(sigel)
+        return ReportData(
+            plan=plan,
+            run=run,
+            sigel=sigel,
+            generated_at=self._clock.now(),
+            gates=(),
+            loosened=(),
+            counts={**empty_counts(), **found[sigel]},
+            sigels={sigel: found[sigel]},
+            outcomes=ended,
+            approvals=(),
+            evidence=None,
+            grouped=group_changes(rows.planned, (), rows.fetch),
+            problems=rows.problems,
+            changes=rows.changes,
+            head="",
+            libraries={sigel: name} if name else {},
         )
 
     def _excluded(self, run: Run) -> int:

@@ -1,7 +1,6 @@
 """What the server will store: each clean-up, and agreement with the embedded Libris."""
 
 import copy
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, example, given
@@ -13,8 +12,8 @@ from bulkrunner.domain.prediction import MAX_CLEANUPS, predict_stored
 from bulkrunner.sandbox.load import read_records
 from bulkrunner.sandbox.normalise import normalise
 from tests.support.documents import BIB, KEYS, TEST_BASE, holding
+from tests.support.paths import RECORDS
 
-REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "records"
 LIBRARY = "https://libris.kb.se/library/Ylm"
 DIRTY = st.text(
     st.sampled_from("aé\u0301e\ufb01\ufb05\ufeff\u2060\u00a0\u200b \t\n\rÅA\u030a"), max_size=6
@@ -240,9 +239,9 @@ def test_the_embedded_libris_stores_what_is_predicted(body):
     assert kept == predict_stored(document).document
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="no real records here")
+@pytest.mark.real_records
 def test_real_records_come_out_as_the_embedded_libris_stores_them():
-    records = [entry.document for entry in read_records(REAL, base_uri=TEST_BASE)]
+    records = [entry.document for entry in read_records(RECORDS, base_uri=TEST_BASE)]
     names = {node.get("@id") for record in records for node in record["@graph"][:2]}
     for record in records:
         kept = normalise(
