@@ -158,7 +158,7 @@ EDITS = {
         r"cursor of plan p-\w+ is not as event \d+ of the ledger's chain told it",
     ),
     "when a run was last active": (
-        ["UPDATE runs SET active_at = replace(active_at, '20', '30')"],
+        ["UPDATE runs SET active_at = replace(active_at, '202', '203')"],
         r"active_at of run r-\w+ is not as event \d+ of the chain of run r-\w+ told it",
     ),
     "the order of plans": (
