@@ -241,6 +241,11 @@ def block_of(change: int) -> int:
     return (change - 1) // BLOCK
 
 
+def bounds_of(block: int) -> tuple[int, int]:
+    """Return the first and the last number that a block has room for."""
+    return block * BLOCK + 1, (block + 1) * BLOCK
+
+
 class Seals(Protocol):
     """What the ledger's own chain vouches for: from it any part of the ledger can be verified."""
 

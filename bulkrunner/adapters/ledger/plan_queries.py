@@ -6,17 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select
 
 from bulkrunner.adapters.ledger.batches import SELECTED
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import change_of, document_digests
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
-from bulkrunner.adapters.ledger.tables import input_lines, planned_changes, selected, selections
+from bulkrunner.adapters.ledger.tables import (
+    input_lines,
+    planned_changes,
+    results,
+    runs,
+    selected,
+    selections,
+)
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
+from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import stored_text
 
@@ -212,4 +220,53 @@ def _line_of(row: Row[Any]) -> InputLine:
         code=row.code,
         given=row.given,
         message=said(row.message),
+    )
+
+
+def applied_creations(run: str) -> Select[Any]:
+    """Select the records that a run created."""
+    change = and_(
+        planned_changes.c.plan == runs.c.plan, planned_changes.c.number == results.c.change
+    )
+    return (
+        select(
+            results.c.record,
+            results.c.change,
+            planned_changes.c.wish,
+            planned_changes.c.operation_digest,
+        )
+        .join_from(runs, results, results.c.run == runs.c.id)
+        .join(planned_changes, change)
+        .where(
+            runs.c.id == run,
+            results.c.outcome == Outcome.APPLIED.value,
+            planned_changes.c.action == Action.CREATE.value,
+        )
+    )
+
+
+def later_writes(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
+    """Select what later runs did to records.
+
+    By the targets of the changes, which are indexed: no later run creates an old record.
+    """
+    keys = {record_key(record) for record in records}
+    planned = and_(planned_changes.c.plan == runs.c.plan, planned_changes.c.target_key.in_(keys))
+    ended = and_(results.c.run == runs.c.id, results.c.change == planned_changes.c.number)
+    return (
+        select(
+            planned_changes.c.record.label("written"),
+            runs.c.id,
+            runs.c.job,
+            results.c.etag,
+            planned_changes.c.action,
+        )
+        .join_from(runs, planned_changes, planned)
+        .join(results, ended)
+        .where(
+            runs.c.environment == mine.environment,
+            runs.c.seq > mine.seq,
+            results.c.outcome == Outcome.APPLIED.value,
+        )
+        .order_by(runs.c.seq, results.c.change)
     )

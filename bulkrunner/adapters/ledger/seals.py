@@ -6,25 +6,18 @@ any batch of a plan and any stretch of a run can be verified by itself, and a ch
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
-    Select,
-    String,
     func,
     select,
     true,
-    type_coerce,
 )
-from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.batches import (
     batch_faults,
@@ -37,38 +30,37 @@ from bulkrunner.adapters.ledger.chain import (
     ORIGIN,
     SEALED,
     STATE,
-    event_hash,
     row_digest,
 )
 from bulkrunner.adapters.ledger.codecs import pick
-from bulkrunner.adapters.ledger.columns import Instant, digest_bytes
+from bulkrunner.adapters.ledger.columns import digest_bytes
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.document_store import compaction_faults
 from bulkrunner.adapters.ledger.strangers import answers_untold, row_name, unstored, untold
+from bulkrunner.adapters.ledger.stretches import (
+    PAGE,
+    Seal,
+    Told,
+    as_stored,
+    by_subject,
+    data_of,
+    key_of,
+    misfit,
+    misfits,
+    page_of,
+    rows_of,
+    stretch_of,
+)
 from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, attempts, chains, events, results, runs
 from bulkrunner.adapters.ledger.witness import ALL, SUBJECTS, Facts, Subject, chain_name
-from bulkrunner.domain.ledger_port import BLOCK, block_of
+from bulkrunner.domain.ledger_port import block_of, bounds_of
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
 
-Told: TypeAlias = tuple[Row[Any], dict[str, Any]]
-
 Look: TypeAlias = Callable[[Connection], Iterator[Sentence]]
-
-PAGE = 1000
 
 # Batches of a plan that are verified in one go: about as many changes as a block has.
 _BATCHES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seal:
-    """The head of a run at one of its events; ``blocks``: told of since the seal before it."""
-
-    position: int
-    head: bytes
-    event: int
-    blocks: frozenset[int]
 
 
 def first_fault(database: Database, look: Look) -> Sentence | None:
@@ -125,14 +117,14 @@ class Seals:
             page, fault = page_of(connection, chain, position)
             for row in page:
                 position += 1
-                if (wrong := _misfit(previous, row, position)) is not None:
+                if (wrong := misfit(previous, row, position)) is not None:
                     yield wrong
                     return
                 previous = row.hash
             if fault:
                 yield fault
                 return
-            told = [(row, _data(row)) for row in page]
+            told = [(row, data_of(row)) for row in page]
             self._take(chain, told)
             yield from self._compare(connection, told)
             if len(page) < PAGE:
@@ -168,7 +160,7 @@ class Seals:
     def _runs(self, connection: Connection) -> Iterator[Sentence]:
         """Compare the runs with their last seals."""
         there: set[str] = set()
-        for row in connection.execute(select(*(_as_stored(column) for column in runs.c))):
+        for row in connection.execute(select(*(as_stored(column) for column in runs.c))):
             there.add(row.id)
             digest, position = self._rows.get(row.id, ("", 0))
             if position and row_digest(pick(dict(row._mapping), SEALED)) != digest:
@@ -187,12 +179,12 @@ class Seals:
         That is its rows in the plan, and what the run had stored about it when the own chain was
         walked: nothing of the block may have been handed out since.
         """
-        first = block_of(change) * BLOCK + 1
+        first, last = bounds_of(block_of(change))
 
         def look(connection: Connection) -> Iterator[Sentence]:
-            for batch in self._batches_of(plan, first, first + BLOCK - 1):
+            for batch in self._batches_of(plan, first, last):
                 yield from batch_faults(connection, batch, documents=True)
-            yield from self._work(connection, run, first, first + BLOCK - 1)
+            yield from self._work(connection, run, first, last)
 
         return first_fault(self._database, look)
 
@@ -213,7 +205,7 @@ class Seals:
             for event, data in stretch:
                 subject = SUBJECTS.get(event.kind)
                 if subject in _WORK and first <= data["change"] <= last:
-                    newest[id(subject), _key(subject, data)] = (event, data)
+                    newest[id(subject), key_of(subject, data)] = (event, data)
         for subject in _WORK:
             told = [one for (kind, _), one in newest.items() if kind == id(subject)]
             yield from self._work_of(connection, subject, told, run, first, last)
@@ -230,12 +222,12 @@ class Seals:
         last: int,
     ) -> Iterator[Sentence]:
         if told:
-            yield from _misfits(subject, told, _rows_of(connection, subject, told))
+            yield from misfits(subject, told, rows_of(connection, subject, told))
         table, mark = subject.table, subject.table.c[subject.mark]
         rows = select(table).where(
             table.c.run == run, table.c.change.between(first, last), mark.is_not(None)
         )
-        marks = {_key(subject, data): event.position for event, data in told}
+        marks = {key_of(subject, data): event.position for event, data in told}
         for row in connection.execute(rows):
             key = tuple(row._mapping[name] for name in subject.keys)
             if marks.get(key) != row._mapping[subject.mark]:
@@ -249,7 +241,7 @@ class Seals:
         before = Seal(position=0, head=ORIGIN, event=0, blocks=frozenset())
         for seal in self._seals.get(run, ()):
             if block in seal.blocks:
-                yield _stretch(connection, run, before, seal)
+                yield stretch_of(connection, run, before, seal)
             before = seal
         yield self._tails.get(run, [])
 
@@ -304,7 +296,7 @@ class Seals:
     def _sealed(
         self, run: str, before: Seal, seal: Seal, connection: Connection
     ) -> Iterator[Sentence]:
-        found = _stretch(connection, run, before, seal)
+        found = stretch_of(connection, run, before, seal)
         if isinstance(found, Sentence):
             yield found
         else:
@@ -331,11 +323,11 @@ class Seals:
 
     def _compare(self, connection: Connection, told: list[Told]) -> Iterator[Sentence]:
         """Compare the rows that these events wrote, and count those that no later event wrote."""
-        for subject, part in _by_subject(told):
-            rows = _rows_of(connection, subject, part)
-            yield from _misfits(subject, part, rows)
+        for subject, part in by_subject(told):
+            rows = rows_of(connection, subject, part)
+            yield from misfits(subject, part, rows)
             still = sum(
-                rows.get(_key(subject, data), (None, ""))[0] == event.position
+                rows.get(key_of(subject, data), (None, ""))[0] == event.position
                 for event, data in part
             )
             self._matched[id(subject), part[0][0].chain] += still
@@ -362,165 +354,8 @@ class Seals:
 _WORK = tuple(SUBJECTS[kind] for kind in ("intent", "answer", "outcome"))
 
 
-def _by_subject(told: list[Told]) -> Iterator[tuple[Subject, list[Told]]]:
-    found: dict[int, list[Told]] = {}
-    for event, data in told:
-        if (subject := SUBJECTS.get(event.kind)) is not None:
-            found.setdefault(id(subject), []).append((event, data))
-    for part in found.values():
-        yield SUBJECTS[part[0][0].kind], part
-
-
-def _key(subject: Subject, data: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(data[name] for name in subject.keys.values())
-
-
-_Rows: TypeAlias = Mapping[tuple[Any, ...], tuple[int | None, str]]
-
-
-def _misfits(subject: Subject, told: list[Told], rows: _Rows) -> Iterator[Sentence]:
-    """Yield what is not as these events stored it; what a later event wrote is left to that."""
-    for event, data in told:
-        mark, digest = rows.get(_key(subject, data), (None, ""))
-        if mark is None or mark < event.position:
-            yield _stored_gone(event, data)
-        elif mark == event.position and digest != data["row"]:
-            yield _stored_changed(event, data)
-
-
-def _data(row: Row[Any]) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(row.data)
-    return {"chain": row.chain, "position": row.position} | told
-
-
 def _batches_fault(
     part: Sequence[Mapping[str, Any]], connection: Connection, *, documents: bool
 ) -> Iterator[Sentence]:
     for batch in part:
         yield from batch_faults(connection, batch, documents=documents)
-
-
-def _misfit(previous: bytes, row: Row[Any], position: int) -> Sentence | None:
-    """Return why an event is not the next one after that of a hash; None where it is."""
-    if row.position != position:
-        return Sentence("event_missing", position=position, chain=chain_name(row.chain))
-    if _hash_of(previous, row) != row.hash:
-        return Sentence("event_misfit", position=position, chain=chain_name(row.chain))
-    return None
-
-
-def _stretch(connection: Connection, run: str, before: Seal, seal: Seal) -> list[Told] | Sentence:
-    """Return a run's events after one seal up to the next, or what does not fit of them."""
-    position, previous = before.position, before.head
-    told: list[Told] = []
-    while position < seal.position:
-        most = min(PAGE, seal.position - position)
-        page, fault = page_of(connection, run, position, most=most)
-        for row in page:
-            position += 1
-            if (wrong := _misfit(previous, row, position)) is not None:
-                return wrong
-            previous = row.hash
-            told.append((row, _data(row)))
-        if fault is not None:
-            return fault
-        if not page:
-            return Sentence("event_missing", position=position + 1, chain=chain_name(run))
-    if previous != seal.head:
-        return Sentence(
-            "chain_entered_other", position=position, chain=chain_name(run), event=seal.event
-        )
-    return told
-
-
-def page_of(
-    connection: Connection, chain: str, after: int, *, most: int = PAGE
-) -> tuple[Sequence[Row[Any]], Sentence | None]:
-    """Read the next events; where one cannot be read, those before it."""
-    query = (
-        select(events)
-        .where(events.c.chain == chain, events.c.position > after)
-        .order_by(events.c.position)
-    )
-    try:
-        return connection.execute(query.limit(most)).all(), None
-    except DBAPIError:
-        return _readable(connection, query, after)
-
-
-def _readable(
-    connection: Connection, query: Select[Any], after: int
-) -> tuple[Sequence[Row[Any]], Sentence | None]:
-    rows: list[Row[Any]] = []
-    while len(rows) < PAGE:
-        try:
-            row = connection.execute(query.offset(len(rows)).limit(1)).first()
-        except DBAPIError as error:
-            place = after + len(rows) + 1
-            return rows, Sentence("event_unreadable", position=place, why=str(error.orig))
-        if row is None:
-            break
-        rows.append(row)
-    return rows, None
-
-
-def _hash_of(previous: bytes, row: Row[Any]) -> bytes | None:
-    if not all(isinstance(part, str) for part in (row.chain, row.at, row.kind, row.data)):
-        return None
-    return event_hash(
-        previous, chain=row.chain, position=row.position, at=row.at, kind=row.kind, data=row.data
-    )
-
-
-def _rows_of(
-    connection: Connection, subject: Subject, told: list[Told]
-) -> dict[tuple[Any, ...], tuple[int | None, str]]:
-    """Return by key which event wrote each row last, and the row's digest."""
-    table, width = subject.table, len(subject.columns)
-    first, name = next(iter(subject.keys.items()))
-    names = (*subject.columns, subject.mark, *subject.keys)
-    query = select(*(_as_stored(table.c[name]) for name in names)).where(
-        table.c[first].in_({data[name] for _, data in told})
-    )
-    if "run" in table.c:
-        query = query.where(table.c.run == told[0][0].chain)
-    return {
-        tuple(row[width + 1 :]): (
-            row[width],
-            row_digest(dict(zip(subject.columns, row[:width], strict=True))),
-        )
-        for row in connection.execute(query).all()
-    }
-
-
-def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Take a time as the text that it is stored as: that is what its event's digest covers."""
-    if isinstance(column.type, Instant):
-        return type_coerce(column, String()).label(column.name)
-    return column
-
-
-def _stored_gone(event: Row[Any], data: dict[str, Any]) -> Sentence:
-    chain, change = chain_name(event.chain), data.get("change")
-    if change is None:
-        return Sentence("stored_gone", position=event.position, chain=chain)
-    return Sentence(
-        "stored_gone_of_change",
-        position=event.position,
-        chain=chain,
-        kind=event.kind,
-        change=change,
-    )
-
-
-def _stored_changed(event: Row[Any], data: dict[str, Any]) -> Sentence:
-    chain, change = chain_name(event.chain), data.get("change")
-    if change is None:
-        return Sentence("stored_changed", position=event.position, chain=chain)
-    return Sentence(
-        "stored_changed_of_change",
-        position=event.position,
-        chain=chain,
-        kind=event.kind,
-        change=change,
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile, zip_longest
 
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.ledger_port import BLOCK, Ledger, block_of
+from bulkrunner.domain.ledger_port import Ledger, block_of, bounds_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, item_of
@@ -242,7 +242,7 @@ class Dispatcher:
         run, after = self._run.id, 0
         while (number := self._ledger.runs.next_pending(run, after=after)) is not None:
             self._verify(number)
-            end = (block_of(number) + 1) * BLOCK
+            _, end = bounds_of(block_of(number))
             for item in self._ledger.runs.pending(run, after=after, until=end, limit=PAGE):
                 for earlier in item.change.prerequisites:
                     self._verify(earlier)
