@@ -74,7 +74,13 @@ class ReportWiring:
         self._gating = gating
 
     def write_report(
-        self, prefix: str, *, form: str, language: str, out: Path | None
+        self,
+        prefix: str,
+        *,
+        form: str,
+        language: str,
+        out: Path | None,
+        semicolons: bool = False,
     ) -> WrittenReport:
         """Write the report of a plan or run; the gates in it are those of now."""
         from bulkrunner.adapters.reports import write_report
@@ -86,7 +92,7 @@ class ReportWiring:
         path = out or Path(f"{name}.{form}")
         gates = self._gating.gates_asking(plan, whole=True)
         data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
-        write_report(data, path, form=form, lang=language)
+        write_report(data, path, form=form, lang=language, semicolons=semicolons)
         return WrittenReport(
             plan=plan.id,
             run=run.id if run else None,

@@ -121,8 +121,6 @@ ORDER = (
 )
 
 # Outcomes that a person should look at, in the order they are shown.
-PROBLEMS = (Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED)
-
 SAMPLES = 3  # changes shown for each pattern or reason
 
 Stream = Callable[[], Iterator[ReportedChange]]

@@ -51,10 +51,22 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     PENDING = "pending"
 
+    @property
+    def is_well(self) -> bool:
+        """Return True if the record is as planned."""
+        return self in (Outcome.APPLIED, Outcome.UNCHANGED)
+
+    @property
+    def is_error(self) -> bool:
+        """Return True if it counts against a run's error budget; a conflict is nobody's error."""
+        return self in (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
+
+
+PROBLEMS = (Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED)
+"""What somebody must look at, most urgent first."""
+
 
 PUT_AWAY = "put_away_by"  # says that a stopped run is taken up by ``resume`` only where it is named
-
-FINAL = frozenset(Outcome) - {Outcome.PENDING}
 
 MAX_SENDS = 3  # sends of one change, counted in the ledger over every interruption
 

@@ -18,7 +18,7 @@ from bulkrunner.domain.plan import WRITING, Plan, PlanState
 from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rules import RuleResult, rule_results
-from bulkrunner.domain.run import PUT_AWAY, Outcome, Run, RunState, Wait
+from bulkrunner.domain.run import PROBLEMS, PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.sentences import Sentence, says
@@ -114,8 +114,6 @@ def _text(moment: datetime | None) -> str | None:
 
 
 # Outcomes that somebody must look at before the job goes on.
-NOT_WELL = (Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
-
 # The environment where a job's road begins.
 FIRST = "staging"
 
@@ -287,7 +285,7 @@ class StatusService:
             return f"bulkrunner resume {run.id}"
         outcomes = self._ledger.runs.outcomes(run.id)
         excluded = self._ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
-        if sum(outcomes[outcome.value] for outcome in NOT_WELL) > excluded:
+        if sum(outcomes[outcome.value] for outcome in PROBLEMS) > excluded:
             return f"bulkrunner report {run.id}"
         if production:
             return f"bulkrunner verify {run.id}"

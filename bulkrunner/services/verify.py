@@ -100,7 +100,6 @@ Difference = dict[str, Any]
 NEWEST = ("edited", "no_history", "not_stored")
 
 # Outcomes after which the record should be as the job wanted it.
-REACHED = (Outcome.APPLIED, Outcome.UNCHANGED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +183,9 @@ class Verifier:
                 return self._created(ended)
             case Action.CREATE, _:
                 return None
-            case Action.DELETE, outcome if outcome in REACHED:
+            case Action.DELETE, outcome if outcome.is_well:
                 return self._deleted(ended)
-            case Action.UPDATE, outcome if outcome in REACHED:
+            case Action.UPDATE, outcome if outcome.is_well:
                 return self._updated(ended)
             case _:
                 return self._untouched(ended)

@@ -186,6 +186,8 @@ def test_pages_of_libraries(place, job, tmp_path):
         ["p", "--for", "Ylm", "--each-library", "x"],
         ["p", "--each-library", "x", "--out", "y"],
         ["p", "q", "--diff", "--for", "Ylm"],
+        ["p", "--semicolons"],
+        ["p", "--semicolons", "--format", "xlsx"],
     ],
 )
 def test_options_that_do_not_go_together(place, wrong):

@@ -31,7 +31,7 @@ from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.gates import Counterpart, Declined, Evidence, TriedBy
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.run import PROBLEMS, Outcome
 
 # Code of a planned ``unchanged`` where an earlier run of the job made the change.
 EARLIER_CODE = "applied_earlier"
@@ -40,10 +40,7 @@ MAX_UNTRIED = 100
 
 _WRITING = [action.value for action in WRITING]
 
-_NOT_CARRIED_OUT = [
-    outcome.value
-    for outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.CONFLICT, Outcome.UNKNOWN)
-]
+_NOT_CARRIED_OUT = [outcome.value for outcome in PROBLEMS]
 
 # The least status of an answer that stored nothing.
 _REFUSING = 400

@@ -77,7 +77,7 @@ class Slowing:
 
 
 def percentile(values: list[float], share: float = 0.95) -> float:
-    """Return the value that ``adapters/files`` of the values do not exceed."""
+    """Return the value that ``share`` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 

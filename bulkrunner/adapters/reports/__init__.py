@@ -59,7 +59,9 @@ def json_report(data: ReportData, *, lang: str = "sv") -> Iterator[bytes]:
 FORMATS = tuple(_FORMS)
 
 
-def write_report(data: ReportData, path: Path, *, form: str, lang: str = "sv") -> Path:
+def write_report(
+    data: ReportData, path: Path, *, form: str, lang: str = "sv", semicolons: bool = False
+) -> Path:
     """Write a report to a file, whole or not at all.
 
     Args:
@@ -67,6 +69,7 @@ def write_report(data: ReportData, path: Path, *, form: str, lang: str = "sv") -
         path: replaced where it exists.
         form: one of ``FORMATS``.
         lang: one of ``LANGUAGES``; of the page, and of the texts to send back.
+        semicolons: between the cells of CSV, as a Swedish Excel expects them.
 
     Returns:
         The path.
@@ -75,7 +78,10 @@ def write_report(data: ReportData, path: Path, *, form: str, lang: str = "sv") -
         UsageError: the file cannot be written.
     """
     with written_whole(path) as file:
-        _FORMS[form](data, language(lang), file)
+        if semicolons:
+            file.writelines(csv_chunks(data, language(lang), semicolons=True))
+        else:
+            _FORMS[form](data, language(lang), file)
     return path
 
 

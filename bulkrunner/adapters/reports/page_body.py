@@ -22,9 +22,9 @@ from bulkrunner.adapters.reports.phrasing import (
 )
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action
-from bulkrunner.domain.report import ORDER, PROBLEMS, Noted
+from bulkrunner.domain.report import ORDER, Noted
 from bulkrunner.domain.report_groups import Outlier, PatternGroup, PatternPart, ReasonGroup
-from bulkrunner.domain.run import Outcome
+from bulkrunner.domain.run import PROBLEMS, Outcome
 
 # Codes whose message adds nothing.
 PLAIN = frozenset({"gone", "not_found", "no_change"})

@@ -9,8 +9,8 @@ from typing import Any
 from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.domain.approvals import Conditions, WeighedAnswer
 from bulkrunner.domain.plan import Action, PlanState
-from bulkrunner.domain.report import ORDER, PROBLEMS, ReportData
-from bulkrunner.domain.run import RunState
+from bulkrunner.domain.report import ORDER, ReportData
+from bulkrunner.domain.run import PROBLEMS, RunState
 
 # Sigels, records or patterns named in a line or table before the rest is counted.
 LISTED = 20

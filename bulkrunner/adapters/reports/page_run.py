@@ -11,9 +11,9 @@ from bulkrunner.adapters.reports.language import Worded, one_line
 from bulkrunner.adapters.reports.page_head import PagePart
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import Action
-from bulkrunner.domain.report import PROBLEMS, Moment, Timeline
+from bulkrunner.domain.report import Moment, Timeline
 from bulkrunner.domain.report_groups import ReportedChange
-from bulkrunner.domain.run import Outcome, Result
+from bulkrunner.domain.run import PROBLEMS, Outcome, Result
 
 WIDTH = 960
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from bulkrunner.adapters.reports.language import STOCKHOLM, Language, as_text, shorten, visible
 from bulkrunner.adapters.reports.page import Page
+from bulkrunner.adapters.reports.page_summary import GroupLine
 from bulkrunner.adapters.reports.phrasing import distinct_effects
 from bulkrunner.domain.diff import Difference
 from bulkrunner.domain.plan import Part
@@ -165,6 +166,9 @@ _SAFE = {
 
 _WIDE = {"title": 40, "differences": 60, "message": 40, "pattern": 30, "library": 30, "link": 34}
 
+# Of the first sheet: counts and labels, what is said, and the example of a group.
+_SCREEN = (34, 70, 34, 22, 22, 22, 6)
+
 _RECORD = COLUMNS.index("record")
 
 
@@ -175,7 +179,7 @@ def write_xlsx(data: ReportData, words: Language, file: BinaryIO) -> None:
     with xlsxwriter.Workbook(file, _SAFE) as book:
         book.set_properties({"title": data.plan.id, "created": _naive(data.generated_at)})
         sheets = _Sheets(book, words)
-        sheets.add(words.text("sheet_overview"), (), _overview(data, words), widths=(34, 70))
+        sheets.add(words.text("sheet_overview"), (), _overview(data, words), widths=_SCREEN)
         sheets.add(
             words.text("sheet_patterns"), _heads(words), _patterns(data, words), widths=(10, 12, 90)
         )
@@ -211,6 +215,12 @@ class _Link:
     def __init__(self, url: str, text: str) -> None:
         self.url = url
         self.text = text
+
+
+class _Head(str):
+    """A heading among rows."""
+
+    __slots__ = ()
 
 
 class _Sheets:
@@ -259,6 +269,8 @@ class _Sheets:
             case _Link():
                 text = cell_text(value.text, self._words)
                 sheet.write_url(row, column, value.url, self._link, text)
+            case _Head():
+                sheet.write_string(row, column, cell_text(value, self._words), self._bold)
             case _:
                 text = cell_text(value, self._words)
                 wrapped = self._text if "\n" in text else None
@@ -272,9 +284,60 @@ def _naive(value: datetime) -> datetime:
 
 def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     page = Page(data, words)
+    yield from _first_screen(data, page, words)
+    yield from _facts(data, page, words)
+
+
+def _first_screen(data: ReportData, page: Page, words: Language) -> Iterator[Sequence[Any]]:
+    """Yield what the page's first screen says, in its order."""
+    first = page.summary
+    yield (_Head(data.head_text("title") or data.plan.job),)
+    yield (first.sentence(),)
+    yield (page.head.status().line(words),)
+    for _, count, label in page.outcomes.outcome_tiles() if data.run else page.what.tiles():
+        yield label, count
+    yield from _under(
+        words.text("s_causes"),
+        ((cause.count, f"{cause.text} {cause.todo}".strip()) for cause in first.causes()),
+    )
+    yield from _under(
+        words.text("s_changes_run" if data.run else "s_changes"),
+        (_group(line, words) for line in first.groups()),
+    )
+    title = words.text("s_asked" if first.answers else "s_asked_none")
+    yield from _under(title, ((None, text) for text in first.asked()))
+    title = words.text("s_looks_run" if data.run else "s_looks")
+    told = [look.text.text for look in first.looks()] or [words.text("s_nothing")]
+    yield from _under(title, ((None, text) for text in told))
+
+
+def _under(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield rows under their heading; nothing where there are none."""
+    for number, row in enumerate(rows):
+        if not number:
+            yield ()
+            yield (_Head(title),)
+        yield row
+
+
+def _group(group: GroupLine, words: Language) -> Sequence[Any]:
+    bib, line = group.example.change.bib, group.line
+    example = bib.title if bib else None
+    if line is None:
+        return group.count, group.effect, example
+    before, after = (
+        None if one is None else words.link(one.text) if one.link else one.text
+        for one in (line.before, line.after)
+    )
+    more = words.text("s_more", n=words.number(group.more)) if group.more else None
+    return group.count, group.effect, example, words.place(line.place), before, after, more
+
+
+def _facts(data: ReportData, page: Page, words: Language) -> Iterator[Sequence[Any]]:
     head = data.head_text
+    yield ()
+    yield (_Head(words.text("facts_title")),)
     yield words.text("fact_job"), data.plan.job
-    yield words.text("sheet_title"), head("title")
     yield words.text("fact_purpose"), head("purpose")
     yield words.text("fact_library"), head("on_behalf_of")
     yield words.text("fact_agreement"), head("agreement", "reference") or words.text("no_agreement")
@@ -283,16 +346,16 @@ def _overview(data: ReportData, words: Language) -> Iterator[Sequence[Any]]:
     yield words.text("fact_digest"), data.plan.plan_digest or words.text("fact_no_digest")
     yield words.text("fact_head"), data.head
     yield words.text("sheet_made"), data.generated_at
-    yield words.text("sheet_status"), page.head.status().line(words)
-    yield words.text("what_title"), " ".join(page.what.paragraph())
-    for _, count, label in page.what.tiles():
-        yield label, count
-    for row in page.what.sigel_rows():
-        yield words.text("by_sigel"), page.what.sigel_line(row)
+    yield (
+        words.text("what_title_run" if data.run else "what_title"),
+        " ".join(page.what.paragraph()),
+    )
     if data.run is not None:
         yield words.text("fact_run"), data.run.id
-        for _, count, label in page.outcomes.outcome_tiles():
+        for _, count, label in page.what.tiles():
             yield label, count
+    for row in page.what.sigel_rows():
+        yield words.text("by_sigel"), page.what.sigel_line(row)
     for gate in data.gates:
         state = words.text("gate_open" if gate.open else "gate_closed")
         yield words.name_of("gate", gate.name), f"{state}: {words.reason(gate.reason).text}"
@@ -328,11 +391,14 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _BATCH = 200
 
 
-def csv_chunks(data: ReportData, words: Language) -> Iterator[bytes]:
-    """Yield the lines; UTF-8 with a byte order mark, so that spreadsheets read å, ä and ö."""
+def csv_chunks(data: ReportData, words: Language, *, semicolons: bool = False) -> Iterator[bytes]:
+    """Yield the lines; UTF-8 with a byte order mark, so that spreadsheets read å, ä and ö.
+
+    ``semicolons``: between cells, and a first line that says so to Excel.
+    """
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    buffer.write("\ufeff")
+    writer = csv.writer(buffer, delimiter=";" if semicolons else ",")
+    buffer.write("\ufeffsep=;\r\n" if semicolons else "\ufeff")
     writer.writerow(COLUMNS)
     for count, item in enumerate(data.changes(), start=1):
         writer.writerow([cell(value, words) for value in row_of(item, data)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
     from bulkrunner.domain.gates import GateResult
     from bulkrunner.services.status import Status
+
+# Options that do not go with others.
+APART = {
+    "--for": ("--each-library", "--diff", "--semicolons", "--format"),
+    "--each-library": ("--diff", "--out", "--semicolons", "--format"),
+    "--semicolons": ("--diff", "--format"),
+}
 
 FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
 
@@ -41,6 +48,11 @@ FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
     metavar="PATH",
     help="File to write (default: ID.FORMAT here).",
 )
+@click.option(
+    "--semicolons",
+    is_flag=True,
+    help="CSV as a Swedish Excel opens it: semicolons, and a first line that says so.",
+)
 @click.option("--for", "sigel", metavar="SIGEL", help="The page of one library, to be sent to it.")
 @click.option(
     "--each-library",
@@ -59,6 +71,7 @@ def report(
     out: Path | None,
     sigel: str | None,
     folder: Path | None,
+    semicolons: bool,
 ) -> None:
     """Write what the reviewer at KB reads, of a plan or a run; or what changed between two plans."""
     from bulkrunner.bootstrap import Program
@@ -71,8 +84,16 @@ def report(
             hint=Sentence("report_ids_hint"),
         )
     to_libraries = sigel is not None or folder is not None
-    if to_libraries:
-        _only_pages(sigel, folder, diff=diff, form=form, out=out)
+    given = {
+        "--for": sigel is not None,
+        "--each-library": folder is not None,
+        "--diff": diff,
+        "--out": out is not None,
+        "--semicolons": semicolons,
+        f"--format {form}": to_libraries and form not in (None, "html"),
+        "--format html": semicolons and form != "csv",
+    }
+    _refuse_apart([option for option, there in given.items() if there])
     with Program(invocation.config, invocation.ledger) as program:
         if diff:
             found = program.reports.write_plan_diff(
@@ -84,7 +105,7 @@ def report(
             )
         else:
             found = program.reports.write_report(
-                ids[0], form=form or "html", language=language, out=out
+                ids[0], form=form or "html", language=language, out=out, semicolons=semicolons
             )
         invocation.document.update(found.as_dict())
         for path in [found.path] if found.libraries is None else found.libraries.values():
@@ -96,27 +117,15 @@ def report(
             invocation.say(Sentence("ledger_head", head=found.head), err=True)
 
 
-def _only_pages(
-    sigel: str | None, folder: Path | None, *, diff: bool, form: str | None, out: Path | None
-) -> None:
-    """Go on where the options make pages of libraries. UsageError: some do not go together."""
-    other = (
-        "--diff"
-        if diff
-        else "--each-library"
-        if sigel is not None and folder is not None
-        else "--out"
-        if folder is not None and out is not None
-        else f"--format {form}"
-        if form not in (None, "html")
-        else ""
-    )
-    if other:
-        option = "--for" if sigel is not None else "--each-library"
-        raise UsageError(
-            Sentence("report_options_apart", option=option, other=other),
-            hint=Sentence("report_options_apart_hint"),
-        )
+def _refuse_apart(given: Sequence[str]) -> None:
+    """Go on where the options go together. UsageError: two of them do not."""
+    for option, others in APART.items():
+        for other in given:
+            if option in given and other.startswith(others):
+                raise UsageError(
+                    Sentence("report_options_apart", option=option, other=other),
+                    hint=Sentence("report_options_apart_hint"),
+                )
 
 
 @click.command()

@@ -16,9 +16,9 @@ from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, empty_counts
 from bulkrunner.domain.policy import Policy, accepts_of
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.report import PROBLEMS, Estimate, Moment, ReportData, Timeline, requests_for
+from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, requests_for
 from bulkrunner.domain.rules import rule_results
-from bulkrunner.domain.run import Outcome, Run, RunEvent, RunState
+from bulkrunner.domain.run import PROBLEMS, Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError

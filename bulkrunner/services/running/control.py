@@ -103,8 +103,6 @@ class Control:
                 self._parked -= 1
 
 
-BAD = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN})
-
 IN_A_ROW = 10
 
 WINDOW = 200
@@ -124,7 +122,7 @@ class ErrorBudget:
 
     def add(self, outcome: Outcome) -> Sentence | None:
         """Count an outcome; returns why the run must stop, or None."""
-        bad = outcome in BAD
+        bad = outcome.is_error
         self._last.append(bad)
         self._row = self._row + 1 if bad else 0
         if self._row >= IN_A_ROW:

@@ -15,7 +15,7 @@ from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
 from bulkrunner.domain.run_ledger import Ended, WorkItem
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.running.control import BAD, Control, Ending, OutcomeCounter
+from bulkrunner.services.running.control import Control, Ending, OutcomeCounter
 
 
 def lane_of(change: PlannedChange) -> str:
@@ -356,7 +356,7 @@ def fault(change: int, pattern: str, result: Result | None) -> Sentence | None:
     """Return why the run must not go on after this first change, or None."""
     if result is None or result.code in (PREREQUISITE, EXCLUDED):
         return None
-    if result.outcome in BAD:
+    if result.outcome.is_error:
         return Sentence(
             "first_ended",
             pattern=pattern,

@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 UNREADABLE_RECORD = "unreadable_record"
 
 # Outcomes of a change after which those that wait for it are sent.
-WELL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 
 
 class Worker:
@@ -150,7 +149,7 @@ class Worker:
 
 
 def _ended_well(ended: EndedAs | None) -> bool:
-    return ended is not None and ended.outcome in WELL
+    return ended is not None and ended.outcome.is_well
 
 
 def _with_content(work: Work, result: Result) -> Result:

@@ -18,7 +18,7 @@ from tests.support.sandbox import wait_until
 @pytest.fixture
 def driven(mixed):
     """A process that drives the run, slowly; gone at the end."""
-    mixed.place.configure(staging={"rate": 10, "concurrency": 2})
+    mixed.place.configure(staging={"rate": 3, "concurrency": 2})
     mixed.plan()
     staging = mixed.place.sandbox.staging
     process = mixed.place.start("run", mixed.folder, "--env", "staging")
@@ -42,9 +42,11 @@ def told_who_holds_it(done, process):
 
 def test_a_second_process_is_told_who_holds_the_run(mixed, driven):
     place = mixed.place
+    run = place("status").document["runs"][0]["run"]
+    place("pause", run)
     second = place("run", mixed.folder, "--env", "staging", expect=2)
     told_who_holds_it(second, driven)
-    run = place("status").document["runs"][0]["run"]
+    place("resume", run)
     told_who_holds_it(place("resume", run, expect=2), driven)
     out, err = driven.communicate(timeout=120)
     assert driven.returncode == 0, err

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.sheets import COLUMNS, cell
+from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.report import ReportData
 from tests.support import reports
 from tests.support.paths import ROOT
@@ -105,3 +106,18 @@ def test_the_manual_names_every_column_in_order() -> None:
         for column in re.findall(r"`(\w+)`", line.split("|")[1])
     ]
     assert tuple(named) == COLUMNS
+
+
+def test_for_a_swedish_excel_the_same_cells_stand_between_semicolons(tmp_path: Path) -> None:
+    evil = reports.a_reported(1, given="=1+1;2", bib=None)
+    data = reports.report_data(tmp_path, changes=[evil, reports.a_reported(2)])
+    plain = rows_of(data, tmp_path)
+    path = write_report(data, tmp_path / "s.csv", form="csv", semicolons=True)
+    mark, rest = path.read_bytes().decode("utf-8-sig").split("\r\n", 1)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfsep=;\r\nplan;run;")
+    assert mark == "sep=;"
+    rows = list(csv.DictReader(io.StringIO(rest, newline=""), delimiter=";"))
+    assert rows == plain
+    assert rows[0]["given"] == "'=1+1;2"
+    table = open_table(io.BytesIO(path.read_bytes()), Form())
+    assert [row.cells["record"] for row in table.rows()] == [row["record"] for row in plain]

@@ -14,6 +14,8 @@ from python_calamine import CalamineWorkbook
 
 from bulkrunner.adapters.reports import sheets as xlsx_report
 from bulkrunner.adapters.reports import write_report
+from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.page_summary import Summary
 from bulkrunner.adapters.reports.sheets import COLUMNS
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import ReportedChange
@@ -46,6 +48,33 @@ def test_has_an_overview_the_patterns_and_every_change(tmp_path: Path) -> None:
     patterns = sheet(path, "Grupper")
     assert patterns[3][:3] == [14, "Ändra", "Ändra beståndspost: hyllkod: ”Hc” → ”Hce”"]
     assert [row["number"] for row in rows_of(path)[:3]] == [16, 17, 1]
+
+
+@pytest.mark.parametrize("lang", ["sv", "en"])
+@pytest.mark.parametrize("run", [False, True])
+def test_the_first_sheet_says_what_the_first_screen_says(
+    tmp_path: Path, lang: str, *, run: bool
+) -> None:
+    data = reports.report_data(tmp_path, run=run, tried=12, policy=reports.LOOSE_POLICY)
+    path, words = book_of(data, tmp_path, lang), language(lang)
+    names = CalamineWorkbook.from_path(path).sheet_names
+    assert names == [words.text(f"sheet_{name}") for name in ("overview", "patterns", "changes")]
+    rows = [[cell for cell in row if cell != ""] for row in sheet(path, names[0])]
+    first = Summary(data, words)
+    assert rows[0] == [reports.HEAD["title"]]
+    assert rows[1] == [first.sentence()]
+    largest = first.groups()[0]
+    assert largest.line is not None
+    assert largest.line.before is not None
+    (shown,) = (row for row in rows if row[1:2] == [largest.effect])
+    assert shown[0] == largest.count
+    assert largest.line.before.text in shown
+    for told in (*first.asked(), *(look.text.text for look in first.looks())):
+        assert [told] in rows
+    for cause in first.causes():
+        assert any(row[:1] == [cause.count] and cause.text in str(row[1:]) for row in rows)
+    order = [rows.index([words.text(key)]) for key in ("s_asked_none" if run else "s_asked",)]
+    assert order[0] < rows.index([words.text("facts_title")])
 
 
 def test_numbers_and_times_have_their_own_types(tmp_path: Path) -> None:
