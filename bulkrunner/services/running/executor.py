@@ -207,8 +207,8 @@ class Executor:
         )
         counter.show()
         try:
-            watch.start()
             pool.start()
+            watch.start()
             hold = (lambda: listener.hold_once(HELD)) if run.hold else None
             listener.listen()
             dispatcher.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
