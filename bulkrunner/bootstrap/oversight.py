@@ -157,7 +157,7 @@ class StatusWiring:
             return error.said
         gates = self._gating.gates(plan, rights=None, run=found)
         closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
-        told = [Sentence("gate_closed", gate=gate.name, reason=gate.reason) for gate in closed]
+        told = [Sentence("gate_closed", gate=gate.said, reason=gate.reason) for gate in closed]
         return joined(told) if told else None
 
     def _statuses(self) -> StatusService:

@@ -10,6 +10,7 @@ from typing import Any
 from bulkrunner.domain.catalogue import AnswerKind
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome
+from bulkrunner.sentences import Sentence
 
 GATE_NAMES = (
     "plan",
@@ -23,6 +24,19 @@ GATE_NAMES = (
 )
 
 
+# As people are told of them; in English by their codes.
+GATES_SAID = {
+    "plan": Sentence("gate_name_plan"),
+    "environment": Sentence("gate_name_environment"),
+    "rights": Sentence("gate_name_rights"),
+    "ceilings": Sentence("gate_name_ceilings"),
+    "refusals": Sentence("gate_name_refusals"),
+    "staging": Sentence("gate_name_staging"),
+    "approval": Sentence("gate_name_approval"),
+    "ledger": Sentence("gate_name_ledger"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     """One gate and why it is open or closed."""
@@ -31,6 +45,11 @@ class GateResult:
     open: bool
     reason: str
     next: str = ""  # the command that a person gives next, where it is none to look for the reason
+
+    @property
+    def said(self) -> str:
+        """The gate, as people are told of it."""
+        return GATES_SAID.get(self.name, self.name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the contract's ``{"name", "open", "reason"}``."""

@@ -10,10 +10,10 @@ from typing import Any
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.fingerprints import in_set_order
-from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.gates import GATES_SAID, GateResult
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
 from bulkrunner.domain.records import Document, record_part, thing_part
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, says
 
 FORBIDDEN = "forbidden_place"  # code of a change that touches what a rule forbids
 
@@ -37,6 +37,16 @@ class Level(StrEnum):
     REFUSE = "refuse"
     AGREE = "agree"
     TELL = "tell"
+
+    @property
+    def said(self) -> Sentence:
+        """The level, as people are told of it; in English by its code."""
+        match self:
+            case Level.REFUSE:
+                return Sentence("rule_level_refuse")
+            case Level.AGREE:
+                return Sentence("rule_level_agree")
+        return Sentence("rule_level_tell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,37 +87,31 @@ class Rule:
         return cls(**values)
 
 
-_KB = "KB, Libris API, Authentication and authorization, Rules: "
-
 # KB's rules, which every plan for production is held against; no configuration drops one.
 KB_RULES = (
     Rule(
         id="kb-agreement",
         kind=RuleKind.AGREEMENT,
         level=Level.TELL,
-        source=_KB + "“All types of bulk changes to data in Libris (including creating new records "
-        "and deleting records) via APIs may only be performed in consultation or agreement with KB”",
+        source=Sentence("rule_kb_agreement"),
     ),
     Rule(
         id="kb-consent",
         kind=RuleKind.GATE,
         gate="approval",
-        source=_KB + "“… may only be performed in consultation or agreement with KB”",
+        source=Sentence("rule_kb_consent"),
     ),
     Rule(
         id="kb-test-first",
         kind=RuleKind.GATE,
         gate="staging",
-        source=_KB + "“… and must be run in the test environment before implementation”",
+        source=Sentence("rule_kb_test_first"),
     ),
     Rule(
         id="kb-own-holdings",
         kind=RuleKind.GATE,
         gate="rights",
-        source=_KB
-        + "“Bulk changes to records in Libris may only be performed on your own holdings "
-        "unless otherwise agreed with the National Library of Sweden. A system supplier … may "
-        "perform such bulk changes on behalf of a Libris-connected library”",
+        source=Sentence("rule_kb_own_holdings"),
     ),
 )
 
@@ -119,6 +123,13 @@ class RuleResult:
     rule: Rule
     kept: bool | None  # None where the rule does not concern the plan
     said: str
+
+    @property
+    def state(self) -> str:
+        """Return ``rule_kept``, ``rule_broken``, ``rule_waits`` for an answer, or ``rule_idle``."""
+        if self.kept is False and says(self.said, "answer_nobody"):
+            return "rule_waits"
+        return "rule_idle" if self.kept is None else "rule_kept" if self.kept else "rule_broken"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -288,7 +299,7 @@ class _Ruling:
     def _gate(self, rule: Rule) -> tuple[bool | None, str]:
         gate = self._gates.get(rule.gate)
         if gate is None:
-            return None, Sentence("rule_of_gate", gate=rule.gate)
+            return None, Sentence("rule_of_gate", gate=GATES_SAID.get(rule.gate, rule.gate))
         return gate.open, gate.reason
 
     def _agreement(self, _rule: Rule) -> tuple[bool | None, str]:

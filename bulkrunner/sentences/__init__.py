@@ -14,7 +14,7 @@ In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value 
                    ``{items:lines}``: each on a line of its own
 ``{at:place}``     a place in a record: in documents as it is, in a report in everyday words;
                    ``{at:places}``: several, apart by commas
-``{text:.300}``    no more than so many characters
+``{text:.300}``    no more than so many characters; ``{text:<12}`` no fewer
 ``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
 =================  =============================================================================
 """
@@ -186,7 +186,7 @@ class _Wording(string.Formatter):
                 return self._time(value)
             case "day":
                 return str(value)[:10]
-        if format_spec.startswith("."):
+        if format_spec.startswith((".", "<")):
             return format(self._told(value), format_spec)
         one, several = format_spec.split("|")
         return (one if value == 1 else several).replace("#", self._number(value))
@@ -219,7 +219,9 @@ class _Wording(string.Formatter):
         text = f"{moment.astimezone(self._clock):{self._forms['time']}}"
         return f"{text} UTC" if self._clock is UTC else text
 
-    def _number(self, value: int) -> str:
+    def _number(self, value: Any) -> str:
+        if not isinstance(value, int):
+            return self._told(value)
         return f"{value:,}".replace(",", self._forms["thousands"])
 
     def _in_a_row(self, items: Sequence[Value]) -> str:

@@ -241,7 +241,7 @@ class StatusService:
         closed = [gate for gate in gates if not gate.open and gate.name != "rights"]
         if closed:
             said += [
-                Sentence("yes_gate_closed", gate=gate.name, reason=gate.reason) for gate in closed
+                Sentence("yes_gate_closed", gate=gate.said, reason=gate.reason) for gate in closed
             ]
             return said, f"bulkrunner status {plan.id}"
         return said, self.next_command(plan) + named

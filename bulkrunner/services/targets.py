@@ -218,7 +218,7 @@ def open_gates(gates: list[GateResult]) -> None:
     """Raise GateClosed, which names every closed gate with its reason, unless all are open."""
     closed = [gate for gate in gates if not gate.open]
     if closed:
-        told = [Sentence("gate_told", gate=gate.name, reason=gate.reason) for gate in closed]
+        told = [Sentence("gate_told", gate=gate.said, reason=gate.reason) for gate in closed]
         raise GateClosed(
             Sentence("gates_closed_one" if len(closed) == 1 else "gates_closed", gates=told),
             gates=tuple(gates),

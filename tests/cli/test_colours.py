@@ -83,8 +83,8 @@ def said(monkeypatch, sentence):
 def test_a_gate_is_red_or_green(monkeypatch):
     closed = said(monkeypatch, Sentence("status_gate_closed", gate="rights", reason="none"))
     opened = said(monkeypatch, Sentence("status_gate_open", gate="rights", reason="all"))
-    assert closed == "\x1b[31m  gate rights CLOSED none\x1b[0m\n"
-    assert opened == "\x1b[32m  gate rights open   all\x1b[0m\n"
+    assert closed == "\x1b[31m  gate rights       CLOSED none\x1b[0m\n"
+    assert opened == "\x1b[32m  gate rights       open   all\x1b[0m\n"
 
 
 def test_what_is_not_of_our_making_colours_nothing(monkeypatch):

@@ -88,7 +88,7 @@ def test_what_a_job_goes_through_is_told_in_swedish(place: Workplace, own: list[
     assert f"  körning {run}: slutförd; 2 genomförda" in told
     assert "nästa: bulkrunner " in told
     gates = in_swedish(place, "status", run)
-    assert "  spärr plan         öppen   " in gates
+    assert "  spärr planen (plan)                öppen   " in gates
 
 
 def test_answers_and_gates_are_told_in_swedish(place: Workplace, own: list[str]) -> None:
@@ -112,9 +112,11 @@ def test_what_an_empty_ledger_and_a_closed_gate_mean_is_told_in_swedish(
     job = place.job("early", title="Prov", steps=[{"ids": own[:1], **LABEL}])
     tried = place("plan", job, "--env", "staging").document["plan"]
     plan = place("plan", job, "--env", "production").document["plan"]
-    assert "  spärr staging      STÄNGD  " in in_swedish(place, "status", plan)
+    assert "  spärr provet i testmiljö (staging) STÄNGD  " in in_swedish(place, "status", plan)
     answer = ("--by", "Ek", "--reference", "KB 1", "--per-night", "1")
-    assert "\ninte ännu: spärren staging är stängd: " in in_swedish(place, "approve", plan, *answer)
+    assert "\ninte ännu: spärren provet i testmiljö (staging) är stängd: " in in_swedish(
+        place, "approve", plan, *answer
+    )
     assert "  godkänd på villkor: " in in_swedish(place, "status", plan)
     assert "inget godkännande behövs" in in_swedish(place, "approve", tried, *answer)
     newer = place("plan", job, "--env", "production").document["plan"]

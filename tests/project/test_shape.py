@@ -5,7 +5,7 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 263,
-    "lines": 67_800,
+    "lines": 67_890,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,

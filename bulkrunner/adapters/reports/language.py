@@ -37,7 +37,8 @@ def shorten(text: str, limit: int = MAX_SHOWN) -> tuple[str, int]:
 
 def one_line(text: str, limit: int = MAX_SHOWN) -> str:
     """Return the text as one bounded, visible line, for a text that people copy."""
-    kept, cut = shorten(" ".join(text.split()), limit)
+    # Spaces that hold a number together stay.
+    kept, cut = shorten(re.sub(r"[^\S\u00a0]+", " ", text).strip(), limit)
     return visible(kept) + ("…" if cut else "")
 
 
@@ -83,8 +84,9 @@ class Language:
 
     def decimal(self, value: float) -> str:
         """Return a number with one decimal where it has any."""
-        text = f"{value:.1f}".removesuffix(".0")
-        return text.replace(".", self._data["format"]["decimal"])
+        whole, _, tenth = f"{value:,.1f}".partition(".")
+        whole = whole.replace(",", self._data["format"]["thousands"])
+        return whole if tenth == "0" else f"{whole}{self._data['format']['decimal']}{tenth}"
 
     def span(self, seconds: float) -> str:
         """Return a span of time in the unit that suits it."""
@@ -167,6 +169,15 @@ class Language:
                 return unquote_plus(iri.removeprefix(base))
         return iri
 
+    def value(self, text: str) -> str:
+        """Return a value as it is shown: by KB's label where it has one, a link in short."""
+        return self.labels.get(text) or self.link(text)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of values by their codes, in the forms that they have in records."""
+        return _labels("sv" if self.name == "sv" else "en")
+
     def reason(self, text: str) -> Worded:
         """Return a sentence in this language; a text that is none stays as it is.
 
@@ -191,6 +202,17 @@ def _properties(name: str) -> Mapping[str, str]:
     source = files("bulkrunner.adapters.reports").joinpath("texts", "properties.json")
     both = json.loads(source.read_text(encoding="utf-8"))
     return {key: names[name == "en"] for key, names in both.items()}
+
+
+@cache
+def _labels(name: str) -> Mapping[str, str]:
+    source = files("bulkrunner.adapters.reports").joinpath("texts", "values.json")
+    both = json.loads(source.read_text(encoding="utf-8"))["labels"]
+    return {
+        f"{beginning}{code}": names[name == "en"]
+        for code, names in both.items()
+        for beginning in ("marc:", "https://id.kb.se/marc/")
+    }
 
 
 LANGUAGES = ("sv", "en")

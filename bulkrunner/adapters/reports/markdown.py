@@ -12,6 +12,7 @@ from bulkrunner.adapters.files import written_whole
 from bulkrunner.adapters.reports.language import Language, as_text, language, one_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_body import Point
+from bulkrunner.adapters.reports.page_head import Head
 from bulkrunner.adapters.reports.phrasing import distinct_effects, joint_how
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.plan_diff import Compared, Difference, PlanDiff
@@ -144,12 +145,14 @@ def _gates(data: ReportData, words: Language) -> Iterator[str]:
 
 
 def _rules(data: ReportData, words: Language) -> Iterator[str]:
-    broken = [item for item in data.rules if item.kept is False]
+    head = Head(data, words)
+    broken = [item for item in data.rules if item.state == "rule_broken"]
     if broken:
         yield from _heading(words.text("rules_title"))
     for item in broken:
         reason = words.reason(item.said).text
-        yield f"- {code(item.rule.id)}: **{plain(words.text('rule_broken'))}**. {plain(reason)}"
+        name, state = plain(head.rule_name(item.rule)), plain(words.text("rule_broken"))
+        yield f"- {name}: **{state}**. {plain(reason)}"
 
 
 def _patterns(data: ReportData, words: Language) -> Iterator[str]:

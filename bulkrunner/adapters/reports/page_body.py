@@ -150,9 +150,10 @@ class Groups(PagePart):
 
     def pieces(self, shown: Shown, other: Shown | None) -> list[tuple[bool, str]]:
         """Return a value in pieces, True for what the other side does not have."""
-        text = self._words.link(shown.text) if shown.link else shown.text
+        named = shown.link or shown.text in self._words.labels
+        text = self._words.value(shown.text) if named else shown.text
         tail = self._words.text("cut", n=self._words.number(shown.cut)) if shown.cut else ""
-        if shown.link or other is None or other.text == shown.text:
+        if named or other is None or other.text == shown.text:
             return [(False, text + tail)]
         start, end = changed_middle(text, other.text)
         if not start and not end:

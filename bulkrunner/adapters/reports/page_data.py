@@ -360,4 +360,5 @@ def _words_tables(words: Language) -> dict[str, Any]:
         "action": {name: words.name_of("action", name) for name in ACTIONS},
         "outcome": {name: words.name_of("outcome", name) for name in OUTCOMES},
         "thousands": words.number(1000)[1:-3],
+        "values": words.labels,
     }

@@ -9,7 +9,9 @@ from typing import Any
 from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.domain.approvals import Conditions, WeighedAnswer
 from bulkrunner.domain.plan import Action, PlanState
+from bulkrunner.domain.policy import LooserValue
 from bulkrunner.domain.report import ORDER, ReportData
+from bulkrunner.domain.rules import Rule
 from bulkrunner.domain.run import PROBLEMS, RunState
 
 # Sigels, records or patterns named in a line or table before the rest is counted.
@@ -163,11 +165,27 @@ class Head(PagePart):
             value = value.get(key) if isinstance(value, Mapping) else None
         return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
 
+    def looser(self, item: LooserValue) -> str:
+        """Return in words what a looser value allows."""
+        words, value = self._words, item.value
+        if item.name == "min_staging_coverage" and isinstance(value, (int, float)):
+            told = words.percent(value)
+        elif isinstance(value, (int, float)):
+            told = words.number(value) if isinstance(value, int) else words.decimal(value)
+        else:
+            told = one_line(words.listed(value) if isinstance(value, list) else str(value), 200)
+        return words.name_of("looser", item.name).format(value=told)
+
+    def rule_name(self, rule: Rule) -> str:
+        """Return what a rule is called; one of a policy file by its id."""
+        name = self._words.name_of("rule", rule.id)
+        return name if name == rule.id else f"{name} ({rule.id})"
+
     def ceilings(self) -> str:
         """Return the manifest's ceilings, deletions first."""
         value = self._data.plan.manifest.get("ceilings")
         limits = value if isinstance(value, Mapping) else {}
-        names = {action.value: self._words.name_of("action", action.value) for action in ORDER}
+        names = {action.value: self._words.name_of("deed", action.value) for action in ORDER}
         names["records"] = self._words.text("ceiling_records")
         found = [
             self._words.text("ceiling", name=name, n=self._words.number(limits[key]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
-from bulkrunner.adapters.reports.page_head import PagePart
+from bulkrunner.adapters.reports.page_head import Head, PagePart
 from bulkrunner.adapters.reports.phrasing import Line, lines_of, parts_line
 from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Action, PlanState
@@ -68,6 +68,7 @@ class Summary(PagePart):
         self._what = What(data, words)
         self._groups = Groups(data, words)
         self._consequences = Consequences(data, words)
+        self._head = Head(data, words)
 
     @property
     def _asks(self) -> bool:
@@ -102,9 +103,13 @@ class Summary(PagePart):
         if len(group.parts) > 1:
             return ""
         kind = group.kind or "record"
+        parts = one_line(parts_line(group.parts, self._words, named=True), 200)
+        if "hyllsignum" in self._data.head_text("title").casefold():
+            # The library's word for it, beside KB's.
+            parts = parts.replace("hyllkod ", "hyllkod (hyllsignum) ", 1)
         return self._words.text(
             "s_update",
-            parts=one_line(parts_line(group.parts, self._words, named=True), 200),
+            parts=parts,
             n=self._words.count(kind if kind in ("holding", "bib") else "record", group.count),
         )
 
@@ -154,8 +159,9 @@ class Summary(PagePart):
             yield Notice(
                 text=Worded(one_line(told.text, 300), told.lang), section="gates", stops=True
             )
-        if count := len(self._data.loosened):
-            text = words.text("s_looser", n=words.count("rule", count))
+        if looser := self._data.loosened:
+            allowed = "; ".join(self._head.looser(item) for item in looser)
+            text = words.text("s_looser", told=allowed)
             yield Notice(text=Worded(text, name), section="looser", stops=True)
         for group in self._data.grouped.reasons:
             if group.action is Action.REFUSED and not group.accepted:

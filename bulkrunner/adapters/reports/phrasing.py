@@ -251,7 +251,7 @@ def _of(value: PatternValue, side: str) -> General:
 def general_text(general: General, words: Language) -> str:
     """Return values in general."""
     quoted = [
-        words.text("g_same", text=one_line(words.link(text), MAX_VALUE)) for text in general.texts
+        words.text("g_same", text=one_line(words.value(text), MAX_VALUE)) for text in general.texts
     ]
     match general.how:
         case "same":

@@ -326,8 +326,7 @@ def _group(group: GroupLine, words: Language) -> Sequence[Any]:
     if line is None:
         return group.count, group.effect, example
     before, after = (
-        None if one is None else words.link(one.text) if one.link else one.text
-        for one in (line.before, line.after)
+        None if one is None else words.value(one.text) for one in (line.before, line.after)
     )
     more = words.text("s_more", n=words.number(group.more)) if group.more else None
     return group.count, group.effect, example, words.place(line.place), before, after, more
@@ -359,6 +358,9 @@ def _facts(data: ReportData, page: Page, words: Language) -> Iterator[Sequence[A
     for gate in data.gates:
         state = words.text("gate_open" if gate.open else "gate_closed")
         yield words.name_of("gate", gate.name), f"{state}: {words.reason(gate.reason).text}"
+    for item in data.rules:
+        state = words.text(item.state)
+        yield page.head.rule_name(item.rule), f"{state}: {words.reason(item.said).text}"
 
 
 def _heads(words: Language) -> Sequence[str]:

@@ -180,8 +180,7 @@ def status_lines(status: Status) -> Iterator[Line]:
     for result in status.rules:
         rule = result.rule
         if result.kept is False and rule.kind != "gate":
-            shown = {"id": f"{rule.id:<12}", "level": f"{rule.level.value:<6}"}
-            yield 2, Sentence("status_rule", **shown, said=result.said)
+            yield 2, Sentence("status_rule", id=rule.id, level=rule.level.said, said=result.said)
     if status.closed:
         yield 0, Sentence("status_closed", why=status.closed)
     if status.next:
@@ -189,10 +188,9 @@ def status_lines(status: Status) -> Iterator[Line]:
 
 
 def _gate_said(gate: GateResult) -> Sentence:
-    key = f"{gate.name:<12}"
     if gate.open:
-        return Sentence("status_gate_open", gate=key, reason=gate.reason)
-    return Sentence("status_gate_closed", gate=key, reason=gate.reason)
+        return Sentence("status_gate_open", gate=gate.said, reason=gate.reason)
+    return Sentence("status_gate_closed", gate=gate.said, reason=gate.reason)
 
 
 def _plan_lines(plan: Mapping[str, Any]) -> Iterator[Line]:

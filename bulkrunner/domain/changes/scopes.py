@@ -30,7 +30,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.errors import Fault
-from bulkrunner.sentences import Sentence, joined, verbatim
+from bulkrunner.sentences import Sentence, joined, says, verbatim
 
 
 class Within(StrEnum):
@@ -79,7 +79,10 @@ class Scope:
         if self.each is not None:
             return Sentence("part_in_each", part=part, each=self.each)
         if self.within is not None:
-            return Sentence("part_within", part=part, within=_IN_PATTERNS[self.within])
+            within = _IN_PATTERNS[self.within]
+            if self.within is Within.EACH_PLACE and says(part, "part_set"):
+                return Sentence("part_set_each_place", at=part.values["at"], within=within)
+            return Sentence("part_within", part=part, within=within)
         return part
 
 

@@ -12,7 +12,7 @@ function shown(value, other) {
   if (value === null || value === undefined) return [];
   const [text, cut, link] = Array.isArray(value) ? value : [value, 0, 0];
   const tail = cut ? say("cut", { n: count(cut) }) : "";
-  if (link) return [make("bdi", { class: "link", title: text }, shortLink(text)), tail];
+  if (link || labelOf(text)) return [make("bdi", { class: "link", title: text }, shortLink(text)), tail];
   const against = other === null || other === undefined ? null : plainValue(other);
   if (against === null || against === text || text.length > 2000) return [make("bdi", {}, text), tail];
   const [start, end] = sharedEnds(text, against);
@@ -21,7 +21,10 @@ function shown(value, other) {
   return [make("bdi", {}, text.slice(0, start), middle ? make("mark", {}, middle) : "", text.slice(text.length - end)), tail];
 }
 
+function labelOf(text) { return Object.hasOwn(words().values, text) ? words().values[text] : null; }
+
 function shortLink(iri) {
+  if (labelOf(iri)) return labelOf(iri);
   for (const base of ["https://libris.kb.se/library/", "https://id.kb.se/"]) {
     if (iri.startsWith(base) && iri.length > base.length) {
       try { return decodeURIComponent(iri.slice(base.length).replace(/\+/g, " ")); } catch { return iri; }

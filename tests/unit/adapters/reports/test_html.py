@@ -178,7 +178,7 @@ def test_says_what_was_tried_in_a_test_environment(tmp_path: Path) -> None:
 
 
 def test_names_ceilings_deletions_first(plan_page: Page) -> None:
-    assert "Radera högst 20, Ändra högst 250, Skapa högst 10" in plan_page.section("who").text
+    assert "radera högst 20, ändra högst 250, skapa högst 10" in plan_page.section("who").text
 
 
 def test_groups_refusals_with_explanation_and_what_to_do(plan_page: Page) -> None:
@@ -208,7 +208,7 @@ def test_groups_changes_by_pattern_with_values_and_three_samples(plan_page: Page
         "1 Ändra beståndspost för Ylm: hyllkod: ”Hcf” → ”Hce”",
         (
             "1 Skapa beståndspost för Ylm: administrativa uppgifter › beskrivningsnivå "
-            "”marc:FullLevel”; exemplarstatus ”Hemlån”; hyllplacering ”Öppen samling”; "
+            "”Nationalbibliografisk nivå”; exemplarstatus ”Hemlån”; hyllplacering ”Öppen samling”; "
             "hyllkod ”Hce”"
         ),
     ]

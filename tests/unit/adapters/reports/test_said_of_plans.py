@@ -120,7 +120,7 @@ def linked(count: int, shown: str = "k1") -> Sentence:
         (
             Sentence("ceiling", what=counted("records", 1200), name="records", most=1000),
             "1200 changes, but the ceiling records is 1000",
-            "1\u00a0200 ändringar, men taket records är 1000.",
+            "1\u00a0200 ändringar, men taket records är 1\u00a0000.",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def data_of(tmp_path: Path, *changes: Any, **more: Any) -> ReportData:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (SV, "Ylm ber att få ändra hyllkod ”Hc” → ”Hce” på 3 beståndsposter."),
+        (SV, "Ylm ber att få ändra hyllkod (hyllsignum) ”Hc” → ”Hce” på 3 beståndsposter."),
         (EN, "Ylm asks to change shelf mark “Hc” → “Hce” in 3 holdings."),
     ],
 )

@@ -2,19 +2,26 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from html.parser import HTMLParser
 from importlib.resources import files
 from io import BytesIO
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bulkrunner.adapters.ledger.witness import chain_name
 from bulkrunner.adapters.manifests.line_files import named, read_ids
+from bulkrunner.adapters.reports import page_run, page_summary, write_report
 from bulkrunner.adapters.reports.language import language
+from bulkrunner.adapters.reports.markdown import markdown_chunks
 from bulkrunner.adapters.reports.page_data import SCRIPT_TEXTS
+from bulkrunner.adapters.reports.sheets import _overview
 from bulkrunner.adapters.tables.grid import (
     LOST,
     REFORMATTED,
@@ -27,19 +34,35 @@ from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
 from bulkrunner.domain.change_patterns import delete_pattern, pattern_of, update_pattern
 from bulkrunner.domain.changes.verbs import parse_change
-from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence
+from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence, GateResult
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import RESTORE
 from bulkrunner.domain.manifest import Source, Update
-from bulkrunner.domain.plan import Action, Plan, PlanState
-from bulkrunner.domain.policy import Policy, exceeded_ceilings
-from bulkrunner.domain.run import Outcome
-from bulkrunner.sentences import Sentence, joined
+from bulkrunner.domain.plan import Action, BibSummary, Plan, PlanState
+from bulkrunner.domain.policy import LooserValue, Policy, exceeded_ceilings
+from bulkrunner.domain.report import Moment, Noted, ReportData
+from bulkrunner.domain.report_groups import (
+    General,
+    Joint,
+    PatternGroup,
+    PatternPart,
+    PatternValue,
+    ReasonGroup,
+    ReportedChange,
+    just,
+)
+from bulkrunner.domain.rules import KB_RULES, RuleResult
+from bulkrunner.domain.run import PROBLEMS, Outcome, Result
+from bulkrunner.domain.steps import InputLine
+from bulkrunner.sentences import Sentence, catalogue, joined
 from bulkrunner.services.gatekeeper import declined, untried
 from bulkrunner.services.reviews import NO_REVIEWERS
+from tests.project.test_sentences import CODE, ENGLISH, SWEDISH, filled
+from tests.support import reports
 from tests.support.changes import outside
 from tests.support.ledgers import START, a_plan
+from tests.support.pages import Page
 from tests.support.paths import ROOT
 from tests.support.tables import message_of
 
@@ -301,7 +324,7 @@ def test_every_verb_is_put_into_swedish() -> None:
         "retype i to Note",
     ]
     assert SV.reason(found).text.partition(": ")[2].split("; ") == [
-        "nytt värde i a där uppgiften står",
+        "a ändras, på beståndet eller i komponenter",
         "ta bort b i delarna",
         "tillägg i c i själva beståndet",
         "ta bort värden ur d var som helst i posten",
@@ -567,3 +590,249 @@ def test_links_are_told_in_short(iri: str, shown: str) -> None:
 )
 def test_spans_of_time_in_the_unit_that_suits_them(seconds: float, told: str) -> None:
     assert SV.span(seconds) == told
+
+
+# What is data, code, or marked as another language's, on a page.
+APART = {"code", "bdi", "cite", "pre", "script", "style", "title", "head", "fieldset"}
+
+
+class Read(HTMLParser):
+    """Collects what a page says in one language."""
+
+    def __init__(self, lang: str) -> None:
+        super().__init__()
+        self._lang = lang
+        self._open: list[tuple[str, bool]] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("meta", "input", "br", "link"):
+            return
+        given = dict(attrs)
+        heard = self._open[-1][1] if self._open else False
+        if "lang" in given:
+            heard = given["lang"] == self._lang
+        if tag in APART or "dir" in given or "sigel" in (given.get("class") or ""):
+            heard = False
+        self._open.append((tag, heard))
+        if heard and (label := given.get("aria-label")):
+            self.texts.append(label)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1][1] and data.strip():
+            self.texts.append(data)
+
+
+def parts(places: Sequence[str]) -> tuple[PatternPart, ...]:
+    value = PatternValue(at="", before=just("1"), after=General(how="prefix", texts=("ABCD",)))
+    kinds: tuple[Any, ...] = ("changed", "added", "removed")
+    return tuple(
+        PatternPart(place=place, kind=kind, values=(value,))
+        for place, kind in zip(places, kinds, strict=False)
+    )
+
+
+def every_group(sample: ReportedChange) -> Iterator[PatternGroup]:
+    """Groups of every action, level and verb that an effect has words for."""
+    told = parts(("shelfMark.label", "hasNote", "copyNumber"))
+    for kind in ("holding", "bib", None):
+        for action in (Action.UPDATE, Action.CREATE, Action.DELETE):
+            for level in ("values", "shape", "coarse", "all", "others"):
+                for verb in ("", "revert", "replace"):
+                    for shown in (told, ()):
+                        yield PatternGroup(
+                            action=action, kind=kind, level=level, parts=shown, count=1264,
+                            sigels={"Ylm": 1, "NO": 2}, samples=(sample,), verb=verb,
+                        )  # fmt: skip
+    for verb in ("move", "merge", "split", "repoint", "copy"):
+        for ends in ({}, {"Ylm": 1}, dict.fromkeys("ABCDE", 1)):
+            yield PatternGroup(
+                action=Action.UPDATE, kind="holding", level="joint", parts=(), count=2, sigels={},
+                samples=(sample,),
+                joint=Joint(
+                    verb=verb, records=1264, mixed={"": 3}, actions={Action.DELETE: 1264},
+                    origins=ends, destinations=ends, partners={},
+                ),
+            )  # fmt: skip
+
+
+def said_of(beginning: str) -> list[Sentence]:
+    return [filled(key) for key in catalogue("en") if key.startswith(beginning)]
+
+
+def everything(tmp_path: Path) -> ReportData:
+    """A report with every code, gate, rule, outcome, notice, cause and effect that there are."""
+    plain = {"physicalLocation": ["A1"], "availability": []}
+    changes = [
+        reports.a_reported(
+            number,
+            action,
+            sigel="Ylm",
+            bib=BibSummary(id="b", title="X"),
+            before=reports.holding(reports.record_id(number), **plain),
+            after=reports.holding(reports.record_id(number), "Hce", **plain),
+        )
+        for number, action in enumerate([Action.UPDATE] * 15 + [Action.DELETE] * 2, start=1)
+    ]
+    changes.append(replace(changes[0], number=18, record="b18", target_key="record:b18"))
+    head = {"sigels": ["Ylm"], "title": "X", "purpose": "X"}
+    data = reports.report_data(tmp_path, changes=changes, run=True, tried=12, manifest=head)
+    sample = data.grouped.patterns[0].samples[0]
+    codes = raw("sv")["code"]
+    ways: tuple[tuple[Action, dict[str, int]], ...] = (
+        (Action.REFUSED, {}),
+        (Action.REFUSED, {"at_most": 2}),
+        (Action.REFUSED, {"at_most": 2000}),
+        (Action.UNCHANGED, {}),
+    )
+    reasons = tuple(
+        ReasonGroup(action=action, code=code, count=1264, occurrences=3, samples=(sample,), **limit)
+        for code, (action, limit) in zip(codes, cycle(ways), strict=False)
+    )
+    ended = tuple(
+        replace(sample, result=Result(outcome=outcome, code=code, detail={code: {"by": "S"}}))
+        for number, code in enumerate(codes)
+        for outcome in (tuple(Outcome)[number % len(Outcome)],)
+    )
+
+    def noted(table: str) -> tuple[Noted, ...]:
+        keys = {key.removesuffix("_why").removeprefix(f"{table}_") for key in SV.texts(f"{table}_")}
+        return tuple(Noted(code=key, count=1264, numbers=(1, 2)) for key in sorted(keys))
+
+    gates = [
+        GateResult(name=name, open=opened, reason=reason)
+        for reason, name, opened in zip(
+            (*said_of("gate_"), *said_of("answer_")),
+            cycle(GATE_NAMES),
+            cycle((True, False, False)),
+            strict=False,
+        )
+    ]
+    rules = [
+        RuleResult(rule=rule, kept=kept, said=reason)
+        for reason, rule, kept in zip(
+            (*said_of("rule_"), filled("answer_nobody")),
+            cycle(KB_RULES),
+            cycle((True, False, None)),
+            strict=False,
+        )
+    ]
+    moments = tuple(
+        Moment(at=START, kind=key.removeprefix("moment_"), by="x", rate=1.5, until=START)
+        for key in SV.texts("moment_")
+        if key != "moment_until"
+    )
+    loosened = tuple(
+        LooserValue(name=name, value=0.5 if name == "min_staging_coverage" else 1264, built_in=1)
+        for name in raw("sv")["policy"]
+    )
+    return replace(
+        data,
+        gates=tuple(gates),
+        rules=tuple(rules),
+        moments=moments,
+        loosened=loosened,
+        risks=noted("risk"),
+        not_restored=noted("lost"),
+        staging=replace(data.staging, remarks=noted("differs")),
+        causes=tuple((outcome, code, 1264) for outcome in PROBLEMS for code in codes),
+        problems=lambda: iter(ended),
+        left_out=lambda: (
+            InputLine(source=Source(file="x", line=1), code=key.removeprefix("over_"), given="1")
+            for key in SV.texts("over_")
+        ),
+        grouped=replace(
+            data.grouped, patterns=tuple(every_group(sample)), reasons=reasons, notes=()
+        ),
+    )
+
+
+def test_every_code_is_told_in_the_language_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, most in (
+        (page_summary, "MAX_CAUSES"), (page_summary, "MAX_POINTS"), (page_summary, "MAX_GROUPS"),
+        (page_run, "MAX_PROBLEMS"),
+    ):  # fmt: skip
+        monkeypatch.setattr(place, most, 100_000)
+    data = everything(tmp_path)
+    path = write_report(data, tmp_path / "r.html", form="html")
+    told = {}
+    for lang in ("sv", "en"):
+        page = Read(lang)
+        page.feed(path.read_text(encoding="utf-8"))
+        texts = {CODE.sub("", text) for text in page.texts}
+        told[lang] = " ".join(sorted(texts))
+        other = ENGLISH if lang == "sv" else SWEDISH
+        assert [text for text in sorted(texts) if other.search(text.lower())] == []
+    assert "1\u00a0264" in told["sv"]
+    assert "1,264" in told["en"]
+    assert not re.search(r"\b\d{1,3},\d{3}\b|(?<!-)\b\d{4,}\b(?!-)", told["sv"].replace("2026", ""))
+    for code in raw("sv")["code"]:
+        for words in (SV, EN):
+            assert CODE.sub("", words.explained(code)[0]) in told[words.name], code
+
+
+def test_library_pages_workbooks_and_tickets_are_in_one_language(tmp_path: Path) -> None:
+    data = everything(tmp_path)
+    for words, other in ((SV, ENGLISH), (EN, SWEDISH)):
+        ticket = b"".join(markdown_chunks(data, words)).decode()
+        rows = [str(cell) for row in _overview(data, words) for cell in row if cell]
+        told = [
+            CODE.sub("", re.sub(r"`[^`]*`|\[[^]]*\]\S*", "", line)) for line in ticket.split("\n")
+        ]
+        wrong = [
+            line
+            for line in (*told, *map(partial(CODE.sub, ""), rows))
+            if other.search(line.lower())
+        ]
+        assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("value", "swedish", "english"),
+    [
+        ("marc:FullLevel", "Nationalbibliografisk nivå", "Full level"),
+        ("https://id.kb.se/marc/Gift", "Gåva", "Gift"),
+        ("marc:NoSuchLevel", "marc:NoSuchLevel", "marc:NoSuchLevel"),
+        ("https://id.kb.se/marc/NoSuch", "marc/NoSuch", "marc/NoSuch"),
+        ("FullLevel", "FullLevel", "FullLevel"),
+        ("https://libris.kb.se/library/S", "S", "S"),
+    ],
+)
+def test_values_are_told_by_kbs_labels_where_it_has_one(
+    value: str, swedish: str, english: str
+) -> None:
+    assert (SV.value(value), EN.value(value)) == (swedish, english)
+
+
+def test_every_label_is_there_in_both_languages() -> None:
+    assert SV.labels.keys() == EN.labels.keys()
+    assert all(text.strip() for words in (SV, EN) for text in words.labels.values())
+
+
+def test_a_rule_that_waits_for_an_answer_is_not_said_to_be_broken(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path)
+    states = {item.rule.id: item.state for item in data.rules}
+    assert states == {
+        "kb-agreement": "rule_kept",
+        "kb-consent": "rule_waits",
+        "kb-test-first": "rule_broken",
+        "kb-own-holdings": "rule_kept",
+    }
+    path = write_report(data, tmp_path / "r.html", form="html")
+    page = Page(path.read_text(encoding="utf-8"), "sv").section("rules").text
+    assert "1 av 4 regler följs inte" in page
+    assert "KB har sagt ja (kb-consent)väntar på svar" in re.sub(r"\s*\n\s*", "", page)
+    assert "måste köras i testmiljön" in page
+    assert "must be run in the test environment" in page
+
+
+def test_what_a_looser_value_allows_is_said_in_words(tmp_path: Path) -> None:
+    data = reports.report_data(tmp_path, policy={"plan_max_age_hours": 1500})
+    told = [look.text.text for look in page_summary.Summary(data, SV).looks()]
+    assert "Lösare än de inbyggda reglerna: planen får vara 1\u00a0500 timmar gammal." in told
