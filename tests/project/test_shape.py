@@ -4,14 +4,14 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 263,
-    "lines": 67_890,
+    "modules": 264,
+    "lines": 68_820,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,
-    "lines of docstrings in domain and services": 2_230,
+    "lines of docstrings in domain and services": 2_320,
     "migrations": 1,
     "patterns that recover a language": 0,
 }
