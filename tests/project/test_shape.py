@@ -4,8 +4,8 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 264,
-    "lines": 68_820,
+    "modules": 266,
+    "lines": 70_670,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
