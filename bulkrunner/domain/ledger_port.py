@@ -107,6 +107,9 @@ class PlanLedger(Protocol):
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
 
+    def tally(self, plan: str) -> dict[str, dict[str, Any]]:
+        """Count anew what a complete plan keeps as ``tallies``."""
+
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
 

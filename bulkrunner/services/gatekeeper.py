@@ -155,14 +155,15 @@ class Gates:
         active = plan.active_sigel
         if not rights.may_act_as(active):
             return Sentence("gate_rights_act_as", sigel=active)
-        for sigel, by_action in self._ledger.plans.count_sigels(plan.id).items():
+        tallies = self._tallies(plan)
+        for sigel, by_action in tallies["sigels"].items():
             if not any(by_action.get(action.value) for action in WRITING):
                 continue
             if sigel and sigel not in allowed:
                 return Sentence("gate_rights_not_of_job", sigel=sigel)
             if sigel and not rights.may_write_holding(sigel, active=active):
                 return Sentence("gate_rights_holding", sigel=sigel)
-        if self._writes_bibs(plan):
+        if "bib" in tallies["kinds"]:
             covers = (plan.manifest.get("agreement") or {}).get("covers", ["holdings"])
             if "bibs" not in covers:
                 return Sentence("gate_rights_bibs_uncovered")
@@ -170,9 +171,8 @@ class Gates:
                 return Sentence("gate_rights_bibs_level")
         return None
 
-    def _writes_bibs(self, plan: Plan) -> bool:
-        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
-        return any(change.kind == "bib" for change in changes)
+    def _tallies(self, plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+        return plan.tallies or self._ledger.plans.tally(plan.id)
 
     def _ceilings(self, plan: Plan) -> GateResult:
         exceeded = plan_ceilings(plan)
@@ -180,7 +180,7 @@ class Gates:
         return GateResult(name="ceilings", open=not exceeded, reason=reason)
 
     def _refusals(self, plan: Plan) -> GateResult:
-        left = unaccepted(self._ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest))
+        left = unaccepted(self._tallies(plan)["refused"], accepts_of(plan.manifest))
         text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
             Sentence("gate_refusals_left", refused=text) if left else Sentence("gate_refusals_open")
@@ -314,7 +314,7 @@ def _begins(situation: GateInput) -> bool:
 def miscounted(plan: Plan, ledger: Ledger, digests: Iterator[str]) -> Sentence | None:
     """Return why the stored changes, by their digests, are not the plan's; None where they are."""
     counts = {**empty_counts(), **ledger.plans.count_actions(plan.id)}
-    if counts != {**empty_counts(), **plan.counts}:
+    if counts != {**empty_counts(), **plan.counts} or ledger.plans.tally(plan.id) != plan.tallies:
         return Sentence("gate_plan_miscounted")
     if plan_digest(plan.digest_head(), digests) != plan.plan_digest:
         return Sentence("gate_plan_digest")

@@ -112,6 +112,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "finished_at": plan.finished_at,
         "plan_digest": plan.plan_digest,
         "counts": dict(plan.counts),
+        "tallies": dict(plan.tallies),
         "cursor": plan.cursor,
         "requests": plan.requests,
     }
@@ -135,6 +136,7 @@ def plan_of(row: Row[Any]) -> Plan:
         finished_at=row.finished_at,
         plan_digest=row.plan_digest,
         counts=row.counts,
+        tallies=row.tallies,
         cursor=row.cursor,
         requests=row.requests,
     )

@@ -270,3 +270,49 @@ def later_writes(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
         )
         .order_by(runs.c.seq, results.c.change)
     )
+
+
+def count_refusals(connection: Connection, plan: str) -> dict[str, int]:
+    """Count a plan's refusals by code; what two steps say alike of one line of input is one."""
+    c = planned_changes.c
+    place = (c.source_file, c.source_line, c.source_column)
+    apart = (
+        select(c.code, c.record, c.message, *place)
+        .where(c.plan == plan, c.action == Action.REFUSED.value)
+        .distinct()
+        .subquery()
+    )
+    query = select(apart.c.code, func.count()).group_by(apart.c.code).order_by(apart.c.code)
+    return {str(code): int(count) for code, count in connection.execute(query)}
+
+
+def count_sigels(connection: Connection, plan: str) -> dict[str, dict[str, int]]:
+    """Count a plan's changes by sigel, then by action."""
+    sigel, action = planned_changes.c.sigel, planned_changes.c.action
+    query = (
+        select(sigel, action, func.count())
+        .where(planned_changes.c.plan == plan)
+        .group_by(sigel, action)
+        .order_by(sigel, action)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for name, word, count in connection.execute(query):
+        by_action = counts.setdefault(name or "", {})
+        by_action[word] = by_action.get(word, 0) + count
+    return counts
+
+
+def tally(connection: Connection, plan: str) -> dict[str, dict[str, Any]]:
+    """Count a plan's changes by sigel and action, what it writes by kind, its refusals by code."""
+    kind, action = planned_changes.c.kind, planned_changes.c.action
+    written = (
+        select(kind, func.count())
+        .where(planned_changes.c.plan == plan, action.in_(_WRITING))
+        .group_by(kind)
+        .order_by(kind)
+    )
+    return {
+        "sigels": count_sigels(connection, plan),
+        "kinds": {name or "": count for name, count in connection.execute(written)},
+        "refused": count_refusals(connection, plan),
+    }

@@ -106,7 +106,6 @@ class Watch:
         try:
             self._walk(self._seals)
             while self._next():
-                self._recheck()
                 seals = self._ledger.chain.seals()
                 self._require(seals.fault)
                 self._walk(seals)
@@ -123,8 +122,15 @@ class Watch:
             self._idle = not self._asked
             self._changed.notify_all()
             self._clock.wait_for(self._changed, lambda: self._asked or self._closed, None)
-            self._asked = False
-            return not self._closed
+        self._test_gates()
+        return not self._closed
+
+    def _test_gates(self) -> None:
+        """Test the gates where that was asked for, also in the middle of a long walk."""
+        with self._changed:
+            asked, self._asked = self._asked, False
+        if asked:
+            self._recheck()
 
     def _walk(self, seals: Seals) -> None:
         """Look at everything; Stopped where the run ends before."""
@@ -138,6 +144,7 @@ class Watch:
             self._control.check()
             if self._closed:
                 raise Stopped
+            self._test_gates()
             yield piece
 
     def _require(self, fault: Sentence | None) -> None:
