@@ -5,13 +5,13 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 266,
-    "lines": 70_670,
+    "lines": 70_000,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,
-    "lines of docstrings in domain and services": 2_320,
+    "lines of docstrings in domain and services": 2_335,
     "migrations": 1,
     "patterns that recover a language": 0,
 }
