@@ -22,10 +22,10 @@ from bulkrunner.adapters.ledger.tables import (
     selections,
 )
 from bulkrunner.adapters.ledger.writer import PAGE, Part
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 from bulkrunner.sentences import stored_text
 
 _WRITING = sorted(action.value for action in WRITING)

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.ledger_port import Ledger, Seals, block_of
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Clock
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed
 from bulkrunner.sentences import Sentence
