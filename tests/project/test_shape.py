@@ -5,7 +5,7 @@ from tests.project.trace import traced
 
 MOST = {
     "modules": 259,
-    "lines": 67_220,
+    "lines": 67_250,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
