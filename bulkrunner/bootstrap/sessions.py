@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +62,13 @@ class PlanningSession:
         self._planner.request_stop()
         self._reader.hurry()
 
-    def make(self, loaded: LoadedJob) -> Plan:
-        """Make a new plan of the job."""
+    def make(self, loaded: LoadedJob, *, reads: str = "auto") -> Plan:
+        """Make a new plan of the job; ``reads``: how records are read."""
         self.plan_id = new_id("p")
         self._note()
         with self._plans.functions(loaded, self._environment) as runners:
             request = self._plans.request(loaded, self._environment, runners)
-            return self._planner.make(request, self.plan_id)
+            return self._planner.make(replace(request, reads=reads), self.plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
@@ -94,18 +94,22 @@ class Plans:
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
         from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+        from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
         from bulkrunner.services.planning.planner import Planner
 
         environment = within_agreement(self._core.settings.environment(name), agreed_rate)
         credentials = self._core.usable_credentials(environment)
-        with ReadOnlyCatalogue.open(
-            environment,
-            credentials,
-            clock=self._core.clock,
-            tell=progress.waiting,
-            book=self._core.ledger.rate_limits,
-            network=self._core.settings.network,
-        ) as reader:
+        with (
+            ReadOnlyCatalogue.open(
+                environment,
+                credentials,
+                clock=self._core.clock,
+                tell=progress.waiting,
+                book=self._core.ledger.rate_limits,
+                network=self._core.settings.network,
+            ) as reader,
+            closing(SqliteDumpStorage()) as storage,
+        ):
             planner = Planner(
                 reader=reader,
                 ledger=self._core.ledger,
@@ -113,6 +117,7 @@ class Plans:
                 clock=self._core.clock,
                 progress=progress,
                 iris=self._core.iris(environment),
+                storage=storage,
             )
             yield PlanningSession(
                 self._core, self, planner, reader, environment, credentials.client_id

@@ -10,7 +10,7 @@ from bulkrunner.cli.console import counted, counts_said, word
 from bulkrunner.cli.options import Invocation
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.catalogue import SEARCH_CODES
-from bulkrunner.domain.plan import Action, Finding, Plan, PlanState
+from bulkrunner.domain.plan import Action, Finding, Plan, PlanState, reads_data, reads_said
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.errors import (
     BulkRunnerError,
@@ -83,6 +83,7 @@ def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningS
 def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None:
     complete = plan.state is PlanState.COMPLETE
     counts = program.plans.plan_counts(plan)
+    reads = program.ledger.plans.count_reads(plan.id)
     findings = program.plans.plan_findings(plan)
     invocation.document.update(
         plan=plan.id,
@@ -93,6 +94,7 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         plan_digest=plan.plan_digest,
         state="complete" if complete else "interrupted",
         counts=counts,
+        reads=reads_data(reads),
         findings=[
             {"code": found.code, "record": found.record, "message": found.message}
             for found in findings
@@ -119,6 +121,8 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
     _tell_reasons(
         invocation, "unchanged", program.ledger.plans.count_reasons(plan.id, Action.UNCHANGED)
     )
+    if (read := reads_said(reads)) is not None:
+        invocation.say(read, indent=2)
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:
         invocation.say(found.message, indent=2, most=MAX_LINE)

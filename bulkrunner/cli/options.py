@@ -122,6 +122,7 @@ _PLAN = (
     "plan_digest",
     "state",
     "counts",
+    "reads",
     "findings",
     "requests",
 )

@@ -110,6 +110,29 @@ class FindPage:
     total: int  # hits in all, by the index
     window: int  # how far pages go; what lies beyond is never shown
     iris: tuple[str, ...]  # of the things on this page, in the order answered
+    # ``itemOf`` of each, as the index has it; None where it shows none.
+    links: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpedRecord:
+    """A holding as a page of a dump shows it, with the bib that stood inside it."""
+
+    iri: str
+    # As a GET gives it: ``itemOf`` is the link again. None where the form could be another.
+    document: Document | None = None
+    bib: Document | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpRow:
+    """A record of a dump as it is kept."""
+
+    record: str  # short id
+    document: Document | None  # None where it is to be read singly
+    modified: int  # ms since 1970, 0 where the record does not say
+    bib: Mapping[str, Any] | None  # what is known of its bib; ``id``: short id
+    link: str | None = None  # its ``itemOf``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +144,10 @@ class DumpPage:
     started: str
     done: bool  # False while the list is being made
     total: int | None  # length of the list, once it is done
-    # IRIs of the page's records; deleted ones are left out, so there may be fewer than the list
-    # has.
-    records: tuple[str, ...]
+    # Deleted records, and holdings of no bib, are left out, so there may be fewer than the list has.
+    records: tuple[DumpedRecord, ...]
     more: bool  # whether another page follows
+    offset: int | None = None  # by the page's own address, None where it does not say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +166,11 @@ class Held:
 
     record: str
     sigel: str | None
+    document: Document | None = None  # as a GET gives it
 
 
 # Codes of findings that are about a search, not about a record.
-SEARCH_CODES = frozenset({"index_differs", "index_unchecked"})
+SEARCH_CODES = frozenset({"index_differs", "index_unchecked", "dump_short"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +190,14 @@ class Compared:
         if self.listed is None:
             return 0
         return abs(self.listed + (self.created or 0) - (self.deleted or 0) - self.index)
+
+
+def unshown(facts: Mapping[str, Any]) -> int:
+    """Return how many records a library's list names that were not shown, nor deleted since."""
+    listed, shown, deleted = (
+        int(facts.get(name, 0)) for name in ("dump_listed", "dump_shown", "since_deleted")
+    )
+    return max(0, listed - shown - deleted)
 
 
 def compared(selection: Mapping[str, Any]) -> dict[str, Compared]:

@@ -98,6 +98,9 @@ class PlanLedger(Protocol):
     def count_reasons(self, plan: str, action: Action) -> dict[str, int]:
         """Count the changes of an action by code."""
 
+    def count_reads(self, plan: str) -> dict[str, int]:
+        """Count the records that were read, by ``read_by`` of their changes."""
+
     def count_refusals(self, plan: str) -> dict[str, int]:
         """Count refused changes by code; what two steps say alike of one line of input is one."""
 

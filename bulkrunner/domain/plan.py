@@ -12,6 +12,7 @@ from typing import Any
 from bulkrunner.domain.canonical import canonical_bytes, digest
 from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.records import Document
+from bulkrunner.sentences import Sentence
 
 
 class Action(StrEnum):
@@ -63,6 +64,61 @@ class Part:
     subject: bool = True
 
 
+FROM_DUMP = "dump"
+"""The record was read in a dump of its library."""
+
+FROM_BIB = "bib"
+"""The record was read with its bib's holdings."""
+
+
+def reads_data(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return how records were read, counted by ``read_by``, as reports have it."""
+    why = {code: n for code, n in sorted(counts.items()) if code not in ("", FROM_DUMP, FROM_BIB)}
+    return {
+        "dump": counts.get(FROM_DUMP, 0),
+        "bib": counts.get(FROM_BIB, 0),
+        "singly": counts.get("", 0) + sum(why.values()),
+        "why_singly": why,
+    }
+
+
+def reads_said(counts: Mapping[str, int]) -> Sentence | None:
+    """Return in words how records were read; None where all were read one by one, as ever."""
+    data = reads_data(counts)
+    if set(counts) <= {""}:
+        return None
+    parts: list[str] = [Sentence("read_in_dump", count=data["dump"])] if data["dump"] else []
+    if data["bib"]:
+        parts.append(Sentence("read_with_bib", count=data["bib"]))
+    why = [_read_why(code, count) for code, count in data["why_singly"].items()]
+    singly = data["singly"]
+    if why:
+        parts.append(Sentence("read_singly_why", count=singly, why=why))
+    elif singly:
+        parts.append(Sentence("read_singly", count=singly))
+    return Sentence("records_read", parts=parts)
+
+
+def _read_why(code: str, count: int) -> Sentence:
+    match code:
+        case "changed":
+            return Sentence("read_changed", count=count)
+        case "unlisted":
+            return Sentence("read_unlisted", count=count)
+        case "form":
+            return Sentence("read_form", count=count)
+        case "dump_differs":
+            return Sentence("read_dump_differs", count=count)
+        case "dump_unsteady":
+            return Sentence("read_dump_unsteady", count=count)
+        case "dump_broken":
+            return Sentence("read_dump_broken", count=count)
+        case "dump_stale":
+            return Sentence("read_dump_stale", count=count)
+        case _:
+            return Sentence("read_dump_unread", count=count)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """A record whose content went into a change to another one."""
@@ -89,7 +145,9 @@ class PlannedChange:
     sigel: str | None = None
     bib: BibSummary | None = None
     library: str = ""  # name of the sigel's library, as its record in the environment says
-    etag: str | None = None  # plain ETag of the record as read, without quotes
+    etag: str | None = None  # plain ETag of the record as read, without quotes; None: not known
+    # How it was read: ``FROM_DUMP``, ``FROM_BIB``, empty where singly; else why it was so.
+    read_by: str = ""
     before: Document | None = None  # document as read
     after: Document | None = None  # document to be sent
     predicted: Document | None = None  # what the server will store

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from threading import Condition
 from typing import Any, Protocol
 
 from bulkrunner.domain.approvals import Signer
-from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held, ReadAnswer, WriteAnswer
+from bulkrunner.domain.catalogue import (
+    Activity,
+    DumpPage,
+    DumpRow,
+    FindPage,
+    Held,
+    ReadAnswer,
+    WriteAnswer,
+)
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.rights import Rights
 
@@ -116,6 +124,48 @@ class CatalogueWriter(CatalogueReader, Protocol):
     def renew_token(self) -> None:
         """Get a new token now, dropping the old one."""
         # LoginRefused or LoginDown where none can be had.
+
+
+class DumpStorage(Protocol):
+    """Records of dumps, kept outside memory while one plan is made; thread safe."""
+
+    def want(self, library: str, records: Iterable[str]) -> int:
+        """Note records that will be asked for; returns how many of the library's are wanted."""
+
+    def index(self, library: str, records: Iterable[tuple[str, str | None]]) -> None:
+        """Note records that the search index names, and the bib's IRI as it has it."""
+        # A record whose dump has another IRI is to be read singly: a dump shows one form only.
+
+    def begin(self, library: str) -> None:
+        """Forget what pages of a library's list brought: it is read from its beginning."""
+
+    def put(self, library: str, page: Sequence[DumpRow], *, wanted: bool) -> int:
+        """Keep a page of a library's list; returns how many of its records came before."""
+        # With ``wanted`` contents are kept of records only that will be asked for.
+
+    def change(self, library: str, changes: Mapping[str, tuple[str, int]]) -> None:
+        """Note the newest change (kind, ms since 1970) of records; older contents are dropped."""
+
+    def drop(self, library: str, why: str, record: str | None = None) -> None:
+        """Drop the content of a record, or every one of a library; ``why``: so it is read singly."""
+
+    def forget_bibs(self, bibs: Mapping[str, int]) -> None:
+        """Drop what is known of bibs from before they were changed (ms since 1970)."""
+
+    def counts(self, library: str) -> dict[str, int]:
+        """Count a library's records: ``dump_shown``, ``index_only``, ``dump_only``."""
+
+    def named(self, libraries: Sequence[str]) -> Iterator[str]:
+        """Yield, in order and each once, what list, index or feed name of libraries, live."""
+
+    def spread(self, library: str, count: int, *, wanted: bool = False) -> list[str]:
+        """Return so many records, with contents or wanted, spread over a library's."""
+
+    def record(self, record: str) -> tuple[Document | None, str]:
+        """Return a record, or why it is to be read singly; empty where nothing is known of it."""
+
+    def bib(self, bib: str) -> Mapping[str, Any] | None:
+        """Return what is known of a bib."""
 
 
 class Progress(Protocol):

@@ -152,6 +152,7 @@ class ReportData:
     # Lines of inputs that give no change.
     left_out: Callable[[], Iterator[InputLine]] = nothing_left_out
     inputs: tuple[Mapping[str, Any], ...] = ()  # how lists and tables were read
+    reads: Mapping[str, int] = field(default_factory=dict)  # records by how they were read
     # What the environment answered to searches and libraries, by step.
     selections: tuple[Mapping[str, Any], ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)  # names by sigel

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -92,12 +92,12 @@ class Emm:
         live = (entry for entry in self._catalogue.entries() if not entry.deleted)
         match kind:
             case "all":
-                return sorted(entry.short_id for entry in live)
+                return _as_stored(live)
             case "type":
-                return sorted(entry.short_id for entry in live if _has_type(entry, value))
+                return _as_stored(entry for entry in live if _has_type(entry, value))
             case "itemAndInstance":
                 library = documents.library_iri(value)
-                return sorted(entry.short_id for entry in live if _held_by(entry, library))
+                return _as_stored(entry for entry in live if _held_by(entry, library))
         # The real server waits a minute before it gives up; the outcome is the same.
         raise PageError(500)
 
@@ -127,12 +127,14 @@ class Emm:
         dump = self._dump(selection)
         age = self._clock.now() - dump.started
         done = age >= timedelta(milliseconds=self._settings.emm_generating_ms)
-        items = list(self._items(dump.short_ids[offset : offset + _PAGE]))
+        # The list has no order; what is loaded for one page comes in the order of ids.
+        items = list(self._items(sorted(dump.short_ids[offset : offset + _PAGE])))
         page: dict[str, Any] = {
             "@context": _AS_CONTEXT,
             "@id": self._address(selection, offset=str(offset)),
             "type": "CollectionPage",
-            "startTime": server_time(dump.started, self._zone),
+            # Of a file, so finer than the times of records, and in UTC wherever the server is.
+            "startTime": dump.started.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "_status": "done" if done else "generating",
             "partOf": {"type": "Collection", "id": self._address(selection)},
             "items": [*([self._context_document()] if offset == 0 else []), *items],
@@ -247,6 +249,12 @@ def _activity(entry: Entry, number: int, zone: ZoneInfo) -> Document:
         subject["kbv:heldBy"] = {"@id": held_by}
     kind = "Delete" if version.deleted else "Create" if number == 0 else "Update"
     return {"type": kind, "published": server_time(version.modified, zone), "object": subject}
+
+
+def _as_stored(entries: Iterable[Entry]) -> list[str]:
+    """Return ids in the order of the table: a row that is written anew goes to its end."""
+    rows = sorted(entries, key=lambda entry: (entry.newest.modified, entry.short_id))
+    return [entry.short_id for entry in rows]
 
 
 def _has_type(entry: Entry, kind: str) -> bool:

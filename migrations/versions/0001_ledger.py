@@ -225,6 +225,7 @@ def upgrade() -> None:
         sa.Column("place", sa.Text()),
         sa.Column("batch", sa.Integer()),
         sa.Column("wish", sa.LargeBinary(length=32)),
+        sa.Column("read_by", sa.Text()),
         sa.CheckConstraint(
             "action in ('create', 'update', 'delete', 'unchanged', 'refused', 'not_found')",
             name=op.f("ck_planned_changes_action"),

@@ -17,6 +17,7 @@ from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.adapters.libris.client import Catalogue
 from bulkrunner.adapters.libris.credentials import Credentials
+from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import (
@@ -208,6 +209,7 @@ class Rig:
             clock=self.clock,
             progress=NullProgress(),
             iris=self.iris,
+            storage=SqliteDumpStorage(),
         )
 
     def drivers(self, *, alive: bool | None = False) -> Drivers:

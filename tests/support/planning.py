@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
+from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, SetChange, Source, Update
@@ -103,6 +104,7 @@ class Desk:
             clock=SetClock(),
             progress=progress or NullProgress(),
             iris=IRIS,
+            storage=SqliteDumpStorage(),
         )
 
     def plan(self, source: Streamed, **parts: Any) -> Plan:

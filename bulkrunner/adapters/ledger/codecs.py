@@ -174,6 +174,7 @@ def change_row(plan: str, change: PlannedChange, parcel: Parcel) -> dict[str, An
         "made": change.made,
         "place": change.place,
         "wish": change.wish,
+        "read_by": change.read_by or None,
     }
 
 
@@ -212,6 +213,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         made=row.made,
         place=row.place,
         wish=row.wish,
+        read_by=row.read_by or "",
     )
 
 

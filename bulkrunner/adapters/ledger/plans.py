@@ -295,6 +295,12 @@ class Plans(Part):
         query = select(column, func.count()).where(planned_changes.c.action == action.value)
         return self._count(query, plan, column)
 
+    def count_reads(self, plan: str) -> dict[str, int]:
+        """Count the records that were read, by ``read_by`` of their changes."""
+        column = planned_changes.c.read_by
+        query = select(column, func.count()).where(planned_changes.c.before.is_not(None))
+        return self._count(query, plan, column)
+
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
         sigel, action = planned_changes.c.sigel, planned_changes.c.action
@@ -307,8 +313,7 @@ class Plans(Part):
         counts: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
             for name, word, count in connection.execute(query):
-                by_action = counts.setdefault(name or "", {})
-                by_action[word] = by_action.get(word, 0) + count
+                counts.setdefault(name or "", {})[word] = count
         return counts
 
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
@@ -371,7 +376,7 @@ class Plans(Part):
     def _count(self, query: Select[Any], plan: str, column: Any) -> dict[str, int]:
         query = query.where(planned_changes.c.plan == plan).group_by(column).order_by(column)
         with self._database.read() as connection:
-            return {str(word): int(count) for word, count in connection.execute(query)}
+            return {str(word or ""): int(count) for word, count in connection.execute(query)}
 
     def _stream(
         self,

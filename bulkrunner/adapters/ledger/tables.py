@@ -167,6 +167,7 @@ planned_changes = Table(
     Column("place", Words),
     Column("batch", Integer),
     Column("wish", Digest),
+    Column("read_by", Words),
     PrimaryKeyConstraint("plan", "number"),
     UniqueConstraint("plan", "target_key"),
     Index(None, "operation_digest", "plan"),

@@ -51,20 +51,34 @@ def _exact(text: str) -> float:
     return number
 
 
+class LongNumber(float):
+    """A number of a record, among others, that could not be written back as it stands."""
+
+
+def _marked(text: str) -> float:
+    try:
+        return _exact(text)
+    except Misshapen:
+        return LongNumber(text)
+
+
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+_MANY = json.JSONDecoder(parse_constant=_no_constant, parse_float=_marked)
 
 _RECORDS = json.JSONDecoder(parse_constant=_no_constant, parse_float=_exact)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def read_json(media_type: str, body: bytes, *, record: bool = False) -> Any:
+def read_json(media_type: str, body: bytes, *, record: bool = False, records: bool = False) -> Any:
     """Return the data of a JSON body.
 
     Args:
         media_type: of the answer.
         body: of the answer.
         record: it is one, which may be written back: every digit of its numbers counts.
+        records: it holds many of them; a number that could not be written back is ``LongNumber``.
 
     Raises:
         Unreadable: another type, not JSON, not UTF-8, or text that could not be written back.
@@ -76,7 +90,7 @@ def read_json(media_type: str, body: bytes, *, record: bool = False) -> Any:
         raise Unreadable(Sentence("answer_type", type=media_type[:80]))
     try:
         text = body.decode("utf-8")
-        data = (_RECORDS if record else _DECODER).decode(text)
+        data = (_RECORDS if record else _MANY if records else _DECODER).decode(text)
         if "\\ud" in text or "\\uD" in text:
             _ENCODER.encode(data).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -123,6 +137,13 @@ def _deeper_than(value: Any, limit: int) -> bool:
             return False
         level = inner
     return True
+
+
+def is_exact(value: Any) -> bool:
+    """Return True if no number of a record read among others is ``LongNumber``."""
+    if isinstance(value, (dict, list)):
+        return all(map(is_exact, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, LongNumber)
 
 
 def write_document(document: Document) -> bytes:

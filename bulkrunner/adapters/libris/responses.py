@@ -453,7 +453,7 @@ def _names(graph: Any) -> list[str]:
 
 
 def _listed(reply: Reply) -> list[Any]:
-    data = read_json(reply.media_type, reply.body)
+    data = read_json(reply.media_type, reply.body, records=True)
     if not isinstance(data, list):
         raise no_answer(reply)
     return data

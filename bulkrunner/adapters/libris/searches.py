@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from bulkrunner.adapters.libris.bodies import Misshapen, plain, read_json
+from bulkrunner.adapters.libris.bodies import Misshapen, is_exact, plain, read_document, read_json
 from bulkrunner.adapters.libris.http import Header, Reply
 from bulkrunner.adapters.libris.responses import (
     ReadAnswers,
@@ -16,19 +16,22 @@ from bulkrunner.adapters.libris.responses import (
     no_answer,
     status_and_words,
 )
-from bulkrunner.domain.catalogue import Activity, DumpPage, FindPage, Held
-from bulkrunner.domain.records import held_by
+from bulkrunner.domain.catalogue import Activity, DumpedRecord, DumpPage, FindPage, Held
+from bulkrunner.domain.records import Document, held_by, record_part, thing_part
 from bulkrunner.sentences import Sentence
 
 T = TypeVar("T")
 
 _HEADERS: tuple[Header, ...] = ((b"Accept", b"application/json"),)
 _EMM = "/api/emm/"
+_ITEM_KEYS = frozenset({"@id", "@context", "@graph"})
+# Digits of an offset that are believed.
+MOST_DIGITS = 12
 _EMM_TYPES = frozenset({"application/activity+json", "application/json", "application/ld+json"})
 
 
 class Searches(ABC):
-    """Adds searches to a catalogue that can be asked; takes ids from the answers and nothing else."""
+    """Adds searches, dumps and look-ups to a catalogue that can be asked."""
 
     _answers: ReadAnswers
 
@@ -71,7 +74,11 @@ class Searches(ABC):
             f"/_dependencies?{query}", _HEADERS, self._answers.documents, what=bib_iri
         )
         return tuple(
-            Held(record=self._answers.own_id(document), sigel=held_by(document))
+            Held(
+                record=self._answers.own_id(document),
+                sigel=held_by(document),
+                document=document if is_exact(document) else None,
+            )
             for document in documents
         )
 
@@ -85,7 +92,14 @@ def _find_page(reply: Reply) -> FindPage:
     if not isinstance(items, list) or not isinstance(total, int):
         raise no_answer(reply)
     iris = tuple(_iri_of(item, "@id") for item in items)
-    return FindPage(total=total, window=_window(data.get("maxItems"), total), iris=iris)
+    links = tuple(_link_of(item.get("itemOf")) for item in items)
+    window = _window(data.get("maxItems"), total)
+    return FindPage(total=total, window=window, iris=iris, links=links)
+
+
+def _link_of(value: Any) -> str | None:
+    iri = value.get("@id") if isinstance(value, dict) else None
+    return iri if isinstance(iri, str) else None
 
 
 def _window(value: Any, total: int) -> int:
@@ -95,10 +109,16 @@ def _window(value: Any, total: int) -> int:
 
 
 def _dump_page(reply: Reply) -> DumpPage:
-    data = _object(reply)
+    data = _object(reply, records=True)
     items, started, total = data.get("items"), data.get("startTime"), data.get("totalItems")
     if not isinstance(items, list) or not isinstance(started, str):
         raise no_answer(reply)
+    try:
+        is_zoned = datetime.fromisoformat(started).tzinfo is not None
+    except ValueError:
+        is_zoned = False
+    if not is_zoned:
+        raise Misshapen(Sentence("dump_page_timeless", started=plain(started[:40])))
     done = data.get("_status") == "done"
     # The first page begins with the context, which is no record.
     records = [item for item in items if isinstance(item, dict) and "@graph" in item]
@@ -106,9 +126,49 @@ def _dump_page(reply: Reply) -> DumpPage:
         started=started,
         done=done,
         total=total if done and isinstance(total, int) else None,
-        records=tuple(_iri_of(item, "@id") for item in records),
+        records=tuple(map(_dumped, records)),
         more=isinstance(data.get("next"), str),
+        offset=_offset_of(data.get("@id")),
     )
+
+
+def _offset_of(address: Any) -> int | None:
+    query = parse_qs(urlsplit(address).query) if isinstance(address, str) else {}
+    told = query.get("offset", [""])[0]
+    return int(told) if told.isdecimal() and len(told) <= MOST_DIGITS else None
+
+
+def _dumped(item: dict[str, Any]) -> DumpedRecord:
+    """Return a holding with its link to the bib put back; without content where that is uncertain."""
+    iri = _iri_of(item, "@id")
+    try:
+        document, bib = _parted(item)
+    except Misshapen:
+        return DumpedRecord(iri=iri)
+    if record_part(document).get("@id") != iri:
+        return DumpedRecord(iri=iri)
+    return DumpedRecord(iri=iri, document=document, bib=bib)
+
+
+def _parted(item: dict[str, Any]) -> tuple[Document, Document]:
+    graph = item["@graph"]
+    if not isinstance(graph, list) or len(graph) != 2 or item.keys() - _ITEM_KEYS:
+        raise Misshapen(Sentence("answer_no_graph"))
+    record, thing = graph
+    inlined = thing.get("itemOf") if isinstance(thing, dict) else None
+    if not isinstance(inlined, dict):
+        raise Misshapen(Sentence("answer_no_record"))
+    meta = inlined.get("meta")
+    if not isinstance(meta, dict) or meta.get("recordStatus") == "marc:Deleted":
+        raise Misshapen(Sentence("answer_no_record"))
+    inner = {key: value for key, value in inlined.items() if key != "meta"}
+    bib = read_document({"@graph": [meta, inner]})
+    # Whatever led to the bib, the server shows the bib's thing in its place.
+    link = {"@id": thing_part(bib)["@id"]}
+    document = read_document({"@graph": [record, {**thing, "itemOf": link}]})
+    if not is_exact(document):
+        raise Misshapen(Sentence("answer_no_record"))
+    return document, bib
 
 
 def _feed_page(reply: Reply) -> tuple[Activity, ...]:
@@ -145,11 +205,11 @@ def _iri_of(item: Any, key: str) -> str:
     return iri
 
 
-def _object(reply: Reply) -> dict[str, Any]:
+def _object(reply: Reply, *, records: bool = False) -> dict[str, Any]:
     if reply.status != 200:
         raise no_answer(reply)
     media_type = "application/json" if reply.media_type in _EMM_TYPES else reply.media_type
-    data = read_json(media_type, reply.body)
+    data = read_json(media_type, reply.body, records=records)
     if not isinstance(data, dict):
         raise no_answer(reply)
     return data

@@ -18,7 +18,7 @@ from bulkrunner.adapters.reports.phrasing import (
 from bulkrunner.domain.approvals import WeighedAnswer
 from bulkrunner.domain.gates import Evidence
 from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.plan import BibSummary, Part
+from bulkrunner.domain.plan import BibSummary, Part, reads_data
 from bulkrunner.domain.report import REPORT_VERSION, Estimate, Moment, Noted, ReportData, Timeline
 from bulkrunner.domain.report_groups import (
     General,
@@ -100,6 +100,7 @@ def head_as_dict(data: ReportData, words: Language) -> dict[str, Any]:
         "job": data.plan.manifest,
         "inputs": data.inputs,
         "selections": data.selections,
+        "reads": reads_data(data.reads),
         "counts": data.counts,
         "sigels": data.sigels,
         "policy_loosened": [
@@ -336,6 +337,7 @@ def change_as_dict(item: ReportedChange, plan: str) -> dict[str, Any]:
         ],
         "differences_left_out": item.beyond,
         "etag": change.etag,
+        "read_by": change.read_by or None,
         "before": change.before,
         "after": change.after,
         "predicted": change.predicted,

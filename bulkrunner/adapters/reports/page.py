@@ -30,8 +30,9 @@ from bulkrunner.adapters.reports.page_head import Head, PagePart, Status
 from bulkrunner.adapters.reports.page_run import Outcomes, Remark
 from bulkrunner.adapters.reports.page_summary import Summary
 from bulkrunner.adapters.reports.phrasing import Line, approving_text, lines_of, rejecting_text
-from bulkrunner.domain.catalogue import Compared, compared
+from bulkrunner.domain.catalogue import Compared, compared, unshown
 from bulkrunner.domain.manifest import Source
+from bulkrunner.domain.plan import reads_said
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.steps import InputLine
@@ -135,6 +136,11 @@ class Inputs(PagePart):
             more=more,
         )
 
+    def read_how(self) -> str:
+        """Return how many records came from a dump and how many were read one by one, if both."""
+        said = reads_said(self._data.reads)
+        return "" if said is None else self._words.reason(said).text
+
     def passed_over(self) -> PassedOver:
         """Return the first lines that give no change, each with its place and reason."""
         shown: list[OverLine] = []
@@ -191,6 +197,8 @@ class Inputs(PagePart):
                     )
                 },
             )
+            if missing := unshown(facts):
+                yield self._words.text("inputs_unshown", n=self._words.number(missing))
             if facts.get("index_only") or facts.get("dump_only"):
                 yield self._words.text("inputs_lag")
 

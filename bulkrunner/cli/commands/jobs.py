@@ -193,8 +193,18 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     metavar="NAME=VALUE",
     help="A value for a parameter of the manifest; repeatable.",
 )
+@click.option(
+    "--source",
+    "reads",
+    type=click.Choice(["auto", "dump", "get"]),
+    default="auto",
+    show_default=True,
+    help="Read records from their library's dump where that saves requests, always, or one by one.",
+)
 @global_options
-def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[str, ...]) -> None:
+def plan(
+    invocation: Invocation, job: Path, environment: str, parameters: tuple[str, ...], reads: str
+) -> None:
     """Read the records, compute every change, prove ownership, and store the plan.
 
     Never writes to the catalogue.
@@ -219,4 +229,6 @@ def plan(invocation: Invocation, job: Path, environment: str, parameters: tuple[
         ) as planning:
             for note in loaded.notes:
                 invocation.say(Sentence("note", note=note.whole))
-            plan_concluded(invocation, program, planning, lambda: planning.make(loaded))
+            plan_concluded(
+                invocation, program, planning, lambda: planning.make(loaded, reads=reads)
+            )

@@ -94,9 +94,15 @@ class BibFacts:
 class Bibs:
     """Looks bibs up by short id or IRI, each once."""
 
-    def __init__(self, reader: CatalogueReader, iris: IriMap) -> None:
+    def __init__(
+        self,
+        reader: CatalogueReader,
+        iris: IriMap,
+        known: Callable[[str], BibFacts | None] = lambda _: None,
+    ) -> None:
         self._reader = reader
         self._iris = iris
+        self._known = known
         self._facts: OnceCache[BibFacts | None] = OnceCache(self._look_up)
         self._documents: OnceCache[Document | None] = OnceCache(self._read, size=DOCUMENTS)
 
@@ -117,19 +123,10 @@ class Bibs:
         return None if parts and parts[0] != self._iris.target else self.find(iri)
 
     def _look_up(self, key: str) -> BibFacts | None:
+        if (known := self._known(key)) is not None:
+            return known
         document = self._documents.get(key)
-        if document is None:
-            return None
-        thing_iri = thing_part(document).get("@id")
-        return BibFacts(
-            summary=summarise(self._name(document, key), document),
-            thing_iri=thing_iri if isinstance(thing_iri, str) else "",
-            is_bib=is_bib(document),
-        )
-
-    def _name(self, document: Document, key: str) -> str:
-        iri = record_part(document).get("@id")
-        return (self._iris.short_id(iri) if isinstance(iri, str) else None) or key
+        return None if document is None else facts_of(document, self._iris, key)
 
     def _read(self, key: str) -> Document | None:
         answer = self._reader.read(key)
@@ -137,6 +134,19 @@ class Bibs:
             target = self._iris.short_id(answer.target)
             answer = self._reader.read(target) if target else answer
         return answer.document if isinstance(answer, Found) else None
+
+
+def facts_of(document: Document, iris: IriMap, key: str | None = None) -> BibFacts | None:
+    """Return what is known of a bib; named ``key`` where its own id is none of an environment."""
+    iri, thing_iri = record_part(document).get("@id"), thing_part(document).get("@id")
+    record = (iris.short_id(iri) if isinstance(iri, str) else None) or key
+    if record is None:
+        return None
+    return BibFacts(
+        summary=summarise(record, document),
+        thing_iri=thing_iri if isinstance(thing_iri, str) else "",
+        is_bib=is_bib(document),
+    )
 
 
 def is_bib(document: Document) -> bool:

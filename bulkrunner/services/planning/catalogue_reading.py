@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
-from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved
+from bulkrunner.domain.catalogue import Found, Gone, Held, Missing, Moved
 from bulkrunner.domain.expressions.parsing import brief
 from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.plan import AppliedChange, record_key
-from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.plan import FROM_BIB, FROM_DUMP, AppliedChange, BibSummary, record_key
+from bulkrunner.domain.ports import CatalogueReader, DumpStorage
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -23,6 +25,8 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Proofs, library_unresolved, misnamed, too_deep
+from bulkrunner.domain.settlement.attempts import Version
+from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (
@@ -40,14 +44,66 @@ RECORD_ITEM_OF = (
 )
 
 
+KEPT = 1_000
+"""Records kept that came with their bibs; a record is asked for soon after it was listed."""
+
+
+class SeenRecords:
+    """Records that came beforehand, many with one answer: asked before a record is read singly."""
+
+    def __init__(self, storage: DumpStorage | None) -> None:
+        self._storage = storage
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def is_asked(self) -> bool:
+        """Return True unless every record is to be read singly."""
+        return self._storage is not None
+
+    def keep(self, there: Sequence[Held]) -> None:
+        """Keep holdings that a bib was answered with."""
+        if self._storage is None:
+            return
+        with self._lock:
+            for held in there:
+                if held.document is not None:
+                    self._kept[held.record] = held.document
+                    self._kept.move_to_end(held.record)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+    def record(self, record: str) -> tuple[Document | None, str]:
+        """Return a record and where it came from; else None, and why it is to be read singly."""
+        if self._storage is None:
+            return None, ""
+        with self._lock:
+            kept = self._kept.get(record)
+        if kept is not None:
+            return kept, FROM_BIB
+        dumped, why = self._storage.record(record)
+        return dumped, why if dumped is None else FROM_DUMP
+
+    def bib(self, key: str) -> BibFacts | None:
+        """Return what is known of a bib, by its short id."""
+        found = self._storage.bib(key) if self._storage is not None else None
+        if found is None:
+            return None
+        summary = BibSummary(**found["summary"])
+        return BibFacts(summary=summary, thing_iri=found["thing_iri"], is_bib=found["is_bib"])
+
+
 class Reading:
     """Reads records and bibs for planning, and proves what is written; thread safe."""
 
-    def __init__(self, reader: CatalogueReader, iris: IriMap, proofs: Proofs) -> None:
+    def __init__(
+        self, reader: CatalogueReader, iris: IriMap, proofs: Proofs, seen: SeenRecords
+    ) -> None:
         self.reader = reader
         self._iris = iris
         self.proofs = proofs
-        self.bibs = Bibs(reader, iris)
+        self.seen = seen
+        self.bibs = Bibs(reader, iris, seen.bib)
         self._naming = Naming(reader, iris)
         self._libraries: OnceCache[str | None] = OnceCache(reader.library_name)
 
@@ -62,7 +118,7 @@ class Reading:
     def know(self, found: Found, target: Target) -> None:
         """Note what a record is, and demand that it may be written."""
         target.record = found.record
-        target.etag = found.etag
+        target.etag = found.etag or None
         target.before = target.now = found.document
         target.target_key = record_key(found.record)
         demand(self._of_this_environment(found))
@@ -127,14 +183,20 @@ class Reading:
             return None
         return self.document(record)
 
-    def read(self, named: str, target: Target) -> Found:
-        """Return a record."""
+    def read(self, named: str, target: Target, *, singly: bool = False) -> Found:
+        """Return a record; ``singly``: as the catalogue has it now, with its ETag."""
         (name,) = self.named(named)
         ref = self._iris.parse(name)
         if ref is None:
             raise Refused("unreadable_id", Sentence("no_record_id", given=name))
         if ref.kind is RefKind.SHORT_ID:
             target.target_key = record_key(ref.value)
+            document = None
+            if not singly:
+                document, target.read_by = self.seen.record(ref.value)
+            if document is not None:
+                iri = str(record_part(document)["@id"])
+                return Found(environment="", record=ref.value, iri=iri, document=document, etag="")
         answer = self.reader.read(ref.value)
         if ref.kind is RefKind.LEGACY_IRI and isinstance(answer, Moved):
             answer = self.reader.read(self._iris.short_id(answer.target) or answer.target)
@@ -226,12 +288,29 @@ class Reading:
             or self.proofs.base(after)
         )
 
+    def found_again(self, target: Target) -> Found:
+        """Return a record as it was read, with its ETag; asked for where it came without one."""
+        if target.etag is None:
+            answer = self.reader.read(target.record)
+            if isinstance(answer, Found):
+                return answer
+        return Found(
+            environment="",
+            record=target.record,
+            iri=self._iris.record_iri(target.record),
+            document=target.before or {},
+            etag=target.etag or "",
+        )
+
     # --- what an earlier run made ------------------------------------------------------------
 
-    def still_there(self, found: Found, made: AppliedChange) -> bool:
+    def still_there(self, target: Target, made: AppliedChange) -> bool:
         """Return True if what an earlier run made is a version of the record."""
-        active = self.proofs.job.active_sigel
-        return is_in_history(self.reader, found, made, active_sigel=active)
+        sigel = self.proofs.job.active_sigel
+        newest = Version(document=target.before, etag=target.etag or "")
+        if Left.by_earlier(made, sigel).is_ours(newest, None):
+            return True
+        return is_in_history(self.reader, self.found_again(target), made, active_sigel=sigel)
 
     def created_earlier(self, target: Target, made: AppliedChange | None) -> Fields | None:
         """Return the fields of a record that an earlier run created; None where it did not."""

@@ -163,6 +163,7 @@ class Target:
     """What is known of the record so far, for whatever the change turns out to be.
 
     Attributes:
+        read_by: as of a planned change.
         now: the record as what precedes in the plan will have left it; else as read.
         earlier: the change of this plan that concerns the record already, to be added to.
         hung: short id of the bib that earlier steps hang it on; None: none did.
@@ -179,6 +180,7 @@ class Target:
     bib: BibSummary | None = None
     library: str = ""
     etag: str | None = None
+    read_by: str = ""
     before: Document | None = None
     now: Document | None = None
     target_key: str | None = None
@@ -342,6 +344,7 @@ class Drafter:
             "bib": target.bib,
             "library": target.library,
             "etag": target.etag,
+            "read_by": target.read_by,
             "before": target.before,
             "target_key": target.target_key,
             "notes": target.notes,

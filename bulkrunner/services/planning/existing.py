@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkrunner.domain.catalogue import Found
 from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
 from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
@@ -127,7 +126,7 @@ class Existing:
         key = request.ref if ref is None else record_key(ref.value)
         earlier = look.at(key)
         if earlier is None:
-            found = self.reading.read(request.ref, target)
+            found = self.reading.read(request.ref, target, singly=request.verb == "revert")
             if record_key(found.record) != key:
                 earlier = look.at(record_key(found.record))
             if earlier is None:
@@ -191,14 +190,7 @@ class Existing:
             return made_earlier(target, made) if made.action is Action.DELETE else None
         if isinstance(intent, DeleteIntent) or made.action is Action.DELETE:
             return None  # the record is there again
-        found = Found(
-            environment="",
-            record=target.record,
-            iri=self.iris.record_iri(target.record),
-            document=target.before,
-            etag=target.etag or "",
-        )
-        return made_earlier(target, made) if self.reading.still_there(found, made) else None
+        return made_earlier(target, made) if self.reading.still_there(target, made) else None
 
     def _refuse_repeat(
         self,
@@ -350,7 +342,7 @@ def _take_up(request: Request, earlier: PlannedChange, target: Target) -> None:
     """Know the record by the change that concerns it already."""
     target.record, target.kind, target.sigel = earlier.record, earlier.kind, earlier.sigel
     target.bib, target.library = earlier.bib, earlier.library
-    target.etag, target.notes = earlier.etag, earlier.notes
+    target.etag, target.notes, target.read_by = earlier.etag, earlier.notes, earlier.read_by
     is_again = request.subject and subject_part(earlier, request.step) is not None
     deleted = earlier.action is Action.DELETE and not is_again
     if deleted and request.verb == "delete":

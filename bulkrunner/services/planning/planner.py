@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from bulkrunner.domain.catalogue import Compared, compared
+from bulkrunner.domain.catalogue import Compared, compared, unshown
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import IriMap, RefKind
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.manifest import Job, Undo, Unreadable
+from bulkrunner.domain.manifest import Delete, Job, Undo, Unreadable, Update
 from bulkrunner.domain.plan import (
     Finding,
     Plan,
@@ -23,12 +23,12 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.policy import Policy, plan_ceilings
-from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
+from bulkrunner.domain.ports import CatalogueReader, Clock, DumpStorage, Progress
 from bulkrunner.domain.queries import libraries_named
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.rights import Proofs, library_unresolved
 from bulkrunner.domain.rules import forbidden_places
-from bulkrunner.domain.steps import InputLine, JobSource, StepEntry, StepSelection
+from bulkrunner.domain.steps import InputLine, JobSource, Step, StepEntry, StepRevert, StepSelection
 from bulkrunner.errors import Interrupted, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, stored_text, text_of
 from bulkrunner.services.planning.assembler import (
@@ -40,7 +40,7 @@ from bulkrunner.services.planning.assembler import (
     batches,
     let_fall,
 )
-from bulkrunner.services.planning.catalogue_reading import Reading
+from bulkrunner.services.planning.catalogue_reading import Reading, SeenRecords
 from bulkrunner.services.planning.contexts import Contexts
 from bulkrunner.services.planning.draft import Drafter
 from bulkrunner.services.planning.earlier_runs import EarlierRuns, Undoing
@@ -51,7 +51,7 @@ from bulkrunner.services.planning.new_holdings import Creations
 from bulkrunner.services.planning.plan_so_far import PlanSoFar
 from bulkrunner.services.planning.restorations import Restorer
 from bulkrunner.services.planning.reverts import Reverts, States
-from bulkrunner.services.planning.selections import Choosing
+from bulkrunner.services.planning.selections import AUTO, GET, Choosing
 from bulkrunner.services.planning.step_entries import Selecting, StepEntries
 from bulkrunner.services.planning.transfer_steps import TransferSteps
 from bulkrunner.services.running.lease import Drivers
@@ -59,6 +59,15 @@ from bulkrunner.services.running.lease import Drivers
 BATCH = 200
 
 """Entries resolved and stored at a time; what a killed planner has to read again."""
+
+
+REFRESHED = 25
+
+"""Batches after which it is asked what was changed since dumps were read."""
+
+READ_BY = "read_by"
+
+"""Key, beside the manifest's head, of how records are read, where that was said."""
 
 
 def skipped(items: Iterator[Item], done: int) -> Iterator[Numbered]:
@@ -74,6 +83,7 @@ class PlanRequest:
         head: the manifest's head as plain data, kept in the plan.
         policy: the effective policy.
         runners: call the job's functions; None where it has none.
+        reads: how records are read, one of ``READS``.
     """
 
     source: JobSource
@@ -82,6 +92,7 @@ class PlanRequest:
     policy: Policy
     program_version: str
     runners: Runners | None = None
+    reads: str = AUTO
 
 
 class Planner:
@@ -96,15 +107,16 @@ class Planner:
         clock: Clock,
         progress: Progress,
         iris: IriMap,
+        storage: DumpStorage,
     ) -> None:
         self._reader = reader
+        self._storage = storage
         self._ledger = ledger
         self._drivers = drivers
         self._clock = clock
         self._progress = progress
         self._iris = iris
         self._stop = threading.Event()
-        self._choosing = Choosing(reader, iris, ledger, clock, progress, self._stop)
         self.begun = False
         """Whether the plan is in the ledger, so that it can be resumed."""
 
@@ -129,7 +141,8 @@ class Planner:
             manifest_digest=job.manifest_digest,
             effect_digest=job.effect_digest,
             policy=request.policy.as_dict(),
-            manifest=dict(request.head),
+            manifest=dict(request.head)
+            | ({READ_BY: request.reads} if request.reads != AUTO else {}),
             program_version=request.program_version,
             created_at=self._clock.now(),
             state=PlanState.PLANNING,
@@ -168,8 +181,13 @@ class Planner:
     def _store_changes(self, plan: Plan, request: PlanRequest, proofs: Proofs) -> int:
         """Plan what is left of the manifest; returns how many entries that makes in all."""
         counts = {**empty_counts(), **self._ledger.plans.count_actions(plan.id)}
+        choosing = self._chooser(plan)
+        if len(proofs.job.sigels) == 1:
+            named = self._named(request.source, plan)
+            choosing.libraries.gather(proofs.job.sigels[0], named, done=plan.cursor)
         undoing = Undoing(self._ledger, self._drivers, plan)
-        items = skipped(self._expanded(request.source, undoing, plan, proofs), plan.cursor)
+        expanded = self._expanded(request.source, undoing, plan, proofs, choosing)
+        items = skipped(expanded, plan.cursor)
         cursor = plan.cursor
         with ThreadPoolExecutor(
             max_workers=request.environment.concurrency, thread_name_prefix="plan"
@@ -182,8 +200,10 @@ class Planner:
                 stop=self._stop,
                 advance=lambda place: self._progress.advance(place, counts),
             )
-            for batch in batches(items, BATCH):
+            for turn, batch in enumerate(batches(items, BATCH)):
                 self._heed_stop(plan, cursor)
+                if turn % REFRESHED == REFRESHED - 1:
+                    choosing.libraries.refresh()
                 assembler, done, fault = planner.plan(batch)
                 if done:
                     left_out = [(n, one) for n, one in batch[:done] if isinstance(one, InputLine)]
@@ -221,7 +241,8 @@ class Planner:
     def _parts(self, plan: Plan, proofs: Proofs, runners: Runners | None) -> Parts:
         iris, parameters = self._iris, proofs.job.parameters
         earlier = EarlierRuns(self._ledger, plan)
-        reading = Reading(self._reader, iris, proofs)
+        seen = SeenRecords(self._storage if _reads_of(plan) != GET else None)
+        reading = Reading(self._reader, iris, proofs, seen)
         drafter = Drafter(iris=iris, on_missing=proofs.job.on_missing)
         existing = Existing(reading=reading, iris=iris, earlier_runs=earlier, drafter=drafter)
         creations = Creations(reading=reading, earlier_runs=earlier, drafter=drafter)
@@ -277,8 +298,41 @@ class Planner:
 
         return Parts(explicit, steps, restorer)
 
+    def _chooser(self, plan: Plan) -> Choosing:
+        return Choosing(
+            self._reader,
+            self._iris,
+            self._ledger,
+            self._clock,
+            self._progress,
+            self._stop,
+            self._storage,
+            _reads_of(plan),
+        )
+
+    def _named(self, source: JobSource, plan: Plan) -> Iterator[str]:
+        """Yield the records that a job names by their ids and that planning will read."""
+        for entry in source.operations():
+            match entry:
+                case Update(target=record) | Delete(target=record):
+                    yield from self._short(record)
+                case StepEntry(step=step, ref=ref) if _reads_selected(step):
+                    yield from self._short(ref)
+                case StepSelection(step=step) if _reads_selected(step):
+                    yield from self._ledger.selections.selected(plan.id, step.number)
+
+    def _short(self, named: str) -> Iterator[str]:
+        ref = self._iris.parse(named)
+        if ref is not None and ref.kind is RefKind.SHORT_ID:
+            yield ref.value
+
     def _expanded(
-        self, source: JobSource, undoing: Undoing, plan: Plan, proofs: Proofs
+        self,
+        source: JobSource,
+        undoing: Undoing,
+        plan: Plan,
+        proofs: Proofs,
+        choosing: Choosing,
     ) -> Iterator[Item]:
         """Yield the entries; those that the environment or the ledger answers are several."""
         for entry in source.operations():
@@ -286,18 +340,21 @@ class Planner:
                 case Undo():
                     yield from undoing.resolve(entry)
                 case StepSelection():
-                    yield from self._selected(plan.id, entry, proofs)
+                    yield from self._selected(plan, entry, proofs, choosing)
                 case _:
                     yield entry
 
-    def _selected(self, plan: str, selection: StepSelection, proofs: Proofs) -> Iterator[Item]:
+    def _selected(
+        self, plan: Plan, selection: StepSelection, proofs: Proofs, choosing: Choosing
+    ) -> Iterator[Item]:
         """Yield the records of a selection, which is resolved once for each plan."""
         step, job = selection.step, proofs.job
-        chosen = self._choosing.choose(plan, selection, job.parameters)
+        is_new = self._ledger.selections.get(plan.id, step.number) is None
+        chosen = choosing.choose(plan.id, selection, job.parameters)
         if chosen.refused is not None:
             yield _nothing(selection, chosen.refused, job)
             return
-        query = self._choosing.query(selection, job.parameters)
+        query = choosing.query(selection, job.parameters)
         if not chosen.count:
             named = libraries_named(query)
             faults = (
@@ -307,7 +364,12 @@ class Planner:
             refused = {"code": fault.code, "message": stored_text(fault.whole)} if fault else None
             yield _nothing(selection, refused, job)
             return
-        for ref in self._ledger.selections.selected(plan, step.number):
+        selected = self._ledger.selections.selected
+        # A library's own dump was read just now; of a search one may be worth reading.
+        is_search = is_new and "find" in selection.selects and _reads_selected(step)
+        if is_search and len(job.sigels) == 1:
+            choosing.libraries.gather(job.sigels[0], selected(plan.id, step.number))
+        for ref in selected(plan.id, step.number):
             yield StepEntry(source=selection.source, step=step, given=ref, ref=ref, query=query)
 
     def _no_library(self, sigel: str) -> Refusal | None:
@@ -334,6 +396,15 @@ class Planner:
                 Sentence("plan_stopped", plan=plan.id, count=cursor),
                 hint=Sentence("resume_plan", plan=plan.id),
             )
+
+
+def _reads_selected(step: Step) -> bool:
+    """Return True if a step reads the records that it selects as they stand, and no others."""
+    return step.concerns_selected and not isinstance(step.action, StepRevert)
+
+
+def _reads_of(plan: Plan) -> str:
+    return str(plan.manifest.get(READ_BY, AUTO))
 
 
 def _nothing(selection: StepSelection, refused: Mapping[str, str] | None, job: Job) -> Unreadable:
@@ -382,8 +453,19 @@ def plan_findings(ledger: Ledger, plan: Plan, *, limit: int = 100) -> list[Findi
 
 
 def search_findings(ledger: Ledger, plan: Plan) -> Iterator[Finding]:
-    """Yield where the index that a search asked does not agree with a library's list."""
+    """Yield where index and list of a library do not agree, and where a list came short."""
     for chosen in ledger.selections.all(plan.id):
+        for sigel, facts in ((chosen["note"] or {}).get("libraries") or {}).items():
+            if missing := unshown(facts):
+                said = Sentence(
+                    "dump_short",
+                    step=chosen["step"],
+                    sigel=sigel,
+                    listed=facts["dump_listed"],
+                    count=missing,
+                    index=facts["index_only"],
+                )
+                yield Finding(code="dump_short", record="library", message=said)
         for sigel, facts in compared(chosen).items():
             told = Sentence("index_has", step=chosen["step"], count=facts.index, sigel=sigel)
             if facts.listed is None:

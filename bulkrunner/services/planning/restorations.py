@@ -179,7 +179,7 @@ class Restorer:
         look: Look,
     ) -> Fields:
         found = self.reading.read_target(wish.record, target)
-        if made is not None and self.reading.still_there(found, made):
+        if made is not None and self.reading.still_there(target, made):
             return made_earlier(target, made)
         now, before = found.document, wish.wanted()
         demand(_kept(before, wish))

@@ -162,12 +162,18 @@ class States:
                 Sentence("deleted_and_brought_back", run=newest.run, job=job),
                 Sentence("version_instead"),
             )
-        now = Found(
-            environment=self._plan.environment,
-            record=target.record,
-            iri="",
-            document=target.before or {},
-            etag=target.etag or "",
+        # A record that an earlier step met in a dump is known without its ETag.
+        answer = self._reader.read(target.record) if target.etag is None else None
+        now = (
+            answer
+            if isinstance(answer, Found)
+            else Found(
+                environment=self._plan.environment,
+                record=target.record,
+                iri="",
+                document=target.before or {},
+                etag=target.etag or "",
+            )
         )
         if not self._search.is_as_left(target.record, newest.left(), _version(now)):
             later = self._ledger.runs.written_later(newest.run, [target.record])

@@ -1,58 +1,69 @@
-"""What an environment answers to the selection of a step, searches and whole libraries; asked once."""
+"""What an environment answers to the selection of a step, and records that are read beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import repeat
 from threading import Event
-from typing import Any
+from typing import Any, TypeAlias
 
-from bulkrunner.domain.catalogue import Activity, DumpPage
+from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, FindPage, Found
+from bulkrunner.domain.dates import parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.ports import CatalogueReader, Clock, Progress
+from bulkrunner.domain.ports import CatalogueReader, Clock, DumpStorage, Progress
 from bulkrunner.domain.queries import HELD_BY, ITEM, in_moments, libraries_named, localised
-from bulkrunner.domain.records import library_iri
+from bulkrunner.domain.records import (
+    Document,
+    held_by,
+    is_holding,
+    item_of,
+    library_iri,
+    modified,
+    thing_part,
+)
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.steps import StepSelection
 from bulkrunner.errors import CatalogueUnreachable, Interrupted
 from bulkrunner.sentences import Sentence, stored_text
-from bulkrunner.services.planning.search import Searching, parameters
+from bulkrunner.services.planning.bibs import facts_of
+from bulkrunner.services.planning.listings import (
+    DUMP_PAGE,
+    MARGIN,
+    AnotherList,
+    Dumps,
+    Feed,
+    Listed,
+    Searching,
+    milliseconds,
+    parameters,
+)
 
-PAGE = 100
+AUTO, DUMP, GET = READS = ("auto", "dump", "get")
+"""How records are read: from a dump where that saves requests, wherever there is one, or singly."""
 
-"""Records on a page of a dump; the server's own number."""
-
-TRIES = 3
-
-"""How often a dump is begun anew because the server made another list meanwhile."""
-
-POLL_SECONDS = 5.0
-
-LONGEST_SECONDS = 1800.0
-
-"""How long the server may take to make the list."""
-
-MARGIN = timedelta(minutes=1)
-
-"""Changes so long before the list was made are looked at too."""
-
-MAX_FEED = 20_000
-
-"""Pages of the feed (100 changes each) that are read at most."""
-
+_Change: TypeAlias = tuple[str, int]
+"""Kind and moment (ms since 1970)."""
 
 COUNTED_FEED = 200
+"""Pages of the feed (100 changes each) that are read where numbers are compared."""
 
-"""The same where numbers are compared."""
+LARGE = 500
+"""Records of a list that are worth asking how long a dump is."""
 
+WORTH = 4
+"""Records that must be wanted for each page of a dump that is read for a list's sake."""
 
-class _AnotherList(Exception):
-    """The server made another list between two pages."""
+TRIED = 10
+"""Records of a dump that are read singly, too, before it is believed."""
+
+PROBED = 5
+"""Records of a list that are read before it is taken for a library's holdings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +77,12 @@ class LibraryHoldings:
             ``index_only``, ``dump_only``.
     """
 
-    records: tuple[str, ...]
+    records: Iterable[str]
     facts: Mapping[str, str | int]
 
 
-@dataclass(kw_only=True)
-class _Dump:
-    started: str
-    listed: int = 0
-    records: set[str] = field(default_factory=set)
-
-
 class Libraries:
-    """Selects all holdings of a library."""
+    """Selects all holdings of a library; keeps what its dump says of them."""
 
     def __init__(
         self,
@@ -87,48 +91,58 @@ class Libraries:
         clock: Clock,
         progress: Progress,
         heed: Callable[[], None],
+        storage: DumpStorage,
+        reads: str = AUTO,
     ) -> None:
         self._reader = reader
-        self._heed = heed
         self._iris = iris
-        self._clock = clock
         self._progress = progress
+        self._storage = storage
+        self._reads = reads
         self._searching = Searching(reader, iris, heed)
+        self._dumps = Dumps(reader, clock, progress, heed)
+        self._feed = Feed(reader, clock, heed)
+        self._seen: dict[str, datetime] = {}
 
     def holdings(self, sigel: str) -> LibraryHoldings:
         """Return every holding of a library.
 
         Raises:
-            Refused: ``dump_unsteady`` or ``dump_stale``, or what a search is refused for.
+            Refused: ``dump_unsteady``, ``dump_broken`` or ``dump_stale``, or what a search is
+                refused for.
         """
-        library = library_iri(sigel)
-        dump = self._dump(sigel)
-        shown = len(dump.records)
-        changed = self._since(library, datetime.fromisoformat(dump.started))
-        known = self._brought_up_to_date(dump.records, changed)
-        hits = self._searching.hits([("@type", ITEM), (HELD_BY, library)])
-        index = {record for record in hits.records if changed.get(record) != "Delete"}
+        listed = self._read_dump(sigel, wanted=self._reads == GET)
+        changed = self._catch_up([sigel], listed.moment - MARGIN)[sigel]
+        total = self._searching.each(
+            [("@type", ITEM), (HELD_BY, library_iri(sigel))],
+            lambda page: self._storage.index(sigel, self._linked(page)),
+        )
+        self._try(sigel)
+        kinds = [kind for kind, _ in changed.values()]
         return LibraryHoldings(
-            records=tuple(sorted(known | index)),
+            records=self._storage.named([sigel]),
             facts={
-                "dump_started": dump.started,
-                "dump_listed": dump.listed,
-                "dump_shown": shown,
-                "since_created": sum(kind != "Delete" for kind in changed.values()),
-                "since_deleted": sum(kind == "Delete" for kind in changed.values()),
-                "index_total": hits.total,
-                "index_only": len(index - known),
-                "dump_only": len(known - index),
+                "dump_started": listed.started,
+                "dump_listed": listed.total,
+                "since_created": sum(kind != "Delete" for kind in kinds),
+                "since_deleted": kinds.count("Delete"),
+                "index_total": total,
+                **self._storage.counts(sigel),
             },
         )
+
+    def _linked(self, page: FindPage) -> Iterator[tuple[str, str | None]]:
+        for iri, link in zip(page.iris, page.links or repeat(None), strict=False):
+            if record := self._iris.short_id(iri):
+                yield record, link
 
     def counted(self, sigel: str) -> dict[str, str | int]:
         """Return how many holdings a library has by the index, by the dump, and made since."""
         held: list[tuple[str, str]] = [("@type", ITEM), (HELD_BY, library_iri(sigel))]
         index = self._searching.count(held)
         try:
-            page = self._when_done(sigel)
-        except _AnotherList:
+            page = self._dumps.first(sigel)
+        except AnotherList:
             return {"index_total": index, "unread": stored_text(Sentence("list_being_made"))}
         except CatalogueUnreachable as error:
             return {"index_total": index, "unread": stored_text(error.said)}
@@ -146,102 +160,144 @@ class Libraries:
         """Return how many of a library's holdings were made and how many were deleted since."""
         newest: dict[str, str] = {}
         created: set[str] = set()
-        for activity in self._feed(since, most=COUNTED_FEED):
+        for activity in self._feed.since(since, most=COUNTED_FEED):
             if activity.library == library:
                 newest.setdefault(activity.iri, activity.kind)
                 created |= {activity.iri} if activity.kind == "Create" else set()
         deleted = {iri for iri, kind in newest.items() if kind == "Delete"}
         return {"since_created": len(created - deleted), "since_deleted": len(deleted - created)}
 
-    # The dump
+    # --- records that a list names -------------------------------------------------------------
 
-    def _dump(self, sigel: str) -> _Dump:
-        for _ in range(TRIES):
-            try:
-                return self._whole_dump(sigel)
-            except _AnotherList:
-                continue
-        raise Refused(
-            "dump_unsteady",
-            Sentence("dump_unsteady", sigel=sigel, tries=TRIES),
-            Sentence("plan_again_later"),
-        )
+    def gather(self, sigel: str, records: Iterable[str], *, done: int = 0) -> None:
+        """Read the dump of a library for records that will be asked for, where that saves requests.
 
-    def _whole_dump(self, sigel: str) -> _Dump:
-        page = self._when_done(sigel)
-        dump = _Dump(started=page.started, listed=page.total or 0)
-        offset = 0
-        while True:
-            if page.started != dump.started or not page.done:
-                raise _AnotherList
-            dump.records.update(self._short(iri) for iri in page.records)
-            if not page.more:
-                return dump
-            offset += PAGE
-            self._heed()
-            page = self._reader.dump_page(sigel, offset=offset)
+        Args:
+            sigel: of the library.
+            records: short ids.
+            done: so many of them are planned already.
+        """
+        if self._reads == GET:
+            return
+        wanted = self._storage.want(sigel, records) - done
+        why = ""
+        try:
+            if wanted > 0 and (self._reads == DUMP or self._is_worth(sigel, wanted)):
+                listed = self._read_dump(sigel, wanted=True)
+                self._catch_up([sigel], listed.moment - MARGIN)
+                self._try(sigel)
+                return
+        except AnotherList:
+            why = "dump_unsteady"
+        except Refused as refused:
+            why = refused.refusal.code
+        except CatalogueUnreachable:
+            why = "dump_unread"
+        self._storage.drop(sigel, why)
 
-    def _when_done(self, sigel: str) -> DumpPage:
-        waited = 0.0
-        while not (page := self._reader.dump_page(sigel, offset=0)).done:
-            if waited >= LONGEST_SECONDS:
-                raise _AnotherList
-            self._progress.waiting(Sentence("waiting_for_list", sigel=sigel), POLL_SECONDS)
-            self._clock.sleep(POLL_SECONDS)
-            self._heed()
-            waited += POLL_SECONDS
-        self._progress.waiting("", None)
-        return page
+    def _is_worth(self, sigel: str, wanted: int) -> bool:
+        if wanted < LARGE:
+            return False
+        pages = -(-(self._dumps.first(sigel).total or 0) // DUMP_PAGE)
+        if (pages + TRIED + PROBED) * WORTH > wanted:
+            return False
+        probed = self._storage.spread(sigel, PROBED, wanted=True)
+        return sum(self._is_of(sigel, record) for record in probed) * 2 > len(probed)
 
-    def _short(self, iri: str) -> str:
-        record = self._iris.short_id(iri)
+    def _is_of(self, sigel: str, record: str) -> bool:
+        answer = self._reader.read(record)
+        return isinstance(answer, Found) and held_by(answer.document) == sigel
+
+    def refresh(self) -> None:
+        """Find out what was changed since the dumps were read; it is read singly."""
+        if not self._seen:
+            return
+        try:
+            self._catch_up(list(self._seen), min(self._seen.values()) - MARGIN)
+        except Refused as refused:
+            for sigel in self._seen:
+                self._storage.drop(sigel, refused.refusal.code)
+            self._seen.clear()
+
+    # --- dumps -----------------------------------------------------------------------------
+
+    def _read_dump(self, sigel: str, *, wanted: bool) -> Listed:
+        def take(page: Sequence[DumpedRecord]) -> int:
+            return self._storage.put(sigel, [self._kept(sigel, one) for one in page], wanted=wanted)
+
+        return self._dumps.each(sigel, take, lambda: self._storage.begin(sigel))
+
+    def _kept(self, sigel: str, dumped: DumpedRecord) -> DumpRow:
+        """Return a record to be kept; without content where a GET could give another."""
+        record = self._iris.short_id(dumped.iri)
         if record is None:
             raise Refused(
                 "foreign_base",
-                Sentence("dump_foreign", iri=iri[:200]),
+                Sentence("dump_foreign", iri=dumped.iri[:200]),
                 Sentence("dump_foreign_hint"),
             )
-        return record
-
-    # Changes since
-
-    def _since(self, library: str, started: datetime) -> dict[str, str]:
-        """Return by record the newest kind of change of the library's holdings since a time."""
-        changed: dict[str, str] = {}
-        for activity in self._feed(started - MARGIN):
-            record = self._iris.short_id(activity.iri)
-            if activity.library == library and record is not None:
-                changed.setdefault(record, activity.kind)
-        return changed
-
-    def _feed(self, since: datetime, *, most: int | None = None) -> Iterator[Activity]:
-        # The server's clock counts, as far as it is known.
-        now = self._clock.now()
-        until = _milliseconds(max(now, self._reader.server_time() or now) + MARGIN)
-        most = most or MAX_FEED
-        for _ in range(most):
-            self._heed()
-            page = self._reader.feed_page(until=until)
-            yield from (activity for activity in page if activity.published >= since)
-            if not page or page[-1].published < since:
-                return
-            # Changes of the same millisecond may stand on the next page, so it is asked for again.
-            oldest = _milliseconds(page[-1].published)
-            until = oldest + 1 if oldest + 1 < until else oldest
-        raise Refused(
-            "dump_stale",
-            Sentence("dump_stale", most=most * 100, since=since),
-            Sentence("dump_stale_hint"),
+        document, bib = dumped.document, None
+        own = dumped.iri == self._iris.record_iri(record) and is_holding(document or {})
+        if document is None or not own or held_by(document) != sigel:
+            return DumpRow(record=record, document=None, modified=0, bib=None)
+        facts = facts_of(dumped.bib or {}, self._iris)
+        if facts is not None:
+            bib = {"id": facts.summary.id, "modified": _moment(dumped.bib or {}), **asdict(facts)}
+        return DumpRow(
+            record=record,
+            document=document,
+            modified=_moment(document),
+            bib=bib,
+            link=item_of(document),
         )
 
-    @staticmethod
-    def _brought_up_to_date(records: set[str], changed: Mapping[str, str]) -> set[str]:
-        gone = {record for record, kind in changed.items() if kind == "Delete"}
-        return (records | changed.keys()) - gone
+    def _catch_up(self, sigels: Sequence[str], since: datetime) -> dict[str, dict[str, _Change]]:
+        """Note what was changed since a moment; returns by library the newest change of each."""
+        now = self._feed.now()
+        changed: dict[str, dict[str, _Change]] = {sigel: {} for sigel in sigels}
+        of = {library_iri(sigel): found for sigel, found in changed.items()}
+        others: dict[str, int] = {}
+        for activity in self._feed.since(since):
+            record, at = self._iris.short_id(activity.iri), milliseconds(activity.published)
+            if record is not None and activity.library in of:
+                of[activity.library].setdefault(record, (activity.kind, at))
+            elif record is not None and activity.library is None:
+                others.setdefault(record, at)
+                if len(others) >= 1_000:
+                    self._storage.forget_bibs(others)
+                    others.clear()
+        self._storage.forget_bibs(others)
+        for sigel, found in changed.items():
+            self._storage.change(sigel, found)
+            self._seen[sigel] = now
+        return changed
+
+    def _try(self, sigel: str) -> None:
+        """Read some records singly too; where one is another, nothing of the dump is believed."""
+        count = min(TRIED, -(-self._storage.counts(sigel)["dump_shown"] // 10))
+        for record in self._storage.spread(sigel, count):
+            answer = self._reader.read(record)
+            dumped, _ = self._storage.record(record)
+            if dumped is None or (isinstance(answer, Found) and answer.document == dumped):
+                continue
+            self._storage.drop(sigel, "changed", record)
+            if isinstance(answer, Found) and _moment(answer.document) == _moment(dumped):
+                if _without_bib(answer.document) != _without_bib(dumped):
+                    self._storage.drop(sigel, "dump_differs")
+                    return
+                self._storage.drop(sigel, "form", record)
 
 
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+def _without_bib(document: Document) -> Document:
+    """Return a holding without the link that a dump shows in one form only."""
+    thing = {key: value for key, value in thing_part(document).items() if key != "itemOf"}
+    return {"@graph": [*document["@graph"][:1], thing, *document["@graph"][2:]]}
+
+
+def _moment(document: Document) -> int:
+    """Return when a record was saved, in ms since 1970; 0 where it does not say."""
+    span = parse_span(modified(document) or "")
+    return milliseconds(span.start) if span is not None else 0
 
 
 OTHERS = 20
@@ -279,13 +335,16 @@ class Choosing:
         clock: Clock,
         progress: Progress,
         stop: Event,
+        storage: DumpStorage,
+        reads: str,
     ) -> None:
         self._iris = iris
         self._ledger = ledger
         self._progress = progress
         self._stop = stop
         self._searching = Searching(reader, iris, self._heed)
-        self._libraries = Libraries(reader, iris, clock, progress, self._heed)
+        self._storage = storage
+        self.libraries = Libraries(reader, iris, clock, progress, self._heed, storage, reads)
 
     def _heed(self) -> None:
         if self._stop.is_set():
@@ -300,12 +359,12 @@ class Choosing:
                 Sentence("selecting", step=step, what=what), action="selecting", step=step
             )
             records, note = self._answer(selection, values)
+            count = self._ledger.selections.keep(plan, step, records, note=lambda: note)
             self._progress.note(
-                Sentence("selected", step=step, what=what, count=len(records)),
+                Sentence("selected", step=step, what=what, count=count),
                 action="selected",
                 step=step,
             )
-            self._ledger.selections.keep(plan, step, records, note=lambda: note)
         kept = self._ledger.selections.get(plan, step) or {}
         return Chosen(count=kept.get("count", 0), note=kept.get("note") or {})
 
@@ -320,7 +379,7 @@ class Choosing:
 
     def _answer(
         self, selection: StepSelection, values: Mapping[str, Any]
-    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+    ) -> tuple[Iterable[str], dict[str, Any]]:
         try:
             if "library" in selection.selects:
                 return self._held(_sigels(selection))
@@ -333,17 +392,12 @@ class Choosing:
         if hits.others:
             note |= {"others": len(hits.others), "other_iris": list(hits.others[:OTHERS])}
         if named := libraries_named(query):
-            note["compared"] = {sigel: self._libraries.counted(sigel) for sigel in named}
+            note["compared"] = {sigel: self.libraries.counted(sigel) for sigel in named}
         return hits.records, note
 
-    def _held(self, sigels: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
-        records: set[str] = set()
-        facts: dict[str, Any] = {}
-        for sigel in sigels:
-            found = self._libraries.holdings(sigel)
-            records.update(found.records)
-            facts[sigel] = dict(found.facts)
-        return tuple(sorted(records)), {"libraries": facts}
+    def _held(self, sigels: tuple[str, ...]) -> tuple[Iterator[str], dict[str, Any]]:
+        facts = {sigel: dict(self.libraries.holdings(sigel).facts) for sigel in sigels}
+        return self._storage.named(sigels), {"libraries": facts}
 
 
 def _sigels(selection: StepSelection) -> tuple[str, ...]:

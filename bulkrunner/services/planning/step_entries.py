@@ -56,7 +56,7 @@ from bulkrunner.services.planning.plan_so_far import Look, refused_entry
 from bulkrunner.services.planning.transfer_steps import TransferSteps
 
 FEW = 2
-"""Libraries that are asked for one by one; more are asked for at once."""
+"""Libraries that are asked for one by one where records are read singly; more are at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,9 @@ class Selecting:
     def _of_all(self, bib: BibFacts) -> Mapping[str, Sequence[str]]:
         """Return the bib's holdings by sigel, asked for at once."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for held in self.reading.reader.holdings_on(bib.thing_iri):
+        there = self.reading.reader.holdings_on(bib.thing_iri)
+        self.reading.seen.keep([held for held in there if held.sigel in self.sigels])
+        for held in there:
             if held.sigel is not None:
                 found[held.sigel].append(held.record)
         return found
@@ -133,7 +135,8 @@ class Selecting:
     def _holdings(self, bib: BibFacts, step: Step, look: Look) -> Iterator[str]:
         """Yield a bib's holdings as what precedes in the plan will have left them."""
         meant = self._meant(step)
-        known = self._of_all(bib) if len(meant) > FEW else None
+        at_once = len(meant) > FEW or self.reading.seen.is_asked
+        known = self._of_all(bib) if at_once else None
         for sigel in meant:
             if sigel not in self.sigels:
                 raise Refused(
@@ -144,7 +147,7 @@ class Selecting:
             if step.holdings == meant:
                 self.reading.demand_rights(sigel)
             key = holding_key(bib.summary.id, sigel)
-            there = known[sigel] if known is not None else self._of_one(bib, sigel)
+            there = known.get(sigel, ()) if known is not None else self._of_one(bib, sigel)
             planned = look.of([key, *map(record_key, there)])
             for record in there:
                 if _is_still(planned.get(record_key(record)), bib, step.number):

@@ -260,6 +260,7 @@ class ReportService:
             left_out=lambda: self._ledger.selections.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=selections,
+            reads=self._ledger.plans.count_reads(plan.id),
         )
 
     def sigels(self, plan: Plan) -> tuple[str, ...]:

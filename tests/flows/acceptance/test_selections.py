@@ -489,7 +489,7 @@ def test_a_selection_is_asked_once_for_each_plan(
     own = here.records("hold", "Ylm")
     job = place.job("broken", steps=[{"library": "Ylm", **NOTE}])
     here.fault("status", status=500, method="GET", path=f"/{own[len(own) // 2]}", times=20)
-    process = place.start("plan", job, "--env", "staging")
+    process = place.start("plan", job, "--env", "staging", "--source", "get")
     process.send_signal(signal.SIGCONT)
     out, _ = process.communicate(timeout=300)
     document = json.loads(out)

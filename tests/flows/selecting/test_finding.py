@@ -10,8 +10,8 @@ import pytest
 
 from bulkrunner.domain.records import library_iri
 from bulkrunner.domain.refusals import Refused
-from bulkrunner.services.planning import search as finding
-from bulkrunner.services.planning.search import Searching, parameters
+from bulkrunner.services.planning import listings as finding
+from bulkrunner.services.planning.listings import Searching, parameters
 from tests.flows.selecting.conftest import Place
 
 YLM = [("@type", "Item"), ("heldBy.@id", library_iri("Ylm"))]

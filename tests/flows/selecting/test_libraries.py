@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
 from bulkrunner.adapters.process import SystemClock
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import text_of
+from bulkrunner.services.planning import listings
 from bulkrunner.services.planning import selections as libraries
 from bulkrunner.services.planning.selections import Libraries, LibraryHoldings
 from tests.flows.selecting.conftest import Place
@@ -38,10 +40,20 @@ class Waiting(SystemClock):
         self._at.here.move_clock(seconds=seconds)
 
 
-def select(at: Place, sigel: str = "Ylm", catalogue: Any = None) -> LibraryHoldings:
+def libraries_of(at: Place, catalogue: Any = None, told: Told | None = None) -> Libraries:
     return Libraries(
-        catalogue or at.catalogue, at.iris, Waiting(at), Told(), lambda: None
-    ).holdings(sigel)
+        catalogue or at.catalogue,
+        at.iris,
+        Waiting(at),
+        told or Told(),
+        lambda: None,
+        SqliteDumpStorage(),
+    )
+
+
+def select(at: Place, sigel: str = "Ylm", catalogue: Any = None) -> LibraryHoldings:
+    chosen = libraries_of(at, catalogue).holdings(sigel)
+    return replace(chosen, records=tuple(chosen.records))
 
 
 def new_holding(at: Place) -> str:
@@ -77,10 +89,11 @@ def read_dump(at: Place) -> None:
 def test_all_holdings_of_a_library(place: Make) -> None:
     at = place(holdings=800, bibs=260)
     chosen = select(at)
-    assert list(chosen.records) == at.here.records("hold", "Ylm")
-    assert len(chosen.records) > libraries.PAGE
+    own = at.here.records("hold", "Ylm")
+    assert list(chosen.records) == own
+    assert len(own) > listings.DUMP_PAGE
     facts = chosen.facts
-    assert facts["dump_listed"] == facts["index_total"] == len(chosen.records)
+    assert facts["dump_listed"] == facts["index_total"] == len(own)
     assert (facts["index_only"], facts["dump_only"]) == (0, 0)
 
 
@@ -126,7 +139,7 @@ def test_what_only_the_index_knows_is_selected_too(place: Make) -> None:
 def test_a_list_in_the_making_is_waited_for(place: Make) -> None:
     at = place(emm_generating_ms=12_000)
     told = Told()
-    chosen = Libraries(at.catalogue, at.iris, Waiting(at), told, lambda: None).holdings("Ylm")
+    chosen = libraries_of(at, told=told).holdings("Ylm")
     assert list(chosen.records) == at.here.records("hold", "Ylm")
     assert any("being made" in reason for reason in told.reasons)
 
@@ -158,7 +171,7 @@ def test_a_new_list_between_two_pages_means_begin_again(place: Make) -> None:
 
 def test_a_feed_without_end_is_refused(place: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     at = place()
-    monkeypatch.setattr(libraries, "MAX_FEED", 1)
+    monkeypatch.setattr(listings, "MAX_FEED", 1)
     read_dump(at)
     for record in at.here.records("hold", "S")[:10]:
         for _ in range(12):
@@ -169,8 +182,7 @@ def test_a_feed_without_end_is_refused(place: Make, monkeypatch: pytest.MonkeyPa
 
 
 def counted(at: Place, catalogue: Any = None) -> Any:
-    held = Libraries(catalogue or at.catalogue, at.iris, Waiting(at), Told(), lambda: None)
-    return held.counted("Ylm")
+    return libraries_of(at, catalogue).counted("Ylm")
 
 
 def test_what_the_index_and_the_list_count(place: Make) -> None:
@@ -232,7 +244,7 @@ def test_a_list_that_cannot_be_counted(place: Make) -> None:
 
 def test_an_unknown_library_has_no_holdings(place: Make) -> None:
     at = place()
-    assert select(at, "Nowhere").records == ()
+    assert list(select(at, "Nowhere").records) == []
 
 
 def test_the_holdings_on_a_bib(place: Make) -> None:
