@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from datetime import datetime
 
 import pytest
@@ -67,6 +68,39 @@ def test_items_are_not_records(api, first_page):
         assert item["@id"] == record["@id"]
         assert thing["heldBy"]["@id"] == api.target.library()
         assert {"@id", "@type", "meta"} <= set(thing["itemOf"])
+
+
+def test_an_item_with_its_link_put_back_is_the_record(api, first_page):
+    """§12: equal to GET; which of the bib's names the link had cannot be seen."""
+    for item in first_page["items"][1:6]:
+        record, thing = item["@graph"]
+        stored = api.graph(record["@id"].rpartition("/")[2])
+        bib = stored[1]["itemOf"]["@id"].removesuffix("#it")
+        assert thing["itemOf"].pop("meta")["@id"] == bib
+        assert [record, {**thing, "itemOf": stored[1]["itemOf"]}] == stored
+
+
+def test_a_page_says_which_one_it_is(api, emm, first_page):
+    """§12: by its own address; its records come in the order of ids, whatever the list's."""
+    selection = SELECTION + api.target.sigel
+    for offset in (0, 100):
+        page = emm(selection=selection, offset=offset).json()
+        assert page["@id"].endswith(f"?selection={selection}&offset={offset}")
+        assert page["startTime"] == first_page["startTime"]
+        shown = [item["@id"] for item in page["items"] if "@graph" in item]
+        assert shown == sorted(shown)
+
+
+def test_the_feed_tells_of_a_change_at_once(api, holding, session_api):
+    """§12: newest first, holdings with their library."""
+    until = int(time.time() * 1000) + 10 * 24 * 3600 * 1000
+    answer = session_api.http.get(session_api.target.emm_url, params={"until": until})
+    activities = answer.json()["orderedItems"]
+    times = [datetime.fromisoformat(one["published"]) for one in activities]
+    assert times == sorted(times, reverse=True)
+    ours = next(one for one in activities if one["object"]["id"] == api.target.thing(holding))
+    assert ours["type"] == "Create"
+    assert ours["object"]["kbv:heldBy"] == {"@id": api.target.library()}
 
 
 def test_pages_hold_a_hundred(api, emm, first_page):

@@ -75,6 +75,7 @@ def test_all_holdings_of_a_bib(api, cataloguer):
     [bare] = dependencies(
         api, thing, relation="itemOf", reverse="true", **{"return": "bare_record"}
     )
+    assert bare["@graph"] == api.graph(holding)
     assert bare["@graph"][1]["@id"] == api.target.thing(holding)
     assert bare["@graph"][1]["heldBy"] == {"@id": api.target.library()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
@@ -24,8 +25,29 @@ from bulkrunner.domain.records import Document
 from bulkrunner.errors import ChainBroken
 from bulkrunner.sentences import Sentence
 
-_LEVEL = 1
 _IN = 500
+
+# What most documents have in common, so that it is not stored with each: what is likeliest stands last,
+# as zlib wants it. What is stored names these very bytes; other ones need another file beside it.
+_COMMON = resources.files(__package__).joinpath("common_texts.txt").read_bytes().replace(b"\n", b"")
+
+# Many times what the catalogue takes; content that becomes longer was put there by somebody else.
+MOST = 64 * 1024 * 1024
+
+
+def packed(content: bytes) -> bytes:
+    """Return content as it is stored."""
+    packer = zlib.compressobj(zdict=_COMMON)
+    return packer.compress(content) + packer.flush()
+
+
+def unpacked(stored: bytes) -> bytes:
+    """Return content that was stored; zlib.error: it is not whole, or too long."""
+    unpacker = zlib.decompressobj(zdict=_COMMON)
+    content = unpacker.decompress(stored, MOST)
+    if not unpacker.eof or unpacker.unused_data:
+        raise zlib.error("not whole, or too long")
+    return content
 
 
 class Parcel:
@@ -47,7 +69,7 @@ class Parcel:
         """Write those that are not there yet, or were dropped."""
         known = _known(connection, list(self._content))
         rows = [
-            {"digest": digest, "content": zlib.compress(content, _LEVEL)}
+            {"digest": digest, "content": packed(content)}
             for digest, content in self._content.items()
             if digest not in known
         ]
@@ -70,7 +92,7 @@ def fetch_content(connection: Connection, digests: Iterable[str | None]) -> dict
         )
         for digest, content in rows:
             try:
-                found[digest] = zlib.decompress(content)
+                found[digest] = unpacked(content)
             except (zlib.error, TypeError):
                 continue
     return found

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +189,19 @@ PRIVATE = 0o600
 
 UNFINISHED = ".unfinished"
 
+# Bytes of a ledger that is not copied before each run.
+LARGE = 256 * 1024 * 1024
+
+_STAMP = "%Y%m%dT%H%M%S"
+
 
 class Backups(Part):
     """Part of the store."""
 
     def back_up(self, label: str, *, keep: int) -> str | None:
-        """Copy the ledger's file and remove older copies; None where there is no file to copy.
+        """Copy the ledger's file and remove older copies; None where there is nothing to copy.
+
+        Of a large file one copy a day is enough: it takes minutes, and as much room again.
 
         Args:
             label: part of the copy's name, e.g. a plan's id.
@@ -207,7 +214,9 @@ class Backups(Part):
             return None
         place = Path(self._database.url.database or "")
         now = self._clock.now()
-        stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = now.astimezone(UTC).strftime(_STAMP)
+        if place.stat().st_size > LARGE and _copied_since(place, now - timedelta(days=1)):
+            return None
         path = place.with_name(f"{place.stem}-backup-{stamp}-{label}{place.suffix}")
         with self._database.write() as connection:
             head = read_head(connection, MAIN_CHAIN).text
@@ -246,14 +255,23 @@ def _to_disk(path: Path, flags: int) -> None:
         os.close(handle)
 
 
-def _remove_older(place: Path, keep: int) -> None:
+def _copies(place: Path) -> list[Path]:
+    """Return the copies of a ledger's file, oldest first."""
     beginning = f"{place.stem}-backup-"
-    copies = sorted(
+    return sorted(
         found
         for found in place.parent.iterdir()
         if found.name.startswith(beginning) and found.suffix == place.suffix
     )
-    for old in copies[:-keep]:
+
+
+def _copied_since(place: Path, then: datetime) -> bool:
+    stamp = then.astimezone(UTC).strftime(_STAMP)
+    return any(copy.name > f"{place.stem}-backup-{stamp}" for copy in _copies(place))
+
+
+def _remove_older(place: Path, keep: int) -> None:
+    for old in _copies(place)[:-keep]:
         old.unlink(missing_ok=True)
 
 

@@ -407,7 +407,15 @@ def test_a_whole_library(place: Workplace, here: EnvironmentControl) -> None:
     assert chosen["count"] == len(own)
     assert chosen["note"]["libraries"]["Ylm"]["dump_shown"] == len(own)
     place("report", plan["plan"], "--out", place.folder / "report.html")
-    assert "Steg 1 valde ut" in (place.folder / "report.html").read_text(encoding="utf-8")
+    page = (place.folder / "report.html").read_text(encoding="utf-8")
+    assert "Steg 1 valde ut" in page
+    reads = {"dump": len(own), "bib": 0, "singly": 0, "why_singly": {}}
+    assert plan["reads"] == json.loads(out.read_text(encoding="utf-8"))["reads"] == reads
+    assert f"Lästa poster: {len(own)} ur serverns utdrag." in page
+    singly = place("plan", job, "--env", "staging", "--source", "get", expect=None)
+    assert singly.document["reads"] == {**reads, "dump": 0, "singly": len(own)}
+    assert singly.document["requests"] > 2 * plan["requests"]
+    assert "records read" not in singly.stderr
 
 
 def test_the_holdings_of_other_libraries_are_told(

@@ -46,6 +46,24 @@ def test_pages_of_a_hundred(shelf: Lab) -> None:
     assert first["startTime"] == second["startTime"]
 
 
+def test_the_list_has_no_order_and_a_page_has(shelf: Lab) -> None:
+    shelf.clock.advance(seconds=5)
+    shelf.environment.editor.edit("m003")
+    page(shelf, 0)
+    shelf.clock.advance(seconds=2)
+    ids = [
+        [
+            item["@id"].removeprefix(BASE)
+            for item in page(shelf, offset)["items"]
+            if "@graph" in item
+        ]
+        for offset in (0, 100)
+    ]
+    assert "m003" in ids[1], "written anew it went to the end of the table"
+    assert ids == [sorted(one) for one in ids]
+    assert page(shelf, 0)["startTime"].endswith("Z")
+
+
 def test_an_item_has_its_instance_inlined(shelf: Lab) -> None:
     item = page(shelf, 0)["items"][1]
     instance = item["@graph"][1]["itemOf"]

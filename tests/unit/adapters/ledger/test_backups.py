@@ -2,6 +2,7 @@
 
 import os
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_only_the_newest_copies_stay(ledger, tmp_path):
     made = [ledger.backups.back_up(f"p{number}", keep=2) for number in range(4)]
     assert copies(tmp_path) == [Path(path).name for path in made[2:]]
     assert (tmp_path / "ledger-backup.txt").exists()
+
+
+def test_a_large_ledger_is_copied_once_a_day(tmp_path, monkeypatch):
+    clock = SetClock()
+    with new_ledger(tmp_path, clock=clock) as ledger:
+        first = ledger.backups.back_up("p1", keep=3)
+        assert ledger.backups.back_up("p2", keep=3) is not None
+        monkeypatch.setattr("bulkrunner.adapters.ledger.maintenance.LARGE", 0)
+        assert ledger.backups.back_up("p3", keep=3) is None
+        clock.time += timedelta(hours=24, seconds=1)
+        last = ledger.backups.back_up("p4", keep=2)
+    assert copies(tmp_path)[-1] == Path(last).name
+    assert Path(first).name not in copies(tmp_path)
 
 
 def test_none_is_made_where_none_is_wanted(ledger, tmp_path):

@@ -198,6 +198,15 @@ def test_a_librarys_sources_are_told_with_the_lag_of_the_index(tmp_path: Path) -
         data = replace(made, selections=chosen)
         text = page_of(data, tmp_path).section("inputs").text
         assert (lag in text) == bool(index_only or dump_only)
+    short = {"step": 1, "count": 12, "note": {"libraries": {"Ylm": {**facts, "dump_shown": 9}}}}
+    reads = {"dump": 1200, "": 1, "changed": 2, "form": 1, "unlisted": 3}
+    data = replace(made, selections=(short,), reads=reads)
+    text = page_of(data, tmp_path).section("inputs").text
+    assert "3 poster på listan visades inte" in text
+    assert (
+        "200 ur serverns utdrag, 7 lästa en och en (2 ändrade sedan dess, 1 som"
+        " kan vara lagrade i en annan form, 3 som inte står i utdraget)." in text
+    )
 
 
 def test_what_a_search_lacks_is_to_be_looked_at_twice() -> None:
